@@ -1,0 +1,72 @@
+# `make` explains itself. Nothing needs to be prepared: each target sets up what it uses.
+#
+# node_modules/.bin/node is Node 24, whatever the machine has: the package `node` brings it. Its
+# install script must run for that; npm 11 and later ask a person about install scripts, unless
+# package.json answers in `allowScripts`. Any Node that can run npm is enough to begin with.
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# A file in node_modules, so that it is gone when they are.
+READY := node_modules/.ready
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): package.json package-lock.json .npmrc
+	@# At error level, since the Node that begins may be older than 24 and npm would warn of it.
+	npm ci --loglevel=error
+	@[[ "$$(node --version)" == v24.* ]] || { echo "node_modules/.bin/node is not Node 24" >&2; exit 1; }
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Install Node 24 and all packages (once)
+
+.PHONY: build
+build: setup ## Build dist/ from src/: to be committed with it
+	@npm run --silent generate
+	@npm run --silent build
+
+.PHONY: format
+format: setup ## Mend what eslint and prettier can
+	@npm run --silent format
+
+.PHONY: lint
+lint: setup ## eslint and prettier
+	@npm run --silent lint
+
+.PHONY: typecheck
+typecheck: setup ## The types of src, tests and scripts
+	@npm run --silent typecheck
+
+.PHONY: unit
+unit: setup ## Unit tests: no cluster, a few seconds
+	@npm run --silent unit
+
+.PHONY: check
+check: lint typecheck ## All static checks: lint, types, generated files, dist
+	@npm run --silent check:generated
+	@npm run --silent check:dist
+
+.PHONY: test
+test: setup ## Everything: static checks, unit tests, tests on a real Kubernetes, workflow runs
+	@node scripts/test.mjs
+
+.PHONY: demo
+demo: setup up ## Release the example shop on the local stack, break it, watch it come back
+	@scripts/demo
+
+.PHONY: up
+up: ## Start the local stack: container engine, registry, Kubernetes
+	@cluster/stack up
+
+.PHONY: down
+down: ## Stop the local stack
+	@cluster/stack down
+
+.PHONY: clean
+clean: ## Remove what was installed and built here (dist/ is committed and stays)
+	rm -rf node_modules build

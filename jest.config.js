@@ -1,0 +1,36 @@
+// Three projects: `unit` is pure and quick, `cluster` needs the stack to be up, `workflows` runs whole
+// workflow files against it. Each has an npm script, where its time limit stands too: jest takes none
+// from a project.
+
+/** @type {import('jest').Config} */
+const shared = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  // Types are checked by `npm run typecheck`; here each file is only translated.
+  transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: 'tsconfig.test.json' }] },
+  // Sources import each other by the name that the built file has.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
+}
+
+/** @type {import('jest').Config} */
+export default {
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+      testPathIgnorePatterns: ['<rootDir>/__tests__/(cluster|workflows)/'],
+    },
+    {
+      ...shared,
+      displayName: 'cluster',
+      testMatch: ['<rootDir>/__tests__/cluster/**/*.test.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'workflows',
+      testMatch: ['<rootDir>/__tests__/workflows/**/*.test.ts'],
+    },
+  ],
+}

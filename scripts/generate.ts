@@ -1,0 +1,126 @@
+/**
+ * Writes everything that is made from the table of options: action.yml, the sub-actions, and the README's
+ * tables. With --check it writes nothing and exits with 1 when one of them is stale.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { optionsOf, type Command } from '../src/options/table.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Action {
+  readonly path: string
+  readonly command: Command
+  readonly name: string
+  readonly description: string
+}
+
+const actions: readonly Action[] = [
+  {
+    path: 'action.yml',
+    command: 'release',
+    name: 'django-rollout',
+    description:
+      'Build, test, migrate and roll out a Django commit to Kubernetes as one transaction; everything is put back when anything fails',
+  },
+  {
+    path: 'actions/deploy/action.yml',
+    command: 'deploy',
+    name: 'django-rollout: deploy',
+    description:
+      'Migrate and roll out an image that the registry has already; everything is put back when anything fails',
+  },
+]
+
+const outputs: Readonly<Record<string, string>> = {
+  result: 'How it ended: deployed, unchanged, undone, failed, usage, stuck, superseded or cancelled',
+  image: 'The image with tag and digest',
+  digest: 'Digest of the image: sha256:…',
+  tag: 'Tag of the image',
+  'previous-tag': 'Tag that ran before',
+  migrations: 'Migrations applied by this run, as a JSON list',
+  workloads: 'Workloads with from, to, what they run now and seconds, as JSON',
+  cause: 'One sentence: why the version did not go live',
+  report: 'Path of the JSON report',
+  seconds: 'How long the run took',
+}
+
+function actionYaml({ path, command, name, description }: Action): string {
+  const up = '../'.repeat(path.split('/').length - 1)
+  const inputs = Object.fromEntries(
+    optionsOf(command).map(([option, { help, required, default: standard }]) => [
+      option,
+      {
+        description: `${help}.`,
+        ...(required && { required: true }),
+        ...(standard && { default: standard }),
+      },
+    ]),
+  )
+  const hidden = {
+    description: 'Which action this is; not to be set.',
+    default: command,
+  }
+  const yaml = stringify(
+    {
+      name,
+      description,
+      author: 'django-rollout contributors',
+      branding: { icon: 'upload-cloud', color: 'green' },
+      inputs: { ...inputs, ...(command !== 'release' && { command: hidden }) },
+      outputs: Object.fromEntries(
+        Object.entries(outputs).map(([output, text]) => [output, { description: `${text}.` }]),
+      ),
+      runs: { using: 'node24', main: `${up}dist/action/index.js`, post: `${up}dist/post/index.js` },
+    },
+    { lineWidth: 0, singleQuote: true },
+  )
+  return `# Made from src/options/table.ts by \`npm run generate\`: change that file, not this one.\n${yaml}`
+}
+
+function optionTable(command: Command): string {
+  const rows = optionsOf(command).map(([name, { help, default: standard, required, example }]) => {
+    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
+    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
+  })
+  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+function outputTable(): string {
+  const rows = Object.entries(outputs).map(([name, text]) => `| \`${name}\` | ${text} |`)
+  return ['| output | what it is |', '| --- | --- |', ...rows].join('\n')
+}
+
+/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. */
+function filled(text: string, name: string, content: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const from = text.indexOf(start)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`README.md has no place for ${name}: ${start} … ${end}`)
+  return `${text.slice(0, from + start.length)}\n\n${content}\n\n${text.slice(to)}`
+}
+
+function readme(): string {
+  const text = readFileSync(join(root, 'README.md'), 'utf8')
+  return filled(filled(text, 'options', optionTable('release')), 'outputs', outputTable())
+}
+
+const files = new Map([
+  ...actions.map((action) => [action.path, actionYaml(action)] as const),
+  ['README.md', readme()] as const,
+])
+const checking = process.argv.includes('--check')
+for (const [path, text] of files) {
+  const target = join(root, path)
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) continue
+  if (checking) {
+    console.error(`${path} is stale: npm run generate`)
+    process.exitCode = 1
+  } else {
+    mkdirSync(dirname(target), { recursive: true })
+    writeFileSync(target, text)
+    console.log(path)
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * All checks and tests, as `make test` runs them. The stack starts in the background while the quick
+ * checks run. A failing step does not keep the others from running. Each check counts as one; of jest's
+ * tests each counts, and one that is skipped or still to be written counts as failed.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const logs = 'build/test'
+const started = Date.now()
+const total = { passed: 0, failed: 0 }
+const failures = []
+
+const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
+
+/** Runs a program, all its words on our standard output; resolves to its exit code. */
+function run(program, args, stdio = ['ignore', 1, 1]) {
+  return new Promise((resolve) => {
+    spawn(program, args, { stdio })
+      .on('error', (error) => {
+        console.log(`${program}: ${error.message}`)
+        resolve(127)
+      })
+      .on('close', (code) => resolve(code ?? 1))
+  })
+}
+
+/** One step: `work` resolves to its counts, or throws what kept it from running. */
+async function step(name, work) {
+  const begun = Date.now()
+  console.log(`\n=== ${name} (${seconds(started)} since the start)`)
+  const { passed, failed } = await work().catch((error) => {
+    console.log(error.message)
+    return { passed: 0, failed: 1 }
+  })
+  total.passed += passed
+  total.failed += failed
+  if (failed > 0) failures.push(name)
+  console.log(`--- ${name}: ${failed > 0 ? 'FAILED' : 'ok'} after ${seconds(begun)}`)
+}
+
+async function check(program, ...args) {
+  const code = await run(program, args)
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
+
+const npmRun = (script) => () => check('npm', 'run', '--silent', script)
+
+/** Runs one project of jest.config.js and counts its tests. */
+async function jest(project) {
+  const outcome = join(logs, `${project}.json`)
+  rmSync(outcome, { force: true })
+  const args = ['run', '--silent', project, '--', '--json', `--outputFile=${outcome}`]
+  const code = await run('npm', args, ['ignore', 'ignore', 1])
+  const told = JSON.parse(readFileSync(outcome, 'utf8'))
+  const passed = told.numPassedTests
+  const unrun = told.numPendingTests + told.numTodoTests
+  const failed = told.numFailedTests + told.numRuntimeErrorTestSuites + unrun
+  if (unrun > 0) console.log(`${unrun} skipped or todo: counted as failed`)
+  if (passed + failed === 0) console.log(`no test of "${project}" ran: counted as failed`)
+  // Jest may be dissatisfied with something that is no test, such as a broken set-up.
+  const dissatisfied = failed === 0 && (code !== 0 || passed === 0)
+  return { passed, failed: failed + (dissatisfied ? 1 : 0) }
+}
+
+/** Starts the stack in the background, with its words in a log. */
+function startStack() {
+  const log = join(logs, 'stack.log')
+  const output = openSync(log, 'w')
+  const stack = { log, begun: Date.now(), ended: false }
+  const script = 'cluster/stack tools && cluster/stack up'
+  stack.code = run('bash', ['-c', script], ['ignore', output, output]).then((code) => {
+    closeSync(output)
+    stack.ended = true
+    return code
+  })
+  return stack
+}
+
+const lastLines = (file, count) => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count)
+
+/** Waits for the stack with a line every 10 seconds; shows the end of its log when it failed. */
+async function stackUp(stack) {
+  while (!stack.ended) {
+    await Promise.race([stack.code, sleep(10_000)])
+    if (!stack.ended) console.log(`… ${seconds(stack.begun)}  ${lastLines(stack.log, 1)[0]}`)
+  }
+  const code = await stack.code
+  if (code !== 0)
+    throw new Error(`${lastLines(stack.log, 40).join('\n')}\nstack: exit code ${code}`)
+  console.log(lastLines(stack.log, 1)[0])
+  return { passed: 1, failed: 0 }
+}
+
+/** What `cluster/stack env` tells, as an object. */
+async function stackEnv() {
+  const file = join(logs, 'stack.env')
+  const output = openSync(file, 'w')
+  const code = await run('cluster/stack', ['env'], ['ignore', output, 1])
+  closeSync(output)
+  if (code !== 0) throw new Error('not run: the stack is not up')
+  const pairs = readFileSync(file, 'utf8').split('\n').filter(Boolean)
+  return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s, 2)))
+}
+
+async function actionlint() {
+  const { STACK_BIN } = await stackEnv()
+  const files = ['.github/workflows', 'workflows'].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => /\.ya?ml$/.test(name))
+      .map((name) => join(folder, name)),
+  )
+  console.log(`${files.length} workflow files`)
+  return check(join(STACK_BIN, 'actionlint'), ...files)
+}
+
+async function onStack(project) {
+  await stackEnv()
+  return jest(project)
+}
+
+mkdirSync(logs, { recursive: true })
+const wasUp = (await run('cluster/stack', ['env'], 'ignore')) === 0
+const stack = startStack()
+
+await step('lint', npmRun('lint'))
+await step('types', npmRun('typecheck'))
+await step('generated files', npmRun('check:generated'))
+await step('dist', npmRun('check:dist'))
+await step('unit tests', () => jest('unit'))
+await step('stack', () => stackUp(stack))
+await step('workflow files', actionlint)
+await step('cluster tests', () => onStack('cluster'))
+await step('workflow tests', () => onStack('workflows'))
+
+// A developer's next run is quicker with the stack still up; a CI machine is left as it was found.
+if (process.env.CI && !wasUp) await run('cluster/stack', ['down'])
+
+console.log(`\nAll steps took ${seconds(started)}.`)
+if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`)
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
