@@ -1,0 +1,95 @@
+/**
+ * How the text of an option becomes its value. A reader returns the value, or a `Problem` that says what
+ * a right value looks like; it never throws.
+ */
+export class Problem {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+export type Reader<T> = (text: string) => T | Problem
+
+export const text: Reader<string> = (value) => value
+
+/** The name of an image without tag and digest: `ghcr.io/acme/shop`. */
+export const imageRepository: Reader<string> = (value) => {
+  if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
+    return new Problem('is the image without tag and digest; give the tag by "tag"')
+  }
+  return /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value)
+    ? value
+    : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
+}
+
+export const imageTag: Reader<string> = (value) =>
+  /^\w[\w.-]{0,127}$/.test(value)
+    ? value
+    : new Problem('is not a tag (letters, digits, and . _ - only, at most 128)')
+
+/** A name as Kubernetes has them (RFC 1123 label). */
+export const objectName: Reader<string> = (value) =>
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)
+    ? value
+    : new Problem('is not a name that Kubernetes takes (small letters, digits and -, at most 63)')
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** A duration such as `90s`, `10m` or `1m30s`, in ms. A bare `0` is none at all. */
+export const duration: Reader<number> = (value) => {
+  if (value === '0') return 0
+  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
+  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== value) {
+    return new Problem('is not a duration; write it as 90s, 10m or 1m30s')
+  }
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0)
+}
+
+/** Words between commas, spaces or line ends. */
+export const words: Reader<readonly string[]> = (value) =>
+  value.split(/[\s,]+/).filter((word) => word !== '')
+
+/** One entry a line, for values that hold spaces. */
+export const lines: Reader<readonly string[]> = (value) =>
+  value
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+
+/** `NAME=value`, one a line. */
+export const assignments: Reader<Readonly<Record<string, string>>> = (value) => {
+  const pairs: Record<string, string> = {}
+  for (const line of lines(value) as readonly string[]) {
+    const at = line.indexOf('=')
+    if (at < 1) return new Problem(`has the line "${line}", which is not of the form NAME=value`)
+    pairs[line.slice(0, at)] = line.slice(at + 1)
+  }
+  return pairs
+}
+
+/** One of some words, or several of them. */
+export function someOf<const T extends string>(...choices: readonly T[]): Reader<readonly T[]> {
+  return (value) => {
+    const given = words(value) as readonly string[]
+    const wrong = given.find((word) => !(choices as readonly string[]).includes(word))
+    return wrong === undefined
+      ? (given as readonly T[])
+      : new Problem(`has "${wrong}"; it takes ${choices.join(' and ')}`)
+  }
+}
+
+/** `Reason=duration`, one a line or between commas; durations in ms. */
+export const graces: Reader<Readonly<Record<string, number>>> = (value) => {
+  const found: Record<string, number> = {}
+  for (const word of words(value) as readonly string[]) {
+    const [reason, time, ...rest] = word.split('=')
+    const length = duration(time ?? '')
+    if (!reason || rest.length > 0 || length instanceof Problem) {
+      return new Problem(`has "${word}", which is not of the form reason=duration`)
+    }
+    found[reason] = length
+  }
+  return found
+}

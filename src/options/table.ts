@@ -1,0 +1,232 @@
+/**
+ * Every option of every face, declared once. action.yml, the sub-actions, the command's flags and the
+ * README's table are made from it (`npm run generate`), and a check fails when they differ.
+ */
+import {
+  assignments,
+  duration,
+  graces,
+  imageRepository,
+  imageTag,
+  lines,
+  objectName,
+  someOf,
+  text,
+  words,
+  type Reader,
+} from './readers.js'
+
+/** What can be asked for. Each is a command of the CLI and an action (`release` is the root one). */
+export const commands = ['release', 'deploy'] as const
+export type Command = (typeof commands)[number]
+
+export interface Option<T> {
+  readonly read: Reader<T>
+  /** One line for tables and `--help`. */
+  readonly help: string
+  readonly example: string
+  /** The text that stands for a value not given. Without one the option is unset, or required. */
+  readonly default?: string
+  readonly required?: true
+  /** An empty text is a value of its own ("none") and not the same as not given. */
+  readonly mayBeEmpty?: true
+  /** Never printed. */
+  readonly secret?: true
+  readonly on: readonly Command[]
+}
+
+function option<T, const O extends Option<T>>(declared: O & { readonly read: Reader<T> }): O {
+  return declared
+}
+
+const everywhere = commands
+const building = ['release'] as const
+
+export const table = {
+  // The image.
+  image: option({
+    read: imageRepository,
+    help: 'The image without a tag; every workload that runs it is released',
+    example: 'ghcr.io/acme/shop',
+    required: true,
+    on: everywhere,
+  }),
+  tag: option({
+    read: imageTag,
+    help: 'Tag of the image; the SHA of the commit when not given',
+    example: '4f2c1d9',
+    on: everywhere,
+  }),
+  'extra-tags': option({
+    read: words,
+    help: 'More tags, set once the release is deployed and not before',
+    example: 'latest',
+    default: '',
+    on: everywhere,
+  }),
+  context: option({
+    read: text,
+    help: 'Folder that the image is built from',
+    example: 'backend',
+    default: '.',
+    on: building,
+  }),
+  file: option({
+    read: text,
+    help: 'The Dockerfile; the one in "context" when not given',
+    example: 'docker/Dockerfile',
+    on: building,
+  }),
+  target: option({
+    read: text,
+    help: 'Stage of the Dockerfile to build',
+    example: 'production',
+    on: building,
+  }),
+  'build-args': option({
+    read: assignments,
+    help: 'Build arguments, NAME=value, one a line',
+    example: 'VERSION=1.4',
+    default: '',
+    on: building,
+  }),
+  // The tests.
+  'test-command': option({
+    read: text,
+    help: 'Runs in a container of the new image before it is pushed; empty: none',
+    example: 'pytest -q',
+    default: 'python manage.py test',
+    mayBeEmpty: true,
+    on: building,
+  }),
+  'test-services': option({
+    read: someOf('postgres', 'redis'),
+    help: 'Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL',
+    example: 'postgres redis',
+    default: '',
+    on: building,
+  }),
+  'test-env': option({
+    read: assignments,
+    help: 'Variables for the tests, NAME=value, one a line',
+    example: 'DJANGO_DEBUG=1',
+    default: '',
+    on: building,
+  }),
+  'test-timeout': option({
+    read: duration,
+    help: 'The tests are ended after this time, and the release with them',
+    example: '30m',
+    default: '20m',
+    on: building,
+  }),
+  // The cluster.
+  kubeconfig: option({
+    read: text,
+    help: 'Content of a kubeconfig; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
+    example: '${{ secrets.KUBECONFIG }}',
+    secret: true,
+    on: everywhere,
+  }),
+  'kube-context': option({
+    read: text,
+    help: 'Context of the kubeconfig; its current one when not given',
+    example: 'production',
+    on: everywhere,
+  }),
+  namespace: option({
+    read: objectName,
+    help: 'Namespace of the workloads',
+    example: 'shop',
+    required: true,
+    on: everywhere,
+  }),
+  manifests: option({
+    read: lines,
+    help: 'Files, folders or kustomizations to apply with the release, one a line',
+    example: 'k8s',
+    default: '',
+    on: everywhere,
+  }),
+  app: option({
+    read: objectName,
+    help: 'Name of the application in jobs and records; the last part of "image" when not given',
+    example: 'shop',
+    on: everywhere,
+  }),
+  // Migrations.
+  'migrate-command': option({
+    read: text,
+    help: 'Runs in a Job when migrations are not applied yet; empty: no migrations',
+    example: 'python backend/manage.py migrate --noinput',
+    default: 'python manage.py migrate --noinput',
+    mayBeEmpty: true,
+    on: everywhere,
+  }),
+  'migrate-from': option({
+    read: text,
+    help: 'Workload whose environment the migration Job takes; found by itself when not given',
+    example: 'deployment/web',
+    on: everywhere,
+  }),
+  'migrate-timeout': option({
+    read: duration,
+    help: 'The migration Job is ended after this time',
+    example: '1h',
+    default: '15m',
+    on: everywhere,
+  }),
+  // The rollout.
+  timeout: option({
+    read: duration,
+    help: 'For the rollout of all workloads together',
+    example: '20m',
+    default: '10m',
+    on: everywhere,
+  }),
+  'ready-timeout': option({
+    read: duration,
+    help: 'A started pod must be Ready within this time; learned from the running version when not given',
+    example: '90s',
+    on: everywhere,
+  }),
+  grace: option({
+    read: graces,
+    help: 'Patience with a trouble before the release is undone, code=duration (codes: docs/failures.md)',
+    example: 'config-missing=60s',
+    default: '',
+    on: everywhere,
+  }),
+  bake: option({
+    read: duration,
+    help: 'All pods are watched on for this time after the last became available; 0: not at all',
+    example: '1m',
+    default: '15s',
+    on: everywhere,
+  }),
+  // What is left behind.
+  report: option({
+    read: text,
+    help: 'Where the JSON report is written; a temporary file when not given',
+    example: 'release.json',
+    on: everywhere,
+  }),
+} as const
+
+export type OptionName = keyof typeof table
+
+type ValueOf<O> = O extends { read: Reader<infer T> } ? T : never
+
+/** The options of one run, read and valid. Those without default are `undefined` when not given. */
+export type Settings = {
+  readonly [K in OptionName]: (typeof table)[K] extends { required: true } | { default: string }
+    ? ValueOf<(typeof table)[K]>
+    : ValueOf<(typeof table)[K]> | undefined
+}
+
+/** The options that a command takes, in the table's order. */
+export function optionsOf(command: Command): readonly (readonly [OptionName, Option<unknown>])[] {
+  return (Object.entries(table) as [OptionName, Option<unknown>][]).filter(([, option]) =>
+    option.on.includes(command),
+  )
+}

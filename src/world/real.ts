@@ -1,0 +1,16 @@
+import { realClock } from './clock.js'
+import { realFiles } from './files.js'
+import { realNetwork } from './network.js'
+import { realProcesses } from './processes.js'
+import type { World } from './world.js'
+
+/** This machine, seen with the variables of this process. */
+export function realWorld(env: World['env']): World {
+  return {
+    clock: realClock,
+    processes: realProcesses(env),
+    files: realFiles(env),
+    network: realNetwork(),
+    env,
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Everything outside of the program that a release may touch, as ports. The real adapters are in this
+ * folder (`real.ts`), and nothing else in `src/` reaches for a process, a file, a clock or a socket.
+ */
+export interface World {
+  readonly clock: Clock
+  readonly processes: Processes
+  readonly files: Files
+  readonly network: Network
+  /** The variables that this process was started with. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls `tick` after each `ms` until the function that is returned is called. */
+  every(ms: number, tick: () => void): () => void
+}
+
+/** A program that has ended. `code` is 127 when it could not be started. */
+export interface Finished {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunHow {
+  /** Text for the standard input: the place for passwords and manifests. */
+  readonly input?: string
+  /** Variables added to this process's own. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+export type Channel = 'stdout' | 'stderr'
+
+export interface StreamHow extends RunHow {
+  /** Aborting sends SIGTERM, and SIGKILL 5 s later. */
+  readonly signal: AbortSignal
+  /** Each line as it comes, without its line end. */
+  readonly onLine: (line: string, channel: Channel) => void
+}
+
+export interface Processes {
+  /** The path of a program on PATH. */
+  find(tool: string): Promise<string | undefined>
+  /** Runs a short command to its end. Never throws for an exit code. Arguments are never read by a shell. */
+  run(tool: string, args: readonly string[], how?: RunHow): Promise<Finished>
+  /**
+   * Runs a command that may take long or never end; resolves with its exit code (127 when it could not
+   * be started, 128 + number when a signal ended it).
+   */
+  stream(tool: string, args: readonly string[], how: StreamHow): Promise<number>
+}
+
+export interface Files {
+  /** The text of a file; `undefined` when there is none. */
+  read(path: string): Promise<string | undefined>
+  exists(path: string): boolean
+  isFolder(path: string): boolean
+  /** Names in a folder, sorted. */
+  list(path: string): Promise<readonly string[]>
+  /** A new folder that only this user may enter (0700), under the runner's or the system's temporary one. */
+  privateFolder(): Promise<string>
+  /**
+   * The same with a short path: a Unix socket's address holds 107 bytes, and a runner's temporary folder
+   * may be longer than that.
+   */
+  socketFolder(): Promise<string>
+  /** Writes a file that only this user may read (0600). */
+  writePrivate(path: string, text: string): Promise<void>
+  /** Writes or replaces an ordinary file. */
+  write(path: string, text: string): Promise<void>
+  /** Removes a file or a folder with all in it; nothing happens when it is not there. */
+  remove(path: string): Promise<void>
+}
+
+export interface Request {
+  /** The Unix socket that answers. */
+  readonly socket: string
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly contentType?: string
+  readonly signal?: AbortSignal
+}
+
+export interface Response {
+  readonly status: number
+  /** The whole body. */
+  text(): Promise<string>
+  /** The body line by line, as it comes. Ends when the connection does; throws when that was not clean. */
+  lines(): AsyncIterable<string>
+}
+
+export interface Network {
+  /** Throws an Error when there is no answer at all. */
+  request(request: Request): Promise<Response>
+}
