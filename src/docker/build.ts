@@ -1,0 +1,139 @@
+import { join, normalize } from 'node:path/posix'
+import { fail, type Annotation, type Cause } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import type { World } from '../world/world.js'
+import { BuildLog, lineOf, type BuildFailure } from './buildlog.js'
+import { docker, engineTrouble, reasonOf } from './client.js'
+import { shortened } from './text.js'
+
+/** What is built, and how. */
+export interface BuildPlan {
+  readonly repository: string
+  readonly tag: string
+  readonly context: string
+  /** The Dockerfile; the one in the context when not given. */
+  readonly file?: string
+  readonly target?: string
+  readonly args: Readonly<Record<string, string>>
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** An image in the local engine. Nobody else has it yet. */
+export interface Built {
+  readonly repository: string
+  readonly tag: string
+  /** The engine's id (`sha256:…`): the tag may be moved by another build, the id may not. */
+  readonly id: string
+}
+
+/**
+ * Builds an image and loads it into the local engine; nothing is pushed.
+ * Throws a `Failure`: `usage` (no context, no Dockerfile), `tool-missing` (no docker, no buildx, no engine)
+ * or `build-failed`, which names the instruction and its line.
+ */
+export async function buildImage(
+  world: World,
+  plan: BuildPlan,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Built> {
+  const dockerfile = checkPlan(world, plan)
+  const name = `${plan.repository}:${plan.tag}`
+  const log = new BuildLog()
+  const last: string[] = []
+  journal.waiting(`building ${name}`)
+  const { code } = await docker(world, buildArguments(plan, dockerfile), {
+    signal,
+    onLine: (line) => {
+      if (last.push(line) > 60) last.shift()
+      if (log.read(line)) journal.quote(line)
+      if (log.now !== undefined) journal.waiting(`building: ${log.now}`)
+    },
+  })
+  journal.waiting(undefined)
+  if (code !== 0) {
+    const ended = { code, stdout: '', stderr: last.join('\n') }
+    const trouble = engineTrouble('build', ended)
+    fail(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)))
+  }
+  return { repository: plan.repository, tag: plan.tag, id: await idOf(world, name, signal) }
+}
+
+/** The arguments of docker, without a shell between. */
+export function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] {
+  const pairs = (flag: string, values: Readonly<Record<string, string>>): readonly string[] =>
+    Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
+  return [
+    ...['buildx', 'build', '--load', '--progress', 'plain'],
+    // One manifest and no index around it, so that the digest is the image's.
+    ...['--provenance', 'false'],
+    ...['--tag', `${plan.repository}:${plan.tag}`],
+    ...['--file', dockerfile],
+    ...(plan.target === undefined ? [] : ['--target', plan.target]),
+    ...pairs('--build-arg', plan.args),
+    ...pairs('--label', plan.labels),
+    '--',
+    plan.context,
+  ]
+}
+
+/** The Dockerfile's path; throws when it or the context is not there. */
+function checkPlan({ files }: World, { context, file }: BuildPlan): string {
+  if (!files.isFolder(context)) {
+    return fail({
+      code: 'usage',
+      sentence: `build: the context "${context}" is not a folder`,
+      hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?',
+    })
+  }
+  const dockerfile = file ?? join(context, 'Dockerfile')
+  if (!files.exists(dockerfile) || files.isFolder(dockerfile)) {
+    return fail({
+      code: 'usage',
+      sentence: `build: there is no Dockerfile at "${dockerfile}"`,
+      hint: 'Give its path by "file", or the folder that it is in by "context"',
+    })
+  }
+  return dockerfile
+}
+
+/** The cause in one sentence, with its place; `text` is the Dockerfile's. */
+export function buildCause(dockerfile: string, failure: BuildFailure, text = ''): Cause {
+  const { instruction, message, log } = failure
+  const file = normalize(dockerfile)
+  const line = failure.line ?? (instruction === undefined ? undefined : lineOf(instruction, text))
+  const place = line === undefined ? file : `${file}:${line}`
+  const what =
+    instruction === undefined
+      ? place
+      : `"${shortened(withoutFlags(instruction), 100)}" (${place}) failed`
+  const annotations: readonly Annotation[] =
+    line === undefined ? [] : [{ file, line, title: 'docker build failed', message }]
+  const hint = hints.find(([pattern]) => pattern.test(message))?.[1]
+  return {
+    code: 'build-failed',
+    sentence: `build: ${what}: ${message}`,
+    ...(hint === undefined ? {} : { hint }),
+    log,
+    annotations,
+  }
+}
+
+/** `RUN --mount=type=cache,target=/root/.cache pip install` without what is no part of the command. */
+function withoutFlags(instruction: string): string {
+  return instruction.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/, '$1').replace(/\s+/g, ' ')
+}
+
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/no space left on device/i, 'Free some disk: docker system prune'],
+  [/target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"'],
+]
+
+async function idOf(world: World, name: string, signal: AbortSignal): Promise<string> {
+  const found = await docker(world, ['image', 'inspect', '--format', '{{.Id}}', name], { signal })
+  if (found.code === 0) return found.stdout.trim()
+  return fail({
+    code: 'build-failed',
+    sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`,
+  })
+}

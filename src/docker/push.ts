@@ -1,0 +1,137 @@
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { retry } from '../world/retry.js'
+import type { Finished, World } from '../world/world.js'
+import type { Built } from './build.js'
+import { docker, engineTrouble, reasonOf } from './client.js'
+import type { Image } from './image.js'
+import { findImage } from './registry.js'
+import { plain } from './text.js'
+import { hostOf, loginHint, troubleOf } from './trouble.js'
+
+/**
+ * Gives a built image its tag in the registry. Passing trouble is tried three times, after pauses of 2 s
+ * and 6 s; layers that have arrived are not sent again.
+ *
+ * Throws a `Failure`: `push-failed`, or `tool-missing` without docker or engine.
+ */
+export async function pushImage(
+  world: World,
+  built: Built,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Image> {
+  const { repository, tag, id } = built
+  const name = `${repository}:${tag}`
+  // The tag in the engine may have been moved since by another build: what was tested is the id.
+  check(await docker(world, ['image', 'tag', id, name], { signal }), built)
+
+  const pushed = await retry<{ finished: Finished; layers: PushLog }>(
+    {
+      clock: world.clock,
+      signal,
+      tries: 3,
+      pause: 2_000,
+      passing: ({ finished }) =>
+        finished.code !== 0 && troubleOf(reasonOf(finished), repository) === 'passing',
+      onRetry: ({ finished }, pause) => {
+        journal.quote(reasonOf(finished))
+        journal.say(`${hostOf(repository)} did not take it; again in ${pause / 1000} s`)
+      },
+    },
+    async () => {
+      const layers = new PushLog()
+      journal.waiting(`pushing ${name}`)
+      const finished = await docker(world, ['push', name], {
+        signal,
+        onLine: (line) => {
+          layers.read(line)
+          journal.waiting(`pushing ${name}: ${layers.progress}`)
+        },
+      })
+      return { finished: { ...finished, stderr: layers.last.join('\n') }, layers }
+    },
+  )
+  journal.waiting(undefined)
+  check(pushed.finished, built)
+  journal.say(`pushed ${name}: ${pushed.layers.progress}`)
+
+  const { digest } = pushed.layers
+  if (digest !== undefined) return { repository, tag, digest }
+  return (
+    (await findImage(world, repository, tag, signal)) ??
+    fail({
+      code: 'push-failed',
+      sentence: `push: ${hostOf(repository)} took ${name} and does not have it`,
+    })
+  )
+}
+
+/** Reads what `docker push` writes where there is no terminal: a line for each change of a layer. */
+export class PushLog {
+  readonly last: string[] = []
+  readonly #layers = new Map<string, string>()
+  #digest: string | undefined
+
+  /** Of the manifest, once it has arrived. */
+  get digest(): string | undefined {
+    return this.#digest
+  }
+
+  /** `3 of 8 layers sent, 5 were there`. */
+  get progress(): string {
+    const states = [...this.#layers.values()]
+    const sent = states.filter((state) => state === 'Pushed').length
+    const there = states.filter((state) =>
+      /^(Layer already exists|Mounted from)/.test(state),
+    ).length
+    const layers = states.length === 1 ? 'layer' : 'layers'
+    const known = there === 0 ? '' : `, ${there} ${there === 1 ? 'was' : 'were'} there`
+    return `${sent} of ${states.length} ${layers} sent${known}`
+  }
+
+  read(raw: string): void {
+    const line = plain(raw)
+    const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? []
+    if (layer !== undefined && state !== undefined) {
+      this.#layers.set(layer, state)
+      return
+    }
+    this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1]
+    if (this.last.push(line) > 20) this.last.shift()
+  }
+}
+
+function check(finished: Finished, { repository, tag }: Built): void {
+  if (finished.code === 0) return
+  const missing = engineTrouble('push', finished)
+  if (missing !== undefined) fail(missing)
+  const said = reasonOf(finished)
+  const because = (why: string, hint?: string): never =>
+    fail({
+      code: 'push-failed',
+      sentence: `push: ${why}: ${said}`,
+      ...(hint === undefined ? {} : { hint }),
+      log: finished.stderr.split('\n'),
+    })
+  // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html; Harbor and Docker Hub alike.
+  if (/immutable/i.test(said)) {
+    because(
+      `${hostOf(repository)} has the tag ${tag} already and does not let it be replaced`,
+      'Tags cannot be changed there: commit, or give another "tag"',
+    )
+  }
+  switch (troubleOf(said, repository)) {
+    case 'denied':
+      return because(`not allowed to write to ${repository}`, loginHint(repository, 'write to'))
+    case 'absent':
+      return because(
+        `${hostOf(repository)} has no repository for ${repository}`,
+        'Create it in the registry first, or correct "image"',
+      )
+    case 'passing':
+      return because(`${hostOf(repository)} did not take ${repository}:${tag} in three attempts`)
+    case 'refused':
+      return because(`${repository}:${tag} was not taken`)
+  }
+}

@@ -1,0 +1,169 @@
+import { fail } from '../report/cause.js'
+import { TimeOver, within } from '../world/deadline.js'
+import { retry } from '../world/retry.js'
+import type { Finished, World } from '../world/world.js'
+import { docker, engineTrouble, reasonOf } from './client.js'
+import type { Image } from './image.js'
+import { hostOf, loginHint, troubleOf } from './trouble.js'
+
+/** What a registry says about one tag. */
+export type Lookup =
+  | { readonly is: 'there'; readonly image: Image }
+  /** The registry answers, and has no such tag, or no such repository yet. */
+  | { readonly is: 'absent' }
+  /** Not allowed; some registries (Docker's and GitHub's too) say this of repositories that they do not have. */
+  | { readonly is: 'denied'; readonly said: string }
+  /** No answer, or an error of the registry's own. */
+  | { readonly is: 'unreachable'; readonly said: string }
+  | { readonly is: 'failed'; readonly said: string }
+
+/** After this time (in ms) without an answer a registry is asked anew. */
+const answerTime = 30_000
+
+/**
+ * Asks the registry for a tag, with the user's own credentials and helpers: `docker buildx imagetools`
+ * needs no engine, and reads `~/.docker/config.json` as `docker push` does. Passing trouble is tried three
+ * times. Throws a `Failure` (`tool-missing`) without docker or buildx.
+ */
+export async function lookUp(
+  world: World,
+  repository: string,
+  tag: string,
+  signal: AbortSignal,
+): Promise<Lookup> {
+  const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}:${tag}`]
+  return readLookup(repository, tag, await imagetools(world, repository, args, signal))
+}
+
+/** Reads the end of `imagetools inspect --format '{{json .Manifest}}'`. */
+export function readLookup(repository: string, tag: string, finished: Finished): Lookup {
+  if (finished.code === 0) {
+    const digest = digestOf(finished.stdout)
+    return digest === undefined
+      ? { is: 'failed', said: 'docker buildx imagetools told no digest' }
+      : { is: 'there', image: { repository, tag, digest } }
+  }
+  const said = reasonOf(finished)
+  switch (troubleOf(said, repository)) {
+    case 'absent':
+      return { is: 'absent' }
+    case 'denied':
+      return { is: 'denied', said }
+    case 'passing':
+      return { is: 'unreachable', said }
+    case 'refused':
+      return { is: 'failed', said }
+  }
+}
+
+/**
+ * The image that the registry has under a tag; `undefined` when it answers that there is none.
+ * Throws a `Failure` (`registry`) when that cannot be told. Before a first push some registries deny what
+ * they do not have: who only wants to save a build asks `lookUp`.
+ */
+export async function findImage(
+  world: World,
+  repository: string,
+  tag: string,
+  signal: AbortSignal,
+): Promise<Image | undefined> {
+  const found = await lookUp(world, repository, tag, signal)
+  switch (found.is) {
+    case 'there':
+      return found.image
+    case 'absent':
+      return undefined
+    case 'denied':
+      return fail({
+        code: 'registry',
+        sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
+        hint: loginHint(repository, 'read'),
+      })
+    case 'unreachable':
+      return fail({
+        code: 'registry',
+        sentence: `registry: no answer from ${hostOf(repository)} about ${repository}:${tag}: ${found.said}`,
+        hint: `Check the host's name in "image" and the way to it, then run again`,
+      })
+    case 'failed':
+      return fail({
+        code: 'registry',
+        sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`,
+      })
+  }
+}
+
+/**
+ * Gives more tags to an image that is in the registry, without pulling it. All of them get the digest of
+ * the image. Throws a `Failure` (`registry`) when one could not be set.
+ */
+export async function addTags(
+  world: World,
+  image: Image,
+  tags: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (tags.length === 0) return
+  const args = [
+    'create',
+    // The very manifest, and not an index around it.
+    '--prefer-index=false',
+    ...tags.flatMap((tag) => ['--tag', `${image.repository}:${tag}`]),
+    `${image.repository}@${image.digest}`,
+  ]
+  const finished = await imagetools(world, image.repository, args, signal)
+  if (finished.code === 0) return
+  const said = reasonOf(finished)
+  fail({
+    code: 'registry',
+    sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}: ${said}`,
+    ...(troubleOf(said, image.repository) === 'denied'
+      ? { hint: loginHint(image.repository, 'write to') }
+      : {}),
+  })
+}
+
+async function imagetools(
+  world: World,
+  repository: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Finished> {
+  const finished = await retry<Finished>(
+    {
+      clock: world.clock,
+      signal,
+      tries: 3,
+      pause: 1_000,
+      passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
+    },
+    () => withinAnswerTime(world, args, signal),
+  )
+  const trouble = finished.code === 0 ? undefined : engineTrouble('registry', finished)
+  return trouble === undefined ? finished : fail(trouble)
+}
+
+async function withinAnswerTime(
+  world: World,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Finished> {
+  try {
+    return await within(world.clock, answerTime, signal, (either) =>
+      docker(world, ['buildx', 'imagetools', ...args], { signal: either }),
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof TimeOver)) throw error
+    return { code: 1, stdout: '', stderr: `no answer within ${answerTime / 1000} s: timed out` }
+  }
+}
+
+function digestOf(json: string): string | undefined {
+  try {
+    const { digest } = JSON.parse(json) as { digest?: unknown }
+    return typeof digest === 'string' ? digest : undefined
+  } catch {
+    return undefined
+  }
+}

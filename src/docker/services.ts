@@ -1,0 +1,201 @@
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import type { World } from '../world/world.js'
+import { docker, engineTrouble, reasonOf } from './client.js'
+import { duration, tellingLine } from './text.js'
+
+export type ServiceName = 'postgres' | 'redis'
+
+/** A throw-away server: nothing of it is kept, so nothing has to reach a disk. */
+interface Service {
+  readonly image: string
+  readonly env: Readonly<Record<string, string>>
+  /** Where it keeps its data: in memory. */
+  readonly data: string
+  readonly command: readonly string[]
+  /** Asks the server itself, within its container; a port that is open is no answer. */
+  readonly ask: readonly string[]
+  readonly answer: RegExp
+  /** How the tests find it. */
+  readonly address: Readonly<Record<string, string>>
+}
+
+/** How long a started server has for its first answer, in ms. */
+const answerTime = 60_000
+
+export function serviceFor(name: ServiceName, password: string): Service {
+  switch (name) {
+    case 'postgres':
+      return {
+        image: 'postgres:17',
+        // The user is a superuser there: Django makes its own test database.
+        env: { POSTGRES_USER: 'test', POSTGRES_PASSWORD: password, POSTGRES_DB: 'test' },
+        data: '/var/lib/postgresql/data',
+        command: [
+          'postgres',
+          ...['-c', 'fsync=off'],
+          ...['-c', 'synchronous_commit=off'],
+          ...['-c', 'full_page_writes=off'],
+        ],
+        // Over TCP: while the image sets itself up, its server listens on a Unix socket alone.
+        ask: ['pg_isready', '--host=127.0.0.1', '--username=test', '--dbname=test'],
+        answer: /accepting connections/,
+        address: {
+          DATABASE_URL: `postgres://test:${password}@postgres:5432/test`,
+          ...addressIn('PG', ['HOST', 'PORT', 'USER', 'PASSWORD', 'DATABASE'], password),
+          ...addressIn('POSTGRES_', ['HOST', 'PORT', 'USER', 'PASSWORD', 'DB'], password),
+        },
+      }
+    case 'redis':
+      return {
+        image: 'redis:8',
+        env: {},
+        data: '/data',
+        command: ['redis-server', '--save', '', '--appendonly', 'no'],
+        ask: ['redis-cli', 'ping'],
+        answer: /PONG/,
+        address: { REDIS_URL: 'redis://redis:6379/0', REDIS_HOST: 'redis', REDIS_PORT: '6379' },
+      }
+  }
+}
+
+/** Everything of one run of tests has this name (containers: at its beginning) and this label. */
+export interface Box {
+  readonly name: string
+}
+
+export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
+
+/**
+ * Starts servers side by side on a network of their own, where they are called as they are named, and
+ * waits until each answers. The variables that tell the tests where they are.
+ *
+ * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not
+ * come up, `tool-missing`. What was started stays for `removeBox`.
+ */
+export async function startServices(
+  world: World,
+  box: Box,
+  names: readonly ServiceName[],
+  password: string,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const made = await docker(world, ['network', 'create', '--label', labelOf(box), box.name], {
+    signal,
+  })
+  if (made.code !== 0) {
+    const trouble = engineTrouble('tests', made)
+    fail(
+      trouble ?? {
+        code: 'tests-failed',
+        sentence: `tests: no network could be made for ${names.join(' and ')}: ${reasonOf(made)}`,
+      },
+    )
+  }
+  journal.waiting(`waiting for ${names.join(' and ')}`)
+  const started = await Promise.allSettled(
+    names.map((name) => startService(world, box, name, password, journal, signal)),
+  )
+  journal.waiting(undefined)
+  // All of them have ended here: nothing is started any more while the box is removed.
+  return Object.assign(
+    {},
+    ...started.map((each) => {
+      if (each.status === 'rejected') throw each.reason
+      return each.value
+    }),
+  ) as Record<string, string>
+}
+
+/**
+ * Removes the containers and the network of a box, and nothing else. Never throws: what could not be
+ * removed is told. Works after an abort too, and takes one more look for what the engine was just making.
+ */
+export async function removeBox(world: World, box: Box, journal: Journal): Promise<void> {
+  const ours = ['--filter', `label=${labelOf(box)}`]
+  for (let tries = 5; ; tries--) {
+    const containers = await ids(world, ['ps', '--all', '--quiet', ...ours])
+    if (containers.length > 0) {
+      await world.processes.run('docker', ['rm', '--force', '--volumes', ...containers])
+    }
+    const networks = await ids(world, ['network', 'ls', '--quiet', ...ours])
+    if (networks.length > 0) await world.processes.run('docker', ['network', 'rm', ...networks])
+    if (containers.length === 0 && networks.length === 0) return
+    if (tries === 0) break
+    if (networks.length > 0) await world.clock.sleep(200)
+  }
+  journal.say(`containers or networks with the label ${labelOf(box)} could not be removed`)
+}
+
+async function ids(world: World, args: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await world.processes.run('docker', args)
+  return stdout.split('\n').filter((line) => line.trim() !== '')
+}
+
+async function startService(
+  world: World,
+  box: Box,
+  name: ServiceName,
+  password: string,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const service = serviceFor(name, password)
+  const container = `${box.name}-${name}`
+  const startedAt = world.clock.now()
+  const started = await docker(
+    world,
+    [
+      ...['run', '--detach', '--name', container, '--label', labelOf(box)],
+      ...['--network', box.name, '--network-alias', name],
+      ...['--tmpfs', service.data],
+      ...Object.entries(service.env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+      service.image,
+      ...service.command,
+    ],
+    { signal },
+  )
+  if (started.code !== 0) {
+    fail({
+      code: 'registry',
+      sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
+      log: started.stderr.split('\n').slice(-20),
+    })
+  }
+  const deadline = world.clock.now() + answerTime
+  for (;;) {
+    const asked = await docker(world, ['exec', container, ...service.ask], { signal })
+    if (asked.code === 0 && service.answer.test(asked.stdout)) break
+    const running = await docker(
+      world,
+      ['container', 'inspect', '--format', '{{.State.Running}}', container],
+      { signal },
+    )
+    const over = world.clock.now() >= deadline
+    if (running.stdout.trim() !== 'true' || over) {
+      const logs = await docker(world, ['logs', '--tail', '30', container], { signal })
+      const log = [logs.stdout, logs.stderr]
+        .join('\n')
+        .split('\n')
+        .filter((line) => line !== '')
+      const how = over
+        ? `did not answer within ${duration(answerTime)}`
+        : 'ended before its first answer'
+      fail({ code: 'tests-failed', sentence: `tests: ${name} ${how}: ${tellingLine(log)}`, log })
+    }
+    await world.clock.sleep(200, signal)
+  }
+  journal.say(`${name} (${service.image}) answers after ${duration(world.clock.now() - startedAt)}`)
+  return service.address
+}
+
+/** The parts of PostgreSQL's address under the names that settings use. */
+function addressIn(
+  prefix: string,
+  names: readonly string[],
+  password: string,
+): Readonly<Record<string, string>> {
+  const values = ['postgres', '5432', 'test', password, 'test']
+  return Object.fromEntries(names.map((name, at) => [`${prefix}${name}`, values[at] ?? '']))
+}

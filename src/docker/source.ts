@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto'
+import type { Settings } from '../options/table.js'
+import { fail } from '../report/cause.js'
+import type { Finished, World } from '../world/world.js'
+
+/** The commit that is released, and the tag that stands for it. */
+export interface Source {
+  /** The full SHA; missing outside of a git checkout (a ready image is deployed by its tag). */
+  readonly sha?: string
+  /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
+  readonly tag: string
+}
+
+/**
+ * The commit of the checkout that holds `contextDir`, and the image's tag.
+ *
+ * - The option `tag` wins over everything.
+ * - A clean checkout: the full SHA of git's HEAD. `GITHUB_SHA` (GitLab's `CI_COMMIT_SHA`, Jenkins's
+ *   `GIT_COMMIT`) stands in for it only where there is no git or no `.git`: with an `actions/checkout` of
+ *   another ref or repository it names a commit that is not what lies here.
+ * - Uncommitted changes: `<sha>-dirty-<12 hex digits of a hash of the changes>`, never the bare SHA, so
+ *   that a tag with a commit's name holds that commit and nothing else. The same changes give the same tag.
+ *
+ * What counts as a change is looked for in the whole repository, not below the context alone: the
+ * Dockerfile, the manifests and named build contexts may lie anywhere in it. Changed tracked files count
+ * everywhere. Untracked files that are not ignored count on a person's machine (a new module that was not
+ * added yet is the usual case), but not under `CI=true`: there, steps before this one leave built
+ * frontends, downloads and reports in the checkout, made from the commit itself, and people expect
+ * the commit's SHA as the tag.
+ *
+ * Throws a `Failure` (`usage`) when there is no commit and no `tag`.
+ */
+export async function findSource(
+  world: World,
+  settings: Pick<Settings, 'tag'>,
+  contextDir: string,
+): Promise<Source> {
+  const git = gitIn(world, contextDir)
+  const head = await git(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'])
+  const sha = head.code === 0 ? head.stdout.trim() : shaFromRunner(world)
+
+  if (settings.tag !== undefined)
+    return { tag: settings.tag, ...(sha === undefined ? {} : { sha }) }
+  if (sha === undefined) return fail(noCommit(contextDir, head))
+  if (head.code !== 0) return { sha, tag: sha }
+
+  const changes = await hashOfChanges(world, contextDir)
+  return { sha, tag: changes === undefined ? sha : `${sha}-dirty-${changes}` }
+}
+
+/**
+ * The address of the repository for people (`https://github.com/acme/shop`), from git's remote `origin`;
+ * `undefined` when it has none in the network. User names, passwords and tokens are left out.
+ */
+export async function findOrigin(world: World, contextDir: string): Promise<string | undefined> {
+  const { code, stdout } = await gitIn(world, contextDir)(['remote', 'get-url', 'origin'])
+  return code === 0 ? withoutCredentials(stdout.trim()) : undefined
+}
+
+/** `git@host:path`, `ssh://…` and `https://user:token@…` as a plain https address. */
+export function withoutCredentials(remote: string): string | undefined {
+  const address =
+    /^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote) ??
+    // The scp form; a Windows drive letter looks like it.
+    /^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
+  if (!address) return undefined
+  const [, host = '', path = ''] = address
+  return `https://${host}/${path.replace(/^\/+/, '').replace(/(\.git)?\/*$/, '')}`
+}
+
+type Git = (args: readonly string[], input?: string) => Promise<Finished>
+
+function gitIn(world: World, folder: string): Git {
+  // In a job's container the checkout belongs to another user than the one who runs the steps, and git
+  // would not touch it. On a person's machine that refusal is right, and is passed on.
+  const trusted = world.env['GITHUB_ACTIONS'] === 'true' ? ['-c', 'safe.directory=*'] : []
+  return (args, input) =>
+    world.processes.run('git', ['-C', folder, ...trusted, ...args], {
+      // Looking must not take the lock of an index that somebody works with.
+      env: { GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+      ...(input === undefined ? {} : { input }),
+    })
+}
+
+/** The first 12 hex digits of a SHA-256 over all that differs from HEAD; `undefined` when nothing does. */
+async function hashOfChanges(world: World, contextDir: string): Promise<string | undefined> {
+  const top = await gitIn(world, contextDir)(['rev-parse', '--show-toplevel'])
+  const git = gitIn(world, top.code === 0 ? top.stdout.replace(/\n$/, '') : contextDir)
+  const untrackedCount = world.env['CI'] !== 'true'
+
+  const untracked = untrackedCount ? 'normal' : 'no'
+  const status = await git(['status', '--porcelain', '-z', `--untracked-files=${untracked}`])
+  if (status.code !== 0) {
+    return fail({
+      code: 'usage',
+      sentence: `git status failed: ${lastLine(status.stderr)}`,
+      hint: 'Mend the checkout, or name the image with "tag"',
+    })
+  }
+  if (status.stdout === '') return undefined
+
+  const hash = createHash('sha256').update(status.stdout)
+  const plain = ['--no-color', '--no-ext-diff', '--no-textconv']
+  hash.update((await git(['diff', 'HEAD', '--binary', '--submodule=diff', ...plain])).stdout)
+  if (untrackedCount) {
+    const names = (await git(['ls-files', '--others', '--exclude-standard', '-z'])).stdout
+    hash.update(names)
+    // Names that end in / are repositories of their own; a line end in a name cannot be passed on.
+    const files = names.split('\0').filter((name) => !/^$|\/$|\n/.test(name))
+    if (files.length > 0) {
+      const contents = await git(['hash-object', '--no-filters', '--stdin-paths'], files.join('\n'))
+      hash.update(contents.stdout)
+    }
+  }
+  return hash.digest('hex').slice(0, 12)
+}
+
+function shaFromRunner({ env }: World): string | undefined {
+  return env['GITHUB_SHA'] || env['CI_COMMIT_SHA'] || env['GIT_COMMIT'] || undefined
+}
+
+function noCommit(folder: string, head: Finished): Parameters<typeof fail>[0] {
+  const hint = 'Name the image with "tag", or run this in a git checkout'
+  const where = folder === '.' ? 'this folder' : `"${folder}"`
+  if (head.code === 127) {
+    return { code: 'usage', sentence: 'git was not found, so the commit is not known', hint }
+  }
+  // `--quiet` keeps git silent about a missing commit, but not about a folder it will not work in.
+  const said = lastLine(head.stderr)
+  const sentence =
+    said === ''
+      ? `the git checkout of ${where} has no commit to name the image after`
+      : said.includes('not a git repository')
+        ? `${where} is in no git checkout, so there is no commit to name the image after`
+        : `git does not tell the commit of ${where}: ${said}`
+  return { code: 'usage', sentence, hint }
+}
+
+function lastLine(text: string): string {
+  return (
+    text
+      .trim()
+      .split('\n')
+      .find((line) => /^(fatal|error):/.test(line)) ??
+    text.trim().split('\n').at(-1) ??
+    ''
+  )
+}

@@ -1,0 +1,42 @@
+/** Colours, cursor moves and titles that programs write for a terminal. */
+// eslint-disable-next-line no-control-regex
+const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
+
+// eslint-disable-next-line no-control-regex
+const controls = /[\x00-\x08\x0b-\x1f\x7f]/g
+
+/** A program's line without colours and control characters, for a sentence of our own. */
+export function plain(line: string): string {
+  return line.replace(escapes, '').replace(controls, '')
+}
+
+/** At most `length` letters, the cut marked. */
+export function shortened(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`
+}
+
+/** What programs say last without telling anything. */
+const chatter =
+  /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^Run 'docker .*--help'/
+
+const telling =
+  /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
+
+/**
+ * The line of a failed program that tells most: the last one that speaks of an error, or else the last
+ * one that is more than chatter. Empty when there is none.
+ */
+export function tellingLine(lines: readonly string[]): string {
+  const said = lines.map((line) => plain(line).trim()).filter((line) => !chatter.test(line))
+  return said.findLast((line) => telling.test(line)) ?? said.at(-1) ?? ''
+}
+
+/** A time for people: `45 s`, `20 min`, `1 h 30 min`. */
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 120) return `${minutes} min`
+  const rest = minutes % 60
+  return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`
+}

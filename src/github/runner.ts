@@ -1,0 +1,111 @@
+/** The GitHub runner as the place where a run is told: groups, annotations, outputs, summary. */
+import * as core from '@actions/core'
+import type { Given } from '../options/read.js'
+import { optionsOf, table, type Command, type Option } from '../options/table.js'
+import type { Annotation } from '../report/cause.js'
+import { closing } from '../report/closing.js'
+import { summary } from '../report/markdown.js'
+import type { Report } from '../report/report.js'
+import type { Sink } from '../report/reporter.js'
+import { seconds } from '../report/words.js'
+
+/** The runner shows at most ten annotations of a step and drops the rest. */
+const mostAnnotations = 10
+/** https://docs.github.com/en/rest/checks/runs: longer messages are cut anyway. */
+const longestMessage = 4000
+
+/** Inputs come as INPUT_… variables; those that action.yml does not declare are not shown to us. */
+export function inputsOf(
+  command: Command,
+  env: Readonly<Record<string, string | undefined>>,
+): Given {
+  const given: Record<string, string> = {}
+  for (const [name] of optionsOf(command)) {
+    const value = env[`INPUT_${name.toUpperCase()}`]
+    if (value !== undefined) given[name] = value
+  }
+  return given
+}
+
+/** Shorter lines are no secrets, but words that would be blotted out all over the log. */
+const shortestSecret = 8
+
+/** Hides the secret inputs before anything is printed; line by line, since the runner masks lines. */
+export function maskSecrets(given: Given): void {
+  for (const [name, { secret }] of Object.entries(table) as [string, Option<unknown>][]) {
+    if (!secret) continue
+    for (const line of (given[name] ?? '').split('\n').map((one) => one.trim())) {
+      if (line.length >= shortestSecret) core.setSecret(line)
+    }
+  }
+}
+
+export function runnerSink(): Sink {
+  return {
+    open: (stage) => {
+      core.startGroup(stage)
+    },
+    say: (line, at) => {
+      line.split('\n').forEach((part) => {
+        core.info(`${harmless(part)}  ${at.toFixed(1)}s`)
+      })
+    },
+    quote: (line) => {
+      core.info(`  │ ${harmless(line)}`)
+    },
+    close: (stage, ended, took) => {
+      core.endGroup()
+      const sign = { done: '✓', failed: '✗', stopped: '·' }[ended]
+      core.info(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${seconds(took)}`)
+    },
+    annotate: () => undefined,
+  }
+}
+
+/**
+ * A line that the runner cannot take for a workflow command: those begin with `::` or hold `##[`,
+ * and carriage returns would hide what stands before them.
+ */
+export function harmless(line: string): string {
+  return line
+    .replaceAll('\r', ' ')
+    .replace(/^(\s*):(?=:)/, '$1\u200b:')
+    .replaceAll('##[', '#\u200b#[')
+}
+
+/** Cause, evidence, what was put back; then annotations, outputs and the summary. */
+export async function tellRunner(report: Report, reportPath: string): Promise<void> {
+  for (const { text, kind } of closing(report)) {
+    core.info(kind === 'quoted' ? `  │ ${harmless(text)}` : harmless(text))
+  }
+  annotate(report)
+  for (const [name, value] of Object.entries(outputsOf(report, reportPath))) {
+    core.setOutput(name, value)
+  }
+  await core.summary.addRaw(summary(report)).write()
+}
+
+function annotate({ cause }: Report): void {
+  if (!cause) return
+  const at = cause.annotations ?? []
+  at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {
+    core.error(message.slice(0, longestMessage), { file, startLine: line, title })
+  })
+  if (at.length === 0) core.error(cause.sentence.slice(0, longestMessage))
+}
+
+/** The outputs of the action, all texts. */
+export function outputsOf(report: Report, reportPath: string): Readonly<Record<string, string>> {
+  return {
+    result: report.result,
+    image: report.digest === undefined ? '' : `${report.image}:${report.tag}@${report.digest}`,
+    digest: report.digest ?? '',
+    tag: report.tag,
+    'previous-tag': report.previousTag ?? '',
+    migrations: JSON.stringify(report.migrations),
+    workloads: JSON.stringify(report.workloads),
+    cause: report.cause?.sentence ?? '',
+    report: reportPath,
+    seconds: report.seconds.toFixed(1),
+  }
+}

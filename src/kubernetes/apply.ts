@@ -1,0 +1,106 @@
+/** `kubectl apply`, and what it will change, told before it is done. */
+import { fail } from '../report/cause.js'
+import type { Cluster } from './cluster.js'
+import { decided, nameOf, same, type KubeObject } from './objects.js'
+
+export type Change =
+  | { readonly is: 'create'; readonly object: KubeObject }
+  | { readonly is: 'change'; readonly object: KubeObject; readonly live: KubeObject }
+  | { readonly is: 'none'; readonly object: KubeObject; readonly live: KubeObject }
+
+interface ObjectList {
+  readonly kind?: string
+  readonly items?: readonly KubeObject[]
+}
+
+/** The live objects of these names, in any order. Those that are not there are left out. */
+export async function liveOf(
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+): Promise<readonly KubeObject[]> {
+  if (objects.length === 0) return []
+  const got = await cluster.kubectl(
+    ['get', '-f', '-', '--ignore-not-found', '-o', 'json'],
+    asList(objects),
+  )
+  if (got.code !== 0) refused(`kubectl get: ${firstLine(got.stderr)}`)
+  return opened(got.stdout)
+}
+
+/**
+ * What an apply of these objects would do, by the server's own dry run: defaulting, admission and
+ * validation take part, and nothing is written. Throws a Failure with the server's words when it
+ * refuses one.
+ */
+export async function planApply(
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+  live: readonly KubeObject[],
+): Promise<readonly Change[]> {
+  if (objects.length === 0) return []
+  const tried = await cluster.kubectl(
+    ['apply', '--dry-run=server', '-f', '-', '-o', 'json'],
+    asList(objects),
+  )
+  if (tried.code !== 0) refused(applyTrouble(tried.stderr))
+  const after = byKey(opened(tried.stdout))
+  const before = byKey(live)
+  return objects.map((object) => {
+    const is = before.get(keyOf(object))
+    if (is === undefined) return { is: 'create', object }
+    const becomes = after.get(keyOf(object))
+    return becomes && same(decided(becomes), decided(is))
+      ? { is: 'none', object, live: is }
+      : { is: 'change', object, live: is }
+  })
+}
+
+/** Applies them by one kubectl; throws a Failure with the server's words. Some may be applied then. */
+export async function apply(cluster: Cluster, objects: readonly KubeObject[]): Promise<void> {
+  if (objects.length === 0) return
+  const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'name'], asList(objects))
+  if (applied.code !== 0) {
+    fail({
+      code: 'apply-failed',
+      sentence: `kubectl apply: ${applyTrouble(applied.stderr)}`,
+    })
+  }
+}
+
+export function keyOf(object: KubeObject): string {
+  return `${object.kind}/${nameOf(object)}`
+}
+
+function byKey(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {
+  return new Map(objects.map((object) => [keyOf(object), object]))
+}
+
+function asList(objects: readonly KubeObject[]): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+}
+
+/** kubectl prints nothing, one object or a List. */
+function opened(json: string): readonly KubeObject[] {
+  if (json.trim() === '') return []
+  const parsed = JSON.parse(json) as ObjectList & KubeObject
+  return parsed.kind === 'List' ? (parsed.items ?? []) : [parsed]
+}
+
+function refused(words: string): never {
+  fail({
+    code: 'manifest-invalid',
+    sentence: `the cluster refuses the manifests: ${words}`,
+    hint: 'try them by hand: kubectl apply --dry-run=server -f …',
+  })
+}
+
+/** The first line of kubectl's that is an error and not a warning. */
+function applyTrouble(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '')
+  const error = lines.find((line) => !line.startsWith('Warning:')) ?? lines[0] ?? 'no reason given'
+  return error.replace(/^(error|Error from server)( \([^)]*\))?: /i, '').trim()
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? ''
+}

@@ -1,0 +1,209 @@
+/**
+ * The way to the cluster: kubectl brings the user's own credentials. One `kubectl proxy` on a private
+ * socket serves all reading, watching and exact restores; the writes that people know are kubectl
+ * commands.
+ */
+import { Failure, fail } from '../report/cause.js'
+import type { Finished, Response, World } from '../world/world.js'
+
+export interface ClusterAccess {
+  /** Path of a kubeconfig; what kubectl finds by itself when not given. */
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly namespace: string
+}
+
+/** An answer of the API server that is not a success. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+
+  constructor(
+    readonly status: number,
+    /** Kubernetes' own word: `NotFound`, `Conflict`, `Forbidden`… */
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+export interface Cluster {
+  readonly namespace: string
+  /** The server's version: `v1.34.4`. */
+  readonly version: string
+  /** Aborted when the connection is closed: whatever reads on in the background ends with it. */
+  readonly life: AbortSignal
+  get<T>(path: string, signal?: AbortSignal): Promise<T>
+  /** Like `get`; `undefined` when the object is not there. */
+  find<T>(path: string): Promise<T | undefined>
+  post<T>(path: string, body: unknown): Promise<T>
+  put<T>(path: string, body: unknown): Promise<T>
+  /** Deletes in the background; nothing happens when the object is gone already. */
+  remove(path: string): Promise<void>
+  /** The lines of a long answer (a watch, a followed log) as they come. */
+  lines(path: string, signal: AbortSignal): AsyncIterable<string>
+  /** Runs kubectl against this cluster and namespace; the exit code is the caller's to judge. */
+  kubectl(args: readonly string[], input?: string): Promise<Finished>
+  /** The command line to print, so that a person can repeat it by hand. */
+  commandLine(args: readonly string[]): string
+  close(): Promise<void>
+}
+
+export async function openCluster(world: World, access: ClusterAccess): Promise<Cluster> {
+  const kubectl = await world.processes.find('kubectl')
+  if (kubectl === undefined) {
+    fail({
+      code: 'tool-missing',
+      sentence: 'kubectl is not on PATH',
+      hint: 'install kubectl (GitHub: azure/setup-kubectl) in a version near to the cluster’s',
+    })
+  }
+  const chosen = [
+    ...(access.kubeconfig === undefined ? [] : ['--kubeconfig', access.kubeconfig]),
+    ...(access.context === undefined ? [] : ['--context', access.context]),
+  ]
+  const inNamespace = [...chosen, '--namespace', access.namespace]
+  const proxy = await startProxy(world, kubectl, chosen)
+  const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
+    answer(world, proxy.socket, method, path, body)
+
+  const life = new AbortController()
+  const close = async () => {
+    life.abort()
+    await proxy.stop()
+  }
+  const cluster: Cluster = {
+    namespace: access.namespace,
+    version: '',
+    life: life.signal,
+    get: async <T>(path: string, signal?: AbortSignal) =>
+      (await answer(world, proxy.socket, 'GET', path, undefined, signal)) as T,
+    find: async <T>(path: string) => {
+      try {
+        return (await ask('GET', path)) as T
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return undefined
+        throw error
+      }
+    },
+    post: async <T>(path: string, body: unknown) => (await ask('POST', path, body)) as T,
+    put: async <T>(path: string, body: unknown) => (await ask('PUT', path, body)) as T,
+    remove: async (path) => {
+      try {
+        await ask('DELETE', path, { propagationPolicy: 'Background' })
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 404)) throw error
+      }
+    },
+    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
+    kubectl: (args, input) =>
+      world.processes.run(kubectl, [...inNamespace, ...args], input === undefined ? {} : { input }),
+    commandLine: (args) => ['kubectl', '-n', access.namespace, ...args].map(shown).join(' '),
+    close,
+  }
+  try {
+    const { gitVersion } = await cluster.get<{ gitVersion: string }>('/version')
+    return { ...cluster, version: gitVersion }
+  } catch (error) {
+    await close()
+    throw unreachable(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** One argument as a person would type it into a shell. */
+function shown(argument: string): string {
+  return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes('*')
+    ? argument
+    : `'${argument.replaceAll("'", `'\\''`)}'`
+}
+
+interface Proxy {
+  readonly socket: string
+  readonly stop: () => Promise<void>
+}
+
+/** Ready when it says that it serves; kubectl's own words when it ends before. */
+async function startProxy(
+  world: World,
+  kubectl: string,
+  chosen: readonly string[],
+): Promise<Proxy> {
+  const folder = await world.files.socketFolder()
+  const socket = `${folder}/kubectl.sock`
+  const ending = new AbortController()
+  const said: string[] = []
+  let ended: Promise<number> = Promise.resolve(0)
+  const serving = new Promise<void>((resolve, reject) => {
+    ended = world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
+      signal: ending.signal,
+      onLine: (line) => {
+        said.push(line)
+        if (line.startsWith('Starting to serve')) resolve()
+      },
+    })
+    void ended.then(() => {
+      reject(unreachable(said.join(' ')))
+    })
+  })
+  const stop = async () => {
+    ending.abort()
+    await ended
+    await world.files.remove(folder)
+  }
+  try {
+    await serving
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { socket, stop }
+}
+
+function unreachable(words: string): Failure {
+  return new Failure({
+    code: 'cluster-unreachable',
+    sentence: `the cluster does not answer: ${words.replace(/^error: /, '').trim()}`,
+    hint: 'check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)',
+  })
+}
+
+async function answer(
+  world: World,
+  socket: string,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const response = await world.network.request({
+    socket,
+    method,
+    path,
+    ...(body !== undefined && { body }),
+    ...(signal && { signal }),
+  })
+  if (response.status >= 300) throw await apiError(response)
+  return JSON.parse(await response.text()) as unknown
+}
+
+async function* linesOf(
+  world: World,
+  socket: string,
+  path: string,
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  const response = await world.network.request({ socket, method: 'GET', path, signal })
+  if (response.status >= 300) throw await apiError(response)
+  yield* response.lines()
+}
+
+/** The server answers with a Status object; a proxy that cannot reach it with plain text. */
+async function apiError(response: Response): Promise<ApiError> {
+  const body = await response.text()
+  try {
+    const status = JSON.parse(body) as { reason?: string; message?: string }
+    return new ApiError(response.status, status.reason ?? '', status.message ?? body)
+  } catch {
+    return new ApiError(response.status, '', body.trim())
+  }
+}

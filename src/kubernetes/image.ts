@@ -1,0 +1,47 @@
+/** An image reference in its parts. `registry.example:5000/acme/shop:1.2@sha256:…` */
+export interface ImageReference {
+  /** Everything before tag and digest, as written. */
+  readonly repository: string
+  readonly tag?: string
+  readonly digest?: string
+}
+
+export function parseImage(text: string): ImageReference {
+  const [named = '', digest] = text.split('@')
+  const colon = named.lastIndexOf(':')
+  // A colon before a slash belongs to the registry's port.
+  const tagged = colon > named.lastIndexOf('/')
+  return {
+    repository: tagged ? named.slice(0, colon) : named,
+    ...(tagged && { tag: named.slice(colon + 1) }),
+    ...(digest !== undefined && { digest }),
+  }
+}
+
+/** Docker Hub's images have short names; `nginx` and `docker.io/library/nginx` are one repository. */
+function fullRepository(repository: string): string {
+  const [first = '', ...rest] = repository.split('/')
+  const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
+  if (hasHost) return repository.replace(/^index\.docker\.io\//, 'docker.io/')
+  return rest.length === 0 ? `docker.io/library/${repository}` : `docker.io/${repository}`
+}
+
+/** Whether a container with this image runs a version of the repository. */
+export function isOfRepository(image: string, repository: string): boolean {
+  return fullRepository(parseImage(image).repository) === fullRepository(repository)
+}
+
+/** The last part of a repository's name: `shop` of `ghcr.io/acme/shop`. */
+export function shortName(repository: string): string {
+  return repository.slice(repository.lastIndexOf('/') + 1)
+}
+
+/**
+ * What people call a version: the tag, cut to 12 letters where it is a commit's SHA, else the digest's
+ * first letters.
+ */
+export function versionOf(image: string): string {
+  const { tag, digest } = parseImage(image)
+  if (tag !== undefined) return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag
+  return digest === undefined ? 'latest' : digest.slice(0, 19)
+}

@@ -1,0 +1,158 @@
+/** The user's manifests: read from files, folders and kustomizations, with our image put in. */
+import { parseAllDocuments } from 'yaml'
+import { fail } from '../report/cause.js'
+import type { World } from '../world/world.js'
+import type { Cluster } from './cluster.js'
+import { isOfRepository, parseImage, shortName } from './image.js'
+import {
+  isWorkload,
+  nameOf,
+  templateOf,
+  usesOf,
+  withImage,
+  withTemplate,
+  type KubeObject,
+  type WorkloadObject,
+} from './objects.js'
+
+export interface Manifests {
+  /** Workloads that run our image, as written (their images are put in when the digest is known). */
+  readonly ours: readonly WorkloadObject[]
+  /** Everything else: ConfigMaps, Services, databases… */
+  readonly others: readonly KubeObject[]
+}
+
+/** Kinds that stand outside of any namespace, or are one: a release neither makes nor removes them. */
+const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
+
+/** Reads all of them; throws a Failure `manifest-invalid` that names file, place and trouble. */
+export async function readManifests(
+  world: World,
+  cluster: Cluster,
+  paths: readonly string[],
+  repository: string,
+): Promise<Manifests> {
+  const objects = (await Promise.all(paths.map((path) => readPath(world, cluster, path)))).flat()
+  objects.forEach((object) => {
+    check(object, cluster.namespace)
+  })
+  const seen = new Set<string>()
+  for (const { kind, apiVersion, metadata } of objects) {
+    const key = `${apiVersion} ${kind} ${metadata?.name}`
+    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`)
+    seen.add(key)
+  }
+  const isOurs = ownImage(repository)
+  const ours = objects
+    .filter(isWorkload)
+    .filter((object) => usesOf(templateOf(object), isOurs).length > 0)
+  return { ours, others: objects.filter((object) => !(ours as KubeObject[]).includes(object)) }
+}
+
+/**
+ * In a manifest a container is ours when it names the repository, with any tag, or just its last part
+ * (`image: shop` for ghcr.io/acme/shop), so that manifests need not name a registry.
+ */
+export function ownImage(repository: string): (image: string) => boolean {
+  return (image) =>
+    isOfRepository(image, repository) || parseImage(image).repository === shortName(repository)
+}
+
+/**
+ * A workload's manifest with the released image, and with the live number of replicas: that is a
+ * person's or an autoscaler's to change, and leaving the field out of an apply would set it to 1.
+ */
+export function prepared(
+  manifest: WorkloadObject,
+  live: WorkloadObject | undefined,
+  repository: string,
+  image: string,
+): WorkloadObject {
+  const imaged = withTemplate(
+    manifest,
+    withImage(templateOf(manifest), ownImage(repository), image),
+  )
+  return withLiveReplicas(imaged, live)
+}
+
+export function withLiveReplicas<T extends KubeObject>(manifest: T, live?: KubeObject): T {
+  const replicas = (live?.spec as { replicas?: number } | undefined)?.replicas
+  if (replicas === undefined || !isWorkload(manifest)) return manifest
+  return { ...manifest, spec: { ...(manifest as WorkloadObject).spec, replicas } }
+}
+
+const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
+
+async function readPath(
+  world: World,
+  cluster: Cluster,
+  path: string,
+): Promise<readonly KubeObject[]> {
+  if (!world.files.exists(path)) {
+    invalid(`manifests: there is no file or folder "${path}"`)
+  }
+  if (!world.files.isFolder(path)) {
+    return parseManifest((await world.files.read(path)) ?? '', path)
+  }
+  const names = await world.files.list(path)
+  if (names.some((name) => kustomizations.includes(name))) {
+    const built = await cluster.kubectl(['kustomize', path])
+    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
+    return parseManifest(built.stdout, path)
+  }
+  const files = names.filter((name) => /\.(ya?ml|json)$/.test(name))
+  if (files.length === 0)
+    invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`)
+  const read = await Promise.all(
+    files.map(async (name) => {
+      const file = `${path.replace(/\/$/, '')}/${name}`
+      return parseManifest((await world.files.read(file)) ?? '', file)
+    }),
+  )
+  return read.flat()
+}
+
+/** The objects of one YAML or JSON text; Lists are opened. */
+export function parseManifest(text: string, file: string): readonly KubeObject[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    const [error] = document.errors
+    if (error) {
+      const line = error.linePos?.[0].line
+      invalid(`${file}${line === undefined ? '' : `:${line}`}: ${error.message.split('\n')[0]}`)
+    }
+    const object = document.toJS() as (KubeObject & { items?: KubeObject[] }) | null
+    if (object === null) return []
+    if (typeof object !== 'object' || Array.isArray(object)) {
+      invalid(`${file}: a document is not an object with apiVersion and kind`)
+    }
+    const objects = object.kind === 'List' ? (object.items ?? []) : [object]
+    for (const { apiVersion, kind, metadata } of objects) {
+      if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
+        invalid(`${file}: an object has no apiVersion or no kind`)
+      }
+      if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`)
+    }
+    return objects
+  })
+}
+
+function check(object: KubeObject, namespace: string): void {
+  const name = `${object.kind} "${nameOf(object)}"`
+  if (clusterWide.includes(object.kind ?? '')) {
+    invalid(
+      `${name} stands outside of the namespace; a release could not take it back`,
+      'apply it once by hand and leave it out of "manifests"',
+    )
+  }
+  const own = object.metadata?.namespace
+  if (own !== undefined && own !== namespace) {
+    invalid(
+      `${name} names the namespace "${own}", but the release goes to "${namespace}"`,
+      'leave metadata.namespace out of the manifests',
+    )
+  }
+}
+
+function invalid(sentence: string, hint?: string): never {
+  fail({ code: 'manifest-invalid', sentence, ...(hint !== undefined && { hint }) })
+}

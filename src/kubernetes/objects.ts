@@ -1,0 +1,139 @@
+/** What the cluster's objects mean to a release: pure reading, no requests. */
+import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import { isOfRepository } from './image.js'
+import type { WorkloadId, WorkloadKind } from './workload.js'
+
+/** Any object of the API, as far as all of them are alike. */
+export interface KubeObject {
+  readonly apiVersion?: string
+  readonly kind?: string
+  readonly metadata?: ObjectMeta
+  readonly spec?: unknown
+}
+
+/** An object of one of the four kinds that run pods for us. */
+export interface WorkloadObject extends KubeObject {
+  readonly kind: WorkloadKind
+  readonly spec: WorkloadSpec
+}
+
+interface WorkloadSpec {
+  readonly replicas?: number
+  readonly paused?: boolean
+  readonly revisionHistoryLimit?: number
+  readonly template?: PodTemplateSpec
+  readonly jobTemplate?: { readonly spec?: { readonly template?: PodTemplateSpec } }
+}
+
+const workloadKinds: readonly string[] = ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob']
+const workloadGroups: readonly string[] = ['apps/v1', 'batch/v1']
+
+export function isWorkload(object: KubeObject): object is WorkloadObject {
+  return (
+    workloadKinds.includes(object.kind ?? '') &&
+    workloadGroups.includes(object.apiVersion ?? '') &&
+    typeof object.spec === 'object'
+  )
+}
+
+export function nameOf(object: KubeObject): string {
+  return object.metadata?.name ?? ''
+}
+
+export function workloadId(object: WorkloadObject): WorkloadId {
+  return { kind: object.kind, name: nameOf(object) }
+}
+
+/** The pod template, which a CronJob keeps two levels deeper than the others. */
+export function templateOf(object: WorkloadObject): PodTemplateSpec {
+  return (
+    (object.kind === 'CronJob' ? object.spec.jobTemplate?.spec?.template : object.spec.template) ??
+    {}
+  )
+}
+
+/** The same object with another pod template. */
+export function withTemplate<T extends WorkloadObject>(object: T, template: PodTemplateSpec): T {
+  if (object.kind !== 'CronJob') return { ...object, spec: { ...object.spec, template } }
+  const { jobTemplate } = object.spec
+  const spec = { ...jobTemplate?.spec, template }
+  return { ...object, spec: { ...object.spec, jobTemplate: { ...jobTemplate, spec } } }
+}
+
+/** A container of a pod template that runs our image. */
+export interface ContainerUse {
+  readonly name: string
+  readonly init: boolean
+  readonly image: string
+}
+
+/** The containers (init containers too) whose image `isOurs`. */
+export function usesOf(
+  template: PodTemplateSpec,
+  isOurs: (image: string) => boolean,
+): readonly ContainerUse[] {
+  const pick = (containers: readonly { name: string; image?: string }[], init: boolean) =>
+    containers.flatMap(({ name, image = '' }) => (isOurs(image) ? [{ name, init, image }] : []))
+  return [
+    ...pick(template.spec?.initContainers ?? [], true),
+    ...pick(template.spec?.containers ?? [], false),
+  ]
+}
+
+/** The template with `image` in every container whose image `isOurs`. */
+export function withImage(
+  template: PodTemplateSpec,
+  isOurs: (image: string) => boolean,
+  image: string,
+): PodTemplateSpec {
+  if (!template.spec) return template
+  const put = <C extends { image?: string }>(container: C): C =>
+    isOurs(container.image ?? '') ? { ...container, image } : container
+  const { containers, initContainers } = template.spec
+  return {
+    ...template,
+    spec: {
+      ...template.spec,
+      containers: containers.map(put),
+      ...(initContainers && { initContainers: initContainers.map(put) }),
+    },
+  }
+}
+
+/** Leaves a workload out of every release. */
+export const ignoreAnnotation = 'django-rollout/ignore'
+
+/** Whether the live object takes part in releases of the repository. */
+export function takesPart(object: WorkloadObject, repository: string): boolean {
+  return (
+    object.metadata?.annotations?.[ignoreAnnotation] !== 'true' &&
+    usesOf(templateOf(object), (image) => isOfRepository(image, repository)).length > 0
+  )
+}
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** The part of an object that people decide about: equal parts mean that an apply changes nothing. */
+export function decided(object: KubeObject): unknown {
+  const { status: _status, metadata = {}, ...rest } = object as KubeObject & { status?: unknown }
+  const annotations = { ...metadata.annotations }
+  delete annotations[lastApplied]
+  return {
+    ...rest,
+    metadata: { name: metadata.name, labels: metadata.labels ?? {}, annotations },
+  }
+}
+
+/** Deep equality of plain data; the order of keys does not matter, an undefined value is no value. */
+export function same(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const left = Object.entries(a).filter(([, value]) => value !== undefined)
+  const right = Object.entries(b).filter(([, value]) => value !== undefined)
+  return (
+    left.length === right.length &&
+    left.every(([key, value]) => same(value, (b as Record<string, unknown>)[key]))
+  )
+}

@@ -1,0 +1,75 @@
+import { fail } from '../report/cause.js'
+import type { Cluster } from './cluster.js'
+import { nameOf, type KubeObject } from './objects.js'
+
+/** The kinds of objects that a release watches. */
+export const watched = {
+  deployments: { apiVersion: 'apps/v1', kind: 'Deployment' },
+  statefulsets: { apiVersion: 'apps/v1', kind: 'StatefulSet' },
+  daemonsets: { apiVersion: 'apps/v1', kind: 'DaemonSet' },
+  cronjobs: { apiVersion: 'batch/v1', kind: 'CronJob' },
+  replicasets: { apiVersion: 'apps/v1', kind: 'ReplicaSet' },
+  jobs: { apiVersion: 'batch/v1', kind: 'Job' },
+  pods: { apiVersion: 'v1', kind: 'Pod' },
+  events: { apiVersion: 'v1', kind: 'Event' },
+} as const
+
+export type Watched = keyof typeof watched
+
+/** `/apis/apps/v1/namespaces/shop/deployments` */
+export function collection(apiVersion: string, namespace: string, plural: string): string {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+  return `${root}/namespaces/${namespace}/${plural}`
+}
+
+/** What the server calls a kind in its paths. */
+export interface Resource {
+  readonly group: string
+  readonly plural: string
+  readonly namespaced: boolean
+}
+
+export interface Resources {
+  of(object: KubeObject): Resource
+  pathOf(object: KubeObject): string
+}
+
+/**
+ * Asks the server what the kinds of these objects are called (its discovery documents, one request a
+ * group and version). Throws a Failure for a kind that the cluster does not have.
+ */
+export async function discover(
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+): Promise<Resources> {
+  const versions = [...new Set(objects.map((object) => object.apiVersion ?? ''))]
+  const known = new Map<string, Resource>()
+  await Promise.all(
+    versions.map(async (version) => {
+      const root = version.includes('/') ? `/apis/${version}` : `/api/${version}`
+      const found = await cluster.find<ResourceList>(root)
+      for (const { name, kind, namespaced } of found?.resources ?? []) {
+        // Subresources such as deployments/scale have a slash.
+        if (name.includes('/')) continue
+        const group = version.includes('/') ? version.slice(0, version.indexOf('/')) : ''
+        known.set(`${version} ${kind}`, { group, plural: name, namespaced })
+      }
+    }),
+  )
+  const of = (object: KubeObject): Resource =>
+    known.get(`${object.apiVersion} ${object.kind}`) ??
+    fail({
+      code: 'manifest-invalid',
+      sentence: `${object.kind} "${nameOf(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
+      hint: 'check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)',
+    })
+  return {
+    of,
+    pathOf: (object) =>
+      `${collection(object.apiVersion ?? '', cluster.namespace, of(object).plural)}/${nameOf(object)}`,
+  }
+}
+
+interface ResourceList {
+  readonly resources: readonly { name: string; kind: string; namespaced: boolean }[]
+}

@@ -1,0 +1,82 @@
+/** Why a release did not go through. Codes are stable: docs, tests and other programs may rely on them. */
+export type CauseCode =
+  // before anything is written
+  | 'usage'
+  | 'tool-missing'
+  | 'cluster-unreachable'
+  | 'namespace-missing'
+  | 'right-missing'
+  | 'no-workload'
+  | 'workload-unfit'
+  | 'manifest-invalid'
+  | 'build-failed'
+  | 'tests-failed'
+  | 'push-failed'
+  | 'registry'
+  | 'image-missing'
+  // seen in pods
+  | 'image-not-found'
+  | 'image-pull'
+  | 'crash'
+  | 'crash-after-ready'
+  | 'init-crash'
+  | 'out-of-memory'
+  | 'cannot-start'
+  | 'config-missing'
+  | 'pod-refused'
+  | 'quota'
+  | 'unschedulable'
+  | 'not-ready'
+  | 'progress-deadline'
+  | 'timeout'
+  // the database's part
+  | 'plan-failed'
+  | 'migration-failed'
+  // everything else
+  | 'apply-failed'
+  | 'write-failed'
+  | 'restore-failed'
+  | 'superseded'
+  | 'cancelled'
+  | 'internal'
+
+/** A line in a file of the user's repository that a cause or a failed test points at. */
+export interface Annotation {
+  /** Path from the repository's root. */
+  readonly file: string
+  readonly line: number
+  readonly title: string
+  readonly message: string
+}
+
+export interface Cause {
+  readonly code: CauseCode
+  /** One sentence for a person at 3 a.m.: who, what, where. No full stop at the end. */
+  readonly sentence: string
+  /** What to do now. */
+  readonly hint?: string
+  /** Names, where the cause is about one of them. */
+  readonly workload?: string
+  readonly pod?: string
+  readonly container?: string
+  /** The last lines of the container or the program that failed: untrusted text. */
+  readonly log?: readonly string[]
+  readonly annotations?: readonly Annotation[]
+}
+
+/** The one error that stages throw: what went wrong as data, ready to be shown. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+
+  constructor(
+    override readonly cause: Cause,
+    options?: ErrorOptions,
+  ) {
+    super(cause.sentence, options)
+  }
+}
+
+/** Throws a `Failure`: reads better where an expression is wanted. */
+export function fail(cause: Cause): never {
+  throw new Failure(cause)
+}

@@ -1,0 +1,44 @@
+import type { Report } from './report.js'
+import { keptMigrations, moved, seconds, verdict } from './words.js'
+import { idOf } from '../kubernetes/workload.js'
+
+/** A line of the log's last part; `quoted` ones are foreign text. */
+export interface ClosingLine {
+  readonly text: string
+  readonly kind: 'ours' | 'quoted' | 'error' | 'good'
+}
+
+/**
+ * What stands at the end of the log, in the order in which a person at 3 a.m. needs it: the cause in one
+ * sentence, its evidence, what was put back, what to do now.
+ */
+export function closing(report: Report): readonly ClosingLine[] {
+  const { cause, result } = report
+  const good = result === 'deployed' || result === 'unchanged'
+  const lines: ClosingLine[] = []
+  const ours = (text: string) => lines.push({ text, kind: 'ours' })
+
+  if (cause) {
+    const [first = '', ...rest] = cause.sentence.split('\n')
+    lines.push({ text: first, kind: 'error' })
+    rest.forEach(ours)
+    for (const text of cause.log ?? []) lines.push({ text, kind: 'quoted' })
+  }
+  for (const workload of report.workloads) {
+    const took = workload.seconds === undefined ? '' : `, ${seconds(workload.seconds)}`
+    ours(`${idOf(workload)}: ${moved(workload)}${took}`)
+  }
+  for (const { object, did } of report.undone) ours(`${object} ${did}`)
+  const kept = keptMigrations(report)
+  if (kept !== undefined) ours(kept)
+  if (report.result === 'deployed' && report.migrations.length > 0) {
+    ours(`migrations applied: ${report.migrations.join(', ')}`)
+  }
+  if (cause?.hint !== undefined)
+    cause.hint.split('\n').forEach((line, i) => ours(i === 0 ? `what to do: ${line}` : line))
+  lines.push({
+    text: `${verdict(report)} (${seconds(report.seconds)})`,
+    kind: good ? 'good' : 'error',
+  })
+  return lines
+}

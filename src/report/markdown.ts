@@ -1,0 +1,75 @@
+/** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
+import { idOf } from '../kubernetes/workload.js'
+import type { Report } from './report.js'
+import { keptMigrations, moved, seconds, verdict } from './words.js'
+
+const mostLogLines = 100
+
+export function summary(report: Report): string {
+  const { cause, result } = report
+  const sign = result === 'deployed' || result === 'unchanged' ? '✅' : '❌'
+  const parts = [`## ${sign} ${escaped(verdict(report))}`]
+  if (cause) {
+    parts.push(`**Cause:** ${escaped(cause.sentence)}`)
+    if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
+    if (cause.log && cause.log.length > 0) {
+      parts.push(details('Last lines of the log', cause.log.slice(-mostLogLines)))
+    }
+  }
+  if (report.workloads.length > 0) {
+    parts.push(
+      table(
+        ['Workload', 'Version', 'Seconds'],
+        report.workloads.map((workload) => [
+          idOf(workload),
+          moved(workload),
+          workload.seconds === undefined ? '' : workload.seconds.toFixed(1),
+        ]),
+      ),
+    )
+  }
+  if (report.undone.length > 0) {
+    parts.push(
+      table(
+        ['Put back', 'How'],
+        report.undone.map(({ object, did }) => [object, did]),
+      ),
+    )
+  }
+  if (report.migrations.length > 0) {
+    parts.push(keptMigrations(report) ?? `**Migrations applied:** ${report.migrations.join(', ')}`)
+  }
+  parts.push(
+    table(
+      ['Stage', 'Took', ''],
+      report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended]),
+    ),
+  )
+  if (report.digest !== undefined) {
+    parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``)
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`
+  return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
+}
+
+/** Foreign words must stay words: no table cell, link, image or tag may come out of them. */
+function escaped(text: string): string {
+  return text
+    .replaceAll('\\', '\\\\')
+    .replace(/[|`*_[\]<>#~]/g, (sign) => `\\${sign}`)
+    .replace(/\r?\n/g, '<br>')
+}
+
+/** A fence longer than any run of backticks inside keeps a log from ending it. */
+function details(title: string, lines: readonly string[]): string {
+  const longest = Math.max(
+    2,
+    ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)),
+  )
+  const fence = '`'.repeat(longest + 1)
+  return `<details open><summary>${title}</summary>\n\n${fence}\n${lines.join('\n')}\n${fence}\n\n</details>`
+}

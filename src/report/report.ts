@@ -1,0 +1,67 @@
+import type { WorkloadId } from '../kubernetes/workload.js'
+import type { Cause } from './cause.js'
+
+/** How a release ended. See the README's table of results. */
+export type Result =
+  | 'deployed'
+  | 'unchanged'
+  | 'undone'
+  | 'failed'
+  | 'usage'
+  | 'stuck'
+  | 'locked'
+  | 'superseded'
+  | 'cancelled'
+
+/** Exit code of the command and of the action's process. */
+export const exitCodes: Readonly<Record<Result, number>> = {
+  deployed: 0,
+  unchanged: 0,
+  undone: 1,
+  failed: 1,
+  usage: 2,
+  stuck: 3,
+  locked: 4,
+  superseded: 5,
+  cancelled: 130,
+}
+
+export interface StageReport {
+  readonly name: string
+  /** ms since 1970. */
+  readonly startedAt: number
+  readonly seconds: number
+  readonly ended: 'done' | 'failed' | 'stopped'
+}
+
+export interface WorkloadReport extends WorkloadId {
+  /** Image before the release; none for a workload that it created. */
+  readonly from?: string
+  readonly to: string
+  /** What it runs at the end of the run. */
+  readonly now: 'new' | 'old' | 'removed' | 'unknown'
+  /** From our write to done. */
+  readonly seconds?: number
+}
+
+/** All that is known at the end of a run; log, summary, outputs and JSON are renderings of it. */
+export interface Report {
+  readonly result: Result
+  readonly app: string
+  readonly namespace: string
+  readonly image: string
+  readonly tag: string
+  readonly digest?: string
+  readonly previousTag?: string
+  readonly cause?: Cause
+  /** When the cause was recognised, in ms since 1970. */
+  readonly judgedAt?: number
+  readonly stages: readonly StageReport[]
+  readonly workloads: readonly WorkloadReport[]
+  /** Migrations applied by this run: `orders.0002_note`. */
+  readonly migrations: readonly string[]
+  /** Objects that the undo put back, removed, or left because they hold data. */
+  readonly undone: readonly { readonly object: string; readonly did: string }[]
+  readonly startedAt: number
+  readonly seconds: number
+}

@@ -1,0 +1,111 @@
+import type { Clock } from '../world/world.js'
+import type { Annotation } from './cause.js'
+import type { Journal } from './journal.js'
+import type { StageReport } from './report.js'
+
+/** Where lines end up: a terminal, or a workflow run's log. */
+export interface Sink {
+  /** A stage's lines follow. */
+  open(stage: string): void
+  /** One of our own lines. `seconds` since the start of the run. */
+  say(line: string, seconds: number): void
+  /** A foreign line: must not be able to act on the terminal or the runner. */
+  quote(line: string): void
+  close(stage: string, ended: StageReport['ended'], seconds: number): void
+  annotate(annotation: Annotation): void
+}
+
+const silenceMs = 10_000
+
+type Entry = (sink: Sink) => void
+
+/**
+ * Keeps the story of a run. Stages may go side by side, but are told one after the other: the first that
+ * began is heard at once, the others wait their turn, so that no two stages' lines are mixed.
+ */
+export class Reporter {
+  readonly stages: StageReport[] = []
+  readonly startedAt: number
+  private readonly queue: { entries: Entry[]; over: boolean }[] = []
+
+  constructor(
+    private readonly sink: Sink,
+    private readonly clock: Clock,
+  ) {
+    this.startedAt = clock.now()
+  }
+
+  seconds(): number {
+    return (this.clock.now() - this.startedAt) / 1000
+  }
+
+  /** Runs one stage and keeps its name, times and end; what it throws is passed on. */
+  async stage<T>(name: string, work: (journal: Journal) => Promise<T>): Promise<T> {
+    const own = { entries: [] as Entry[], over: false }
+    this.queue.push(own)
+    const startedAt = this.clock.now()
+    let spokenAt = startedAt
+    let waitingOn: string | undefined
+    const tell = (entry: Entry) => {
+      spokenAt = this.clock.now()
+      own.entries.push(entry)
+      this.drain()
+    }
+    const say = (line: string) => {
+      const at = this.seconds()
+      tell((sink) => {
+        sink.say(line, at)
+      })
+    }
+    const journal: Journal = {
+      say,
+      quote: (line) => {
+        tell((sink) => {
+          sink.quote(line)
+        })
+      },
+      waiting: (on) => {
+        waitingOn = on
+      },
+      annotate: (annotation) => {
+        tell((sink) => {
+          sink.annotate(annotation)
+        })
+      },
+    }
+    const stopTicking = this.clock.every(1000, () => {
+      if (this.clock.now() - spokenAt >= silenceMs) say(waitingOn ?? `${name} is still running`)
+    })
+    tell((sink) => {
+      sink.open(name)
+    })
+    let ended: StageReport['ended'] = 'failed'
+    try {
+      const value = await work(journal)
+      ended = 'done'
+      return value
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') ended = 'stopped'
+      throw error
+    } finally {
+      stopTicking()
+      const seconds = (this.clock.now() - startedAt) / 1000
+      this.stages.push({ name, startedAt, seconds, ended })
+      own.over = true
+      tell((sink) => {
+        sink.close(name, ended, seconds)
+      })
+    }
+  }
+
+  /** Tells what the stage in front has to say; goes on to the next when it is over. */
+  private drain(): void {
+    for (let front = this.queue[0]; front !== undefined; front = this.queue[0]) {
+      front.entries.splice(0).forEach((entry) => {
+        entry(this.sink)
+      })
+      if (!front.over) return
+      this.queue.shift()
+    }
+  }
+}

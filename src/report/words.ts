@@ -1,0 +1,68 @@
+/** Small renderings that log, summary and outputs share. Pure. */
+import { versionOf } from '../kubernetes/image.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { Report, Result, WorkloadReport } from './report.js'
+
+/** `8.2 s`, `2 min 05 s` */
+export function seconds(value: number): string {
+  if (value < 60) return `${value.toFixed(1)} s`
+  const minutes = Math.floor(value / 60)
+  return `${minutes} min ${String(Math.floor(value % 60)).padStart(2, '0')} s`
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}
+
+/** `1f0e… -> 93ab…`, or what became of it when it did not get there. */
+export function moved({ from, to, now }: WorkloadReport): string {
+  const before = from === undefined ? 'nothing' : versionOf(from)
+  switch (now) {
+    case 'new':
+      return `${before} -> ${versionOf(to)}`
+    case 'old':
+      return `${before} (as before)`
+    case 'removed':
+      return 'removed again'
+    case 'unknown':
+      return `${before} or ${versionOf(to)}: not known`
+  }
+}
+
+/** The last word of a run: what the cluster runs now, and whether a person has anything to do. */
+export function verdict(report: Report): string {
+  const { tag, app, namespace, workloads } = report
+  const version = versionOf(`${report.image}:${tag}`)
+  const all = plural(workloads.length, 'workload')
+  const before =
+    report.previousTag === undefined
+      ? 'the version before'
+      : `version ${versionOf(`x:${report.previousTag}`)}`
+  const back = workloads.some(({ now }) => now === 'old')
+    ? `${plural(workloads.filter(({ now }) => now === 'old').length, 'workload')} run ${before} again, verified`
+    : 'what the release had created is removed again, verified'
+  const words: Readonly<Record<Result, () => string>> = {
+    deployed: () => `${app} ${version} is deployed: ${all} in namespace ${namespace}`,
+    unchanged: () => `${app} ${version} runs already: nothing to do for ${all}`,
+    undone: () => `${app} ${version} did not go live: ${back}`,
+    failed: () => `${app} ${version} did not go live: nothing that users run was touched`,
+    usage: () => 'nothing was done',
+    stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
+    locked: () => 'another release is under way: nothing was done',
+    superseded: () =>
+      `${app}: somebody else changed the image in the middle; theirs was left alone`,
+    cancelled: () => `${app} ${version} was cancelled: everything is as it was before`,
+  }
+  return words[report.result]()
+}
+
+/** `web, worker and expire-orders` */
+export function named(workloads: readonly WorkloadReport[]): string {
+  return workloads.map(idOf).join(', ')
+}
+
+/** `migrations: orders.0002_note stay applied` when an undo leaves them. */
+export function keptMigrations(report: Report): string | undefined {
+  if (report.migrations.length === 0 || report.result === 'deployed') return undefined
+  return `the database keeps the migrations that were applied: ${report.migrations.join(', ')}`
+}
