@@ -35,7 +35,8 @@ const actions: readonly Action[] = [
 ]
 
 const outputs: Readonly<Record<string, string>> = {
-  result: 'How it ended: deployed, unchanged, undone, failed, usage, stuck, superseded or cancelled',
+  result:
+    'How it ended: deployed, unchanged, undone, failed, usage, stuck, superseded or cancelled',
   image: 'The image with tag and digest',
   digest: 'Digest of the image: sha256:…',
   tag: 'Tag of the image',
@@ -85,7 +86,9 @@ function optionTable(command: Command): string {
     const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
     return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
   })
-  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n')
+  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  )
 }
 
 function outputTable(): string {
@@ -98,7 +101,8 @@ function filled(text: string, name: string, content: string): string {
   const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const from = text.indexOf(start)
   const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`README.md has no place for ${name}: ${start} … ${end}`)
+  if (from < 0 || to < from)
+    throw new Error(`README.md has no place for ${name}: ${start} … ${end}`)
   return `${text.slice(0, from + start.length)}\n\n${content}\n\n${text.slice(to)}`
 }
 

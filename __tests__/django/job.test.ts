@@ -1,0 +1,262 @@
+import { describe, expect, test } from '@jest/globals'
+import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
+import { jobName, matches, migrationJob } from '../../src/django/job.js'
+import type { MigrationJobHow } from '../../src/django/job.js'
+
+const template: PodTemplateSpec = {
+  metadata: {
+    labels: { app: 'web', 'sidecar.istio.io/inject': 'true' },
+    annotations: {
+      'kubectl.kubernetes.io/restartedAt': '2026-01-01T00:00:00Z',
+      'vault.hashicorp.com/agent-inject': 'true',
+      'linkerd.io/inject': 'enabled',
+    },
+  },
+  spec: {
+    serviceAccountName: 'shop',
+    imagePullSecrets: [{ name: 'registry' }],
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ key: 'web', operator: 'Exists' }],
+    dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
+    hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
+    securityContext: { runAsNonRoot: true },
+    priorityClassName: 'high',
+    runtimeClassName: 'gvisor',
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 40,
+    restartPolicy: 'Always',
+    readinessGates: [{ conditionType: 'lb' }],
+    hostname: 'web',
+    subdomain: 'web',
+    topologySpreadConstraints: [
+      { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' },
+    ],
+    affinity: {
+      podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [] },
+      nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] },
+    },
+    volumes: [{ name: 'tmp', emptyDir: {} }],
+    initContainers: [
+      { name: 'wait', image: 'busybox', command: ['nc', '-z', 'db', '5432'] },
+      { name: 'assets', image: 'shop:old', command: ['python', 'manage.py', 'collectstatic'] },
+      { name: 'schema', image: 'shop:old', command: ['python', 'manage.py', 'migrate', '--check'] },
+    ],
+    containers: [
+      {
+        name: 'app',
+        image: 'shop:old',
+        args: ['gunicorn'],
+        workingDir: '/app',
+        env: [
+          { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: 'db', key: 'url' } } },
+          { name: 'DJANGO_ROLLOUT_SPEC', value: 'stale' },
+        ],
+        envFrom: [{ configMapRef: { name: 'shop' } }],
+        ports: [{ containerPort: 8000 }],
+        volumeMounts: [
+          { name: 'tmp', mountPath: '/tmp' },
+          { name: 'media', mountPath: '/media' },
+        ],
+        resources: { limits: { memory: '256Mi' } },
+        securityContext: { readOnlyRootFilesystem: true },
+        livenessProbe: { httpGet: { path: '/', port: 8000 } },
+        readinessProbe: { httpGet: { path: '/', port: 8000 } },
+        startupProbe: { httpGet: { path: '/', port: 8000 } },
+        lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } },
+      },
+      {
+        name: 'proxy',
+        image: 'cloud-sql-proxy:2',
+        ports: [{ name: 'health', containerPort: 9090, hostPort: 9090 }],
+        startupProbe: { httpGet: { path: '/startup', port: 'health' } },
+        livenessProbe: { httpGet: { path: '/liveness', port: 'health' } },
+        readinessProbe: { httpGet: { path: '/readiness', port: 'health' } },
+      },
+      { name: 'worker', image: 'shop:old', command: ['celery', 'worker'] },
+    ],
+  },
+}
+
+const how: MigrationJobHow = {
+  name: 'shop-migrate-0123456-1',
+  app: 'shop',
+  sha: '0123456789abcdef',
+  template,
+  container: 'app',
+  ours: ['app', 'worker', 'assets', 'schema'],
+  image: 'registry/shop:0123456@sha256:aa',
+  command: ['/bin/sh', '-c', 'echo $(HOME) $$'],
+  env: [{ name: 'DJANGO_ROLLOUT_SPEC', value: '{}' }],
+  timeoutSeconds: 600,
+  selectors: [{ of: 'service/web', selector: { matchLabels: { app: 'web' } } }],
+}
+
+test('the Job as a whole', () => {
+  const labels = {
+    'app.kubernetes.io/managed-by': 'django-rollout',
+    'django-rollout/app': 'shop',
+    'django-rollout/job': 'migrate',
+  }
+  expect(migrationJob(how)).toEqual({
+    is: 'made',
+    notes: [
+      'init container schema is left out: it migrates, or waits for it, by itself',
+      'container worker is left out: it runs the same code beside the migration',
+      'volume media belongs to each pod of a StatefulSet: the migration has an empty one',
+    ],
+    job: {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: {
+        name: 'shop-migrate-0123456-1',
+        labels,
+        annotations: { 'django-rollout/sha': '0123456789abcdef' },
+      },
+      spec: {
+        backoffLimit: 0,
+        activeDeadlineSeconds: 600,
+        ttlSecondsAfterFinished: 3600,
+        template: {
+          metadata: {
+            labels,
+            annotations: {
+              'vault.hashicorp.com/agent-inject': 'true',
+              'sidecar.istio.io/inject': 'false',
+              'linkerd.io/inject': 'enabled',
+              'django-rollout/sha': '0123456789abcdef',
+            },
+          },
+          spec: {
+            serviceAccountName: 'shop',
+            imagePullSecrets: [{ name: 'registry' }],
+            nodeSelector: { disk: 'ssd' },
+            tolerations: [{ key: 'web', operator: 'Exists' }],
+            dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
+            hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
+            securityContext: { runAsNonRoot: true },
+            priorityClassName: 'high',
+            runtimeClassName: 'gvisor',
+            enableServiceLinks: false,
+            terminationGracePeriodSeconds: 40,
+            restartPolicy: 'Never',
+            affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+            volumes: [
+              { name: 'tmp', emptyDir: {} },
+              { name: 'media', emptyDir: {} },
+            ],
+            initContainers: [
+              { name: 'wait', image: 'busybox', command: ['nc', '-z', 'db', '5432'] },
+              {
+                name: 'assets',
+                image: 'registry/shop:0123456@sha256:aa',
+                command: ['python', 'manage.py', 'collectstatic'],
+              },
+              {
+                name: 'proxy',
+                image: 'cloud-sql-proxy:2',
+                ports: [{ name: 'health', containerPort: 9090 }],
+                startupProbe: { httpGet: { path: '/startup', port: 'health' } },
+                restartPolicy: 'Always',
+              },
+            ],
+            containers: [
+              {
+                name: 'app',
+                image: 'registry/shop:0123456@sha256:aa',
+                command: ['/bin/sh', '-c', 'echo $$(HOME) $$$$'],
+                workingDir: '/app',
+                env: [
+                  { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: 'db', key: 'url' } } },
+                  { name: 'DJANGO_ROLLOUT_SPEC', value: '{}' },
+                ],
+                envFrom: [{ configMapRef: { name: 'shop' } }],
+                volumeMounts: [
+                  { name: 'tmp', mountPath: '/tmp' },
+                  { name: 'media', mountPath: '/media' },
+                ],
+                resources: { limits: { memory: '256Mi' } },
+                securityContext: { readOnlyRootFilesystem: true },
+              },
+            ],
+          },
+        },
+      },
+    },
+  })
+})
+
+test('the template is not changed', () => {
+  const before = structuredClone(template)
+  migrationJob(how)
+  expect(template).toEqual(before)
+})
+
+test('a plain template gets nothing that it does not need', () => {
+  const made = migrationJob({
+    ...how,
+    template: { spec: { containers: [{ name: 'app', image: 'shop:old', command: ['gunicorn'] }] } },
+    env: [],
+  })
+  expect(made).toMatchObject({ is: 'made', notes: [] })
+  expect(made.is === 'made' && made.job.spec?.template.spec).toEqual({
+    restartPolicy: 'Never',
+    containers: [
+      { name: 'app', image: how.image, command: ['/bin/sh', '-c', 'echo $$(HOME) $$$$'] },
+    ],
+  })
+})
+
+test('a selector that would catch the pod is a problem', () => {
+  const selector = { matchLabels: { 'django-rollout/app': 'shop' } }
+  expect(migrationJob({ ...how, selectors: [{ of: 'service/all', selector }] })).toEqual({
+    is: 'impossible',
+    problem:
+      "the selector of service/all would match the migration's pod (its labels: app.kubernetes.io/managed-by=django-rollout, django-rollout/app=shop, django-rollout/job=migrate)",
+  })
+})
+
+test('a container that is not there is a problem', () => {
+  expect(migrationJob({ ...how, container: 'web' })).toEqual({
+    is: 'impossible',
+    problem: 'the template has no container web',
+  })
+})
+
+describe('a selector against labels', () => {
+  const labels = { app: 'shop', tier: 'job' }
+  test.each([
+    [{}, false],
+    [{ matchLabels: {} }, false],
+    [{ matchLabels: { app: 'shop' } }, true],
+    [{ matchLabels: { app: 'shop', tier: 'web' } }, false],
+    [{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['job', 'web'] }] }, true],
+    [{ matchExpressions: [{ key: 'tier', operator: 'In', values: ['web'] }] }, false],
+    [{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['web'] }] }, true],
+    [{ matchExpressions: [{ key: 'zone', operator: 'NotIn', values: ['a'] }] }, true],
+    [{ matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['job'] }] }, false],
+    [{ matchExpressions: [{ key: 'tier', operator: 'Exists' }] }, true],
+    [{ matchExpressions: [{ key: 'zone', operator: 'Exists' }] }, false],
+    [{ matchExpressions: [{ key: 'zone', operator: 'DoesNotExist' }] }, true],
+    [{ matchExpressions: [{ key: 'tier', operator: 'DoesNotExist' }] }, false],
+    [
+      { matchLabels: { app: 'shop' }, matchExpressions: [{ key: 'zone', operator: 'Exists' }] },
+      false,
+    ],
+  ])('%j: %s', (selector, matched) => {
+    expect(matches(selector, labels)).toBe(matched)
+  })
+})
+
+describe('the name', () => {
+  test.each([
+    ['shop', '0123456789abcdef', 1, 'shop-migrate-0123456-1'],
+    ['shop', '0123456789-dirty-1a2b', '77-2', 'shop-migrate-0123456-77-2'],
+    ['Acme/Shop_Web', 'ABCDEF0123', 1, 'acme-shop-web-migrate-abcdef0-1'],
+    ['___', '0123456', 1, 'app-migrate-0123456-1'],
+    [`${'a'.repeat(44)}-b`, '0123456', 1, `${'a'.repeat(44)}-migrate-0123456-1`],
+    ['a'.repeat(80), '0123456', 1, `${'a'.repeat(45)}-migrate-0123456-1`],
+  ])('%s %s %s', (app, sha, attempt, name) => {
+    expect(jobName(app, sha, attempt)).toBe(name)
+    expect(name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$/)
+  })
+})

@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals'
+import { migrated, migrationProgress } from '../../src/django/progress.js'
+
+describe('one line of migrate', () => {
+  test.each([
+    ['  Applying orders.0002_note... OK', 'orders.0002_note forwards applied'],
+    ['  Applying orders.0002_note... OK (0.012s)', 'orders.0002_note forwards applied'],
+    ['  Applying orders.0001_initial... FAKED', 'orders.0001_initial forwards faked'],
+    [
+      '  Applying orders.0003_fill...Traceback (most recent call last):',
+      'orders.0003_fill forwards begun',
+    ],
+    ['  Applying orders.0003_fill...', 'orders.0003_fill forwards begun'],
+    ['  Unapplying orders.0002_note... OK', 'orders.0002_note backwards applied'],
+  ])('%s', (line, expected) => {
+    const progress = migrationProgress(line)
+    expect(progress && `${progress.migration} ${progress.direction} ${progress.is}`).toBe(expected)
+  })
+
+  test.each(['Running migrations:', '  Rendering model states... DONE', 'Applying the rules'])(
+    '%s: none',
+    (line) => {
+      expect(migrationProgress(line)).toBeUndefined()
+    },
+  )
+})
+
+describe('a whole log', () => {
+  test.each([
+    [
+      'a failure',
+      `Running migrations:
+  Applying orders.0001_initial... OK
+  Applying orders.0002_note... OK
+  Applying orders.0003_fill...Traceback (most recent call last):
+  File "/app/manage.py", line 22, in <module>`,
+      { applied: ['orders.0001_initial', 'orders.0002_note'], open: 'orders.0003_fill' },
+    ],
+    [
+      'a migration that prints',
+      `  Applying orders.0003_fill...filling
+ OK
+  Applying sessions.0001_initial... OK`,
+      { applied: ['orders.0003_fill', 'sessions.0001_initial'] },
+    ],
+    [
+      'one whose end is lost among what it prints',
+      '  Applying orders.0003_fill...filling OK\n  Applying sessions.0001_initial...',
+      { applied: ['orders.0003_fill'], open: 'sessions.0001_initial' },
+    ],
+    ['nothing to do', '  No migrations to apply.', { applied: [] }],
+  ])('%s', (_name, log, expected) => {
+    expect(migrated(log.split('\n'))).toEqual(expected)
+  })
+})

@@ -1,0 +1,281 @@
+import type { Job } from 'kubernetes-types/batch/v1'
+import type { Container, EnvVar, PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
+import type { LabelSelector } from 'kubernetes-types/meta/v1'
+
+export interface MigrationJobHow {
+  /** See `jobName`. */
+  readonly name: string
+  readonly app: string
+  readonly sha: string
+  /** The pod template of the workload that serves the web. */
+  readonly template: PodTemplateSpec
+  /** Name of the container in it that the migration is made from. */
+  readonly container: string
+  /** Names of all containers in it, init containers too, that run our image. */
+  readonly ours: readonly string[]
+  /** The new image, by digest. */
+  readonly image: string
+  /** Program and arguments, to be taken as they are written: nothing in them is expanded. */
+  readonly command: readonly string[]
+  /** Added to the container's own; one of the same name is replaced. */
+  readonly env?: readonly EnvVar[]
+  readonly timeoutSeconds: number
+  /** How long the ended Job is kept for people to look at: an hour when not set. */
+  readonly keepSeconds?: number
+  /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
+  readonly selectors: readonly NamedSelector[]
+}
+
+export interface NamedSelector {
+  /** For people: `service/web`. */
+  readonly of: string
+  /** A Service's plain map goes into `matchLabels`. */
+  readonly selector: LabelSelector
+}
+
+export type MigrationJob =
+  | {
+      readonly is: 'made'
+      readonly job: Job
+      /** What is not as in the template and may matter to a person. */
+      readonly notes: readonly string[]
+    }
+  | {
+      readonly is: 'impossible'
+      /** A sentence without a full stop. */
+      readonly problem: string
+    }
+
+/**
+ * `<app>-migrate-<sha7>-<attempt>`, a DNS label of at most 63 characters, since it becomes a label of
+ * the pod (https://kubernetes.io/docs/concepts/workloads/controllers/job/#writing-a-job-spec). A Job's
+ * template cannot be changed, so each attempt needs a name of its own.
+ */
+export function jobName(app: string, sha: string, attempt: number | string): string {
+  const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`
+  return `${
+    dns(app)
+      .slice(0, 63 - end.length)
+      .replace(/-+$/, '') || 'app'
+  }${end}`
+}
+
+/**
+ * The Job that migrates: the web pod's template with our container only in the new image and with the new
+ * command, so that it has the same environment, secrets, account and place. Everything that ties a pod to
+ * its workload or to traffic is left out.
+ */
+export function migrationJob(how: MigrationJobHow): MigrationJob {
+  const { template, container: name } = how
+  const spec = template.spec
+  const container = spec?.containers.find((each) => each.name === name)
+  if (!spec || !container)
+    return { is: 'impossible', problem: `the template has no container ${name}` }
+
+  const labels = {
+    'app.kubernetes.io/managed-by': 'django-rollout',
+    'django-rollout/app': how.app,
+    'django-rollout/job': 'migrate',
+  }
+  const caught = how.selectors.find(({ selector }) => matches(selector, labels))
+  if (caught) {
+    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
+    return { is: 'impossible', problem }
+  }
+
+  const notes: string[] = []
+  const pod = podOf(spec, how, container, notes)
+  const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha)
+  return {
+    is: 'made',
+    notes,
+    job: {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: how.name, labels, annotations: { 'django-rollout/sha': how.sha } },
+      spec: {
+        // A migration is never repeated by itself: what failed once needs a person.
+        backoffLimit: 0,
+        activeDeadlineSeconds: how.timeoutSeconds,
+        ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
+        template: { metadata: { labels, annotations }, spec: pod },
+      },
+    },
+  }
+}
+
+/** Whether a selector matches labels. An empty one counts as none: of a Service, it picks no pods. */
+export function matches(
+  selector: LabelSelector,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  const wanted = Object.entries(selector.matchLabels ?? {})
+  const expressions = selector.matchExpressions ?? []
+  if (wanted.length + expressions.length === 0) return false
+  return (
+    wanted.every(([key, value]) => labels[key] === value) &&
+    expressions.every(({ key, operator, values = [] }) => {
+      const value = labels[key]
+      switch (operator) {
+        case 'In':
+          return value !== undefined && values.includes(value)
+        case 'NotIn':
+          return value === undefined || !values.includes(value)
+        case 'Exists':
+          return value !== undefined
+        case 'DoesNotExist':
+          return value === undefined
+        default:
+          // An operator that we do not know might match: better no Job than one that gets traffic.
+          return true
+      }
+    })
+  )
+}
+
+function podOf(
+  spec: PodSpec,
+  how: MigrationJobHow,
+  container: Container,
+  notes: string[],
+): PodSpec {
+  // Everything that is not named here is kept, so that what Kubernetes adds to pods later is kept too.
+  const {
+    topologySpreadConstraints: _spread,
+    readinessGates: _gates,
+    schedulingGates: _held,
+    activeDeadlineSeconds: _deadline,
+    nodeName: _node,
+    hostname: _hostname,
+    subdomain: _subdomain,
+    ephemeralContainers: _debug,
+    affinity,
+    containers,
+    initContainers = [],
+    volumes = [],
+    ...kept
+  } = spec
+  const { podAntiAffinity: _apart, ...near } = affinity ?? {}
+  const before = [
+    ...initContainers.flatMap((each) => initOf(each, how, notes)),
+    ...containers.flatMap((each) => (each === container ? [] : sidecarOf(each, how, notes))),
+  ]
+  const main = mainOf(container, how)
+  const all = [...volumes, ...claimed([...before, main], volumes, notes)]
+  return {
+    ...kept,
+    ...(Object.keys(near).length > 0 ? { affinity: near } : {}),
+    ...(all.length > 0 ? { volumes: all } : {}),
+    ...(before.length > 0 ? { initContainers: before } : {}),
+    containers: [main],
+    restartPolicy: 'Never',
+  }
+}
+
+/** With `command` set the image's entrypoint is passed by: it may wait, or migrate, by itself. */
+function mainOf(container: Container, how: MigrationJobHow): Container {
+  const {
+    args: _args,
+    livenessProbe: _liveness,
+    readinessProbe: _readiness,
+    startupProbe: _startup,
+    lifecycle: _lifecycle,
+    ports: _ports,
+    command: _command,
+    env = [],
+    ...kept
+  } = container
+  const added = how.env ?? []
+  const all = [...env.filter(({ name }) => added.every((each) => each.name !== name)), ...added]
+  return {
+    ...kept,
+    image: how.image,
+    // `$(NAME)` would be expanded, and `$$` shortened: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
+    command: how.command.map((word) => word.replaceAll('$', '$$$$')),
+    ...(all.length > 0 ? { env: all } : {}),
+  }
+}
+
+function initOf(container: Container, how: MigrationJobHow, notes: string[]): Container[] {
+  if (!how.ours.includes(container.name)) return [container]
+  // It would migrate before the plan is told, or wait for ever for the migration that this pod is.
+  if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
+    notes.push(
+      `init container ${container.name} is left out: it migrates, or waits for it, by itself`,
+    )
+    return []
+  }
+  return [{ ...container, image: how.image }]
+}
+
+/**
+ * Another container becomes a native sidecar, which does not keep the pod from ending
+ * (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/, on from Kubernetes 1.29). Its
+ * startup probe stays, since it is what makes the migration wait until a proxy listens.
+ */
+function sidecarOf(container: Container, how: MigrationJobHow, notes: string[]): Container[] {
+  if (how.ours.includes(container.name)) {
+    notes.push(
+      `container ${container.name} is left out: it runs the same code beside the migration`,
+    )
+    return []
+  }
+  const { livenessProbe: _liveness, readinessProbe: _readiness, ports, ...kept } = container
+  return [
+    {
+      ...kept,
+      // Probes may name a port; one of the node's own could already be taken by the web pod.
+      ...(ports ? { ports: ports.map(({ hostPort: _host, ...port }) => port) } : {}),
+      restartPolicy: 'Always',
+    },
+  ]
+}
+
+/** A StatefulSet's claims are no volumes of its template: an empty folder stands in for each. */
+function claimed(
+  containers: readonly Container[],
+  volumes: readonly Volume[],
+  notes: string[],
+): Volume[] {
+  const mounted = containers.flatMap((each) => [
+    ...(each.volumeMounts ?? []).map((mount) => mount.name),
+    ...(each.volumeDevices ?? []).map((device) => device.name),
+  ])
+  const missing = [...new Set(mounted)].filter((name) =>
+    volumes.every((each) => each.name !== name),
+  )
+  for (const name of missing) {
+    notes.push(
+      `volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`,
+    )
+  }
+  return missing.map((name) => ({ name, emptyDir: {} }))
+}
+
+/**
+ * The template's annotations are kept, since injectors that bring secrets are told by them; those that
+ * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it is told to stay
+ * away where the template does not decide that itself.
+ */
+function annotationsOf(own: Readonly<Record<string, string>>, sha: string): Record<string, string> {
+  const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key))
+  return {
+    'sidecar.istio.io/inject': 'false',
+    'linkerd.io/inject': 'disabled',
+    ...Object.fromEntries(kept),
+    'django-rollout/sha': sha,
+  }
+}
+
+function dns(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+}
+
+function listed(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ')
+}

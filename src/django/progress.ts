@@ -1,0 +1,51 @@
+/** What one line of `migrate` says about one migration. */
+export interface MigrationProgress {
+  /** `orders.0002_note` */
+  readonly migration: string
+  readonly direction: 'forwards' | 'backwards'
+  /** `begun`: the line breaks off before it says how it ended; a traceback may stand behind it. */
+  readonly is: 'applied' | 'faked' | 'begun'
+}
+
+/** What a whole log of `migrate` says: names as `orders.0002_note`, in order. */
+export interface Migrated {
+  readonly applied: readonly string[]
+  /** The one that was begun and not ended: it failed, or it is running still. */
+  readonly open?: string
+}
+
+const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
+const end = /^ (OK|FAKED)( \([\d.]+s\))?$/
+
+/**
+ * Reads a line such as `  Applying orders.0002_note... OK` (`django/core/management/commands/migrate.py`,
+ * `migration_progress_callback`; from verbosity 2 on it has the seconds too).
+ */
+export function migrationProgress(text: string): MigrationProgress | undefined {
+  const [, verb, migration, rest = ''] = line.exec(text.trimEnd()) ?? []
+  if (migration === undefined) return undefined
+  const direction = verb === 'Applying' ? 'forwards' : 'backwards'
+  return { migration, direction, is: howItEnded(rest) ?? 'begun' }
+}
+
+/** Which migrations a log says were applied (faked and unapplied ones too), and which one was left open. */
+export function migrated(lines: readonly string[]): Migrated {
+  const applied: string[] = []
+  let open: string | undefined
+  for (const text of lines) {
+    const progress = migrationProgress(text)
+    // What a migration prints itself stands between its name and its end, which is then a line ` OK`.
+    if (open !== undefined && (progress ?? howItEnded(text.trimEnd()))) {
+      applied.push(open)
+      open = undefined
+    }
+    if (progress?.is === 'begun') open = progress.migration
+    else if (progress) applied.push(progress.migration)
+  }
+  return open === undefined ? { applied } : { applied, open }
+}
+
+function howItEnded(rest: string): 'applied' | 'faked' | undefined {
+  const word = end.exec(rest)?.[1]
+  return word === undefined ? undefined : word === 'OK' ? 'applied' : 'faked'
+}

@@ -1,0 +1,243 @@
+/** A place in a traceback: the path is the one inside the image. */
+export interface Frame {
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** Missing for the line that a SyntaxError points at. */
+  readonly function?: string
+}
+
+/** What a Python program said when it ended, deepest frame last. */
+export interface Traceback {
+  /** As printed, with its module where Python tells it: `django.db.utils.OperationalError`. */
+  readonly exception: string
+  /** The first line of the message; empty when there is none. */
+  readonly message: string
+  /** Empty for what Django tells without a traceback (`CommandError`, `SystemCheckError`). */
+  readonly frames: readonly Frame[]
+}
+
+interface Found {
+  readonly traceback: Traceback
+  /** Index of its exception's line in the log. */
+  readonly at: number
+}
+
+/** A traceback that is being read. */
+interface Open {
+  readonly headed: boolean
+  /** What stands before each of its lines: `web-1  | `. */
+  readonly prefix: string
+  readonly frames: Frame[]
+}
+
+const header = 'Traceback (most recent call last):'
+const frame = /^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
+const raised = /^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
+
+/** `INFO: …` is a line of a log that came in between, and no exception. */
+const level = /^(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|LOG|DETAIL|HINT|STATEMENT)$/
+
+/** Without a header above, only a name that looks like one of a class can end a traceback. */
+const className = /(^|\.)[A-Z]\w*$/
+
+/**
+ * How a process is ended from outside, or how gunicorn's arbiter passes on that a worker could not boot:
+ * never the cause when another traceback stands above.
+ */
+const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/
+
+/**
+ * The last Python traceback of a log, which is the one that ended the program. Of chained ones ("During
+ * handling of…", "The above exception was the direct cause of…") it is the last too: the one that nobody
+ * handled. A log that begins in the middle of a traceback gives what is left of it.
+ */
+export function lastTraceback(lines: readonly string[]): Traceback | undefined {
+  return findTraceback(lines)?.traceback
+}
+
+/**
+ * What is said without a traceback: Django's `CommandError: …` and `Unknown command: …`, the first issue
+ * below its `SystemCheckError: …` (`django/core/management/base.py`, `run_from_argv`), and Celery's
+ * `Unable to load celery application.` with the line below it (`celery/bin/celery.py`). The last one.
+ */
+export function plainError(lines: readonly string[]): Traceback | undefined {
+  return findPlain(lines)?.traceback
+}
+
+/** The traceback or the plain error of Django that stands last in a log. */
+export function lastError(lines: readonly string[]): Traceback | undefined {
+  const traceback = findTraceback(lines)
+  const plain = findPlain(lines)
+  return (plain && plain.at > (traceback?.at ?? -1) ? plain : traceback)?.traceback
+}
+
+/**
+ * The deepest frame in the user's own code: neither an installed package nor Python itself, nor what is
+ * no file (`<frozen …>`, `<string>`, which is also the inspector). `manage.py` counts only when it raised
+ * the exception itself: otherwise it is the top of every traceback and tells nothing.
+ */
+export function ownFrame(traceback: Traceback): Frame | undefined {
+  const { frames } = traceback
+  return frames.findLast(
+    (each, index) =>
+      isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1),
+  )
+}
+
+/** Whether a path inside an image may be the user's own code. */
+export function isOwn(file: string): boolean {
+  return !(
+    file.startsWith('<') ||
+    /\/(site|dist)-packages\//.test(file) ||
+    // Python's own library: /usr/lib/python3, /usr/local/lib/python3.13, /opt/conda/lib/python3.12
+    /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) ||
+    // /usr/local/bin/gunicorn, /venv/bin/celery
+    /\/bin\/[^/.]+$/.test(file)
+  )
+}
+
+/**
+ * The file of the repository that a path inside the image stands for: the longest end of the path that
+ * exists under the build context (`/app/shop/wsgi.py` is `examples/shop/shop/wsgi.py` when the context is
+ * `examples/shop`). `exists` is asked for, and the answer is, a path from the repository's root.
+ */
+export function repoFile(
+  file: string,
+  exists: (path: string) => boolean,
+  contextDir: string,
+): string | undefined {
+  const names = file.split('/').filter((name) => name !== '' && name !== '.')
+  // The path comes from a log: it must not lead out of the repository.
+  if (names.includes('..')) return undefined
+  const context = contextDir.split('/').filter((name) => name !== '' && name !== '.')
+  for (let start = 0; start < names.length; start++) {
+    const path = [...context, ...names.slice(start)].join('/')
+    if (exists(path)) return path
+  }
+  return undefined
+}
+
+/**
+ * One line for a person: `ModuleNotFoundError: No module named 'shop.task' (shop/celery.py:3)`.
+ * `place` is the image's WORKDIR, which is taken off the path, or a function that maps a path inside the
+ * image to one that the reader knows.
+ */
+export function tell(
+  traceback: Traceback,
+  place: string | ((file: string) => string | undefined) = '',
+): string {
+  const said = sentence(traceback)
+  const own = ownFrame(traceback)
+  if (own === undefined) return said
+  const file = typeof place === 'function' ? (place(own.file) ?? own.file) : below(place, own.file)
+  return `${said} (${file}:${own.line})`
+}
+
+/** The exception without its module, and its message: `OperationalError: connection failed`. */
+export function sentence({ exception, message }: Traceback): string {
+  const name = exception.split('.').at(-1) ?? exception
+  return message === '' ? name : `${name}: ${cut(message)}`
+}
+
+function findTraceback(lines: readonly string[]): Found | undefined {
+  let open: Open | undefined
+  let found: Found | undefined
+  let cause: Found | undefined
+  for (const [at, raw] of lines.entries()) {
+    const text = plain(raw)
+    const headed = text.endsWith(header)
+    if (headed) {
+      open = { headed, prefix: prefixOf(text), frames: [] }
+      continue
+    }
+    const line = open && text.startsWith(open.prefix) ? text.slice(open.prefix.length) : text
+    const place = frame.exec(line)
+    if (place) {
+      open ??= { headed: false, prefix: '', frames: [] }
+      open.frames.push(frameOf(place))
+      continue
+    }
+    if (open === undefined || /^\s|^$/.test(line)) continue
+    const [, exception, message = ''] = raised.exec(line) ?? []
+    if (exception === undefined || level.test(exception)) {
+      // A line of another thread or process in between; where there was no header, the end.
+      if (!open.headed) open = undefined
+      continue
+    }
+    if (open.headed || className.test(exception)) {
+      found = { at, traceback: { exception, message: message.trim(), frames: open.frames } }
+      if (!echo.test(exception)) cause = found
+    }
+    open = undefined
+  }
+  return cause ?? found
+}
+
+function findPlain(lines: readonly string[]): Found | undefined {
+  for (let at = lines.length - 1; at >= 0; at--) {
+    const traceback = plainAt(plain(lines[at] ?? ''), lines.slice(at + 1))
+    if (traceback) return { at, traceback }
+  }
+  return undefined
+}
+
+function plainAt(line: string, below: readonly string[]): Traceback | undefined {
+  if (line === 'Unable to load celery application.') {
+    return { exception: 'Error', message: `${line} ${plain(below[0] ?? '')}`.trim(), frames: [] }
+  }
+  if (line.startsWith('Unknown command: '))
+    return { exception: 'CommandError', message: line, frames: [] }
+  const [, exception, message = ''] = /^(CommandError|SystemCheckError): (.*)$/.exec(line) ?? []
+  if (exception === undefined) return undefined
+  const [issue, ...others] = exception === 'SystemCheckError' ? issuesBelow(below) : []
+  const more = others.length > 0 ? ` (and ${others.length} more)` : ''
+  return { exception, message: issue === undefined ? message : `${issue}${more}`, frames: [] }
+}
+
+/** The lines below `CRITICALS:` and `ERRORS:`: the levels that make a check fail. */
+function issuesBelow(lines: readonly string[]): string[] {
+  const issues: string[] = []
+  let fails = false
+  for (const raw of lines) {
+    const line = plain(raw)
+    if (line.startsWith('System check identified')) break
+    if (/^[A-Z]+:$/.test(line)) fails = line === 'ERRORS:' || line === 'CRITICALS:'
+    // A hint is on a line of its own, with a tab before it.
+    else if (fails && /^\S/.test(line)) issues.push(line)
+  }
+  return issues
+}
+
+/** Without colours, the line's end, and the time that `kubectl logs --timestamps` puts before it. */
+export function plain(line: string): string {
+  return (
+    line
+      // eslint-disable-next-line no-control-regex -- colours begin with the escape character
+      .replace(/\x1b\[[\d;]*m/g, '')
+      .replace(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d) /, '')
+      .trimEnd()
+  )
+}
+
+/** In an exception group the header stands behind `  + `, and what follows it behind `  | `. */
+function prefixOf(line: string): string {
+  const before = line.slice(0, -header.length)
+  return before.replace(/\+ Exception Group $/, '| ')
+}
+
+function frameOf(match: RegExpExecArray): Frame {
+  const [, file = '', line = '', name] = match
+  const place = { file, line: Number(line) }
+  return name === undefined ? place : { ...place, function: name }
+}
+
+function below(folder: string, file: string): string {
+  const start = folder.endsWith('/') ? folder : `${folder}/`
+  return folder !== '' && file.startsWith(start) ? file.slice(start.length) : file
+}
+
+/** Messages may hold a whole query or page: a sentence of 300 characters is enough here. */
+function cut(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 299)}…` : text
+}

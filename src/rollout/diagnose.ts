@@ -1,0 +1,123 @@
+import { lastError, ownFrame, plain, tell } from '../django/traceback.js'
+import type { Traceback } from '../django/traceback.js'
+import type { Diagnosis } from './types.js'
+import { oneLine } from './words.js'
+
+/**
+ * Reads the log of a container that ended: whether time may mend it, and what to tell of it. Errors of
+ * Python count by their class; without a traceback the words decide.
+ *
+ * @param workdir the image's WORKDIR, where it is known: it is cut off the paths.
+ */
+export function diagnose(lines: readonly string[], workdir?: string): Diagnosis {
+  const error = lastError(lines)
+  if (!error) {
+    const summary = lastWords(lines)
+    return { lines, patience: patienceOfWords(lines), ...(summary !== undefined && { summary }) }
+  }
+  const at = placeOf(error, workdir)
+  return {
+    lines,
+    patience: patienceOf(error),
+    summary: tell(error, workdir),
+    ...(at && { at }),
+  }
+}
+
+/** Wrong in the code, its requirements or its environment: the next start meets it again. */
+const HOPELESS = new Set([
+  'SyntaxError',
+  'IndentationError',
+  'TabError',
+  'ImportError',
+  'ModuleNotFoundError',
+  'NameError',
+  'UnboundLocalError',
+  // Django: settings, apps and commands
+  'ImproperlyConfigured',
+  'AppRegistryNotReady',
+  'SystemCheckError',
+  // python-decouple: a variable that is missing
+  'UndefinedValueError',
+])
+
+/** Raised by what does not answer (yet): a database, a broker, a name server. */
+const WAITS = new Set([
+  'ConnectionError',
+  'ConnectionRefusedError',
+  'ConnectionResetError',
+  'ConnectionAbortedError',
+  'ConnectionTimeout',
+  'TimeoutError',
+  'BusyLoadingError',
+  'gaierror',
+  'ServerSelectionTimeoutError',
+  'NoBrokersAvailable',
+])
+
+const NO_ANSWER =
+  /connection refused|could not connect|can't connect|cannot connect|connection (timed out|reset)|timeout expired|could not translate host name|could not resolve|failed to resolve|name or service not known|name resolution|nodename nor servname|no address associated|no route to host|network is unreachable|server closed the connection|starting up|not yet accepting connections|\bECONNREFUSED\b|\bENOTFOUND\b|no such host/i
+
+/** The server is there and says no: waiting does not change its mind, but somebody may. */
+const ANSWERED_NO =
+  /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i
+
+const HOPELESS_WORDS =
+  /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /
+
+function patienceOf(error: Traceback): Diagnosis['patience'] {
+  const name = error.exception.split('.').at(-1) ?? error.exception
+  if (HOPELESS.has(name)) return 'hopeless'
+  if (HOPELESS_WORDS.test(error.message)) return 'hopeless'
+  if (ANSWERED_NO.test(error.message)) return 'unknown'
+  // OperationalError is also what a missing table gives: only its words tell.
+  if (WAITS.has(name) || NO_ANSWER.test(error.message)) return 'waits'
+  if ((name === 'AttributeError' || name === 'TypeError') && isAtImport(error)) return 'hopeless'
+  if (name === 'KeyError' && isOfEnvironment(error)) return 'hopeless'
+  return 'unknown'
+}
+
+/** While a module was being imported, or on the top level of the user's own file. */
+function isAtImport(error: Traceback): boolean {
+  return (
+    error.frames.some(({ file }) => file.startsWith('<frozen importlib')) ||
+    ownFrame(error)?.function === '<module>'
+  )
+}
+
+/** `os.environ['X']`: raised in Python's own os.py, which is frozen since 3.12. */
+function isOfEnvironment({ frames }: Traceback): boolean {
+  const last = frames.at(-1)
+  return last?.function === '__getitem__' && /^<frozen os>$|(^|\/)os\.py$/.test(last.file)
+}
+
+function placeOf(error: Traceback, workdir: string | undefined): Diagnosis['at'] {
+  const own = ownFrame(error)
+  if (!own || workdir === undefined) return undefined
+  const folder = workdir.endsWith('/') ? workdir : `${workdir}/`
+  if (!own.file.startsWith(folder)) return undefined
+  return { file: own.file.slice(folder.length), line: own.line }
+}
+
+/** From the last line backwards: a log may hold an earlier trouble that was got over. */
+function patienceOfWords(lines: readonly string[]): Diagnosis['patience'] {
+  for (const line of lines.slice(-20).reverse()) {
+    if (HOPELESS_WORDS.test(line)) return 'hopeless'
+    if (ANSWERED_NO.test(line)) return 'unknown'
+    if (NO_ANSWER.test(line)) return 'waits'
+  }
+  return 'unknown'
+}
+
+/** The last line that names a trouble; else the last that has words at all. */
+function lastWords(lines: readonly string[]): string | undefined {
+  const said = lines.map((line) => oneLine(plain(line))).filter((line) => /\p{L}{2}/u.test(line))
+  const named = said
+    .slice(-10)
+    .findLast((line) =>
+      /error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(
+        line,
+      ),
+    )
+  return named ?? said.at(-1)
+}

@@ -1,0 +1,95 @@
+/** Follows a rollout until the judge has spoken, and tells each change of state once. */
+import type { Cause } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { diagnose } from './diagnose.js'
+import { judge } from './judge.js'
+import { newLedger, withLog } from './ledger.js'
+import { looking, type Lookout } from './looking.js'
+import type { Aim, Judgement, Ledger, Patience, Verdict } from './types.js'
+
+export type Followed =
+  /** All aims are reached, and the bake is over. Seconds from our write to complete, by `idOf`. */
+  | { readonly is: 'done'; readonly seconds: Readonly<Record<string, number>> }
+  /** `at`: when it was recognised, in ms since 1970. */
+  | { readonly is: 'failed'; readonly cause: Cause; readonly at: number }
+  /** Somebody else's image, by `idOf` of the workload. */
+  | { readonly is: 'superseded'; readonly by: Readonly<Record<string, string>> }
+
+export interface Following extends Lookout {
+  readonly aims: readonly Aim[]
+  readonly patience: Patience
+  /** When our writes left, in ms since 1970. */
+  readonly startedAt: number
+  readonly journal: Journal
+}
+
+/** Rejects with the signal's reason when it is aborted. */
+export function follow(following: Following): Promise<Followed> {
+  const { live, aims, patience, startedAt, journal } = following
+  let ledger = newLedger(startedAt)
+  const tell = teller(journal)
+  return looking(
+    following,
+    (now) => {
+      const judgement = judge(live.picture(), aims, patience, ledger, now)
+      ledger = judgement.ledger
+      tell(judgement)
+      const { lookAgainAt, logsWanted } = judgement
+      const ended = endOf(judgement, ledger, now)
+      return {
+        logsWanted,
+        ...(lookAgainAt !== undefined && { lookAgainAt }),
+        ...(ended && { ended }),
+      }
+    },
+    (wanted, lines) => {
+      ledger = withLog(ledger, wanted, diagnose(lines))
+    },
+  )
+}
+
+/** Says a workload's state when it has changed; the seconds that pass in it are no change. */
+function teller(journal: Journal): (judgement: Judgement) => void {
+  const told = new Map<string, string>()
+  return ({ verdicts }) => {
+    const waiting: string[] = []
+    for (const [id, verdict] of Object.entries(verdicts)) {
+      const line = lineOf(verdict)
+      if (verdict.is === 'waiting') waiting.push(`${id}: ${verdict.on}`)
+      const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, '')
+      if (told.get(id) === state) continue
+      told.set(id, state)
+      journal.say(`${id}: ${line}`)
+    }
+    journal.waiting(waiting.length > 0 ? waiting.join('; ') : undefined)
+  }
+}
+
+function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed | undefined {
+  const all = Object.entries(verdicts)
+  const superseded = all.flatMap(([id, verdict]) =>
+    verdict.is === 'superseded' ? [[id, verdict.by] as const] : [],
+  )
+  if (superseded.length > 0) return { is: 'superseded', by: Object.fromEntries(superseded) }
+  for (const [, verdict] of all) {
+    if (verdict.is === 'failed') return { is: 'failed', cause: verdict.cause, at: now }
+  }
+  if (!all.every(([, verdict]) => verdict.is === 'done')) return undefined
+  const seconds = Object.entries(ledger.completeSince).map(
+    ([id, at]) => [id, (at - ledger.startedAt) / 1000] as const,
+  )
+  return { is: 'done', seconds: Object.fromEntries(seconds) }
+}
+
+function lineOf(verdict: Verdict): string {
+  switch (verdict.is) {
+    case 'waiting':
+      return verdict.on
+    case 'done':
+      return 'done'
+    case 'failed':
+      return `failed: ${verdict.cause.sentence}`
+    case 'superseded':
+      return `runs somebody else's image: ${verdict.by}`
+  }
+}

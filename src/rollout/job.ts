@@ -1,0 +1,150 @@
+import type { Pod } from 'kubernetes-types/core/v1'
+import type { Cause } from '../report/cause.js'
+import { eventsOf, isTakenAway, podsOf } from './live.js'
+import { Notes } from './ledger.js'
+import { podSigns } from './podsigns.js'
+import { refusal } from './signs.js'
+import { stageOf, STALE } from './stage.js'
+import type { Ledger, LogWanted, Patience, Picture } from './types.js'
+import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
+import { lasting, oneLine } from './words.js'
+
+export type JobVerdict =
+  | { readonly is: 'waiting'; readonly on: string }
+  /** The container runs: its log can be followed. */
+  | { readonly is: 'started'; readonly pod: string }
+  | { readonly is: 'failed'; readonly cause: Cause; readonly exitCode?: number }
+  /** The container ended with 0. Others of the pod (a mesh's sidecar) may still run. */
+  | { readonly is: 'finished'; readonly pod: string }
+
+export interface JobJudgement {
+  readonly verdict: JobVerdict
+  readonly ledger: Ledger
+  readonly lookAgainAt?: number
+  readonly logsWanted: readonly LogWanted[]
+}
+
+/** Which container of a Job's pod counts. */
+export interface JobAim {
+  readonly job: string
+  readonly container: string
+}
+
+/**
+ * Says how a Job stands whose pod is made once (`backoffLimit: 0`, `restartPolicy: Never`): what keeps a pod
+ * from starting is judged by the same table as a rollout, an end with an error is final. Pure, as `judge`;
+ * `patience.timeout` counts until the container has started, from then the Job's own deadline does.
+ */
+export function judgeJob(
+  picture: Picture,
+  aim: JobAim,
+  patience: Patience,
+  ledger: Ledger,
+  now: number,
+): JobJudgement {
+  const notes = new Notes(ledger, now)
+  const stale = now - picture.confirmedAt > STALE
+  const looks: number[] = []
+  const logsWanted: LogWanted[] = []
+  const verdict = look()
+  const next = looks.filter((time) => time > now)
+  return {
+    verdict,
+    ledger: notes.close(),
+    ...(next.length > 0 && { lookAgainAt: Math.min(...next) }),
+    logsWanted,
+  }
+
+  function look(): JobVerdict {
+    const job = picture.jobs.get(aim.job)
+    const uid = job?.metadata?.uid
+    const pod = podsOf(picture, uid).at(-1)
+    if (pod) {
+      const ended = endOf(pod, aim)
+      if (ended) return ended
+    }
+    const failed = job?.status?.conditions?.find(
+      ({ type, status }) => type === 'Failed' && status === 'True',
+    )
+    if (failed?.reason === 'DeadlineExceeded') {
+      const sentence = `${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`
+      return failure({ code: 'timeout', sentence }, pod)
+    }
+    const events = eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
+    const refused = pod ? undefined : events.at(-1)
+    const signs = pod
+      ? podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(
+          ({ reason }) => reason !== 'NotReady',
+        )
+      : refused
+        ? [refusal(uid ?? '', refused.message ?? '', [])]
+        : []
+    const weighing = weigh(pod ? [pod] : [], signs, {
+      patience,
+      deadline: patience.timeout,
+      ready: patience.timeout,
+      first: false,
+      ledger,
+      notes,
+      now,
+      final: true,
+    })
+    looks.push(...weighing.looks)
+    logsWanted.push(...weighing.logsWanted)
+    const lost = lostOf(weighing.weighed, now, stale)
+    if (lost) {
+      const code = lost.sign.exit?.code
+      const cause = causeOf(aim.job, `job/${aim.job}`, lost)
+      return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
+    }
+    for (const { due } of weighing.weighed) if (due.is === 'at') looks.push(due.at)
+    if (!failed && pod && statusOf(pod, aim)?.state?.running) {
+      return { is: 'started', pod: pod.metadata?.name ?? '' }
+    }
+    const trouble = weighing.weighed[0]
+    // A log is on its way, or the kubelet has not written yet how the pod ended.
+    if (failed && !trouble) {
+      const sentence = `${aim.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
+      return failure({ code: 'migration-failed', sentence }, pod)
+    }
+    const on = trouble ? troubleWords(trouble, now) : pod ? stageOf(pod) : 'its pod to be made'
+    const lateAt = notes.since(`incomplete/job/${aim.job}`) + patience.timeout
+    if (lateAt <= now && !stale) {
+      const sentence = `${aim.job}: not started after ${lasting(patience.timeout)}: ${on}`
+      return failure({ code: 'timeout', sentence }, pod)
+    }
+    looks.push(lateAt)
+    return { is: 'waiting', on }
+  }
+
+  function failure(cause: Cause, pod: Pod | undefined): JobVerdict {
+    const name = pod?.metadata?.name
+    return {
+      is: 'failed',
+      cause: {
+        ...cause,
+        workload: `job/${aim.job}`,
+        ...(name !== undefined && { pod: name }),
+        container: aim.container,
+      },
+    }
+  }
+
+  function endOf(pod: Pod, { container }: JobAim): JobVerdict | undefined {
+    const name = pod.metadata?.name ?? ''
+    const code = statusOf(pod, { ...aim, container })?.state?.terminated?.exitCode
+    if (code === 0) return { is: 'finished', pod: name }
+    if (!isTakenAway(pod)) return undefined
+    const why = oneLine(pod.status?.message ?? pod.status?.reason ?? 'its node was drained')
+    const sentence = `${aim.job}: its pod was taken away: ${why}`
+    return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, pod)
+  }
+}
+
+function statusOf(pod: Pod, { container }: JobAim) {
+  // A Job's own container may stand among native sidecars.
+  return [
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.initContainerStatuses ?? []),
+  ].find(({ name }) => name === container)
+}

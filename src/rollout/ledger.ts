@@ -1,0 +1,85 @@
+import type { Diagnosis, Exits, Ledger, LogWanted } from './types.js'
+
+/** An empty memory. `startedAt`: when our write left, in ms since 1970. */
+export function newLedger(startedAt: number): Ledger {
+  return { startedAt, firstSeen: {}, wereReady: {}, exits: {}, logs: {}, completeSince: {} }
+}
+
+/** The key of a log in the ledger: the same for `previous` and not, since a restart turns one into the other. */
+export function logKey(log: Pick<LogWanted, 'podUid' | 'container' | 'exit'>): string {
+  return `${log.podUid}/${log.container}/${log.exit}`
+}
+
+/** The ledger with a log that has come. */
+export function withLog(ledger: Ledger, wanted: LogWanted, diagnosis: Diagnosis): Ledger {
+  return { ...ledger, logs: { ...ledger.logs, [logKey(wanted)]: diagnosis } }
+}
+
+/**
+ * The ledger of one look being written. All times are those of our own clock, when something was first
+ * seen: the cluster's clock may be minutes off, and its times are whole seconds.
+ */
+export class Notes {
+  readonly #before: Ledger
+  readonly #now: number
+  readonly #firstSeen: Record<string, number> = {}
+  readonly #wereReady: Record<string, true>
+  readonly #exits: Record<string, Exits>
+  readonly #completeSince: Record<string, number> = {}
+  readonly #unready = new Set<string>()
+
+  constructor(before: Ledger, now: number) {
+    this.#before = before
+    this.#now = now
+    this.#wereReady = { ...before.wereReady }
+    this.#exits = { ...before.exits }
+  }
+
+  /** When `key` was first seen; now, when that is the first time. A key not asked for again is forgotten. */
+  since(key: string): number {
+    return (this.#firstSeen[key] ??= this.#before.firstSeen[key] ?? this.#now)
+  }
+
+  /**
+   * Keeps all that is known of a pod that is not Ready, though a sign may be away for a moment: a container
+   * that is started again shows nothing of its trouble until it meets it once more.
+   */
+  keepPod(uid: string): void {
+    this.#unready.add(uid)
+  }
+
+  /** Writes down how many times a container has ended and whether its pod is Ready; gives what was known first. */
+  exits(uid: string, container: string, count: number, ready: boolean): Exits {
+    const key = `${uid}/${container}`
+    let known: Exits = this.#exits[key] ?? { before: ready ? count : 0 }
+    if (ready && known.atReady === undefined) known = { ...known, atReady: count }
+    this.#exits[key] = known
+    if (ready) this.#wereReady[uid] = true
+    return known
+  }
+
+  /** What was written down of a container's ends. */
+  known(uid: string, container: string): Exits {
+    return this.#exits[`${uid}/${container}`] ?? { before: 0 }
+  }
+
+  /** Since when a workload is complete, without a break. */
+  complete(id: string): number {
+    return (this.#completeSince[id] ??= this.#before.completeSince[id] ?? this.#now)
+  }
+
+  close(): Ledger {
+    const firstSeen = { ...this.#firstSeen }
+    for (const [key, at] of Object.entries(this.#before.firstSeen)) {
+      const uid = key.slice(0, key.indexOf('/'))
+      if (this.#unready.has(uid)) firstSeen[key] ??= at
+    }
+    return {
+      ...this.#before,
+      firstSeen,
+      wereReady: this.#wereReady,
+      exits: this.#exits,
+      completeSince: this.#completeSince,
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from 'kubernetes-types/apps/v1'
+import type { CronJob } from 'kubernetes-types/batch/v1'
+import type { Event, Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import type { WorkloadId } from '../kubernetes/workload.js'
+import type { Aim, Picture } from './types.js'
+
+/** A workload as it stands in the cluster now. */
+export type Live =
+  | { readonly kind: 'Deployment'; readonly object: Deployment }
+  | { readonly kind: 'StatefulSet'; readonly object: StatefulSet }
+  | { readonly kind: 'DaemonSet'; readonly object: DaemonSet }
+  | { readonly kind: 'CronJob'; readonly object: CronJob }
+
+/** The live object; `undefined` when it is not there (any more). */
+export function liveOf(picture: Picture, { kind, name }: WorkloadId): Live | undefined {
+  switch (kind) {
+    case 'Deployment': {
+      const object = picture.deployments.get(name)
+      return object && { kind, object }
+    }
+    case 'StatefulSet': {
+      const object = picture.statefulsets.get(name)
+      return object && { kind, object }
+    }
+    case 'DaemonSet': {
+      const object = picture.daemonsets.get(name)
+      return object && { kind, object }
+    }
+    case 'CronJob': {
+      const object = picture.cronjobs.get(name)
+      return object && { kind, object }
+    }
+  }
+}
+
+/** The pod template of a workload. */
+export function templateOf(live: Live): PodTemplateSpec | undefined {
+  return live.kind === 'CronJob'
+    ? live.object.spec?.jobTemplate.spec?.template
+    : live.object.spec?.template
+}
+
+/** Whether its controller has seen all that was written so far, our write included. */
+export function isObserved(live: Live, aim: Aim): boolean {
+  const generation = live.object.metadata?.generation ?? 0
+  if (generation < aim.generation) return false
+  // CronJobs have no observedGeneration: the next Job is simply made from what stands there.
+  if (live.kind === 'CronJob') return true
+  return (live.object.status?.observedGeneration ?? 0) >= generation
+}
+
+/** The image of each container and init container of a pod or template, by container name. */
+export function imagesOf(spec: PodTemplateSpec['spec']): Record<string, string | undefined> {
+  const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  return Object.fromEntries(all.map(({ name, image }) => [name, image]))
+}
+
+/**
+ * The ReplicaSet that the Deployment controller takes for the template's own: the same template but for the
+ * hash label, the oldest of them (`FindNewReplicaSet`, kubernetes/pkg/controller/deployment/util).
+ */
+export function replicaSetOf(picture: Picture, deployment: Deployment): ReplicaSet | undefined {
+  const template = canonical(deployment.spec?.template)
+  return [...picture.replicasets.values()]
+    .filter((set) => isControlledBy(set.metadata, deployment.metadata?.uid))
+    .filter((set) => canonical(set.spec?.template) === template)
+    .sort((one, other) => age(one).localeCompare(age(other)))[0]
+}
+
+/**
+ * The pods of our template that are to stay, sorted by name: those that are being deleted or were taken away
+ * do not count.
+ */
+export function ourPods(picture: Picture, aim: Aim): readonly Pod[] {
+  const live = liveOf(picture, aim.workload)
+  if (!live || !isObserved(live, aim)) return []
+  return templatePods(picture, live, aim).filter((pod) => !isTakenAway(pod))
+}
+
+function templatePods(picture: Picture, live: Live, aim: Aim): readonly Pod[] {
+  switch (live.kind) {
+    case 'Deployment': {
+      const set = replicaSetOf(picture, live.object)
+      return set ? podsOf(picture, set.metadata?.uid) : []
+    }
+    case 'StatefulSet': {
+      const revision = live.object.status?.updateRevision
+      return podsOf(picture, live.object.metadata?.uid).filter((pod) => hashOf(pod) === revision)
+    }
+    case 'DaemonSet':
+      return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim)
+    case 'CronJob':
+      return []
+  }
+}
+
+/** Pods that an object controls, without those that terminate, sorted by name. */
+export function podsOf(picture: Picture, uid: string | undefined): readonly Pod[] {
+  return [...picture.pods.values()]
+    .filter((pod) => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp)
+    .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
+}
+
+/** Events about one object, oldest first. */
+export function eventsOf(picture: Picture, uid: string | undefined): readonly Event[] {
+  if (uid === undefined) return []
+  return [...picture.events.values()]
+    .filter((event) => event.involvedObject.uid === uid)
+    .sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other))
+}
+
+/** The newest event with one of these reasons. */
+export function lastEvent(events: readonly Event[], reasons: readonly string[]): Event | undefined {
+  return events.filter(({ reason }) => reasons.includes(reason ?? '')).at(-1)
+}
+
+/** When an event was last seen, in ms since 1970 of the cluster's clock. */
+export function timeOf(event: Event): number {
+  const time =
+    event.series?.lastObservedTime ??
+    event.lastTimestamp ??
+    event.eventTime ??
+    event.metadata.creationTimestamp
+  return time === undefined ? 0 : Date.parse(time)
+}
+
+export function isControlledBy(metadata: ObjectMeta | undefined, uid: string | undefined): boolean {
+  if (uid === undefined) return false
+  return (metadata?.ownerReferences ?? []).some((owner) => owner.controller && owner.uid === uid)
+}
+
+export function isReady(pod: Pod): boolean {
+  return conditionOf(pod, 'Ready')?.status === 'True'
+}
+
+/** Evicted, preempted, drained or cut off: nothing that the image did. */
+export function isTakenAway(pod: Pod): boolean {
+  if (conditionOf(pod, 'DisruptionTarget')?.status === 'True') return true
+  return pod.status?.phase === 'Failed' && TAKEN_AWAY.test(pod.status.reason ?? '')
+}
+
+// Reasons that the kubelet and the taint manager write: kubernetes/pkg/kubelet, node shutdown, admission.
+const TAKEN_AWAY =
+  /^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/
+
+export function conditionOf(pod: Pod, type: string) {
+  return pod.status?.conditions?.find((condition) => condition.type === type)
+}
+
+/**
+ * The revision of a DaemonSet stands in ControllerRevisions, which the picture does not hold. Its pods say
+ * it too: the template generation in a label, and the hash (old pods with the same hash count as updated).
+ */
+function daemonPods(pods: readonly Pod[], set: DaemonSet, aim: Aim): readonly Pod[] {
+  const ours = pods.filter((pod) => {
+    const images = imagesOf(pod.spec)
+    return Object.entries(aim.images).every(([name, image]) => images[name] === image)
+  })
+  const generation = set.metadata?.annotations?.['deprecated.daemonset.template.generation']
+  const newest = ours.filter(
+    (pod) => pod.metadata?.labels?.['pod-template-generation'] === generation,
+  )
+  const hashes = new Set(newest.map(hashOf))
+  return hashes.size === 0 ? ours : ours.filter((pod) => hashes.has(hashOf(pod)))
+}
+
+function hashOf(pod: Pod): string | undefined {
+  return pod.metadata?.labels?.['controller-revision-hash']
+}
+
+function age(set: ReplicaSet): string {
+  return `${set.metadata?.creationTimestamp ?? ''}/${set.metadata?.name ?? ''}`
+}
+
+function versionOf(event: Event): number {
+  return Number(event.metadata.resourceVersion ?? 0) || 0
+}
+
+/** A template as text that is equal when Kubernetes calls the templates equal: nothing and empty are the same. */
+function canonical(template: PodTemplateSpec | undefined): string {
+  if (template === undefined) return ''
+  let text = canonicals.get(template)
+  if (text === undefined) {
+    text = JSON.stringify(pruned(template, ['template']) ?? null)
+    canonicals.set(template, text)
+  }
+  return text
+}
+
+/** Objects of the picture are replaced, never changed: what was worked out for one stays true. */
+const canonicals = new WeakMap<PodTemplateSpec, string>()
+
+function pruned(value: unknown, path: readonly string[]): unknown {
+  if (Array.isArray(value)) {
+    return value.length === 0
+      ? undefined
+      : value.map((item) => pruned(item, [...path, '[]']) ?? null)
+  }
+  if (value === null || typeof value !== 'object') return value ?? undefined
+  const isLabels = path.join('.') === 'template.metadata.labels'
+  const entries = Object.entries(value)
+    .filter(([key]) => !(isLabels && key === 'pod-template-hash'))
+    .map(([key, item]) => [key, pruned(item, [...path, key])] as const)
+    .filter(([, item]) => item !== undefined)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}

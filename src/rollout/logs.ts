@@ -1,0 +1,35 @@
+import type { Cluster } from '../kubernetes/cluster.js'
+import { within } from '../world/deadline.js'
+import type { Clock } from '../world/world.js'
+import type { LogWanted } from './types.js'
+
+const tailLines = 200
+const tailBytes = 256 * 1024
+const patienceMs = 5000
+
+/**
+ * The last lines of a container's log. What came so far, and be it nothing, when there is no more to be
+ * had (the pod is gone, the container never ran, the node does not answer): the judge decides without.
+ */
+export async function fetchLog(
+  cluster: Cluster,
+  clock: Clock,
+  { pod, container, previous }: Pick<LogWanted, 'pod' | 'container' | 'previous'>,
+): Promise<readonly string[]> {
+  const path =
+    `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` +
+    (previous ? '&previous=true' : '')
+  const lines: string[] = []
+  await within(clock, patienceMs, cluster.life, async (signal) => {
+    try {
+      for await (const line of cluster.lines(path, signal)) lines.push(line)
+    } catch {
+      // Told by what is missing.
+    }
+  })
+  return lines
+}
+
+export function logPath(cluster: Cluster, pod: string, container: string): string {
+  return `/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`
+}

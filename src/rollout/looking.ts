@@ -1,0 +1,98 @@
+/** Looks again whenever the picture changes, a wanted log has come, or a grace has ended. */
+import type { Cluster } from '../kubernetes/cluster.js'
+import type { Clock } from '../world/world.js'
+import { logKey } from './ledger.js'
+import { fetchLog } from './logs.js'
+import type { LogWanted } from './types.js'
+import type { LivePicture } from './watch.js'
+
+export interface Lookout {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly live: LivePicture
+  readonly signal: AbortSignal
+}
+
+/** What one look gives: an end, or what to look again for. */
+export interface Looked<T> {
+  readonly ended?: T
+  /** In ms since 1970. */
+  readonly lookAgainAt?: number
+  readonly logsWanted: readonly LogWanted[]
+}
+
+/**
+ * Calls `look` until it ends; `onLog` is given each log that it wanted, once, and another look follows.
+ * Rejects with the signal's reason when it is aborted, and with what `look` throws.
+ */
+export function looking<T>(
+  { cluster, clock, live, signal }: Lookout,
+  look: (now: number) => Looked<T>,
+  onLog: (wanted: LogWanted, lines: readonly string[]) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const asked = new Set<string>()
+    let alarm = new AbortController()
+    let due = false
+    let over = false
+
+    const end = (settle: () => void) => {
+      if (over) return
+      over = true
+      alarm.abort()
+      stopListening()
+      signal.removeEventListener('abort', cancel)
+      settle()
+    }
+    const cancel = () => {
+      end(() => {
+        reject(signal.reason as Error)
+      })
+    }
+    const lookOnce = () => {
+      due = false
+      if (over) return
+      const now = clock.now()
+      const { ended, lookAgainAt, logsWanted } = look(now)
+      if (ended !== undefined) {
+        end(() => {
+          resolve(ended)
+        })
+        return
+      }
+      for (const wanted of logsWanted) fetch(wanted)
+      alarm.abort()
+      alarm = new AbortController()
+      if (lookAgainAt !== undefined) {
+        clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => undefined)
+      }
+    }
+    const fetch = (wanted: LogWanted) => {
+      const key = logKey(wanted)
+      if (asked.has(key)) return
+      asked.add(key)
+      void fetchLog(cluster, clock, wanted).then((lines) => {
+        onLog(wanted, lines)
+        soon()
+      })
+    }
+    // Many events come together; one look after the last of them is enough.
+    const soon = () => {
+      if (due || over) return
+      due = true
+      queueMicrotask(() => {
+        try {
+          lookOnce()
+        } catch (error) {
+          end(() => {
+            reject(error instanceof Error ? error : new Error(String(error)))
+          })
+        }
+      })
+    }
+    const stopListening = live.onChange(soon)
+    signal.addEventListener('abort', cancel)
+    if (signal.aborted) cancel()
+    else soon()
+  })
+}

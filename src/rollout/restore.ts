@@ -1,0 +1,89 @@
+import { ApiError, type Cluster } from '../kubernetes/cluster.js'
+import type { KubeObject } from '../kubernetes/objects.js'
+import type { Journal } from '../report/journal.js'
+import type { Clock } from '../world/world.js'
+import { titleOf, undoOf, type Prior, type Snapshot, type UndoStep } from './snapshot.js'
+
+export interface Restored {
+  readonly prior: Prior
+  readonly did: UndoStep['do']
+}
+
+const attempts = 8
+const pauseMs = 250
+
+/**
+ * Puts every object of the snapshot back, all at the same time. Repeating it is harmless: what is back
+ * already is left alone. Each write is guarded by the resourceVersion that it was decided on, and decided
+ * again when somebody else was faster. Throws when an object cannot be read or written after retries.
+ */
+export async function restore(
+  cluster: Cluster,
+  clock: Clock,
+  snapshot: Snapshot,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<readonly Restored[]> {
+  return Promise.all(
+    snapshot.map(async (prior) => {
+      const did = await retried(clock, signal, () => restoreOne(cluster, prior))
+      const line = told(prior, did)
+      if (line !== undefined) journal.say(line)
+      return { prior, did }
+    }),
+  )
+}
+
+/**
+ * What `restore` would do, without doing it: whether anything of the snapshot has changed at all.
+ */
+export async function changedSince(cluster: Cluster, snapshot: Snapshot): Promise<boolean> {
+  const steps = await Promise.all(
+    snapshot.map(async (prior) => undoOf(prior, await cluster.find<KubeObject>(prior.path)).do),
+  )
+  return steps.some((step) => step !== 'nothing')
+}
+
+async function restoreOne(cluster: Cluster, prior: Prior): Promise<UndoStep['do']> {
+  const step = undoOf(prior, await cluster.find<KubeObject>(prior.path))
+  switch (step.do) {
+    case 'put':
+      await cluster.put(prior.path, step.object)
+      break
+    case 'delete':
+      await cluster.remove(prior.path)
+      break
+    case 'nothing':
+    case 'keep':
+    case 'ask':
+  }
+  return step.do
+}
+
+/** A conflict (somebody else wrote first) and a server that is away for a moment are worth another try. */
+async function retried<T>(clock: Clock, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      const passing = !(error instanceof ApiError) || error.status === 409 || error.status >= 500
+      if (!passing || attempt === attempts) throw error
+      await clock.sleep(pauseMs * attempt, signal)
+    }
+  }
+}
+
+function told({ object }: Prior, did: UndoStep['do']): string | undefined {
+  switch (did) {
+    case 'put':
+      return `${titleOf(object)} put back`
+    case 'delete':
+      return `${titleOf(object)} removed: the release had created it`
+    case 'keep':
+      return `${titleOf(object)} stays as it is: it holds data`
+    case 'ask':
+      return `${titleOf(object)} was deleted by somebody else meanwhile`
+    case 'nothing':
+      return undefined
+  }
+}

@@ -1,0 +1,178 @@
+import type { ReplicaSet } from 'kubernetes-types/apps/v1'
+import type { Pod } from 'kubernetes-types/core/v1'
+import {
+  eventsOf,
+  isObserved,
+  isReady,
+  liveOf,
+  ourPods,
+  podsOf,
+  replicaSetOf,
+  timeOf,
+} from './live.js'
+import type { Live } from './live.js'
+import { podSigns } from './podsigns.js'
+import type { Aim, Picture } from './types.js'
+import { oneLine } from './words.js'
+
+/** The rows of the rules table: what kind of trouble a sign is. */
+export type Reason =
+  | 'ImageNotFound'
+  | 'ImagePull'
+  | 'CannotStart'
+  | 'ConfigMissing'
+  | 'OutOfMemory'
+  | 'CrashAfterReady'
+  | 'Crash'
+  | 'InitCrash'
+  | 'PodRefused'
+  | 'PodNotCreated'
+  | 'Quota'
+  | 'NoScaleUp'
+  | 'ScalingUp'
+  | 'Unschedulable'
+  | 'MultiAttach'
+  | 'Volume'
+  | 'Sandbox'
+  | 'NotReady'
+  | 'ProgressDeadline'
+
+/** The last end of a container. */
+export interface Exit {
+  readonly code: number
+  /** 1 for the first end of this container in this pod. */
+  readonly number: number
+  /** Its log is the one of the run before the present one. */
+  readonly previous: boolean
+  /** The kubelet lets it wait before it is started again (CrashLoopBackOff). */
+  readonly loops: boolean
+  /** It runs again now. */
+  readonly running: boolean
+  /** The container has a probe that says when it is ready, so that having been Ready means something. */
+  readonly probed: boolean
+  /** What a probe said before the kubelet killed the container for it. */
+  readonly probe?: string
+}
+
+/** The startupProbe under which a container stands now. */
+export interface Startup {
+  readonly container: string
+  /** Which run of the container it is (its restart count). */
+  readonly run: number
+  /** How long the probe lets it take from its start, in ms. */
+  readonly budget: number
+}
+
+/** One trouble that the cluster's objects show. */
+export interface Sign {
+  readonly reason: Reason
+  /** Under which the ledger remembers when it was first seen. Starts with the uid of the pod or object. */
+  readonly key: string
+  /** In the cluster's words, on one line. */
+  readonly says: string
+  readonly pod?: string
+  readonly podUid?: string
+  readonly container?: string
+  /** The container is not the only one of its pod: sentences have to name it. */
+  readonly oneOfMany?: boolean
+  readonly image?: string
+  readonly exit?: Exit
+  readonly startups?: readonly Startup[]
+}
+
+/**
+ * Every trouble of the pods of our template, and of the controllers that make them.
+ *
+ * @param since our write, in ms since 1970: older events about the workload itself belong to an earlier
+ * rollout. Half a minute is allowed for clocks that differ.
+ */
+export function signsOf(picture: Picture, aim: Aim, since: number): readonly Sign[] {
+  const live = liveOf(picture, aim.workload)
+  if (!live || !isObserved(live, aim)) return []
+  const pods = ourPods(picture, aim)
+  return [
+    ...pods.flatMap((pod) =>
+      podSigns(pod, isReady(pod) ? [] : eventsOf(picture, pod.metadata?.uid)),
+    ),
+    ...controllerSigns(picture, live, aim, since, pods),
+  ]
+}
+
+function controllerSigns(
+  picture: Picture,
+  live: Live,
+  aim: Aim,
+  since: number,
+  pods: readonly Pod[],
+): readonly Sign[] {
+  switch (live.kind) {
+    case 'Deployment': {
+      const set = replicaSetOf(picture, live.object)
+      const conditions = live.object.status?.conditions ?? []
+      const progressing = conditions.find(({ type }) => type === 'Progressing')
+      const signs = set ? replicaSetSigns(set, picture, live) : []
+      if (
+        progressing?.status !== 'False' ||
+        (aim.staleProgressing !== undefined &&
+          progressing.lastTransitionTime === aim.staleProgressing)
+      ) {
+        return signs
+      }
+      const uid = live.object.metadata?.uid ?? ''
+      const says = oneLine(progressing.message ?? progressing.reason ?? '')
+      // Else the ReplicaSet itself could not be made (ReplicaSetCreateError).
+      const reason =
+        progressing.reason === 'ProgressDeadlineExceeded' ? 'ProgressDeadline' : 'PodRefused'
+      return [...signs, { reason, key: `${uid}/${reason}`, says }]
+    }
+    case 'StatefulSet':
+    case 'DaemonSet': {
+      // These two have no condition that says it: only events do.
+      const wanted =
+        live.kind === 'StatefulSet'
+          ? (live.object.spec?.replicas ?? 1)
+          : (live.object.status?.desiredNumberScheduled ?? 0)
+      const uid = live.object.metadata?.uid
+      if (podsOf(picture, uid).length >= wanted) return []
+      const failed = eventsOf(picture, uid)
+        .filter((event) => event.reason === 'FailedCreate' && timeOf(event) >= since - 30_000)
+        .at(-1)
+      return failed ? [refusal(uid ?? '', failed.message ?? '', pods)] : []
+    }
+    case 'CronJob':
+      return []
+  }
+}
+
+function replicaSetSigns(set: ReplicaSet, picture: Picture, live: Live): readonly Sign[] {
+  const failure = set.status?.conditions?.find(
+    ({ type, status, reason }) =>
+      type === 'ReplicaFailure' && status === 'True' && reason === 'FailedCreate',
+  )
+  if (!failure) return []
+  // Old pods give their quota back as they end, so all pods of the workload are looked at.
+  const sets = [...picture.replicasets.values()].filter((each) =>
+    (each.metadata?.ownerReferences ?? []).some(({ uid }) => uid === live.object.metadata?.uid),
+  )
+  const uids = new Set(sets.map((each) => each.metadata?.uid))
+  const pods = [...picture.pods.values()].filter((pod) =>
+    (pod.metadata?.ownerReferences ?? []).some(({ uid }) => uids.has(uid)),
+  )
+  return [refusal(set.metadata?.uid ?? '', failure.message ?? '', pods)]
+}
+
+/** The API server's answer to a controller that wanted to make a pod. */
+export function refusal(uid: string, message: string, pods: readonly Pod[]): Sign {
+  const reason = refusalReason(message)
+  // The grace for a quota starts again whenever a pod ends or becomes Ready: the key says how they stand.
+  const stand = reason === 'Quota' ? `/${pods.length}/${pods.filter(isReady).length}` : ''
+  return { reason, key: `${uid}/${reason}${stand}`, says: oneLine(message) }
+}
+
+function refusalReason(message: string): 'Quota' | 'PodNotCreated' | 'PodRefused' {
+  if (/exceeded quota|failed quota/i.test(message)) return 'Quota'
+  if (/failed calling webhook|failed to call webhook/i.test(message)) return 'PodNotCreated'
+  if (/forbidden|invalid|denied/i.test(message)) return 'PodRefused'
+  // The API server or its store was busy, the service account's token is late…: the controller tries again.
+  return 'PodNotCreated'
+}

@@ -1,0 +1,94 @@
+/**
+ * What stood there before our first write, and what has to be done to have it again. Pure: an undo
+ * restores state and does not count revisions, so it can be asked for at any time, any number of times.
+ */
+import type { KubeObject } from '../kubernetes/objects.js'
+import { isWorkload, nameOf, same, templateOf, withTemplate } from '../kubernetes/objects.js'
+
+/** One object as it was. */
+export interface Prior {
+  readonly path: string
+  /** As it was; as it is going to be where it was not there. */
+  readonly object: KubeObject
+  /**
+   * absent: the release will create it. template: `kubectl set image` will change its pod template and
+   * nothing else. whole: an apply will change it.
+   */
+  readonly was: 'absent' | 'template' | 'whole'
+  /** One of our workloads, or another object that comes with the manifests. */
+  readonly of: 'workload' | 'other'
+}
+
+/** Everything that the release will write to, as it was before. */
+export type Snapshot = readonly Prior[]
+
+export type UndoStep =
+  | { readonly do: 'nothing' }
+  | { readonly do: 'put'; readonly object: KubeObject }
+  | { readonly do: 'delete' }
+  /** Data is never taken back: the object stays as it is now, and the report says so. */
+  | { readonly do: 'keep' }
+  /** Somebody deleted it in the middle of the release: a person has to decide. */
+  | { readonly do: 'ask' }
+
+/** Written by the Deployment controller, so never ours to put back. */
+const controllersOwn = ['deployment.kubernetes.io/revision']
+
+/** The one step that brings an object back from what it is now to what it was. */
+export function undoOf(prior: Prior, live: KubeObject | undefined): UndoStep {
+  if (live === undefined) return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
+  if (prior.was === 'absent') return { do: holdsData(prior) ? 'keep' : 'delete' }
+  const object = prior.was === 'template' ? templateBack(prior, live) : allBack(prior, live)
+  if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
+  return holdsData(prior) ? { do: 'keep' } : { do: 'put', object }
+}
+
+/** Volumes and databases: taking them back would cost data, or is refused by the server. */
+function holdsData({ of, object }: Prior): boolean {
+  return of === 'other' && ['PersistentVolumeClaim', 'StatefulSet'].includes(object.kind ?? '')
+}
+
+function templateBack({ object: prior }: Prior, live: KubeObject): KubeObject {
+  return isWorkload(live) && isWorkload(prior) ? withTemplate(live, templateOf(prior)) : live
+}
+
+/**
+ * All that people decide as it was, in the live object's shell: its resourceVersion guards the write.
+ * The number of replicas is a person's or an autoscaler's and stays as it is now.
+ */
+function allBack(prior: Prior, live: KubeObject): KubeObject {
+  const { metadata, ...content } = prior.object
+  const annotations = { ...metadata?.annotations }
+  for (const name of controllersOwn) {
+    const now = live.metadata?.annotations?.[name]
+    if (now === undefined) delete annotations[name]
+    else annotations[name] = now
+  }
+  const replicas = (live.spec as { replicas?: number } | undefined)?.replicas
+  const spec =
+    replicas === undefined ? content.spec : { ...(content.spec as object | undefined), replicas }
+  return {
+    ...content,
+    ...(spec !== undefined && { spec }),
+    metadata: {
+      ...live.metadata,
+      ...(metadata?.labels && { labels: metadata.labels }),
+      annotations,
+    },
+  }
+}
+
+function withoutStatus(object: KubeObject): unknown {
+  const { status: _status, metadata, ...rest } = object as KubeObject & { status?: unknown }
+  return {
+    ...rest,
+    name: metadata?.name,
+    labels: metadata?.labels ?? {},
+    annotations: metadata?.annotations ?? {},
+  }
+}
+
+/** `configmap/shop-config` */
+export function titleOf(object: KubeObject): string {
+  return `${(object.kind ?? '').toLowerCase()}/${nameOf(object)}`
+}

@@ -1,0 +1,208 @@
+import type { Pod } from 'kubernetes-types/core/v1'
+import type { Cause } from '../report/cause.js'
+import { isReady } from './live.js'
+import { logKey } from './ledger.js'
+import type { Notes } from './ledger.js'
+import { dueOf, LOG_GRACE } from './patience.js'
+import type { Due } from './patience.js'
+import { endsOf } from './podsigns.js'
+import { RULES } from './rules.js'
+import type { Reason, Sign } from './signs.js'
+import type { Diagnosis, Ledger, LogWanted, Patience } from './types.js'
+import { lasting } from './words.js'
+
+/** A pod that was Ready without a break for this long (ms) is well again, whatever happened to it before. */
+const STEADY = 10_000
+/** From so many containers of one workload logs are read: fifty pods that crash say the same thing. */
+const LOGS_AT_ONCE = 5
+
+/** A sign with all that decides about it. */
+export interface Weighed {
+  readonly sign: Sign
+  readonly since: number
+  readonly due: Due
+  readonly diagnosis: Diagnosis | undefined
+}
+
+export interface Weighing {
+  readonly weighed: readonly Weighed[]
+  readonly logsWanted: readonly LogWanted[]
+  /** Pods that ended with an error in this release, and have not been Ready for a while since. */
+  readonly unsteady: readonly Pod[]
+  /** When an unsteady pod will have been Ready for long enough, or a log has been waited for. */
+  readonly looks: readonly number[]
+}
+
+export interface Scale {
+  readonly patience: Patience
+  readonly deadline: number
+  readonly ready: number
+  readonly first: boolean
+  readonly ledger: Ledger
+  readonly notes: Notes
+  readonly now: number
+  /** The pods are not started again: an end with an error is the end, whatever its cause. */
+  readonly final?: boolean
+}
+
+/** Weighs the signs of pods of one template: since when each is there, and when it means that all is lost. */
+export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale): Weighing {
+  const { notes, now } = scale
+  const looks: number[] = []
+  const steady = new Set<string>()
+  const unsteady = new Set<Pod>()
+  for (const pod of pods) {
+    const uid = pod.metadata?.uid ?? ''
+    const ready = isReady(pod)
+    const ends = endsOf(pod).map((end) => ({
+      ...end,
+      known: notes.exits(uid, end.container, end.count, ready),
+    }))
+    if (!ready) notes.keepPod(uid)
+    const steadyAt = ready ? notes.since(`ready/${uid}`) + STEADY : Infinity
+    if (steadyAt <= now) steady.add(uid)
+    else if (ends.some(({ failed, count, known }) => failed && count > known.before)) {
+      unsteady.add(pod)
+      if (ready) looks.push(steadyAt)
+    }
+  }
+  const healthy = pods.filter((pod) => isReady(pod) && !unsteady.has(pod))
+  const logsWanted: LogWanted[] = []
+  const started = startsOf(signs, notes)
+  const weighed = signs.flatMap((sign) => {
+    const uid = sign.podUid ?? ''
+    const exits = notes.known(uid, sign.container ?? '')
+    const ends = (sign.exit?.number ?? 0) - exits.before
+    if (sign.exit && (ends <= 0 || steady.has(uid))) return []
+    const twice = sign.exit?.probed === true && died(sign.exit.number, exits.atReady) >= 2
+    const told: Sign =
+      sign.reason === 'Crash' && twice ? { ...sign, reason: 'CrashAfterReady' } : sign
+    const since = notes.since(sign.key)
+    const log = readLog(told, scale, logsWanted.length)
+    if (log.wanted) logsWanted.push(log.wanted)
+    const isBack =
+      told.reason !== 'CrashAfterReady' &&
+      told.exit?.probed === true &&
+      pods.some((pod) => pod.metadata?.uid === uid && isReady(pod))
+    let due: Due = { is: 'open' }
+    if (log.pendingUntil !== undefined) looks.push(log.pendingUntil)
+    else if (scale.final === true && told.exit) due = { is: 'at', at: since }
+    else if (!isBack) {
+      due = dueOf(told, {
+        ...scale,
+        since,
+        ends,
+        runs: (told.startups ?? []).map(({ container, run }) =>
+          notes.since(runKey(uid, container, run)),
+        ),
+        sheltered: scale.first || healthy.some((pod) => pod.metadata?.uid !== uid),
+        diagnosis: log.diagnosis,
+      })
+    }
+    // A slow start is never cut short, though the Deployment's own clock has run out.
+    if (told.reason === 'ProgressDeadline' && due.is === 'at') {
+      due = { is: 'at', at: Math.max(due.at, ...started) }
+    }
+    return [{ sign: told, since, due, diagnosis: log.diagnosis }]
+  })
+  return { weighed: weighed.sort(byWeight), logsWanted, unsteady: [...unsteady], looks }
+}
+
+function died(number: number, atReady: number | undefined): number {
+  return atReady === undefined ? 0 : number - atReady
+}
+
+function runKey(uid: string, container: string, run: number): string {
+  return `${uid}/${container}/run${run}`
+}
+
+/** When each container that stands under a startupProbe is given up by it. */
+function startsOf(signs: readonly Sign[], notes: Notes): readonly number[] {
+  return signs.flatMap(({ podUid = '', startups = [] }) =>
+    startups.map(
+      ({ container, run, budget }) => notes.since(runKey(podUid, container, run)) + budget,
+    ),
+  )
+}
+
+/** The log that belongs to the end of a container: asked for at each end, and waited for a moment. */
+function readLog(
+  sign: Sign,
+  { ledger, notes, now }: Scale,
+  asked: number,
+): {
+  readonly diagnosis: Diagnosis | undefined
+  readonly wanted?: LogWanted
+  readonly pendingUntil?: number
+} {
+  const { exit, pod, podUid, container } = sign
+  if (!exit || pod === undefined || podUid === undefined || container === undefined) {
+    return { diagnosis: undefined }
+  }
+  const logOf = (number: number) => ledger.logs[logKey({ podUid, container, exit: number })]
+  const diagnosis = logOf(exit.number)
+  if (diagnosis) return { diagnosis }
+  // The log before says as much, until this one has come; then it is judged as unknown.
+  const earlier = logOf(exit.number - 1)
+  if (asked >= LOGS_AT_ONCE) return { diagnosis: earlier }
+  const wanted = { pod, podUid, container, previous: exit.previous, exit: exit.number }
+  const pendingUntil = notes.since(`${podUid}/${container}/exit${exit.number}`) + LOG_GRACE
+  return pendingUntil <= now
+    ? { diagnosis: earlier, wanted }
+    : { diagnosis: earlier, wanted, pendingUntil }
+}
+
+const ORDER = Object.keys(RULES) as readonly Reason[]
+
+/** The one that is lost first; of those the upper row of the table; of those the first pod by name. */
+function byWeight(one: Weighed, other: Weighed): number {
+  const time = ({ due }: Weighed) => (due.is === 'at' ? due.at : Number.MAX_SAFE_INTEGER)
+  return (
+    time(one) - time(other) ||
+    ORDER.indexOf(one.sign.reason) - ORDER.indexOf(other.sign.reason) ||
+    one.sign.key.localeCompare(other.sign.key)
+  )
+}
+
+/** The first sign for which time is up. On a stale picture only what is lost at once counts. */
+export function lostOf(
+  weighed: readonly Weighed[],
+  now: number,
+  stale: boolean,
+): Weighed | undefined {
+  return weighed.find(
+    ({ due, since }) => due.is === 'at' && due.at <= now && (!stale || due.at === since),
+  )
+}
+
+/** `Readiness probe failed: … (14 s of 60 s)`: a trouble while it may still pass. */
+export function troubleWords({ sign, since, due }: Weighed, now: number): string {
+  const starts = (sign.startups ?? []).length > 0
+  const what = starts ? 'startup probe' : sign.says
+  if (due.is === 'open' || due.at <= since) return what
+  return `${what}${starts ? '' : ','} ${lasting(now - since)} of ${lasting(due.at - since)}`
+}
+
+/** The cause of a failure, told of `workload` (as people call it) by its row of the table. */
+export function causeOf(workload: string, id: string, { sign, diagnosis }: Weighed): Cause {
+  const rule = RULES[sign.reason]
+  const told = {
+    who: sign.oneOfMany ? `${workload} (container ${sign.container ?? ''})` : workload,
+    sign,
+    ...(diagnosis && { diagnosis }),
+  }
+  const sentence = rule.sentence(told)
+  const hint = rule.hint(told)
+  return {
+    code: rule.code,
+    sentence,
+    ...(hint !== undefined && { hint }),
+    workload: id,
+    ...(sign.pod !== undefined && { pod: sign.pod }),
+    ...(sign.container !== undefined && { container: sign.container }),
+    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines.slice(-50) }),
+    ...(diagnosis?.at && {
+      annotations: [{ ...diagnosis.at, title: rule.code, message: diagnosis.summary ?? sentence }],
+    }),
+  }
+}
