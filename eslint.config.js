@@ -13,6 +13,8 @@ const rooms = {
   ...Object.fromEntries(
     middle.map((room) => [room, { values: [...helpers, ...ground], types: middle }]),
   ),
+  // A crash is told by what Python says of it.
+  rollout: { values: [...helpers, 'django', ...ground], types: middle },
   world: { values: [], types: [] },
   options: { values: [], types: [] },
 }

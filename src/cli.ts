@@ -1,0 +1,83 @@
+import { Command, CommanderError } from 'commander'
+import { readOptions, type Given } from './options/read.js'
+import { commands, optionsOf, type Command as CommandName } from './options/table.js'
+import { run } from './pipeline/release.js'
+import { exitCodes } from './report/report.js'
+import { Reporter } from './report/reporter.js'
+import { terminalSink, writeClosing } from './report/terminal.js'
+import { realWorld } from './world/real.js'
+
+const descriptions: Readonly<Record<CommandName, string>> = {
+  release:
+    'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
+  deploy: 'Roll out an image that the registry has already: the release without build and tests',
+}
+
+const results = `
+Ends with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,
+2 for a wrong option, 3 when a person is needed, 5 when somebody else changed the image, 130 when cancelled.
+`
+
+const program = new Command('django-rollout')
+  .description('Deploy Django to Kubernetes as one transaction.')
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: false })
+  .addHelpText('after', results)
+
+for (const name of commands) {
+  const command = program.command(name).description(descriptions[name]).exitOverride()
+  for (const [option, { help, default: standard, required }] of optionsOf(name)) {
+    const extra = required ? ' (required)' : standard ? ` (default: ${standard})` : ''
+    command.option(`--${option} <value>`, help + extra)
+  }
+  command.addHelpText(
+    'after',
+    `\nExample:\n  django-rollout ${name} --image ghcr.io/acme/shop --namespace shop`,
+  )
+  // All option names are read by their own long form, not by the camel-cased one.
+  command.action(async (_options: unknown, called: Command) => {
+    process.exitCode = await release(name, givenTo(called))
+  })
+}
+
+function givenTo(called: Command): Given {
+  const given: Record<string, string> = {}
+  for (const option of called.options) {
+    const value = called.getOptionValue(option.attributeName()) as string | undefined
+    if (value !== undefined && option.long) given[option.long.slice(2)] = value
+  }
+  return given
+}
+
+async function release(command: CommandName, given: Given): Promise<number> {
+  const reading = readOptions(command, given)
+  if (reading.is === 'wrong') {
+    for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
+    return exitCodes.usage
+  }
+  const color = process.stdout.isTTY && !process.env['NO_COLOR']
+  const write = (line: string) => {
+    process.stdout.write(`${line}\n`)
+  }
+  const cancel = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      cancel.abort(new Error(`ended by ${signal}`))
+    })
+  }
+  const world = realWorld(process.env)
+  const reporter = new Reporter(terminalSink(write, color), world.clock)
+  const report = await run(command, world, reading.settings, reporter, cancel.signal)
+  writeClosing(report, write, color)
+  const path = reading.settings.report
+  if (path !== undefined) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`)
+  return exitCodes[report.result]
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  // Commander has said what is wrong; help and version end with 0.
+  process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage
+}

@@ -1,0 +1,309 @@
+/** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
+import type { Command, Settings } from '../options/table.js'
+import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import { parseImage, shortName } from '../kubernetes/image.js'
+import { idOf } from '../kubernetes/workload.js'
+import { Failure, type Cause } from '../report/cause.js'
+import type { Report, Result, WorkloadReport } from '../report/report.js'
+import type { Reporter } from '../report/reporter.js'
+import type { Restored } from '../rollout/restore.js'
+import { changedSince } from '../rollout/restore.js'
+import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { addTags, findImage } from '../docker/registry.js'
+import { findSource } from '../docker/source.js'
+import { build } from '../stages/build.js'
+import { applyManifests, planManifests } from '../stages/manifests.js'
+import { hasWork, startMigration } from '../stages/migrate.js'
+import { preflight, type Site } from '../stages/preflight.js'
+import { push } from '../stages/push.js'
+import { pinned, type Image, type Release } from '../stages/release.js'
+import { rollout, runsAlready } from '../stages/rollout.js'
+import { snapshot } from '../stages/snapshot.js'
+import { test } from '../stages/test.js'
+import { undo } from '../stages/undo.js'
+import type { World } from '../world/world.js'
+import { together } from './together.js'
+
+/** What is known of a run so far: the report is made of it, however the run ends. */
+interface SoFar {
+  source?: Release['source']
+  image?: Image
+  site?: Site
+  snapshot?: Snapshot
+  cause?: Cause
+  judgedAt?: number
+  restored?: readonly Restored[]
+  migrations: readonly string[]
+  seconds: Readonly<Record<string, number>>
+}
+
+/**
+ * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
+ * is the same. Never throws: whatever happens ends in a report.
+ */
+export async function run(
+  command: Command,
+  world: World,
+  settings: Settings,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<Report> {
+  const soFar: SoFar = { migrations: [], seconds: {} }
+  const resources = new Resources()
+  let result: Result
+  try {
+    result = await transaction(command, world, settings, reporter, signal, soFar, resources)
+  } catch (error) {
+    soFar.cause = causeOf(error, signal)
+    result = resultBefore(soFar.cause)
+  } finally {
+    await resources.close()
+  }
+  return report(settings, reporter, result, soFar)
+}
+
+async function transaction(
+  command: Command,
+  world: World,
+  settings: Settings,
+  reporter: Reporter,
+  signal: AbortSignal,
+  soFar: SoFar,
+  resources: Resources,
+): Promise<Result> {
+  const source = await findSource(world, settings, settings.context)
+  soFar.source = source
+  const app = settings.app ?? shortName(settings.image)
+  const releaseWith = (own: AbortSignal): Release => ({ world, settings, source, app, signal: own })
+
+  // Nothing is written in the cluster before all of this has passed.
+  const [[cluster, site], found] = await together(signal, [
+    (own) =>
+      reporter.stage('preflight', async (journal) => {
+        const opened = await openCluster(world, await resources.access(world, settings))
+        resources.add(() => opened.close())
+        return [opened, await preflight(releaseWith(own), journal, opened)] as const
+      }),
+    (own) =>
+      reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
+        const there = await findImage(world, settings.image, source.tag, own)
+        if (there) {
+          journal.say(`the registry has ${pinned(there)}`)
+          return { is: 'pushed', image: there } as const
+        }
+        if (command === 'deploy') return missing(settings, source.tag)
+        return { is: 'built', built: await build(releaseWith(own), journal) } as const
+      }),
+  ])
+  soFar.site = site
+
+  if (found.is === 'pushed' && runsAlready(site.targets, found.image)) {
+    soFar.image = found.image
+    const changes = await planManifests(cluster, site)
+    if (changes.every(({ is }) => is === 'none')) return 'unchanged'
+  }
+
+  const release = releaseWith(signal)
+  if (found.is === 'built' && settings['test-command'] !== '') {
+    await reporter.stage('test', (journal) => test(release, journal, found.built))
+  }
+  const image =
+    found.is === 'pushed'
+      ? found.image
+      : await reporter.stage('push', (journal) => push(release, journal, found.built))
+  soFar.image = image
+
+  const prepared = await reporter.stage('snapshot', (journal) => snapshot(journal, cluster, site))
+  soFar.site = prepared.site
+  soFar.snapshot = prepared.snapshot
+  try {
+    await write(release, reporter, cluster, prepared, image, soFar)
+  } catch (error) {
+    soFar.judgedAt ??= world.clock.now()
+    soFar.cause = causeOf(error, signal)
+    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar)
+  }
+  return 'deployed'
+}
+
+/** Everything that writes to the cluster. What it throws is undone by the caller. */
+async function write(
+  release: Release,
+  reporter: Reporter,
+  cluster: Cluster,
+  { site, changes }: Awaited<ReturnType<typeof snapshot>>,
+  image: Image,
+  soFar: SoFar,
+): Promise<void> {
+  if (changes.length > 0) {
+    await reporter.stage('manifests', (journal) =>
+      applyManifests(release, journal, cluster, site, changes),
+    )
+  }
+  if (release.settings['migrate-command'] !== '') {
+    const migration = startMigration(release, cluster, site, image)
+    try {
+      const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
+      if (hasWork(plan)) {
+        await reporter.stage('migrate', (journal) => migration.migrate(journal))
+      }
+    } finally {
+      soFar.migrations = migration.applied()
+      await migration.close()
+    }
+  }
+  const followed = await reporter.stage('rollout', async (journal) => {
+    const ended = await rollout(release, journal, cluster, site, image)
+    if (ended.is === 'failed') {
+      soFar.judgedAt = ended.at
+      throw new Failure(ended.cause)
+    }
+    if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
+    return ended
+  })
+  soFar.seconds = followed.seconds
+  const { world, settings, signal } = release
+  if (settings['extra-tags'].length > 0) {
+    await reporter.stage('tags', () => addTags(world, image, settings['extra-tags'], signal))
+  }
+}
+
+/** Takes everything back that was written, and says how the run ends. */
+async function unwind(
+  release: Release,
+  reporter: Reporter,
+  cluster: Cluster,
+  site: Site,
+  priors: Snapshot,
+  soFar: SoFar,
+): Promise<Result> {
+  if (soFar.cause?.code === 'superseded') return 'superseded'
+  const cancelled = soFar.cause?.code === 'cancelled'
+  // The undo has a signal of its own: what ended the release must not end this.
+  const own: Release = { ...release, signal: new AbortController().signal }
+  try {
+    if (!(await changedSince(cluster, priors))) return cancelled ? 'cancelled' : 'failed'
+    soFar.restored = await reporter.stage('undo', (journal) =>
+      undo(own, journal, cluster, site, priors),
+    )
+    return cancelled ? 'cancelled' : 'undone'
+  } catch (error) {
+    const trouble = causeOf(error, own.signal)
+    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
+    soFar.cause = { ...trouble, code: 'restore-failed', sentence: trouble.sentence + why }
+    return 'stuck'
+  }
+}
+
+/** What is released in reverse order at the end of a run, however it ends. */
+class Resources {
+  private readonly closers: (() => Promise<void>)[] = []
+
+  add(close: () => Promise<void>): void {
+    this.closers.push(close)
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers.reverse()) await close()
+  }
+
+  /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
+  async access(world: World, settings: Settings) {
+    const { kubeconfig: content, namespace, 'kube-context': context } = settings
+    const chosen = { namespace, ...(context !== undefined && { context }) }
+    if (content === undefined) return chosen
+    const folder = await world.files.privateFolder()
+    this.add(() => world.files.remove(folder))
+    const kubeconfig = `${folder}/kubeconfig`
+    await world.files.writePrivate(kubeconfig, content)
+    return { ...chosen, kubeconfig }
+  }
+}
+
+function missing({ image }: Settings, tag: string): never {
+  throw new Failure({
+    code: 'image-missing',
+    sentence: `the registry has no ${image}:${tag}`,
+    hint: 'check the option tag, or push the image before it is deployed',
+  })
+}
+
+function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`)
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed the image in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
+}
+
+function causeOf(error: unknown, signal: AbortSignal): Cause {
+  if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
+  if (error instanceof Failure) return error.cause
+  const text = error instanceof Error ? error.message : String(error)
+  return {
+    code: 'internal',
+    sentence: text,
+    ...(error instanceof Error && error.stack !== undefined && { log: error.stack.split('\n') }),
+  }
+}
+
+/** How a run ends that wrote nothing. */
+function resultBefore(cause: Cause): Result {
+  if (cause.code === 'usage') return 'usage'
+  return cause.code === 'cancelled' ? 'cancelled' : 'failed'
+}
+
+function report(settings: Settings, reporter: Reporter, result: Result, soFar: SoFar): Report {
+  const { source, image, site, cause } = soFar
+  const previous = site?.targets.find(({ live }) => live)?.uses[0]?.image
+  const previousTag = previous === undefined ? undefined : parseImage(previous).tag
+  return {
+    result,
+    app: settings.app ?? shortName(settings.image),
+    namespace: settings.namespace,
+    image: settings.image,
+    tag: source?.tag ?? settings.tag ?? '',
+    ...(image && { digest: image.digest }),
+    ...(previousTag !== undefined && { previousTag }),
+    ...(cause && { cause }),
+    ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
+    stages: reporter.stages,
+    workloads: workloadsOf(result, soFar),
+    migrations: soFar.migrations,
+    undone: (soFar.restored ?? []).flatMap(({ prior, did }) => {
+      const word = { put: 'put back', delete: 'removed', keep: 'kept', ask: '', nothing: '' }[did]
+      return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
+    }),
+    startedAt: reporter.startedAt,
+    seconds: reporter.seconds(),
+  }
+}
+
+function workloadsOf(result: Result, { site, image, seconds }: SoFar): readonly WorkloadReport[] {
+  if (!site || !image) return []
+  return site.targets.map(({ id, uses, live }) => {
+    const from = live ? uses[0]?.image : undefined
+    const took = seconds[idOf(id)]
+    return {
+      ...id,
+      ...(from !== undefined && { from }),
+      to: pinned(image),
+      now: nowRuns(result, from !== undefined),
+      ...(took !== undefined && { seconds: took }),
+    }
+  })
+}
+
+function nowRuns(result: Result, wasThere: boolean): WorkloadReport['now'] {
+  switch (result) {
+    case 'deployed':
+    case 'unchanged':
+      return 'new'
+    case 'stuck':
+    case 'superseded':
+      return 'unknown'
+    default:
+      return wasThere ? 'old' : 'removed'
+  }
+}

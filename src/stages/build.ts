@@ -1,0 +1,43 @@
+import { buildImage, type Built } from '../docker/build.js'
+import { findOrigin } from '../docker/source.js'
+import { duration } from '../docker/text.js'
+import type { Journal } from '../report/journal.js'
+import type { Release } from './release.js'
+
+export type { Built } from '../docker/build.js'
+
+/**
+ * Makes the image of the release in the local engine; the registry sees nothing of it before its tests
+ * have passed. Undoing it is nobody's need: an image that was not pushed is in nobody's way.
+ *
+ * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
+ */
+export async function build(release: Release, journal: Journal): Promise<Built> {
+  const { world, settings, source, signal } = release
+  const startedAt = world.clock.now()
+  const origin = await findOrigin(world, settings.context)
+  const built = await buildImage(
+    world,
+    {
+      repository: settings.image,
+      tag: source.tag,
+      context: settings.context,
+      ...(settings.file === undefined ? {} : { file: settings.file }),
+      ...(settings.target === undefined ? {} : { target: settings.target }),
+      args: settings['build-args'],
+      // https://github.com/opencontainers/image-spec/blob/main/annotations.md
+      labels: {
+        'org.opencontainers.image.created': new Date(startedAt).toISOString(),
+        'org.opencontainers.image.version': source.tag,
+        ...(source.sha === undefined ? {} : { 'org.opencontainers.image.revision': source.sha }),
+        ...(origin === undefined ? {} : { 'org.opencontainers.image.source': origin }),
+      },
+    },
+    journal,
+    signal,
+  )
+  journal.say(
+    `built ${built.repository}:${built.tag} in ${duration(world.clock.now() - startedAt)}`,
+  )
+  return built
+}

@@ -1,0 +1,92 @@
+/** Applies what comes with the release and is no workload of ours: ConfigMaps, Services, databases. */
+import { apply, keyOf, liveOf, planApply, type Change } from '../kubernetes/apply.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { withLiveReplicas } from '../kubernetes/manifests.js'
+import { isWorkload, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { plural } from '../report/words.js'
+import { follow } from '../rollout/follow.js'
+import { titleOf, type Prior } from '../rollout/snapshot.js'
+import type { Aim } from '../rollout/types.js'
+import type { Site } from './preflight.js'
+import type { Release } from './release.js'
+
+/** What an apply of the manifests will change, object by object; nothing is written. */
+export async function planManifests(
+  cluster: Cluster,
+  { others }: Site,
+): Promise<readonly Change[]> {
+  const live = await liveOf(cluster, others)
+  const liveByKey = new Map(live.map((object) => [keyOf(object), object]))
+  const objects = others.map((object) => withLiveReplicas(object, liveByKey.get(keyOf(object))))
+  return planApply(cluster, objects, live)
+}
+
+/** How the objects that these changes touch are now, for the undo. */
+export function priorOfChanges(changes: readonly Change[], { resources }: Site): readonly Prior[] {
+  return changes.flatMap((change): Prior[] => {
+    const path = resources.pathOf(change.object)
+    switch (change.is) {
+      case 'create':
+        return [{ path, object: change.object, was: 'absent', of: 'other' }]
+      case 'change':
+        return [{ path, object: change.live, was: 'whole', of: 'other' }]
+      case 'none':
+        return []
+    }
+  })
+}
+
+/**
+ * Applies the changes and waits for the workloads among them (a database has to answer before the
+ * migration asks it). Undone by the snapshot.
+ */
+export async function applyManifests(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  changes: readonly Change[],
+): Promise<void> {
+  const touched = changes.filter(({ is }) => is !== 'none')
+  for (const { is, object } of touched) {
+    journal.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
+  }
+  const untouched = changes.length - touched.length
+  if (untouched > 0) journal.say(`${plural(untouched, 'object')} unchanged`)
+  if (touched.length === 0) return
+
+  const startedAt = release.world.clock.now()
+  await apply(
+    cluster,
+    touched.map(({ object }) => object),
+  )
+  const workloads = touched.filter((change): change is Change & { object: WorkloadObject } =>
+    isWorkload(change.object),
+  )
+  if (workloads.length === 0) return
+  const aims = await Promise.all(
+    workloads.map(async ({ is, object }): Promise<Aim> => {
+      const live = await cluster.get<WorkloadObject>(site.resources.pathOf(object))
+      return {
+        workload: workloadId(object),
+        images: {},
+        generation: live.metadata?.generation ?? 0,
+        first: is === 'create',
+      }
+    }),
+  )
+  const { settings, world, signal } = release
+  const followed = await follow({
+    cluster,
+    clock: world.clock,
+    live: site.live,
+    aims,
+    patience: { timeout: settings.timeout, bake: 0, grace: settings.grace },
+    startedAt,
+    journal,
+    signal,
+  })
+  if (followed.is === 'failed') fail(followed.cause)
+}

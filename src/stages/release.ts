@@ -1,0 +1,35 @@
+import type { Settings } from '../options/table.js'
+import type { World } from '../world/world.js'
+
+/** The commit that is released, and the tag that stands for it. */
+export interface Source {
+  /** The full SHA; `undefined` outside of a git checkout (a ready image is deployed by its tag). */
+  readonly sha?: string
+  /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
+  readonly tag: string
+}
+
+/** What every stage is given: the world, what the user wants, and the signal that ends it early. */
+export interface Release {
+  readonly world: World
+  readonly settings: Settings
+  readonly source: Source
+  /** Name of the application in jobs, labels and records. */
+  readonly app: string
+  /** Aborted when a person cancels or another stage failed: the stage ends soon and throws. */
+  readonly signal: AbortSignal
+}
+
+/** An image that the registry has under its tag. */
+export interface Image {
+  /** Without tag and digest. */
+  readonly repository: string
+  readonly tag: string
+  /** `sha256:…` of the manifest (or the index) in the registry. */
+  readonly digest: string
+}
+
+/** What is written into pod templates: the tag for people, the digest for certainty. */
+export function pinned(image: Image): string {
+  return `${image.repository}:${image.tag}@${image.digest}`
+}

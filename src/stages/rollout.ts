@@ -1,0 +1,142 @@
+/** Brings the new image into every workload, and watches until it is judged. */
+import { apply } from '../kubernetes/apply.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { prepared } from '../kubernetes/manifests.js'
+import {
+  templateOf,
+  usesOf,
+  type ContainerUse,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { aimOf } from '../rollout/aims.js'
+import { follow, type Followed } from '../rollout/follow.js'
+import { titleOf, type Prior } from '../rollout/snapshot.js'
+import type { Picture } from '../rollout/types.js'
+import type { Site, Target } from './preflight.js'
+import { pinned, type Image, type Release } from './release.js'
+
+/** How the workloads of the release are now, for the undo. */
+export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {
+  return targets.map(({ path, live, manifest }): Prior => {
+    if (live) return { path, object: live, was: manifest ? 'whole' : 'template', of: 'workload' }
+    return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+  })
+}
+
+/** Writes the new version into all workloads and follows them to the verdict. */
+export async function rollout(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<Followed> {
+  const { world, settings, signal } = release
+  const before = site.live.picture()
+  // Copied: the picture is live, and what the old version took has to be known after it is gone.
+  const old: Picture = { ...before, pods: new Map(before.pods) }
+  const startedAt = world.clock.now()
+  await Promise.all([
+    applyOurs(journal, cluster, site.targets, settings.image, pinned(image)),
+    ...imageCommands(site.targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
+  ])
+  const aims = await Promise.all(
+    site.targets.map(async ({ id, path, uses, live }) => {
+      const now = await cluster.get<WorkloadObject>(path)
+      const images = Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
+      return aimOf(id, images, now, live, old)
+    }),
+  )
+  return follow({
+    cluster,
+    clock: world.clock,
+    live: site.live,
+    aims,
+    patience: {
+      timeout: settings.timeout,
+      bake: settings.bake,
+      grace: settings.grace,
+      ...(settings['ready-timeout'] !== undefined && { readyTimeout: settings['ready-timeout'] }),
+    },
+    startedAt,
+    journal,
+    signal,
+  })
+}
+
+/** Whether every container of ours runs exactly this image already. */
+export function runsAlready(targets: readonly Target[], image: Image): boolean {
+  return targets.every(({ live, uses }) => {
+    if (!live) return false
+    const own = new Set(uses.map(({ name }) => name))
+    const running = usesOf(templateOf(live), () => true).filter(({ name }) => own.has(name))
+    return running.length === own.size && running.every((use) => use.image === pinned(image))
+  })
+}
+
+/**
+ * Our workloads' manifests with the new image in them: one write and one rollout, whatever else has
+ * changed in the manifest.
+ */
+async function applyOurs(
+  journal: Journal,
+  cluster: Cluster,
+  targets: readonly Target[],
+  repository: string,
+  image: string,
+): Promise<void> {
+  const objects = targets.flatMap(({ manifest, live }) =>
+    manifest ? [prepared(manifest, live, repository, image)] : [],
+  )
+  for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
+  await apply(cluster, objects)
+}
+
+/**
+ * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
+ * them must have the containers that it names (else it fails with some changed and some not): workloads
+ * of which every container is ours share one call, the others share one with their like.
+ */
+export function imageCommands(
+  targets: readonly Target[],
+  image: string,
+): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>()
+  for (const { id, uses, live, manifest } of targets) {
+    if (manifest || !live) continue
+    const containers = containersArgument(uses, live)
+    groups.set(containers, [...(groups.get(containers) ?? []), idOf(id)])
+  }
+  return [...groups].map(([containers, ids]) => [
+    'set',
+    'image',
+    ...ids,
+    ...containers.split(' ').map((name) => `${name}=${image}`),
+  ])
+}
+
+function containersArgument(uses: readonly ContainerUse[], live: WorkloadObject): string {
+  const all = usesOf(templateOf(live), () => true)
+  if (all.length === uses.length && all.length > 1) return '*'
+  return uses
+    .map(({ name }) => name)
+    .sort()
+    .join(' ')
+}
+
+async function setImage(
+  journal: Journal,
+  cluster: Cluster,
+  args: readonly string[],
+): Promise<void> {
+  journal.say(cluster.commandLine(args))
+  const done = await cluster.kubectl(args)
+  if (done.code === 0) return
+  fail({
+    code: 'write-failed',
+    sentence: `kubectl set image: ${done.stderr.trim().split('\n')[0] ?? 'no reason given'}`,
+  })
+}

@@ -1,0 +1,170 @@
+import { readTests, testAnnotations, type TestReport } from '../django/testoutput.js'
+import { lastError, ownFrame, repoFile, tell } from '../django/traceback.js'
+import { engineTrouble } from '../docker/client.js'
+import { entrypointOf, runInImage } from '../docker/runtests.js'
+import { duration, plain, shortened, tellingLine } from '../docker/text.js'
+import { fail, type Annotation, type Cause } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { TimeOver, within } from '../world/deadline.js'
+import type { Built } from './build.js'
+import type { Release } from './release.js'
+
+export interface Tested {
+  /** Missing when the runner is neither Django's nor pytest. */
+  readonly report?: TestReport
+  readonly seconds: number
+}
+
+/** Lines that are kept to be read: both runners tell their failures last. */
+const readLines = 20_000
+
+/** Lines of a failure's log. */
+const shownLines = 40
+
+/**
+ * Runs the tests in a container of the image that was built, before anybody else can get it. The image's
+ * entrypoint is passed by. There is nothing to undo: servers, network and container are thrown away.
+ *
+ * Throws a `Failure` (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
+ */
+export async function test(release: Release, journal: Journal, built: Built): Promise<Tested> {
+  const { world, settings, signal } = release
+  const startedAt = world.clock.now()
+  const command = settings['test-command']
+  const entrypoint = await entrypointOf(world, built, signal)
+  if (entrypoint !== undefined) {
+    journal.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint), 100)})`)
+  }
+  journal.say(`running ${command}`)
+
+  const lines: string[] = []
+  const timeout = settings['test-timeout']
+  const run = (either: AbortSignal): Promise<number> =>
+    runInImage(
+      world,
+      { built, command, services: settings['test-services'], env: settings['test-env'] },
+      (line) => {
+        journal.quote(line)
+        if (lines.push(line) > readLines * 2) lines.splice(0, readLines)
+      },
+      journal,
+      either,
+    )
+  const code = await within(world.clock, timeout, signal, run).catch((error: unknown) =>
+    error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error as Error),
+  )
+  if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
+
+  const report = readTests(lines)
+  if (code !== 0) return fail(testCause(release, command, code, lines, report))
+  const ms = world.clock.now() - startedAt
+  journal.say(passed(report, ms))
+  return { ...(report === undefined ? {} : { report }), seconds: ms / 1000 }
+}
+
+function passed(report: TestReport | undefined, ms: number): string {
+  if (report === undefined) return `tests passed in ${duration(ms)}`
+  if (report.run === 0) return 'warning: no tests ran; does "test-command" find them?'
+  const skipped = report.skipped === 0 ? '' : `, ${report.skipped} of them skipped`
+  return `${report.run} ${report.run === 1 ? 'test' : 'tests'} passed in ${duration(ms)}${skipped}`
+}
+
+function notInTime(timeout: number, lines: readonly string[]): Cause {
+  const last = lines.findLast((line) => plain(line).trim() !== '')
+  const after = last === undefined ? 'nothing was written' : `the last line was "${oneLine(last)}"`
+  return {
+    code: 'tests-failed',
+    sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
+    hint: 'Give them longer by "test-timeout", or look for a test that hangs',
+    log: lines.slice(-shownLines),
+  }
+}
+
+/** Why a run of tests with this exit code failed. */
+function testCause(
+  { world, settings }: Release,
+  command: string,
+  code: number,
+  lines: readonly string[],
+  report: TestReport | undefined,
+): Cause {
+  const toRepo = (file: string): string | undefined =>
+    repoFile(file, (path) => world.files.exists(path), settings.context)
+  const log = lines.slice(-shownLines)
+  const cause = (sentence: string, more: Partial<Cause> = {}): Cause => ({
+    code: 'tests-failed',
+    sentence: `tests: ${sentence}`,
+    log,
+    ...more,
+  })
+
+  const [first] = report?.failing ?? []
+  if (report !== undefined && first !== undefined) {
+    const count = Math.max(report.failures + report.errors, report.failing.length)
+    const file = first.file === undefined ? undefined : (toRepo(first.file) ?? first.file)
+    const place = file === undefined ? '' : ` (${file}:${first.line ?? 1})`
+    const which = count === 1 ? '' : ', first'
+    return cause(
+      `${count} of ${report.run} failed${which}: ${first.name}${place}: ${oneLine(first.message)}`,
+      {
+        annotations: testAnnotations(report, toRepo),
+        ...hintFor(lines, settings['test-services']),
+      },
+    )
+  }
+  if (code === 125 || (code === 127 && lines.length <= 1)) {
+    const trouble = engineTrouble('tests', { code, stdout: '', stderr: lines.join('\n') })
+    if (trouble !== undefined) return trouble
+  }
+  if (lines.some((line) => line.includes('exec: "/bin/sh"'))) {
+    return cause('the image has no /bin/sh to run them with', {
+      hint: 'Build a stage that has one by "target", or set "test-command" to nothing and test before the release',
+    })
+  }
+  if (code === 125) return cause(`their container could not be started: ${tellingLine(lines)}`)
+  if (report?.run === 0)
+    return cause(`"${shortened(command, 100)}" found no tests (exit code ${code})`)
+
+  const error = lastError(lines)
+  if (error !== undefined) {
+    const frame = ownFrame(error)
+    const file = frame === undefined ? undefined : toRepo(frame.file)
+    const message = tell(error, toRepo)
+    const annotations: readonly Annotation[] =
+      frame === undefined || file === undefined
+        ? []
+        : [{ file, line: frame.line, title: 'The tests could not run', message }]
+    return cause(message, { annotations, ...hintFor(lines, settings['test-services']) })
+  }
+  const said = tellingLine(lines.slice(-shownLines))
+  const killed =
+    code === 137 ? { hint: 'Exit code 137 is a kill: most often for want of memory' } : {}
+  return cause(
+    `"${shortened(command, 100)}" ended with exit code ${code}${said === '' ? '' : `: ${oneLine(said)}`}`,
+    killed,
+  )
+}
+
+/** Tests that look for a server which nobody has started. */
+function hintFor(
+  lines: readonly string[],
+  services: readonly ('postgres' | 'redis')[],
+): { readonly hint?: string } {
+  const unreached = lines.some((line) =>
+    /connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(
+      line,
+    ),
+  )
+  const said = (word: RegExp): boolean => lines.some((line) => word.test(line))
+  const wanted = [
+    ...(said(/psycopg|port 5432/) && !services.includes('postgres') ? ['postgres'] : []),
+    ...(said(/\bredis\b|:6379/i) && !services.includes('redis') ? ['redis'] : []),
+  ]
+  return unreached && wanted.length > 0
+    ? { hint: `A throw-away server is there with test-services: ${wanted.join(' ')}` }
+    : {}
+}
+
+function oneLine(text: string): string {
+  return shortened(plain(text).replace(/\s+/g, ' ').trim(), 300)
+}

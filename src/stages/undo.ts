@@ -1,0 +1,81 @@
+/** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isWorkload, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { aimBack } from '../rollout/aims.js'
+import { follow } from '../rollout/follow.js'
+import { restore, type Restored } from '../rollout/restore.js'
+import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import type { Site } from './preflight.js'
+import type { Release } from './release.js'
+
+/** The undo's own time: what the release used up does not count. */
+const budgetMs = 10 * 60_000
+
+/**
+ * Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal` is one of
+ * the undo's own: what ended the release must not end its undo.
+ */
+export async function undo(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  snapshot: Snapshot,
+): Promise<readonly Restored[]> {
+  const { world, signal } = release
+  const startedAt = world.clock.now()
+  const restored = await restore(cluster, world.clock, snapshot, journal, signal)
+  const gone = restored.filter(({ did }) => did === 'ask')
+  if (gone.length > 0) {
+    fail({
+      code: 'restore-failed',
+      sentence: `${gone.map(({ prior }) => titleOf(prior.object)).join(', ')} was deleted in the middle of the release`,
+      hint: 'apply the manifests of the version before by hand',
+    })
+  }
+  const workloads = restored.flatMap(({ prior }) =>
+    prior.was !== 'absent' && isWorkload(prior.object)
+      ? [{ path: prior.path, before: prior.object }]
+      : [],
+  )
+  const aims = await Promise.all(
+    workloads.map(async ({ path, before }) =>
+      aimBack(
+        workloadId(before),
+        before,
+        await cluster.get<WorkloadObject>(path),
+        site.live.picture(),
+      ),
+    ),
+  )
+  const followed = await follow({
+    cluster,
+    clock: world.clock,
+    live: site.live,
+    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
+    patience: { timeout: budgetMs, bake: 0, grace: {} },
+    startedAt,
+    journal,
+    signal,
+  })
+  if (followed.is === 'failed') {
+    fail({
+      ...followed.cause,
+      code: 'restore-failed',
+      sentence: `the old version does not come up again: ${followed.cause.sentence}`,
+    })
+  }
+  return restored
+}
+
+/** What was broken before need not be better after. */
+function wasComplete(before: WorkloadObject | undefined): boolean {
+  if (!before || before.kind === 'CronJob') return true
+  const { replicas = 1 } = before.spec
+  const status = (before as { status?: Record<string, number | undefined> }).status ?? {}
+  return before.kind === 'DaemonSet'
+    ? (status['numberAvailable'] ?? 0) >= (status['desiredNumberScheduled'] ?? 0)
+    : (status['availableReplicas'] ?? 0) >= replicas
+}
