@@ -14080,7 +14080,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5099);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9289);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(478);
@@ -14126,7 +14126,7 @@ var __webpack_modules__ = {
     var commander__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7009);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5099);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9289);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7496);
@@ -14551,6 +14551,19 @@ var __webpack_modules__ = {
     default: "",
     on: building
    }),
+   "registry-username": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    help: 'Who pushes and looks up images; only together with "registry-password"',
+    example: "${{ github.actor }}",
+    on: everywhere
+   }),
+   "registry-password": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    help: "Password or token for the registry; when not given, the logins that docker has",
+    example: "${{ github.token }}",
+    secret: true,
+    on: everywhere
+   }),
    "test-command": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: "Runs in a container of the new image before it is pushed; empty: none",
@@ -14672,7 +14685,7 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 5099: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 9289: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => run
   });
@@ -15057,6 +15070,39 @@ var __webpack_modules__ = {
     return;
    }
   }
+  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
+  function troubleOf(said, repository) {
+   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
+   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
+  }
+  function hostOf(repository) {
+   const [first = "", ...rest] = repository.split("/");
+   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+   return isHost ? first : "docker.io";
+  }
+  function loginHint(repository, to) {
+   const host = hostOf(repository);
+   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
+   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
+  }
+  async function login(world, repository, username, password) {
+   const host = hostOf(repository);
+   const at = host === "docker.io" ? [] : [ host ];
+   const done = await world.processes.run("docker", [ "login", "--username", username, "--password-stdin", ...at ], {
+    input: password
+   });
+   if (done.code !== 0) {
+    const [said = "no reason given"] = done.stderr.split("\n").filter(line => line.trim() !== "" && !line.startsWith("WARNING"));
+    fail({
+     code: "registry",
+     sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
+     hint: 'check "registry-username" and "registry-password"'
+    });
+   }
+   return async () => {
+    await world.processes.run("docker", [ "logout", ...at ]);
+   };
+  }
   class TimeOver extends Error {
    name="TimeOver";
   }
@@ -15087,14 +15133,15 @@ var __webpack_modules__ = {
   function shortened(text, length) {
    return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
   }
-  const chatter = /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^Run 'docker .*--help'/;
+  const chatter = /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/;
   const telling = /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i;
   function tellingLine(lines) {
    const said = lines.map(line => plain(line).trim()).filter(line => !chatter.test(line));
-   return said.findLast(line => telling.test(line)) ?? said.at(-1) ?? "";
+   const line = said.findLast(each => telling.test(each)) ?? said.at(-1) ?? "";
+   return line.replace(/^error: /i, "");
   }
   function duration(ms) {
-   const seconds = Math.round(ms / 1e3);
+   const seconds = Number((ms / 1e3).toFixed(ms < 1e4 ? 1 : 0));
    if (seconds < 120) return `${seconds} s`;
    const minutes = Math.round(seconds / 60);
    if (minutes < 120) return `${minutes} min`;
@@ -15134,7 +15181,7 @@ var __webpack_modules__ = {
    });
    if (code === 127 && /docker (was not found|could not be started)/.test(text)) return cause("docker was not found", "Install the Docker client with buildx, or run where it is");
    if (/unknown command: docker buildx|'buildx' is not a docker command/.test(text) || /unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(text)) return cause("docker buildx was not found", "Install the package docker-buildx-plugin");
-   const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:,]+$/, "");
+   const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/, "");
    const at = socket === void 0 ? "" : ` at ${socket}`;
    if (/permission denied while trying to connect to the [Dd]ocker/.test(text)) return cause(`no permission for the Docker engine's socket${at}`, 'Add the user to the group "docker", or run as one who is in it');
    if (/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text)) return cause(`no Docker engine answers${at}`, "Start the engine, or set DOCKER_HOST");
@@ -15144,21 +15191,6 @@ var __webpack_modules__ = {
    const line = tellingLine(stderr.split("\n")) || tellingLine(stdout.split("\n"));
    const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
    return reason === "" ? `exit code ${code}` : shortened(reason, 300);
-  }
-  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
-  function troubleOf(said, repository) {
-   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
-   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
-  }
-  function hostOf(repository) {
-   const [first = "", ...rest] = repository.split("/");
-   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-   return isHost ? first : "docker.io";
-  }
-  function loginHint(repository, to) {
-   const host = hostOf(repository);
-   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
-   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
   }
   const answerTime = 3e4;
   async function lookUp(world, repository, tag, signal) {
@@ -15238,8 +15270,9 @@ var __webpack_modules__ = {
   }
   async function addTags(world, image, tags, signal) {
    if (tags.length === 0) return;
-   const args = [ "create", "--prefer-index=false", ...tags.flatMap(tag => [ "--tag", `${image.repository}:${tag}` ]), `${image.repository}@${image.digest}` ];
-   const finished = await imagetools(world, image.repository, args, signal);
+   const create = flags => imagetools(world, image.repository, [ "create", ...flags, ...tags.flatMap(tag => [ "--tag", `${image.repository}:${tag}` ]), `${image.repository}@${image.digest}` ], signal);
+   let finished = await create([ "--prefer-index=false" ]);
+   if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
    if (finished.code === 0) return;
    const said = reasonOf(finished);
    fail({
@@ -15340,7 +15373,7 @@ var __webpack_modules__ = {
     hint: 'Mend the checkout, or name the image with "tag"'
    });
    if (status.stdout === "") return;
-   const hash = (0, external_node_crypto_.createHash)("sha256").update(status.stdout);
+   const hash = (0, external_node_crypto_.createHash)("sha256");
    const plain = [ "--no-color", "--no-ext-diff", "--no-textconv" ];
    hash.update((await git([ "diff", "HEAD", "--binary", "--submodule=diff", ...plain ])).stdout);
    if (untrackedCount) {
@@ -15358,20 +15391,19 @@ var __webpack_modules__ = {
    return env["GITHUB_SHA"] || env["CI_COMMIT_SHA"] || env["GIT_COMMIT"] || void 0;
   }
   function noCommit(folder, head) {
-   const hint = 'Name the image with "tag", or run this in a git checkout';
    const where = folder === "." ? "this folder" : `"${folder}"`;
-   if (head.code === 127) return {
-    code: "usage",
-    sentence: "git was not found, so the commit is not known",
-    hint: hint
-   };
-   const said = lastLine(head.stderr);
-   const sentence = said === "" ? `the git checkout of ${where} has no commit to name the image after` : said.includes("not a git repository") ? `${where} is in no git checkout, so there is no commit to name the image after` : `git does not tell the commit of ${where}: ${said}`;
-   return {
+   const cause = (sentence, hint = 'Name the image with "tag", or run this in a git checkout') => ({
     code: "usage",
     sentence: sentence,
     hint: hint
-   };
+   });
+   if (head.code === 127) return cause("git was not found, so the commit is not known");
+   const said = lastLine(head.stderr);
+   if (said === "") return cause(`the git checkout of ${where} has no commit to name the image after`);
+   if (said.includes("cannot change to")) return cause(`${where} is not a folder`, 'Give the folder that the image is built from by "context"');
+   if (said.includes("not a git repository")) return cause(`${where} is in no git checkout, so there is no commit to name the image after`);
+   if (said.includes("dubious ownership")) return cause(`git does not trust the checkout of ${where}, which belongs to another user`, "If you do: git config --global --add safe.directory with its path");
+   return cause(`git does not tell the commit of ${where}: ${said}`);
   }
   function lastLine(text) {
    return text.trim().split("\n").find(line => /^(fatal|error):/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
@@ -15389,6 +15421,7 @@ var __webpack_modules__ = {
    #place;
    #line;
    #marked;
+   #excerpt=[];
    #now;
    get now() {
     return this.#now;
@@ -15416,7 +15449,7 @@ var __webpack_modules__ = {
       line: line
      },
      message: shortened(message || tellingLine(this.#last) || "no reason was given", 300),
-     log: output.length > 0 ? output : this.#last
+     log: output.length > 0 ? output : error === "" ? this.#last : this.#excerpt
     };
    }
    #instruction(step) {
@@ -15438,7 +15471,7 @@ var __webpack_modules__ = {
     const output = /^\d+\.\d+ ?(.*)$/.exec(text)?.[1];
     if (output !== void 0) {
      if (output.trim() === "") return false;
-     keep(known.output, output);
+     keep(known.output, shortened(output, 500));
      this.#now = withoutStage(known.name);
      return !perPackage.test(output);
     }
@@ -15454,7 +15487,10 @@ var __webpack_modules__ = {
     return text === "CACHED" || text.startsWith("WARN") || Number(seconds) >= 1;
    }
    #end(line) {
-    if (/^-{6}$/.test(line)) this.#rules++; else if (/^-{7,}$/.test(line)) this.#line ??= Number(/:(\d+)$/.exec(this.#place ?? "")?.[1]) || void 0; else if (line.startsWith("ERROR: ")) this.#error ??= line.slice("ERROR: ".length); else this.#marked ??= /^ *\d+ \| >>> (.*?)\s*\\?$/.exec(line)?.[1];
+    if (/^-{6}$/.test(line)) this.#rules++; else if (/^-{7,}$/.test(line)) this.#line ??= Number(/:(\d+)$/.exec(this.#place ?? "")?.[1]) || void 0; else if (line.startsWith("ERROR: ")) this.#error ??= line.slice("ERROR: ".length); else if (/^ *\d+ \|/.test(line)) {
+     this.#excerpt.push(line);
+     this.#marked ??= /\| >>> (.*?)\s*\\?$/.exec(line)?.[1];
+    }
     this.#place = line;
     return this.#rules % 2 === 0 && !/^-{6}$/.test(line);
    }
@@ -15566,7 +15602,7 @@ var __webpack_modules__ = {
   function withoutFlags(instruction) {
    return instruction.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/, "$1").replace(/\s+/g, " ");
   }
-  const hints = [ [ /no space left on device/i, "Free some disk: docker system prune" ], [ /target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"' ] ];
+  const hints = [ [ /^"[^"]+"( not found)?: not found$/, "It must lie in the context, and .dockerignore must not leave it out" ], [ /no space left on device/i, "Free some disk: docker system prune" ], [ /target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"' ] ];
   async function idOf(world, name, signal) {
    const found = await docker(world, [ "image", "inspect", "--format", "{{.Id}}", name ], {
     signal: signal
@@ -15605,6 +15641,191 @@ var __webpack_modules__ = {
    }, journal, signal);
    journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now() - startedAt)}`);
    return built;
+  }
+  const header = "Traceback (most recent call last):";
+  const traceback_frame = /^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/;
+  const raised = /^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/;
+  const level = /^(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|LOG|DETAIL|HINT|STATEMENT)$/;
+  const className = /(^|\.)[A-Z]\w*$/;
+  const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/;
+  function lastTraceback(lines) {
+   return findTraceback(lines)?.traceback;
+  }
+  function lastError(lines) {
+   const traceback = findTraceback(lines);
+   const plain = findPlain(lines);
+   return (plain && plain.at > (traceback?.at ?? -1) ? plain : traceback)?.traceback;
+  }
+  function ownFrame(traceback) {
+   const {frames: frames} = traceback;
+   return frames.findLast((each, index) => isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1));
+  }
+  function isOwn(file) {
+   return !(file.startsWith("<") || /\/(site|dist)-packages\//.test(file) || /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) || /\/bin\/[^/.]+$/.test(file));
+  }
+  function repoFile(file, exists, contextDir) {
+   const names = file.split("/").filter(name => name !== "" && name !== ".");
+   if (names.includes("..")) return;
+   const context = contextDir.replace(/^(\.\/)+|^\.$|\/+$/g, "");
+   for (let start = 0; start < names.length; start++) {
+    const path = [ ...context === "" ? [] : [ context ], ...names.slice(start) ].join("/");
+    if (exists(path)) return path;
+   }
+   return;
+  }
+  function tell(traceback, place = "") {
+   const said = sentence(traceback);
+   const own = ownFrame(traceback);
+   if (own === void 0) return said;
+   const file = typeof place === "function" ? place(own.file) ?? own.file : below(place, own.file);
+   return `${said} (${file}:${own.line})`;
+  }
+  function sentence({exception: exception, message: message}) {
+   const name = exception.split(".").at(-1) ?? exception;
+   return message === "" ? name : `${name}: ${cut(message)}`;
+  }
+  function findTraceback(lines) {
+   let open;
+   let found;
+   let cause;
+   for (const [at, raw] of lines.entries()) {
+    const text = traceback_plain(raw);
+    const headed = text.endsWith(header);
+    if (headed) {
+     open = {
+      headed: headed,
+      prefix: prefixOf(text),
+      frames: []
+     };
+     continue;
+    }
+    const line = open && text.startsWith(open.prefix) ? text.slice(open.prefix.length) : text;
+    const place = traceback_frame.exec(line);
+    if (place) {
+     open ??= {
+      headed: false,
+      prefix: "",
+      frames: []
+     };
+     open.frames.push(frameOf(place));
+     continue;
+    }
+    if (open === void 0 || /^\s|^$/.test(line)) continue;
+    const [, exception, message = ""] = raised.exec(line) ?? [];
+    if (exception === void 0 || level.test(exception)) {
+     if (!open.headed) open = void 0;
+     continue;
+    }
+    if (open.headed || className.test(exception)) {
+     found = {
+      at: at,
+      traceback: {
+       exception: exception,
+       message: message.trim(),
+       frames: open.frames
+      }
+     };
+     if (!echo.test(exception)) cause = found;
+    }
+    open = void 0;
+   }
+   return cause ?? found;
+  }
+  function findPlain(lines) {
+   for (let at = lines.length - 1; at >= 0; at--) {
+    const traceback = plainAt(traceback_plain(lines[at] ?? ""), lines.slice(at + 1));
+    if (traceback) return {
+     at: at,
+     traceback: traceback
+    };
+   }
+   return;
+  }
+  function plainAt(line, below) {
+   if (line === "Unable to load celery application.") return {
+    exception: "Error",
+    message: `${line} ${traceback_plain(below[0] ?? "")}`.trim(),
+    frames: []
+   };
+   if (line.startsWith("Unknown command: ")) return {
+    exception: "CommandError",
+    message: line,
+    frames: []
+   };
+   const [, exception, message = ""] = /^(CommandError|SystemCheckError): (.*)$/.exec(line) ?? [];
+   if (exception === void 0) return;
+   const [issue, ...others] = exception === "SystemCheckError" ? issuesBelow(below) : [];
+   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+   return {
+    exception: exception,
+    message: issue === void 0 ? message : `${issue}${more}`,
+    frames: []
+   };
+  }
+  function issuesBelow(lines) {
+   const issues = [];
+   let fails = false;
+   for (const raw of lines) {
+    const line = traceback_plain(raw);
+    if (line.startsWith("System check identified")) break;
+    if (/^[A-Z]+:$/.test(line)) fails = line === "ERRORS:" || line === "CRITICALS:"; else if (fails && /^\S/.test(line)) issues.push(line);
+   }
+   return issues;
+  }
+  function traceback_plain(line) {
+   return line.replace(/\x1b\[[\d;]*m/g, "").replace(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d) /, "").trimEnd();
+  }
+  function prefixOf(line) {
+   const before = line.slice(0, -header.length);
+   return before.replace(/\+ Exception Group $/, "| ");
+  }
+  function frameOf(match) {
+   const [, file = "", line = "", name] = match;
+   const place = {
+    file: file,
+    line: Number(line)
+   };
+   return name === void 0 ? place : {
+    ...place,
+    function: name
+   };
+  }
+  function below(folder, file) {
+   const start = folder.endsWith("/") ? folder : `${folder}/`;
+   return folder !== "" && file.startsWith(start) ? file.slice(start.length) : file;
+  }
+  function cut(text) {
+   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
+  }
+  function pinned(image) {
+   return `${image.repository}:${image.tag}@${image.digest}`;
+  }
+  function toRepo({world: world, settings: settings}) {
+   return file => repoFile(file, path => world.files.exists(path), settings.context);
+  }
+  async function imageThere({world: world, settings: settings, source: source, signal: signal}, journal) {
+   const found = await lookUp(world, settings.image, source.tag, signal);
+   if (found.is === "there") {
+    journal.say(`the registry has ${pinned(found.image)}`);
+    return found.image;
+   }
+   if (found.is === "absent" || found.is === "denied") return;
+   return fail({
+    code: "registry",
+    sentence: `registry: ${settings.image}: ${found.said}`
+   });
+  }
+  async function imageToDeploy({world: world, settings: settings, source: source, signal: signal}, journal) {
+   const image = await findImage(world, settings.image, source.tag, signal);
+   if (image) {
+    journal.say(`the registry has ${pinned(image)}`);
+    return image;
+   }
+   return fail({
+    code: "image-missing",
+    sentence: `the registry has no ${settings.image}:${source.tag}`,
+    hint: "check the option tag, or push the image before it is deployed"
+   });
   }
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
@@ -15768,161 +15989,6 @@ var __webpack_modules__ = {
    });
   }
   var report_words = __nccwpck_require__(2691);
-  const header = "Traceback (most recent call last):";
-  const traceback_frame = /^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/;
-  const raised = /^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/;
-  const level = /^(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|LOG|DETAIL|HINT|STATEMENT)$/;
-  const className = /(^|\.)[A-Z]\w*$/;
-  const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/;
-  function lastTraceback(lines) {
-   return findTraceback(lines)?.traceback;
-  }
-  function lastError(lines) {
-   const traceback = findTraceback(lines);
-   const plain = findPlain(lines);
-   return (plain && plain.at > (traceback?.at ?? -1) ? plain : traceback)?.traceback;
-  }
-  function ownFrame(traceback) {
-   const {frames: frames} = traceback;
-   return frames.findLast((each, index) => isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1));
-  }
-  function isOwn(file) {
-   return !(file.startsWith("<") || /\/(site|dist)-packages\//.test(file) || /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) || /\/bin\/[^/.]+$/.test(file));
-  }
-  function repoFile(file, exists, contextDir) {
-   const names = file.split("/").filter(name => name !== "" && name !== ".");
-   if (names.includes("..")) return;
-   const context = contextDir.split("/").filter(name => name !== "" && name !== ".");
-   for (let start = 0; start < names.length; start++) {
-    const path = [ ...context, ...names.slice(start) ].join("/");
-    if (exists(path)) return path;
-   }
-   return;
-  }
-  function tell(traceback, place = "") {
-   const said = sentence(traceback);
-   const own = ownFrame(traceback);
-   if (own === void 0) return said;
-   const file = typeof place === "function" ? place(own.file) ?? own.file : below(place, own.file);
-   return `${said} (${file}:${own.line})`;
-  }
-  function sentence({exception: exception, message: message}) {
-   const name = exception.split(".").at(-1) ?? exception;
-   return message === "" ? name : `${name}: ${cut(message)}`;
-  }
-  function findTraceback(lines) {
-   let open;
-   let found;
-   let cause;
-   for (const [at, raw] of lines.entries()) {
-    const text = traceback_plain(raw);
-    const headed = text.endsWith(header);
-    if (headed) {
-     open = {
-      headed: headed,
-      prefix: prefixOf(text),
-      frames: []
-     };
-     continue;
-    }
-    const line = open && text.startsWith(open.prefix) ? text.slice(open.prefix.length) : text;
-    const place = traceback_frame.exec(line);
-    if (place) {
-     open ??= {
-      headed: false,
-      prefix: "",
-      frames: []
-     };
-     open.frames.push(frameOf(place));
-     continue;
-    }
-    if (open === void 0 || /^\s|^$/.test(line)) continue;
-    const [, exception, message = ""] = raised.exec(line) ?? [];
-    if (exception === void 0 || level.test(exception)) {
-     if (!open.headed) open = void 0;
-     continue;
-    }
-    if (open.headed || className.test(exception)) {
-     found = {
-      at: at,
-      traceback: {
-       exception: exception,
-       message: message.trim(),
-       frames: open.frames
-      }
-     };
-     if (!echo.test(exception)) cause = found;
-    }
-    open = void 0;
-   }
-   return cause ?? found;
-  }
-  function findPlain(lines) {
-   for (let at = lines.length - 1; at >= 0; at--) {
-    const traceback = plainAt(traceback_plain(lines[at] ?? ""), lines.slice(at + 1));
-    if (traceback) return {
-     at: at,
-     traceback: traceback
-    };
-   }
-   return;
-  }
-  function plainAt(line, below) {
-   if (line === "Unable to load celery application.") return {
-    exception: "Error",
-    message: `${line} ${traceback_plain(below[0] ?? "")}`.trim(),
-    frames: []
-   };
-   if (line.startsWith("Unknown command: ")) return {
-    exception: "CommandError",
-    message: line,
-    frames: []
-   };
-   const [, exception, message = ""] = /^(CommandError|SystemCheckError): (.*)$/.exec(line) ?? [];
-   if (exception === void 0) return;
-   const [issue, ...others] = exception === "SystemCheckError" ? issuesBelow(below) : [];
-   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-   return {
-    exception: exception,
-    message: issue === void 0 ? message : `${issue}${more}`,
-    frames: []
-   };
-  }
-  function issuesBelow(lines) {
-   const issues = [];
-   let fails = false;
-   for (const raw of lines) {
-    const line = traceback_plain(raw);
-    if (line.startsWith("System check identified")) break;
-    if (/^[A-Z]+:$/.test(line)) fails = line === "ERRORS:" || line === "CRITICALS:"; else if (fails && /^\S/.test(line)) issues.push(line);
-   }
-   return issues;
-  }
-  function traceback_plain(line) {
-   return line.replace(/\x1b\[[\d;]*m/g, "").replace(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d) /, "").trimEnd();
-  }
-  function prefixOf(line) {
-   const before = line.slice(0, -header.length);
-   return before.replace(/\+ Exception Group $/, "| ");
-  }
-  function frameOf(match) {
-   const [, file = "", line = "", name] = match;
-   const place = {
-    file: file,
-    line: Number(line)
-   };
-   return name === void 0 ? place : {
-    ...place,
-    function: name
-   };
-  }
-  function below(folder, file) {
-   const start = folder.endsWith("/") ? folder : `${folder}/`;
-   return folder !== "" && file.startsWith(start) ? file.slice(start.length) : file;
-  }
-  function cut(text) {
-   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
-  }
   function lasting(ms) {
    return `${Math.max(0, Math.round(ms / 1e3))} s`;
   }
@@ -15930,7 +15996,7 @@ var __webpack_modules__ = {
    const line = text.replace(/\s+/g, " ").trim();
    return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
   }
-  function diagnose(lines, workdir) {
+  function diagnose(lines, toRepo = () => {}) {
    const error = lastError(lines);
    if (!error) {
     const summary = lastWords(lines);
@@ -15942,11 +16008,11 @@ var __webpack_modules__ = {
      }
     };
    }
-   const at = placeOf(error, workdir);
+   const at = placeOf(error, toRepo);
    return {
     lines: lines,
     patience: patienceOf(error),
-    summary: tell(error, workdir),
+    summary: tell(error, toRepo),
     ...at && {
      at: at
     }
@@ -15974,15 +16040,13 @@ var __webpack_modules__ = {
    const last = frames.at(-1);
    return last?.function === "__getitem__" && /^<frozen os>$|(^|\/)os\.py$/.test(last.file);
   }
-  function placeOf(error, workdir) {
+  function placeOf(error, toRepo) {
    const own = ownFrame(error);
-   if (!own || workdir === void 0) return;
-   const folder = workdir.endsWith("/") ? workdir : `${workdir}/`;
-   if (!own.file.startsWith(folder)) return;
-   return {
-    file: own.file.slice(folder.length),
+   const file = own && toRepo(own.file);
+   return own && file !== void 0 ? {
+    file: file,
     line: own.line
-   };
+   } : void 0;
   }
   function patienceOfWords(lines) {
    for (const line of lines.slice(-20).reverse()) {
@@ -16148,7 +16212,6 @@ var __webpack_modules__ = {
    return {
     startedAt: startedAt,
     firstSeen: {},
-    wereReady: {},
     exits: {},
     logs: {},
     completeSince: {}
@@ -16170,16 +16233,13 @@ var __webpack_modules__ = {
    #before;
    #now;
    #firstSeen={};
-   #wereReady;
    #exits;
    #completeSince={};
    #unready=new Set;
+   #keepsAll=false;
    constructor(before, now) {
     this.#before = before;
     this.#now = now;
-    this.#wereReady = {
-     ...before.wereReady
-    };
     this.#exits = {
      ...before.exits
     };
@@ -16189,6 +16249,9 @@ var __webpack_modules__ = {
    }
    keepPod(uid) {
     this.#unready.add(uid);
+   }
+   keepAll() {
+    this.#keepsAll = true;
    }
    exits(uid, container, count, ready) {
     const key = `${uid}/${container}`;
@@ -16200,7 +16263,6 @@ var __webpack_modules__ = {
      atReady: count
     };
     this.#exits[key] = known;
-    if (ready) this.#wereReady[uid] = true;
     return known;
    }
    known(uid, container) {
@@ -16217,12 +16279,11 @@ var __webpack_modules__ = {
     };
     for (const [key, at] of Object.entries(this.#before.firstSeen)) {
      const uid = key.slice(0, key.indexOf("/"));
-     if (this.#unready.has(uid)) firstSeen[key] ??= at;
+     if (this.#keepsAll || this.#unready.has(uid)) firstSeen[key] ??= at;
     }
     return {
      ...this.#before,
      firstSeen: firstSeen,
-     wereReady: this.#wereReady,
      exits: this.#exits,
      completeSince: this.#completeSince
     };
@@ -16289,7 +16350,7 @@ var __webpack_modules__ = {
      is: "exit",
      nth: 2,
      ms: 0,
-     loop: true
+     loop: false
     },
     sentence: ({who: who, sign: sign}) => `${who}: killed${sign.exit?.number === 1 ? "" : " again"} for using more memory than its limit`,
     hint: () => "Raise `resources.limits.memory` of the container, or let it start fewer processes"
@@ -16494,9 +16555,11 @@ var __webpack_modules__ = {
     complete: false,
     on: "paused"
    };
-   if (updatedReplicas < wanted) return unfinished(wanted, ready, `${updatedReplicas} of ${wanted} pods made`);
-   if (replicas > updatedReplicas) return unfinished(wanted, ready, `${replicas - updatedReplicas} old pods still to go`);
-   return availableReplicas < updatedReplicas ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
+   if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
+   const old = replicas - updatedReplicas;
+   if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
     wanted: wanted,
     ready: ready,
     complete: true,
@@ -16572,6 +16635,30 @@ var __webpack_modules__ = {
    if (fields === null || typeof fields !== "object") return false;
    return Object.entries(fields).some(([name, inner]) => name === key ? inner !== null && typeof inner === "object" && "f:image" in inner : holdsImage(inner, key));
   }
+  function pullWords(message, image, events) {
+   if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
+   const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
+   return told.at(-1)?.message ?? message;
+  }
+  function isLost(message, image) {
+   const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
+   const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
+   if (passing.test(words)) return false;
+   return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
+  }
+  function isBusy(message) {
+   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
+  }
+  function brief(message, image) {
+   let words = oneLine(message);
+   for (let before = ""; before !== words; ) {
+    before = words;
+    for (const prefix of PREFIXES) words = words.replace(prefix, "");
+    if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
+   }
+   return words.replace(/: unknown$/, "");
+  }
+  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
   function podSigns(pod, events = []) {
    if (pod.metadata?.deletionTimestamp || isTakenAway(pod)) return [];
    const parts = partsOf(pod);
@@ -16611,7 +16698,7 @@ var __webpack_modules__ = {
    const make = (reason, says, exit) => ({
     reason: reason,
     key: `${pod.metadata?.uid ?? ""}/${spec.name}/${reason}`,
-    says: oneLine(says),
+    says: brief(says, spec.image),
     ...pod.metadata?.name !== void 0 && {
      pod: pod.metadata.name
     },
@@ -16711,20 +16798,6 @@ var __webpack_modules__ = {
    const last = answers.at(-1)?.message;
    return last === void 0 ? void 0 : oneLine(last);
   }
-  function pullWords(message, image, events) {
-   if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
-   const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
-   return told.at(-1)?.message ?? message;
-  }
-  function isLost(message, image) {
-   const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
-   const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
-   if (passing.test(words)) return false;
-   return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
-  }
-  function isBusy(message) {
-   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
-  }
   function podSign(pod, reason, says) {
    const {uid: uid, name: name} = pod.metadata ?? {};
    return {
@@ -16802,7 +16875,10 @@ var __webpack_modules__ = {
    const live = live_liveOf(picture, aim.workload);
    if (!live || !isObserved(live, aim)) return [];
    const pods = ourPods(picture, aim);
-   return [ ...pods.flatMap(pod => podSigns(pod, isReady(pod) ? [] : eventsOf(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, pods) ];
+   return [ ...pods.flatMap(pod => podSigns(pod, isWell(pod) ? [] : eventsOf(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, pods) ];
+  }
+  function isWell(pod) {
+   return isReady(pod) && endsOf(pod).every(({failed: failed}) => !failed);
   }
   function controllerSigns(picture, live, aim, since, pods) {
    switch (live.kind) {
@@ -16906,14 +16982,13 @@ var __webpack_modules__ = {
     const since = notes.since(sign.key);
     const log = readLog(told, scale, logsWanted.length);
     if (log.wanted) logsWanted.push(log.wanted);
-    const isBack = told.reason !== "CrashAfterReady" && told.exit?.probed === true && pods.some(pod => pod.metadata?.uid === uid && isReady(pod));
     let due = {
      is: "open"
     };
     if (log.pendingUntil !== void 0) looks.push(log.pendingUntil); else if (scale.final === true && told.exit) due = {
      is: "at",
      at: since
-    }; else if (!isBack) due = dueOf(told, {
+    }; else due = dueOf(told, {
      ...scale,
      since: since,
      ends: ends,
@@ -16925,11 +17000,19 @@ var __webpack_modules__ = {
      is: "at",
      at: Math.max(due.at, ...started)
     };
+    const {container: container = "", run: run = 0, budget: budget} = told.startups?.[0] ?? {};
+    const startup = budget !== void 0 && {
+     since: notes.since(runKey(uid, container, run)),
+     budget: budget
+    };
     return [ {
      sign: told,
      since: since,
      due: due,
-     diagnosis: log.diagnosis
+     diagnosis: log.diagnosis,
+     ...startup && {
+      startup: startup
+     }
     } ];
    });
    return {
@@ -16991,11 +17074,10 @@ var __webpack_modules__ = {
   function lostOf(weighed, now, stale) {
    return weighed.find(({due: due, since: since}) => due.is === "at" && due.at <= now && (!stale || due.at === since));
   }
-  function troubleWords({sign: sign, since: since, due: due}, now) {
-   const starts = (sign.startups ?? []).length > 0;
-   const what = starts ? "startup probe" : sign.says;
-   if (due.is === "open" || due.at <= since) return what;
-   return `${what}${starts ? "" : ","} ${lasting(now - since)} of ${lasting(due.at - since)}`;
+  function troubleWords({sign: sign, since: since, due: due, startup: startup}, now) {
+   if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`;
+   if (due.is === "open" || due.at <= since) return sign.says;
+   return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`;
   }
   function causeOf(workload, id, {sign: sign, diagnosis: diagnosis}) {
    const rule = RULES[sign.reason];
@@ -17114,6 +17196,7 @@ var __webpack_modules__ = {
    };
    const id = (0, kubernetes_workload.T)(aim.workload);
    const {name: name} = aim.workload;
+   if (!isObserved(live, aim)) notes.keepAll();
    const pods = ourPods(picture, aim);
    const stand = standOf(live, aim, pods);
    const deadline = deadlineOf(live, patience);
@@ -17298,7 +17381,7 @@ var __webpack_modules__ = {
    });
   }
   function follow(following) {
-   const {live: live, aims: aims, patience: patience, startedAt: startedAt, journal: journal} = following;
+   const {live: live, aims: aims, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
    let ledger = newLedger(startedAt);
    const tell = teller(journal);
    return looking(following, now => {
@@ -17317,7 +17400,7 @@ var __webpack_modules__ = {
      }
     };
    }, (wanted, lines) => {
-    ledger = withLog(ledger, wanted, diagnose(lines));
+    ledger = withLog(ledger, wanted, diagnose(lines, toRepo));
    });
   }
   function teller(journal) {
@@ -17431,6 +17514,7 @@ var __webpack_modules__ = {
      grace: settings.grace
     },
     startedAt: startedAt,
+    toRepo: toRepo(release),
     journal: journal,
     signal: signal
    });
@@ -18027,9 +18111,6 @@ var __webpack_modules__ = {
   function statusOf(pod, {container: container}) {
    return [ ...pod.status?.containerStatuses ?? [], ...pod.status?.initContainerStatuses ?? [] ].find(({name: name}) => name === container);
   }
-  function pinned(image) {
-   return `${image.repository}:${image.tag}@${image.digest}`;
-  }
   const databaseWaitSeconds = 15;
   const reconnectMs = 500;
   function startMigration(release, cluster, site, image) {
@@ -18086,7 +18167,8 @@ var __webpack_modules__ = {
       }
      };
     }, (wanted, lines) => {
-     ledger = withLog(ledger, wanted, diagnose(lines.filter(line => !isMarked(line, marker))));
+     const said = lines.filter(line => !isMarked(line, marker));
+     ledger = withLog(ledger, wanted, diagnose(said, toRepo(release)));
     });
     if (verdict.is === "failed" && verdict.cause.pod !== void 0 && verdict.exitCode !== void 0) reading ??= readLog(verdict.cause.pod);
     await reading;
@@ -18464,11 +18546,11 @@ var __webpack_modules__ = {
     services: [ ...items, ...planned ]
    };
   }
-  function describe({id: id, live: live, uses: uses}) {
+  function describe({id: id, live: live, running: running}) {
    if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
    const {replicas: replicas} = live.spec;
    const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-   const versions = [ ...new Set(uses.map(({image: image}) => (0, kubernetes_image.E4)(image))) ].join(", ");
+   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
    return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
   }
   async function checkNamespace(cluster) {
@@ -18546,11 +18628,13 @@ var __webpack_modules__ = {
     const manifest = manifestById.get(key);
     const plural = `${id.kind.toLowerCase()}s`;
     const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+    const uses = manifest ? usesOf(templateOf(manifest), ownImage(repository)) : usesOf(templateOf(object), image => (0, 
+    kubernetes_image.iI)(image, repository));
     return {
      id: id,
      path: `${collection(apiVersion, namespace, plural)}/${id.name}`,
-     uses: manifest ? usesOf(templateOf(manifest), ownImage(repository)) : usesOf(templateOf(object), image => (0, 
-     kubernetes_image.iI)(image, repository)),
+     uses: uses,
+     running: imagesIn(now, uses),
      ...now && {
       live: now
      },
@@ -18558,6 +18642,13 @@ var __webpack_modules__ = {
       manifest: manifest
      }
     };
+   });
+  }
+  function imagesIn(live, uses) {
+   const all = live ? usesOf(templateOf(live), () => true) : [];
+   return uses.flatMap(({name: name}) => {
+    const image = all.find(one => one.name === name)?.image;
+    return image === void 0 ? [] : [ image ];
    });
   }
   function noWorkload(picture, repository, namespace) {
@@ -18778,17 +18869,13 @@ var __webpack_modules__ = {
      }
     },
     startedAt: startedAt,
+    toRepo: toRepo(release),
     journal: journal,
     signal: signal
    });
   }
   function runsAlready(targets, image) {
-   return targets.every(({live: live, uses: uses}) => {
-    if (!live) return false;
-    const own = new Set(uses.map(({name: name}) => name));
-    const running = usesOf(templateOf(live), () => true).filter(({name: name}) => own.has(name));
-    return running.length === own.size && running.every(use => use.image === pinned(image));
-   });
+   return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === pinned(image)));
   }
   async function applyOurs(journal, cluster, targets, repository, image) {
    const objects = targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
@@ -18823,6 +18910,7 @@ var __webpack_modules__ = {
     const live = await cluster.find(target.path);
     return {
      ...target,
+     running: imagesIn(live, target.uses),
      ...live && {
       live: live
      }
@@ -19146,11 +19234,13 @@ var __webpack_modules__ = {
     };
     await world.files.writePrivate(envFile, Object.entries(env).map(([name, value]) => `${name}=${value}\n`).join(""));
     const args = [ "run", "--rm", "--init", "--name", box.name, "--label", labelOf(box), ...plan.services.length === 0 ? [] : [ "--network", box.name ], "--env-file", envFile, "--entrypoint", "/bin/sh", plan.built.id, "-c", plan.command ];
+    journal.waiting(`running ${shortened(plan.command, 100)}`);
     return (await docker(world, args, {
      signal: signal,
      onLine: onLine
     })).code;
    } finally {
+    journal.waiting(void 0);
     await removeBox(world, box, journal);
     await world.files.remove(folder);
    }
@@ -19212,8 +19302,9 @@ var __webpack_modules__ = {
     log: lines.slice(-shownLines)
    };
   }
-  function testCause({world: world, settings: settings}, command, code, lines, report) {
-   const toRepo = file => repoFile(file, path => world.files.exists(path), settings.context);
+  function testCause(release, command, code, lines, report) {
+   const {settings: settings} = release;
+   const inRepo = toRepo(release);
    const log = lines.slice(-shownLines);
    const cause = (sentence, more = {}) => ({
     code: "tests-failed",
@@ -19224,11 +19315,11 @@ var __webpack_modules__ = {
    const [first] = report?.failing ?? [];
    if (report !== void 0 && first !== void 0) {
     const count = Math.max(report.failures + report.errors, report.failing.length);
-    const file = first.file === void 0 ? void 0 : toRepo(first.file) ?? first.file;
+    const file = first.file === void 0 ? void 0 : inRepo(first.file) ?? first.file;
     const place = file === void 0 ? "" : ` (${file}:${first.line ?? 1})`;
     const which = count === 1 ? "" : ", first";
     return cause(`${count} of ${report.run} failed${which}: ${first.name}${place}: ${test_oneLine(first.message)}`, {
-     annotations: testAnnotations(report, toRepo),
+     annotations: testAnnotations(report, inRepo),
      ...hintFor(lines, settings["test-services"])
     });
    }
@@ -19240,7 +19331,7 @@ var __webpack_modules__ = {
     });
     if (trouble !== void 0) return trouble;
    }
-   if (lines.some(line => line.includes('exec: "/bin/sh"'))) return cause("the image has no /bin/sh to run them with", {
+   if (lines.some(line => /exec:? "?\/bin\/sh"?(:| failed)/.test(line))) return cause("the image has no /bin/sh to run them with", {
     hint: 'Build a stage that has one by "target", or set "test-command" to nothing and test before the release'
    });
    if (code === 125) return cause(`their container could not be started: ${tellingLine(lines)}`);
@@ -19248,8 +19339,8 @@ var __webpack_modules__ = {
    const error = lastError(lines);
    if (error !== void 0) {
     const frame = ownFrame(error);
-    const file = frame === void 0 ? void 0 : toRepo(frame.file);
-    const message = tell(error, toRepo);
+    const file = frame === void 0 ? void 0 : inRepo(frame.file);
+    const message = tell(error, inRepo);
     const annotations = frame === void 0 || file === void 0 ? [] : [ {
      file: file,
      line: frame.line,
@@ -19305,6 +19396,7 @@ var __webpack_modules__ = {
      grace: {}
     },
     startedAt: startedAt,
+    toRepo: toRepo(release),
     journal: journal,
     signal: signal
    });
@@ -19378,18 +19470,16 @@ var __webpack_modules__ = {
     resources.add(() => opened.close());
     return [ opened, await preflight(releaseWith(own), journal, opened) ];
    }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
-    const there = await findImage(world, settings.image, source.tag, own);
-    if (there) {
-     journal.say(`the registry has ${pinned(there)}`);
-     return {
-      is: "pushed",
-      image: there
-     };
-    }
-    if (command === "deploy") return missing(settings, source.tag);
+    const here = releaseWith(own);
+    await resources.login(world, settings);
+    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
+    if (there) return {
+     is: "pushed",
+     image: there
+    };
     return {
      is: "built",
-     built: await build(releaseWith(own), journal)
+     built: await build(here, journal)
     };
    }) ]);
    soFar.site = site;
@@ -19487,13 +19577,12 @@ var __webpack_modules__ = {
      kubeconfig: kubeconfig
     };
    }
-  }
-  function missing({image: image}, tag) {
-   throw new Failure({
-    code: "image-missing",
-    sentence: `the registry has no ${image}:${tag}`,
-    hint: "check the option tag, or push the image before it is deployed"
-   });
+   async login(world, settings) {
+    const username = settings["registry-username"];
+    const password = settings["registry-password"];
+    if (username === void 0 || password === void 0) return;
+    this.add(await login(world, settings.image, username, password));
+   }
   }
   function supersededBy(by) {
    const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
@@ -19524,7 +19613,7 @@ var __webpack_modules__ = {
   }
   function report(settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
-   const previous = site?.targets.find(({live: live}) => live)?.uses[0]?.image;
+   const previous = site?.targets.flatMap(({running: running}) => running)[0];
    const previousTag = previous === void 0 ? void 0 : (0, kubernetes_image.zZ)(previous).tag;
    return {
     result: result,
@@ -19566,8 +19655,8 @@ var __webpack_modules__ = {
   }
   function workloadsOf(result, {site: site, image: image, seconds: seconds}) {
    if (!site || !image) return [];
-   return site.targets.map(({id: id, uses: uses, live: live}) => {
-    const from = live ? uses[0]?.image : void 0;
+   return site.targets.map(({id: id, live: live, running: running}) => {
+    const [from] = running;
     const took = seconds[(0, kubernetes_workload.T)(id)];
     return {
      ...id,
@@ -19575,7 +19664,7 @@ var __webpack_modules__ = {
       from: from
      },
      to: pinned(image),
-     now: nowRuns(result, from !== void 0),
+     now: nowRuns(result, live !== void 0),
      ...took !== void 0 && {
       seconds: took
      }

@@ -33,7 +33,6 @@ const container = {
   readinessProbe: { httpGet: { path: '/', port: 8000 }, periodSeconds: 1 },
 }
 const template = (changed, spec = {}) => ({
-  metadata: { labels: {} },
   spec: { terminationGracePeriodSeconds: 1, containers: [{ ...container, ...changed }], ...spec },
 })
 
@@ -71,7 +70,7 @@ const faults = {
     template: template(
       {
         command: python(
-          `import os, socket\nif not os.path.exists("/data/3"):\n  os.mkdir("/data/%d" % (len(os.listdir("/data")) + 1))\n  socket.create_connection(("127.0.0.1", 1))\n${serve}`,
+          `import os, socket\nif not os.path.exists("/data/2"):\n  os.mkdir("/data/%d" % (len(os.listdir("/data")) + 1))\n  socket.create_connection(("127.0.0.1", 1))\n${serve}`,
         ),
         volumeMounts: [{ name: 'data', mountPath: '/data' }],
       },
@@ -84,7 +83,10 @@ const faults = {
   },
   'missing-configmap-volume': {
     seconds: 30,
-    template: template({}, { volumes: [{ name: 'v', configMap: { name: 'not-there' } }] }),
+    template: template(
+      { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      { volumes: [{ name: 'v', configMap: { name: 'not-there' } }] },
+    ),
   },
   'late-configmap': {
     seconds: 30,
@@ -157,8 +159,7 @@ function kubectl(args, input) {
 }
 
 function deployment(name, podTemplate) {
-  const pod = structuredClone(podTemplate)
-  pod.metadata.labels = { app: name }
+  const pod = { ...podTemplate, metadata: { labels: { app: name } } }
   const spec = { replicas: 1, selector: { matchLabels: { app: name } }, template: pod }
   return JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec })
 }

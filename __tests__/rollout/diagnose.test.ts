@@ -52,7 +52,7 @@ describe('with a traceback', () => {
     [
       'unknown',
       inFunction,
-      'django.db.utils.OperationalError: connection to server failed: FATAL:  password authentication failed for user "shop"',
+      'django.db.utils.OperationalError: could not connect to server: FATAL:  password authentication failed for user "shop"',
     ],
     ['unknown', inFunction, 'django.db.utils.ProgrammingError: relation "a" does not exist'],
   ])('%s: %s %s', (patience, frames, error) => {
@@ -65,7 +65,7 @@ describe('with a traceback', () => {
       "ModuleNotFoundError: No module named 'shop.task'",
     )
     const said = "ModuleNotFoundError: No module named 'shop.task'"
-    expect(diagnose(log.split('\n'), '/app')).toEqual({
+    expect(diagnose(log.split('\n'), (file) => file.replace(/^\/app\//, ''))).toEqual({
       lines: log.split('\n'),
       patience: 'hopeless',
       summary: `${said} (shop/celery.py:3)`,
@@ -74,7 +74,6 @@ describe('with a traceback', () => {
     const unknown = diagnose(log.split('\n'))
     expect(unknown.summary).toBe(`${said} (/app/shop/celery.py:3)`)
     expect(unknown.at).toBeUndefined()
-    expect(diagnose(log.split('\n'), '/srv').at).toBeUndefined()
   })
 })
 

@@ -23,7 +23,7 @@ const healthy = 'pods: {web-a: }'
 describe('a Deployment is done', () => {
   test('after the bake, counted from the moment when its last pod became available', () => {
     const release = new Rehearsal()
-    expect(release.verdict(0, 'pods: {}')).toBe('waiting: 0 of 1 pods made')
+    expect(release.verdict(0, 'pods: {}')).toBe('waiting: 0 of 1 ready')
     expect(release.verdict(4, healthy)).toBe('waiting: the bake (0 s of 15 s)')
     expect(release.last?.completeAt).toBe(START + 4000)
     expect(release.last?.lookAgainAt).toBe(START + 19_000)
@@ -51,8 +51,8 @@ describe('a Deployment is done', () => {
       `${healthy}\ngeneration: 1\nimage: ${OLD}`,
       'its controller',
     ],
-    ['pods are missing', 'replicas: 3\npods: {web-a: , web-b: }', '2 of 3 pods made'],
-    ['old pods are still there', 'pods: {web-a: , web-o: {of: old}}', '1 old pods still to go'],
+    ['pods are missing', 'replicas: 3\npods: {web-a: , web-b: }', '2 of 3 ready'],
+    ['old pods are still there', 'pods: {web-a: , web-o: {of: old}}', '1 old pod still to go'],
     [
       'one is Ready, but not available yet',
       `${healthy}\nstatus: {availableReplicas: 0}`,
@@ -75,6 +75,22 @@ describe('a Deployment is done', () => {
     expect(release.verdict(4, scene)).toBe('done')
   })
 
+  test('though a new pod that was scaled away terminates', () => {
+    const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 })
+    const gone = 'web-b: {ready: false, metadata: {deletionTimestamp: 2026-01-01T12:00:00Z}}'
+    expect(release.verdict(4, `pods: {web-a: , ${gone}}`)).toBe('done')
+  })
+
+  test('and what pods have got over is not told any more', () => {
+    const release = new Rehearsal([AIM], PATIENCE, '')
+    const ended = 'container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}}'
+    const scene = (ready: boolean) =>
+      `replicas: 3\npods: {web-a: {ready: true, ${ended}}, web-b: {ready: ${ready}, ${ended}}, web-c: {container: {state: {waiting: {reason: ContainerCreating}}}}}`
+    release.look(0, scene(false))
+    expect(release.verdict(1, scene(true))).toContain('waiting for web-b (ended with an error')
+    expect(release.verdict(11, scene(true))).toContain('waiting for web-c')
+  })
+
   test('not in the moment between two crashes in which all counts are right', () => {
     const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 }, '')
     const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1}}}}}'
@@ -93,11 +109,21 @@ describe('nobody’s failure', () => {
     const release = new Rehearsal()
     release.look(4, healthy)
     expect(release.verdict(10, 'replicas: 3\ngeneration: 3\npods: {web-a: }')).toBe(
-      'waiting: 1 of 3 pods made',
+      'waiting: 1 of 3 ready',
     )
     const scaled = 'replicas: 3\ngeneration: 3\npods: {web-a: , web-b: , web-c: }'
     expect(release.verdict(20, scaled)).toBe('waiting: the bake (0 s of 15 s)')
     expect(release.verdict(35, scaled)).toBe('done')
+  })
+
+  test('…which does not start graces anew', () => {
+    const release = new Rehearsal()
+    const scene = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}}`
+    release.look(0, scene)
+    release.look(30, `${scene}\nreplicas: 2\ngeneration: 3\nstatus: {observedGeneration: 2}`)
+    expect(release.verdict(60, `${scene}\nreplicas: 2\ngeneration: 3`)).toMatch(
+      /^failed image-pull/,
+    )
   })
 
   test('…and the time for that begins then', () => {
@@ -190,7 +216,7 @@ describe('a StatefulSet', () => {
     [
       'a partition leaves the others old, broken or not',
       { updateStrategy: { rollingUpdate: { partition: 1 } } },
-      { updatedReplicas: 1, availableReplicas: 1 },
+      { updatedReplicas: 1, availableReplicas: 0 },
       { 'db-0': 'old unready', 'db-1': 'new' },
       'done',
     ],

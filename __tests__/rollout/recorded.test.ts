@@ -10,9 +10,11 @@ import { diagnose } from '../../src/rollout/diagnose.js'
 import { judge } from '../../src/rollout/judge.js'
 import { logKey, newLedger, withLog } from '../../src/rollout/ledger.js'
 import type { Aim, Patience, Picture } from '../../src/rollout/types.js'
-import { line, pictureOf, START } from './scene.js'
+import { line, pictureOf, START, inRepo } from './scene.js'
 
-type Recorded = { kind: string; metadata: { name: string } } & (Deployment | ReplicaSet | Pod | Event)
+type Recorded = { kind: string; metadata: { name: string } } & (
+  Deployment | ReplicaSet | Pod | Event
+)
 
 interface Recording {
   readonly fault: string
@@ -28,7 +30,12 @@ const folder = new URL('../fixtures/rollout/', import.meta.url)
 function play(fault: string, patience: Partial<Patience> = {}): [number, string][] {
   const recording = JSON.parse(readFileSync(new URL(`${fault}.json`, folder), 'utf8')) as Recording
   const { frames, generation, images, logs } = recording
-  const aim: Aim = { workload: { kind: 'Deployment', name: fault }, images, generation, first: false }
+  const aim: Aim = {
+    workload: { kind: 'Deployment', name: fault },
+    images,
+    generation,
+    first: false,
+  }
   const told: [number, string][] = []
   const objects = new Map<string, Recorded>()
   let ledger = newLedger(START)
@@ -36,11 +43,11 @@ function play(fault: string, patience: Partial<Patience> = {}): [number, string]
   const look = (at: number): number | undefined => {
     const now = START + at * 1000
     const picture = pictureOfObjects(objects, now)
-    const whole = { timeout: 600_000, bake: 5000, grace: {}, ...patience }
+    const whole = { timeout: 600_000, bake: 15_000, grace: {}, ...patience }
     let judgement = judge(picture, [aim], whole, ledger, now)
     ledger = judgement.ledger
     for (const wanted of judgement.logsWanted) {
-      ledger = withLog(ledger, wanted, diagnose(logs[logKey(wanted)] ?? [], '/app'))
+      ledger = withLog(ledger, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
     }
     if (judgement.logsWanted.length > 0) judgement = judge(picture, [aim], whole, ledger, now)
     ledger = judgement.ledger
@@ -79,10 +86,79 @@ function pictureOfObjects(objects: ReadonlyMap<string, Recorded>, confirmedAt: n
   }
 }
 
-test('print', () => {
-  for (const name of readdirSync(folder)) {
-    const fault = name.replace('.json', '')
-    console.log(fault, play(fault).map(([at, said]) => `${at}: ${said}`).join('\n'))
-  }
-  expect(1).toBe(1)
+/** How it ended; times are from our write, in seconds, with room for a recording on a slower machine. */
+test.each<[string, number, number, RegExp]>([
+  [
+    'bad-tag',
+    1,
+    10,
+    /^failed image-not-found: .* image \S+:no-such-tag cannot be pulled: not found$/,
+  ],
+  [
+    'crash-at-import',
+    1,
+    10,
+    /^failed crash: crash-at-import: ModuleNotFoundError: No module named 'shop.task' \(shop\/celery.py:3\)$/,
+  ],
+  ['crash-loop', 3, 20, /^failed crash: crash-loop: exited with 3: no licence$/],
+  ['worker-crash-loop', 6, 25, /^failed crash: worker-crash-loop: exited with 1: bye$/],
+  ['missing-configmap', 20, 30, /^failed config-missing: .* configmap "not-there" not found$/],
+  [
+    'missing-configmap-volume',
+    20,
+    30,
+    /^failed config-missing: .* configmap "not-there" not found$/,
+  ],
+  [
+    'command-not-found',
+    1,
+    10,
+    /^failed cannot-start: .*: exec: "gunicron": executable file not found in \$PATH$/,
+  ],
+  [
+    'init-crash',
+    2,
+    20,
+    /^failed init-crash: init-crash \(container setup\): exited with 1: no migrations$/,
+  ],
+  ['out-of-memory', 3, 30, /^failed out-of-memory: out-of-memory: killed again/],
+  [
+    'liveness-kills',
+    6,
+    40,
+    /^failed crash-after-ready: .* killed because of its probe: Liveness probe failed: HTTP .* 404$/,
+  ],
+  ['unschedulable', 120, 125, /^failed unschedulable: .* Insufficient cpu/],
+  ['quota', 30, 45, /^failed quota: .* exceeded quota: small/],
+  ['healthy', 15, 30, /^done$/],
+  ['slow-start', 27, 45, /^done$/],
+  ['late-configmap', 23, 45, /^done$/],
+  ['database-late', 25, 75, /^done$/],
+])('%s', (fault, from, to, verdict) => {
+  const told = play(fault)
+  const [at, said] = told.at(-1) ?? [0, '']
+  expect(said).toMatch(verdict)
+  expect(at).toBeGreaterThanOrEqual(from)
+  expect(at).toBeLessThanOrEqual(to)
+})
+
+test('not-ready ends at ready-timeout, with the answer of the probe', () => {
+  expect(play('not-ready').at(-1)?.[1]).toMatch(/^waiting: .*statuscode: 404/)
+  const [at, said] = play('not-ready', { readyTimeout: 10_000 }).at(-1) ?? [0, '']
+  expect(said).toMatch(/^failed not-ready: .* HTTP probe failed with statuscode: 404$/)
+  expect(at).toBeGreaterThan(10)
+})
+
+test('slow-start says how far its startupProbe is', () => {
+  expect(play('slow-start').map(([, said]) => said)).toContainEqual(
+    expect.stringMatching(
+      /^waiting: 0 of 1 ready, waiting for \S+ \(startup probe \d+ s of 60 s\)$/,
+    ),
+  )
+})
+
+test('every recording is played', () => {
+  const recorded = readdirSync(folder).map((name) => name.replace('.json', ''))
+  const source = readFileSync(new URL(import.meta.url), 'utf8')
+  expect(recorded.filter((fault) => !source.includes(`'${fault}'`))).toEqual([])
 })

@@ -84,12 +84,21 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
   },
   {
     name: 'an image whose name says "denied" is judged by the answer, not by its name',
+    steps: [[1, waits('ErrImagePull', 'pulling "r.io/access-denied:1": no answer'), 'waiting']],
+  },
+  {
+    name: 'a limit is not a refusal',
     steps: [
-      [
-        1,
-        waits('ErrImagePull', 'pulling "r.io/access-denied:1": dial tcp: i/o timeout'),
-        'waiting',
-      ],
+      [1, waits('ErrImagePull', 'failed to authorize: 429 Too Many Requests: denied'), 'waiting'],
+    ],
+  },
+  {
+    name: 'the 60 s go on when the sign is away for a moment',
+    steps: [
+      [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
+      [30, waits('ContainerCreating', ''), 'waiting'],
+      [31, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
+      [65, waits('ErrImagePull', 'i/o timeout'), 'failed image-pull'],
     ],
   },
   {
@@ -258,7 +267,7 @@ facts('crash', [
       [
         3,
         `pods: {web-o: {of: old, container: {restartCount: 9, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}}}`,
-        'waiting: 0 of 1 pods made',
+        'waiting: 0 of 1 ready',
       ],
     ],
   },
@@ -639,8 +648,8 @@ facts('the end of all waiting', [
     name: 'says what it waited for',
     patience: { timeout: 60_000 },
     steps: [
-      [0, 'pods: {}', 'waiting: 0 of 1 pods made'],
-      [60, 'pods: {}', 'failed timeout: web: not done after 60 s: 0 of 1 pods made'],
+      [0, 'pods: {}', 'waiting: 0 of 1 ready'],
+      [60, 'pods: {}', 'failed timeout: web: not done after 60 s: 0 of 1 ready'],
     ],
   },
 ])

@@ -238,7 +238,7 @@ export class Rehearsal {
     if (this.log !== undefined && judgement.logsWanted.length > 0) {
       const lines = this.log.split('\n')
       for (const wanted of judgement.logsWanted) {
-        this.ledger = withLog(this.ledger, wanted, diagnose(lines, '/app'))
+        this.ledger = withLog(this.ledger, wanted, diagnose(lines, inRepo))
       }
       judgement = judge(picture, this.aims, this.patience, this.ledger, now)
       this.ledger = judgement.ledger
@@ -267,4 +267,9 @@ export function line({ verdicts }: Judgement, id = 'deployment/web'): string {
     case 'superseded':
       return `superseded: ${verdict.by}`
   }
+}
+
+/** The repository of all scenes is what lies in /app of their images. */
+export function inRepo(file: string): string | undefined {
+  return file.startsWith('/app/') ? file.slice('/app/'.length) : undefined
 }

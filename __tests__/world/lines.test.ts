@@ -19,7 +19,11 @@ describe('a stream is cut into lines', () => {
     ['chunks within a line', ['he', 'll', 'o\nyo', 'u\n'], ['hello', 'you']],
     ['Windows line ends', ['a\r\nb\r\n'], ['a', 'b']],
     ['a Windows line end in two chunks', ['a\r', '\nb\n'], ['a', 'b']],
-    ['a letter in two chunks', [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)], ['é']],
+    [
+      'a letter in two chunks',
+      [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)],
+      ['é'],
+    ],
     ['a letter that never ends', [Buffer.from('aé').subarray(0, 2)], ['a\ufffd']],
     ['progress drawn over', ['10%\r20%\r', '30%\r100%\nnext\n'], ['100%', 'next']],
     ['progress whose line is never ended', ['10%\r20%\r30%'], ['30%']],

@@ -96,7 +96,10 @@ describe('the lines of an answer', () => {
     const bytes = Buffer.from('{"a":"é"}\n{"b":2}\nlast')
     const socket = await serve((_, response) => {
       response.write(bytes.subarray(0, 7), () => {
-        setTimeout(() => response.write(bytes.subarray(7, 12), () => response.end(bytes.subarray(12))), 20)
+        setTimeout(
+          () => response.write(bytes.subarray(7, 12), () => response.end(bytes.subarray(12))),
+          20,
+        )
       })
     })
     const answer = await realNetwork().request(get(socket))

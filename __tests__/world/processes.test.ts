@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realProcesses } from '../../src/world/processes.js'
@@ -26,13 +26,14 @@ async function stream(script: string, signal = never, input?: string) {
   return { code, said }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
+/** Waits up to 2 s for a process to end; one that nobody has asked about since (a zombie) has ended. */
+async function hasEnded(pid: number): Promise<boolean> {
+  for (let tries = 40; tries > 0; tries--) {
+    const { stdout } = await processes.run('ps', ['-o', 'stat=', '-p', String(pid)])
+    if (stdout.trim() === '' || stdout.startsWith('Z')) return true
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
+  return false
 }
 
 describe('a short command', () => {
@@ -84,7 +85,6 @@ describe('finding a tool', () => {
   test('PATH is read in its order; folders and files that are no programs are passed by', async () => {
     const name = 'a-tool'
     const [first, second] = [join(folder, 'first'), join(folder, 'second')]
-    const { mkdir } = await import('node:fs/promises')
     await mkdir(join(first, 'as-folder'), { recursive: true })
     await mkdir(second)
     await writeFile(join(first, name), 'text')
@@ -152,7 +152,7 @@ describe('a long command', () => {
       },
     })
     expect(code).toBe(128 + 15)
-    expect(isAlive(pids[0] ?? 0)).toBe(false)
+    expect(await hasEnded(pids[0] ?? 0)).toBe(true)
   })
 
   test('is killed 5 s after an abort that it ignores', async () => {

@@ -110,9 +110,9 @@ export function repoFile(
   const names = file.split('/').filter((name) => name !== '' && name !== '.')
   // The path comes from a log: it must not lead out of the repository.
   if (names.includes('..')) return undefined
-  const context = contextDir.split('/').filter((name) => name !== '' && name !== '.')
+  const context = contextDir.replace(/^(\.\/)+|^\.$|\/+$/g, '')
   for (let start = 0; start < names.length; start++) {
-    const path = [...context, ...names.slice(start)].join('/')
+    const path = [...(context === '' ? [] : [context]), ...names.slice(start)].join('/')
     if (exists(path)) return path
   }
   return undefined

@@ -125,6 +125,10 @@ function withoutFlags(instruction: string): string {
 }
 
 const hints: readonly (readonly [RegExp, string])[] = [
+  [
+    /^"[^"]+"( not found)?: not found$/,
+    'It must lie in the context, and .dockerignore must not leave it out',
+  ],
   [/no space left on device/i, 'Free some disk: docker system prune'],
   [/target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"'],
 ]

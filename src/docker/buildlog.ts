@@ -7,7 +7,7 @@ export interface BuildFailure {
   /** Its line in the Dockerfile, from 1. */
   readonly line?: number
   readonly message: string
-  /** The last lines that the failed step wrote; of the whole build when it wrote none. */
+  /** The last lines that the failed step wrote, or the place in the Dockerfile. */
   readonly log: readonly string[]
 }
 
@@ -45,6 +45,7 @@ export class BuildLog {
   #place: string | undefined
   #line: number | undefined
   #marked: string | undefined
+  readonly #excerpt: string[] = []
   #now: string | undefined
 
   /** The instruction that spoke last. */
@@ -74,7 +75,7 @@ export class BuildLog {
       ...(instruction === undefined ? {} : { instruction }),
       ...(line === undefined ? {} : { line }),
       message: shortened(message || tellingLine(this.#last) || 'no reason was given', 300),
-      log: output.length > 0 ? output : this.#last,
+      log: output.length > 0 ? output : error === '' ? this.#last : this.#excerpt,
     }
   }
 
@@ -98,7 +99,8 @@ export class BuildLog {
     const output = /^\d+\.\d+ ?(.*)$/.exec(text)?.[1]
     if (output !== undefined) {
       if (output.trim() === '') return false
-      keep(known.output, output)
+      // A list of all versions that there are is one line of pip's.
+      keep(known.output, shortened(output, 500))
       this.#now = withoutStage(known.name)
       return !perPackage.test(output)
     }
@@ -117,7 +119,10 @@ export class BuildLog {
     else if (/^-{7,}$/.test(line))
       this.#line ??= Number(/:(\d+)$/.exec(this.#place ?? '')?.[1]) || undefined
     else if (line.startsWith('ERROR: ')) this.#error ??= line.slice('ERROR: '.length)
-    else this.#marked ??= /^ *\d+ \| >>> (.*?)\s*\\?$/.exec(line)?.[1]
+    else if (/^ *\d+ \|/.test(line)) {
+      this.#excerpt.push(line)
+      this.#marked ??= /\| >>> (.*?)\s*\\?$/.exec(line)?.[1]
+    }
     this.#place = line
     // Between two rules stands what was shown when it happened.
     return this.#rules % 2 === 0 && !/^-{6}$/.test(line)

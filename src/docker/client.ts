@@ -56,7 +56,7 @@ export function engineTrouble(forWhat: string, finished: Finished): Cause | unde
   ) {
     return cause('docker buildx was not found', 'Install the package docker-buildx-plugin')
   }
-  const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:,]+$/, '')
+  const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/, '')
   const at = socket === undefined ? '' : ` at ${socket}`
   if (/permission denied while trying to connect to the [Dd]ocker/.test(text)) {
     return cause(

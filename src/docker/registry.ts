@@ -94,8 +94,8 @@ export async function findImage(
 }
 
 /**
- * Gives more tags to an image that is in the registry, without pulling it. All of them get the digest of
- * the image. Throws a `Failure` (`registry`) when one could not be set.
+ * Gives more tags to an image that is in the registry, without pulling it. They get the digest of the
+ * image (with buildx 0.13 and older: of an index that holds it alone). Throws a `Failure` (`registry`) when one could not be set.
  */
 export async function addTags(
   world: World,
@@ -104,14 +104,20 @@ export async function addTags(
   signal: AbortSignal,
 ): Promise<void> {
   if (tags.length === 0) return
-  const args = [
-    'create',
-    // The very manifest, and not an index around it.
-    '--prefer-index=false',
-    ...tags.flatMap((tag) => ['--tag', `${image.repository}:${tag}`]),
-    `${image.repository}@${image.digest}`,
-  ]
-  const finished = await imagetools(world, image.repository, args, signal)
+  const create = (flags: readonly string[]): Promise<Finished> =>
+    imagetools(
+      world,
+      image.repository,
+      [
+        ...['create', ...flags],
+        ...tags.flatMap((tag) => ['--tag', `${image.repository}:${tag}`]),
+        `${image.repository}@${image.digest}`,
+      ],
+      signal,
+    )
+  // The very manifest, and not an index around it; a buildx that does not know the flag makes the index.
+  let finished = await create(['--prefer-index=false'])
+  if (finished.stderr.includes('unknown flag: --prefer-index')) finished = await create([])
   if (finished.code === 0) return
   const said = reasonOf(finished)
   fail({

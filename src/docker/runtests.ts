@@ -5,6 +5,7 @@ import type { World } from '../world/world.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
 import { labelOf, removeBox, startServices, type Box, type ServiceName } from './services.js'
+import { shortened } from './text.js'
 
 export interface TestPlan {
   readonly built: Built
@@ -53,8 +54,10 @@ export async function runInImage(
       ...['--entrypoint', '/bin/sh'],
       ...[plan.built.id, '-c', plan.command],
     ]
+    journal.waiting(`running ${shortened(plan.command, 100)}`)
     return (await docker(world, args, { signal, onLine })).code
   } finally {
+    journal.waiting(undefined)
     await removeBox(world, box, journal)
     await world.files.remove(folder)
   }

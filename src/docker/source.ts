@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Settings } from '../options/table.js'
-import { fail } from '../report/cause.js'
+import { fail, type Cause } from '../report/cause.js'
 import type { Finished, World } from '../world/world.js'
 
 /** The commit that is released, and the tag that stands for it. */
@@ -99,7 +99,7 @@ async function hashOfChanges(world: World, contextDir: string): Promise<string |
   }
   if (status.stdout === '') return undefined
 
-  const hash = createHash('sha256').update(status.stdout)
+  const hash = createHash('sha256')
   const plain = ['--no-color', '--no-ext-diff', '--no-textconv']
   hash.update((await git(['diff', 'HEAD', '--binary', '--submodule=diff', ...plain])).stdout)
   if (untrackedCount) {
@@ -119,21 +119,37 @@ function shaFromRunner({ env }: World): string | undefined {
   return env['GITHUB_SHA'] || env['CI_COMMIT_SHA'] || env['GIT_COMMIT'] || undefined
 }
 
-function noCommit(folder: string, head: Finished): Parameters<typeof fail>[0] {
-  const hint = 'Name the image with "tag", or run this in a git checkout'
+function noCommit(folder: string, head: Finished): Cause {
   const where = folder === '.' ? 'this folder' : `"${folder}"`
-  if (head.code === 127) {
-    return { code: 'usage', sentence: 'git was not found, so the commit is not known', hint }
-  }
+  const cause = (
+    sentence: string,
+    hint = 'Name the image with "tag", or run this in a git checkout',
+  ): Cause => ({
+    code: 'usage',
+    sentence,
+    hint,
+  })
+  if (head.code === 127) return cause('git was not found, so the commit is not known')
   // `--quiet` keeps git silent about a missing commit, but not about a folder it will not work in.
   const said = lastLine(head.stderr)
-  const sentence =
-    said === ''
-      ? `the git checkout of ${where} has no commit to name the image after`
-      : said.includes('not a git repository')
-        ? `${where} is in no git checkout, so there is no commit to name the image after`
-        : `git does not tell the commit of ${where}: ${said}`
-  return { code: 'usage', sentence, hint }
+  if (said === '')
+    return cause(`the git checkout of ${where} has no commit to name the image after`)
+  if (said.includes('cannot change to')) {
+    return cause(
+      `${where} is not a folder`,
+      'Give the folder that the image is built from by "context"',
+    )
+  }
+  if (said.includes('not a git repository')) {
+    return cause(`${where} is in no git checkout, so there is no commit to name the image after`)
+  }
+  if (said.includes('dubious ownership')) {
+    return cause(
+      `git does not trust the checkout of ${where}, which belongs to another user`,
+      'If you do: git config --global --add safe.directory with its path',
+    )
+  }
+  return cause(`git does not tell the commit of ${where}: ${said}`)
 }
 
 function lastLine(text: string): string {

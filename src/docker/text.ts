@@ -17,7 +17,7 @@ export function shortened(text: string, length: number): string {
 
 /** What programs say last without telling anything. */
 const chatter =
-  /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^Run 'docker .*--help'/
+  /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
 
 const telling =
   /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
@@ -28,12 +28,13 @@ const telling =
  */
 export function tellingLine(lines: readonly string[]): string {
   const said = lines.map((line) => plain(line).trim()).filter((line) => !chatter.test(line))
-  return said.findLast((line) => telling.test(line)) ?? said.at(-1) ?? ''
+  const line = said.findLast((each) => telling.test(each)) ?? said.at(-1) ?? ''
+  return line.replace(/^error: /i, '')
 }
 
-/** A time for people: `45 s`, `20 min`, `1 h 30 min`. */
+/** A time for people: `0.8 s`, `45 s`, `20 min`, `1 h 30 min`. */
 export function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000)
+  const seconds = Number((ms / 1000).toFixed(ms < 10_000 ? 1 : 0))
   if (seconds < 120) return `${seconds} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 120) return `${minutes} min`

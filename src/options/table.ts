@@ -90,6 +90,19 @@ export const table = {
     default: '',
     on: building,
   }),
+  'registry-username': option({
+    read: text,
+    help: 'Who pushes and looks up images; only together with "registry-password"',
+    example: '${{ github.actor }}',
+    on: everywhere,
+  }),
+  'registry-password': option({
+    read: text,
+    help: 'Password or token for the registry; when not given, the logins that docker has',
+    example: '${{ github.token }}',
+    secret: true,
+    on: everywhere,
+  }),
   // The tests.
   'test-command': option({
     read: text,

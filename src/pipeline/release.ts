@@ -9,9 +9,11 @@ import type { Reporter } from '../report/reporter.js'
 import type { Restored } from '../rollout/restore.js'
 import { changedSince } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
-import { addTags, findImage } from '../docker/registry.js'
+import { login } from '../docker/login.js'
+import { addTags } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import { build } from '../stages/build.js'
+import { imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { hasWork, startMigration } from '../stages/migrate.js'
 import { preflight, type Site } from '../stages/preflight.js'
@@ -86,13 +88,11 @@ async function transaction(
       }),
     (own) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
-        const there = await findImage(world, settings.image, source.tag, own)
-        if (there) {
-          journal.say(`the registry has ${pinned(there)}`)
-          return { is: 'pushed', image: there } as const
-        }
-        if (command === 'deploy') return missing(settings, source.tag)
-        return { is: 'built', built: await build(releaseWith(own), journal) } as const
+        const here = releaseWith(own)
+        await resources.login(world, settings)
+        const there = await (command === 'deploy' ? imageToDeploy : imageThere)(here, journal)
+        if (there) return { is: 'pushed', image: there } as const
+        return { is: 'built', built: await build(here, journal) } as const
       }),
   ])
   soFar.site = site
@@ -218,14 +218,13 @@ class Resources {
     await world.files.writePrivate(kubeconfig, content)
     return { ...chosen, kubeconfig }
   }
-}
 
-function missing({ image }: Settings, tag: string): never {
-  throw new Failure({
-    code: 'image-missing',
-    sentence: `the registry has no ${image}:${tag}`,
-    hint: 'check the option tag, or push the image before it is deployed',
-  })
+  async login(world: World, settings: Settings): Promise<void> {
+    const username = settings['registry-username']
+    const password = settings['registry-password']
+    if (username === undefined || password === undefined) return
+    this.add(await login(world, settings.image, username, password))
+  }
 }
 
 function supersededBy(by: Readonly<Record<string, string>>): Cause {
@@ -256,7 +255,7 @@ function resultBefore(cause: Cause): Result {
 
 function report(settings: Settings, reporter: Reporter, result: Result, soFar: SoFar): Report {
   const { source, image, site, cause } = soFar
-  const previous = site?.targets.find(({ live }) => live)?.uses[0]?.image
+  const previous = site?.targets.flatMap(({ running }) => running)[0]
   const previousTag = previous === undefined ? undefined : parseImage(previous).tag
   return {
     result,
@@ -282,14 +281,14 @@ function report(settings: Settings, reporter: Reporter, result: Result, soFar: S
 
 function workloadsOf(result: Result, { site, image, seconds }: SoFar): readonly WorkloadReport[] {
   if (!site || !image) return []
-  return site.targets.map(({ id, uses, live }) => {
-    const from = live ? uses[0]?.image : undefined
+  return site.targets.map(({ id, live, running }) => {
+    const [from] = running
     const took = seconds[idOf(id)]
     return {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: nowRuns(result, from !== undefined),
+      now: nowRuns(result, live !== undefined),
       ...(took !== undefined && { seconds: took }),
     }
   })

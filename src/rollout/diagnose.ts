@@ -7,22 +7,25 @@ import { oneLine } from './words.js'
  * Reads the log of a container that ended: whether time may mend it, and what to tell of it. Errors of
  * Python count by their class; without a traceback the words decide.
  *
- * @param workdir the image's WORKDIR, where it is known: it is cut off the paths.
+ * @param toRepo the path in the user's repository of a path inside of the image, where it has one.
  */
-export function diagnose(lines: readonly string[], workdir?: string): Diagnosis {
+export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefined): Diagnosis {
   const error = lastError(lines)
   if (!error) {
     const summary = lastWords(lines)
     return { lines, patience: patienceOfWords(lines), ...(summary !== undefined && { summary }) }
   }
-  const at = placeOf(error, workdir)
+  const at = placeOf(error, toRepo)
   return {
     lines,
     patience: patienceOf(error),
-    summary: tell(error, workdir),
+    summary: tell(error, toRepo),
     ...(at && { at }),
   }
 }
+
+/** Finds the file of the user's repository that a path inside of the image came from. */
+export type ToRepo = (file: string) => string | undefined
 
 /** Wrong in the code, its requirements or its environment: the next start meets it again. */
 const HOPELESS = new Set([
@@ -91,12 +94,10 @@ function isOfEnvironment({ frames }: Traceback): boolean {
   return last?.function === '__getitem__' && /^<frozen os>$|(^|\/)os\.py$/.test(last.file)
 }
 
-function placeOf(error: Traceback, workdir: string | undefined): Diagnosis['at'] {
+function placeOf(error: Traceback, toRepo: ToRepo): Diagnosis['at'] {
   const own = ownFrame(error)
-  if (!own || workdir === undefined) return undefined
-  const folder = workdir.endsWith('/') ? workdir : `${workdir}/`
-  if (!own.file.startsWith(folder)) return undefined
-  return { file: own.file.slice(folder.length), line: own.line }
+  const file = own && toRepo(own.file)
+  return own && file !== undefined ? { file, line: own.line } : undefined
 }
 
 /** From the last line backwards: a log may hold an earlier trouble that was got over. */

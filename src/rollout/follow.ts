@@ -1,7 +1,7 @@
 /** Follows a rollout until the judge has spoken, and tells each change of state once. */
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import { diagnose } from './diagnose.js'
+import { diagnose, type ToRepo } from './diagnose.js'
 import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
@@ -20,12 +20,13 @@ export interface Following extends Lookout {
   readonly patience: Patience
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
+  readonly toRepo: ToRepo
   readonly journal: Journal
 }
 
 /** Rejects with the signal's reason when it is aborted. */
 export function follow(following: Following): Promise<Followed> {
-  const { live, aims, patience, startedAt, journal } = following
+  const { live, aims, patience, startedAt, toRepo, journal } = following
   let ledger = newLedger(startedAt)
   const tell = teller(journal)
   return looking(
@@ -43,7 +44,7 @@ export function follow(following: Following): Promise<Followed> {
       }
     },
     (wanted, lines) => {
-      ledger = withLog(ledger, wanted, diagnose(lines))
+      ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
     },
   )
 }

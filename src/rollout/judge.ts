@@ -1,7 +1,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
-import { isReady, liveOf, ourPods } from './live.js'
+import { isObserved, isReady, liveOf, ourPods } from './live.js'
 import type { Live } from './live.js'
 import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
@@ -112,6 +112,7 @@ function lookAt(aim: Aim, sight: Sight): Look {
 
   const id = idOf(aim.workload)
   const { name } = aim.workload
+  if (!isObserved(live, aim)) notes.keepAll()
   const pods = ourPods(picture, aim)
   const stand = standOf(live, aim, pods)
   const deadline = deadlineOf(live, patience)

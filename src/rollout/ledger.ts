@@ -2,7 +2,7 @@ import type { Diagnosis, Exits, Ledger, LogWanted } from './types.js'
 
 /** An empty memory. `startedAt`: when our write left, in ms since 1970. */
 export function newLedger(startedAt: number): Ledger {
-  return { startedAt, firstSeen: {}, wereReady: {}, exits: {}, logs: {}, completeSince: {} }
+  return { startedAt, firstSeen: {}, exits: {}, logs: {}, completeSince: {} }
 }
 
 /** The key of a log in the ledger: the same for `previous` and not, since a restart turns one into the other. */
@@ -23,15 +23,14 @@ export class Notes {
   readonly #before: Ledger
   readonly #now: number
   readonly #firstSeen: Record<string, number> = {}
-  readonly #wereReady: Record<string, true>
   readonly #exits: Record<string, Exits>
   readonly #completeSince: Record<string, number> = {}
   readonly #unready = new Set<string>()
+  #keepsAll = false
 
   constructor(before: Ledger, now: number) {
     this.#before = before
     this.#now = now
-    this.#wereReady = { ...before.wereReady }
     this.#exits = { ...before.exits }
   }
 
@@ -48,13 +47,17 @@ export class Notes {
     this.#unready.add(uid)
   }
 
+  /** Keeps everything: this look cannot tell whose pods are ours (a scaling that its controller has not seen). */
+  keepAll(): void {
+    this.#keepsAll = true
+  }
+
   /** Writes down how many times a container has ended and whether its pod is Ready; gives what was known first. */
   exits(uid: string, container: string, count: number, ready: boolean): Exits {
     const key = `${uid}/${container}`
     let known: Exits = this.#exits[key] ?? { before: ready ? count : 0 }
     if (ready && known.atReady === undefined) known = { ...known, atReady: count }
     this.#exits[key] = known
-    if (ready) this.#wereReady[uid] = true
     return known
   }
 
@@ -72,12 +75,11 @@ export class Notes {
     const firstSeen = { ...this.#firstSeen }
     for (const [key, at] of Object.entries(this.#before.firstSeen)) {
       const uid = key.slice(0, key.indexOf('/'))
-      if (this.#unready.has(uid)) firstSeen[key] ??= at
+      if (this.#keepsAll || this.#unready.has(uid)) firstSeen[key] ??= at
     }
     return {
       ...this.#before,
       firstSeen,
-      wereReady: this.#wereReady,
       exits: this.#exits,
       completeSince: this.#completeSince,
     }

@@ -6,6 +6,10 @@ import { fetchLog } from './logs.js'
 import type { LogWanted } from './types.js'
 import type { LivePicture } from './watch.js'
 
+/** An empty log is asked for this many times more, after pauses of so many ms. */
+const mostTries = 2
+const againMs = 300
+
 export interface Lookout {
   readonly cluster: Cluster
   readonly clock: Clock
@@ -31,7 +35,8 @@ export function looking<T>(
   onLog: (wanted: LogWanted, lines: readonly string[]) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const asked = new Set<string>()
+    /** How often each log was asked for; Infinity: it is on its way, or it has come. */
+    const asked = new Map<string, number>()
     let alarm = new AbortController()
     let due = false
     let over = false
@@ -60,21 +65,26 @@ export function looking<T>(
         })
         return
       }
-      for (const wanted of logsWanted) fetch(wanted)
+      for (const wanted of logsWanted) void fetch(wanted)
       alarm.abort()
       alarm = new AbortController()
       if (lookAgainAt !== undefined) {
         clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => undefined)
       }
     }
-    const fetch = (wanted: LogWanted) => {
+    const fetch = async (wanted: LogWanted) => {
       const key = logKey(wanted)
-      if (asked.has(key)) return
-      asked.add(key)
-      void fetchLog(cluster, clock, wanted).then((lines) => {
-        onLog(wanted, lines)
-        soon()
-      })
+      const tries = asked.get(key) ?? 0
+      if (tries === Infinity) return
+      asked.set(key, Infinity)
+      const lines = await fetchLog(cluster, clock, wanted)
+      // The container was started anew in this moment: the next look asks for its run before.
+      const again = lines.length === 0 && tries < mostTries
+      if (again) {
+        await clock.sleep(againMs, signal).catch(() => undefined)
+        asked.set(key, tries + 1)
+      } else onLog(wanted, lines)
+      soon()
     }
     // Many events come together; one look after the last of them is enough.
     const soon = () => {

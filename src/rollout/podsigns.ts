@@ -1,5 +1,6 @@
 import type { Container, ContainerStatus, Event, Pod, Probe } from 'kubernetes-types/core/v1'
 import { conditionOf, isReady, isTakenAway, lastEvent } from './live.js'
+import { brief, isBusy, isLost, pullWords } from './messages.js'
 import type { Exit, Reason, Sign, Startup } from './signs.js'
 import { oneLine } from './words.js'
 
@@ -63,7 +64,7 @@ function partSign(pod: Pod, part: Part, events: readonly Event[]): Sign | undefi
   const make = (reason: Reason, says: string, exit?: Exit): Sign => ({
     reason,
     key: `${pod.metadata?.uid ?? ''}/${spec.name}/${reason}`,
-    says: oneLine(says),
+    says: brief(says, spec.image),
     ...(pod.metadata?.name !== undefined && { pod: pod.metadata.name }),
     ...(pod.metadata?.uid !== undefined && { podUid: pod.metadata.uid }),
     container: spec.name,
@@ -168,37 +169,6 @@ function probeWords(events: readonly Event[], kind = ''): string | undefined {
   )
   const last = answers.at(-1)?.message
   return last === undefined ? undefined : oneLine(last)
-}
-
-/** The message with the error: the back-off message of Kubernetes before 1.34 does not tell it, an event does. */
-function pullWords(message: string, image: string | undefined, events: readonly Event[]): string {
-  if (message !== '' && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message
-  const told = events.filter(
-    (event) =>
-      event.reason === 'Failed' &&
-      event.message?.startsWith(`Failed to pull image "${image ?? ''}"`),
-  )
-  return told.at(-1)?.message ?? message
-}
-
-/** Whether a pull can never work: the registry has answered that it has no such image, or not for us. */
-function isLost(message: string, image: string | undefined): boolean {
-  // Names say nothing: an image may be called `certificate`, a tag `denied`.
-  const words = message.replace(/"[^"]*"/g, '').replaceAll(image ?? '"', '')
-  // What passes comes first: "failed to authorize … 503", "unexpected status … 429 Too Many Requests".
-  const passing =
-    /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i
-  if (passing.test(words)) return false
-  return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(
-    words,
-  )
-}
-
-/** Whether a container's start failed for something that the node will get over. */
-function isBusy(message: string): boolean {
-  return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(
-    message,
-  )
 }
 
 function podSign(pod: Pod, reason: Reason, says: string): Sign {

@@ -33,15 +33,15 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): S
   const wanted = object.spec?.replicas ?? 1
   const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = object.status ?? {}
   if (object.spec?.paused) return { wanted, ready, complete: false, on: 'paused' }
-  if (updatedReplicas < wanted) {
-    return unfinished(wanted, ready, `${updatedReplicas} of ${wanted} pods made`)
+  if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted))
+  if (availableReplicas < updatedReplicas) {
+    return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted))
   }
   // `replicas` leaves out what terminates: a process that ignores SIGTERM holds nothing up.
-  if (replicas > updatedReplicas) {
-    return unfinished(wanted, ready, `${replicas - updatedReplicas} old pods still to go`)
-  }
-  return availableReplicas < updatedReplicas
-    ? unfinished(wanted, ready, available(availableReplicas, ready, wanted))
+  const old = replicas - updatedReplicas
+  if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted))
+  return old > 0
+    ? unfinished(wanted, ready, `${old} old ${old === 1 ? 'pod' : 'pods'} still to go`)
     : { wanted, ready, complete: true, on: '' }
 }
 

@@ -86,7 +86,7 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
   },
   OutOfMemory: {
     code: 'out-of-memory',
-    wait: { is: 'exit', nth: 2, ms: 0, loop: true },
+    wait: { is: 'exit', nth: 2, ms: 0, loop: false },
     sentence: ({ who, sign }) =>
       `${who}: killed${sign.exit?.number === 1 ? '' : ' again'} for using more memory than its limit`,
     hint: () => 'Raise `resources.limits.memory` of the container, or let it start fewer processes',

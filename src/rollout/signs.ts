@@ -11,7 +11,7 @@ import {
   timeOf,
 } from './live.js'
 import type { Live } from './live.js'
-import { podSigns } from './podsigns.js'
+import { endsOf, podSigns } from './podsigns.js'
 import type { Aim, Picture } from './types.js'
 import { oneLine } from './words.js'
 
@@ -92,10 +92,15 @@ export function signsOf(picture: Picture, aim: Aim, since: number): readonly Sig
   const pods = ourPods(picture, aim)
   return [
     ...pods.flatMap((pod) =>
-      podSigns(pod, isReady(pod) ? [] : eventsOf(picture, pod.metadata?.uid)),
+      podSigns(pod, isWell(pod) ? [] : eventsOf(picture, pod.metadata?.uid)),
     ),
     ...controllerSigns(picture, live, aim, since, pods),
   ]
+}
+
+/** Nothing to ask the events about: reading them is what costs in a large namespace. */
+function isWell(pod: Pod): boolean {
+  return isReady(pod) && endsOf(pod).every(({ failed }) => !failed)
 }
 
 function controllerSigns(

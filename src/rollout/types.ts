@@ -87,7 +87,7 @@ export interface Exits {
 
 /**
  * What the judge remembers from one look to the next, since the cluster's objects do not say it: when a
- * sign was first seen, which pods have been Ready, when each workload became complete. Plain data; a new
+ * sign was first seen, how often containers have ended, when each workload became complete. Plain data; a new
  * one is returned by each look.
  */
 export interface Ledger {
@@ -95,8 +95,6 @@ export interface Ledger {
   readonly startedAt: number
   /** First seen, by a key that names pod (or object), container and reason. */
   readonly firstSeen: Readonly<Record<string, number>>
-  /** Pods (uid) that have been Ready at some time. */
-  readonly wereReady: Readonly<Record<string, true>>
   /** Ends of containers, by `uid/container`. */
   readonly exits: Readonly<Record<string, Exits>>
   /** Logs that were asked for and have come, by `logKey`. An empty one is an answer too: nothing to wait for. */

@@ -22,6 +22,8 @@ export interface Weighed {
   readonly since: number
   readonly due: Due
   readonly diagnosis: Diagnosis | undefined
+  /** The startupProbe that it stands under: since when, and how long it lets it take, in ms. */
+  readonly startup?: { readonly since: number; readonly budget: number }
 }
 
 export interface Weighing {
@@ -80,14 +82,10 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
     const since = notes.since(sign.key)
     const log = readLog(told, scale, logsWanted.length)
     if (log.wanted) logsWanted.push(log.wanted)
-    const isBack =
-      told.reason !== 'CrashAfterReady' &&
-      told.exit?.probed === true &&
-      pods.some((pod) => pod.metadata?.uid === uid && isReady(pod))
     let due: Due = { is: 'open' }
     if (log.pendingUntil !== undefined) looks.push(log.pendingUntil)
     else if (scale.final === true && told.exit) due = { is: 'at', at: since }
-    else if (!isBack) {
+    else {
       due = dueOf(told, {
         ...scale,
         since,
@@ -103,7 +101,12 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
     if (told.reason === 'ProgressDeadline' && due.is === 'at') {
       due = { is: 'at', at: Math.max(due.at, ...started) }
     }
-    return [{ sign: told, since, due, diagnosis: log.diagnosis }]
+    const { container = '', run = 0, budget } = told.startups?.[0] ?? {}
+    const startup = budget !== undefined && {
+      since: notes.since(runKey(uid, container, run)),
+      budget,
+    }
+    return [{ sign: told, since, due, diagnosis: log.diagnosis, ...(startup && { startup }) }]
   })
   return { weighed: weighed.sort(byWeight), logsWanted, unsteady: [...unsteady], looks }
 }
@@ -176,11 +179,10 @@ export function lostOf(
 }
 
 /** `Readiness probe failed: … (14 s of 60 s)`: a trouble while it may still pass. */
-export function troubleWords({ sign, since, due }: Weighed, now: number): string {
-  const starts = (sign.startups ?? []).length > 0
-  const what = starts ? 'startup probe' : sign.says
-  if (due.is === 'open' || due.at <= since) return what
-  return `${what}${starts ? '' : ','} ${lasting(now - since)} of ${lasting(due.at - since)}`
+export function troubleWords({ sign, since, due, startup }: Weighed, now: number): string {
+  if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`
+  if (due.is === 'open' || due.at <= since) return sign.says
+  return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`
 }
 
 /** The cause of a failure, told of `workload` (as people call it) by its row of the table. */

@@ -10,7 +10,7 @@ import { follow } from '../rollout/follow.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
 import type { Site } from './preflight.js'
-import type { Release } from './release.js'
+import { toRepo, type Release } from './release.js'
 
 /** What an apply of the manifests will change, object by object; nothing is written. */
 export async function planManifests(
@@ -85,6 +85,7 @@ export async function applyManifests(
     aims,
     patience: { timeout: settings.timeout, bake: 0, grace: settings.grace },
     startedAt,
+    toRepo: toRepo(release),
     journal,
     signal,
   })

@@ -30,7 +30,7 @@ import { logPath } from '../rollout/logs.js'
 import { looking } from '../rollout/looking.js'
 import { titleOf } from '../rollout/snapshot.js'
 import type { Site } from './preflight.js'
-import { pinned, type Image, type Release } from './release.js'
+import { pinned, toRepo, type Image, type Release } from './release.js'
 
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
@@ -97,7 +97,8 @@ export function startMigration(
         }
       },
       (wanted, lines) => {
-        ledger = withLog(ledger, wanted, diagnose(lines.filter((line) => !isMarked(line, marker))))
+        const said = lines.filter((line) => !isMarked(line, marker))
+        ledger = withLog(ledger, wanted, diagnose(said, toRepo(release)))
       },
     )
     if (

@@ -34,8 +34,10 @@ import type { Release } from './release.js'
 export interface Target {
   readonly id: WorkloadId
   readonly path: string
-  /** The containers that run our image, as the template has them (the live one's, else the manifest's). */
+  /** The containers that run our image, as the manifest has them, else the live template. */
   readonly uses: readonly ContainerUse[]
+  /** The images that those containers have in the live template. */
+  readonly running: readonly string[]
   /** As it stands in the cluster; none: the manifests create it. */
   readonly live?: WorkloadObject
   /** As the user's manifests have it; none: it is changed by `kubectl set image` alone. */
@@ -82,12 +84,12 @@ export async function preflight(
 }
 
 /** `web (Deployment, 2 replicas): runs 1f0e…` */
-function describe({ id, live, uses }: Target): string {
+function describe({ id, live, running }: Target): string {
   if (!live) return `${idOf(id)}: will be created`
   const { replicas } = live.spec
   const size =
     replicas === undefined ? '' : `, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`
-  const versions = [...new Set(uses.map(({ image }) => versionOf(image)))].join(', ')
+  const versions = [...new Set(running.map(versionOf))].join(', ')
   return `${idOf(id)}: runs ${versions}${size}`
 }
 
@@ -203,15 +205,29 @@ export function findTargets(
     const manifest = manifestById.get(key)
     const plural = `${id.kind.toLowerCase()}s`
     const apiVersion = id.kind === 'CronJob' ? 'batch/v1' : 'apps/v1'
+    const uses = manifest
+      ? usesOf(templateOf(manifest), ownImage(repository))
+      : usesOf(templateOf(object), (image) => isOfRepository(image, repository))
     return {
       id,
       path: `${collection(apiVersion, namespace, plural)}/${id.name}`,
-      uses: manifest
-        ? usesOf(templateOf(manifest), ownImage(repository))
-        : usesOf(templateOf(object), (image) => isOfRepository(image, repository)),
+      uses,
+      running: imagesIn(now, uses),
       ...(now && { live: now }),
       ...(manifest && { manifest }),
     }
+  })
+}
+
+/** The images that these containers have in the live template; none where they are not in it. */
+export function imagesIn(
+  live: WorkloadObject | undefined,
+  uses: readonly ContainerUse[],
+): readonly string[] {
+  const all = live ? usesOf(templateOf(live), () => true) : []
+  return uses.flatMap(({ name }) => {
+    const image = all.find((one) => one.name === name)?.image
+    return image === undefined ? [] : [image]
   })
 }
 

@@ -1,3 +1,5 @@
+import { repoFile } from '../django/traceback.js'
+import type { Image } from '../docker/image.js'
 import type { Settings } from '../options/table.js'
 import type { World } from '../world/world.js'
 
@@ -8,6 +10,8 @@ export interface Source {
   /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
   readonly tag: string
 }
+
+export type { Image }
 
 /** What every stage is given: the world, what the user wants, and the signal that ends it early. */
 export interface Release {
@@ -20,16 +24,12 @@ export interface Release {
   readonly signal: AbortSignal
 }
 
-/** An image that the registry has under its tag. */
-export interface Image {
-  /** Without tag and digest. */
-  readonly repository: string
-  readonly tag: string
-  /** `sha256:…` of the manifest (or the index) in the registry. */
-  readonly digest: string
-}
-
 /** What is written into pod templates: the tag for people, the digest for certainty. */
 export function pinned(image: Image): string {
   return `${image.repository}:${image.tag}@${image.digest}`
+}
+
+/** Finds the file of the user's repository that a path inside of the image came from. */
+export function toRepo({ world, settings }: Release): (file: string) => string | undefined {
+  return (file) => repoFile(file, (path) => world.files.exists(path), settings.context)
 }

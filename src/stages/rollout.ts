@@ -16,7 +16,7 @@ import { follow, type Followed } from '../rollout/follow.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
 import type { Site, Target } from './preflight.js'
-import { pinned, type Image, type Release } from './release.js'
+import { pinned, toRepo, type Image, type Release } from './release.js'
 
 /** How the workloads of the release are now, for the undo. */
 export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {
@@ -62,6 +62,7 @@ export async function rollout(
       ...(settings['ready-timeout'] !== undefined && { readyTimeout: settings['ready-timeout'] }),
     },
     startedAt,
+    toRepo: toRepo(release),
     journal,
     signal,
   })
@@ -69,12 +70,10 @@ export async function rollout(
 
 /** Whether every container of ours runs exactly this image already. */
 export function runsAlready(targets: readonly Target[], image: Image): boolean {
-  return targets.every(({ live, uses }) => {
-    if (!live) return false
-    const own = new Set(uses.map(({ name }) => name))
-    const running = usesOf(templateOf(live), () => true).filter(({ name }) => own.has(name))
-    return running.length === own.size && running.every((use) => use.image === pinned(image))
-  })
+  return targets.every(
+    ({ uses, running }) =>
+      running.length === uses.length && running.every((one) => one === pinned(image)),
+  )
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { planManifests, priorOfChanges } from './manifests.js'
-import type { Site } from './preflight.js'
+import { imagesIn, type Site } from './preflight.js'
 import { priorOfTargets } from './rollout.js'
 
 export interface Prepared {
@@ -26,7 +26,7 @@ export async function snapshot(
     Promise.all(
       before.targets.map(async ({ live: _live, ...target }) => {
         const live = await cluster.find<WorkloadObject>(target.path)
-        return { ...target, ...(live && { live }) }
+        return { ...target, running: imagesIn(live, target.uses), ...(live && { live }) }
       }),
     ),
     planManifests(cluster, before),

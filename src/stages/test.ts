@@ -1,5 +1,5 @@
 import { readTests, testAnnotations, type TestReport } from '../django/testoutput.js'
-import { lastError, ownFrame, repoFile, tell } from '../django/traceback.js'
+import { lastError, ownFrame, tell } from '../django/traceback.js'
 import { engineTrouble } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/runtests.js'
 import { duration, plain, shortened, tellingLine } from '../docker/text.js'
@@ -7,7 +7,7 @@ import { fail, type Annotation, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { TimeOver, within } from '../world/deadline.js'
 import type { Built } from './build.js'
-import type { Release } from './release.js'
+import { toRepo, type Release } from './release.js'
 
 export interface Tested {
   /** Missing when the runner is neither Django's nor pytest. */
@@ -82,14 +82,14 @@ function notInTime(timeout: number, lines: readonly string[]): Cause {
 
 /** Why a run of tests with this exit code failed. */
 function testCause(
-  { world, settings }: Release,
+  release: Release,
   command: string,
   code: number,
   lines: readonly string[],
   report: TestReport | undefined,
 ): Cause {
-  const toRepo = (file: string): string | undefined =>
-    repoFile(file, (path) => world.files.exists(path), settings.context)
+  const { settings } = release
+  const inRepo = toRepo(release)
   const log = lines.slice(-shownLines)
   const cause = (sentence: string, more: Partial<Cause> = {}): Cause => ({
     code: 'tests-failed',
@@ -101,13 +101,13 @@ function testCause(
   const [first] = report?.failing ?? []
   if (report !== undefined && first !== undefined) {
     const count = Math.max(report.failures + report.errors, report.failing.length)
-    const file = first.file === undefined ? undefined : (toRepo(first.file) ?? first.file)
+    const file = first.file === undefined ? undefined : (inRepo(first.file) ?? first.file)
     const place = file === undefined ? '' : ` (${file}:${first.line ?? 1})`
     const which = count === 1 ? '' : ', first'
     return cause(
       `${count} of ${report.run} failed${which}: ${first.name}${place}: ${oneLine(first.message)}`,
       {
-        annotations: testAnnotations(report, toRepo),
+        annotations: testAnnotations(report, inRepo),
         ...hintFor(lines, settings['test-services']),
       },
     )
@@ -116,7 +116,7 @@ function testCause(
     const trouble = engineTrouble('tests', { code, stdout: '', stderr: lines.join('\n') })
     if (trouble !== undefined) return trouble
   }
-  if (lines.some((line) => line.includes('exec: "/bin/sh"'))) {
+  if (lines.some((line) => /exec:? "?\/bin\/sh"?(:| failed)/.test(line))) {
     return cause('the image has no /bin/sh to run them with', {
       hint: 'Build a stage that has one by "target", or set "test-command" to nothing and test before the release',
     })
@@ -128,8 +128,8 @@ function testCause(
   const error = lastError(lines)
   if (error !== undefined) {
     const frame = ownFrame(error)
-    const file = frame === undefined ? undefined : toRepo(frame.file)
-    const message = tell(error, toRepo)
+    const file = frame === undefined ? undefined : inRepo(frame.file)
+    const message = tell(error, inRepo)
     const annotations: readonly Annotation[] =
       frame === undefined || file === undefined
         ? []

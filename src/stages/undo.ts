@@ -8,7 +8,7 @@ import { follow } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Site } from './preflight.js'
-import type { Release } from './release.js'
+import { toRepo, type Release } from './release.js'
 
 /** The undo's own time: what the release used up does not count. */
 const budgetMs = 10 * 60_000
@@ -57,6 +57,7 @@ export async function undo(
     aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
     patience: { timeout: budgetMs, bake: 0, grace: {} },
     startedAt,
+    toRepo: toRepo(release),
     journal,
     signal,
   })

@@ -1,0 +1,118 @@
+/** Releases that fail before anything that users run is touched. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { ask } from '../e2e/client.js'
+import { Site, type Changes, type Released } from '../e2e/site.js'
+import { run, stack } from '../e2e/stack.js'
+
+let shop: Site
+let good: string
+
+beforeAll(async () => {
+  shop = await Site.make('failed')
+  good = await shop.commit('Good', {})
+  const released = await shop.release({ version: 'good' })
+  if (released.report.result !== 'deployed') throw new Error(released.output)
+})
+
+afterEach(() => shop.drop())
+afterAll(() => shop.remove())
+
+/** Releases a broken commit: it must end as `failed`, with every object and every pod as before. */
+async function fails(
+  message: string,
+  changes: Changes,
+  release: (sha: string) => Promise<Released> = () => shop.release({ version: 'bad' }),
+): Promise<Released & { readonly sha: string }> {
+  const pods = async () => [...(await shop.pods('web')), ...(await shop.pods('worker'))]
+  const sha = await shop.commit(message, changes)
+  const before = { state: await shop.state(), pods: await pods() }
+  const asked = ask(await shop.url())
+  const released = await release(sha)
+  const { failures, versions, count } = await asked()
+  console.log(`${message}: ${count} requests, ${failures.length} failed`)
+
+  expect(released).toMatchObject({ code: 1, report: { result: 'failed' } })
+  expect(released.output).toContain('nothing that users run was touched')
+  expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([good]))
+  expect({ state: await shop.state(), pods: await pods() }).toEqual(before)
+  expect({ failures, versions }).toEqual({ failures: [], versions: ['good'] })
+  return { ...released, sha }
+}
+
+describe('a release fails, and no running pod is touched', () => {
+  test('when the settings do not import in the cluster: seen in the plan’s pod', async () => {
+    const { report, output } = await fails('settings import a module that is not there', {
+      // Only in the cluster: the tests in the image pass.
+      'shop/settings.py': (old) =>
+        `${old}\nif "KUBERNETES_SERVICE_HOST" in os.environ:\n    import shop.observability\n`,
+    })
+
+    expect(report.cause?.code).toBe('plan-failed')
+    expect(report.cause?.sentence).toMatch(
+      /ModuleNotFoundError: No module named 'shop\.observability' \(shop\/settings\.py:\d+\)/,
+    )
+    expect(output).toContain('✗ plan failed')
+  })
+
+  test('when a unit test fails: no tag in the registry', async () => {
+    const { report, sha } = await fails(
+      'a test fails',
+      {
+        'catalog/tests.py': (old) =>
+          `${old}\n\nclass Broken(TestCase):\n    def test_sum(self):\n        self.assertEqual(1 + 1, 3)\n`,
+      },
+      () =>
+        shop.release({
+          version: 'bad',
+          'test-command': 'python manage.py test',
+          'test-services': 'postgres',
+        }),
+    )
+
+    expect(report.cause).toMatchObject({
+      code: 'tests-failed',
+      sentence: expect.stringMatching(
+        /1 of \d+ failed: .*test_sum.* \(catalog\/tests\.py:\d+\): AssertionError: 2 != 3/,
+      ) as unknown,
+    })
+    expect(await registryHas(sha)).toBe(false)
+    expect(await registryHas(good)).toBe(true)
+  })
+
+  test('when a migration fails: the old pods are never restarted', async () => {
+    const { report } = await fails('a migration fails', {
+      'catalog/migrations/0003_broken.py': failingMigration,
+    })
+
+    expect(report.cause?.code).toBe('migration-failed')
+    expect(report.cause?.sentence).toMatch(/migration catalog\.0003_broken failed: .*no_such_column/)
+    expect(report.migrations).toEqual([])
+  })
+
+  test('when the tag to deploy is not in the registry: at once', async () => {
+    const { report } = await fails('a tag with a typo', {}, () =>
+      shop.cli('deploy', { image: shop.image, namespace: shop.namespace, tag: 'no-such-tag' }),
+    )
+
+    expect(report.cause).toMatchObject({
+      code: 'image-missing',
+      sentence: `the registry has no ${shop.image}:no-such-tag`,
+    })
+  })
+})
+
+async function registryHas(tag: string): Promise<boolean> {
+  const url = `http://${stack.registry}/v2/${shop.namespace}/shop/manifests/${tag}`
+  const accept = 'Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
+  const args = ['-sS', '-o', '/dev/null', '--head', '--write-out', '%{http_code}', '-H', accept, url]
+  return (await run('curl', args)).stdout.trim() === '200'
+}
+
+const failingMigration = `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RunSQL("SELECT no_such_column FROM catalog_product")]
+`

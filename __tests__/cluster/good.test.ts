@@ -1,0 +1,90 @@
+/** Good releases of the shop, one after the other, in a namespace that was empty before. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { ask, get } from '../e2e/client.js'
+import { Site } from '../e2e/site.js'
+
+let shop: Site
+let first: string
+
+beforeAll(async () => {
+  shop = await Site.make('good')
+})
+
+afterAll(() => shop.remove())
+
+describe('a good release', () => {
+  test('goes into an empty namespace: tested, pushed, manifests applied, migrated, rolled out', async () => {
+    first = await shop.commit('First', {})
+    const released = await shop.release({
+      version: 'one',
+      'test-command': 'python manage.py test',
+      'test-services': 'postgres',
+    })
+
+    expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: first } })
+    expect(released.report.migrations).toContain('orders.0001_initial')
+    expect(released.output).toMatch(/✓ test [\s\S]*✓ push [\s\S]*✓ migrate [\s\S]*✓ rollout/)
+    expect(await shop.tags()).toEqual({
+      'deployment/web': first,
+      'deployment/worker': first,
+      'cronjob/expire-orders': first,
+    })
+    expect(await get(`${await shop.url()}/version`)).toBe('one')
+  })
+
+  test('the same commit again is `unchanged`: nothing is built or rolled', async () => {
+    const before = { state: await shop.state(), pods: await shop.pods('web'), jobs: await shop.jobs() }
+    const released = await shop.release({ version: 'one' })
+
+    expect(released).toMatchObject({ code: 0, report: { result: 'unchanged', tag: first } })
+    expect(released.output).not.toMatch(/▸ (test|push|rollout|migrate)| {2}built /)
+    expect({
+      state: await shop.state(),
+      pods: await shop.pods('web'),
+      jobs: await shop.jobs(),
+    }).toEqual(before)
+  })
+
+  test('a new migration runs once, before the rollout, and the log shows it', async () => {
+    const jobs = await shop.jobs()
+    const sha = await shop.commit('Products have a colour', {
+      'catalog/models.py': (old) =>
+        old.replace(
+          /( +)stock = /,
+          '$1colour = models.CharField(max_length=20, default="", db_default="", blank=True)\n$1stock = ',
+        ),
+      'catalog/migrations/0003_product_colour.py': colour,
+    })
+    const asked = ask(await shop.url())
+    const released = await shop.release({ version: 'two' })
+    const { failures, versions, count } = await asked()
+
+    expect(released).toMatchObject({
+      code: 0,
+      report: { result: 'deployed', tag: sha, migrations: ['catalog.0003_product_colour'] },
+    })
+    expect(released.output).toMatch(/Applying catalog\.0003_product_colour\.\.\. OK[\s\S]*▸ rollout/)
+    const added = (await shop.jobs()).filter((job) => !jobs.includes(job))
+    expect(added).toEqual([`shop-migrate-${sha.slice(0, 7)}-1`])
+    const applied = `SELECT count(*) FROM django_migrations WHERE name = '0003_product_colour'`
+    expect(await shop.sql(applied)).toBe('1')
+    expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([sha]))
+    console.log(`good release: ${count} requests, ${failures.length} failed`)
+    expect({ failures, versions }).toEqual({ failures: [], versions: ['one', 'two'] })
+  })
+})
+
+const colour = `from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [
+        migrations.AddField(
+            "product",
+            "colour",
+            models.CharField(max_length=20, default="", db_default="", blank=True),
+        ),
+    ]
+`

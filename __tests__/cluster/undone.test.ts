@@ -1,0 +1,158 @@
+/** Releases that fail after something has changed: everything goes back, and visitors notice nothing. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { ask, type Asked } from '../e2e/client.js'
+import { exited, waitsWith, watchPods, type SeenPod } from '../e2e/sightings.js'
+import { Site, type Changes, type Released } from '../e2e/site.js'
+import { must, stack } from '../e2e/stack.js'
+
+let shop: Site
+let good: string
+
+beforeAll(async () => {
+  shop = await Site.make('undone')
+  good = await shop.commit('Good', {})
+  const released = await shop.release({ version: 'good' })
+  if (released.report.result !== 'deployed') throw new Error(released.output)
+})
+
+afterEach(() => shop.drop())
+afterAll(() => shop.remove())
+
+interface Tried {
+  readonly sha: string
+  readonly released: Released
+  readonly asked: Asked
+  /** From the cluster's first sight of the rule to the verdict, in seconds. */
+  readonly reaction: number | undefined
+}
+
+/** Releases a commit that is broken while a client asks; all must be as before afterwards. */
+async function broken(
+  message: string,
+  changes: Changes,
+  meets: (pod: SeenPod) => boolean,
+  release: () => Promise<Released> = () => shop.release({ version: 'bad' }),
+): Promise<Tried> {
+  const sha = await shop.commit(message, changes)
+  const before = await shop.state()
+  const asked = ask(await shop.url())
+  const sightings = watchPods(shop.namespace, meets)
+  const released = await release()
+  const first = sightings.first()
+  sightings.stop()
+  const answers = await asked()
+  const { judgedAt } = released.report
+  const reaction = first === undefined || judgedAt === undefined ? undefined : (judgedAt - first) / 1000
+  console.log(
+    `${message}: reaction ${reaction?.toFixed(2) ?? 'not seen'} s, ` +
+      `${answers.count} requests, ${answers.failures.length} failed`,
+  )
+
+  expect(await shop.tags()).toEqual({
+    'deployment/web': good,
+    'deployment/worker': good,
+    'cronjob/expire-orders': good,
+  })
+  expect(await shop.state()).toEqual(before)
+  expect(answers.failures).toEqual([])
+  return { sha, released, asked: answers, reaction }
+}
+
+const isOf = (pod: SeenPod, app: string) => pod.metadata.labels?.['app'] === app
+
+describe('a release is undone', () => {
+  test('when its web process crashes at start: tests and `manage.py check` never import wsgi.py', async () => {
+    const { released, reaction } = await broken(
+      'wsgi.py imports a module that is not there',
+      { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` },
+      (pod) => isOf(pod, 'web') && exited(pod),
+    )
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(released.report.cause?.sentence).toContain(
+      "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)",
+    )
+    expect(reaction).toBeLessThan(2)
+  })
+
+  test('when the worker alone is broken: web and the CronJob go back too', async () => {
+    const { released, reaction } = await broken(
+      'the worker imports a module that is not there',
+      { 'orders/processing.py': (old) => `import orders.carriers\n${old}` },
+      (pod) => isOf(pod, 'worker') && exited(pod),
+    )
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(released.report.cause?.sentence).toContain(
+      "worker: ModuleNotFoundError: No module named 'orders.carriers' (orders/processing.py:1)",
+    )
+    expect(released.report.workloads.map(({ now }) => now)).toEqual(['old', 'old', 'old'])
+    expect(reaction).toBeLessThan(2)
+  })
+
+  test('when the registry loses the image before the nodes pull it', async () => {
+    // The plan's pod pulls first: with this policy the rollout has to ask the registry again.
+    const pullAlways = (old: string) =>
+      old.replace('image: shop\n', 'image: shop\n          imagePullPolicy: Always\n')
+    let deleted: Promise<void> | undefined
+    const { released, reaction } = await broken(
+      'the registry loses the image',
+      { 'k8s/web.yaml': pullAlways },
+      (pod) => isOf(pod, 'web') && waitsWith(pod, 'ErrImagePull', 'ImagePullBackOff'),
+      () =>
+        shop.release(
+          { version: 'bad' },
+          {
+            onOutput: (soFar) => {
+              if (soFar.includes('✓ plan')) deleted ??= deleteImage(soFar)
+            },
+          },
+        ),
+    )
+    await deleted
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(released.report.cause?.code).toBe('image-not-found')
+    expect(reaction).toBeLessThan(2)
+  })
+
+  test('when a migration fails after a ConfigMap was changed: the ConfigMap is as before', async () => {
+    const before = await shop.pods('web')
+    const { released } = await broken(
+      'a migration fails, with a changed ConfigMap',
+      {
+        'catalog/migrations/0003_broken.py': failingMigration,
+        'k8s/configmap.yaml': (old) => `${old}  SHOP_BANNER: "Sale"\n`,
+      },
+      () => false,
+    )
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(released.report.cause).toMatchObject({
+      code: 'migration-failed',
+      sentence: expect.stringContaining('catalog.0003_broken') as unknown,
+    })
+    expect(released.report.undone).toEqual([{ object: 'configmap/shop-config', did: 'put back' }])
+    expect(await shop.pods('web')).toEqual(before)
+  })
+})
+
+/** Deletes the manifest that the release has pushed, as a cleaning policy of a registry would. */
+async function deleteImage(log: string): Promise<void> {
+  const digest = /@(sha256:[0-9a-f]{64})|digest: (sha256:[0-9a-f]{64})/.exec(log)?.[1]
+  const tag = (await shop.git('rev-parse', 'HEAD')).trim()
+  const url = `http://${stack.registry}/v2/${shop.namespace}/shop/manifests`
+  const accept = 'Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
+  const head = await must('curl', ['-sS', '--head', '--header', accept, `${url}/${digest ?? tag}`])
+  const found = /docker-content-digest: (\S+)/i.exec(head)?.[1] ?? ''
+  await must('curl', ['-sS', '--fail', '-X', 'DELETE', `${url}/${found}`])
+}
+
+const failingMigration = `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RunSQL("SELECT no_such_column FROM catalog_product")]
+`

@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals'
+import { engineTrouble } from '../../src/docker/client.js'
+import { duration, plain, shortened, tellingLine } from '../../src/docker/text.js'
+
+// As docker 20.10, 28.2 and 29 write them.
+describe('no docker command can work', () => {
+  test.each([
+    [127, 'docker was not found on PATH', 'docker was not found'],
+    [
+      125,
+      "unknown flag: --load\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information",
+      'docker buildx was not found',
+    ],
+    [125, "unknown flag: --load\nSee 'docker --help'.", 'docker buildx was not found'],
+    [1, 'docker: unknown command: docker buildx', 'docker buildx was not found'],
+    [
+      1,
+      "docker: 'buildx' is not a docker command.\nSee 'docker --help'",
+      'docker buildx was not found',
+    ],
+    [
+      1,
+      'ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?',
+      'no Docker engine answers at unix:///var/run/docker.sock',
+    ],
+    [
+      1,
+      'failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory',
+      'no Docker engine answers at unix:///var/run/docker.sock',
+    ],
+    [
+      1,
+      'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/images/a/push?tag=b": dial unix /var/run/docker.sock: connect: permission denied',
+      "no permission for the Docker engine's socket at unix:///var/run/docker.sock",
+    ],
+  ])('%d %s', (code, stderr, sentence) => {
+    expect(engineTrouble('build', { code, stdout: '', stderr })).toMatchObject({
+      code: 'tool-missing',
+      sentence: `build: ${sentence}`,
+    })
+  })
+
+  test.each([
+    [127, '/bin/sh: 1: pytest: not found'],
+    [125, 'unknown flag: --nope\n\nUsage:  docker buildx build [OPTIONS] PATH | URL | -\n'],
+    [1, 'ERROR: failed to solve: permission denied'],
+  ])('anything else is not: %d %s', (code, stderr) => {
+    expect(engineTrouble('build', { code, stdout: '', stderr })).toBeUndefined()
+  })
+})
+
+describe('the telling line', () => {
+  test.each([
+    ['the last that speaks of an error', ['ERROR: one', 'Error: two', 'Cleaning up'], 'two'],
+    ['the last, when none does', ['one', 'two', ''], 'two'],
+    [
+      'not pip’s notice',
+      ['ERROR: No matching distribution', '[notice] A new release of pip'],
+      'No matching distribution',
+    ],
+    ['not make’s echo', ['main.c:3: undefined', 'make: *** [all] Error 1'], 'main.c:3: undefined'],
+    ['without colours', ['\u001b[31mfatal: x\u001b[0m'], 'fatal: x'],
+    ['nothing', [], ''],
+  ])('%s', (_, lines, line) => {
+    expect(tellingLine(lines)).toBe(line)
+  })
+
+  test('no control character is left of a line', () => {
+    expect(plain('\u001b]0;title\u0007a\u0000\u001b[1;31mb\u001b[K\tc\r')).toBe('ab\tc')
+    expect(shortened('abcdef', 4)).toBe('abc…')
+  })
+})
+
+test.each([
+  [800, '0.8 s'],
+  [3_000, '3 s'],
+  [45_400, '45 s'],
+  [20 * 60_000, '20 min'],
+  [90 * 60_000, '90 min'],
+  [150 * 60_000, '2 h 30 min'],
+])('%d ms is %s', (ms, text) => {
+  expect(duration(ms)).toBe(text)
+})

@@ -1,0 +1,245 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Built } from '../../src/docker/build.js'
+import { pushImage } from '../../src/docker/push.js'
+import { addTags, findImage, lookUp, type Lookup } from '../../src/docker/registry.js'
+import { hostOf, troubleOf } from '../../src/docker/trouble.js'
+import { notebook } from '../support/journal.js'
+import { scripted, type Line } from '../support/scripted.js'
+
+const never = new AbortController().signal
+const digest = `sha256:${'ab'.repeat(32)}`
+const repository = 'ghcr.io/acme/shop'
+const image = { repository, tag: 'a', digest }
+const built: Built = { repository, tag: 'a', id: `sha256:${'01'.repeat(32)}` }
+
+const inspect =
+  /^docker buildx imagetools inspect --format \{\{json \.Manifest\}\} ghcr\.io\/acme\/shop:a$/
+const failed = (stderr: string, more: Partial<Line> = {}): Line => ({
+  ...{ when: inspect, code: 1, stderr },
+  ...more,
+})
+
+// As buildx 0.13.1 and docker 28 (engine 20.10) wrote them, with a server that answers so.
+describe('what a refusal means', () => {
+  test.each([
+    ['ERROR: ghcr.io/acme/shop:a: not found', 'absent'],
+    ['manifest unknown', 'absent'],
+    [
+      "name unknown: The repository with name 'shop' does not exist in the registry with id '1234'",
+      'absent',
+    ],
+    [
+      'ERROR: pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials',
+      'denied',
+    ],
+    [
+      'ERROR: unexpected status from HEAD request to http://ghcr.io/v2/acme/shop/manifests/a: 401 Unauthorized',
+      'denied',
+    ],
+    [
+      'ERROR: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?scope=repository%3Aacme%2Fshop%3Apull&service=ghcr.io: 403 Forbidden',
+      'denied',
+    ],
+    ['unauthorized', 'denied'],
+    ['denied', 'denied'],
+    [
+      'ERROR: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?service=ghcr.io: 503 Service Unavailable',
+      'passing',
+    ],
+    ['received unexpected HTTP status: 500 Internal Server Error', 'passing'],
+    ['toomanyrequests: You have reached your pull rate limit', 'passing'],
+    [
+      'ERROR: failed to do request: Head "http://127.0.0.1:5999/v2/acme/shop/manifests/a": dial tcp 127.0.0.1:5999: connect: connection refused',
+      'passing',
+    ],
+    [
+      'ERROR: failed to do request: Head "https://ghcr.io/v2/acme/shop/manifests/a": dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host',
+      'passing',
+    ],
+    ['Get "https://ghcr.io/v2/": net/http: TLS handshake timeout', 'passing'],
+    ['Get "https://ghcr.io/v2/": EOF', 'passing'],
+    ['tls: failed to verify certificate: x509: certificate has expired', 'refused'],
+  ])('%s: %s', (said, trouble) => {
+    expect(troubleOf(said, repository)).toBe(trouble)
+  })
+
+  test.each([
+    ['acme/unauthorized', 'ERROR: docker.io/acme/unauthorized:1.503: not found'],
+    ['127.0.0.1:5000/timeout', 'ERROR: 127.0.0.1:5000/timeout:denied: not found'],
+  ])('the words of the image’s own name mean nothing: %s', (name, said) => {
+    expect(troubleOf(said, name)).toBe('absent')
+  })
+
+  test.each([
+    ['ghcr.io/acme/shop', 'ghcr.io'],
+    ['127.0.0.1:5000/shop', '127.0.0.1:5000'],
+    ['localhost/shop', 'localhost'],
+    ['acme/shop', 'docker.io'],
+    ['shop', 'docker.io'],
+  ])('the host of %s is %s', (name, host) => {
+    expect(hostOf(name)).toBe(host)
+  })
+})
+
+describe('looking up a tag', () => {
+  const manifest = JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', digest })
+  test.each<[string, Line[], Lookup['is'], number[]]>([
+    ['there', [{ when: inspect, stdout: manifest }], 'there', []],
+    ['not there', [failed('ERROR: ghcr.io/acme/shop:a: not found')], 'absent', []],
+    ['denied', [failed('ERROR: … 403 Forbidden')], 'denied', []],
+    ['an answer at last', [failed('EOF'), { when: inspect, stdout: manifest }], 'there', [1_000]],
+    ['no answer', [failed('EOF', { always: true })], 'unreachable', [1_000, 3_000]],
+    ['another answer', [{ when: inspect, stdout: '{}' }], 'failed', []],
+  ])('%s', async (_, lines, is, slept) => {
+    const script = scripted(lines)
+    expect((await lookUp(script.world, repository, 'a', never)).is).toBe(is)
+    expect(script.slept).toEqual(slept)
+  })
+
+  test('a registry that never answers is asked three times for 30 s each', async () => {
+    const script = scripted([{ when: inspect, hangs: true, always: true }])
+    expect(await lookUp(script.world, repository, 'a', never)).toMatchObject({ is: 'unreachable' })
+    expect(script.slept).toEqual([30_000, 1_000, 30_000, 3_000, 30_000])
+  })
+
+  test('an abort is passed on', async () => {
+    const reason = new Error('enough')
+    const { world } = scripted([])
+    await expect(findImage(world, repository, 'a', AbortSignal.abort(reason))).rejects.toBe(reason)
+  })
+
+  test('an image, none, or a sentence', async () => {
+    const find = (line: Line) => findImage(scripted([line]).world, repository, 'a', never)
+    expect(await find({ when: inspect, stdout: manifest })).toEqual(image)
+    expect(await find(failed('ERROR: ghcr.io/acme/shop:a: not found'))).toBeUndefined()
+    await expect(find(failed('ERROR: 403 Forbidden'))).rejects.toMatchObject({
+      cause: {
+        code: 'registry',
+        sentence:
+          'registry: ghcr.io/acme/shop is not there or may not be read with this login: 403 Forbidden',
+        hint: expect.stringContaining('docker login ghcr.io'),
+      },
+    })
+    await expect(find(failed('EOF', { always: true }))).rejects.toMatchObject({
+      cause: { sentence: 'registry: no answer from ghcr.io about ghcr.io/acme/shop:a: EOF' },
+    })
+    await expect(
+      find(
+        failed(
+          "unknown flag: --format\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information",
+        ),
+      ),
+    ).rejects.toMatchObject({ cause: { code: 'tool-missing' } })
+  })
+})
+
+describe('more tags', () => {
+  const at = `ghcr\\.io/acme/shop@${digest}$`
+  const create = new RegExp(
+    `^docker buildx imagetools create --prefer-index=false --tag ghcr\\.io/acme/shop:latest --tag ghcr\\.io/acme/shop:v1 ${at}`,
+  )
+
+  test('are set in one go on the digest', async () => {
+    const script = scripted([{ when: create }])
+    await addTags(script.world, image, ['latest', 'v1'], never)
+    await addTags(script.world, image, [], never)
+    expect(script.ran).toHaveLength(1)
+  })
+
+  test('are set by an old buildx too', async () => {
+    const stderr = "unknown flag: --prefer-index\nSee 'docker buildx imagetools create --help'."
+    const script = scripted([
+      { when: create, code: 1, stderr },
+      { when: new RegExp(`create --tag .*:latest --tag .*:v1 ${at}`) },
+    ])
+    await addTags(script.world, image, ['latest', 'v1'], never)
+    expect(script.ran).toHaveLength(2)
+  })
+
+  test('that are not taken: a sentence', async () => {
+    const script = scripted([{ when: create, code: 1, stderr: 'ERROR: 403 Forbidden' }])
+    await expect(addTags(script.world, image, ['latest', 'v1'], never)).rejects.toMatchObject({
+      cause: {
+        code: 'registry',
+        sentence: 'registry: ghcr.io/acme/shop did not take the tags latest, v1: 403 Forbidden',
+      },
+    })
+  })
+})
+
+describe('pushing', () => {
+  const tag: Line = { when: new RegExp(`^docker image tag ${built.id} ghcr\\.io/acme/shop:a$`) }
+  const push = (stderr: string, code = 1, stdout = begun): Line => ({
+    ...{ when: /^docker push ghcr\.io\/acme\/shop:a$/, code, stdout },
+    stderr,
+  })
+  const begun = `The push refers to repository [ghcr.io/acme/shop]
+6b3f217841ef: Preparing
+858bdd6791fa: Preparing
+ac771c3324ed: Waiting`
+  const taken = `${begun}
+858bdd6791fa: Layer already exists
+ac771c3324ed: Mounted from acme/base
+6b3f217841ef: Pushed
+a: digest: ${digest} size: 1575`
+
+  test('sends the very image that was built, and tells its digest', async () => {
+    const { world, ran } = scripted([tag, push('', 0, taken)])
+    const journal = notebook()
+    expect(await pushImage(world, built, journal, never)).toEqual(image)
+    expect(journal.lines).toEqual(['pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 were there'])
+    expect(ran).toHaveLength(2)
+  })
+
+  test('a digest that docker does not tell is asked of the registry', async () => {
+    const stdout = JSON.stringify({ digest })
+    const { world } = scripted([tag, push('', 0), { when: inspect, stdout }])
+    expect(await pushImage(world, built, notebook(), never)).toEqual(image)
+  })
+
+  test('passing trouble is tried again', async () => {
+    const gateway = 'received unexpected HTTP status: 502 Bad Gateway'
+    const { world, slept } = scripted([tag, push(gateway), push(gateway), push('', 0, taken)])
+    const journal = notebook()
+    expect(await pushImage(world, built, journal, never)).toEqual(image)
+    expect(slept).toEqual([2_000, 6_000])
+    expect(journal.lines.slice(0, 2)).toEqual([
+      `> ${gateway}`,
+      'ghcr.io did not take it; again in 2 s',
+    ])
+  })
+
+  test.each([
+    ['denied', 'not allowed to write to ghcr.io/acme/shop: denied', 'docker login ghcr.io'],
+    [
+      "name unknown: The repository with name 'shop' does not exist in the registry with id '1234'",
+      'ghcr.io has no repository for ghcr.io/acme/shop: name unknown: The repository',
+      'Create it in the registry',
+    ],
+    [
+      "tag invalid: The image tag 'a' already exists in the 'shop' repository and cannot be overwritten because the repository is immutable.",
+      'ghcr.io has the tag a already and does not let it be replaced: tag invalid',
+      'another "tag"',
+    ],
+    ['no space left on device', 'ghcr.io/acme/shop:a was not taken: no space left', undefined],
+  ])('%s', async (stderr, sentence, hint) => {
+    const { world } = scripted([tag, push(stderr)])
+    await expect(pushImage(world, built, notebook(), never)).rejects.toMatchObject({
+      cause: {
+        code: 'push-failed',
+        sentence: expect.stringContaining(`push: ${sentence}`),
+        ...(hint === undefined ? {} : { hint: expect.stringContaining(hint) }),
+      },
+    })
+  })
+
+  test('trouble that does not pass ends it after three attempts', async () => {
+    const refused = push(
+      'Get "http://ghcr.io/v2/": dial tcp 1.2.3.4:443: connect: connection refused',
+    )
+    const { world } = scripted([tag, { ...refused, always: true }])
+    await expect(pushImage(world, built, notebook(), never)).rejects.toMatchObject({
+      cause: { sentence: expect.stringContaining('in three attempts: Get') },
+    })
+  })
+})

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findOrigin, findSource, withoutCredentials } from '../../src/docker/source.js'
+import { realWorld } from '../../src/world/real.js'
+
+// A real git on real checkouts: what it says is the contract.
+let top = ''
+const git = (...args: string[]): string =>
+  execFileSync('git', ['-C', top, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args])
+    .toString()
+    .trim()
+const write = (name: string, text: string): void => {
+  writeFileSync(join(top, name), text)
+}
+
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), 'django-rollout-test-'))
+  git('init', '--quiet')
+  mkdirSync(join(top, 'backend'))
+  write('backend/app.py', 'x = 1\n')
+  write('README.md', 'hello\n')
+  write('.gitignore', 'ignored\n')
+})
+afterEach(() => {
+  rmSync(top, { recursive: true })
+})
+
+const { GITHUB_SHA: _sha, GITHUB_ACTIONS: _actions, CI: _ci, ...env } = process.env
+const source = (more: Record<string, string> = {}, tag?: string, folder = join(top, 'backend')) =>
+  findSource(realWorld({ ...env, ...more }), { tag }, folder)
+const commit = (): string => {
+  git('add', '--all')
+  git('commit', '--quiet', '--message', 'x')
+  return git('rev-parse', 'HEAD')
+}
+
+describe('the tag of a checkout', () => {
+  test('is the commit when nothing was changed', async () => {
+    const sha = commit()
+    write('ignored', 'x')
+    expect(await source()).toEqual({ sha, tag: sha })
+  })
+
+  test('is that of git and not of the runner', async () => {
+    const sha = commit()
+    expect(await source({ GITHUB_SHA: 'f'.repeat(40) })).toEqual({ sha, tag: sha })
+  })
+
+  test('is never the bare commit with changes, wherever in the repository they are', async () => {
+    const sha = commit()
+    const tags: string[] = []
+    const dirty = async (): Promise<void> => {
+      const found = await source()
+      expect(found.sha).toBe(sha)
+      expect(found.tag).toMatch(new RegExp(`^${sha}-dirty-[0-9a-f]{12}$`))
+      expect(await source()).toEqual(found)
+      tags.push(found.tag)
+    }
+    write('README.md', 'changed\n')
+    await dirty()
+    write('README.md', 'changed again\n')
+    await dirty()
+    write('backend/new.py', 'x = 1\n')
+    await dirty()
+    write('backend/new.py', 'x = 2\n')
+    await dirty()
+    rmSync(join(top, 'backend/app.py'))
+    await dirty()
+    expect(new Set(tags).size).toBe(tags.length)
+  })
+
+  test('is the same whether a change is staged or not', async () => {
+    commit()
+    write('README.md', 'changed\n')
+    const before = await source()
+    git('add', '--all')
+    expect(await source()).toEqual(before)
+  })
+
+  test('under CI counts changed files, and not what earlier steps have left', async () => {
+    const sha = commit()
+    write('backend/bundle.js', 'built')
+    expect(await source({ CI: 'true' })).toEqual({ sha, tag: sha })
+    expect((await source()).tag).toContain('-dirty-')
+    write('README.md', 'changed\n')
+    expect((await source({ CI: 'true' })).tag).toContain('-dirty-')
+  })
+
+  test('is what the user gave, before all', async () => {
+    const sha = commit()
+    write('README.md', 'changed\n')
+    expect(await source({}, 'v1')).toEqual({ sha, tag: 'v1' })
+  })
+})
+
+describe('without a commit', () => {
+  const outside = tmpdir()
+
+  test('the runner’s commit stands in where there is no .git', async () => {
+    const sha = 'f'.repeat(40)
+    expect(await source({ GITHUB_SHA: sha }, undefined, outside)).toEqual({ sha, tag: sha })
+    expect(await source({ CI_COMMIT_SHA: sha, PATH: '/none' })).toEqual({ sha, tag: sha })
+  })
+
+  test('a tag is enough', async () => {
+    expect(await source({}, 'v1', outside)).toEqual({ tag: 'v1' })
+  })
+
+  test.each([
+    ['no git', { PATH: '/none' }, undefined, 'git was not found, so the commit is not known'],
+    ['no checkout', {}, outside, 'is in no git checkout'],
+    ['nothing committed', {}, undefined, 'has no commit to name the image after'],
+    ['no folder', {}, '/no/such/folder', '"/no/such/folder" is not a folder'],
+  ])('%s: a sentence', async (_, more, folder, sentence) => {
+    await expect(source(more, undefined, folder)).rejects.toMatchObject({
+      cause: { code: 'usage', sentence: expect.stringContaining(sentence) },
+    })
+  })
+})
+
+describe('the address of the repository', () => {
+  test.each([
+    ['https://github.com/acme/shop.git', 'https://github.com/acme/shop'],
+    ['https://user:ghp_token@github.com/acme/shop', 'https://github.com/acme/shop'],
+    ['https://x-access-token:t@github.com/acme/shop.git/', 'https://github.com/acme/shop'],
+    ['git@github.com:acme/shop.git', 'https://github.com/acme/shop'],
+    [
+      'ssh://git@gitlab.example.com:2222/group/sub/shop.git',
+      'https://gitlab.example.com/group/sub/shop',
+    ],
+    ['/srv/git/shop.git', undefined],
+    ['../shop', undefined],
+    ['file:///srv/git/shop.git', undefined],
+    ['C:\\repos\\shop', undefined],
+  ])('%s: %s', (remote, address) => {
+    expect(withoutCredentials(remote)).toBe(address)
+  })
+
+  test('comes from origin', async () => {
+    expect(await findOrigin(realWorld(env), top)).toBeUndefined()
+    git('remote', 'add', 'origin', 'https://t0ken@github.com/acme/shop.git')
+    expect(await findOrigin(realWorld(env), top)).toBe('https://github.com/acme/shop')
+  })
+})

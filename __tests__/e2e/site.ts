@@ -1,0 +1,205 @@
+/** A place of its own for a test: a namespace, an account with the least rights, a git copy of the shop. */
+import { mkdtemp, readFile, rm, writeFile, mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Report } from '../../src/report/report.js'
+import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
+
+/** Files to change, by path: the new text, or what becomes of the old one. */
+export type Changes = Readonly<Record<string, string | ((old: string) => string)>>
+
+export interface Released extends Ended {
+  readonly report: Report
+}
+
+export class Site {
+  readonly image: string
+
+  private constructor(
+    readonly namespace: string,
+    /** The git copy of examples/shop. */
+    readonly folder: string,
+    /** Kubeconfig of the account of examples/rbac.yaml. */
+    readonly kubeconfig: string,
+  ) {
+    this.image = `${stack.registry}/${namespace}/shop`
+  }
+
+  static async make(name: string): Promise<Site> {
+    const namespace = `t-${name}-${Math.random().toString(36).slice(2, 7)}`
+    const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
+    const folder = join(home, 'shop')
+    await must('cp', ['-r', join(root, 'examples/shop'), folder])
+    await kubectl('create', 'namespace', namespace)
+    await kubectl('-n', namespace, 'apply', '-f', join(root, 'examples/rbac.yaml'))
+    const kubeconfig = join(home, 'kubeconfig')
+    await writeFile(kubeconfig, await leastKubeconfig(namespace), { mode: 0o600 })
+    const site = new Site(namespace, folder, kubeconfig)
+    await site.git('init', '--quiet', '--initial-branch=main')
+    await site.commit('The shop', {})
+    return site
+  }
+
+  async remove(): Promise<void> {
+    await kubectl('delete', 'namespace', this.namespace, '--wait=false')
+    await rm(dirname(this.folder), { recursive: true, force: true })
+  }
+
+  git(...args: readonly string[]): Promise<string> {
+    const who = ['-c', 'user.name=shop', '-c', 'user.email=shop@example.org']
+    return must('git', [...who, ...args], { cwd: this.folder })
+  }
+
+  /** Commits the changes; the commit's SHA. */
+  async commit(message: string, changes: Changes): Promise<string> {
+    for (const [path, change] of Object.entries(changes)) {
+      const file = join(this.folder, path)
+      await mkdir(dirname(file), { recursive: true })
+      const text = typeof change === 'string' ? change : change(await readFile(file, 'utf8'))
+      await writeFile(file, text)
+    }
+    await this.git('add', '--all')
+    await this.git('commit', '--quiet', '--allow-empty', '--message', message)
+    return (await this.git('rev-parse', 'HEAD')).trim()
+  }
+
+  /** Takes the last commit away again. */
+  async drop(): Promise<void> {
+    await this.git('reset', '--quiet', '--hard', 'HEAD~1')
+  }
+
+  /** Runs the command on the git copy, under the least account, as a user would from a terminal. */
+  async cli(command: string, options: Readonly<Record<string, string>>, how: How = {}) {
+    const path = join(dirname(this.folder), `report-${Math.random().toString(36).slice(2)}.json`)
+    const flags = Object.entries({ report: path, ...options }).flatMap(([name, value]) => [
+      `--${name}`,
+      value,
+    ])
+    const ended = await run('node', [join(root, 'dist/cli/index.js'), command, ...flags], {
+      cwd: this.folder,
+      ...how,
+      env: { ...stack.env, KUBECONFIG: this.kubeconfig, CI: 'true', ...how.env },
+    })
+    const text = await readFile(path, 'utf8').catch(() => '{}')
+    return { ...ended, report: JSON.parse(text) as Report }
+  }
+
+  /** A release with what the shop needs; the tests of the image are run where a case is about them. */
+  release(options: Readonly<Record<string, string>> = {}, how: How = {}): Promise<Released> {
+    return this.cli(
+      'release',
+      {
+        image: this.image,
+        namespace: this.namespace,
+        manifests: 'k8s',
+        'build-args': `VERSION=${options['version'] ?? 'dev'}`,
+        'test-command': '',
+        bake: '3s',
+        ...Object.fromEntries(Object.entries(options).filter(([name]) => name !== 'version')),
+      },
+      how,
+    )
+  }
+
+  /** What each workload's template names, by `kind/name`: the tag of the image. */
+  async tags(): Promise<Readonly<Record<string, string>>> {
+    const { items } = await kubectlJson<List>('-n', this.namespace, 'get', 'deploy,cronjob')
+    return Object.fromEntries(
+      items.map((object) => [
+        `${object.kind.toLowerCase()}/${object.metadata.name}`,
+        tagOf(templateOf(object).containers[0]?.image ?? ''),
+      ]),
+    )
+  }
+
+  /** Everything that a release could have changed, as far as people decide it: equal means untouched. */
+  async state(): Promise<unknown> {
+    const kinds = 'deploy,statefulset,cronjob,service,configmap,secret'
+    const { items } = await kubectlJson<List>('-n', this.namespace, 'get', kinds)
+    return items
+      .filter(({ metadata }) => metadata.name !== 'kube-root-ca.crt')
+      .map(({ kind, metadata, spec, data }) => ({ kind, name: metadata.name, spec, data }))
+  }
+
+  /** Names of the pods of a Deployment or StatefulSet that are not on their way out, sorted. */
+  async pods(app: string): Promise<readonly string[]> {
+    const { items } = await kubectlJson<List>(
+      '-n',
+      this.namespace,
+      'get',
+      'pods',
+      '-l',
+      `app=${app}`,
+    )
+    return items
+      .filter(({ metadata }) => !metadata.deletionTimestamp)
+      .map(({ metadata }) => metadata.name)
+      .sort()
+  }
+
+  async jobs(): Promise<readonly string[]> {
+    const { items } = await kubectlJson<List>('-n', this.namespace, 'get', 'jobs')
+    return items.map(({ metadata }) => metadata.name).sort()
+  }
+
+  /** One value from the shop's database. */
+  async sql(query: string): Promise<string> {
+    const psql = ['psql', '--username=shop', '--dbname=shop', '--tuples-only', '--no-align']
+    const args = ['-n', this.namespace, 'exec', 'postgres-0', '--', ...psql, '--command', query]
+    return (await kubectl(...args)).trim()
+  }
+
+  /** Where the web answers from outside of the cluster. */
+  async url(): Promise<string> {
+    const port = await kubectl(
+      ...['-n', this.namespace, 'get', 'service', 'web'],
+      ...['-o', 'jsonpath={.spec.ports[0].nodePort}'],
+    )
+    return `http://${stack.address}:${port}`
+  }
+}
+
+interface PodSpec {
+  readonly containers: readonly { readonly image: string }[]
+}
+
+interface Item {
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string }
+  readonly data?: unknown
+  readonly spec: {
+    readonly template?: { readonly spec: PodSpec }
+    readonly jobTemplate?: { readonly spec: { readonly template: { readonly spec: PodSpec } } }
+  }
+}
+
+interface List {
+  readonly items: readonly Item[]
+}
+
+function templateOf({ spec }: Item): PodSpec {
+  return (spec.template ?? spec.jobTemplate?.spec.template)?.spec ?? { containers: [] }
+}
+
+function tagOf(image: string): string {
+  return /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? ''
+}
+
+/** A kubeconfig for the ServiceAccount of examples/rbac.yaml. */
+export async function leastKubeconfig(namespace: string): Promise<string> {
+  const token = await kubectl('-n', namespace, 'create', 'token', 'django-rollout', '--duration=4h')
+  interface Config {
+    readonly clusters: readonly { readonly cluster: unknown }[]
+  }
+  const config = JSON.parse(
+    await kubectl('config', 'view', '--raw', '--flatten', '-o', 'json'),
+  ) as Config
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'least',
+    clusters: [{ name: 'stack', cluster: config.clusters[0]?.cluster }],
+    users: [{ name: 'least', user: { token: token.trim() } }],
+    contexts: [{ name: 'least', context: { cluster: 'stack', user: 'least' } }],
+  })
+}

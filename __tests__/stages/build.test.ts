@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals'
+import { build } from '../../src/stages/build.js'
+import { notebook } from '../support/journal.js'
+import { scripted, type Line } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const sha = 'a'.repeat(40)
+const id = `sha256:${'01'.repeat(32)}`
+const origin: Line = {
+  when: /^git .*remote get-url origin$/,
+  stdout: 'git@github.com:acme/shop.git\n',
+}
+const inspect: Line = {
+  when: new RegExp(`^docker image inspect --format {{.Id}} ghcr.io/acme/shop:${sha}$`),
+  stdout: `${id}\n`,
+}
+const buildx = /^docker buildx build /
+const files = { Dockerfile: 'FROM python', 'backend/prod.Dockerfile': 'FROM python\nRUN make\n' }
+
+describe('building', () => {
+  test('names the image after the commit, and loads it into the engine', async () => {
+    const stderr = '#1 [internal] load\n#2 [1/2] FROM python\n#2 sha256:12 1MB / 2MB\n#2 CACHED'
+    const { world, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
+    const journal = notebook()
+    expect(await build(releaseOf(world), journal)).toEqual({
+      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id },
+    })
+    expect(ran[1]).toBe(
+      [
+        'docker buildx build --load --progress plain --provenance false',
+        `--tag ghcr.io/acme/shop:${sha} --file Dockerfile`,
+        '--label org.opencontainers.image.created=1970-01-01T00:00:00.000Z',
+        `--label org.opencontainers.image.version=${sha}`,
+        `--label org.opencontainers.image.revision=${sha}`,
+        '--label org.opencontainers.image.source=https://github.com/acme/shop',
+        '-- .',
+      ].join(' '),
+    )
+    expect(journal.lines).toEqual([
+      '> #2 [1/2] FROM python',
+      '> #2 CACHED',
+      `built ghcr.io/acme/shop:${sha} in 0 s`,
+    ])
+  })
+
+  test('takes context, file, target and arguments', async () => {
+    const { world, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], { files })
+    const given = {
+      ...{ context: 'backend', file: 'backend/prod.Dockerfile', target: 'production' },
+      'build-args': 'VERSION=1.4\nNAME=a b $HOME',
+    }
+    await build(releaseOf(world, given), notebook())
+    expect(ran[1]).toContain(
+      '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
+    )
+    expect(ran[1]).toMatch(/ -- backend$/)
+  })
+})
+
+describe('a build that does not go through', () => {
+  test.each([
+    ['no context', { context: 'front' }, [], 'usage', 'build: the context "front" is not a folder'],
+    [
+      'no Dockerfile',
+      { context: 'backend' },
+      [],
+      'usage',
+      'build: there is no Dockerfile at "backend/Dockerfile"',
+    ],
+    [
+      'a failing step',
+      { context: 'backend', file: 'backend/prod.Dockerfile' },
+      [
+        {
+          when: buildx,
+          code: 1,
+          stderr: `#5 [2/2] RUN make\n#5 0.1 cc main.c\n#5 0.2 main.c:3: error: x\n#5 ERROR: process "/bin/sh -c make" did not complete successfully: exit code: 2`,
+        },
+      ],
+      'build-failed',
+      'build: "RUN make" (backend/prod.Dockerfile:2) failed: main.c:3: error: x',
+    ],
+    [
+      'no engine',
+      {},
+      [
+        {
+          when: buildx,
+          code: 1,
+          stderr:
+            'ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?',
+        },
+      ],
+      'tool-missing',
+      'build: no Docker engine answers at unix:///var/run/docker.sock',
+    ],
+  ])('%s', async (_, given, lines, code, sentence) => {
+    const { world } = scripted([origin, ...lines], { files })
+    await expect(build(releaseOf(world, given), notebook())).rejects.toMatchObject({
+      cause: { code, sentence },
+    })
+  })
+
+  test('an abort ends it with its reason', async () => {
+    const reason = new Error('enough')
+    const ending = new AbortController()
+    const { world } = scripted([origin, { when: buildx, stderr: '#2 [1/1] FROM x', hangs: true }], {
+      files,
+    })
+    const journal = notebook()
+    const quote = (): void => ending.abort(reason)
+    const building = build(releaseOf(world, {}, ending.signal), { ...journal, quote })
+    await expect(building).rejects.toBe(reason)
+  })
+})

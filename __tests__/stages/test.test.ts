@@ -1,0 +1,280 @@
+import { describe, expect, test as it } from '@jest/globals'
+import type { Failure } from '../../src/report/cause.js'
+import { test } from '../../src/stages/test.js'
+import { notebook } from '../support/journal.js'
+import { scripted, type Line } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
+const box = 'django-rollout-test-[0-9a-f]{12}'
+const label = `label=django-rollout\\.test=${box}`
+
+const entrypoint: Line = {
+  when: new RegExp(`^docker image inspect --format {{json .Config.Entrypoint}} ${built.id}$`),
+  stdout: 'null\n',
+}
+const run = (more: Partial<Line>): Line => ({ when: /^docker run --rm --init /, ...more })
+/** Nothing is left when it is looked for. */
+const tidy: readonly Line[] = [
+  { when: new RegExp(`^docker ps --all --quiet --filter ${label}$`), always: true },
+  { when: new RegExp(`^docker network ls --quiet --filter ${label}$`), always: true },
+]
+const services: readonly Line[] = [
+  { when: new RegExp(`^docker network create --label django-rollout\\.test=${box} ${box}$`) },
+  {
+    when: new RegExp(
+      `^docker run --detach --name ${box}-postgres .* --network ${box} --network-alias postgres --tmpfs /var/lib/postgresql/data .* postgres:17 postgres -c fsync=off`,
+    ),
+  },
+  {
+    when: new RegExp(
+      `^docker run --detach --name ${box}-redis .* --network-alias redis --tmpfs /data redis:8 redis-server`,
+    ),
+  },
+]
+const ready: readonly Line[] = [
+  {
+    when: /^docker exec \S+-postgres pg_isready /,
+    stdout: '127.0.0.1:5432 - accepting connections',
+  },
+  { when: /^docker exec \S+-redis redis-cli ping$/, stdout: 'PONG' },
+]
+const passed = 'Found 2 test(s).\n..\n---\nRan 2 tests in 0.1s\n\nOK'
+const files = { 'orders/tests.py': '' }
+
+const failing = `Found 14 test(s).
+.F
+======================================================================
+FAIL: test_total (orders.tests.OrderTests.test_total)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "/app/orders/tests.py", line 41, in test_total
+    self.assertEqual(order.total, 4)
+AssertionError: 3 != 4
+
+----------------------------------------------------------------------
+Ran 14 tests in 0.101s
+
+FAILED (failures=1)`
+
+describe('the tests', () => {
+  it('run in a container of the very image, without its entrypoint', async () => {
+    const { world, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
+    const journal = notebook()
+    const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
+    const tested = await test(releaseOf(world, given), journal, built)
+    expect(tested.report).toMatchObject({ run: 2, failures: 0 })
+    expect(ran[1]).toMatch(
+      new RegExp(
+        `^docker run --rm --init --name ${box} --label django-rollout\\.test=${box} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
+      ),
+    )
+    expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nA=x y\nB=$HOME\n')
+    expect(journal.lines).toContain('> Ran 2 tests in 0.1s')
+    expect(journal.lines.at(-1)).toBe('2 tests passed in 0 s')
+  })
+
+  it('say once that an entrypoint is passed by', async () => {
+    const stdout = '["/entrypoint.sh","--wait"]'
+    const { world } = scripted([{ ...entrypoint, stdout }, run({ stderr: passed }), ...tidy])
+    const journal = notebook()
+    await test(releaseOf(world), journal, built)
+    expect(journal.lines[0]).toBe(
+      "tests run without the image's entrypoint (/entrypoint.sh --wait)",
+    )
+  })
+
+  it('find servers on a network of their own; test-env wins over their addresses', async () => {
+    const notYet = { when: ready[0]?.when ?? /-/, code: 2, stdout: 'no response' }
+    const running = { when: /^docker container inspect .* \S+-postgres$/, stdout: 'true' }
+    const { world, ran, written, slept } = scripted([
+      ...[entrypoint, ...services, notYet, running, ...ready, run({ stderr: passed }), ...tidy],
+    ])
+    const given = { 'test-services': 'postgres redis', 'test-env': 'PGHOST=other' }
+    await test(releaseOf(world, given), notebook(), built)
+    const lines = (written['/private/env'] ?? '').split('\n')
+    const password = /PGPASSWORD=([0-9a-f]{24})/.exec(written['/private/env'] ?? '')?.[1] ?? '-'
+    expect(lines).toContain(`DATABASE_URL=postgres://test:${password}@postgres:5432/test`)
+    expect(lines).toContain('POSTGRES_HOST=postgres')
+    expect(lines).toContain('PGHOST=other')
+    expect(lines).not.toContain('PGHOST=postgres')
+    expect(lines).toContain('REDIS_URL=redis://redis:6379/0')
+    expect(slept).toEqual([200])
+    const ours = ran.find((command) => command.startsWith('docker run --rm'))
+    expect(ours).toMatch(new RegExp(`--network ${box} `))
+    // Of all commands only the servers' own have the password, which ends with them.
+    expect(ours).not.toContain(password)
+  })
+
+  it('that are none are a warning', async () => {
+    const stderr = 'Found 0 test(s).\n\n---\nRan 0 tests in 0.000s\n\nNO TESTS RAN'
+    const { world } = scripted([entrypoint, run({ stderr }), ...tidy])
+    const journal = notebook()
+    await test(releaseOf(world), journal, built)
+    expect(journal.lines.at(-1)).toBe('warning: no tests ran; does "test-command" find them?')
+  })
+})
+
+describe('the cause of failed tests', () => {
+  const refused =
+    'psycopg.OperationalError: connection failed: connection to server at "127.0.0.1", port 5432 failed: Connection refused'
+  it.each<[string, number, string, string, object]>([
+    [
+      'a failing test',
+      1,
+      failing,
+      '1 of 14 failed: orders.tests.OrderTests.test_total (orders/tests.py:41): AssertionError: 3 != 4',
+      { annotations: [{ file: 'orders/tests.py', line: 41 }] },
+    ],
+    [
+      'an error before the first test',
+      1,
+      `Traceback (most recent call last):\n  File "/app/orders/tests.py", line 2, in <module>\n    connect()\n${refused}`,
+      'OperationalError: connection failed: connection to server at "127.0.0.1", port 5432 failed: Connection refused (orders/tests.py:2)',
+      {
+        hint: 'A throw-away server is there with test-services: postgres',
+        annotations: [{ file: 'orders/tests.py', line: 2 }],
+      },
+    ],
+    [
+      'no such command',
+      127,
+      '/bin/sh: 1: pytest: not found',
+      '"python manage.py test" ended with exit code 127: /bin/sh: 1: pytest: not found',
+      {},
+    ],
+    ['nothing said', 3, '', '"python manage.py test" ended with exit code 3', {}],
+    [
+      'killed',
+      137,
+      'test_big ... Killed',
+      '"python manage.py test" ended with exit code 137: test_big ... Killed',
+      { hint: expect.stringContaining('memory') },
+    ],
+    [
+      'no shell',
+      127,
+      '[FATAL tini (7)] exec /bin/sh failed: No such file or directory',
+      'the image has no /bin/sh to run them with',
+      {},
+    ],
+    [
+      'no shell, as runc says it',
+      127,
+      'docker: Error response from daemon: failed to create task for container: exec: "/bin/sh": stat /bin/sh: no such file or directory',
+      'the image has no /bin/sh to run them with',
+      {},
+    ],
+    [
+      'no container',
+      125,
+      'docker: Error response from daemon: no space left on device',
+      'their container could not be started: docker: Error response from daemon: no space left on device',
+      {},
+    ],
+  ])('%s', async (_, code, stderr, sentence, more) => {
+    const { world } = scripted([entrypoint, run({ code, stderr }), ...tidy], { files })
+    await expect(test(releaseOf(world), notebook(), built)).rejects.toMatchObject({
+      cause: { code: 'tests-failed', sentence: `tests: ${sentence}`, ...more },
+    })
+  })
+
+  it('is the missing engine, when that is what is missing', async () => {
+    const stderr =
+      'docker: Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?.'
+    const { world } = scripted([entrypoint, run({ code: 125, stderr }), ...tidy])
+    await expect(test(releaseOf(world), notebook(), built)).rejects.toMatchObject({
+      cause: {
+        code: 'tool-missing',
+        sentence: 'tests: no Docker engine answers at unix:///nope.sock',
+      },
+    })
+  })
+
+  it('is the server that did not come up, with what it wrote', async () => {
+    const { world } = scripted([
+      entrypoint,
+      ...services,
+      { when: /pg_isready/, code: 1, stderr: 'container is not running' },
+      { when: /^docker container inspect .*-postgres$/, stdout: 'false' },
+      { when: /^docker logs --tail 30 \S+-postgres$/, stderr: 'FATAL: no room in memory' },
+      ...ready.slice(1),
+      ...tidy,
+    ])
+    const given = { 'test-services': 'postgres redis' }
+    await expect(test(releaseOf(world, given), notebook(), built)).rejects.toMatchObject({
+      cause: {
+        code: 'tests-failed',
+        sentence: 'tests: postgres ended before its first answer: FATAL: no room in memory',
+        log: ['FATAL: no room in memory'],
+      },
+    })
+  })
+
+  it('is the server whose image cannot be pulled', async () => {
+    const stderr =
+      "Unable to find image 'postgres:17' locally\ndocker: Error response from daemon: toomanyrequests: rate limit"
+    const [network, postgres] = services
+    const { world } = scripted([
+      ...[entrypoint, network, { ...postgres, code: 125, stderr }].filter(
+        (each) => each !== undefined,
+      ),
+      ...tidy,
+    ] as Line[])
+    const given = { 'test-services': 'postgres' }
+    await expect(test(releaseOf(world, given), notebook(), built)).rejects.toMatchObject({
+      cause: {
+        code: 'registry',
+        sentence: expect.stringContaining('from the image postgres:17: '),
+      },
+    })
+  })
+})
+
+describe('nothing is left behind', () => {
+  /** Containers and the network are found the first time, and gone the second. */
+  const leftovers: readonly Line[] = [
+    { when: /^docker ps /, stdout: 'c1\nc2\n' },
+    { when: /^docker rm --force --volumes c1 c2$/ },
+    { when: /^docker network ls /, stdout: 'n1\n' },
+    { when: /^docker network rm n1$/ },
+    ...tidy,
+  ]
+
+  it('after an abort, which is passed on', async () => {
+    const reason = new Error('enough')
+    const ending = new AbortController()
+    const { world, ran } = scripted([entrypoint, run({ stderr: 'up', hangs: true }), ...leftovers])
+    const quote = (): void => ending.abort(reason)
+    const testing = test(releaseOf(world, {}, ending.signal), { ...notebook(), quote }, built)
+    await expect(testing).rejects.toBe(reason)
+    expect(ran).toContain('docker rm --force --volumes c1 c2')
+    expect(ran).toContain('docker network rm n1')
+  })
+
+  it('after the time is over, which is told with the last line', async () => {
+    const hanging = run({ stderr: 'test_login ...\n\n', hangs: true })
+    const { world, ran } = scripted([entrypoint, hanging, ...leftovers])
+    const error = await test(releaseOf(world, { 'test-timeout': '30m' }), notebook(), built).catch(
+      (thrown: unknown) => thrown as Failure,
+    )
+    expect(error).toMatchObject({
+      cause: {
+        code: 'tests-failed',
+        sentence: 'tests: not finished after 30 min; the last line was "test_login ..."',
+      },
+    })
+    expect(ran).toContain('docker network rm n1')
+  })
+
+  it('or it is told', async () => {
+    const { world } = scripted([
+      ...[entrypoint, run({ stderr: passed })],
+      { when: /^docker (ps|network ls) /, stdout: 'x1\n', always: true },
+      { when: /^docker (rm|network rm) /, code: 1, stderr: 'busy', always: true },
+    ])
+    const journal = notebook()
+    await test(releaseOf(world), journal, built)
+    expect(journal.lines.join('\n')).toMatch(/label django-rollout\.test=\S+ could not be removed/)
+  })
+})

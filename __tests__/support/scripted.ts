@@ -1,0 +1,123 @@
+import type { Clock, Files, Finished, Processes, World } from '../../src/world/world.js'
+
+/** A command that is expected, and what it answers. */
+export interface Line {
+  /** Of the whole command line: tool and arguments with blanks between. */
+  readonly when: RegExp
+  readonly code?: number
+  readonly stdout?: string
+  readonly stderr?: string
+  /** Does not end by itself: an abort ends it. */
+  readonly hangs?: true
+  /** Answers any number of times; otherwise once. */
+  readonly always?: true
+}
+
+export interface Script {
+  readonly world: World
+  /** The command lines that ran, in their order. */
+  readonly ran: string[]
+  /** How long was slept, in ms. */
+  readonly slept: number[]
+  /** Private files that were written, by path. */
+  readonly written: Record<string, string>
+}
+
+/**
+ * A world whose programs answer by a script, and whose clock does not wait. A command that is not in the
+ * script fails the test.
+ */
+export function scripted(
+  lines: readonly Line[],
+  more: { readonly env?: World['env']; readonly files?: Readonly<Record<string, string>> } = {},
+): Script {
+  const left = [...lines]
+  const ran: string[] = []
+  const slept: number[] = []
+  const written: Record<string, string> = {}
+  let now = 0
+
+  const next = (tool: string, args: readonly string[]): Line => {
+    const command = [tool, ...args].join(' ')
+    ran.push(command)
+    const at = left.findIndex(({ when }) => when.test(command))
+    const line = left[at]
+    if (line === undefined) throw new Error(`not in the script: ${command}`)
+    if (!line.always) left.splice(at, 1)
+    return line
+  }
+
+  const processes: Processes = {
+    find: (tool) => Promise.resolve(`/usr/bin/${tool}`),
+    run: (tool, args) => {
+      const { code = 0, stdout = '', stderr = '' } = next(tool, args)
+      return Promise.resolve<Finished>({ code, stdout, stderr })
+    },
+    stream: async (tool, args, { signal, onLine }) => {
+      const line = next(tool, args)
+      for (const channel of ['stdout', 'stderr'] as const) {
+        const text = line[channel] ?? ''
+        if (text !== '')
+          text
+            .replace(/\n$/, '')
+            .split('\n')
+            .forEach((each) => onLine(each, channel))
+      }
+      if (line.hangs && !signal.aborted) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      }
+      return signal.aborted ? 143 : (line.code ?? 0)
+    },
+  }
+  // Time passes only when nothing else is left to do, and from one sleeper's end to the next.
+  const sleepers = new Set<{ readonly due: number; readonly wake: () => void }>()
+  const pass = (): void => {
+    const [first] = [...sleepers].sort((a, b) => a.due - b.due)
+    if (first === undefined) return
+    sleepers.delete(first)
+    now = first.due
+    first.wake()
+  }
+  const clock: Clock = {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted()
+        const abort = (): void => {
+          sleepers.delete(sleeper)
+          reject(signal?.reason as Error)
+        }
+        const sleeper = {
+          due: now + ms,
+          wake: () => {
+            signal?.removeEventListener('abort', abort)
+            slept.push(ms)
+            resolve()
+          },
+        }
+        sleepers.add(sleeper)
+        signal?.addEventListener('abort', abort)
+        setImmediate(pass)
+      }),
+    every: () => () => undefined,
+  }
+  const texts = more.files ?? {}
+  const isFolder = (path: string): boolean =>
+    path === '.' || Object.keys(texts).some((name) => name.startsWith(`${path}/`))
+  const files: Files = {
+    read: (path) => Promise.resolve(texts[path]),
+    exists: (path) => path in texts || isFolder(path),
+    isFolder,
+    list: () => Promise.resolve([]),
+    privateFolder: () => Promise.resolve('/private'),
+    socketFolder: () => Promise.resolve('/private'),
+    writePrivate: (path, text) => {
+      written[path] = text
+      return Promise.resolve()
+    },
+    write: () => Promise.resolve(),
+    remove: () => Promise.resolve(),
+  }
+  const network = { request: () => Promise.reject(new Error('no network here')) }
+  return { world: { clock, processes, files, network, env: more.env ?? {} }, ran, slept, written }
+}

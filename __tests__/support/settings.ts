@@ -1,0 +1,21 @@
+import { readOptions, type Given } from '../../src/options/read.js'
+import type { Release } from '../../src/stages/release.js'
+import type { World } from '../../src/world/world.js'
+
+/** A release of the commit `sha` (40 times `a`) with the options that a user gave. */
+export function releaseOf(world: World, given: Given = {}, signal?: AbortSignal): Release {
+  const reading = readOptions('release', {
+    image: 'ghcr.io/acme/shop',
+    namespace: 'shop',
+    ...given,
+  })
+  if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
+  const sha = 'a'.repeat(40)
+  return {
+    world,
+    settings: reading.settings,
+    source: { sha, tag: sha },
+    app: 'shop',
+    signal: signal ?? new AbortController().signal,
+  }
+}

@@ -1,0 +1,35 @@
+import { fail } from '../report/cause.js'
+import type { World } from '../world/world.js'
+import { hostOf } from './trouble.js'
+
+/**
+ * Logs in to the registry of an image; the password goes through the standard input. Resolves with the
+ * way to log out again. Throws a `Failure` (`registry`) when the registry does not want it.
+ */
+export async function login(
+  world: World,
+  repository: string,
+  username: string,
+  password: string,
+): Promise<() => Promise<void>> {
+  const host = hostOf(repository)
+  const at = host === 'docker.io' ? [] : [host]
+  const done = await world.processes.run(
+    'docker',
+    ['login', '--username', username, '--password-stdin', ...at],
+    { input: password },
+  )
+  if (done.code !== 0) {
+    const [said = 'no reason given'] = done.stderr
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !line.startsWith('WARNING'))
+    fail({
+      code: 'registry',
+      sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
+      hint: 'check "registry-username" and "registry-password"',
+    })
+  }
+  return async () => {
+    await world.processes.run('docker', ['logout', ...at])
+  }
+}

@@ -1,0 +1,63 @@
+import type { Event } from 'kubernetes-types/core/v1'
+import { oneLine } from './words.js'
+
+/** What kubelet, container runtime and registries write is prose: all that is read of it is here. */
+
+/** The message with the error: the back-off message of Kubernetes before 1.34 does not tell it, an event does. */
+export function pullWords(
+  message: string,
+  image: string | undefined,
+  events: readonly Event[],
+): string {
+  if (message !== '' && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message
+  const told = events.filter(
+    (event) =>
+      event.reason === 'Failed' &&
+      event.message?.startsWith(`Failed to pull image "${image ?? ''}"`),
+  )
+  return told.at(-1)?.message ?? message
+}
+
+/** Whether a pull can never work: the registry has answered that it has no such image, or not for us. */
+export function isLost(message: string, image: string | undefined): boolean {
+  // Names say nothing: an image may be called `certificate`, a tag `denied`.
+  const words = message.replace(/"[^"]*"/g, '').replaceAll(image ?? '"', '')
+  // What passes comes first: "failed to authorize … 503", "unexpected status … 429 Too Many Requests".
+  const passing =
+    /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i
+  if (passing.test(words)) return false
+  return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(
+    words,
+  )
+}
+
+/** Whether a container's start failed for something that the node will get over. */
+export function isBusy(message: string): boolean {
+  return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(
+    message,
+  )
+}
+
+/** The end of a message, which names the trouble: each layer that passed it on put its own words before it. */
+export function brief(message: string, image: string | undefined): string {
+  let words = oneLine(message)
+  for (let before = ''; before !== words;) {
+    before = words
+    for (const prefix of PREFIXES) words = words.replace(prefix, '')
+    if (image !== undefined && words.startsWith(`${image}: `)) words = words.slice(image.length + 2)
+  }
+  return words.replace(/: unknown$/, '')
+}
+
+const PREFIXES = [
+  /^Back-off pulling image "[^"]*": /,
+  /^Failed to pull image "[^"]*": /,
+  /^(ErrImagePull|ImagePullBackOff): /,
+  /^rpc error: code = \w+ desc = /,
+  /^failed to pull and unpack image "[^"]*": /,
+  /^failed to resolve reference "[^"]*": /,
+  /^failed to create (containerd |shim )?task: /,
+  /^OCI runtime create failed: /,
+  /^(runc|crun) create failed: /,
+  /^unable to start container process: /,
+]

@@ -1,0 +1,38 @@
+/** Looks for the image in the registry: what is there already is not built again. */
+import type { Image } from '../docker/image.js'
+import { findImage, lookUp } from '../docker/registry.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { pinned, type Release } from './release.js'
+
+/** The image of this tag; `undefined` when it has to be built. Throws a Failure `registry`. */
+export async function imageThere(
+  { world, settings, source, signal }: Release,
+  journal: Journal,
+): Promise<Image | undefined> {
+  const found = await lookUp(world, settings.image, source.tag, signal)
+  if (found.is === 'there') {
+    journal.say(`the registry has ${pinned(found.image)}`)
+    return found.image
+  }
+  // Many registries deny what they do not have: whether this login may push is seen when it does.
+  if (found.is === 'absent' || found.is === 'denied') return undefined
+  return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${found.said}` })
+}
+
+/** The image of this tag, which must be there. Throws a Failure `image-missing` or `registry`. */
+export async function imageToDeploy(
+  { world, settings, source, signal }: Release,
+  journal: Journal,
+): Promise<Image> {
+  const image = await findImage(world, settings.image, source.tag, signal)
+  if (image) {
+    journal.say(`the registry has ${pinned(image)}`)
+    return image
+  }
+  return fail({
+    code: 'image-missing',
+    sentence: `the registry has no ${settings.image}:${source.tag}`,
+    hint: 'check the option tag, or push the image before it is deployed',
+  })
+}
