@@ -1,6 +1,6 @@
 /** Releases that fail before anything that users run is touched. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { ask } from '../e2e/client.js'
+import { whileAsking } from '../e2e/client.js'
 import { Site, type Changes, type Released } from '../e2e/site.js'
 import { run, stack } from '../e2e/stack.js'
 
@@ -26,9 +26,8 @@ async function fails(
   const pods = async () => [...(await shop.pods('web')), ...(await shop.pods('worker'))]
   const sha = await shop.commit(message, changes)
   const before = { state: await shop.state(), pods: await pods() }
-  const asked = ask(await shop.url())
-  const released = await release(sha)
-  const { failures, versions, count } = await asked()
+  const { result: released, asked } = await whileAsking(await shop.url(), () => release(sha))
+  const { failures, versions, count } = asked
   console.log(`${message}: ${count} requests, ${failures.length} failed`)
 
   expect(released).toMatchObject({ code: 1, report: { result: 'failed' } })

@@ -1,6 +1,6 @@
 /** Good releases of the shop, one after the other, in a namespace that was empty before. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { ask, get } from '../e2e/client.js'
+import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 
 let shop: Site
@@ -55,9 +55,10 @@ describe('a good release', () => {
         ),
       'catalog/migrations/0003_product_colour.py': colour,
     })
-    const asked = ask(await shop.url())
-    const released = await shop.release({ version: 'two' })
-    const { failures, versions, count } = await asked()
+    const { result: released, asked } = await whileAsking(await shop.url(), () =>
+      shop.release({ version: 'two' }),
+    )
+    const { failures, versions, count } = asked
 
     expect(released).toMatchObject({
       code: 0,

@@ -1,6 +1,6 @@
 /** Releases that fail after something has changed: everything goes back, and visitors notice nothing. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { ask, type Asked } from '../e2e/client.js'
+import { whileAsking, type Asked } from '../e2e/client.js'
 import { exited, waitsWith, watchPods, type SeenPod } from '../e2e/sightings.js'
 import { Site, type Changes, type Released } from '../e2e/site.js'
 import { must, stack } from '../e2e/stack.js'
@@ -35,17 +35,16 @@ async function broken(
 ): Promise<Tried> {
   const sha = await shop.commit(message, changes)
   const before = await shop.state()
-  const asked = ask(await shop.url())
   const sightings = watchPods(shop.namespace, meets)
-  const released = await release()
+  const { result: released, asked } = await whileAsking(await shop.url(), release).finally(
+    sightings.stop,
+  )
   const first = sightings.first()
-  sightings.stop()
-  const answers = await asked()
   const { judgedAt } = released.report
   const reaction = first === undefined || judgedAt === undefined ? undefined : (judgedAt - first) / 1000
   console.log(
     `${message}: reaction ${reaction?.toFixed(2) ?? 'not seen'} s, ` +
-      `${answers.count} requests, ${answers.failures.length} failed`,
+      `${asked.count} requests, ${asked.failures.length} failed`,
   )
 
   expect(await shop.tags()).toEqual({
@@ -54,8 +53,8 @@ async function broken(
     'cronjob/expire-orders': good,
   })
   expect(await shop.state()).toEqual(before)
-  expect(answers.failures).toEqual([])
-  return { sha, released, asked: answers, reaction }
+  expect(asked.failures).toEqual([])
+  return { sha, released, asked, reaction }
 }
 
 const isOf = (pod: SeenPod, app: string) => pod.metadata.labels?.['app'] === app

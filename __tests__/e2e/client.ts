@@ -13,8 +13,11 @@ export interface Asked {
 const pauseMs = 50
 const patienceMs = 10_000
 
-/** Begins to ask `/version` of a web that answers already; the function ends it. */
-export function ask(url: string): () => Promise<Asked> {
+/** Asks `/version` of a web that answers already for as long as `work` lasts. */
+export async function whileAsking<T>(
+  url: string,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly asked: Asked }> {
   const failures: string[] = []
   const versions: string[] = []
   let count = 0
@@ -26,17 +29,19 @@ export function ask(url: string): () => Promise<Asked> {
         const version = await get(`${url}/version`)
         if (!versions.includes(version)) versions.push(version)
       } catch (error) {
-        failures.push(
-          `${new Date().toISOString()} ${error instanceof Error ? error.message : String(error)}`,
-        )
+        const words = error instanceof Error ? error.message : String(error)
+        failures.push(`${new Date().toISOString()} ${words}`)
       }
       await sleep(pauseMs)
     }
   })()
-  return async () => {
+  try {
+    const result = await work()
     over.abort()
     await asking
-    return { count, failures, versions }
+    return { result, asked: { count, failures, versions } }
+  } finally {
+    over.abort()
   }
 }
 
