@@ -1,8 +1,1437 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 
 var __webpack_modules__ = {
+ 9379: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const ANY = Symbol("SemVer ANY");
+  class Comparator {
+   static get ANY() {
+    return ANY;
+   }
+   constructor(comp, options) {
+    options = parseOptions(options);
+    if (comp instanceof Comparator) if (comp.loose === !!options.loose) return comp; else comp = comp.value;
+    comp = comp.trim().split(/\s+/).join(" ");
+    debug("comparator", comp, options);
+    this.options = options;
+    this.loose = !!options.loose;
+    this.parse(comp);
+    if (this.semver === ANY) this.value = ""; else this.value = this.operator + this.semver.version;
+    debug("comp", this);
+   }
+   parse(comp) {
+    const r = this.options.loose ? re[t.COMPARATORLOOSE] : re[t.COMPARATOR];
+    const m = comp.match(r);
+    if (!m) throw new TypeError(`Invalid comparator: ${comp}`);
+    this.operator = m[1] !== void 0 ? m[1] : "";
+    if (this.operator === "=") this.operator = "";
+    if (!m[2]) this.semver = ANY; else this.semver = new SemVer(m[2], this.options.loose);
+   }
+   toString() {
+    return this.value;
+   }
+   test(version) {
+    debug("Comparator.test", version, this.options.loose);
+    if (this.semver === ANY || version === ANY) return true;
+    if (typeof version === "string") try {
+     version = new SemVer(version, this.options);
+    } catch (er) {
+     return false;
+    }
+    return cmp(version, this.operator, this.semver, this.options);
+   }
+   intersects(comp, options) {
+    if (!(comp instanceof Comparator)) throw new TypeError("a Comparator is required");
+    if (this.operator === "") {
+     if (this.value === "") return true;
+     return new Range(comp.value, options).test(this.value);
+    } else if (comp.operator === "") {
+     if (comp.value === "") return true;
+     return new Range(this.value, options).test(comp.semver);
+    }
+    options = parseOptions(options);
+    if (options.includePrerelease && (this.value === "<0.0.0-0" || comp.value === "<0.0.0-0")) return false;
+    if (!options.includePrerelease && (this.value.startsWith("<0.0.0") || comp.value.startsWith("<0.0.0"))) return false;
+    if (this.operator.startsWith(">") && comp.operator.startsWith(">")) return true;
+    if (this.operator.startsWith("<") && comp.operator.startsWith("<")) return true;
+    if (this.semver.version === comp.semver.version && this.operator.includes("=") && comp.operator.includes("=")) return true;
+    if (cmp(this.semver, "<", comp.semver, options) && this.operator.startsWith(">") && comp.operator.startsWith("<")) return true;
+    if (cmp(this.semver, ">", comp.semver, options) && this.operator.startsWith("<") && comp.operator.startsWith(">")) return true;
+    return false;
+   }
+  }
+  module.exports = Comparator;
+  const parseOptions = __nccwpck_require__(356);
+  const {safeRe: re, t: t} = __nccwpck_require__(5471);
+  const cmp = __nccwpck_require__(8646);
+  const debug = __nccwpck_require__(1159);
+  const SemVer = __nccwpck_require__(7163);
+  const Range = __nccwpck_require__(6782);
+ },
+ 6782: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SPACE_CHARACTERS = /\s+/g;
+  class Range {
+   constructor(range, options) {
+    options = parseOptions(options);
+    if (range instanceof Range) if (range.loose === !!options.loose && range.includePrerelease === !!options.includePrerelease) return range; else return new Range(range.raw, options);
+    if (range instanceof Comparator) {
+     this.raw = range.value;
+     this.set = [ [ range ] ];
+     this.formatted = void 0;
+     return this;
+    }
+    this.options = options;
+    this.loose = !!options.loose;
+    this.includePrerelease = !!options.includePrerelease;
+    this.raw = range.trim().replace(SPACE_CHARACTERS, " ");
+    this.set = this.raw.split("||").map(r => this.parseRange(r.trim())).filter(c => c.length);
+    if (!this.set.length) throw new TypeError(`Invalid SemVer Range: ${this.raw}`);
+    if (this.set.length > 1) {
+     const first = this.set[0];
+     this.set = this.set.filter(c => !isNullSet(c[0]));
+     if (this.set.length === 0) this.set = [ first ]; else if (this.set.length > 1) for (const c of this.set) if (c.length === 1 && isAny(c[0])) {
+      this.set = [ c ];
+      break;
+     }
+    }
+    this.formatted = void 0;
+   }
+   get range() {
+    if (this.formatted === void 0) {
+     this.formatted = "";
+     for (let i = 0; i < this.set.length; i++) {
+      if (i > 0) this.formatted += "||";
+      const comps = this.set[i];
+      for (let k = 0; k < comps.length; k++) {
+       if (k > 0) this.formatted += " ";
+       this.formatted += comps[k].toString().trim();
+      }
+     }
+    }
+    return this.formatted;
+   }
+   format() {
+    return this.range;
+   }
+   toString() {
+    return this.range;
+   }
+   parseRange(range) {
+    range = range.replace(BUILDSTRIPRE, "");
+    const memoOpts = (this.options.includePrerelease && FLAG_INCLUDE_PRERELEASE) | (this.options.loose && FLAG_LOOSE);
+    const memoKey = memoOpts + ":" + range;
+    const cached = cache.get(memoKey);
+    if (cached) return cached;
+    const loose = this.options.loose;
+    const hr = loose ? re[t.HYPHENRANGELOOSE] : re[t.HYPHENRANGE];
+    range = range.replace(hr, hyphenReplace(this.options.includePrerelease));
+    debug("hyphen replace", range);
+    range = trimComparatorWhitespace(range);
+    debug("comparator trim", range);
+    range = range.replace(re[t.TILDETRIM], tildeTrimReplace);
+    debug("tilde trim", range);
+    range = range.replace(re[t.CARETTRIM], caretTrimReplace);
+    debug("caret trim", range);
+    let rangeList = range.split(" ").map(comp => parseComparator(comp, this.options)).join(" ").split(/\s+/).map(comp => replaceGTE0(comp, this.options));
+    if (loose) rangeList = rangeList.filter(comp => {
+     debug("loose invalid filter", comp, this.options);
+     return !!comp.match(re[t.COMPARATORLOOSE]);
+    });
+    debug("range list", rangeList);
+    const rangeMap = new Map;
+    const comparators = rangeList.map(comp => new Comparator(comp, this.options));
+    for (const comp of comparators) {
+     if (isNullSet(comp)) return [ comp ];
+     rangeMap.set(comp.value, comp);
+    }
+    if (rangeMap.size > 1 && rangeMap.has("")) rangeMap.delete("");
+    const result = [ ...rangeMap.values() ];
+    cache.set(memoKey, result);
+    return result;
+   }
+   intersects(range, options) {
+    if (!(range instanceof Range)) throw new TypeError("a Range is required");
+    return this.set.some(thisComparators => isSatisfiable(thisComparators, options) && range.set.some(rangeComparators => isSatisfiable(rangeComparators, options) && thisComparators.every(thisComparator => rangeComparators.every(rangeComparator => thisComparator.intersects(rangeComparator, options)))));
+   }
+   test(version) {
+    if (!version) return false;
+    if (typeof version === "string") try {
+     version = new SemVer(version, this.options);
+    } catch (er) {
+     return false;
+    }
+    for (let i = 0; i < this.set.length; i++) if (testSet(this.set[i], version, this.options)) return true;
+    return false;
+   }
+  }
+  module.exports = Range;
+  const LRU = __nccwpck_require__(1383);
+  const cache = new LRU;
+  const parseOptions = __nccwpck_require__(356);
+  const Comparator = __nccwpck_require__(9379);
+  const debug = __nccwpck_require__(1159);
+  const SemVer = __nccwpck_require__(7163);
+  const trimComparatorWhitespace = __nccwpck_require__(9737);
+  const {safeRe: re, src: src, t: t, tildeTrimReplace: tildeTrimReplace, caretTrimReplace: caretTrimReplace} = __nccwpck_require__(5471);
+  const {FLAG_INCLUDE_PRERELEASE: FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE: FLAG_LOOSE} = __nccwpck_require__(5101);
+  const BUILDSTRIPRE = new RegExp(src[t.BUILD], "g");
+  const isNullSet = c => c.value === "<0.0.0-0";
+  const isAny = c => c.value === "";
+  const isSatisfiable = (comparators, options) => {
+   let result = true;
+   const remainingComparators = comparators.slice();
+   let testComparator = remainingComparators.pop();
+   while (result && remainingComparators.length) {
+    result = remainingComparators.every(otherComparator => testComparator.intersects(otherComparator, options));
+    testComparator = remainingComparators.pop();
+   }
+   return result;
+  };
+  const parseComparator = (comp, options) => {
+   comp = comp.replace(re[t.BUILD], "");
+   debug("comp", comp, options);
+   comp = replaceCarets(comp, options);
+   debug("caret", comp);
+   comp = replaceTildes(comp, options);
+   debug("tildes", comp);
+   comp = replaceXRanges(comp, options);
+   debug("xrange", comp);
+   comp = replaceStars(comp, options);
+   debug("stars", comp);
+   return comp;
+  };
+  const isX = id => !id || id.toLowerCase() === "x" || id === "*";
+  const invalidXRangeOrder = (M, m, p) => isX(M) && !isX(m) || isX(m) && p && !isX(p);
+  const replaceTildes = (comp, options) => comp.trim().split(/\s+/).map(c => replaceTilde(c, options)).join(" ");
+  const replaceTilde = (comp, options) => {
+   const r = options.loose ? re[t.TILDELOOSE] : re[t.TILDE];
+   const z = options.includePrerelease ? "-0" : "";
+   return comp.replace(r, (_, M, m, p, pr) => {
+    debug("tilde", comp, _, M, m, p, pr);
+    let ret;
+    if (isX(M)) ret = ""; else if (isX(m)) ret = `>=${M}.0.0${z} <${+M + 1}.0.0-0`; else if (isX(p)) ret = `>=${M}.${m}.0${z} <${M}.${+m + 1}.0-0`; else if (pr) {
+     debug("replaceTilde pr", pr);
+     ret = `>=${M}.${m}.${p}-${pr} <${M}.${+m + 1}.0-0`;
+    } else ret = `>=${M}.${m}.${p} <${M}.${+m + 1}.0-0`;
+    debug("tilde return", ret);
+    return ret;
+   });
+  };
+  const replaceCarets = (comp, options) => comp.trim().split(/\s+/).map(c => replaceCaret(c, options)).join(" ");
+  const replaceCaret = (comp, options) => {
+   debug("caret", comp, options);
+   const r = options.loose ? re[t.CARETLOOSE] : re[t.CARET];
+   const z = options.includePrerelease ? "-0" : "";
+   return comp.replace(r, (_, M, m, p, pr) => {
+    debug("caret", comp, _, M, m, p, pr);
+    let ret;
+    if (isX(M)) ret = ""; else if (isX(m)) ret = `>=${M}.0.0${z} <${+M + 1}.0.0-0`; else if (isX(p)) if (M === "0") ret = `>=${M}.${m}.0${z} <${M}.${+m + 1}.0-0`; else ret = `>=${M}.${m}.0${z} <${+M + 1}.0.0-0`; else if (pr) {
+     debug("replaceCaret pr", pr);
+     if (M === "0") if (m === "0") ret = `>=${M}.${m}.${p}-${pr} <${M}.${m}.${+p + 1}-0`; else ret = `>=${M}.${m}.${p}-${pr} <${M}.${+m + 1}.0-0`; else ret = `>=${M}.${m}.${p}-${pr} <${+M + 1}.0.0-0`;
+    } else {
+     debug("no pr");
+     if (M === "0") if (m === "0") ret = `>=${M}.${m}.${p} <${M}.${m}.${+p + 1}-0`; else ret = `>=${M}.${m}.${p} <${M}.${+m + 1}.0-0`; else ret = `>=${M}.${m}.${p} <${+M + 1}.0.0-0`;
+    }
+    debug("caret return", ret);
+    return ret;
+   });
+  };
+  const replaceXRanges = (comp, options) => {
+   debug("replaceXRanges", comp, options);
+   return comp.split(/\s+/).map(c => replaceXRange(c, options)).join(" ");
+  };
+  const replaceXRange = (comp, options) => {
+   comp = comp.trim();
+   const r = options.loose ? re[t.XRANGELOOSE] : re[t.XRANGE];
+   return comp.replace(r, (ret, gtlt, M, m, p, pr) => {
+    debug("xRange", comp, ret, gtlt, M, m, p, pr);
+    if (invalidXRangeOrder(M, m, p)) return comp;
+    const xM = isX(M);
+    const xm = xM || isX(m);
+    const xp = xm || isX(p);
+    const anyX = xp;
+    if (gtlt === "=" && anyX) gtlt = "";
+    pr = options.includePrerelease ? "-0" : "";
+    if (xM) if (gtlt === ">" || gtlt === "<") ret = "<0.0.0-0"; else ret = "*"; else if (gtlt && anyX) {
+     if (xm) m = 0;
+     p = 0;
+     if (gtlt === ">") {
+      gtlt = ">=";
+      if (xm) {
+       M = +M + 1;
+       m = 0;
+       p = 0;
+      } else {
+       m = +m + 1;
+       p = 0;
+      }
+     } else if (gtlt === "<=") {
+      gtlt = "<";
+      if (xm) M = +M + 1; else m = +m + 1;
+     }
+     if (gtlt === "<") pr = "-0";
+     ret = `${gtlt + M}.${m}.${p}${pr}`;
+    } else if (xm) ret = `>=${M}.0.0${pr} <${+M + 1}.0.0-0`; else if (xp) ret = `>=${M}.${m}.0${pr} <${M}.${+m + 1}.0-0`;
+    debug("xRange return", ret);
+    return ret;
+   });
+  };
+  const replaceStars = (comp, options) => {
+   debug("replaceStars", comp, options);
+   return comp.trim().replace(re[t.STAR], "");
+  };
+  const replaceGTE0 = (comp, options) => {
+   debug("replaceGTE0", comp, options);
+   return comp.trim().replace(re[options.includePrerelease ? t.GTE0PRE : t.GTE0], "");
+  };
+  const hyphenReplace = incPr => ($0, from, fM, fm, fp, fpr, fb, to, tM, tm, tp, tpr) => {
+   if (isX(fM)) from = ""; else if (isX(fm)) from = `>=${fM}.0.0${incPr ? "-0" : ""}`; else if (isX(fp)) from = `>=${fM}.${fm}.0${incPr ? "-0" : ""}`; else if (fpr) from = `>=${from}`; else from = `>=${from}${incPr ? "-0" : ""}`;
+   if (isX(tM)) to = ""; else if (isX(tm)) to = `<${+tM + 1}.0.0-0`; else if (isX(tp)) to = `<${tM}.${+tm + 1}.0-0`; else if (tpr) to = `<=${tM}.${tm}.${tp}-${tpr}`; else if (incPr) to = `<${tM}.${tm}.${+tp + 1}-0`; else to = `<=${to}`;
+   return `${from} ${to}`.trim();
+  };
+  const testSet = (set, version, options) => {
+   for (let i = 0; i < set.length; i++) if (!set[i].test(version)) return false;
+   if (version.prerelease.length && !options.includePrerelease) {
+    for (let i = 0; i < set.length; i++) {
+     debug(set[i].semver);
+     if (set[i].semver === Comparator.ANY) continue;
+     if (set[i].semver.prerelease.length > 0) {
+      const allowed = set[i].semver;
+      if (allowed.major === version.major && allowed.minor === version.minor && allowed.patch === version.patch) return true;
+     }
+    }
+    return false;
+   }
+   return true;
+  };
+ },
+ 7163: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const debug = __nccwpck_require__(1159);
+  const {MAX_LENGTH: MAX_LENGTH, MAX_SAFE_INTEGER: MAX_SAFE_INTEGER} = __nccwpck_require__(5101);
+  const {safeRe: re, t: t} = __nccwpck_require__(5471);
+  const parseOptions = __nccwpck_require__(356);
+  const {compareIdentifiers: compareIdentifiers} = __nccwpck_require__(3348);
+  const isPrereleaseIdentifier = (prerelease, identifier) => {
+   const identifiers = identifier.split(".");
+   if (identifiers.length > prerelease.length) return false;
+   for (let i = 0; i < identifiers.length; i++) if (compareIdentifiers(prerelease[i], identifiers[i]) !== 0) return false;
+   return true;
+  };
+  class SemVer {
+   constructor(version, options) {
+    options = parseOptions(options);
+    if (version instanceof SemVer) if (version.loose === !!options.loose && version.includePrerelease === !!options.includePrerelease) return version; else version = version.version; else if (typeof version !== "string") throw new TypeError(`Invalid version. Must be a string. Got type "${typeof version}".`);
+    if (version.length > MAX_LENGTH) throw new TypeError(`version is longer than ${MAX_LENGTH} characters`);
+    debug("SemVer", version, options);
+    this.options = options;
+    this.loose = !!options.loose;
+    this.includePrerelease = !!options.includePrerelease;
+    const m = version.trim().match(options.loose ? re[t.LOOSE] : re[t.FULL]);
+    if (!m) throw new TypeError(`Invalid Version: ${version}`);
+    this.raw = version;
+    this.major = +m[1];
+    this.minor = +m[2];
+    this.patch = +m[3];
+    if (this.major > MAX_SAFE_INTEGER || this.major < 0) throw new TypeError("Invalid major version");
+    if (this.minor > MAX_SAFE_INTEGER || this.minor < 0) throw new TypeError("Invalid minor version");
+    if (this.patch > MAX_SAFE_INTEGER || this.patch < 0) throw new TypeError("Invalid patch version");
+    if (!m[4]) this.prerelease = []; else this.prerelease = m[4].split(".").map(id => {
+     if (/^[0-9]+$/.test(id)) {
+      const num = +id;
+      if (num >= 0 && num < MAX_SAFE_INTEGER) return num;
+     }
+     return id;
+    });
+    this.build = m[5] ? m[5].split(".") : [];
+    this.format();
+   }
+   format() {
+    this.version = `${this.major}.${this.minor}.${this.patch}`;
+    if (this.prerelease.length) this.version += `-${this.prerelease.join(".")}`;
+    return this.version;
+   }
+   toString() {
+    return this.version;
+   }
+   compare(other) {
+    debug("SemVer.compare", this.version, this.options, other);
+    if (!(other instanceof SemVer)) {
+     if (typeof other === "string" && other === this.version) return 0;
+     other = new SemVer(other, this.options);
+    }
+    if (other.version === this.version) return 0;
+    return this.compareMain(other) || this.comparePre(other);
+   }
+   compareMain(other) {
+    if (!(other instanceof SemVer)) other = new SemVer(other, this.options);
+    if (this.major < other.major) return -1;
+    if (this.major > other.major) return 1;
+    if (this.minor < other.minor) return -1;
+    if (this.minor > other.minor) return 1;
+    if (this.patch < other.patch) return -1;
+    if (this.patch > other.patch) return 1;
+    return 0;
+   }
+   comparePre(other) {
+    if (!(other instanceof SemVer)) other = new SemVer(other, this.options);
+    if (this.prerelease.length && !other.prerelease.length) return -1; else if (!this.prerelease.length && other.prerelease.length) return 1; else if (!this.prerelease.length && !other.prerelease.length) return 0;
+    let i = 0;
+    do {
+     const a = this.prerelease[i];
+     const b = other.prerelease[i];
+     debug("prerelease compare", i, a, b);
+     if (a === void 0 && b === void 0) return 0; else if (b === void 0) return 1; else if (a === void 0) return -1; else if (a === b) continue; else return compareIdentifiers(a, b);
+    } while (++i);
+   }
+   compareBuild(other) {
+    if (!(other instanceof SemVer)) other = new SemVer(other, this.options);
+    let i = 0;
+    do {
+     const a = this.build[i];
+     const b = other.build[i];
+     debug("build compare", i, a, b);
+     if (a === void 0 && b === void 0) return 0; else if (b === void 0) return 1; else if (a === void 0) return -1; else if (a === b) continue; else return compareIdentifiers(a, b);
+    } while (++i);
+   }
+   inc(release, identifier, identifierBase) {
+    if (release.startsWith("pre")) {
+     if (!identifier && identifierBase === false) throw new Error("invalid increment argument: identifier is empty");
+     if (identifier) {
+      const match = `-${identifier}`.match(this.options.loose ? re[t.PRERELEASELOOSE] : re[t.PRERELEASE]);
+      if (!match || match[1] !== identifier) throw new Error(`invalid identifier: ${identifier}`);
+     }
+    }
+    switch (release) {
+    case "premajor":
+     this.prerelease.length = 0;
+     this.patch = 0;
+     this.minor = 0;
+     this.major++;
+     this.inc("pre", identifier, identifierBase);
+     break;
+
+    case "preminor":
+     this.prerelease.length = 0;
+     this.patch = 0;
+     this.minor++;
+     this.inc("pre", identifier, identifierBase);
+     break;
+
+    case "prepatch":
+     this.prerelease.length = 0;
+     this.inc("patch", identifier, identifierBase);
+     this.inc("pre", identifier, identifierBase);
+     break;
+
+    case "prerelease":
+     if (this.prerelease.length === 0) this.inc("patch", identifier, identifierBase);
+     this.inc("pre", identifier, identifierBase);
+     break;
+
+    case "release":
+     if (this.prerelease.length === 0) throw new Error(`version ${this.raw} is not a prerelease`);
+     this.prerelease.length = 0;
+     break;
+
+    case "major":
+     if (this.minor !== 0 || this.patch !== 0 || this.prerelease.length === 0) this.major++;
+     this.minor = 0;
+     this.patch = 0;
+     this.prerelease = [];
+     break;
+
+    case "minor":
+     if (this.patch !== 0 || this.prerelease.length === 0) this.minor++;
+     this.patch = 0;
+     this.prerelease = [];
+     break;
+
+    case "patch":
+     if (this.prerelease.length === 0) this.patch++;
+     this.prerelease = [];
+     break;
+
+    case "pre":
+     {
+      const base = Number(identifierBase) ? 1 : 0;
+      if (this.prerelease.length === 0) this.prerelease = [ base ]; else {
+       let i = this.prerelease.length;
+       while (--i >= 0) if (typeof this.prerelease[i] === "number") {
+        this.prerelease[i]++;
+        i = -2;
+       }
+       if (i === -1) {
+        if (identifier === this.prerelease.join(".") && identifierBase === false) throw new Error("invalid increment argument: identifier already exists");
+        this.prerelease.push(base);
+       }
+      }
+      if (identifier) {
+       let prerelease = [ identifier, base ];
+       if (identifierBase === false) prerelease = [ identifier ];
+       if (isPrereleaseIdentifier(this.prerelease, identifier)) {
+        const prereleaseBase = this.prerelease[identifier.split(".").length];
+        if (isNaN(prereleaseBase)) this.prerelease = prerelease;
+       } else this.prerelease = prerelease;
+      }
+      break;
+     }
+
+    default:
+     throw new Error(`invalid increment argument: ${release}`);
+    }
+    this.raw = this.format();
+    if (this.build.length) this.raw += `+${this.build.join(".")}`;
+    return this;
+   }
+  }
+  module.exports = SemVer;
+ },
+ 1799: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const parse = __nccwpck_require__(6353);
+  const clean = (version, options) => {
+   const s = parse(version.trim().replace(/^[=v]+/, ""), options);
+   return s ? s.version : null;
+  };
+  module.exports = clean;
+ },
+ 8646: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const eq = __nccwpck_require__(5082);
+  const neq = __nccwpck_require__(4974);
+  const gt = __nccwpck_require__(6599);
+  const gte = __nccwpck_require__(1236);
+  const lt = __nccwpck_require__(3872);
+  const lte = __nccwpck_require__(6717);
+  const cmp = (a, op, b, loose) => {
+   switch (op) {
+   case "===":
+    if (typeof a === "object") a = a.version;
+    if (typeof b === "object") b = b.version;
+    return a === b;
+
+   case "!==":
+    if (typeof a === "object") a = a.version;
+    if (typeof b === "object") b = b.version;
+    return a !== b;
+
+   case "":
+   case "=":
+   case "==":
+    return eq(a, b, loose);
+
+   case "!=":
+    return neq(a, b, loose);
+
+   case ">":
+    return gt(a, b, loose);
+
+   case ">=":
+    return gte(a, b, loose);
+
+   case "<":
+    return lt(a, b, loose);
+
+   case "<=":
+    return lte(a, b, loose);
+
+   default:
+    throw new TypeError(`Invalid operator: ${op}`);
+   }
+  };
+  module.exports = cmp;
+ },
+ 5385: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const parse = __nccwpck_require__(6353);
+  const {safeRe: re, t: t} = __nccwpck_require__(5471);
+  const coerce = (version, options) => {
+   if (version instanceof SemVer) return version;
+   if (typeof version === "number") version = String(version);
+   if (typeof version !== "string") return null;
+   options = options || {};
+   let match = null;
+   if (!options.rtl) match = version.match(options.includePrerelease ? re[t.COERCEFULL] : re[t.COERCE]); else {
+    const coerceRtlRegex = options.includePrerelease ? re[t.COERCERTLFULL] : re[t.COERCERTL];
+    let next;
+    while ((next = coerceRtlRegex.exec(version)) && (!match || match.index + match[0].length !== version.length)) {
+     if (!match || next.index + next[0].length !== match.index + match[0].length) match = next;
+     coerceRtlRegex.lastIndex = next.index + next[1].length + next[2].length;
+    }
+    coerceRtlRegex.lastIndex = -1;
+   }
+   if (match === null) return null;
+   const major = match[2];
+   const minor = match[3] || "0";
+   const patch = match[4] || "0";
+   const prerelease = options.includePrerelease && match[5] ? `-${match[5]}` : "";
+   const build = options.includePrerelease && match[6] ? `+${match[6]}` : "";
+   return parse(`${major}.${minor}.${patch}${prerelease}${build}`, options);
+  };
+  module.exports = coerce;
+ },
+ 7648: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const compareBuild = (a, b, loose) => {
+   const versionA = new SemVer(a, loose);
+   const versionB = new SemVer(b, loose);
+   return versionA.compare(versionB) || versionA.compareBuild(versionB);
+  };
+  module.exports = compareBuild;
+ },
+ 6874: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const compareLoose = (a, b) => compare(a, b, true);
+  module.exports = compareLoose;
+ },
+ 8469: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const compare = (a, b, loose) => new SemVer(a, loose).compare(new SemVer(b, loose));
+  module.exports = compare;
+ },
+ 711: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const parse = __nccwpck_require__(6353);
+  const diff = (version1, version2) => {
+   const v1 = parse(version1, null, true);
+   const v2 = parse(version2, null, true);
+   const comparison = v1.compare(v2);
+   if (comparison === 0) return null;
+   const v1Higher = comparison > 0;
+   const highVersion = v1Higher ? v1 : v2;
+   const lowVersion = v1Higher ? v2 : v1;
+   const highHasPre = !!highVersion.prerelease.length;
+   const lowHasPre = !!lowVersion.prerelease.length;
+   if (lowHasPre && !highHasPre) {
+    if (!lowVersion.patch && !lowVersion.minor) return "major";
+    if (lowVersion.compareMain(highVersion) === 0) {
+     if (lowVersion.minor && !lowVersion.patch) return "minor";
+     return "patch";
+    }
+   }
+   const prefix = highHasPre ? "pre" : "";
+   if (v1.major !== v2.major) return prefix + "major";
+   if (v1.minor !== v2.minor) return prefix + "minor";
+   if (v1.patch !== v2.patch) return prefix + "patch";
+   return "prerelease";
+  };
+  module.exports = diff;
+ },
+ 5082: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const eq = (a, b, loose) => compare(a, b, loose) === 0;
+  module.exports = eq;
+ },
+ 6599: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const gt = (a, b, loose) => compare(a, b, loose) > 0;
+  module.exports = gt;
+ },
+ 1236: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const gte = (a, b, loose) => compare(a, b, loose) >= 0;
+  module.exports = gte;
+ },
+ 2338: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const inc = (version, release, options, identifier, identifierBase) => {
+   if (typeof options === "string") {
+    identifierBase = identifier;
+    identifier = options;
+    options = void 0;
+   }
+   try {
+    return new SemVer(version instanceof SemVer ? version.version : version, options).inc(release, identifier, identifierBase).version;
+   } catch (er) {
+    return null;
+   }
+  };
+  module.exports = inc;
+ },
+ 3872: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const lt = (a, b, loose) => compare(a, b, loose) < 0;
+  module.exports = lt;
+ },
+ 6717: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const lte = (a, b, loose) => compare(a, b, loose) <= 0;
+  module.exports = lte;
+ },
+ 8511: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const major = (a, loose) => new SemVer(a, loose).major;
+  module.exports = major;
+ },
+ 2603: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const minor = (a, loose) => new SemVer(a, loose).minor;
+  module.exports = minor;
+ },
+ 4974: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const neq = (a, b, loose) => compare(a, b, loose) !== 0;
+  module.exports = neq;
+ },
+ 6353: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const parse = (version, options, throwErrors = false) => {
+   if (version instanceof SemVer) return version;
+   try {
+    return new SemVer(version, options);
+   } catch (er) {
+    if (!throwErrors) return null;
+    throw er;
+   }
+  };
+  module.exports = parse;
+ },
+ 8756: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const patch = (a, loose) => new SemVer(a, loose).patch;
+  module.exports = patch;
+ },
+ 5714: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const parse = __nccwpck_require__(6353);
+  const prerelease = (version, options) => {
+   const parsed = parse(version, options);
+   return parsed && parsed.prerelease.length ? parsed.prerelease : null;
+  };
+  module.exports = prerelease;
+ },
+ 2173: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compare = __nccwpck_require__(8469);
+  const rcompare = (a, b, loose) => compare(b, a, loose);
+  module.exports = rcompare;
+ },
+ 7192: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compareBuild = __nccwpck_require__(7648);
+  const rsort = (list, loose) => list.sort((a, b) => compareBuild(b, a, loose));
+  module.exports = rsort;
+ },
+ 8011: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const Range = __nccwpck_require__(6782);
+  const satisfies = (version, range, options) => {
+   try {
+    range = new Range(range, options);
+   } catch (er) {
+    return false;
+   }
+   return range.test(version);
+  };
+  module.exports = satisfies;
+ },
+ 9872: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const compareBuild = __nccwpck_require__(7648);
+  const sort = (list, loose) => list.sort((a, b) => compareBuild(a, b, loose));
+  module.exports = sort;
+ },
+ 6114: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const parse = __nccwpck_require__(6353);
+  const constants = __nccwpck_require__(5101);
+  const SemVer = __nccwpck_require__(7163);
+  const truncate = (version, truncation, options) => {
+   if (!constants.RELEASE_TYPES.includes(truncation)) return null;
+   const clonedVersion = cloneInputVersion(version, options);
+   return clonedVersion && doTruncation(clonedVersion, truncation);
+  };
+  const cloneInputVersion = (version, options) => {
+   const versionStringToParse = version instanceof SemVer ? version.version : version;
+   return parse(versionStringToParse, options);
+  };
+  const doTruncation = (version, truncation) => {
+   if (isPrerelease(truncation)) return version.version;
+   version.prerelease = [];
+   switch (truncation) {
+   case "major":
+    version.minor = 0;
+    version.patch = 0;
+    break;
+
+   case "minor":
+    version.patch = 0;
+    break;
+   }
+   return version.format();
+  };
+  const isPrerelease = type => type.startsWith("pre");
+  module.exports = truncate;
+ },
+ 8780: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const parse = __nccwpck_require__(6353);
+  const valid = (version, options) => {
+   const v = parse(version, options);
+   return v ? v.version : null;
+  };
+  module.exports = valid;
+ },
+ 2088: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const internalRe = __nccwpck_require__(5471);
+  const constants = __nccwpck_require__(5101);
+  const SemVer = __nccwpck_require__(7163);
+  const identifiers = __nccwpck_require__(3348);
+  const parse = __nccwpck_require__(6353);
+  const valid = __nccwpck_require__(8780);
+  const clean = __nccwpck_require__(1799);
+  const inc = __nccwpck_require__(2338);
+  const diff = __nccwpck_require__(711);
+  const major = __nccwpck_require__(8511);
+  const minor = __nccwpck_require__(2603);
+  const patch = __nccwpck_require__(8756);
+  const prerelease = __nccwpck_require__(5714);
+  const compare = __nccwpck_require__(8469);
+  const rcompare = __nccwpck_require__(2173);
+  const compareLoose = __nccwpck_require__(6874);
+  const compareBuild = __nccwpck_require__(7648);
+  const sort = __nccwpck_require__(9872);
+  const rsort = __nccwpck_require__(7192);
+  const gt = __nccwpck_require__(6599);
+  const lt = __nccwpck_require__(3872);
+  const eq = __nccwpck_require__(5082);
+  const neq = __nccwpck_require__(4974);
+  const gte = __nccwpck_require__(1236);
+  const lte = __nccwpck_require__(6717);
+  const cmp = __nccwpck_require__(8646);
+  const coerce = __nccwpck_require__(5385);
+  const truncate = __nccwpck_require__(6114);
+  const Comparator = __nccwpck_require__(9379);
+  const Range = __nccwpck_require__(6782);
+  const satisfies = __nccwpck_require__(8011);
+  const toComparators = __nccwpck_require__(4750);
+  const maxSatisfying = __nccwpck_require__(5574);
+  const minSatisfying = __nccwpck_require__(8595);
+  const minVersion = __nccwpck_require__(1866);
+  const validRange = __nccwpck_require__(4737);
+  const outside = __nccwpck_require__(280);
+  const gtr = __nccwpck_require__(2276);
+  const ltr = __nccwpck_require__(5213);
+  const intersects = __nccwpck_require__(3465);
+  const simplifyRange = __nccwpck_require__(2028);
+  const subset = __nccwpck_require__(1489);
+  module.exports = {
+   parse: parse,
+   valid: valid,
+   clean: clean,
+   inc: inc,
+   diff: diff,
+   major: major,
+   minor: minor,
+   patch: patch,
+   prerelease: prerelease,
+   compare: compare,
+   rcompare: rcompare,
+   compareLoose: compareLoose,
+   compareBuild: compareBuild,
+   sort: sort,
+   rsort: rsort,
+   gt: gt,
+   lt: lt,
+   eq: eq,
+   neq: neq,
+   gte: gte,
+   lte: lte,
+   cmp: cmp,
+   coerce: coerce,
+   truncate: truncate,
+   Comparator: Comparator,
+   Range: Range,
+   satisfies: satisfies,
+   toComparators: toComparators,
+   maxSatisfying: maxSatisfying,
+   minSatisfying: minSatisfying,
+   minVersion: minVersion,
+   validRange: validRange,
+   outside: outside,
+   gtr: gtr,
+   ltr: ltr,
+   intersects: intersects,
+   simplifyRange: simplifyRange,
+   subset: subset,
+   SemVer: SemVer,
+   re: internalRe.re,
+   src: internalRe.src,
+   tokens: internalRe.t,
+   SEMVER_SPEC_VERSION: constants.SEMVER_SPEC_VERSION,
+   RELEASE_TYPES: constants.RELEASE_TYPES,
+   compareIdentifiers: identifiers.compareIdentifiers,
+   rcompareIdentifiers: identifiers.rcompareIdentifiers
+  };
+ },
+ 5101: module => {
+  const SEMVER_SPEC_VERSION = "2.0.0";
+  const MAX_LENGTH = 256;
+  const MAX_SAFE_INTEGER = Number.MAX_SAFE_INTEGER || 9007199254740991;
+  const MAX_SAFE_COMPONENT_LENGTH = 16;
+  const MAX_SAFE_BUILD_LENGTH = MAX_LENGTH - 6;
+  const WHITESPACE_CHARACTERS = [ "\t", "\n", "\v", "\f", "\r", " ", " ", " ", " ", " ", " ", " ", " ", " ", " ", " ", " ", " ", " ", "\u2028", "\u2029", " ", " ", "　", "\ufeff" ];
+  const RELEASE_TYPES = [ "major", "premajor", "minor", "preminor", "patch", "prepatch", "prerelease" ];
+  module.exports = {
+   MAX_LENGTH: MAX_LENGTH,
+   MAX_SAFE_COMPONENT_LENGTH: MAX_SAFE_COMPONENT_LENGTH,
+   MAX_SAFE_BUILD_LENGTH: MAX_SAFE_BUILD_LENGTH,
+   MAX_SAFE_INTEGER: MAX_SAFE_INTEGER,
+   WHITESPACE_CHARACTERS: WHITESPACE_CHARACTERS,
+   RELEASE_TYPES: RELEASE_TYPES,
+   SEMVER_SPEC_VERSION: SEMVER_SPEC_VERSION,
+   FLAG_INCLUDE_PRERELEASE: 1,
+   FLAG_LOOSE: 2
+  };
+ },
+ 1159: module => {
+  const debug = typeof process === "object" && process.env && process.env.NODE_DEBUG && /\bsemver\b/i.test(process.env.NODE_DEBUG) ? (...args) => console.error("SEMVER", ...args) : () => {};
+  module.exports = debug;
+ },
+ 3348: module => {
+  const numeric = /^[0-9]+$/;
+  const compareIdentifiers = (a, b) => {
+   if (typeof a === "number" && typeof b === "number") return a === b ? 0 : a < b ? -1 : 1;
+   const anum = numeric.test(a);
+   const bnum = numeric.test(b);
+   if (anum && bnum) {
+    a = +a;
+    b = +b;
+   }
+   return a === b ? 0 : anum && !bnum ? -1 : bnum && !anum ? 1 : a < b ? -1 : 1;
+  };
+  const rcompareIdentifiers = (a, b) => compareIdentifiers(b, a);
+  module.exports = {
+   compareIdentifiers: compareIdentifiers,
+   rcompareIdentifiers: rcompareIdentifiers
+  };
+ },
+ 1383: module => {
+  class LRUCache {
+   constructor() {
+    this.max = 1e3;
+    this.map = new Map;
+   }
+   get(key) {
+    const value = this.map.get(key);
+    if (value === void 0) return; else {
+     this.map.delete(key);
+     this.map.set(key, value);
+     return value;
+    }
+   }
+   delete(key) {
+    return this.map.delete(key);
+   }
+   set(key, value) {
+    const deleted = this.delete(key);
+    if (!deleted && value !== void 0) {
+     if (this.map.size >= this.max) {
+      const firstKey = this.map.keys().next().value;
+      this.delete(firstKey);
+     }
+     this.map.set(key, value);
+    }
+    return this;
+   }
+  }
+  module.exports = LRUCache;
+ },
+ 356: module => {
+  const looseOption = Object.freeze({
+   loose: true
+  });
+  const emptyOpts = Object.freeze({});
+  const parseOptions = options => {
+   if (!options) return emptyOpts;
+   if (typeof options !== "object") return looseOption;
+   return options;
+  };
+  module.exports = parseOptions;
+ },
+ 5471: (module, exports, __nccwpck_require__) => {
+  const {MAX_SAFE_COMPONENT_LENGTH: MAX_SAFE_COMPONENT_LENGTH, MAX_SAFE_BUILD_LENGTH: MAX_SAFE_BUILD_LENGTH, MAX_LENGTH: MAX_LENGTH} = __nccwpck_require__(5101);
+  const debug = __nccwpck_require__(1159);
+  exports = module.exports = {};
+  const re = exports.re = [];
+  const safeRe = exports.safeRe = [];
+  const src = exports.src = [];
+  const safeSrc = exports.safeSrc = [];
+  const t = exports.t = {};
+  let R = 0;
+  const LETTERDASHNUMBER = "[a-zA-Z0-9-]";
+  const safeRegexReplacements = [ [ "\\s", 1 ], [ "\\d", MAX_LENGTH ], [ LETTERDASHNUMBER, MAX_SAFE_BUILD_LENGTH ] ];
+  const makeSafeRegex = value => {
+   for (const [token, max] of safeRegexReplacements) value = value.split(`${token}*`).join(`${token}{0,${max}}`).split(`${token}+`).join(`${token}{1,${max}}`);
+   return value;
+  };
+  const createToken = (name, value, isGlobal) => {
+   const safe = makeSafeRegex(value);
+   const index = R++;
+   debug(name, index, value);
+   t[name] = index;
+   src[index] = value;
+   safeSrc[index] = safe;
+   re[index] = new RegExp(value, isGlobal ? "g" : void 0);
+   safeRe[index] = new RegExp(safe, isGlobal ? "g" : void 0);
+  };
+  createToken("NUMERICIDENTIFIER", "0|[1-9]\\d*");
+  createToken("NUMERICIDENTIFIERLOOSE", "\\d+");
+  createToken("NONNUMERICIDENTIFIER", `\\d*[a-zA-Z-]${LETTERDASHNUMBER}*`);
+  createToken("MAINVERSION", `(${src[t.NUMERICIDENTIFIER]})\\.` + `(${src[t.NUMERICIDENTIFIER]})\\.` + `(${src[t.NUMERICIDENTIFIER]})`);
+  createToken("MAINVERSIONLOOSE", `(${src[t.NUMERICIDENTIFIERLOOSE]})\\.` + `(${src[t.NUMERICIDENTIFIERLOOSE]})\\.` + `(${src[t.NUMERICIDENTIFIERLOOSE]})`);
+  createToken("PRERELEASEIDENTIFIER", `(?:${src[t.NONNUMERICIDENTIFIER]}|${src[t.NUMERICIDENTIFIER]})`);
+  createToken("PRERELEASEIDENTIFIERLOOSE", `(?:${src[t.NONNUMERICIDENTIFIER]}|${src[t.NUMERICIDENTIFIERLOOSE]})`);
+  createToken("PRERELEASE", `(?:-(${src[t.PRERELEASEIDENTIFIER]}(?:\\.${src[t.PRERELEASEIDENTIFIER]})*))`);
+  createToken("PRERELEASELOOSE", `(?:-?(${src[t.PRERELEASEIDENTIFIERLOOSE]}(?:\\.${src[t.PRERELEASEIDENTIFIERLOOSE]})*))`);
+  createToken("BUILDIDENTIFIER", `${LETTERDASHNUMBER}+`);
+  createToken("BUILD", `(?:\\+(${src[t.BUILDIDENTIFIER]}(?:\\.${src[t.BUILDIDENTIFIER]})*))`);
+  createToken("FULLPLAIN", `v?${src[t.MAINVERSION]}${src[t.PRERELEASE]}?${src[t.BUILD]}?`);
+  createToken("FULL", `^${src[t.FULLPLAIN]}$`);
+  createToken("LOOSEPLAIN", `[v=\\s]*${src[t.MAINVERSIONLOOSE]}${src[t.PRERELEASELOOSE]}?${src[t.BUILD]}?`);
+  createToken("LOOSE", `^${src[t.LOOSEPLAIN]}$`);
+  createToken("GTLT", "((?:<|>)?=?)");
+  createToken("XRANGEIDENTIFIERLOOSE", `${src[t.NUMERICIDENTIFIERLOOSE]}|x|X|\\*`);
+  createToken("XRANGEIDENTIFIER", `${src[t.NUMERICIDENTIFIER]}|x|X|\\*`);
+  createToken("XRANGEPLAIN", `[v=\\s]*(${src[t.XRANGEIDENTIFIER]})` + `(?:\\.(${src[t.XRANGEIDENTIFIER]})` + `(?:\\.(${src[t.XRANGEIDENTIFIER]})` + `(?:${src[t.PRERELEASE]})?${src[t.BUILD]}?` + `)?)?`);
+  createToken("XRANGEPLAINLOOSE", `[v=\\s]*(${src[t.XRANGEIDENTIFIERLOOSE]})` + `(?:\\.(${src[t.XRANGEIDENTIFIERLOOSE]})` + `(?:\\.(${src[t.XRANGEIDENTIFIERLOOSE]})` + `(?:${src[t.PRERELEASELOOSE]})?${src[t.BUILD]}?` + `)?)?`);
+  createToken("XRANGE", `^${src[t.GTLT]}\\s*${src[t.XRANGEPLAIN]}$`);
+  createToken("XRANGELOOSE", `^${src[t.GTLT]}\\s*${src[t.XRANGEPLAINLOOSE]}$`);
+  createToken("COERCEPLAIN", `${"(^|[^\\d])" + "(\\d{1,"}${MAX_SAFE_COMPONENT_LENGTH}})` + `(?:\\.(\\d{1,${MAX_SAFE_COMPONENT_LENGTH}}))?` + `(?:\\.(\\d{1,${MAX_SAFE_COMPONENT_LENGTH}}))?`);
+  createToken("COERCE", `${src[t.COERCEPLAIN]}(?:$|[^\\d])`);
+  createToken("COERCEFULL", src[t.COERCEPLAIN] + `(?:${src[t.PRERELEASE]})?` + `(?:${src[t.BUILD]})?` + `(?:$|[^\\d])`);
+  createToken("COERCERTL", src[t.COERCE], true);
+  createToken("COERCERTLFULL", src[t.COERCEFULL], true);
+  createToken("LONETILDE", "(?:~>?)");
+  createToken("TILDETRIM", `(\\s*)${src[t.LONETILDE]}\\s+`, true);
+  exports.tildeTrimReplace = "$1~";
+  createToken("TILDE", `^${src[t.LONETILDE]}${src[t.XRANGEPLAIN]}$`);
+  createToken("TILDELOOSE", `^${src[t.LONETILDE]}${src[t.XRANGEPLAINLOOSE]}$`);
+  createToken("LONECARET", "(?:\\^)");
+  createToken("CARETTRIM", `(\\s*)${src[t.LONECARET]}\\s+`, true);
+  exports.caretTrimReplace = "$1^";
+  createToken("CARET", `^${src[t.LONECARET]}${src[t.XRANGEPLAIN]}$`);
+  createToken("CARETLOOSE", `^${src[t.LONECARET]}${src[t.XRANGEPLAINLOOSE]}$`);
+  createToken("COMPARATORLOOSE", `^${src[t.GTLT]}\\s*(${src[t.LOOSEPLAIN]})$|^$`);
+  createToken("COMPARATOR", `^${src[t.GTLT]}\\s*(${src[t.FULLPLAIN]})$|^$`);
+  createToken("COMPARATORTRIM", `(\\s*)${src[t.GTLT]}\\s*(${src[t.LOOSEPLAIN]}|${src[t.XRANGEPLAIN]})`, true);
+  exports.comparatorTrimReplace = "$1$2$3";
+  createToken("HYPHENRANGE", `^\\s*(${src[t.XRANGEPLAIN]})` + `\\s+-\\s+` + `(${src[t.XRANGEPLAIN]})` + `\\s*$`);
+  createToken("HYPHENRANGELOOSE", `^\\s*(${src[t.XRANGEPLAINLOOSE]})` + `\\s+-\\s+` + `(${src[t.XRANGEPLAINLOOSE]})` + `\\s*$`);
+  createToken("STAR", "(<|>)?=?\\s*\\*");
+  createToken("GTE0", "^\\s*>=\\s*0\\.0\\.0\\s*$");
+  createToken("GTE0PRE", "^\\s*>=\\s*0\\.0\\.0-0\\s*$");
+ },
+ 9737: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const {MAX_LENGTH: MAX_LENGTH, MAX_SAFE_BUILD_LENGTH: MAX_SAFE_BUILD_LENGTH, WHITESPACE_CHARACTERS: WHITESPACE_CHARACTERS} = __nccwpck_require__(5101);
+  const whitespace = new Uint8Array(65536);
+  for (const char of WHITESPACE_CHARACTERS) whitespace[char.charCodeAt(0)] = 1;
+  const isWhitespace = char => char !== void 0 && whitespace[char.charCodeAt(0)] === 1;
+  const isVersionPrefix = char => char === "v" || char === "=" || isWhitespace(char);
+  const isDigit = char => char !== void 0 && char >= "0" && char <= "9";
+  const isLetter = char => char !== void 0 && (char >= "a" && char <= "z" || char >= "A" && char <= "Z");
+  const isIdentifierCharacter = char => isDigit(char) || isLetter(char) || char === "-";
+  const isVersionStart = char => isDigit(char) || char === "x" || char === "X" || char === "*";
+  const findDigitsEndIndex = (range, start, limit, digitRuns) => {
+   if (!isDigit(range[start])) return start;
+   if (start >= digitRuns.start && start < digitRuns.end) return Math.min(start + limit, digitRuns.end);
+   if (start >= digitRuns.previousStart && start < digitRuns.previousEnd) return Math.min(start + limit, digitRuns.previousEnd);
+   let end = start + 1;
+   while (isDigit(range[end])) end++;
+   digitRuns.previousStart = digitRuns.start;
+   digitRuns.previousEnd = digitRuns.end;
+   digitRuns.start = start;
+   digitRuns.end = end;
+   return Math.min(start + limit, end);
+  };
+  const findVersionNumberEndIndex = (range, start, loose, digitRuns) => {
+   if (!loose && range[start] === "0") return start + 1;
+   return findDigitsEndIndex(range, start, loose ? MAX_LENGTH : MAX_LENGTH + 1, digitRuns);
+  };
+  const findPrereleaseIdentifierEndIndex = (range, start, loose, digitRuns) => {
+   const digitsEnd = findDigitsEndIndex(range, start, MAX_LENGTH, digitRuns);
+   if (isLetter(range[digitsEnd]) || range[digitsEnd] === "-") {
+    let end = digitsEnd + 1;
+    const limit = end + MAX_SAFE_BUILD_LENGTH;
+    while (end < limit && isIdentifierCharacter(range[end])) end++;
+    return end;
+   }
+   return findVersionNumberEndIndex(range, start, loose, digitRuns);
+  };
+  const findPrereleaseEndIndex = (range, start, loose, digitRuns) => {
+   const hyphen = range[start] === "-";
+   if (!loose && !hyphen) return start;
+   const identifierStart = start + (hyphen ? 1 : 0);
+   let end = findPrereleaseIdentifierEndIndex(range, identifierStart, loose, digitRuns);
+   if (end === identifierStart) {
+    if (!loose || !hyphen) return start;
+    end = findPrereleaseIdentifierEndIndex(range, start, loose, digitRuns);
+   }
+   while (range[end] === ".") {
+    const next = findPrereleaseIdentifierEndIndex(range, end + 1, loose, digitRuns);
+    if (next === end + 1) break;
+    end = next;
+   }
+   return end;
+  };
+  const findBuildIdentifierEndIndex = (range, start) => {
+   let end = start;
+   while (end - start < MAX_SAFE_BUILD_LENGTH && isIdentifierCharacter(range[end])) end++;
+   return end;
+  };
+  const findBuildEndIndex = (range, start) => {
+   if (range[start] !== "+") return start;
+   let end = findBuildIdentifierEndIndex(range, start + 1);
+   if (end === start + 1) return start;
+   while (range[end] === ".") {
+    const next = findBuildIdentifierEndIndex(range, end + 1);
+    if (next === end + 1) break;
+    end = next;
+   }
+   return end;
+  };
+  const findLooseFullVersionEndIndex = (range, start, digitRuns) => {
+   let end = start;
+   for (let component = 0; component < 3; component++) {
+    const next = findVersionNumberEndIndex(range, end, true, digitRuns);
+    if (next === end) return start;
+    end = next;
+    if (component < 2) {
+     if (range[end] !== ".") return start;
+     end++;
+    }
+   }
+   const prereleaseEnd = findPrereleaseEndIndex(range, end, true, digitRuns);
+   return findBuildEndIndex(range, prereleaseEnd);
+  };
+  const findPartialVersionComponentEndIndex = (range, start, digitRuns) => {
+   if (isDigit(range[start])) return findVersionNumberEndIndex(range, start, false, digitRuns);
+   return isVersionStart(range[start]) ? start + 1 : start;
+  };
+  const findPartialVersionEndIndex = (range, start, digitRuns) => {
+   let end = findPartialVersionComponentEndIndex(range, start, digitRuns);
+   for (let component = 0; component < 2; component++) {
+    if (range[end] !== ".") return end;
+    const next = findPartialVersionComponentEndIndex(range, end + 1, digitRuns);
+    if (next === end + 1) return end;
+    end = next;
+   }
+   const prereleaseEnd = findPrereleaseEndIndex(range, end, false, digitRuns);
+   return findBuildEndIndex(range, prereleaseEnd);
+  };
+  const findVersionEndIndex = (range, start, digitRuns) => {
+   const fullVersionEnd = findLooseFullVersionEndIndex(range, start, digitRuns);
+   return fullVersionEnd !== start ? fullVersionEnd : findPartialVersionEndIndex(range, start, digitRuns);
+  };
+  const findRemovableWhitespaceIndex = (range, matchStart) => {
+   let position = matchStart;
+   if (isWhitespace(range[position])) position++;
+   if (range[position] === "<" || range[position] === ">") position++;
+   if (range[position] === "=") position++;
+   return isWhitespace(range[position]) ? position : -1;
+  };
+  const trimComparatorWhitespace = range => {
+   let result = "";
+   let copyFrom = 0;
+   let cursor = 0;
+   const digitRuns = {
+    start: -1,
+    end: -1,
+    previousStart: -1,
+    previousEnd: -1
+   };
+   while (cursor < range.length) {
+    const matchStart = cursor;
+    if (range[cursor] === "<" || range[cursor] === ">") cursor++; else if (!isVersionPrefix(range[cursor]) && !isVersionStart(range[cursor])) {
+     cursor++;
+     continue;
+    }
+    while (cursor < range.length && isVersionPrefix(range[cursor])) cursor++;
+    if (!isVersionStart(range[cursor])) continue;
+    const whitespacePosition = findRemovableWhitespaceIndex(range, matchStart);
+    if (whitespacePosition !== -1) {
+     result += range.slice(copyFrom, whitespacePosition);
+     copyFrom = whitespacePosition + 1;
+    }
+    cursor = findVersionEndIndex(range, cursor, digitRuns);
+   }
+   return result + range.slice(copyFrom);
+  };
+  module.exports = trimComparatorWhitespace;
+ },
+ 2276: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const outside = __nccwpck_require__(280);
+  const gtr = (version, range, options) => outside(version, range, ">", options);
+  module.exports = gtr;
+ },
+ 3465: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const Range = __nccwpck_require__(6782);
+  const intersects = (r1, r2, options) => {
+   r1 = new Range(r1, options);
+   r2 = new Range(r2, options);
+   return r1.intersects(r2, options);
+  };
+  module.exports = intersects;
+ },
+ 5213: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const outside = __nccwpck_require__(280);
+  const ltr = (version, range, options) => outside(version, range, "<", options);
+  module.exports = ltr;
+ },
+ 5574: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const Range = __nccwpck_require__(6782);
+  const maxSatisfying = (versions, range, options) => {
+   let max = null;
+   let maxSV = null;
+   let rangeObj = null;
+   try {
+    rangeObj = new Range(range, options);
+   } catch (er) {
+    return null;
+   }
+   versions.forEach(v => {
+    if (rangeObj.test(v)) if (!max || maxSV.compare(v) === -1) {
+     max = v;
+     maxSV = new SemVer(max, options);
+    }
+   });
+   return max;
+  };
+  module.exports = maxSatisfying;
+ },
+ 8595: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const Range = __nccwpck_require__(6782);
+  const minSatisfying = (versions, range, options) => {
+   let min = null;
+   let minSV = null;
+   let rangeObj = null;
+   try {
+    rangeObj = new Range(range, options);
+   } catch (er) {
+    return null;
+   }
+   versions.forEach(v => {
+    if (rangeObj.test(v)) if (!min || minSV.compare(v) === 1) {
+     min = v;
+     minSV = new SemVer(min, options);
+    }
+   });
+   return min;
+  };
+  module.exports = minSatisfying;
+ },
+ 1866: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const Range = __nccwpck_require__(6782);
+  const gt = __nccwpck_require__(6599);
+  const minVersion = (range, loose) => {
+   range = new Range(range, loose);
+   let minver = new SemVer("0.0.0");
+   if (range.test(minver)) return minver;
+   minver = new SemVer("0.0.0-0");
+   if (range.test(minver)) return minver;
+   minver = null;
+   for (let i = 0; i < range.set.length; ++i) {
+    const comparators = range.set[i];
+    let setMin = null;
+    comparators.forEach(comparator => {
+     const compver = new SemVer(comparator.semver.version);
+     switch (comparator.operator) {
+     case ">":
+      if (compver.prerelease.length === 0) compver.patch++; else compver.prerelease.push(0);
+      compver.raw = compver.format();
+
+     case "":
+     case ">=":
+      if (!setMin || gt(compver, setMin)) setMin = compver;
+      break;
+
+     case "<":
+     case "<=":
+      break;
+
+     default:
+      throw new Error(`Unexpected operation: ${comparator.operator}`);
+     }
+    });
+    if (setMin && (!minver || gt(minver, setMin))) minver = setMin;
+   }
+   if (minver && range.test(minver)) return minver;
+   return null;
+  };
+  module.exports = minVersion;
+ },
+ 280: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const SemVer = __nccwpck_require__(7163);
+  const Comparator = __nccwpck_require__(9379);
+  const {ANY: ANY} = Comparator;
+  const Range = __nccwpck_require__(6782);
+  const satisfies = __nccwpck_require__(8011);
+  const gt = __nccwpck_require__(6599);
+  const lt = __nccwpck_require__(3872);
+  const lte = __nccwpck_require__(6717);
+  const gte = __nccwpck_require__(1236);
+  const outside = (version, range, hilo, options) => {
+   version = new SemVer(version, options);
+   range = new Range(range, options);
+   let gtfn, ltefn, ltfn, comp, ecomp;
+   switch (hilo) {
+   case ">":
+    gtfn = gt;
+    ltefn = lte;
+    ltfn = lt;
+    comp = ">";
+    ecomp = ">=";
+    break;
+
+   case "<":
+    gtfn = lt;
+    ltefn = gte;
+    ltfn = gt;
+    comp = "<";
+    ecomp = "<=";
+    break;
+
+   default:
+    throw new TypeError('Must provide a hilo val of "<" or ">"');
+   }
+   if (satisfies(version, range, options)) return false;
+   for (let i = 0; i < range.set.length; ++i) {
+    const comparators = range.set[i];
+    let high = null;
+    let low = null;
+    comparators.forEach(comparator => {
+     if (comparator.semver === ANY) comparator = new Comparator(">=0.0.0");
+     high = high || comparator;
+     low = low || comparator;
+     if (gtfn(comparator.semver, high.semver, options)) high = comparator; else if (ltfn(comparator.semver, low.semver, options)) low = comparator;
+    });
+    if (high.operator === comp || high.operator === ecomp) return false;
+    if ((!low.operator || low.operator === comp) && ltefn(version, low.semver)) return false; else if (low.operator === ecomp && ltfn(version, low.semver)) return false;
+   }
+   return true;
+  };
+  module.exports = outside;
+ },
+ 2028: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const satisfies = __nccwpck_require__(8011);
+  const compare = __nccwpck_require__(8469);
+  module.exports = (versions, range, options) => {
+   const set = [];
+   let first = null;
+   let prev = null;
+   const v = versions.sort((a, b) => compare(a, b, options));
+   for (const version of v) {
+    const included = satisfies(version, range, options);
+    if (included) {
+     prev = version;
+     if (!first) first = version;
+    } else {
+     if (prev) set.push([ first, prev ]);
+     prev = null;
+     first = null;
+    }
+   }
+   if (first) set.push([ first, null ]);
+   const ranges = [];
+   for (const [min, max] of set) if (min === max) ranges.push(min); else if (!max && min === v[0]) ranges.push("*"); else if (!max) ranges.push(`>=${min}`); else if (min === v[0]) ranges.push(`<=${max}`); else ranges.push(`${min} - ${max}`);
+   const simplified = ranges.join(" || ");
+   const original = typeof range.raw === "string" ? range.raw : String(range);
+   return simplified.length < original.length ? simplified : range;
+  };
+ },
+ 1489: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const Range = __nccwpck_require__(6782);
+  const Comparator = __nccwpck_require__(9379);
+  const {ANY: ANY} = Comparator;
+  const satisfies = __nccwpck_require__(8011);
+  const compare = __nccwpck_require__(8469);
+  const subset = (sub, dom, options = {}) => {
+   if (sub === dom) return true;
+   sub = new Range(sub, options);
+   dom = new Range(dom, options);
+   let sawNonNull = false;
+   OUTER: for (const simpleSub of sub.set) {
+    for (const simpleDom of dom.set) {
+     const isSub = simpleSubset(simpleSub, simpleDom, options);
+     sawNonNull = sawNonNull || isSub !== null;
+     if (isSub) continue OUTER;
+    }
+    if (sawNonNull) return false;
+   }
+   return true;
+  };
+  const minimumVersionWithPreRelease = [ new Comparator(">=0.0.0-0") ];
+  const minimumVersion = [ new Comparator(">=0.0.0") ];
+  const simpleSubset = (sub, dom, options) => {
+   if (sub === dom) return true;
+   if (sub.length === 1 && sub[0].semver === ANY) if (dom.length === 1 && dom[0].semver === ANY) return true; else if (options.includePrerelease) sub = minimumVersionWithPreRelease; else sub = minimumVersion;
+   if (dom.length === 1 && dom[0].semver === ANY) if (options.includePrerelease) return true; else dom = minimumVersion;
+   const eqSet = new Set;
+   let gt, lt;
+   for (const c of sub) if (c.operator === ">" || c.operator === ">=") gt = higherGT(gt, c, options); else if (c.operator === "<" || c.operator === "<=") lt = lowerLT(lt, c, options); else eqSet.add(c.semver);
+   if (eqSet.size > 1) return null;
+   let gtltComp;
+   if (gt && lt) {
+    gtltComp = compare(gt.semver, lt.semver, options);
+    if (gtltComp > 0) return null; else if (gtltComp === 0 && (gt.operator !== ">=" || lt.operator !== "<=")) return null;
+   }
+   for (const eq of eqSet) {
+    if (gt && !satisfies(eq, String(gt), options)) return null;
+    if (lt && !satisfies(eq, String(lt), options)) return null;
+    for (const c of dom) if (!satisfies(eq, String(c), options)) return false;
+    return true;
+   }
+   let higher, lower;
+   let hasDomLT, hasDomGT;
+   let needDomLTPre = lt && !options.includePrerelease && lt.semver.prerelease.length ? lt.semver : false;
+   let needDomGTPre = gt && !options.includePrerelease && gt.semver.prerelease.length ? gt.semver : false;
+   if (needDomLTPre && needDomLTPre.prerelease.length === 1 && lt.operator === "<" && needDomLTPre.prerelease[0] === 0) needDomLTPre = false;
+   for (const c of dom) {
+    hasDomGT = hasDomGT || c.operator === ">" || c.operator === ">=";
+    hasDomLT = hasDomLT || c.operator === "<" || c.operator === "<=";
+    if (gt) {
+     if (needDomGTPre) if (c.semver.prerelease && c.semver.prerelease.length && c.semver.major === needDomGTPre.major && c.semver.minor === needDomGTPre.minor && c.semver.patch === needDomGTPre.patch) needDomGTPre = false;
+     if (c.operator === ">" || c.operator === ">=") {
+      higher = higherGT(gt, c, options);
+      if (higher === c && higher !== gt) return false;
+     } else if (gt.operator === ">=" && !c.test(gt.semver)) return false;
+    }
+    if (lt) {
+     if (needDomLTPre) if (c.semver.prerelease && c.semver.prerelease.length && c.semver.major === needDomLTPre.major && c.semver.minor === needDomLTPre.minor && c.semver.patch === needDomLTPre.patch) needDomLTPre = false;
+     if (c.operator === "<" || c.operator === "<=") {
+      lower = lowerLT(lt, c, options);
+      if (lower === c && lower !== lt) return false;
+     } else if (lt.operator === "<=" && !c.test(lt.semver)) return false;
+    }
+    if (!c.operator && (lt || gt) && gtltComp !== 0) return false;
+   }
+   if (gt && hasDomLT && !lt && gtltComp !== 0) return false;
+   if (lt && hasDomGT && !gt && gtltComp !== 0) return false;
+   if (needDomGTPre || needDomLTPre) return false;
+   return true;
+  };
+  const higherGT = (a, b, options) => {
+   if (!a) return b;
+   const comp = compare(a.semver, b.semver, options);
+   return comp > 0 ? a : comp < 0 ? b : b.operator === ">" && a.operator === ">=" ? b : a;
+  };
+  const lowerLT = (a, b, options) => {
+   if (!a) return b;
+   const comp = compare(a.semver, b.semver, options);
+   return comp < 0 ? a : comp > 0 ? b : b.operator === "<" && a.operator === "<=" ? b : a;
+  };
+  module.exports = subset;
+ },
+ 4750: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const Range = __nccwpck_require__(6782);
+  const toComparators = (range, options) => new Range(range, options).set.map(comp => comp.map(c => c.value).join(" ").trim().split(" "));
+  module.exports = toComparators;
+ },
+ 4737: (module, __unused_webpack_exports, __nccwpck_require__) => {
+  const Range = __nccwpck_require__(6782);
+  const validRange = (range, options) => {
+   try {
+    return new Range(range, options).range || "*";
+   } catch (er) {
+    return null;
+   }
+  };
+  module.exports = validRange;
+ },
  770: (module, __unused_webpack_exports, __nccwpck_require__) => {
-  __nccwpck_require__(218);
+  module.exports = __nccwpck_require__(218);
  },
  218: (__unused_webpack_module, exports, __nccwpck_require__) => {
   __nccwpck_require__(9278);
@@ -12,10 +1441,10 @@ var __webpack_modules__ = {
   var events = __nccwpck_require__(4434);
   __nccwpck_require__(2613);
   var util = __nccwpck_require__(9023);
-  0;
-  0;
-  0;
-  0;
+  exports.httpOverHttp = httpOverHttp;
+  exports.httpsOverHttp = httpsOverHttp;
+  exports.httpOverHttps = httpOverHttps;
+  exports.httpsOverHttps = httpsOverHttps;
   function httpOverHttp(options) {
    var agent = new TunnelingAgent(options);
    agent.request = http.request;
@@ -234,7 +1663,7 @@ var __webpack_modules__ = {
   0;
   0;
   0;
-  0;
+  module.exports.kT = ProxyAgent;
   0;
   0;
   0;
@@ -14076,15 +15505,15 @@ var __webpack_modules__ = {
   __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => {
    try {
     __nccwpck_require__.r(__webpack_exports__);
-    var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
+    var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
     var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9289);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(478);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(912);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
     const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
     (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
@@ -14130,7 +15559,7 @@ var __webpack_modules__ = {
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7496);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(912);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
      deploy: "Roll out an image that the registry has already: the release without build and tests"
@@ -14200,7 +15629,7 @@ var __webpack_modules__ = {
    oD: () => runnerSink,
    sd: () => tellRunner
   });
-  var core = __nccwpck_require__(3360);
+  var core = __nccwpck_require__(6058);
   var table = __nccwpck_require__(1434);
   var closing = __nccwpck_require__(4949);
   var kubernetes_workload = __nccwpck_require__(4339);
@@ -14480,16 +15909,20 @@ var __webpack_modules__ = {
     return wrong === void 0 ? given : new Problem(`has "${wrong}"; it takes ${choices.join(" and ")}`);
    };
   }
-  const graces = value => {
-   const found = {};
-   for (const word of words(value)) {
-    const [reason, time, ...rest] = word.split("=");
-    const length = duration(time ?? "");
-    if (!reason || rest.length > 0 || length instanceof Problem) return new Problem(`has "${word}", which is not of the form reason=duration`);
-    found[reason] = length;
-   }
-   return found;
-  };
+  function graces(...troubles) {
+   return value => {
+    const found = {};
+    for (const word of words(value)) {
+     const [name = "", time = "", ...rest] = word.split("=");
+     const trouble = troubles.find(one => one.toLowerCase() === name.toLowerCase());
+     if (trouble === void 0) return new Problem(`has "${name}"; it takes ${troubles.join(", ")}`);
+     const length = duration(time);
+     if (rest.length > 0 || length instanceof Problem) return new Problem(`has "${word}", which is not of the form trouble=duration`);
+     found[trouble] = length;
+    }
+    return found;
+   };
+  }
  },
  1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -14499,6 +15932,7 @@ var __webpack_modules__ = {
   });
   var _readers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8090);
   const commands = [ "release", "deploy" ];
+  const troubles = [ "ImageNotFound", "ImagePull", "CannotStart", "ConfigMissing", "OutOfMemory", "CrashAfterReady", "Crash", "InitCrash", "PodRefused", "PodNotCreated", "Quota", "NoScaleUp", "ScalingUp", "Unschedulable", "MultiAttach", "Volume", "Sandbox", "NotReady", "ProgressDeadline" ];
   function option(declared) {
    return declared;
   }
@@ -14661,9 +16095,9 @@ var __webpack_modules__ = {
     on: everywhere
    }),
    grace: option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.qe,
-    help: "Patience with a trouble before the release is undone, code=duration (codes: docs/failures.md)",
-    example: "config-missing=60s",
+    read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),
+    help: "How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",
+    example: "ConfigMissing=60s",
     default: "",
     on: everywhere
    }),
@@ -14711,12 +16145,7 @@ var __webpack_modules__ = {
    }
   }
   async function openCluster(world, access) {
-   const kubectl = await world.processes.find("kubectl");
-   if (kubectl === void 0) fail({
-    code: "tool-missing",
-    sentence: "kubectl is not on PATH",
-    hint: "install kubectl (GitHub: azure/setup-kubectl) in a version near to the cluster’s"
-   });
+   const kubectl = await findKubectl(world);
    const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
@@ -14766,6 +16195,19 @@ var __webpack_modules__ = {
    } catch (error) {
     await close();
     throw unreachable(error instanceof Error ? error.message : String(error));
+   }
+  }
+  async function findKubectl(world) {
+   const missing = why => fail({
+    code: "tool-missing",
+    sentence: `kubectl is not on PATH${why}`,
+    hint: "install kubectl in a version near to the cluster’s"
+   });
+   try {
+    return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
+   } catch (error) {
+    if (error instanceof Failure) throw error;
+    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
    }
   }
   function shown(argument) {
@@ -17318,9 +18760,11 @@ var __webpack_modules__ = {
   function logPath(cluster, pod, container) {
    return `/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`;
   }
+  const mostTries = 2;
+  const againMs = 300;
   function looking({cluster: cluster, clock: clock, live: live, signal: signal}, look, onLog) {
    return new Promise((resolve, reject) => {
-    const asked = new Set;
+    const asked = new Map;
     let alarm = new AbortController;
     let due = false;
     let over = false;
@@ -17353,14 +18797,18 @@ var __webpack_modules__ = {
      alarm = new AbortController;
      if (lookAgainAt !== void 0) clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => {});
     };
-    const fetch = wanted => {
+    const fetch = async wanted => {
      const key = logKey(wanted);
-     if (asked.has(key)) return;
-     asked.add(key);
-     fetchLog(cluster, clock, wanted).then(lines => {
-      onLog(wanted, lines);
-      soon();
-     });
+     const tries = asked.get(key) ?? 0;
+     if (tries === 1 / 0) return;
+     asked.set(key, 1 / 0);
+     const lines = await fetchLog(cluster, clock, wanted);
+     const again = lines.length === 0 && tries < mostTries;
+     if (again) {
+      await clock.sleep(againMs, signal).catch(() => {});
+      asked.set(key, tries + 1);
+     } else onLog(wanted, lines);
+     soon();
     };
     const soon = () => {
      if (due || over) return;
@@ -19690,8 +21138,8 @@ var __webpack_modules__ = {
   __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => {
    try {
     __nccwpck_require__.r(__webpack_exports__);
-    var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(478);
+    var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7827);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
     if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_1__.a)(process.env).remove(folder);
     __webpack_async_result__();
@@ -19731,7 +21179,8 @@ var __webpack_modules__ = {
     ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__.T)(workload)}: ${(0, 
     _words_js__WEBPACK_IMPORTED_MODULE_0__.aW)(workload)}${took}`);
    }
-   for (const {object: object, did: did} of report.undone) ours(`${object} ${did}`);
+   const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__.T);
+   for (const {object: object, did: did} of report.undone) if (!told.includes(object)) ours(`${object}: ${did}`);
    const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.UD)(report);
    if (kept !== void 0) ours(kept);
    if (report.result === "deployed" && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
@@ -19974,47 +21423,47 @@ var __webpack_modules__ = {
    return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
   }
  },
- 478: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 7827: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    a: () => realFiles
   });
-  var external_node_fs_ = __nccwpck_require__(3024);
-  const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-  var external_node_os_ = __nccwpck_require__(8161);
-  var external_node_path_ = __nccwpck_require__(6760);
+  var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+  var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+  var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
+  var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
   function realFiles(env) {
    return {
     read: async path => {
      try {
-      return await (0, promises_namespaceObject.readFile)(path, "utf8");
+      return await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(path, "utf8");
      } catch (error) {
       if (isMissing(error)) return;
       throw error;
      }
     },
-    exists: path => (0, external_node_fs_.existsSync)(path),
-    isFolder: path => (0, external_node_fs_.statSync)(path, {
+    exists: path => (0, node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path),
+    isFolder: path => (0, node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path, {
      throwIfNoEntry: false
     })?.isDirectory() ?? false,
-    list: async path => (await (0, promises_namespaceObject.readdir)(path)).sort(),
-    privateFolder: () => (0, promises_namespaceObject.mkdtemp)((0, external_node_path_.join)(env["RUNNER_TEMP"] || (0, 
-    external_node_os_.tmpdir)(), "django-rollout-")),
-    socketFolder: () => (0, promises_namespaceObject.mkdtemp)((0, external_node_path_.join)((0, 
-    external_node_os_.tmpdir)(), "django-rollout-")),
+    list: async path => (await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(path)).sort(),
+    privateFolder: () => (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0, 
+    node_path__WEBPACK_IMPORTED_MODULE_3__.join)(env["RUNNER_TEMP"] || (0, node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), "django-rollout-")),
+    socketFolder: () => (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0, 
+    node_path__WEBPACK_IMPORTED_MODULE_3__.join)((0, node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), "django-rollout-")),
     writePrivate: async (path, text) => {
-     await (0, promises_namespaceObject.writeFile)(path, "", {
+     await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path, "", {
       mode: 384
      });
-     await (0, promises_namespaceObject.chmod)(path, 384);
-     await (0, promises_namespaceObject.writeFile)(path, text);
+     await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path, 384);
+     await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path, text);
     },
     write: async (path, text) => {
-     await (0, promises_namespaceObject.mkdir)((0, external_node_path_.dirname)(path), {
+     await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0, node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path), {
       recursive: true
      });
-     await (0, promises_namespaceObject.writeFile)(path, text);
+     await (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path, text);
     },
-    remove: path => (0, promises_namespaceObject.rm)(path, {
+    remove: path => (0, node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path, {
      recursive: true,
      force: true
     })
@@ -20025,7 +21474,7 @@ var __webpack_modules__ = {
    return code === "ENOENT" || code === "ENOTDIR";
   }
  },
- 912: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 7526: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    b: () => realWorld
   });
@@ -20049,7 +21498,7 @@ var __webpack_modules__ = {
     return () => clearInterval(timer);
    }
   };
-  var files = __nccwpck_require__(478);
+  var files = __nccwpck_require__(7827);
   var external_node_http_ = __nccwpck_require__(7067);
   const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
   function realNetwork() {
@@ -20127,7 +21576,7 @@ var __webpack_modules__ = {
     }
    };
   }
-  var exec = __nccwpck_require__(2876);
+  var lib_exec = __nccwpck_require__(5260);
   var external_node_child_process_ = __nccwpck_require__(1421);
   var external_node_fs_ = __nccwpck_require__(3024);
   var external_node_os_ = __nccwpck_require__(8161);
@@ -20189,7 +21638,7 @@ var __webpack_modules__ = {
      const path = find(tool, env);
      if (path === void 0) return missing(tool);
      try {
-      const {exitCode: exitCode, stdout: stdout, stderr: stderr} = await (0, exec.H)(quoted(path), [ ...args ], {
+      const {exitCode: exitCode, stdout: stdout, stderr: stderr} = await (0, lib_exec.H)(quoted(path), [ ...args ], {
        silent: true,
        ignoreReturnCode: true,
        env: variables(how.env),
@@ -20306,12 +21755,308 @@ var __webpack_modules__ = {
   function wordsOf(error) {
    return error instanceof Error ? error.message : String(error);
   }
+  var lib_core = __nccwpck_require__(6058);
+  var lib_io = __nccwpck_require__(8701);
+  var external_crypto_ = __nccwpck_require__(6982);
+  var external_fs_ = __nccwpck_require__(9896);
+  var node_modules_semver = __nccwpck_require__(2088);
+  var external_os_ = __nccwpck_require__(857);
+  __nccwpck_require__(5317);
+  void 0 && (void 0).__awaiter;
+  var external_path_ = __nccwpck_require__(6928);
+  var lib = __nccwpck_require__(4942);
+  const external_stream_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
+  var external_util_ = __nccwpck_require__(9023);
+  var external_assert_ = __nccwpck_require__(2613);
+  var retry_helper_awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
+   function adopt(value) {
+    return value instanceof P ? value : new P(function(resolve) {
+     resolve(value);
+    });
+   }
+   return new (P || (P = Promise))(function(resolve, reject) {
+    function fulfilled(value) {
+     try {
+      step(generator.next(value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function rejected(value) {
+     try {
+      step(generator["throw"](value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function step(result) {
+     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
+    }
+    step((generator = generator.apply(thisArg, _arguments || [])).next());
+   });
+  };
+  class RetryHelper {
+   constructor(maxAttempts, minSeconds, maxSeconds) {
+    if (maxAttempts < 1) throw new Error("max attempts should be greater than or equal to 1");
+    this.maxAttempts = maxAttempts;
+    this.minSeconds = Math.floor(minSeconds);
+    this.maxSeconds = Math.floor(maxSeconds);
+    if (this.minSeconds > this.maxSeconds) throw new Error("min seconds should be less than or equal to max seconds");
+   }
+   execute(action, isRetryable) {
+    return retry_helper_awaiter(this, void 0, void 0, function*() {
+     let attempt = 1;
+     while (attempt < this.maxAttempts) {
+      try {
+       return yield action();
+      } catch (err) {
+       if (isRetryable && !isRetryable(err)) throw err;
+       lib_core.pq(err.message);
+      }
+      const seconds = this.getSleepAmount();
+      lib_core.pq(`Waiting ${seconds} seconds before trying again`);
+      yield this.sleep(seconds);
+      attempt++;
+     }
+     return yield action();
+    });
+   }
+   getSleepAmount() {
+    return Math.floor(Math.random() * (this.maxSeconds - this.minSeconds + 1)) + this.minSeconds;
+   }
+   sleep(seconds) {
+    return retry_helper_awaiter(this, void 0, void 0, function*() {
+     return new Promise(resolve => setTimeout(resolve, seconds * 1e3));
+    });
+   }
+  }
+  var tool_cache_awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
+   function adopt(value) {
+    return value instanceof P ? value : new P(function(resolve) {
+     resolve(value);
+    });
+   }
+   return new (P || (P = Promise))(function(resolve, reject) {
+    function fulfilled(value) {
+     try {
+      step(generator.next(value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function rejected(value) {
+     try {
+      step(generator["throw"](value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function step(result) {
+     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
+    }
+    step((generator = generator.apply(thisArg, _arguments || [])).next());
+   });
+  };
+  class HTTPError extends Error {
+   constructor(httpStatusCode) {
+    super(`Unexpected HTTP response: ${httpStatusCode}`);
+    this.httpStatusCode = httpStatusCode;
+    Object.setPrototypeOf(this, new.target.prototype);
+   }
+  }
+  process.platform;
+  process.platform;
+  const userAgent = "actions/tool-cache";
+  function downloadTool(url, dest, auth, headers) {
+   return tool_cache_awaiter(this, void 0, void 0, function*() {
+    dest = dest || external_path_.join(_getTempDirectory(), external_crypto_.randomUUID());
+    yield lib_io.U$(external_path_.dirname(dest));
+    lib_core.Yz(`Downloading ${url}`);
+    lib_core.Yz(`Destination ${dest}`);
+    const maxAttempts = 3;
+    const minSeconds = _getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS", 10);
+    const maxSeconds = _getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS", 20);
+    const retryHelper = new RetryHelper(maxAttempts, minSeconds, maxSeconds);
+    return yield retryHelper.execute(() => tool_cache_awaiter(this, void 0, void 0, function*() {
+     return yield downloadToolAttempt(url, dest || "", auth, headers);
+    }), err => {
+     if (err instanceof HTTPError && err.httpStatusCode) if (err.httpStatusCode < 500 && err.httpStatusCode !== 408 && err.httpStatusCode !== 429) return false;
+     return true;
+    });
+   });
+  }
+  function downloadToolAttempt(url, dest, auth, headers) {
+   return tool_cache_awaiter(this, void 0, void 0, function*() {
+    if (external_fs_.existsSync(dest)) throw new Error(`Destination file path ${dest} already exists`);
+    const http = new lib.Qq(userAgent, [], {
+     allowRetries: false
+    });
+    if (auth) {
+     lib_core.Yz("set auth");
+     if (headers === void 0) headers = {};
+     headers.authorization = auth;
+    }
+    const response = yield http.get(url, headers);
+    if (response.message.statusCode !== 200) {
+     const err = new HTTPError(response.message.statusCode);
+     lib_core.Yz(`Failed to download from "${url}". Code(${response.message.statusCode}) Message(${response.message.statusMessage})`);
+     throw err;
+    }
+    const pipeline = external_util_.promisify(external_stream_namespaceObject.pipeline);
+    const responseMessageFactory = _getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY", () => response.message);
+    const readStream = responseMessageFactory();
+    let succeeded = false;
+    try {
+     yield pipeline(readStream, external_fs_.createWriteStream(dest));
+     lib_core.Yz("download complete");
+     succeeded = true;
+     return dest;
+    } finally {
+     if (!succeeded) {
+      lib_core.Yz("download failed");
+      try {
+       yield lib_io.Yz(dest);
+      } catch (err) {
+       lib_core.Yz(`Failed to delete '${dest}'. ${err.message}`);
+      }
+     }
+    }
+   });
+  }
+  function cacheFile(sourceFile, targetFile, tool, version, arch) {
+   return tool_cache_awaiter(this, void 0, void 0, function*() {
+    version = node_modules_semver.clean(version) || version;
+    arch = arch || external_os_.arch();
+    lib_core.Yz(`Caching tool ${tool} ${version} ${arch}`);
+    lib_core.Yz(`source file: ${sourceFile}`);
+    if (!external_fs_.statSync(sourceFile).isFile()) throw new Error("sourceFile is not a file");
+    const destFolder = yield _createToolPath(tool, version, arch);
+    const destPath = external_path_.join(destFolder, targetFile);
+    lib_core.Yz(`destination file ${destPath}`);
+    yield lib_io.cp(sourceFile, destPath);
+    _completeToolPath(tool, version, arch);
+    return destFolder;
+   });
+  }
+  function tool_cache_find(toolName, versionSpec, arch) {
+   if (!toolName) throw new Error("toolName parameter is required");
+   if (!versionSpec) throw new Error("versionSpec parameter is required");
+   arch = arch || external_os_.arch();
+   if (!isExplicitVersion(versionSpec)) {
+    const localVersions = findAllVersions(toolName, arch);
+    const match = evaluateVersions(localVersions, versionSpec);
+    versionSpec = match;
+   }
+   let toolPath = "";
+   if (versionSpec) {
+    versionSpec = node_modules_semver.clean(versionSpec) || "";
+    const cachePath = external_path_.join(_getCacheDirectory(), toolName, versionSpec, arch);
+    lib_core.Yz(`checking cache: ${cachePath}`);
+    if (external_fs_.existsSync(cachePath) && external_fs_.existsSync(`${cachePath}.complete`)) {
+     lib_core.Yz(`Found tool in cache ${toolName} ${versionSpec} ${arch}`);
+     toolPath = cachePath;
+    } else lib_core.Yz("not found");
+   }
+   return toolPath;
+  }
+  function findAllVersions(toolName, arch) {
+   const versions = [];
+   arch = arch || external_os_.arch();
+   const toolPath = external_path_.join(_getCacheDirectory(), toolName);
+   if (external_fs_.existsSync(toolPath)) {
+    const children = external_fs_.readdirSync(toolPath);
+    for (const child of children) if (isExplicitVersion(child)) {
+     const fullPath = external_path_.join(toolPath, child, arch || "");
+     if (external_fs_.existsSync(fullPath) && external_fs_.existsSync(`${fullPath}.complete`)) versions.push(child);
+    }
+   }
+   return versions;
+  }
+  function _createToolPath(tool, version, arch) {
+   return tool_cache_awaiter(this, void 0, void 0, function*() {
+    const folderPath = external_path_.join(_getCacheDirectory(), tool, node_modules_semver.clean(version) || version, arch || "");
+    lib_core.Yz(`destination ${folderPath}`);
+    const markerPath = `${folderPath}.complete`;
+    yield lib_io.Yz(folderPath);
+    yield lib_io.Yz(markerPath);
+    yield lib_io.U$(folderPath);
+    return folderPath;
+   });
+  }
+  function _completeToolPath(tool, version, arch) {
+   const folderPath = external_path_.join(_getCacheDirectory(), tool, node_modules_semver.clean(version) || version, arch || "");
+   const markerPath = `${folderPath}.complete`;
+   external_fs_.writeFileSync(markerPath, "");
+   lib_core.Yz("finished caching tool");
+  }
+  function isExplicitVersion(versionSpec) {
+   const c = node_modules_semver.clean(versionSpec) || "";
+   lib_core.Yz(`isExplicit: ${c}`);
+   const valid = node_modules_semver.valid(c) != null;
+   lib_core.Yz(`explicit? ${valid}`);
+   return valid;
+  }
+  function evaluateVersions(versions, versionSpec) {
+   let version = "";
+   lib_core.Yz(`evaluating ${versions.length} versions`);
+   versions = versions.sort((a, b) => {
+    if (node_modules_semver.gt(a, b)) return 1;
+    return -1;
+   });
+   for (let i = versions.length - 1; i >= 0; i--) {
+    const potential = versions[i];
+    const satisfied = node_modules_semver.satisfies(potential, versionSpec);
+    if (satisfied) {
+     version = potential;
+     break;
+    }
+   }
+   if (version) lib_core.Yz(`matched: ${version}`); else lib_core.Yz("match not found");
+   return version;
+  }
+  function _getCacheDirectory() {
+   const cacheDirectory = process.env["RUNNER_TOOL_CACHE"] || "";
+   (0, external_assert_.ok)(cacheDirectory, "Expected RUNNER_TOOL_CACHE to be defined");
+   return cacheDirectory;
+  }
+  function _getTempDirectory() {
+   const tempDirectory = process.env["RUNNER_TEMP"] || "";
+   (0, external_assert_.ok)(tempDirectory, "Expected RUNNER_TEMP to be defined");
+   return tempDirectory;
+  }
+  function _getGlobal(key, defaultValue) {
+   const value = global[key];
+   return value !== void 0 ? value : defaultValue;
+  }
+  var external_node_crypto_ = __nccwpck_require__(7598);
+  var promises_ = __nccwpck_require__(1455);
+  const kubectlVersion = "1.34.4";
+  const kubernetesDownloads = "https://dl.k8s.io/release";
+  function realTools(env) {
+   return {
+    fetchKubectl: async () => {
+     if (!env["RUNNER_TOOL_CACHE"] || !env["RUNNER_TEMP"]) return;
+     const cached = tool_cache_find("kubectl", kubectlVersion);
+     if (cached !== "") return `${cached}/kubectl`;
+     const arch = process.arch === "x64" ? "amd64" : process.arch;
+     const base = env["KUBECTL_DOWNLOAD_URL"] || kubernetesDownloads;
+     const url = `${base}/v${kubectlVersion}/bin/${process.platform}/${arch}/kubectl`;
+     const [program, checksum] = await Promise.all([ downloadTool(url), downloadTool(`${url}.sha256`) ]);
+     const wanted = (await (0, promises_.readFile)(checksum, "utf8")).trim().split(/\s/)[0];
+     const got = (0, external_node_crypto_.createHash)("sha256").update(await (0, promises_.readFile)(program)).digest("hex");
+     if (got !== wanted) throw new Error(`${url} does not have the checksum that stands beside it`);
+     await (0, promises_.chmod)(program, 493);
+     return `${await cacheFile(program, "kubectl", "kubectl", kubectlVersion)}/kubectl`;
+    }
+   };
+  }
   function realWorld(env) {
    return {
     clock: realClock,
     processes: realProcesses(env),
     files: (0, files.a)(env),
     network: realNetwork(),
+    tools: realTools(env),
     env: env
    };
   }
@@ -20321,6 +22066,12 @@ var __webpack_modules__ = {
  },
  181: module => {
   module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
+ },
+ 5317: module => {
+  module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
+ },
+ 6982: module => {
+  module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
  },
  4434: module => {
   module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
@@ -20366,6 +22117,9 @@ var __webpack_modules__ = {
  },
  3024: module => {
   module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+ },
+ 1455: module => {
+  module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
  },
  7067: module => {
   module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
@@ -26536,8 +28290,9 @@ var __webpack_modules__ = {
   exports.visit = visit;
   exports.visitAsync = visitAsync;
  },
- 3360: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+ 6058: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
+   Yz: () => core_debug,
    N4: () => endGroup,
    z3: () => error,
    Gu: () => getState,
@@ -26602,7 +28357,7 @@ var __webpack_modules__ = {
   function escapeProperty(s) {
    return utils_toCommandValue(s).replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A").replace(/:/g, "%3A").replace(/,/g, "%2C");
   }
-  const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+  var external_crypto_ = __nccwpck_require__(6982);
   var external_fs_ = __nccwpck_require__(9896);
   function file_command_issueFileCommand(command, message) {
    const filePath = process.env[`GITHUB_${command}`];
@@ -26613,62 +28368,14 @@ var __webpack_modules__ = {
    });
   }
   function file_command_prepareKeyValueMessage(key, value) {
-   const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
+   const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
    const convertedValue = utils_toCommandValue(value);
    if (key.includes(delimiter)) throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
    if (convertedValue.includes(delimiter)) throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
   }
   __nccwpck_require__(6928);
-  __nccwpck_require__(8611);
-  __nccwpck_require__(5692);
-  URL;
-  __nccwpck_require__(770);
-  __nccwpck_require__(6752);
-  void 0 && (void 0).__awaiter;
-  var HttpCodes;
-  (function(HttpCodes) {
-   HttpCodes[HttpCodes["OK"] = 200] = "OK";
-   HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-   HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-   HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-   HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-   HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-   HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-   HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-   HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-   HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-   HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-   HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-   HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-   HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-   HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-   HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-   HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-   HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-   HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-   HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-   HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-   HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-   HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-   HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-   HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-   HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-   HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-  })(HttpCodes || (HttpCodes = {}));
-  var Headers;
-  (function(Headers) {
-   Headers["Accept"] = "accept";
-   Headers["ContentType"] = "content-type";
-  })(Headers || (Headers = {}));
-  var MediaTypes;
-  (function(MediaTypes) {
-   MediaTypes["ApplicationJson"] = "application/json";
-  })(MediaTypes || (MediaTypes = {}));
-  HttpCodes.MovedPermanently, HttpCodes.ResourceMoved, HttpCodes.SeeOther, HttpCodes.TemporaryRedirect, 
-  HttpCodes.PermanentRedirect;
-  HttpCodes.BadGateway, HttpCodes.ServiceUnavailable, HttpCodes.GatewayTimeout;
-  Error;
+  __nccwpck_require__(4942);
   void 0 && (void 0).__awaiter;
   void 0 && (void 0).__awaiter;
   var summary_awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
@@ -26836,7 +28543,7 @@ var __webpack_modules__ = {
   }
   const _summary = new Summary;
   const summary = _summary;
-  __nccwpck_require__(2876);
+  __nccwpck_require__(5260);
   void 0 && (void 0).__awaiter;
   external_os_.platform();
   external_os_.arch();
@@ -26856,6 +28563,9 @@ var __webpack_modules__ = {
    command_issueCommand("set-output", {
     name: name
    }, utils_toCommandValue(value));
+  }
+  function core_debug(message) {
+   command_issueCommand("debug", {}, message);
   }
   function error(message, properties = {}) {
    command_issueCommand("error", utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
@@ -26880,17 +28590,18 @@ var __webpack_modules__ = {
    return process.env[`STATE_${name}`] || "";
   }
  },
- 2876: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+ 5260: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    H: () => getExecOutput
   });
   var external_string_decoder_ = __nccwpck_require__(3193);
   var external_os_ = __nccwpck_require__(857);
   var external_events_ = __nccwpck_require__(4434);
-  const external_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
+  var external_child_process_ = __nccwpck_require__(5317);
   var external_path_ = __nccwpck_require__(6928);
-  __nccwpck_require__(2613);
-  var external_fs_ = __nccwpck_require__(9896);
+  var io = __nccwpck_require__(8701);
+  var io_util = __nccwpck_require__(90);
+  const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
   var __awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
    function adopt(value) {
     return value instanceof P ? value : new P(function(resolve) {
@@ -26918,165 +28629,7 @@ var __webpack_modules__ = {
     step((generator = generator.apply(thisArg, _arguments || [])).next());
    });
   };
-  const {chmod: chmod, copyFile: copyFile, lstat: lstat, mkdir: mkdir, open: io_util_open, readdir: readdir, rename: rename, rm: rm, rmdir: rmdir, stat: stat, symlink: symlink, unlink: unlink} = external_fs_.promises;
   const IS_WINDOWS = process.platform === "win32";
-  external_fs_.constants.O_RDONLY;
-  function exists(fsPath) {
-   return __awaiter(this, void 0, void 0, function*() {
-    try {
-     yield stat(fsPath);
-    } catch (err) {
-     if (err.code === "ENOENT") return false;
-     throw err;
-    }
-    return true;
-   });
-  }
-  function isRooted(p) {
-   p = normalizeSeparators(p);
-   if (!p) throw new Error('isRooted() parameter "p" cannot be empty');
-   if (IS_WINDOWS) return p.startsWith("\\") || /^[A-Z]:/i.test(p);
-   return p.startsWith("/");
-  }
-  function tryGetExecutablePath(filePath, extensions) {
-   return __awaiter(this, void 0, void 0, function*() {
-    let stats;
-    try {
-     stats = yield stat(filePath);
-    } catch (err) {
-     if (err.code !== "ENOENT") console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-    }
-    if (stats && stats.isFile()) if (IS_WINDOWS) {
-     const upperExt = external_path_.extname(filePath).toUpperCase();
-     if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) return filePath;
-    } else if (isUnixExecutable(stats)) return filePath;
-    const originalFilePath = filePath;
-    for (const extension of extensions) {
-     filePath = originalFilePath + extension;
-     stats = void 0;
-     try {
-      stats = yield stat(filePath);
-     } catch (err) {
-      if (err.code !== "ENOENT") console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-     }
-     if (stats && stats.isFile()) if (IS_WINDOWS) {
-      try {
-       const directory = external_path_.dirname(filePath);
-       const upperName = external_path_.basename(filePath).toUpperCase();
-       for (const actualName of yield readdir(directory)) if (upperName === actualName.toUpperCase()) {
-        filePath = external_path_.join(directory, actualName);
-        break;
-       }
-      } catch (err) {
-       console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
-      }
-      return filePath;
-     } else if (isUnixExecutable(stats)) return filePath;
-    }
-    return "";
-   });
-  }
-  function normalizeSeparators(p) {
-   p = p || "";
-   if (IS_WINDOWS) {
-    p = p.replace(/\//g, "\\");
-    return p.replace(/\\\\+/g, "\\");
-   }
-   return p.replace(/\/\/+/g, "/");
-  }
-  function isUnixExecutable(stats) {
-   return (stats.mode & 1) > 0 || (stats.mode & 8) > 0 && process.getgid !== void 0 && stats.gid === process.getgid() || (stats.mode & 64) > 0 && process.getuid !== void 0 && stats.uid === process.getuid();
-  }
-  var io_awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
-   function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve) {
-     resolve(value);
-    });
-   }
-   return new (P || (P = Promise))(function(resolve, reject) {
-    function fulfilled(value) {
-     try {
-      step(generator.next(value));
-     } catch (e) {
-      reject(e);
-     }
-    }
-    function rejected(value) {
-     try {
-      step(generator["throw"](value));
-     } catch (e) {
-      reject(e);
-     }
-    }
-    function step(result) {
-     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-   });
-  };
-  function which(tool, check) {
-   return io_awaiter(this, void 0, void 0, function*() {
-    if (!tool) throw new Error("parameter 'tool' is required");
-    if (check) {
-     const result = yield which(tool, false);
-     if (!result) if (IS_WINDOWS) throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`); else throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
-     return result;
-    }
-    const matches = yield findInPath(tool);
-    if (matches && matches.length > 0) return matches[0];
-    return "";
-   });
-  }
-  function findInPath(tool) {
-   return io_awaiter(this, void 0, void 0, function*() {
-    if (!tool) throw new Error("parameter 'tool' is required");
-    const extensions = [];
-    if (IS_WINDOWS && process.env["PATHEXT"]) for (const extension of process.env["PATHEXT"].split(external_path_.delimiter)) if (extension) extensions.push(extension);
-    if (isRooted(tool)) {
-     const filePath = yield tryGetExecutablePath(tool, extensions);
-     if (filePath) return [ filePath ];
-     return [];
-    }
-    if (tool.includes(external_path_.sep)) return [];
-    const directories = [];
-    if (process.env.PATH) for (const p of process.env.PATH.split(external_path_.delimiter)) if (p) directories.push(p);
-    const matches = [];
-    for (const directory of directories) {
-     const filePath = yield tryGetExecutablePath(external_path_.join(directory, tool), extensions);
-     if (filePath) matches.push(filePath);
-    }
-    return matches;
-   });
-  }
-  const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
-  var toolrunner_awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
-   function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve) {
-     resolve(value);
-    });
-   }
-   return new (P || (P = Promise))(function(resolve, reject) {
-    function fulfilled(value) {
-     try {
-      step(generator.next(value));
-     } catch (e) {
-      reject(e);
-     }
-    }
-    function rejected(value) {
-     try {
-      step(generator["throw"](value));
-     } catch (e) {
-      reject(e);
-     }
-    }
-    function step(result) {
-     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-   });
-  };
-  const toolrunner_IS_WINDOWS = process.platform === "win32";
   class ToolRunner extends external_events_.EventEmitter {
    constructor(toolPath, args, options) {
     super();
@@ -27092,7 +28645,7 @@ var __webpack_modules__ = {
     const toolPath = this._getSpawnFileName();
     const args = this._getSpawnArgs(options);
     let cmd = noPrefix ? "" : "[command]";
-    if (toolrunner_IS_WINDOWS) if (this._isCmdFile()) {
+    if (IS_WINDOWS) if (this._isCmdFile()) {
      cmd += toolPath;
      for (const a of args) cmd += ` ${a}`;
     } else if (options.windowsVerbatimArguments) {
@@ -27124,11 +28677,11 @@ var __webpack_modules__ = {
     }
    }
    _getSpawnFileName() {
-    if (toolrunner_IS_WINDOWS) if (this._isCmdFile()) return process.env["COMSPEC"] || "cmd.exe";
+    if (IS_WINDOWS) if (this._isCmdFile()) return process.env["COMSPEC"] || "cmd.exe";
     return this.toolPath;
    }
    _getSpawnArgs(options) {
-    if (toolrunner_IS_WINDOWS) if (this._isCmdFile()) {
+    if (IS_WINDOWS) if (this._isCmdFile()) {
      let argline = `/D /S /C "${this._windowsQuoteCmdArg(this.toolPath)}`;
      for (const a of this.args) {
       argline += " ";
@@ -27209,10 +28762,10 @@ var __webpack_modules__ = {
     return result;
    }
    exec() {
-    return toolrunner_awaiter(this, void 0, void 0, function*() {
-     if (!isRooted(this.toolPath) && (this.toolPath.includes("/") || toolrunner_IS_WINDOWS && this.toolPath.includes("\\"))) this.toolPath = external_path_.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
-     this.toolPath = yield which(this.toolPath, true);
-     return new Promise((resolve, reject) => toolrunner_awaiter(this, void 0, void 0, function*() {
+    return __awaiter(this, void 0, void 0, function*() {
+     if (!io_util.Qh(this.toolPath) && (this.toolPath.includes("/") || IS_WINDOWS && this.toolPath.includes("\\"))) this.toolPath = external_path_.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
+     this.toolPath = yield io.K7(this.toolPath, true);
+     return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function*() {
       this._debug(`exec tool: ${this.toolPath}`);
       this._debug("arguments:");
       for (const arg of this.args) this._debug(`   ${arg}`);
@@ -27222,9 +28775,9 @@ var __webpack_modules__ = {
       state.on("debug", message => {
        this._debug(message);
       });
-      if (this.options.cwd && !(yield exists(this.options.cwd))) return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
+      if (this.options.cwd && !(yield io_util.t2(this.options.cwd))) return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
       const fileName = this._getSpawnFileName();
-      const cp = external_child_process_namespaceObject.spawn(fileName, this._getSpawnArgs(optionsNonNull), this._getSpawnOptions(this.options, fileName));
+      const cp = external_child_process_.spawn(fileName, this._getSpawnArgs(optionsNonNull), this._getSpawnOptions(this.options, fileName));
       let stdbuffer = "";
       if (cp.stdout) cp.stdout.on("data", data => {
        if (this.options.listeners && this.options.listeners.stdout) this.options.listeners.stdout(data);
@@ -27425,6 +28978,797 @@ var __webpack_modules__ = {
      stdout: stdout,
      stderr: stderr
     };
+   });
+  }
+ },
+ 4942: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Qq: () => HttpClient
+  });
+  var external_http_ = __nccwpck_require__(8611);
+  var external_http_namespaceObject = __nccwpck_require__.t(external_http_, 2);
+  var external_https_ = __nccwpck_require__(5692);
+  var external_https_namespaceObject = __nccwpck_require__.t(external_https_, 2);
+  function getProxyUrl(reqUrl) {
+   const usingSsl = reqUrl.protocol === "https:";
+   if (checkBypass(reqUrl)) return;
+   const proxyVar = (() => {
+    if (usingSsl) return process.env["https_proxy"] || process.env["HTTPS_PROXY"]; else return process.env["http_proxy"] || process.env["HTTP_PROXY"];
+   })();
+   if (proxyVar) try {
+    return new DecodedURL(proxyVar);
+   } catch (_a) {
+    if (!proxyVar.startsWith("http://") && !proxyVar.startsWith("https://")) return new DecodedURL(`http://${proxyVar}`);
+   } else return;
+  }
+  function checkBypass(reqUrl) {
+   if (!reqUrl.hostname) return false;
+   const reqHost = reqUrl.hostname;
+   if (isLoopbackAddress(reqHost)) return true;
+   const noProxy = process.env["no_proxy"] || process.env["NO_PROXY"] || "";
+   if (!noProxy) return false;
+   let reqPort;
+   if (reqUrl.port) reqPort = Number(reqUrl.port); else if (reqUrl.protocol === "http:") reqPort = 80; else if (reqUrl.protocol === "https:") reqPort = 443;
+   const upperReqHosts = [ reqUrl.hostname.toUpperCase() ];
+   if (typeof reqPort === "number") upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+   for (const upperNoProxyItem of noProxy.split(",").map(x => x.trim().toUpperCase()).filter(x => x)) if (upperNoProxyItem === "*" || upperReqHosts.some(x => x === upperNoProxyItem || x.endsWith(`.${upperNoProxyItem}`) || upperNoProxyItem.startsWith(".") && x.endsWith(`${upperNoProxyItem}`))) return true;
+   return false;
+  }
+  function isLoopbackAddress(host) {
+   const hostLower = host.toLowerCase();
+   return hostLower === "localhost" || hostLower.startsWith("127.") || hostLower.startsWith("[::1]") || hostLower.startsWith("[0:0:0:0:0:0:0:1]");
+  }
+  class DecodedURL extends URL {
+   constructor(url, base) {
+    super(url, base);
+    this._decodedUsername = decodeURIComponent(super.username);
+    this._decodedPassword = decodeURIComponent(super.password);
+   }
+   get username() {
+    return this._decodedUsername;
+   }
+   get password() {
+    return this._decodedPassword;
+   }
+  }
+  var tunnel = __nccwpck_require__(770);
+  var undici = __nccwpck_require__(6752);
+  var __awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
+   function adopt(value) {
+    return value instanceof P ? value : new P(function(resolve) {
+     resolve(value);
+    });
+   }
+   return new (P || (P = Promise))(function(resolve, reject) {
+    function fulfilled(value) {
+     try {
+      step(generator.next(value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function rejected(value) {
+     try {
+      step(generator["throw"](value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function step(result) {
+     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
+    }
+    step((generator = generator.apply(thisArg, _arguments || [])).next());
+   });
+  };
+  var HttpCodes;
+  (function(HttpCodes) {
+   HttpCodes[HttpCodes["OK"] = 200] = "OK";
+   HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+   HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+   HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+   HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+   HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+   HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+   HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+   HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+   HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+   HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+   HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+   HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+   HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+   HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+   HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+   HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+   HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+   HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+   HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+   HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+   HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+   HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+   HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+   HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+   HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+   HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+  })(HttpCodes || (HttpCodes = {}));
+  var Headers;
+  (function(Headers) {
+   Headers["Accept"] = "accept";
+   Headers["ContentType"] = "content-type";
+  })(Headers || (Headers = {}));
+  var MediaTypes;
+  (function(MediaTypes) {
+   MediaTypes["ApplicationJson"] = "application/json";
+  })(MediaTypes || (MediaTypes = {}));
+  const HttpRedirectCodes = [ HttpCodes.MovedPermanently, HttpCodes.ResourceMoved, HttpCodes.SeeOther, HttpCodes.TemporaryRedirect, HttpCodes.PermanentRedirect ];
+  const HttpResponseRetryCodes = [ HttpCodes.BadGateway, HttpCodes.ServiceUnavailable, HttpCodes.GatewayTimeout ];
+  const RetryableHttpVerbs = [ "OPTIONS", "GET", "DELETE", "HEAD" ];
+  const ExponentialBackoffCeiling = 10;
+  const ExponentialBackoffTimeSlice = 5;
+  class HttpClientError extends Error {
+   constructor(message, statusCode) {
+    super(message);
+    this.name = "HttpClientError";
+    this.statusCode = statusCode;
+    Object.setPrototypeOf(this, HttpClientError.prototype);
+   }
+  }
+  class HttpClientResponse {
+   constructor(message) {
+    this.message = message;
+   }
+   readBody() {
+    return __awaiter(this, void 0, void 0, function*() {
+     return new Promise(resolve => __awaiter(this, void 0, void 0, function*() {
+      let output = Buffer.alloc(0);
+      this.message.on("data", chunk => {
+       output = Buffer.concat([ output, chunk ]);
+      });
+      this.message.on("end", () => {
+       resolve(output.toString());
+      });
+     }));
+    });
+   }
+   readBodyBuffer() {
+    return __awaiter(this, void 0, void 0, function*() {
+     return new Promise(resolve => __awaiter(this, void 0, void 0, function*() {
+      const chunks = [];
+      this.message.on("data", chunk => {
+       chunks.push(chunk);
+      });
+      this.message.on("end", () => {
+       resolve(Buffer.concat(chunks));
+      });
+     }));
+    });
+   }
+  }
+  class HttpClient {
+   constructor(userAgent, handlers, requestOptions) {
+    this._ignoreSslError = false;
+    this._allowRedirects = true;
+    this._allowRedirectDowngrade = false;
+    this._maxRedirects = 50;
+    this._allowRetries = false;
+    this._maxRetries = 1;
+    this._keepAlive = false;
+    this._disposed = false;
+    this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+    this.handlers = handlers || [];
+    this.requestOptions = requestOptions;
+    if (requestOptions) {
+     if (requestOptions.ignoreSslError != null) this._ignoreSslError = requestOptions.ignoreSslError;
+     this._socketTimeout = requestOptions.socketTimeout;
+     if (requestOptions.allowRedirects != null) this._allowRedirects = requestOptions.allowRedirects;
+     if (requestOptions.allowRedirectDowngrade != null) this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+     if (requestOptions.maxRedirects != null) this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+     if (requestOptions.keepAlive != null) this._keepAlive = requestOptions.keepAlive;
+     if (requestOptions.allowRetries != null) this._allowRetries = requestOptions.allowRetries;
+     if (requestOptions.maxRetries != null) this._maxRetries = requestOptions.maxRetries;
+    }
+   }
+   options(requestUrl, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("OPTIONS", requestUrl, null, additionalHeaders || {});
+    });
+   }
+   get(requestUrl, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("GET", requestUrl, null, additionalHeaders || {});
+    });
+   }
+   del(requestUrl, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("DELETE", requestUrl, null, additionalHeaders || {});
+    });
+   }
+   post(requestUrl, data, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("POST", requestUrl, data, additionalHeaders || {});
+    });
+   }
+   patch(requestUrl, data, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("PATCH", requestUrl, data, additionalHeaders || {});
+    });
+   }
+   put(requestUrl, data, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("PUT", requestUrl, data, additionalHeaders || {});
+    });
+   }
+   head(requestUrl, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request("HEAD", requestUrl, null, additionalHeaders || {});
+    });
+   }
+   sendStream(verb, requestUrl, stream, additionalHeaders) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return this.request(verb, requestUrl, stream, additionalHeaders);
+    });
+   }
+   getJson(requestUrl_1) {
+    return __awaiter(this, arguments, void 0, function*(requestUrl, additionalHeaders = {}) {
+     additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+     const res = yield this.get(requestUrl, additionalHeaders);
+     return this._processResponse(res, this.requestOptions);
+    });
+   }
+   postJson(requestUrl_1, obj_1) {
+    return __awaiter(this, arguments, void 0, function*(requestUrl, obj, additionalHeaders = {}) {
+     const data = JSON.stringify(obj, null, 2);
+     additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+     additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+     const res = yield this.post(requestUrl, data, additionalHeaders);
+     return this._processResponse(res, this.requestOptions);
+    });
+   }
+   putJson(requestUrl_1, obj_1) {
+    return __awaiter(this, arguments, void 0, function*(requestUrl, obj, additionalHeaders = {}) {
+     const data = JSON.stringify(obj, null, 2);
+     additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+     additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+     const res = yield this.put(requestUrl, data, additionalHeaders);
+     return this._processResponse(res, this.requestOptions);
+    });
+   }
+   patchJson(requestUrl_1, obj_1) {
+    return __awaiter(this, arguments, void 0, function*(requestUrl, obj, additionalHeaders = {}) {
+     const data = JSON.stringify(obj, null, 2);
+     additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+     additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+     const res = yield this.patch(requestUrl, data, additionalHeaders);
+     return this._processResponse(res, this.requestOptions);
+    });
+   }
+   request(verb, requestUrl, data, headers) {
+    return __awaiter(this, void 0, void 0, function*() {
+     if (this._disposed) throw new Error("Client has already been disposed.");
+     const parsedUrl = new URL(requestUrl);
+     let info = this._prepareRequest(verb, parsedUrl, headers);
+     const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb) ? this._maxRetries + 1 : 1;
+     let numTries = 0;
+     let response;
+     do {
+      response = yield this.requestRaw(info, data);
+      if (response && response.message && response.message.statusCode === HttpCodes.Unauthorized) {
+       let authenticationHandler;
+       for (const handler of this.handlers) if (handler.canHandleAuthentication(response)) {
+        authenticationHandler = handler;
+        break;
+       }
+       if (authenticationHandler) return authenticationHandler.handleAuthentication(this, info, data); else return response;
+      }
+      let redirectsRemaining = this._maxRedirects;
+      while (response.message.statusCode && HttpRedirectCodes.includes(response.message.statusCode) && this._allowRedirects && redirectsRemaining > 0) {
+       const redirectUrl = response.message.headers["location"];
+       if (!redirectUrl) break;
+       const parsedRedirectUrl = new URL(redirectUrl);
+       if (parsedUrl.protocol === "https:" && parsedUrl.protocol !== parsedRedirectUrl.protocol && !this._allowRedirectDowngrade) throw new Error("Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.");
+       yield response.readBody();
+       if (parsedRedirectUrl.hostname !== parsedUrl.hostname) for (const header in headers) if (header.toLowerCase() === "authorization") delete headers[header];
+       info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+       response = yield this.requestRaw(info, data);
+       redirectsRemaining--;
+      }
+      if (!response.message.statusCode || !HttpResponseRetryCodes.includes(response.message.statusCode)) return response;
+      numTries += 1;
+      if (numTries < maxTries) {
+       yield response.readBody();
+       yield this._performExponentialBackoff(numTries);
+      }
+     } while (numTries < maxTries);
+     return response;
+    });
+   }
+   dispose() {
+    if (this._agent) this._agent.destroy();
+    this._disposed = true;
+   }
+   requestRaw(info, data) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return new Promise((resolve, reject) => {
+      function callbackForResult(err, res) {
+       if (err) reject(err); else if (!res) reject(new Error("Unknown error")); else resolve(res);
+      }
+      this.requestRawWithCallback(info, data, callbackForResult);
+     });
+    });
+   }
+   requestRawWithCallback(info, data, onResult) {
+    if (typeof data === "string") {
+     if (!info.options.headers) info.options.headers = {};
+     info.options.headers["Content-Length"] = Buffer.byteLength(data, "utf8");
+    }
+    let callbackCalled = false;
+    function handleResult(err, res) {
+     if (!callbackCalled) {
+      callbackCalled = true;
+      onResult(err, res);
+     }
+    }
+    const req = info.httpModule.request(info.options, msg => {
+     const res = new HttpClientResponse(msg);
+     handleResult(void 0, res);
+    });
+    let socket;
+    req.on("socket", sock => {
+     socket = sock;
+    });
+    req.setTimeout(this._socketTimeout || 3 * 6e4, () => {
+     if (socket) socket.end();
+     handleResult(new Error(`Request timeout: ${info.options.path}`));
+    });
+    req.on("error", function(err) {
+     handleResult(err);
+    });
+    if (data && typeof data === "string") req.write(data, "utf8");
+    if (data && typeof data !== "string") {
+     data.on("close", function() {
+      req.end();
+     });
+     data.pipe(req);
+    } else req.end();
+   }
+   getAgent(serverUrl) {
+    const parsedUrl = new URL(serverUrl);
+    return this._getAgent(parsedUrl);
+   }
+   getAgentDispatcher(serverUrl) {
+    const parsedUrl = new URL(serverUrl);
+    const proxyUrl = getProxyUrl(parsedUrl);
+    const useProxy = proxyUrl && proxyUrl.hostname;
+    if (!useProxy) return;
+    return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+   }
+   _prepareRequest(method, requestUrl, headers) {
+    const info = {};
+    info.parsedUrl = requestUrl;
+    const usingSsl = info.parsedUrl.protocol === "https:";
+    info.httpModule = usingSsl ? external_https_namespaceObject : external_http_namespaceObject;
+    const defaultPort = usingSsl ? 443 : 80;
+    info.options = {};
+    info.options.host = info.parsedUrl.hostname;
+    info.options.port = info.parsedUrl.port ? parseInt(info.parsedUrl.port) : defaultPort;
+    info.options.path = (info.parsedUrl.pathname || "") + (info.parsedUrl.search || "");
+    info.options.method = method;
+    info.options.headers = this._mergeHeaders(headers);
+    if (this.userAgent != null) info.options.headers["user-agent"] = this.userAgent;
+    info.options.agent = this._getAgent(info.parsedUrl);
+    if (this.handlers) for (const handler of this.handlers) handler.prepareRequest(info.options);
+    return info;
+   }
+   _mergeHeaders(headers) {
+    if (this.requestOptions && this.requestOptions.headers) return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+    return lowercaseKeys(headers || {});
+   }
+   _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+    let clientHeader;
+    if (this.requestOptions && this.requestOptions.headers) {
+     const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+     if (headerValue) clientHeader = typeof headerValue === "number" ? headerValue.toString() : headerValue;
+    }
+    const additionalValue = additionalHeaders[header];
+    if (additionalValue !== void 0) return typeof additionalValue === "number" ? additionalValue.toString() : additionalValue;
+    if (clientHeader !== void 0) return clientHeader;
+    return _default;
+   }
+   _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+    let clientHeader;
+    if (this.requestOptions && this.requestOptions.headers) {
+     const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+     if (headerValue) if (typeof headerValue === "number") clientHeader = String(headerValue); else if (Array.isArray(headerValue)) clientHeader = headerValue.join(", "); else clientHeader = headerValue;
+    }
+    const additionalValue = additionalHeaders[Headers.ContentType];
+    if (additionalValue !== void 0) if (typeof additionalValue === "number") return String(additionalValue); else if (Array.isArray(additionalValue)) return additionalValue.join(", "); else return additionalValue;
+    if (clientHeader !== void 0) return clientHeader;
+    return _default;
+   }
+   _getAgent(parsedUrl) {
+    let agent;
+    const proxyUrl = getProxyUrl(parsedUrl);
+    const useProxy = proxyUrl && proxyUrl.hostname;
+    if (this._keepAlive && useProxy) agent = this._proxyAgent;
+    if (!useProxy) agent = this._agent;
+    if (agent) return agent;
+    const usingSsl = parsedUrl.protocol === "https:";
+    let maxSockets = 100;
+    if (this.requestOptions) maxSockets = this.requestOptions.maxSockets || external_http_.globalAgent.maxSockets;
+    if (proxyUrl && proxyUrl.hostname) {
+     const agentOptions = {
+      maxSockets: maxSockets,
+      keepAlive: this._keepAlive,
+      proxy: Object.assign(Object.assign({}, (proxyUrl.username || proxyUrl.password) && {
+       proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+      }), {
+       host: proxyUrl.hostname,
+       port: proxyUrl.port
+      })
+     };
+     let tunnelAgent;
+     const overHttps = proxyUrl.protocol === "https:";
+     if (usingSsl) tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp; else tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+     agent = tunnelAgent(agentOptions);
+     this._proxyAgent = agent;
+    }
+    if (!agent) {
+     const options = {
+      keepAlive: this._keepAlive,
+      maxSockets: maxSockets
+     };
+     agent = usingSsl ? new external_https_.Agent(options) : new external_http_.Agent(options);
+     this._agent = agent;
+    }
+    if (usingSsl && this._ignoreSslError) agent.options = Object.assign(agent.options || {}, {
+     rejectUnauthorized: false
+    });
+    return agent;
+   }
+   _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+    let proxyAgent;
+    if (this._keepAlive) proxyAgent = this._proxyAgentDispatcher;
+    if (proxyAgent) return proxyAgent;
+    const usingSsl = parsedUrl.protocol === "https:";
+    proxyAgent = new undici.kT(Object.assign({
+     uri: proxyUrl.href,
+     pipelining: !this._keepAlive ? 0 : 1
+    }, (proxyUrl.username || proxyUrl.password) && {
+     token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString("base64")}`
+    }));
+    this._proxyAgentDispatcher = proxyAgent;
+    if (usingSsl && this._ignoreSslError) proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+     rejectUnauthorized: false
+    });
+    return proxyAgent;
+   }
+   _getUserAgentWithOrchestrationId(userAgent) {
+    const baseUserAgent = userAgent || "actions/http-client";
+    const orchId = process.env["ACTIONS_ORCHESTRATION_ID"];
+    if (orchId) {
+     const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, "_");
+     return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+    }
+    return baseUserAgent;
+   }
+   _performExponentialBackoff(retryNumber) {
+    return __awaiter(this, void 0, void 0, function*() {
+     retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+     const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+     return new Promise(resolve => setTimeout(() => resolve(), ms));
+    });
+   }
+   _processResponse(res, options) {
+    return __awaiter(this, void 0, void 0, function*() {
+     return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function*() {
+      const statusCode = res.message.statusCode || 0;
+      const response = {
+       statusCode: statusCode,
+       result: null,
+       headers: {}
+      };
+      if (statusCode === HttpCodes.NotFound) resolve(response);
+      function dateTimeDeserializer(key, value) {
+       if (typeof value === "string") {
+        const a = new Date(value);
+        if (!isNaN(a.valueOf())) return a;
+       }
+       return value;
+      }
+      let obj;
+      let contents;
+      try {
+       contents = yield res.readBody();
+       if (contents && contents.length > 0) {
+        if (options && options.deserializeDates) obj = JSON.parse(contents, dateTimeDeserializer); else obj = JSON.parse(contents);
+        response.result = obj;
+       }
+       response.headers = res.message.headers;
+      } catch (err) {}
+      if (statusCode > 299) {
+       let msg;
+       if (obj && obj.message) msg = obj.message; else if (contents && contents.length > 0) msg = contents; else msg = `Failed request: (${statusCode})`;
+       const err = new HttpClientError(msg, statusCode);
+       err.result = response.result;
+       reject(err);
+      } else resolve(response);
+     }));
+    });
+   }
+  }
+  const lowercaseKeys = obj => Object.keys(obj).reduce((c, k) => (c[k.toLowerCase()] = obj[k], 
+  c), {});
+ },
+ 90: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   $1: () => lstat,
+   Ck: () => mkdir,
+   Cy: () => readdir,
+   H8: () => IS_WINDOWS,
+   Qh: () => isRooted,
+   YN: () => symlink,
+   dJ: () => stat,
+   h_: () => readlink,
+   k6: () => chmod,
+   m3: () => copyFile,
+   rm: () => rm,
+   t2: () => exists,
+   vr: () => tryGetExecutablePath,
+   y1: () => unlink
+  });
+  var fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9896);
+  var path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6928);
+  var __awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
+   function adopt(value) {
+    return value instanceof P ? value : new P(function(resolve) {
+     resolve(value);
+    });
+   }
+   return new (P || (P = Promise))(function(resolve, reject) {
+    function fulfilled(value) {
+     try {
+      step(generator.next(value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function rejected(value) {
+     try {
+      step(generator["throw"](value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function step(result) {
+     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
+    }
+    step((generator = generator.apply(thisArg, _arguments || [])).next());
+   });
+  };
+  const {chmod: chmod, copyFile: copyFile, lstat: lstat, mkdir: mkdir, open: open, readdir: readdir, rename: rename, rm: rm, rmdir: rmdir, stat: stat, symlink: symlink, unlink: unlink} = fs__WEBPACK_IMPORTED_MODULE_0__.promises;
+  const IS_WINDOWS = process.platform === "win32";
+  function readlink(fsPath) {
+   return __awaiter(this, void 0, void 0, function*() {
+    const result = yield fs__WEBPACK_IMPORTED_MODULE_0__.promises.readlink(fsPath);
+    if (IS_WINDOWS && !result.endsWith("\\")) return `${result}\\`;
+    return result;
+   });
+  }
+  fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY;
+  function exists(fsPath) {
+   return __awaiter(this, void 0, void 0, function*() {
+    try {
+     yield stat(fsPath);
+    } catch (err) {
+     if (err.code === "ENOENT") return false;
+     throw err;
+    }
+    return true;
+   });
+  }
+  function isRooted(p) {
+   p = normalizeSeparators(p);
+   if (!p) throw new Error('isRooted() parameter "p" cannot be empty');
+   if (IS_WINDOWS) return p.startsWith("\\") || /^[A-Z]:/i.test(p);
+   return p.startsWith("/");
+  }
+  function tryGetExecutablePath(filePath, extensions) {
+   return __awaiter(this, void 0, void 0, function*() {
+    let stats;
+    try {
+     stats = yield stat(filePath);
+    } catch (err) {
+     if (err.code !== "ENOENT") console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+    }
+    if (stats && stats.isFile()) if (IS_WINDOWS) {
+     const upperExt = path__WEBPACK_IMPORTED_MODULE_1__.extname(filePath).toUpperCase();
+     if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) return filePath;
+    } else if (isUnixExecutable(stats)) return filePath;
+    const originalFilePath = filePath;
+    for (const extension of extensions) {
+     filePath = originalFilePath + extension;
+     stats = void 0;
+     try {
+      stats = yield stat(filePath);
+     } catch (err) {
+      if (err.code !== "ENOENT") console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+     }
+     if (stats && stats.isFile()) if (IS_WINDOWS) {
+      try {
+       const directory = path__WEBPACK_IMPORTED_MODULE_1__.dirname(filePath);
+       const upperName = path__WEBPACK_IMPORTED_MODULE_1__.basename(filePath).toUpperCase();
+       for (const actualName of yield readdir(directory)) if (upperName === actualName.toUpperCase()) {
+        filePath = path__WEBPACK_IMPORTED_MODULE_1__.join(directory, actualName);
+        break;
+       }
+      } catch (err) {
+       console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
+      }
+      return filePath;
+     } else if (isUnixExecutable(stats)) return filePath;
+    }
+    return "";
+   });
+  }
+  function normalizeSeparators(p) {
+   p = p || "";
+   if (IS_WINDOWS) {
+    p = p.replace(/\//g, "\\");
+    return p.replace(/\\\\+/g, "\\");
+   }
+   return p.replace(/\/\/+/g, "/");
+  }
+  function isUnixExecutable(stats) {
+   return (stats.mode & 1) > 0 || (stats.mode & 8) > 0 && process.getgid !== void 0 && stats.gid === process.getgid() || (stats.mode & 64) > 0 && process.getuid !== void 0 && stats.uid === process.getuid();
+  }
+ },
+ 8701: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   K7: () => which,
+   U$: () => mkdirP,
+   Yz: () => rmRF,
+   cp: () => cp
+  });
+  var assert__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2613);
+  var path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6928);
+  var _io_util_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(90);
+  var __awaiter = void 0 && (void 0).__awaiter || function(thisArg, _arguments, P, generator) {
+   function adopt(value) {
+    return value instanceof P ? value : new P(function(resolve) {
+     resolve(value);
+    });
+   }
+   return new (P || (P = Promise))(function(resolve, reject) {
+    function fulfilled(value) {
+     try {
+      step(generator.next(value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function rejected(value) {
+     try {
+      step(generator["throw"](value));
+     } catch (e) {
+      reject(e);
+     }
+    }
+    function step(result) {
+     result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected);
+    }
+    step((generator = generator.apply(thisArg, _arguments || [])).next());
+   });
+  };
+  function cp(source_1, dest_1) {
+   return __awaiter(this, arguments, void 0, function*(source, dest, options = {}) {
+    const {force: force, recursive: recursive, copySourceDirectory: copySourceDirectory} = readCopyOptions(options);
+    const destStat = (yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(dest)) ? yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.dJ(dest) : null;
+    if (destStat && destStat.isFile() && !force) return;
+    const newDest = destStat && destStat.isDirectory() && copySourceDirectory ? path__WEBPACK_IMPORTED_MODULE_1__.join(dest, path__WEBPACK_IMPORTED_MODULE_1__.basename(source)) : dest;
+    if (!(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(source))) throw new Error(`no such file or directory: ${source}`);
+    const sourceStat = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.dJ(source);
+    if (sourceStat.isDirectory()) if (!recursive) throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`); else yield cpDirRecursive(source, newDest, 0, force); else {
+     if (path__WEBPACK_IMPORTED_MODULE_1__.relative(source, newDest) === "") throw new Error(`'${newDest}' and '${source}' are the same file`);
+     yield copyFile(source, newDest, force);
+    }
+   });
+  }
+  function rmRF(inputPath) {
+   return __awaiter(this, void 0, void 0, function*() {
+    if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8) if (/[*"<>|]/.test(inputPath)) throw new Error('File path must not contain `*`, `"`, `<`, `>` or `|` on Windows');
+    try {
+     yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.rm(inputPath, {
+      force: true,
+      maxRetries: 3,
+      recursive: true,
+      retryDelay: 300
+     });
+    } catch (err) {
+     throw new Error(`File was unable to be removed ${err}`);
+    }
+   });
+  }
+  function mkdirP(fsPath) {
+   return __awaiter(this, void 0, void 0, function*() {
+    (0, assert__WEBPACK_IMPORTED_MODULE_0__.ok)(fsPath, "a path argument must be provided");
+    yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.Ck(fsPath, {
+     recursive: true
+    });
+   });
+  }
+  function which(tool, check) {
+   return __awaiter(this, void 0, void 0, function*() {
+    if (!tool) throw new Error("parameter 'tool' is required");
+    if (check) {
+     const result = yield which(tool, false);
+     if (!result) if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8) throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`); else throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
+     return result;
+    }
+    const matches = yield findInPath(tool);
+    if (matches && matches.length > 0) return matches[0];
+    return "";
+   });
+  }
+  function findInPath(tool) {
+   return __awaiter(this, void 0, void 0, function*() {
+    if (!tool) throw new Error("parameter 'tool' is required");
+    const extensions = [];
+    if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8 && process.env["PATHEXT"]) for (const extension of process.env["PATHEXT"].split(path__WEBPACK_IMPORTED_MODULE_1__.delimiter)) if (extension) extensions.push(extension);
+    if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__.Qh(tool)) {
+     const filePath = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.vr(tool, extensions);
+     if (filePath) return [ filePath ];
+     return [];
+    }
+    if (tool.includes(path__WEBPACK_IMPORTED_MODULE_1__.sep)) return [];
+    const directories = [];
+    if (process.env.PATH) for (const p of process.env.PATH.split(path__WEBPACK_IMPORTED_MODULE_1__.delimiter)) if (p) directories.push(p);
+    const matches = [];
+    for (const directory of directories) {
+     const filePath = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.vr(path__WEBPACK_IMPORTED_MODULE_1__.join(directory, tool), extensions);
+     if (filePath) matches.push(filePath);
+    }
+    return matches;
+   });
+  }
+  function readCopyOptions(options) {
+   const force = options.force == null ? true : options.force;
+   const recursive = Boolean(options.recursive);
+   const copySourceDirectory = options.copySourceDirectory == null ? true : Boolean(options.copySourceDirectory);
+   return {
+    force: force,
+    recursive: recursive,
+    copySourceDirectory: copySourceDirectory
+   };
+  }
+  function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
+   return __awaiter(this, void 0, void 0, function*() {
+    if (currentDepth >= 255) return;
+    currentDepth++;
+    yield mkdirP(destDir);
+    const files = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.Cy(sourceDir);
+    for (const fileName of files) {
+     const srcFile = `${sourceDir}/${fileName}`;
+     const destFile = `${destDir}/${fileName}`;
+     const srcFileStat = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.$1(srcFile);
+     if (srcFileStat.isDirectory()) yield cpDirRecursive(srcFile, destFile, currentDepth, force); else yield copyFile(srcFile, destFile, force);
+    }
+    yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.k6(destDir, (yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.dJ(sourceDir)).mode);
+   });
+  }
+  function copyFile(srcFile, destFile, force) {
+   return __awaiter(this, void 0, void 0, function*() {
+    if ((yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.$1(srcFile)).isSymbolicLink()) {
+     try {
+      yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.$1(destFile);
+      yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.y1(destFile);
+     } catch (e) {
+      if (e.code === "EPERM") {
+       yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.k6(destFile, "0666");
+       yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.y1(destFile);
+      }
+     }
+     const symlinkFull = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.h_(srcFile);
+     yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.YN(symlinkFull, destFile, _io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8 ? "junction" : null);
+    } else if (!(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(destFile)) || force) yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.m3(srcFile, destFile);
    });
   }
  },
@@ -29193,6 +31537,27 @@ if (typeof __nccwpck_require__ !== "undefined") __nccwpck_require__.ab = decodeU
    a: getter
   });
   return getter;
+ };
+})();
+
+(() => {
+ var getProto = Object.getPrototypeOf ? obj => Object.getPrototypeOf(obj) : obj => obj.__proto__;
+ var leafPrototypes;
+ __nccwpck_require__.t = function(value, mode) {
+  if (mode & 1) value = this(value);
+  if (mode & 8) return value;
+  if (typeof value === "object" && value) {
+   if (mode & 4 && value.__esModule) return value;
+   if (mode & 16 && typeof value.then === "function") return value;
+  }
+  var ns = Object.create(null);
+  __nccwpck_require__.r(ns);
+  var def = {};
+  leafPrototypes = leafPrototypes || [ null, getProto({}), getProto([]), getProto(getProto) ];
+  for (var current = mode & 2 && value; typeof current == "object" && !~leafPrototypes.indexOf(current); current = getProto(current)) Object.getOwnPropertyNames(current).forEach(key => def[key] = () => value[key]);
+  def["default"] = () => value;
+  __nccwpck_require__.d(ns, def);
+  return ns;
  };
 })();
 

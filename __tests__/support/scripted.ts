@@ -119,5 +119,11 @@ export function scripted(
     remove: () => Promise.resolve(),
   }
   const network = { request: () => Promise.reject(new Error('no network here')) }
-  return { world: { clock, processes, files, network, env: more.env ?? {} }, ran, slept, written }
+  const tools = { fetchKubectl: () => Promise.resolve(undefined) }
+  return {
+    world: { clock, processes, files, network, tools, env: more.env ?? {} },
+    ran,
+    slept,
+    written,
+  }
 }

@@ -60,7 +60,7 @@ export async function buildImage(
 }
 
 /** The arguments of docker, without a shell between. */
-export function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] {
+function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] {
   const pairs = (flag: string, values: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
   return [

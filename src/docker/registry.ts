@@ -36,7 +36,7 @@ export async function lookUp(
 }
 
 /** Reads the end of `imagetools inspect --format '{{json .Manifest}}'`. */
-export function readLookup(repository: string, tag: string, finished: Finished): Lookup {
+function readLookup(repository: string, tag: string, finished: Finished): Lookup {
   if (finished.code === 0) {
     const digest = digestOf(finished.stdout)
     return digest === undefined

@@ -23,7 +23,7 @@ interface Service {
 /** How long a started server has for its first answer, in ms. */
 const answerTime = 60_000
 
-export function serviceFor(name: ServiceName, password: string): Service {
+function serviceFor(name: ServiceName, password: string): Service {
   switch (name) {
     case 'postgres':
       return {

@@ -50,14 +50,7 @@ export interface Cluster {
 }
 
 export async function openCluster(world: World, access: ClusterAccess): Promise<Cluster> {
-  const kubectl = await world.processes.find('kubectl')
-  if (kubectl === undefined) {
-    fail({
-      code: 'tool-missing',
-      sentence: 'kubectl is not on PATH',
-      hint: 'install kubectl (GitHub: azure/setup-kubectl) in a version near to the cluster’s',
-    })
-  }
+  const kubectl = await findKubectl(world)
   const chosen = [
     ...(access.kubeconfig === undefined ? [] : ['--kubeconfig', access.kubeconfig]),
     ...(access.context === undefined ? [] : ['--context', access.context]),
@@ -107,6 +100,24 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
   } catch (error) {
     await close()
     throw unreachable(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The machine's own kubectl, else one that is fetched. */
+async function findKubectl(world: World): Promise<string> {
+  const missing = (why: string): never =>
+    fail({
+      code: 'tool-missing',
+      sentence: `kubectl is not on PATH${why}`,
+      hint: 'install kubectl in a version near to the cluster’s',
+    })
+  try {
+    return (
+      (await world.processes.find('kubectl')) ?? (await world.tools.fetchKubectl()) ?? missing('')
+    )
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ''}`)
   }
 }
 

@@ -80,16 +80,24 @@ export function someOf<const T extends string>(...choices: readonly T[]): Reader
   }
 }
 
-/** `Reason=duration`, one a line or between commas; durations in ms. */
-export const graces: Reader<Readonly<Record<string, number>>> = (value) => {
-  const found: Record<string, number> = {}
-  for (const word of words(value) as readonly string[]) {
-    const [reason, time, ...rest] = word.split('=')
-    const length = duration(time ?? '')
-    if (!reason || rest.length > 0 || length instanceof Problem) {
-      return new Problem(`has "${word}", which is not of the form reason=duration`)
+/** `trouble=duration`, between commas, blanks or line ends; durations in ms. */
+export function graces<const T extends string>(
+  ...troubles: readonly T[]
+): Reader<Readonly<Partial<Record<T, number>>>> {
+  return (value) => {
+    const found: Partial<Record<T, number>> = {}
+    for (const word of words(value) as readonly string[]) {
+      const [name = '', time = '', ...rest] = word.split('=')
+      const trouble = troubles.find((one) => one.toLowerCase() === name.toLowerCase())
+      if (trouble === undefined) {
+        return new Problem(`has "${name}"; it takes ${troubles.join(', ')}`)
+      }
+      const length = duration(time)
+      if (rest.length > 0 || length instanceof Problem) {
+        return new Problem(`has "${word}", which is not of the form trouble=duration`)
+      }
+      found[trouble] = length
     }
-    found[reason] = length
+    return found
   }
-  return found
 }

@@ -20,6 +20,30 @@ import {
 export const commands = ['release', 'deploy'] as const
 export type Command = (typeof commands)[number]
 
+/** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
+export const troubles = [
+  'ImageNotFound',
+  'ImagePull',
+  'CannotStart',
+  'ConfigMissing',
+  'OutOfMemory',
+  'CrashAfterReady',
+  'Crash',
+  'InitCrash',
+  'PodRefused',
+  'PodNotCreated',
+  'Quota',
+  'NoScaleUp',
+  'ScalingUp',
+  'Unschedulable',
+  'MultiAttach',
+  'Volume',
+  'Sandbox',
+  'NotReady',
+  'ProgressDeadline',
+] as const
+export type Trouble = (typeof troubles)[number]
+
 export interface Option<T> {
   readonly read: Reader<T>
   /** One line for tables and `--help`. */
@@ -204,9 +228,9 @@ export const table = {
     on: everywhere,
   }),
   grace: option({
-    read: graces,
-    help: 'Patience with a trouble before the release is undone, code=duration (codes: docs/failures.md)',
-    example: 'config-missing=60s',
+    read: graces(...troubles),
+    help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
+    example: 'ConfigMissing=60s',
     default: '',
     on: everywhere,
   }),

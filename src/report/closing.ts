@@ -28,7 +28,10 @@ export function closing(report: Report): readonly ClosingLine[] {
     const took = workload.seconds === undefined ? '' : `, ${seconds(workload.seconds)}`
     ours(`${idOf(workload)}: ${moved(workload)}${took}`)
   }
-  for (const { object, did } of report.undone) ours(`${object} ${did}`)
+  const told = report.workloads.map(idOf)
+  for (const { object, did } of report.undone) {
+    if (!told.includes(object)) ours(`${object}: ${did}`)
+  }
   const kept = keptMigrations(report)
   if (kept !== undefined) ours(kept)
   if (report.result === 'deployed' && report.migrations.length > 0) {

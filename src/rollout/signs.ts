@@ -12,30 +12,12 @@ import {
 } from './live.js'
 import type { Live } from './live.js'
 import { endsOf, podSigns } from './podsigns.js'
+import type { Trouble } from '../options/table.js'
 import type { Aim, Picture } from './types.js'
 import { oneLine } from './words.js'
 
 /** The rows of the rules table: what kind of trouble a sign is. */
-export type Reason =
-  | 'ImageNotFound'
-  | 'ImagePull'
-  | 'CannotStart'
-  | 'ConfigMissing'
-  | 'OutOfMemory'
-  | 'CrashAfterReady'
-  | 'Crash'
-  | 'InitCrash'
-  | 'PodRefused'
-  | 'PodNotCreated'
-  | 'Quota'
-  | 'NoScaleUp'
-  | 'ScalingUp'
-  | 'Unschedulable'
-  | 'MultiAttach'
-  | 'Volume'
-  | 'Sandbox'
-  | 'NotReady'
-  | 'ProgressDeadline'
+export type Reason = Trouble
 
 /** The last end of a container. */
 export interface Exit {

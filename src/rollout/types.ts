@@ -2,6 +2,7 @@ import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from 'kubernetes-
 import type { CronJob, Job } from 'kubernetes-types/batch/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { WorkloadId } from '../kubernetes/workload.js'
+import type { Trouble } from '../options/table.js'
 import type { Cause } from '../report/cause.js'
 
 /** What the namespace holds, as the watches tell it: one map per kind, by name. */
@@ -41,8 +42,8 @@ export interface Patience {
   readonly readyTimeout?: number
   /** How long all must be watched on after the last new pod became available. */
   readonly bake: number
-  /** Graces set by the user for reasons of the rules (`{'ImagePull': 60000}`). */
-  readonly grace: Readonly<Record<string, number>>
+  /** Graces set by the user, in ms. */
+  readonly grace: Readonly<Partial<Record<Trouble, number>>>
 }
 
 export type Verdict =

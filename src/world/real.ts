@@ -2,6 +2,7 @@ import { realClock } from './clock.js'
 import { realFiles } from './files.js'
 import { realNetwork } from './network.js'
 import { realProcesses } from './processes.js'
+import { realTools } from './tools.js'
 import type { World } from './world.js'
 
 /** This machine, seen with the variables of this process. */
@@ -11,6 +12,7 @@ export function realWorld(env: World['env']): World {
     processes: realProcesses(env),
     files: realFiles(env),
     network: realNetwork(),
+    tools: realTools(env),
     env,
   }
 }

@@ -7,6 +7,7 @@ export interface World {
   readonly processes: Processes
   readonly files: Files
   readonly network: Network
+  readonly tools: Tools
   /** The variables that this process was started with. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
@@ -100,4 +101,12 @@ export interface Response {
 export interface Network {
   /** Throws an Error when there is no answer at all. */
   request(request: Request): Promise<Response>
+}
+
+export interface Tools {
+  /**
+   * The path of a kubectl that was fetched into the runner's tool cache; `undefined` outside of a runner.
+   * Throws an Error when it cannot be fetched, or is not what it should be.
+   */
+  fetchKubectl(): Promise<string | undefined>
 }
