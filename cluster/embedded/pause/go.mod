@@ -1,0 +1,3 @@
+module django-rollout/cluster/pause
+
+go 1.24.0

@@ -1,0 +1,32 @@
+# Tools beside the cluster: act runs workflows here, actionlint checks them.
+# shellcheck shell=bash
+
+ACT_VERSION=v0.2.89
+ACTIONLINT_VERSION=v1.7.12
+GO_AT_LEAST=1.26
+
+need_go() {
+  local version
+  if ! version="$(go env GOVERSION 2>/dev/null)"; then
+    unusable "Go is missing: install Go $GO_AT_LEAST or later (https://go.dev/dl/; distributions ship older ones)"
+  fi
+  if [[ "$(printf '%s\n' "$GO_AT_LEAST" "${version#go}" | sort -V | head -n 1)" != "$GO_AT_LEAST" ]]; then
+    unusable "Go $GO_AT_LEAST or later is needed, this is ${version#go} (https://go.dev/dl/)"
+  fi
+}
+
+go_install() { # FOLDER PACKAGE@VERSION
+  GOBIN="$1" CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' "$2"
+}
+
+build_tools() {
+  if ! has_part actionlint "$ACTIONLINT_VERSION" || ! has_part act "$ACT_VERSION"; then
+    need_go
+  fi
+  make_part actionlint "$ACTIONLINT_VERSION" "actionlint $ACTIONLINT_VERSION from its Go module" "10 s" \
+    go_install "github.com/rhysd/actionlint/cmd/actionlint@$ACTIONLINT_VERSION"
+  make_part act "$ACT_VERSION" "act $ACT_VERSION from its Go module" "20 to 80 s" \
+    go_install "github.com/nektos/act@$ACT_VERSION"
+  link_program "$(part_dir actionlint "$ACTIONLINT_VERSION")/actionlint" actionlint
+  link_program "$(part_dir act "$ACT_VERSION")/act" act
+}
