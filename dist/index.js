@@ -15553,25 +15553,26 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var commander__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7009);
-    var _options_read_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4800);
-    var _options_table_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9289);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
-    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7496);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7526);
+    var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+    var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
+    var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9289);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
+    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7496);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
      deploy: "Roll out an image that the registry has already: the release without build and tests"
     };
     const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 5 when somebody else changed the image, 130 when cancelled.\n`;
-    const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").exitOverride().configureHelp({
+    const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
      showGlobalOptions: false
     }).addHelpText("after", results);
-    for (const name of _options_table_js__WEBPACK_IMPORTED_MODULE_2__.Pi) {
+    for (const name of _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi) {
      const command = program.command(name).description(descriptions[name]).exitOverride();
      for (const [option, {help: help, default: standard, required: required}] of (0, 
-     _options_table_js__WEBPACK_IMPORTED_MODULE_2__.cz)(name)) {
+     _options_table_js__WEBPACK_IMPORTED_MODULE_3__.cz)(name)) {
       const extra = required ? " (required)" : standard ? ` (default: ${standard})` : "";
       command.option(`--${option} <value>`, help + extra);
      }
@@ -15589,10 +15590,10 @@ var __webpack_modules__ = {
      return given;
     }
     async function release(command, given) {
-     const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command, given);
+     const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
      if (reading.is === "wrong") {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-      return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h.usage;
+      return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
      }
      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
      const write = line => {
@@ -15602,19 +15603,19 @@ var __webpack_modules__ = {
      for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
       cancel.abort(new Error(`ended by ${signal}`));
      });
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_6__.b)(process.env);
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_5__.c)(write, color), world.clock);
-     const report = await (0, _pipeline_release_js__WEBPACK_IMPORTED_MODULE_3__.e)(command, world, reading.settings, reporter, cancel.signal);
-     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_5__.b)(report, write, color);
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)(process.env);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.c)(write, color), world.clock);
+     const report = await (0, _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, cancel.signal);
+     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.b)(report, write, color);
      const path = reading.settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`);
-     return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
+     return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
     }
     try {
      await program.parseAsync();
     } catch (error) {
      if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h.usage;
+     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
     }
     __webpack_async_result__();
    } catch (e) {
@@ -15648,6 +15649,7 @@ var __webpack_modules__ = {
    kubernetes_workload.T)(workload), (0, words.aW)(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ])));
    if (report.undone.length > 0) parts.push(markdown_table([ "Put back", "How" ], report.undone.map(({object: object, did: did}) => [ object, did ])));
    if (report.migrations.length > 0) parts.push((0, words.UD)(report) ?? `**Migrations applied:** ${report.migrations.join(", ")}`);
+   for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`);
    parts.push(markdown_table([ "Stage", "Took", "" ], report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
    words.YA)(took), ended ])));
    if (report.digest !== void 0) parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``);
@@ -15716,7 +15718,8 @@ var __webpack_modules__ = {
    for (const [name, value] of Object.entries(outputsOf(report, reportPath))) core.uH(name, value);
    await core.z.addRaw(summary(report)).write();
   }
-  function annotate({cause: cause}) {
+  function annotate({cause: cause, warnings: warnings}) {
+   for (const warning of warnings) core.$e(warning.slice(0, longestMessage));
    if (!cause) return;
    const at = cause.annotations ?? [];
    at.slice(0, mostAnnotations - 1).forEach(({file: file, line: line, title: title, message: message}) => {
@@ -15860,10 +15863,10 @@ var __webpack_modules__ = {
    Mn: () => lines,
    Qq: () => text,
    TT: () => assignments,
-   aL: () => words,
    an: () => imageRepository,
    p0: () => duration,
    qe: () => graces,
+   rK: () => imageTags,
    yU: () => someOf
   });
   class Problem {
@@ -15892,6 +15895,11 @@ var __webpack_modules__ = {
    return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
   };
   const words = value => value.split(/[\s,]+/).filter(word => word !== "");
+  const imageTags = value => {
+   const tags = words(value);
+   const wrong = tags.find(tag => imageTag(tag) instanceof Problem);
+   return wrong === void 0 ? tags : new Problem(`has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`);
+  };
   const lines = value => value.split("\n").map(line => line.trim()).filter(line => line !== "");
   const assignments = value => {
    const pairs = {};
@@ -15953,7 +15961,7 @@ var __webpack_modules__ = {
     on: everywhere
    }),
    "extra-tags": option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.aL,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,
     help: "More tags, set once the release is deployed and not before",
     example: "latest",
     default: "",
@@ -16110,7 +16118,7 @@ var __webpack_modules__ = {
    }),
    report: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-    help: "Where the JSON report is written; a temporary file when not given",
+    help: "Where the JSON report is written; the action makes a temporary file when it is not given",
     example: "release.json",
     on: everywhere
    })
@@ -16357,10 +16365,11 @@ var __webpack_modules__ = {
     }
    };
   }
-  const ignoreAnnotation = "django-rollout/ignore";
+  function isIgnored(object) {
+   return object.metadata?.annotations?.["django-rollout/ignore"] === "true";
+  }
   function takesPart(object, repository) {
-   return object.metadata?.annotations?.[ignoreAnnotation] !== "true" && usesOf(templateOf(object), image => (0, 
-   kubernetes_image.iI)(image, repository)).length > 0;
+   return !isIgnored(object) && usesOf(templateOf(object), image => (0, kubernetes_image.iI)(image, repository)).length > 0;
   }
   const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
   function decided(object) {
@@ -16387,12 +16396,12 @@ var __webpack_modules__ = {
    return left.length === right.length && left.every(([key, value]) => same(value, b[key]));
   }
   const controllersOwn = [ "deployment.kubernetes.io/revision" ];
-  function undoOf(prior, live) {
+  function undoOf(prior, live, needed = new Set) {
    if (live === void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
    if (prior.was === "absent") return {
-    do: holdsData(prior) ? "keep" : "delete"
+    do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
    };
    const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
    if (same(withoutStatus(object), withoutStatus(live))) return {
@@ -16407,6 +16416,18 @@ var __webpack_modules__ = {
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
+  }
+  function neededByKept(snapshot) {
+   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => isWorkload(object) ? namedIn(object) : []));
+  }
+  function namedIn(object) {
+   const {serviceName: serviceName} = object.spec;
+   const {spec: spec} = templateOf(object);
+   const containers = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
+   const configMaps = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.configMapRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.configMapKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.configMap?.name) ];
+   const secrets = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.secretRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.secretKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.secret?.secretName), ...(spec?.imagePullSecrets ?? []).map(({name: name}) => name) ];
+   const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
+   return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
   function templateBack({object: prior}, live) {
    return isWorkload(live) && isWorkload(prior) ? withTemplate(live, templateOf(prior)) : live;
@@ -16454,8 +16475,9 @@ var __webpack_modules__ = {
   const attempts = 8;
   const pauseMs = 250;
   async function restore(cluster, clock, snapshot, journal, signal) {
+   const needed = neededByKept(snapshot);
    return Promise.all(snapshot.map(async prior => {
-    const did = await retried(clock, signal, () => restoreOne(cluster, prior));
+    const did = await retried(clock, signal, () => restoreOne(cluster, prior, needed));
     const line = told(prior, did);
     if (line !== void 0) journal.say(line);
     return {
@@ -16465,11 +16487,15 @@ var __webpack_modules__ = {
    }));
   }
   async function changedSince(cluster, snapshot) {
-   const steps = await Promise.all(snapshot.map(async prior => undoOf(prior, await cluster.find(prior.path)).do));
+   const needed = neededByKept(snapshot);
+   const steps = await Promise.all(snapshot.map(async prior => {
+    const live = await cluster.find(prior.path);
+    return undoOf(prior, live, needed).do;
+   }));
    return steps.some(step => step !== "nothing");
   }
-  async function restoreOne(cluster, prior) {
-   const step = undoOf(prior, await cluster.find(prior.path));
+  async function restoreOne(cluster, prior, needed) {
+   const step = undoOf(prior, await cluster.find(prior.path), needed);
    switch (step.do) {
    case "put":
     await cluster.put(prior.path, step.object);
@@ -16503,7 +16529,7 @@ var __webpack_modules__ = {
     return `${titleOf(object)} removed: the release had created it`;
 
    case "keep":
-    return `${titleOf(object)} stays as it is: it holds data`;
+    return `${titleOf(object)} stays as it is: it holds data, or data needs it`;
 
    case "ask":
     return `${titleOf(object)} was deleted by somebody else meanwhile`;
@@ -16709,6 +16735,23 @@ var __webpack_modules__ = {
      sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
     });
    }
+  }
+  async function revisionOf(world, {repository: repository, digest: digest}, signal) {
+   const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
+   const finished = await imagetools(world, repository, args, signal);
+   if (finished.code !== 0) fail({
+    code: "registry",
+    sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
+   });
+   return readRevision(finished.stdout);
+  }
+  function readRevision(json) {
+   const parsed = JSON.parse(json);
+   const [one] = isConfig(parsed) ? [ parsed ] : Object.values(parsed);
+   return one?.config?.Labels?.["org.opencontainers.image.revision"];
+  }
+  function isConfig(parsed) {
+   return "config" in parsed;
   }
   async function addTags(world, image, tags, signal) {
    if (tags.length === 0) return;
@@ -17248,8 +17291,13 @@ var __webpack_modules__ = {
   async function imageThere({world: world, settings: settings, source: source, signal: signal}, journal) {
    const found = await lookUp(world, settings.image, source.tag, signal);
    if (found.is === "there") {
-    journal.say(`the registry has ${pinned(found.image)}`);
-    return found.image;
+    const holds = settings.tag === void 0 || source.sha === void 0 ? source.sha : await revisionOf(world, found.image, signal);
+    if (holds === source.sha) {
+     journal.say(`the registry has ${pinned(found.image)}`);
+     return found.image;
+    }
+    journal.say(`${settings.image}:${source.tag} is of another commit (${holds ?? "not known"})`);
+    return;
    }
    if (found.is === "absent" || found.is === "denied") return;
    return fail({
@@ -17354,7 +17402,7 @@ var __webpack_modules__ = {
     seen.add(key);
    }
    const isOurs = ownImage(repository);
-   const ours = objects.filter(isWorkload).filter(object => usesOf(templateOf(object), isOurs).length > 0);
+   const ours = objects.filter(isWorkload).filter(object => !isIgnored(object)).filter(object => usesOf(templateOf(object), isOurs).length > 0);
    return {
     ours: ours,
     others: objects.filter(object => !ours.includes(object))
@@ -17443,7 +17491,7 @@ var __webpack_modules__ = {
    if (!error) {
     const summary = lastWords(lines);
     return {
-     lines: lines,
+     lines: lines.slice(-shownLines),
      patience: patienceOfWords(lines),
      ...summary !== void 0 && {
       summary: summary
@@ -17452,13 +17500,23 @@ var __webpack_modules__ = {
    }
    const at = placeOf(error, toRepo);
    return {
-    lines: lines,
+    lines: diagnose_telling(lines, error),
     patience: patienceOf(error),
     summary: tell(error, toRepo),
     ...at && {
      at: at
     }
    };
+  }
+  const shownLines = 30;
+  function diagnose_telling(lines, {exception: exception, message: message}) {
+   const name = exception.split(".").at(-1) ?? exception;
+   const start = oneLine(message).slice(0, 40);
+   const last = lines.findLastIndex(line => {
+    const words = oneLine(traceback_plain(line));
+    return words.includes(name) && words.includes(start);
+   });
+   return last < 0 ? lines.slice(-shownLines) : lines.slice(0, last + 1).slice(-shownLines);
   }
   const HOPELESS = new Set([ "SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "ImproperlyConfigured", "AppRegistryNotReady", "SystemCheckError", "UndefinedValueError" ]);
   const WAITS = new Set([ "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "ConnectionTimeout", "TimeoutError", "BusyLoadingError", "gaierror", "ServerSelectionTimeoutError", "NoBrokersAvailable" ]);
@@ -18546,7 +18604,7 @@ var __webpack_modules__ = {
      container: sign.container
     },
     ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines.slice(-50)
+     log: diagnosis.lines
     },
     ...diagnosis?.at && {
      annotations: [ {
@@ -18604,7 +18662,7 @@ var __webpack_modules__ = {
       };
       if (completeAt === void 0) return {
        is: "waiting",
-       on: "the other workloads"
+       on: "waits for the other workloads"
       };
       const on = `the bake (${lasting(now - completeAt)} of ${lasting(patience.bake)})`;
       return {
@@ -18727,7 +18785,7 @@ var __webpack_modules__ = {
      container: sign.container
     },
     ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines.slice(-50)
+     log: diagnosis.lines
     }
    };
   }
@@ -18832,6 +18890,10 @@ var __webpack_modules__ = {
    const {live: live, aims: aims, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
    let ledger = newLedger(startedAt);
    const tell = teller(journal);
+   journal.waiting(() => {
+    const {verdicts: verdicts} = judge(live.picture(), aims, patience, ledger, following.clock.now());
+    return follow_waitingOn(verdicts);
+   });
    return looking(following, now => {
     const judgement = judge(live.picture(), aims, patience, ledger, now);
     ledger = judgement.ledger;
@@ -18854,16 +18916,13 @@ var __webpack_modules__ = {
   function teller(journal) {
    const told = new Map;
    return ({verdicts: verdicts}) => {
-    const waiting = [];
     for (const [id, verdict] of Object.entries(verdicts)) {
      const line = follow_lineOf(verdict);
-     if (verdict.is === "waiting") waiting.push(`${id}: ${verdict.on}`);
      const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
      if (told.get(id) === state) continue;
      told.set(id, state);
      journal.say(`${id}: ${line}`);
     }
-    journal.waiting(waiting.length > 0 ? waiting.join("; ") : void 0);
    };
   }
   function follow_endOf({verdicts: verdicts}, ledger, now) {
@@ -18884,6 +18943,9 @@ var __webpack_modules__ = {
     is: "done",
     seconds: Object.fromEntries(seconds)
    };
+  }
+  function follow_waitingOn(verdicts) {
+   return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
   }
   function follow_lineOf(verdict) {
    switch (verdict.is) {
@@ -18967,6 +19029,13 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (followed.is === "failed") fail(followed.cause);
+   if (followed.is === "superseded") {
+    const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`);
+    fail({
+     code: "apply-failed",
+     sentence: `somebody else changed what the manifests had just applied: ${by.join("; ")}`
+    });
+   }
   }
   const inspectorSource = `"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`;
   const defaultManage = [ "python", "manage.py" ];
@@ -19207,7 +19276,8 @@ var __webpack_modules__ = {
      initContainers: before
     } : {},
     containers: [ main ],
-    restartPolicy: "Never"
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: 5
    };
   }
   function mainOf(container, how) {
@@ -19305,72 +19375,6 @@ var __webpack_modules__ = {
   function howItEnded(rest) {
    const word = end.exec(rest)?.[1];
    return word === void 0 ? void 0 : word === "OK" ? "applied" : "faked";
-  }
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
   const watched = {
    deployments: {
@@ -19561,7 +19565,8 @@ var __webpack_modules__ = {
   }
   const databaseWaitSeconds = 15;
   const reconnectMs = 500;
-  function startMigration(release, cluster, site, image) {
+  const podGoneMs = 3e4;
+  function startMigration(release, cluster, site, web, image) {
    const {world: world, settings: settings, signal: signal} = release;
    const over = new AbortController;
    const until = AbortSignal.any([ signal, over.signal ]);
@@ -19570,8 +19575,9 @@ var __webpack_modules__ = {
    let created;
    let container = "";
    let ended;
+   let containerEnded = false;
    const start = async journal => {
-    const made = makeJob(release, site, image, marker);
+    const made = makeJob(release, site, web, image, marker);
     container = made.container;
     made.notes.forEach(note => {
      journal.say(note);
@@ -19620,6 +19626,7 @@ var __webpack_modules__ = {
     });
     if (verdict.is === "failed" && verdict.cause.pod !== void 0 && verdict.exitCode !== void 0) reading ??= readLog(verdict.cause.pod);
     await reading;
+    containerEnded = verdict.is === "finished" || verdict.is === "failed" && verdict.exitCode !== void 0;
     return verdict;
    };
    const readLog = async pod => {
@@ -19656,10 +19663,30 @@ var __webpack_modules__ = {
     applied: () => output.progress().applied,
     close: async () => {
      over.abort(new Error("the migration is closed"));
-     const name = created?.metadata?.name;
-     if (signal.aborted && name !== void 0) await cluster.remove(`${collection("batch/v1", cluster.namespace, "jobs")}/${name}`);
+     const {name: name, uid: uid} = created?.metadata ?? {};
+     if (containerEnded || name === void 0) return;
+     await cluster.remove(`${collection("batch/v1", cluster.namespace, "jobs")}/${name}`);
+     await within(world.clock, podGoneMs, cluster.life, late => looking({
+      cluster: cluster,
+      clock: world.clock,
+      live: site.live,
+      signal: late
+     }, () => {
+      const pods = podsOfJob(site.live.picture(), uid);
+      return {
+       logsWanted: [],
+       ...pods.length === 0 && {
+        ended: true
+       }
+      };
+     }, () => {})).catch(() => {
+      throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`);
+     });
     }
    };
+  }
+  function podsOfJob(picture, uid) {
+   return [ ...picture.pods.values() ].filter(pod => isControlledBy(pod.metadata, uid));
   }
   class Output {
    marker;
@@ -19751,35 +19778,16 @@ var __webpack_modules__ = {
     journal.say(`the database is newer than this version: it has ${names}`);
    }
   }
-  function makeJob({settings: settings, source: source, app: app}, site, image, marker) {
-   const candidates = site.targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-    const object = manifest ?? live;
-    if (!object) return [];
-    const containers = uses.map(({name: name}) => name);
-    return [ {
-     workload: id,
-     template: templateOf(object),
-     containers: containers
-    } ];
-   });
-   const web = webWorkload(candidates, site.services, settings["migrate-from"]);
-   if (web.is === "undecided") {
-    const named = settings["migrate-from"];
-    return fail({
-     code: "usage",
-     sentence: web.because === "no-such-name" ? `"migrate-from" names ${named}, which is no workload of this release: ${web.candidates.join(", ")}` : `it is not clear which workload the migration takes its environment from: ${web.candidates.join(", ")}`,
-     hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
-    });
-   }
+  function makeJob({settings: settings, source: source, app: app}, site, web, image, marker) {
    const command = settings["migrate-command"];
    const sha = source.sha ?? source.tag;
    const made = migrationJob({
     name: "",
     app: app,
     sha: sha,
-    template: web.candidate.template,
+    template: web.template,
     container: web.container,
-    ours: web.candidate.containers,
+    ours: web.containers,
     image: pinned(image),
     command: planCommand(command),
     env: inspectorEnv({
@@ -19797,7 +19805,7 @@ var __webpack_modules__ = {
    return {
     job: made.job,
     container: web.container,
-    from: (0, kubernetes_workload.T)(web.candidate.workload),
+    from: (0, kubernetes_workload.T)(web.workload),
     notes: made.notes
    };
   }
@@ -19843,6 +19851,72 @@ var __webpack_modules__ = {
      throw error;
     }
    }
+  }
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
+   });
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
+   return {
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
+   };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
@@ -19986,12 +20060,18 @@ var __webpack_modules__ = {
    });
    const {items: items} = await cluster.get(collection("v1", cluster.namespace, "services"));
    const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   return {
+   const services = [ ...items, ...planned ];
+   const site = {
     live: live,
     targets: targets,
     others: manifests.others,
     resources: resources,
-    services: [ ...items, ...planned ]
+    services: services
+   };
+   if (settings["migrate-command"] === "") return site;
+   return {
+    ...site,
+    web: findWeb(targets, services, settings["migrate-from"])
    };
   }
   function describe({id: id, live: live, running: running}) {
@@ -20097,6 +20177,29 @@ var __webpack_modules__ = {
    return uses.flatMap(({name: name}) => {
     const image = all.find(one => one.name === name)?.image;
     return image === void 0 ? [] : [ image ];
+   });
+  }
+  function findWeb(targets, services, named) {
+   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+    const object = manifest ?? live;
+    if (!object) return [];
+    const containers = uses.map(({name: name}) => name);
+    return [ {
+     workload: id,
+     template: templateOf(object),
+     containers: containers
+    } ];
+   });
+   const web = webWorkload(candidates, services, named);
+   if (web.is === "found") return {
+    ...web.candidate,
+    container: web.container
+   };
+   const all = web.candidates.join(", ");
+   return fail({
+    code: "usage",
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload the migration takes its environment from: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
    });
   }
   function noWorkload(picture, repository, namespace) {
@@ -20325,8 +20428,15 @@ var __webpack_modules__ = {
   function runsAlready(targets, image) {
    return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === pinned(image)));
   }
+  function planOurs(cluster, {targets: targets}, repository, image) {
+   const live = targets.flatMap(target => target.live ? [ target.live ] : []);
+   return planApply(cluster, manifestsWith(targets, repository, pinned(image)), live);
+  }
+  function manifestsWith(targets, repository, image) {
+   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
+  }
   async function applyOurs(journal, cluster, targets, repository, image) {
-   const objects = targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
+   const objects = manifestsWith(targets, repository, image);
    for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`);
    await apply(cluster, objects);
   }
@@ -20702,7 +20812,7 @@ var __webpack_modules__ = {
    return Array.isArray(words) && words.length > 0 ? words.join(" ") : void 0;
   }
   const readLines = 2e4;
-  const shownLines = 40;
+  const test_shownLines = 40;
   async function test(release, journal, built) {
    const {world: world, settings: settings, signal: signal} = release;
    const startedAt = world.clock.now();
@@ -20747,13 +20857,13 @@ var __webpack_modules__ = {
     code: "tests-failed",
     sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
     hint: 'Give them longer by "test-timeout", or look for a test that hangs',
-    log: lines.slice(-shownLines)
+    log: lines.slice(-test_shownLines)
    };
   }
   function testCause(release, command, code, lines, report) {
    const {settings: settings} = release;
    const inRepo = toRepo(release);
-   const log = lines.slice(-shownLines);
+   const log = lines.slice(-test_shownLines);
    const cause = (sentence, more = {}) => ({
     code: "tests-failed",
     sentence: `tests: ${sentence}`,
@@ -20800,7 +20910,7 @@ var __webpack_modules__ = {
      ...hintFor(lines, settings["test-services"])
     });
    }
-   const said = tellingLine(lines.slice(-shownLines));
+   const said = tellingLine(lines.slice(-test_shownLines));
    const killed = code === 137 ? {
     hint: "Exit code 137 is a kill: most often for want of memory"
    } : {};
@@ -20853,6 +20963,14 @@ var __webpack_modules__ = {
     code: "restore-failed",
     sentence: `the old version does not come up again: ${followed.cause.sentence}`
    });
+   if (followed.is === "superseded") {
+    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
+    fail({
+     code: "restore-failed",
+     sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
+     hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
+    });
+   }
    return restored;
   }
   function wasComplete(before) {
@@ -20888,6 +21006,7 @@ var __webpack_modules__ = {
   async function run(command, world, settings, reporter, signal) {
    const soFar = {
     migrations: [],
+    warnings: [],
     seconds: {}
    };
    const resources = new Resources;
@@ -20933,8 +21052,8 @@ var __webpack_modules__ = {
    soFar.site = site;
    if (found.is === "pushed" && runsAlready(site.targets, found.image)) {
     soFar.image = found.image;
-    const changes = await planManifests(cluster, site);
-    if (changes.every(({is: is}) => is === "none")) return "unchanged";
+    const changes = await Promise.all([ planManifests(cluster, site), planOurs(cluster, site, settings.image, found.image) ]);
+    if (changes.flat().every(({is: is}) => is === "none")) return "unchanged";
    }
    const release = releaseWith(signal);
    if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
@@ -20950,18 +21069,21 @@ var __webpack_modules__ = {
     soFar.cause = release_causeOf(error, signal);
     return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
    }
+   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
    return "deployed";
   }
   async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
    if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-   if (release.settings["migrate-command"] !== "") {
-    const migration = startMigration(release, cluster, site, image);
+   if (site.web) {
+    const migration = startMigration(release, cluster, site, site.web, image);
     try {
      const plan = await reporter.stage("plan", journal => migration.plan(journal));
      if (hasWork(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
     } finally {
      soFar.migrations = migration.applied();
-     await migration.close();
+     await migration.close().catch(error => {
+      soFar.warnings.push(release_causeOf(error, release.signal).sentence);
+     });
     }
    }
    const followed = await reporter.stage("rollout", async journal => {
@@ -20974,8 +21096,15 @@ var __webpack_modules__ = {
     return ended;
    });
    soFar.seconds = followed.seconds;
-   const {world: world, settings: settings, signal: signal} = release;
-   if (settings["extra-tags"].length > 0) await reporter.stage("tags", () => addTags(world, image, settings["extra-tags"], signal));
+  }
+  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
+   const tags = settings["extra-tags"];
+   try {
+    await addTags(world, image, tags, signal);
+    journal.say(`${tags.join(", ")} now name this version`);
+   } catch (error) {
+    soFar.warnings.push(release_causeOf(error, signal).sentence);
+   }
   }
   async function unwind(release, reporter, cluster, site, priors, soFar) {
    if (soFar.cause?.code === "superseded") return "superseded";
@@ -21084,6 +21213,7 @@ var __webpack_modules__ = {
     stages: reporter.stages,
     workloads: workloadsOf(result, soFar),
     migrations: soFar.migrations,
+    warnings: soFar.warnings,
     undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
      const word = {
       put: "put back",
@@ -21101,7 +21231,7 @@ var __webpack_modules__ = {
     seconds: reporter.seconds()
    };
   }
-  function workloadsOf(result, {site: site, image: image, seconds: seconds}) {
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
@@ -21112,14 +21242,14 @@ var __webpack_modules__ = {
       from: from
      },
      to: pinned(image),
-     now: nowRuns(result, live !== void 0),
+     now: nowRuns(result, live !== void 0, snapshot !== void 0),
      ...took !== void 0 && {
       seconds: took
      }
     };
    });
   }
-  function nowRuns(result, wasThere) {
+  function nowRuns(result, wasThere, begun) {
    switch (result) {
    case "deployed":
    case "unchanged":
@@ -21130,7 +21260,8 @@ var __webpack_modules__ = {
     return "unknown";
 
    default:
-    return wasThere ? "old" : "removed";
+    if (wasThere) return "old";
+    return begun && result !== "failed" ? "removed" : "absent";
    }
   }
  },
@@ -21184,6 +21315,7 @@ var __webpack_modules__ = {
    const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.UD)(report);
    if (kept !== void 0) ours(kept);
    if (report.result === "deployed" && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
+   for (const warning of report.warnings) ours(`warning: ${warning}`);
    if (cause?.hint !== void 0) cause.hint.split("\n").forEach((line, i) => ours(i === 0 ? `what to do: ${line}` : line));
    lines.push({
     text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(report.seconds)})`,
@@ -21264,7 +21396,9 @@ var __webpack_modules__ = {
      }
     };
     const stopTicking = this.clock.every(1e3, () => {
-     if (this.clock.now() - spokenAt >= silenceMs) say(waitingOn ?? `${name} is still running`);
+     if (this.clock.now() - spokenAt < silenceMs) return;
+     const on = typeof waitingOn === "function" ? waitingOn() : waitingOn;
+     say(on ?? `${name} is still running`);
     });
     tell(sink => {
      sink.open(name);
@@ -21393,6 +21527,9 @@ var __webpack_modules__ = {
 
    case "removed":
     return "removed again";
+
+   case "absent":
+    return "not there, as before";
 
    case "unknown":
     return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(to)}: not known`;
@@ -28301,7 +28438,8 @@ var __webpack_modules__ = {
    uH: () => setOutput,
    Pq: () => core_setSecret,
    Oh: () => startGroup,
-   z: () => summary
+   z: () => summary,
+   $e: () => warning
   });
   var external_os_ = __nccwpck_require__(857);
   function utils_toCommandValue(input) {
@@ -28569,6 +28707,9 @@ var __webpack_modules__ = {
   }
   function error(message, properties = {}) {
    command_issueCommand("error", utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+  }
+  function warning(message, properties = {}) {
+   command_issueCommand("warning", utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
   }
   function info(message) {
    process.stdout.write(message + external_os_.EOL);
@@ -31438,6 +31579,11 @@ var __webpack_modules__ = {
    return;
   }
   new command_Command;
+ },
+ 8330: module => {
+  module.exports = {
+   rE: "0.1.0"
+  };
  }
 };
 

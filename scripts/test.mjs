@@ -4,7 +4,15 @@
  * tests each counts, and one that is skipped or still to be written counts as failed.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -109,7 +117,8 @@ async function stackEnv() {
 
 async function actionlint() {
   const { STACK_BIN } = await stackEnv()
-  const files = ['.github/workflows', 'workflows'].flatMap((folder) =>
+  const folders = ['.github/workflows', 'workflows'].filter((folder) => existsSync(folder))
+  const files = folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => /\.ya?ml$/.test(name))
       .map((name) => join(folder, name)),

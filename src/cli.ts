@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import project from '../package.json' with { type: 'json' }
 import { readOptions, type Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
 import { run } from './pipeline/release.js'
@@ -20,6 +21,7 @@ Ends with 0 when the version is deployed (or ran already), 1 when it is not and 
 
 const program = new Command('django-rollout')
   .description('Deploy Django to Kubernetes as one transaction.')
+  .version(project.version)
   .exitOverride()
   .configureHelp({ showGlobalOptions: false })
   .addHelpText('after', results)

@@ -88,6 +88,24 @@ describe('a release fails, and no running pod is touched', () => {
     expect(report.migrations).toEqual([])
   })
 
+  test('when the plan’s pod cannot start: no Job is left that could migrate later', async () => {
+    const jobs = await shop.jobs()
+    const { report } = await fails(
+      'web wants a Secret that is not there',
+      {
+        'k8s/web.yaml': (old) =>
+          old.replace(/( +)envFrom:\n/, '$1envFrom:\n$1  - secretRef: {name: no-such-secret}\n'),
+      },
+      () => shop.release({ version: 'bad', grace: 'ConfigMissing=1s' }),
+    )
+
+    expect(report.cause).toMatchObject({
+      code: 'config-missing',
+      sentence: expect.stringContaining('secret "no-such-secret" not found') as unknown,
+    })
+    expect(await shop.jobs()).toEqual(jobs)
+  })
+
   test('when the tag to deploy is not in the registry: at once', async () => {
     const { report } = await fails('a tag with a typo', {}, () =>
       shop.cli('deploy', { image: shop.image, namespace: shop.namespace, tag: 'no-such-tag' }),

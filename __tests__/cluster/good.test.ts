@@ -1,7 +1,10 @@
 /** Good releases of the shop, one after the other, in a namespace that was empty before. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
+import { kubectl } from '../e2e/stack.js'
 
 let shop: Site
 let first: string
@@ -43,6 +46,27 @@ describe('a good release', () => {
       pods: await shop.pods('web'),
       jobs: await shop.jobs(),
     }).toEqual(before)
+  })
+
+  test('the same image with another manifest is rolled out; extra tags move then', async () => {
+    const file = join(shop.folder, 'k8s/worker.yaml')
+    const old = await readFile(file, 'utf8')
+    await writeFile(file, old.replace('metadata:\n  name: worker', 'metadata:\n  name: worker\n  labels: {tier: back}'))
+    const released = await shop.cli('deploy', {
+      image: shop.image,
+      namespace: shop.namespace,
+      tag: first,
+      manifests: 'k8s',
+      bake: '0',
+      'extra-tags': 'stable',
+    })
+    await writeFile(file, old)
+
+    expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: first } })
+    const tier = 'jsonpath={.metadata.labels.tier}'
+    expect(await kubectl('-n', shop.namespace, 'get', 'deploy', 'worker', '-o', tier)).toBe('back')
+    const stable = await shop.cli('deploy', { image: shop.image, namespace: shop.namespace, tag: 'stable', 'migrate-command': '', bake: '0' })
+    expect(stable.report).toMatchObject({ result: 'deployed', digest: released.report.digest })
   })
 
   test('a new migration runs once, before the rollout, and the log shows it', async () => {

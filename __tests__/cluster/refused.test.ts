@@ -38,6 +38,25 @@ const refusals: readonly Refusal[] = [
     says: /"image" "ghcr\.io\/acme\/shop:1\.2" is the image without tag and digest; give the tag by "tag"/,
   },
   {
+    of: 'an extra tag that is none',
+    options: () => ({ 'extra-tags': 'latest stable/1' }),
+    code: 2,
+    says: /"extra-tags" "latest stable\/1" has "stable\/1", which is not a tag/,
+  },
+  {
+    of: 'a trouble that nobody knows',
+    options: () => ({ grace: 'Crashing=5s' }),
+    code: 2,
+    says: /"grace" "Crashing=5s" has "Crashing"; it takes ImageNotFound, /,
+  },
+  {
+    of: 'a workload to migrate from that is not there',
+    options: () => ({ manifests: 'k8s', 'migrate-from': 'deployment/wbe' }),
+    code: 2,
+    result: 'usage',
+    says: /"migrate-from" names deployment\/wbe, which is no workload of this release: .*deployment\/web/,
+  },
+  {
     of: 'no cluster',
     options: async () => {
       const text = await leastKubeconfig(shop.namespace)

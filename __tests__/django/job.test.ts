@@ -137,7 +137,7 @@ test('the Job as a whole', () => {
             priorityClassName: 'high',
             runtimeClassName: 'gvisor',
             enableServiceLinks: false,
-            terminationGracePeriodSeconds: 40,
+            terminationGracePeriodSeconds: 5,
             restartPolicy: 'Never',
             affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
             volumes: [
@@ -200,6 +200,7 @@ test('a plain template gets nothing that it does not need', () => {
   expect(made).toMatchObject({ is: 'made', notes: [] })
   expect(made.is === 'made' && made.job.spec?.template.spec).toEqual({
     restartPolicy: 'Never',
+    terminationGracePeriodSeconds: 5,
     containers: [
       { name: 'app', image: how.image, command: ['/bin/sh', '-c', 'echo $$(HOME) $$$$'] },
     ],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { pushImage } from '../../src/docker/push.js'
-import { addTags, findImage, lookUp, type Lookup } from '../../src/docker/registry.js'
+import { addTags, findImage, lookUp, readRevision, type Lookup } from '../../src/docker/registry.js'
 import { hostOf, troubleOf } from '../../src/docker/trouble.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -241,5 +241,17 @@ a: digest: ${digest} size: 1575`
     await expect(pushImage(world, built, notebook(), never)).rejects.toMatchObject({
       cause: { sentence: expect.stringContaining('in three attempts: Get') },
     })
+  })
+})
+
+describe('the commit that an image was built from', () => {
+  const labels = { 'org.opencontainers.image.revision': 'abc' }
+  test.each([
+    ['one platform', { architecture: 'amd64', config: { Labels: labels } }, 'abc'],
+    ['several platforms', { 'linux/amd64': { config: { Labels: labels } } }, 'abc'],
+    ['no such label', { config: { Labels: { other: 'x' } } }, undefined],
+    ['no labels at all', { config: { Labels: null } }, undefined],
+  ])('%s', (_, image, revision) => {
+    expect(readRevision(JSON.stringify(image))).toBe(revision)
   })
 })

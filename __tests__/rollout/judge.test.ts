@@ -390,7 +390,7 @@ describe('several workloads', () => {
       ]),
     })
     release.look(1, withCron('pods: {}', 1))
-    expect(line(release.last!, 'cronjob/clean')).toBe('waiting: the other workloads')
+    expect(line(release.last!, 'cronjob/clean')).toBe('waiting: waits for the other workloads')
     release.look(5, withCron(healthy, 5))
     expect(line(release.last!, 'cronjob/clean')).toBe('waiting: the bake (0 s of 15 s)')
     release.look(20, withCron(healthy, 20))

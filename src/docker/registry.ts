@@ -94,6 +94,41 @@ export async function findImage(
 }
 
 /**
+ * The commit that an image says it was built from (its label `org.opencontainers.image.revision`);
+ * `undefined` when it does not say. Throws a `Failure` (`registry`) when it cannot be read.
+ */
+export async function revisionOf(
+  world: World,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
+  const finished = await imagetools(world, repository, args, signal)
+  if (finished.code !== 0) {
+    fail({
+      code: 'registry',
+      sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`,
+    })
+  }
+  return readRevision(finished.stdout)
+}
+
+/** Reads `{{json .Image}}`: one image's configuration, or one for each platform. */
+export function readRevision(json: string): string | undefined {
+  const parsed = JSON.parse(json) as Readonly<Record<string, ImageConfig>> | ImageConfig
+  const [one] = isConfig(parsed) ? [parsed] : Object.values(parsed)
+  return one?.config?.Labels?.['org.opencontainers.image.revision']
+}
+
+function isConfig(parsed: object): parsed is ImageConfig {
+  return 'config' in parsed
+}
+
+interface ImageConfig {
+  readonly config?: { readonly Labels?: Readonly<Record<string, string>> | null }
+}
+
+/**
  * Gives more tags to an image that is in the registry, without pulling it. They get the digest of the
  * image (with buildx 0.13 and older: of an index that holds it alone). Throws a `Failure` (`registry`) when one could not be set.
  */

@@ -85,7 +85,8 @@ export async function tellRunner(report: Report, reportPath: string): Promise<vo
   await core.summary.addRaw(summary(report)).write()
 }
 
-function annotate({ cause }: Report): void {
+function annotate({ cause, warnings }: Report): void {
+  for (const warning of warnings) core.warning(warning.slice(0, longestMessage))
   if (!cause) return
   const at = cause.annotations ?? []
   at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {

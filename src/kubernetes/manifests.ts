@@ -5,6 +5,7 @@ import type { World } from '../world/world.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
 import {
+  isIgnored,
   isWorkload,
   nameOf,
   templateOf,
@@ -45,6 +46,7 @@ export async function readManifests(
   const isOurs = ownImage(repository)
   const ours = objects
     .filter(isWorkload)
+    .filter((object) => !isIgnored(object))
     .filter((object) => usesOf(templateOf(object), isOurs).length > 0)
   return { ours, others: objects.filter((object) => !(ours as KubeObject[]).includes(object)) }
 }

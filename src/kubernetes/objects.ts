@@ -101,13 +101,15 @@ export function withImage(
   }
 }
 
-/** Leaves a workload out of every release. */
-export const ignoreAnnotation = 'django-rollout/ignore'
+/** A person wants to have this workload left out of every release. */
+export function isIgnored(object: KubeObject): boolean {
+  return object.metadata?.annotations?.['django-rollout/ignore'] === 'true'
+}
 
 /** Whether the live object takes part in releases of the repository. */
 export function takesPart(object: WorkloadObject, repository: string): boolean {
   return (
-    object.metadata?.annotations?.[ignoreAnnotation] !== 'true' &&
+    !isIgnored(object) &&
     usesOf(templateOf(object), (image) => isOfRepository(image, repository)).length > 0
   )
 }

@@ -51,6 +51,17 @@ export const duration: Reader<number> = (value) => {
 export const words: Reader<readonly string[]> = (value) =>
   value.split(/[\s,]+/).filter((word) => word !== '')
 
+/** Image tags between commas, spaces or line ends. */
+export const imageTags: Reader<readonly string[]> = (value) => {
+  const tags = words(value) as readonly string[]
+  const wrong = tags.find((tag) => imageTag(tag) instanceof Problem)
+  return wrong === undefined
+    ? tags
+    : new Problem(
+        `has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`,
+      )
+}
+
 /** One entry a line, for values that hold spaces. */
 export const lines: Reader<readonly string[]> = (value) =>
   value

@@ -8,11 +8,11 @@ import {
   graces,
   imageRepository,
   imageTag,
+  imageTags,
   lines,
   objectName,
   someOf,
   text,
-  words,
   type Reader,
 } from './readers.js'
 
@@ -82,7 +82,7 @@ export const table = {
     on: everywhere,
   }),
   'extra-tags': option({
-    read: words,
+    read: imageTags,
     help: 'More tags, set once the release is deployed and not before',
     example: 'latest',
     default: '',
@@ -244,7 +244,7 @@ export const table = {
   // What is left behind.
   report: option({
     read: text,
-    help: 'Where the JSON report is written; a temporary file when not given',
+    help: 'Where the JSON report is written; the action makes a temporary file when it is not given',
     example: 'release.json',
     on: everywhere,
   }),

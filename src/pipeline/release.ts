@@ -4,6 +4,7 @@ import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
 import type { Restored } from '../rollout/restore.js'
@@ -19,7 +20,7 @@ import { hasWork, startMigration } from '../stages/migrate.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
-import { rollout, runsAlready } from '../stages/rollout.js'
+import { planOurs, rollout, runsAlready } from '../stages/rollout.js'
 import { snapshot } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
 import { undo } from '../stages/undo.js'
@@ -36,6 +37,8 @@ interface SoFar {
   judgedAt?: number
   restored?: readonly Restored[]
   migrations: readonly string[]
+  /** What a person should know though it does not decide how the run ends. */
+  warnings: string[]
   seconds: Readonly<Record<string, number>>
 }
 
@@ -50,7 +53,7 @@ export async function run(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<Report> {
-  const soFar: SoFar = { migrations: [], seconds: {} }
+  const soFar: SoFar = { migrations: [], warnings: [], seconds: {} }
   const resources = new Resources()
   let result: Result
   try {
@@ -99,8 +102,11 @@ async function transaction(
 
   if (found.is === 'pushed' && runsAlready(site.targets, found.image)) {
     soFar.image = found.image
-    const changes = await planManifests(cluster, site)
-    if (changes.every(({ is }) => is === 'none')) return 'unchanged'
+    const changes = await Promise.all([
+      planManifests(cluster, site),
+      planOurs(cluster, site, settings.image, found.image),
+    ])
+    if (changes.flat().every(({ is }) => is === 'none')) return 'unchanged'
   }
 
   const release = releaseWith(signal)
@@ -123,6 +129,9 @@ async function transaction(
     soFar.cause = causeOf(error, signal)
     return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar)
   }
+  if (settings['extra-tags'].length > 0) {
+    await reporter.stage('tags', (journal) => moveTags(release, journal, image, soFar))
+  }
   return 'deployed'
 }
 
@@ -140,8 +149,8 @@ async function write(
       applyManifests(release, journal, cluster, site, changes),
     )
   }
-  if (release.settings['migrate-command'] !== '') {
-    const migration = startMigration(release, cluster, site, image)
+  if (site.web) {
+    const migration = startMigration(release, cluster, site, site.web, image)
     try {
       const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
       if (hasWork(plan)) {
@@ -149,7 +158,9 @@ async function write(
       }
     } finally {
       soFar.migrations = migration.applied()
-      await migration.close()
+      await migration.close().catch((error: unknown) => {
+        soFar.warnings.push(causeOf(error, release.signal).sentence)
+      })
     }
   }
   const followed = await reporter.stage('rollout', async (journal) => {
@@ -162,9 +173,21 @@ async function write(
     return ended
   })
   soFar.seconds = followed.seconds
-  const { world, settings, signal } = release
-  if (settings['extra-tags'].length > 0) {
-    await reporter.stage('tags', () => addTags(world, image, settings['extra-tags'], signal))
+}
+
+/** A tag that cannot be set is told; it does not take back a version that runs well. */
+async function moveTags(
+  { world, settings, signal }: Release,
+  journal: Journal,
+  image: Image,
+  soFar: SoFar,
+): Promise<void> {
+  const tags = settings['extra-tags']
+  try {
+    await addTags(world, image, tags, signal)
+    journal.say(`${tags.join(', ')} now name this version`)
+  } catch (error) {
+    soFar.warnings.push(causeOf(error, signal).sentence)
   }
 }
 
@@ -270,6 +293,7 @@ function report(settings: Settings, reporter: Reporter, result: Result, soFar: S
     stages: reporter.stages,
     workloads: workloadsOf(result, soFar),
     migrations: soFar.migrations,
+    warnings: soFar.warnings,
     undone: (soFar.restored ?? []).flatMap(({ prior, did }) => {
       const word = { put: 'put back', delete: 'removed', keep: 'kept', ask: '', nothing: '' }[did]
       return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
@@ -279,7 +303,10 @@ function report(settings: Settings, reporter: Reporter, result: Result, soFar: S
   }
 }
 
-function workloadsOf(result: Result, { site, image, seconds }: SoFar): readonly WorkloadReport[] {
+function workloadsOf(
+  result: Result,
+  { site, image, snapshot, seconds }: SoFar,
+): readonly WorkloadReport[] {
   if (!site || !image) return []
   return site.targets.map(({ id, live, running }) => {
     const [from] = running
@@ -288,13 +315,13 @@ function workloadsOf(result: Result, { site, image, seconds }: SoFar): readonly 
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: nowRuns(result, live !== undefined),
+      now: nowRuns(result, live !== undefined, snapshot !== undefined),
       ...(took !== undefined && { seconds: took }),
     }
   })
 }
 
-function nowRuns(result: Result, wasThere: boolean): WorkloadReport['now'] {
+function nowRuns(result: Result, wasThere: boolean, begun: boolean): WorkloadReport['now'] {
   switch (result) {
     case 'deployed':
     case 'unchanged':
@@ -303,6 +330,7 @@ function nowRuns(result: Result, wasThere: boolean): WorkloadReport['now'] {
     case 'superseded':
       return 'unknown'
     default:
-      return wasThere ? 'old' : 'removed'
+      if (wasThere) return 'old'
+      return begun && result !== 'failed' ? 'removed' : 'absent'
   }
 }

@@ -37,6 +37,7 @@ export function closing(report: Report): readonly ClosingLine[] {
   if (report.result === 'deployed' && report.migrations.length > 0) {
     ours(`migrations applied: ${report.migrations.join(', ')}`)
   }
+  for (const warning of report.warnings) ours(`warning: ${warning}`)
   if (cause?.hint !== undefined)
     cause.hint.split('\n').forEach((line, i) => ours(i === 0 ? `what to do: ${line}` : line))
   lines.push({

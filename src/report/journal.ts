@@ -6,7 +6,10 @@ export interface Journal {
   say(line: string): void
   /** A line that some program, container or server wrote: untrusted, shown as such. */
   quote(line: string): void
-  /** What is being waited for. Said again after every 10 s of silence; `undefined`: nothing any more. */
-  waiting(on: string | undefined): void
+  /**
+   * What is being waited for. Said after every 10 s of silence (a function is asked then);
+   * `undefined`: nothing any more.
+   */
+  waiting(on: string | (() => string) | undefined): void
   annotate(annotation: Annotation): void
 }

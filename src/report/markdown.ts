@@ -39,6 +39,7 @@ export function summary(report: Report): string {
   if (report.migrations.length > 0) {
     parts.push(keptMigrations(report) ?? `**Migrations applied:** ${report.migrations.join(', ')}`)
   }
+  for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`)
   parts.push(
     table(
       ['Stage', 'Took', ''],

@@ -39,7 +39,7 @@ export interface WorkloadReport extends WorkloadId {
   readonly from?: string
   readonly to: string
   /** What it runs at the end of the run. */
-  readonly now: 'new' | 'old' | 'removed' | 'unknown'
+  readonly now: 'new' | 'old' | 'removed' | 'absent' | 'unknown'
   /** From our write to done. */
   readonly seconds?: number
 }
@@ -60,6 +60,8 @@ export interface Report {
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
+  /** What a person should know though it does not decide the result. */
+  readonly warnings: readonly string[]
   /** Objects that the undo put back, removed, or left because they hold data. */
   readonly undone: readonly { readonly object: string; readonly did: string }[]
   readonly startedAt: number

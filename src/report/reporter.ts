@@ -45,7 +45,7 @@ export class Reporter {
     this.queue.push(own)
     const startedAt = this.clock.now()
     let spokenAt = startedAt
-    let waitingOn: string | undefined
+    let waitingOn: string | (() => string) | undefined
     const tell = (entry: Entry) => {
       spokenAt = this.clock.now()
       own.entries.push(entry)
@@ -74,7 +74,9 @@ export class Reporter {
       },
     }
     const stopTicking = this.clock.every(1000, () => {
-      if (this.clock.now() - spokenAt >= silenceMs) say(waitingOn ?? `${name} is still running`)
+      if (this.clock.now() - spokenAt < silenceMs) return
+      const on = typeof waitingOn === 'function' ? waitingOn() : waitingOn
+      say(on ?? `${name} is still running`)
     })
     tell((sink) => {
       sink.open(name)

@@ -24,6 +24,8 @@ export function moved({ from, to, now }: WorkloadReport): string {
       return `${before} (as before)`
     case 'removed':
       return 'removed again'
+    case 'absent':
+      return 'not there, as before'
     case 'unknown':
       return `${before} or ${versionOf(to)}: not known`
   }

@@ -13,15 +13,36 @@ export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefi
   const error = lastError(lines)
   if (!error) {
     const summary = lastWords(lines)
-    return { lines, patience: patienceOfWords(lines), ...(summary !== undefined && { summary }) }
+    return {
+      lines: lines.slice(-shownLines),
+      patience: patienceOfWords(lines),
+      ...(summary !== undefined && { summary }),
+    }
   }
   const at = placeOf(error, toRepo)
   return {
-    lines,
+    lines: telling(lines, error),
     patience: patienceOf(error),
     summary: tell(error, toRepo),
     ...(at && { at }),
   }
+}
+
+/** Lines that are shown of a log. */
+const shownLines = 30
+
+/**
+ * The lines that lead to the error: a server that dies of its worker's error goes on to write of its own
+ * death, which tells nobody anything.
+ */
+function telling(lines: readonly string[], { exception, message }: Traceback): readonly string[] {
+  const name = exception.split('.').at(-1) ?? exception
+  const start = oneLine(message).slice(0, 40)
+  const last = lines.findLastIndex((line) => {
+    const words = oneLine(plain(line))
+    return words.includes(name) && words.includes(start)
+  })
+  return last < 0 ? lines.slice(-shownLines) : lines.slice(0, last + 1).slice(-shownLines)
 }
 
 /** Finds the file of the user's repository that a path inside of the image came from. */

@@ -29,6 +29,11 @@ export function follow(following: Following): Promise<Followed> {
   const { live, aims, patience, startedAt, toRepo, journal } = following
   let ledger = newLedger(startedAt)
   const tell = teller(journal)
+  // Judged anew when it is asked for, so that its seconds are those of that moment.
+  journal.waiting(() => {
+    const { verdicts } = judge(live.picture(), aims, patience, ledger, following.clock.now())
+    return waitingOn(verdicts)
+  })
   return looking(
     following,
     (now) => {
@@ -53,16 +58,13 @@ export function follow(following: Following): Promise<Followed> {
 function teller(journal: Journal): (judgement: Judgement) => void {
   const told = new Map<string, string>()
   return ({ verdicts }) => {
-    const waiting: string[] = []
     for (const [id, verdict] of Object.entries(verdicts)) {
       const line = lineOf(verdict)
-      if (verdict.is === 'waiting') waiting.push(`${id}: ${verdict.on}`)
       const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, '')
       if (told.get(id) === state) continue
       told.set(id, state)
       journal.say(`${id}: ${line}`)
     }
-    journal.waiting(waiting.length > 0 ? waiting.join('; ') : undefined)
   }
 }
 
@@ -80,6 +82,12 @@ function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed |
     ([id, at]) => [id, (at - ledger.startedAt) / 1000] as const,
   )
   return { is: 'done', seconds: Object.fromEntries(seconds) }
+}
+
+function waitingOn(verdicts: Judgement['verdicts']): string {
+  return Object.entries(verdicts)
+    .flatMap(([id, verdict]) => (verdict.is === 'waiting' ? [`${id}: ${verdict.on}`] : []))
+    .join('; ')
 }
 
 function lineOf(verdict: Verdict): string {

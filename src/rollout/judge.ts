@@ -83,7 +83,7 @@ export function judge(
         return { is: 'waiting', on: look.on }
       case 'complete': {
         if (baked) return { is: 'done' }
-        if (completeAt === undefined) return { is: 'waiting', on: 'the other workloads' }
+        if (completeAt === undefined) return { is: 'waiting', on: 'waits for the other workloads' }
         const on = `the bake (${lasting(now - completeAt)} of ${lasting(patience.bake)})`
         return { is: 'waiting', on }
       }
@@ -185,7 +185,7 @@ function placed(cause: Cause, { sign, diagnosis }: Weighed): Cause {
     ...cause,
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines.slice(-50) }),
+    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
   }
 }
 

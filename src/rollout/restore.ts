@@ -2,7 +2,14 @@ import { ApiError, type Cluster } from '../kubernetes/cluster.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import type { Clock } from '../world/world.js'
-import { titleOf, undoOf, type Prior, type Snapshot, type UndoStep } from './snapshot.js'
+import {
+  neededByKept,
+  titleOf,
+  undoOf,
+  type Prior,
+  type Snapshot,
+  type UndoStep,
+} from './snapshot.js'
 
 export interface Restored {
   readonly prior: Prior
@@ -24,9 +31,10 @@ export async function restore(
   journal: Journal,
   signal: AbortSignal,
 ): Promise<readonly Restored[]> {
+  const needed = neededByKept(snapshot)
   return Promise.all(
     snapshot.map(async (prior) => {
-      const did = await retried(clock, signal, () => restoreOne(cluster, prior))
+      const did = await retried(clock, signal, () => restoreOne(cluster, prior, needed))
       const line = told(prior, did)
       if (line !== undefined) journal.say(line)
       return { prior, did }
@@ -38,14 +46,22 @@ export async function restore(
  * What `restore` would do, without doing it: whether anything of the snapshot has changed at all.
  */
 export async function changedSince(cluster: Cluster, snapshot: Snapshot): Promise<boolean> {
+  const needed = neededByKept(snapshot)
   const steps = await Promise.all(
-    snapshot.map(async (prior) => undoOf(prior, await cluster.find<KubeObject>(prior.path)).do),
+    snapshot.map(async (prior) => {
+      const live = await cluster.find<KubeObject>(prior.path)
+      return undoOf(prior, live, needed).do
+    }),
   )
   return steps.some((step) => step !== 'nothing')
 }
 
-async function restoreOne(cluster: Cluster, prior: Prior): Promise<UndoStep['do']> {
-  const step = undoOf(prior, await cluster.find<KubeObject>(prior.path))
+async function restoreOne(
+  cluster: Cluster,
+  prior: Prior,
+  needed: ReadonlySet<string>,
+): Promise<UndoStep['do']> {
+  const step = undoOf(prior, await cluster.find<KubeObject>(prior.path), needed)
   switch (step.do) {
     case 'put':
       await cluster.put(prior.path, step.object)
@@ -80,7 +96,7 @@ function told({ object }: Prior, did: UndoStep['do']): string | undefined {
     case 'delete':
       return `${titleOf(object)} removed: the release had created it`
     case 'keep':
-      return `${titleOf(object)} stays as it is: it holds data`
+      return `${titleOf(object)} stays as it is: it holds data, or data needs it`
     case 'ask':
       return `${titleOf(object)} was deleted by somebody else meanwhile`
     case 'nothing':

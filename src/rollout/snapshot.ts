@@ -2,7 +2,7 @@
  * What stood there before our first write, and what has to be done to have it again. Pure: an undo
  * restores state and does not count revisions, so it can be asked for at any time, any number of times.
  */
-import type { KubeObject } from '../kubernetes/objects.js'
+import type { KubeObject, WorkloadObject } from '../kubernetes/objects.js'
 import { isWorkload, nameOf, same, templateOf, withTemplate } from '../kubernetes/objects.js'
 
 /** One object as it was. */
@@ -34,10 +34,19 @@ export type UndoStep =
 /** Written by the Deployment controller, so never ours to put back. */
 const controllersOwn = ['deployment.kubernetes.io/revision']
 
-/** The one step that brings an object back from what it is now to what it was. */
-export function undoOf(prior: Prior, live: KubeObject | undefined): UndoStep {
+/**
+ * The one step that brings an object back from what it is now to what it was. `needed` are the objects
+ * that a kept one cannot run without (`neededByKept`).
+ */
+export function undoOf(
+  prior: Prior,
+  live: KubeObject | undefined,
+  needed: ReadonlySet<string> = new Set(),
+): UndoStep {
   if (live === undefined) return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
-  if (prior.was === 'absent') return { do: holdsData(prior) ? 'keep' : 'delete' }
+  if (prior.was === 'absent') {
+    return { do: holdsData(prior) || needed.has(titleOf(prior.object)) ? 'keep' : 'delete' }
+  }
   const object = prior.was === 'template' ? templateBack(prior, live) : allBack(prior, live)
   if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
   return holdsData(prior) ? { do: 'keep' } : { do: 'put', object }
@@ -46,6 +55,41 @@ export function undoOf(prior: Prior, live: KubeObject | undefined): UndoStep {
 /** Volumes and databases: taking them back would cost data, or is refused by the server. */
 function holdsData({ of, object }: Prior): boolean {
   return of === 'other' && ['PersistentVolumeClaim', 'StatefulSet'].includes(object.kind ?? '')
+}
+
+/**
+ * What the databases of the snapshot name in their pod templates: a database that is kept goes on with its
+ * password, its configuration and its Service. By title (`secret/shop-secrets`).
+ */
+export function neededByKept(snapshot: Snapshot): ReadonlySet<string> {
+  return new Set(
+    snapshot.filter(holdsData).flatMap(({ object }) => (isWorkload(object) ? namedIn(object) : [])),
+  )
+}
+
+function namedIn(object: WorkloadObject): readonly string[] {
+  const { serviceName } = object.spec as { serviceName?: string }
+  const { spec } = templateOf(object)
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  const configMaps = [
+    ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name)),
+    ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.configMapKeyRef?.name)),
+    ...(spec?.volumes ?? []).map((volume) => volume.configMap?.name),
+  ]
+  const secrets = [
+    ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.secretRef?.name)),
+    ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.secretKeyRef?.name)),
+    ...(spec?.volumes ?? []).map((volume) => volume.secret?.secretName),
+    ...(spec?.imagePullSecrets ?? []).map(({ name }) => name),
+  ]
+  const titled = (kind: string, names: readonly (string | undefined)[]) =>
+    names.flatMap((name) => (name === undefined ? [] : [`${kind}/${name}`]))
+  return [
+    ...titled('configmap', configMaps),
+    ...titled('secret', secrets),
+    ...titled('service', [serviceName]),
+    ...titled('serviceaccount', [spec?.serviceAccountName]),
+  ]
 }
 
 function templateBack({ object: prior }: Prior, live: KubeObject): KubeObject {

@@ -65,7 +65,7 @@ export interface LogWanted {
 
 /** What a container's log says about its end, read once by `diagnose`. */
 export interface Diagnosis {
-  /** The last lines as the container wrote them: untrusted text. */
+  /** The lines that lead to its end, as the container wrote them: untrusted text. */
   readonly lines: readonly string[]
   /** `hopeless`: no time mends it. `waits`: it missed something that may come late. Else `unknown`. */
   readonly patience: 'hopeless' | 'waits' | 'unknown'

@@ -202,7 +202,7 @@ export function causeOf(workload: string, id: string, { sign, diagnosis }: Weigh
     workload: id,
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines.slice(-50) }),
+    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
     ...(diagnosis?.at && {
       annotations: [{ ...diagnosis.at, title: rule.code, message: diagnosis.summary ?? sentence }],
     }),

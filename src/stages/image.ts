@@ -1,6 +1,6 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
-import { findImage, lookUp } from '../docker/registry.js'
+import { findImage, lookUp, revisionOf } from '../docker/registry.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { pinned, type Release } from './release.js'
@@ -12,8 +12,17 @@ export async function imageThere(
 ): Promise<Image | undefined> {
   const found = await lookUp(world, settings.image, source.tag, signal)
   if (found.is === 'there') {
-    journal.say(`the registry has ${pinned(found.image)}`)
-    return found.image
+    // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
+    const holds =
+      settings.tag === undefined || source.sha === undefined
+        ? source.sha
+        : await revisionOf(world, found.image, signal)
+    if (holds === source.sha) {
+      journal.say(`the registry has ${pinned(found.image)}`)
+      return found.image
+    }
+    journal.say(`${settings.image}:${source.tag} is of another commit (${holds ?? 'not known'})`)
+    return undefined
   }
   // Many registries deny what they do not have: whether this login may push is seen when it does.
   if (found.is === 'absent' || found.is === 'denied') return undefined

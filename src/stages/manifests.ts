@@ -90,4 +90,11 @@ export async function applyManifests(
     signal,
   })
   if (followed.is === 'failed') fail(followed.cause)
+  if (followed.is === 'superseded') {
+    const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`)
+    fail({
+      code: 'apply-failed',
+      sentence: `somebody else changed what the manifests had just applied: ${by.join('; ')}`,
+    })
+  }
 }

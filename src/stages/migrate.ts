@@ -4,7 +4,7 @@
  * start with its real settings is found here, before any running pod is touched.
  */
 import type { Job } from 'kubernetes-types/batch/v1'
-import type { Service } from 'kubernetes-types/core/v1'
+import type { Pod, Service } from 'kubernetes-types/core/v1'
 import {
   inspectorEnv,
   isMarked,
@@ -15,9 +15,7 @@ import {
 import type { Plan } from '../django/inspector.js'
 import { jobName, migrationJob, type NamedSelector } from '../django/job.js'
 import { migrated } from '../django/progress.js'
-import { webWorkload, type Candidate } from '../django/roles.js'
 import { ApiError, type Cluster } from '../kubernetes/cluster.js'
-import { templateOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../report/cause.js'
@@ -28,8 +26,11 @@ import { judgeJob, type JobVerdict } from '../rollout/job.js'
 import { newLedger, withLog } from '../rollout/ledger.js'
 import { logPath } from '../rollout/logs.js'
 import { looking } from '../rollout/looking.js'
+import { isControlledBy } from '../rollout/live.js'
 import { titleOf } from '../rollout/snapshot.js'
-import type { Site } from './preflight.js'
+import type { Picture } from '../rollout/types.js'
+import { within } from '../world/deadline.js'
+import type { Site, Web } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 
 export interface Migration {
@@ -39,18 +40,24 @@ export interface Migration {
   migrate(journal: Journal): Promise<void>
   /** What has been applied so far: `orders.0002_note`. */
   applied(): readonly string[]
-  /** Ends what still runs. The Job itself stays for an hour, for people to look at. */
+  /**
+   * Makes sure that nothing of the migration runs or ever starts after this: a Job whose container has not
+   * ended is removed, and its pod waited for. One that has ended stays for an hour, for people to look at.
+   */
   close(): Promise<void>
 }
 
 /** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
 const databaseWaitSeconds = 15
 const reconnectMs = 500
+/** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
+const podGoneMs = 30_000
 
 export function startMigration(
   release: Release,
   cluster: Cluster,
   site: Site,
+  web: Web,
   image: Image,
 ): Migration {
   const { world, settings, signal } = release
@@ -61,9 +68,10 @@ export function startMigration(
   let created: Job | undefined
   let container = ''
   let ended: Promise<JobVerdict> | undefined
+  let containerEnded = false
 
   const start = async (journal: Journal) => {
-    const made = makeJob(release, site, image, marker)
+    const made = makeJob(release, site, web, image, marker)
     container = made.container
     made.notes.forEach((note) => {
       journal.say(note)
@@ -109,6 +117,8 @@ export function startMigration(
       reading ??= readLog(verdict.cause.pod)
     }
     await reading
+    containerEnded =
+      verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
     return verdict
   }
 
@@ -153,12 +163,30 @@ export function startMigration(
     applied: () => output.progress().applied,
     close: async () => {
       over.abort(new Error('the migration is closed'))
-      const name = created?.metadata?.name
-      if (signal.aborted && name !== undefined) {
-        await cluster.remove(`${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`)
-      }
+      const { name, uid } = created?.metadata ?? {}
+      if (containerEnded || name === undefined) return
+      await cluster.remove(`${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`)
+      await within(world.clock, podGoneMs, cluster.life, (late) =>
+        looking(
+          { cluster, clock: world.clock, live: site.live, signal: late },
+          () => {
+            const pods = podsOfJob(site.live.picture(), uid)
+            return { logsWanted: [], ...(pods.length === 0 && { ended: true }) }
+          },
+          () => undefined,
+        ),
+      ).catch(() => {
+        throw new Error(
+          `the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`,
+        )
+      })
     },
   }
+}
+
+/** The Job's pods, those that are being deleted too. */
+function podsOfJob(picture: Picture, uid: string | undefined): readonly Pod[] {
+  return [...picture.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
 }
 
 /** What the container says: the plan between markers for us, the rest for people. */
@@ -285,36 +313,19 @@ interface MadeJob {
 function makeJob(
   { settings, source, app }: Release,
   site: Site,
+  web: Web,
   image: Image,
   marker: string,
 ): MadeJob {
-  const candidates = site.targets.flatMap(({ id, uses, live, manifest }): readonly Candidate[] => {
-    const object = manifest ?? live
-    if (!object) return []
-    const containers = uses.map(({ name }) => name)
-    return [{ workload: id, template: templateOf(object), containers }]
-  })
-  const web = webWorkload(candidates, site.services, settings['migrate-from'])
-  if (web.is === 'undecided') {
-    const named = settings['migrate-from']
-    return fail({
-      code: 'usage',
-      sentence:
-        web.because === 'no-such-name'
-          ? `"migrate-from" names ${named}, which is no workload of this release: ${web.candidates.join(', ')}`
-          : `it is not clear which workload the migration takes its environment from: ${web.candidates.join(', ')}`,
-      hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
-    })
-  }
   const command = settings['migrate-command']
   const sha = source.sha ?? source.tag
   const made = migrationJob({
     name: '',
     app,
     sha,
-    template: web.candidate.template,
+    template: web.template,
     container: web.container,
-    ours: web.candidate.containers,
+    ours: web.containers,
     image: pinned(image),
     command: planCommand(command),
     env: inspectorEnv({ marker, migrate: command, waitSeconds: databaseWaitSeconds }),
@@ -327,7 +338,7 @@ function makeJob(
   return {
     job: made.job,
     container: web.container,
-    from: idOf(web.candidate.workload),
+    from: idOf(web.workload),
     notes: made.notes,
   }
 }

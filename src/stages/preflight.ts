@@ -1,5 +1,6 @@
 /** Looks before anything is written: what is there, what may this account do, what will change. */
-import type { Service } from 'kubernetes-types/core/v1'
+import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
+import { webWorkload, type Candidate } from '../django/roles.js'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
 import { liveOf, planApply } from '../kubernetes/apply.js'
 import { ApiError, type Cluster } from '../kubernetes/cluster.js'
@@ -51,8 +52,19 @@ export interface Site {
   /** Manifests of everything that does not run our image. */
   readonly others: readonly KubeObject[]
   readonly resources: Resources
+  /** What the migration Job is made from; none when no migrations are wanted. */
+  readonly web?: Web
   /** Services, live and from the manifests: they tell which workload serves the web. */
   readonly services: readonly Service[]
+}
+
+export interface Web {
+  readonly workload: WorkloadId
+  readonly template: PodTemplateSpec
+  /** The container that serves the web. */
+  readonly container: string
+  /** All containers that run our image. */
+  readonly containers: readonly string[]
 }
 
 export async function preflight(
@@ -80,7 +92,10 @@ export async function preflight(
     collection('v1', cluster.namespace, 'services'),
   )
   const planned = manifests.others.filter(({ kind }) => kind === 'Service') as unknown as Service[]
-  return { live, targets, others: manifests.others, resources, services: [...items, ...planned] }
+  const services = [...items, ...planned]
+  const site = { live, targets, others: manifests.others, resources, services }
+  if (settings['migrate-command'] === '') return site
+  return { ...site, web: findWeb(targets, services, settings['migrate-from']) }
 }
 
 /** `web (Deployment, 2 replicas): runs 1f0e…` */
@@ -228,6 +243,31 @@ export function imagesIn(
   return uses.flatMap(({ name }) => {
     const image = all.find((one) => one.name === name)?.image
     return image === undefined ? [] : [image]
+  })
+}
+
+/** Throws a Failure `usage` when the user has to say which it is. */
+function findWeb(
+  targets: readonly Target[],
+  services: readonly Service[],
+  named: string | undefined,
+): Web {
+  const candidates = targets.flatMap(({ id, uses, live, manifest }): readonly Candidate[] => {
+    const object = manifest ?? live
+    if (!object) return []
+    const containers = uses.map(({ name }) => name)
+    return [{ workload: id, template: templateOf(object), containers }]
+  })
+  const web = webWorkload(candidates, services, named)
+  if (web.is === 'found') return { ...web.candidate, container: web.container }
+  const all = web.candidates.join(', ')
+  return fail({
+    code: 'usage',
+    sentence:
+      web.because === 'no-such-name'
+        ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
+        : `it is not clear which workload the migration takes its environment from: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
   })
 }
 

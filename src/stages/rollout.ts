@@ -1,5 +1,5 @@
 /** Brings the new image into every workload, and watches until it is judged. */
-import { apply } from '../kubernetes/apply.js'
+import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
@@ -76,6 +76,23 @@ export function runsAlready(targets: readonly Target[], image: Image): boolean {
   )
 }
 
+/** What an apply of our workloads' manifests with this image in them would change. */
+export function planOurs(
+  cluster: Cluster,
+  { targets }: Site,
+  repository: string,
+  image: Image,
+): Promise<readonly Change[]> {
+  const live = targets.flatMap((target) => (target.live ? [target.live] : []))
+  return planApply(cluster, manifestsWith(targets, repository, pinned(image)), live)
+}
+
+function manifestsWith(targets: readonly Target[], repository: string, image: string) {
+  return targets.flatMap(({ manifest, live }) =>
+    manifest ? [prepared(manifest, live, repository, image)] : [],
+  )
+}
+
 /**
  * Our workloads' manifests with the new image in them: one write and one rollout, whatever else has
  * changed in the manifest.
@@ -87,9 +104,7 @@ async function applyOurs(
   repository: string,
   image: string,
 ): Promise<void> {
-  const objects = targets.flatMap(({ manifest, live }) =>
-    manifest ? [prepared(manifest, live, repository, image)] : [],
-  )
+  const objects = manifestsWith(targets, repository, image)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
   await apply(cluster, objects)
 }

@@ -68,6 +68,14 @@ export async function undo(
       sentence: `the old version does not come up again: ${followed.cause.sentence}`,
     })
   }
+  if (followed.is === 'superseded') {
+    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`)
+    fail({
+      code: 'restore-failed',
+      sentence: `somebody else changed a workload while it was put back: ${by.join('; ')}`,
+      hint: 'look at what runs now (kubectl get deployments -o wide) and release the version that is wanted',
+    })
+  }
   return restored
 }
 
