@@ -3,6 +3,8 @@
  * socket serves all reading, watching and exact restores; the writes that people know are kubectl
  * commands.
  */
+import { ApiError } from './apierror.js'
+import { patiently } from './away.js'
 import { Failure, fail } from '../report/cause.js'
 import type { Finished, Response, World } from '../world/world.js'
 
@@ -13,27 +15,14 @@ export interface ClusterAccess {
   readonly namespace: string
 }
 
-/** An answer of the API server that is not a success. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError'
-
-  constructor(
-    readonly status: number,
-    /** Kubernetes' own word: `NotFound`, `Conflict`, `Forbidden`… */
-    readonly reason: string,
-    message: string,
-  ) {
-    super(message)
-  }
-}
-
 export interface Cluster {
   readonly namespace: string
   /** The server's version: `v1.34.4`. */
   readonly version: string
   /** Aborted when the connection is closed: whatever reads on in the background ends with it. */
   readonly life: AbortSignal
-  get<T>(path: string, signal?: AbortSignal): Promise<T>
+  /** Reads; goes on asking for a while when the server does not answer. */
+  get<T>(path: string): Promise<T>
   /** Like `get`; `undefined` when the object is not there. */
   find<T>(path: string): Promise<T | undefined>
   post<T>(path: string, body: unknown): Promise<T>
@@ -57,10 +46,10 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
   ]
   const inNamespace = [...chosen, '--namespace', access.namespace]
   const proxy = await startProxy(world, kubectl, chosen)
-  const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
-    answer(world, proxy.socket, method, path, body)
-
   const life = new AbortController()
+  const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
+    answer(world, proxy.socket, life.signal, method, path, body)
+
   const close = async () => {
     life.abort()
     await proxy.stop()
@@ -69,11 +58,11 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
     namespace: access.namespace,
     version: '',
     life: life.signal,
-    get: async <T>(path: string, signal?: AbortSignal) =>
-      (await answer(world, proxy.socket, 'GET', path, undefined, signal)) as T,
+    get: async <T>(path: string) =>
+      (await patiently(world.clock, life.signal, () => ask('GET', path))) as T,
     find: async <T>(path: string) => {
       try {
-        return (await ask('GET', path)) as T
+        return await cluster.get<T>(path)
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return undefined
         throw error
@@ -95,7 +84,8 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
     close,
   }
   try {
-    const { gitVersion } = await cluster.get<{ gitVersion: string }>('/version')
+    // Asked once: whoever mistyped a name wants to know it at once.
+    const { gitVersion } = (await ask('GET', '/version')) as { gitVersion: string }
     return { ...cluster, version: gitVersion }
   } catch (error) {
     await close()
@@ -181,17 +171,17 @@ function unreachable(words: string): Failure {
 async function answer(
   world: World,
   socket: string,
+  signal: AbortSignal,
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
-  signal?: AbortSignal,
 ): Promise<unknown> {
   const response = await world.network.request({
     socket,
     method,
     path,
+    signal,
     ...(body !== undefined && { body }),
-    ...(signal && { signal }),
   })
   if (response.status >= 300) throw await apiError(response)
   return JSON.parse(await response.text()) as unknown

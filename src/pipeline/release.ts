@@ -1,16 +1,13 @@
 /** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
 import type { Command, Settings } from '../options/table.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
-import { parseImage, shortName } from '../kubernetes/image.js'
-import { idOf } from '../kubernetes/workload.js'
+import { shortName } from '../kubernetes/image.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import type { Report, Result, WorkloadReport } from '../report/report.js'
+import type { Report, Result } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
-import type { Restored } from '../rollout/restore.js'
 import { changedSince } from '../rollout/restore.js'
-import { titleOf, type Snapshot } from '../rollout/snapshot.js'
-import { login } from '../docker/login.js'
+import type { Snapshot } from '../rollout/snapshot.js'
 import { addTags } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import { build } from '../stages/build.js'
@@ -19,28 +16,16 @@ import { applyManifests, planManifests } from '../stages/manifests.js'
 import { hasWork, startMigration } from '../stages/migrate.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
-import { pinned, type Image, type Release } from '../stages/release.js'
+import type { Image, Release } from '../stages/release.js'
 import { planOurs, rollout, runsAlready } from '../stages/rollout.js'
 import { snapshot } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
-import { undo } from '../stages/undo.js'
+import { undo, undoBudget } from '../stages/undo.js'
+import { within } from '../world/deadline.js'
 import type { World } from '../world/world.js'
+import { causeOf, commandsBack, report, resultBefore, type SoFar } from './ending.js'
+import { Resources } from './resources.js'
 import { together } from './together.js'
-
-/** What is known of a run so far: the report is made of it, however the run ends. */
-interface SoFar {
-  source?: Release['source']
-  image?: Image
-  site?: Site
-  snapshot?: Snapshot
-  cause?: Cause
-  judgedAt?: number
-  restored?: readonly Restored[]
-  migrations: readonly string[]
-  /** What a person should know though it does not decide how the run ends. */
-  warnings: string[]
-  seconds: Readonly<Record<string, number>>
-}
 
 /**
  * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
@@ -163,8 +148,14 @@ async function write(
       })
     }
   }
+  const { world, settings, signal } = release
+  // A workload that is complete and then grows has its time anew, and none is over while the server is
+  // away: but no release waits for ever.
+  const longest = 2 * settings.timeout + settings.bake
   const followed = await reporter.stage('rollout', async (journal) => {
-    const ended = await rollout(release, journal, cluster, site, image)
+    const ended = await within(world.clock, longest, signal, (late) =>
+      rollout({ ...release, signal: late }, journal, cluster, site, image),
+    )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at
       throw new Failure(ended.cause)
@@ -203,50 +194,25 @@ async function unwind(
   if (soFar.cause?.code === 'superseded') return 'superseded'
   const cancelled = soFar.cause?.code === 'cancelled'
   // The undo has a signal of its own: what ended the release must not end this.
-  const own: Release = { ...release, signal: new AbortController().signal }
+  const never = new AbortController().signal
   try {
     if (!(await changedSince(cluster, priors))) return cancelled ? 'cancelled' : 'failed'
     soFar.restored = await reporter.stage('undo', (journal) =>
-      undo(own, journal, cluster, site, priors),
+      within(release.world.clock, undoBudget, never, (late) =>
+        undo({ ...release, signal: late }, journal, cluster, site, priors),
+      ),
     )
     return cancelled ? 'cancelled' : 'undone'
   } catch (error) {
-    const trouble = causeOf(error, own.signal)
+    const trouble = causeOf(error, never)
     const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
-    soFar.cause = { ...trouble, code: 'restore-failed', sentence: trouble.sentence + why }
+    soFar.cause = {
+      ...trouble,
+      code: 'restore-failed',
+      sentence: trouble.sentence + why,
+      hint: commandsBack(cluster, site),
+    }
     return 'stuck'
-  }
-}
-
-/** What is released in reverse order at the end of a run, however it ends. */
-class Resources {
-  private readonly closers: (() => Promise<void>)[] = []
-
-  add(close: () => Promise<void>): void {
-    this.closers.push(close)
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.closers.reverse()) await close()
-  }
-
-  /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
-  async access(world: World, settings: Settings) {
-    const { kubeconfig: content, namespace, 'kube-context': context } = settings
-    const chosen = { namespace, ...(context !== undefined && { context }) }
-    if (content === undefined) return chosen
-    const folder = await world.files.privateFolder()
-    this.add(() => world.files.remove(folder))
-    const kubeconfig = `${folder}/kubeconfig`
-    await world.files.writePrivate(kubeconfig, content)
-    return { ...chosen, kubeconfig }
-  }
-
-  async login(world: World, settings: Settings): Promise<void> {
-    const username = settings['registry-username']
-    const password = settings['registry-password']
-    if (username === undefined || password === undefined) return
-    this.add(await login(world, settings.image, username, password))
   }
 }
 
@@ -256,81 +222,5 @@ function supersededBy(by: Readonly<Record<string, string>>): Cause {
     code: 'superseded',
     sentence: `somebody else changed the image in the middle of the release: ${words.join('; ')}`,
     hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
-  }
-}
-
-function causeOf(error: unknown, signal: AbortSignal): Cause {
-  if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
-  if (error instanceof Failure) return error.cause
-  const text = error instanceof Error ? error.message : String(error)
-  return {
-    code: 'internal',
-    sentence: text,
-    ...(error instanceof Error && error.stack !== undefined && { log: error.stack.split('\n') }),
-  }
-}
-
-/** How a run ends that wrote nothing. */
-function resultBefore(cause: Cause): Result {
-  if (cause.code === 'usage') return 'usage'
-  return cause.code === 'cancelled' ? 'cancelled' : 'failed'
-}
-
-function report(settings: Settings, reporter: Reporter, result: Result, soFar: SoFar): Report {
-  const { source, image, site, cause } = soFar
-  const previous = site?.targets.flatMap(({ running }) => running)[0]
-  const previousTag = previous === undefined ? undefined : parseImage(previous).tag
-  return {
-    result,
-    app: settings.app ?? shortName(settings.image),
-    namespace: settings.namespace,
-    image: settings.image,
-    tag: source?.tag ?? settings.tag ?? '',
-    ...(image && { digest: image.digest }),
-    ...(previousTag !== undefined && { previousTag }),
-    ...(cause && { cause }),
-    ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
-    stages: reporter.stages,
-    workloads: workloadsOf(result, soFar),
-    migrations: soFar.migrations,
-    warnings: soFar.warnings,
-    undone: (soFar.restored ?? []).flatMap(({ prior, did }) => {
-      const word = { put: 'put back', delete: 'removed', keep: 'kept', ask: '', nothing: '' }[did]
-      return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
-    }),
-    startedAt: reporter.startedAt,
-    seconds: reporter.seconds(),
-  }
-}
-
-function workloadsOf(
-  result: Result,
-  { site, image, snapshot, seconds }: SoFar,
-): readonly WorkloadReport[] {
-  if (!site || !image) return []
-  return site.targets.map(({ id, live, running }) => {
-    const [from] = running
-    const took = seconds[idOf(id)]
-    return {
-      ...id,
-      ...(from !== undefined && { from }),
-      to: pinned(image),
-      now: nowRuns(result, live !== undefined, snapshot !== undefined),
-      ...(took !== undefined && { seconds: took }),
-    }
-  })
-}
-
-function nowRuns(result: Result, wasThere: boolean, begun: boolean): WorkloadReport['now'] {
-  switch (result) {
-    case 'deployed':
-    case 'unchanged':
-      return 'new'
-    case 'stuck':
-    case 'superseded':
-      return 'unknown'
-    default:
-      if (wasThere) return 'old'
-      return begun && result !== 'failed' ? 'removed' : 'absent'
   }
 }

@@ -1,4 +1,6 @@
-import { ApiError, type Cluster } from '../kubernetes/cluster.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isPassing, patiently } from '../kubernetes/away.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import type { Clock } from '../world/world.js'
@@ -16,9 +18,6 @@ export interface Restored {
   readonly did: UndoStep['do']
 }
 
-const attempts = 8
-const pauseMs = 250
-
 /**
  * Puts every object of the snapshot back, all at the same time. Repeating it is harmless: what is back
  * already is left alone. Each write is guarded by the resourceVersion that it was decided on, and decided
@@ -34,7 +33,13 @@ export async function restore(
   const needed = neededByKept(snapshot)
   return Promise.all(
     snapshot.map(async (prior) => {
-      const did = await retried(clock, signal, () => restoreOne(cluster, prior, needed))
+      const did = await patiently(
+        clock,
+        signal,
+        () => restoreOne(cluster, prior, needed),
+        // A conflict: somebody else wrote first, so what has to be done is decided anew.
+        (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+      )
       const line = told(prior, did)
       if (line !== undefined) journal.say(line)
       return { prior, did }
@@ -74,19 +79,6 @@ async function restoreOne(
     case 'ask':
   }
   return step.do
-}
-
-/** A conflict (somebody else wrote first) and a server that is away for a moment are worth another try. */
-async function retried<T>(clock: Clock, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      const passing = !(error instanceof ApiError) || error.status === 409 || error.status >= 500
-      if (!passing || attempt === attempts) throw error
-      await clock.sleep(pauseMs * attempt, signal)
-    }
-  }
 }
 
 function told({ object }: Prior, did: UndoStep['do']): string | undefined {

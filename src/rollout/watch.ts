@@ -56,7 +56,7 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Li
     const answer = await cluster.get<{
       metadata: { resourceVersion: string }
       items: readonly KubeObject[]
-    }>(collection(apiVersion, cluster.namespace, kind), signal)
+    }>(collection(apiVersion, cluster.namespace, kind))
     maps[kind].clear()
     // Items of a list come without the two fields that name their kind.
     for (const item of answer.items) {

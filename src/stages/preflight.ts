@@ -3,7 +3,8 @@ import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
 import { webWorkload, type Candidate } from '../django/roles.js'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
 import { liveOf, planApply } from '../kubernetes/apply.js'
-import { ApiError, type Cluster } from '../kubernetes/cluster.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository, parseImage, shortName, versionOf } from '../kubernetes/image.js'
 import {
   ownImage,

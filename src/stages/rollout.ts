@@ -39,7 +39,7 @@ export async function rollout(
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
-  await Promise.all([
+  await allOf([
     applyOurs(journal, cluster, site.targets, settings.image, pinned(image)),
     ...imageCommands(site.targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
   ])
@@ -66,6 +66,12 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+/** Waits for every write, and throws what went wrong then: none may arrive after its undo. */
+async function allOf(writes: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(writes)
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
 /** Whether every container of ours runs exactly this image already. */

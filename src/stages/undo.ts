@@ -10,8 +10,8 @@ import { titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 
-/** The undo's own time: what the release used up does not count. */
-const budgetMs = 10 * 60_000
+/** The undo's own time in ms: what the release used up does not count. */
+export const undoBudget = 10 * 60_000
 
 /**
  * Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal` is one of
@@ -55,7 +55,7 @@ export async function undo(
     clock: world.clock,
     live: site.live,
     aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
-    patience: { timeout: budgetMs, bake: 0, grace: {} },
+    patience: { timeout: undoBudget, bake: 0, grace: {} },
     startedAt,
     toRepo: toRepo(release),
     journal,

@@ -1,0 +1,37 @@
+import { login } from '../docker/login.js'
+import type { ClusterAccess } from '../kubernetes/cluster.js'
+import type { Settings } from '../options/table.js'
+import type { World } from '../world/world.js'
+
+/** What is released in reverse order at the end of a run, however it ends. */
+export class Resources {
+  private readonly closers: (() => Promise<void>)[] = []
+
+  add(close: () => Promise<void>): void {
+    this.closers.push(close)
+  }
+
+  /** Closes all of them; what cannot be closed keeps neither the others nor the report from their turn. */
+  async close(): Promise<void> {
+    for (const close of this.closers.reverse()) await close().catch(() => undefined)
+  }
+
+  /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
+  async access(world: World, settings: Settings): Promise<ClusterAccess> {
+    const { kubeconfig: content, namespace, 'kube-context': context } = settings
+    const chosen = { namespace, ...(context !== undefined && { context }) }
+    if (content === undefined) return chosen
+    const folder = await world.files.privateFolder()
+    this.add(() => world.files.remove(folder))
+    const kubeconfig = `${folder}/kubeconfig`
+    await world.files.writePrivate(kubeconfig, content)
+    return { ...chosen, kubeconfig }
+  }
+
+  async login(world: World, settings: Settings): Promise<void> {
+    const username = settings['registry-username']
+    const password = settings['registry-password']
+    if (username === undefined || password === undefined) return
+    this.add(await login(world, settings.image, username, password))
+  }
+}
