@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9289);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6424);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
@@ -15556,7 +15556,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9289);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6424);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7496);
@@ -16127,10 +16127,36 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 9289: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6424: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => run
   });
+  class ApiError extends Error {
+   status;
+   reason;
+   name="ApiError";
+   constructor(status, reason, message) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+   }
+  }
+  const patienceMs = 9e4;
+  const firstPauseMs = 250;
+  const longestPauseMs = 2e3;
+  function isPassing(error) {
+   if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
+   return !(error instanceof Error && error.name === "AbortError");
+  }
+  async function patiently(clock, signal, work, again = isPassing) {
+   const until = clock.now() + patienceMs;
+   for (let pause = firstPauseMs; ;pause = Math.min(pause * 2, longestPauseMs)) try {
+    return await work();
+   } catch (error) {
+    if (signal.aborted || !again(error) || clock.now() + pause > until) throw error;
+    await clock.sleep(pause, signal);
+   }
+  }
   class Failure extends Error {
    cause;
    name="Failure";
@@ -16142,23 +16168,13 @@ var __webpack_modules__ = {
   function fail(cause) {
    throw new Failure(cause);
   }
-  class ApiError extends Error {
-   status;
-   reason;
-   name="ApiError";
-   constructor(status, reason, message) {
-    super(message);
-    this.status = status;
-    this.reason = reason;
-   }
-  }
   async function openCluster(world, access) {
    const kubectl = await findKubectl(world);
    const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
-   const ask = (method, path, body) => answer(world, proxy.socket, method, path, body);
    const life = new AbortController;
+   const ask = (method, path, body) => answer(world, proxy.socket, life.signal, method, path, body);
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -16167,10 +16183,10 @@ var __webpack_modules__ = {
     namespace: access.namespace,
     version: "",
     life: life.signal,
-    get: async (path, signal) => await answer(world, proxy.socket, "GET", path, void 0, signal),
+    get: async path => await patiently(world.clock, life.signal, () => ask("GET", path)),
     find: async path => {
      try {
-      return await ask("GET", path);
+      return await cluster.get(path);
      } catch (error) {
       if (error instanceof ApiError && error.status === 404) return;
       throw error;
@@ -16195,7 +16211,7 @@ var __webpack_modules__ = {
     close: close
    };
    try {
-    const {gitVersion: gitVersion} = await cluster.get("/version");
+    const {gitVersion: gitVersion} = await ask("GET", "/version");
     return {
      ...cluster,
      version: gitVersion
@@ -16262,16 +16278,14 @@ var __webpack_modules__ = {
     hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
    });
   }
-  async function answer(world, socket, method, path, body, signal) {
+  async function answer(world, socket, signal, method, path, body) {
    const response = await world.network.request({
     socket: socket,
     method: method,
     path: path,
+    signal: signal,
     ...body !== void 0 && {
      body: body
-    },
-    ...signal && {
-     signal: signal
     }
    });
    if (response.status >= 300) throw await apiError(response);
@@ -16297,7 +16311,6 @@ var __webpack_modules__ = {
    }
   }
   var kubernetes_image = __nccwpck_require__(3165);
-  var kubernetes_workload = __nccwpck_require__(4339);
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
   const workloadGroups = [ "apps/v1", "batch/v1" ];
   function isWorkload(object) {
@@ -16472,12 +16485,10 @@ var __webpack_modules__ = {
   function titleOf(object) {
    return `${(object.kind ?? "").toLowerCase()}/${nameOf(object)}`;
   }
-  const attempts = 8;
-  const pauseMs = 250;
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = neededByKept(snapshot);
    return Promise.all(snapshot.map(async prior => {
-    const did = await retried(clock, signal, () => restoreOne(cluster, prior, needed));
+    const did = await patiently(clock, signal, () => restoreOne(cluster, prior, needed), error => isPassing(error) || error instanceof ApiError && error.status === 409);
     const line = told(prior, did);
     if (line !== void 0) journal.say(line);
     return {
@@ -16511,15 +16522,6 @@ var __webpack_modules__ = {
    }
    return step.do;
   }
-  async function retried(clock, signal, work) {
-   for (let attempt = 1; ;attempt++) try {
-    return await work();
-   } catch (error) {
-    const passing = !(error instanceof ApiError) || error.status === 409 || error.status >= 500;
-    if (!passing || attempt === attempts) throw error;
-    await clock.sleep(pauseMs * attempt, signal);
-   }
-  }
   function told({object: object}, did) {
    switch (did) {
    case "put":
@@ -16537,39 +16539,6 @@ var __webpack_modules__ = {
    case "nothing":
     return;
    }
-  }
-  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
-  function troubleOf(said, repository) {
-   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
-   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
-  }
-  function hostOf(repository) {
-   const [first = "", ...rest] = repository.split("/");
-   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-   return isHost ? first : "docker.io";
-  }
-  function loginHint(repository, to) {
-   const host = hostOf(repository);
-   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
-   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
-  }
-  async function login(world, repository, username, password) {
-   const host = hostOf(repository);
-   const at = host === "docker.io" ? [] : [ host ];
-   const done = await world.processes.run("docker", [ "login", "--username", username, "--password-stdin", ...at ], {
-    input: password
-   });
-   if (done.code !== 0) {
-    const [said = "no reason given"] = done.stderr.split("\n").filter(line => line.trim() !== "" && !line.startsWith("WARNING"));
-    fail({
-     code: "registry",
-     sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
-     hint: 'check "registry-username" and "registry-password"'
-    });
-   }
-   return async () => {
-    await world.processes.run("docker", [ "logout", ...at ]);
-   };
   }
   class TimeOver extends Error {
    name="TimeOver";
@@ -16659,6 +16628,21 @@ var __webpack_modules__ = {
    const line = tellingLine(stderr.split("\n")) || tellingLine(stdout.split("\n"));
    const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
    return reason === "" ? `exit code ${code}` : shortened(reason, 300);
+  }
+  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
+  function troubleOf(said, repository) {
+   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
+   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
+  }
+  function hostOf(repository) {
+   const [first = "", ...rest] = repository.split("/");
+   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+   return isHost ? first : "docker.io";
+  }
+  function loginHint(repository, to) {
+   const host = hostOf(repository);
+   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
+   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
   }
   const answerTime = 3e4;
   async function lookUp(world, repository, tag, signal) {
@@ -17561,6 +17545,7 @@ var __webpack_modules__ = {
    const named = said.slice(-10).findLast(line => /error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(line));
    return named ?? said.at(-1);
   }
+  var kubernetes_workload = __nccwpck_require__(4339);
   function live_liveOf(picture, {kind: kind, name: name}) {
    switch (kind) {
    case "Deployment":
@@ -18804,11 +18789,11 @@ var __webpack_modules__ = {
   }
   const tailLines = 200;
   const tailBytes = 256 * 1024;
-  const patienceMs = 5e3;
+  const logs_patienceMs = 5e3;
   async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
    const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
    const lines = [];
-   await within(clock, patienceMs, cluster.life, async signal => {
+   await within(clock, logs_patienceMs, cluster.life, async signal => {
     try {
      for await (const line of cluster.lines(path, signal)) lines.push(line);
     } catch {}
@@ -19178,204 +19163,6 @@ var __webpack_modules__ = {
   function isText(json) {
    return typeof json === "string";
   }
-  function jobName(app, sha, attempt) {
-   const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`;
-   return `${dns(app).slice(0, 63 - end.length).replace(/-+$/, "") || "app"}${end}`;
-  }
-  function migrationJob(how) {
-   const {template: template, container: name} = how;
-   const spec = template.spec;
-   const container = spec?.containers.find(each => each.name === name);
-   if (!spec || !container) return {
-    is: "impossible",
-    problem: `the template has no container ${name}`
-   };
-   const labels = {
-    "app.kubernetes.io/managed-by": "django-rollout",
-    "django-rollout/app": how.app,
-    "django-rollout/job": "migrate"
-   };
-   const caught = how.selectors.find(({selector: selector}) => matches(selector, labels));
-   if (caught) {
-    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`;
-    return {
-     is: "impossible",
-     problem: problem
-    };
-   }
-   const notes = [];
-   const pod = podOf(spec, how, container, notes);
-   const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha);
-   return {
-    is: "made",
-    notes: notes,
-    job: {
-     apiVersion: "batch/v1",
-     kind: "Job",
-     metadata: {
-      name: how.name,
-      labels: labels,
-      annotations: {
-       "django-rollout/sha": how.sha
-      }
-     },
-     spec: {
-      backoffLimit: 0,
-      activeDeadlineSeconds: how.timeoutSeconds,
-      ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
-      template: {
-       metadata: {
-        labels: labels,
-        annotations: annotations
-       },
-       spec: pod
-      }
-     }
-    }
-   };
-  }
-  function matches(selector, labels) {
-   const wanted = Object.entries(selector.matchLabels ?? {});
-   const expressions = selector.matchExpressions ?? [];
-   if (wanted.length + expressions.length === 0) return false;
-   return wanted.every(([key, value]) => labels[key] === value) && expressions.every(({key: key, operator: operator, values: values = []}) => {
-    const value = labels[key];
-    switch (operator) {
-    case "In":
-     return value !== void 0 && values.includes(value);
-
-    case "NotIn":
-     return value === void 0 || !values.includes(value);
-
-    case "Exists":
-     return value !== void 0;
-
-    case "DoesNotExist":
-     return value === void 0;
-
-    default:
-     return true;
-    }
-   });
-  }
-  function podOf(spec, how, container, notes) {
-   const {topologySpreadConstraints: _spread, readinessGates: _gates, schedulingGates: _held, activeDeadlineSeconds: _deadline, nodeName: _node, hostname: _hostname, subdomain: _subdomain, ephemeralContainers: _debug, affinity: affinity, containers: containers, initContainers: initContainers = [], volumes: volumes = [], ...kept} = spec;
-   const {podAntiAffinity: _apart, ...near} = affinity ?? {};
-   const before = [ ...initContainers.flatMap(each => initOf(each, how, notes)), ...containers.flatMap(each => each === container ? [] : sidecarOf(each, how, notes)) ];
-   const main = mainOf(container, how);
-   const all = [ ...volumes, ...claimed([ ...before, main ], volumes, notes) ];
-   return {
-    ...kept,
-    ...Object.keys(near).length > 0 ? {
-     affinity: near
-    } : {},
-    ...all.length > 0 ? {
-     volumes: all
-    } : {},
-    ...before.length > 0 ? {
-     initContainers: before
-    } : {},
-    containers: [ main ],
-    restartPolicy: "Never",
-    terminationGracePeriodSeconds: 5
-   };
-  }
-  function mainOf(container, how) {
-   const {args: _args, livenessProbe: _liveness, readinessProbe: _readiness, startupProbe: _startup, lifecycle: _lifecycle, ports: _ports, command: _command, env: env = [], ...kept} = container;
-   const added = how.env ?? [];
-   const all = [ ...env.filter(({name: name}) => added.every(each => each.name !== name)), ...added ];
-   return {
-    ...kept,
-    image: how.image,
-    command: how.command.map(word => word.replaceAll("$", "$$$$")),
-    ...all.length > 0 ? {
-     env: all
-    } : {}
-   };
-  }
-  function initOf(container, how, notes) {
-   if (!how.ours.includes(container.name)) return [ container ];
-   if (/\bmigrate\b/.test([ ...container.command ?? [], ...container.args ?? [] ].join(" "))) {
-    notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`);
-    return [];
-   }
-   return [ {
-    ...container,
-    image: how.image
-   } ];
-  }
-  function sidecarOf(container, how, notes) {
-   if (how.ours.includes(container.name)) {
-    notes.push(`container ${container.name} is left out: it runs the same code beside the migration`);
-    return [];
-   }
-   const {livenessProbe: _liveness, readinessProbe: _readiness, ports: ports, ...kept} = container;
-   return [ {
-    ...kept,
-    ...ports ? {
-     ports: ports.map(({hostPort: _host, ...port}) => port)
-    } : {},
-    restartPolicy: "Always"
-   } ];
-  }
-  function claimed(containers, volumes, notes) {
-   const mounted = containers.flatMap(each => [ ...(each.volumeMounts ?? []).map(mount => mount.name), ...(each.volumeDevices ?? []).map(device => device.name) ]);
-   const missing = [ ...new Set(mounted) ].filter(name => volumes.every(each => each.name !== name));
-   for (const name of missing) notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`);
-   return missing.map(name => ({
-    name: name,
-    emptyDir: {}
-   }));
-  }
-  function annotationsOf(own, sha) {
-   const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key));
-   return {
-    "sidecar.istio.io/inject": "false",
-    "linkerd.io/inject": "disabled",
-    ...Object.fromEntries(kept),
-    "django-rollout/sha": sha
-   };
-  }
-  function dns(text) {
-   return text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-  }
-  function listed(labels) {
-   return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
-  }
-  const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/;
-  const end = /^ (OK|FAKED)( \([\d.]+s\))?$/;
-  function migrationProgress(text) {
-   const [, verb, migration, rest = ""] = line.exec(text.trimEnd()) ?? [];
-   if (migration === void 0) return;
-   const direction = verb === "Applying" ? "forwards" : "backwards";
-   return {
-    migration: migration,
-    direction: direction,
-    is: howItEnded(rest) ?? "begun"
-   };
-  }
-  function migrated(lines) {
-   const applied = [];
-   let open;
-   for (const text of lines) {
-    const progress = migrationProgress(text);
-    if (open !== void 0 && (progress ?? howItEnded(text.trimEnd()))) {
-     applied.push(open);
-     open = void 0;
-    }
-    if (progress?.is === "begun") open = progress.migration; else if (progress) applied.push(progress.migration);
-   }
-   return open === void 0 ? {
-    applied: applied
-   } : {
-    applied: applied,
-    open: open
-   };
-  }
-  function howItEnded(rest) {
-   const word = end.exec(rest)?.[1];
-   return word === void 0 ? void 0 : word === "OK" ? "applied" : "faked";
-  }
   const watched = {
    deployments: {
     apiVersion: "apps/v1",
@@ -19563,7 +19350,354 @@ var __webpack_modules__ = {
   function statusOf(pod, {container: container}) {
    return [ ...pod.status?.containerStatuses ?? [], ...pod.status?.initContainerStatuses ?? [] ].find(({name: name}) => name === container);
   }
+  function jobName(app, sha, attempt) {
+   const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`;
+   return `${dns(app).slice(0, 63 - end.length).replace(/-+$/, "") || "app"}${end}`;
+  }
+  function migrationJob(how) {
+   const {template: template, container: name} = how;
+   const spec = template.spec;
+   const container = spec?.containers.find(each => each.name === name);
+   if (!spec || !container) return {
+    is: "impossible",
+    problem: `the template has no container ${name}`
+   };
+   const labels = {
+    "app.kubernetes.io/managed-by": "django-rollout",
+    "django-rollout/app": how.app,
+    "django-rollout/job": "migrate"
+   };
+   const caught = how.selectors.find(({selector: selector}) => matches(selector, labels));
+   if (caught) {
+    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`;
+    return {
+     is: "impossible",
+     problem: problem
+    };
+   }
+   const notes = [];
+   const pod = podOf(spec, how, container, notes);
+   const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha);
+   return {
+    is: "made",
+    notes: notes,
+    job: {
+     apiVersion: "batch/v1",
+     kind: "Job",
+     metadata: {
+      name: how.name,
+      labels: labels,
+      annotations: {
+       "django-rollout/sha": how.sha
+      }
+     },
+     spec: {
+      backoffLimit: 0,
+      activeDeadlineSeconds: how.timeoutSeconds,
+      ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
+      template: {
+       metadata: {
+        labels: labels,
+        annotations: annotations
+       },
+       spec: pod
+      }
+     }
+    }
+   };
+  }
+  function matches(selector, labels) {
+   const wanted = Object.entries(selector.matchLabels ?? {});
+   const expressions = selector.matchExpressions ?? [];
+   if (wanted.length + expressions.length === 0) return false;
+   return wanted.every(([key, value]) => labels[key] === value) && expressions.every(({key: key, operator: operator, values: values = []}) => {
+    const value = labels[key];
+    switch (operator) {
+    case "In":
+     return value !== void 0 && values.includes(value);
+
+    case "NotIn":
+     return value === void 0 || !values.includes(value);
+
+    case "Exists":
+     return value !== void 0;
+
+    case "DoesNotExist":
+     return value === void 0;
+
+    default:
+     return true;
+    }
+   });
+  }
+  function podOf(spec, how, container, notes) {
+   const {topologySpreadConstraints: _spread, readinessGates: _gates, schedulingGates: _held, activeDeadlineSeconds: _deadline, nodeName: _node, hostname: _hostname, subdomain: _subdomain, ephemeralContainers: _debug, affinity: affinity, containers: containers, initContainers: initContainers = [], volumes: volumes = [], ...kept} = spec;
+   const {podAntiAffinity: _apart, ...near} = affinity ?? {};
+   const before = [ ...initContainers.flatMap(each => initOf(each, how, notes)), ...containers.flatMap(each => each === container ? [] : sidecarOf(each, how, notes)) ];
+   const main = mainOf(container, how);
+   const all = [ ...volumes, ...claimed([ ...before, main ], volumes, notes) ];
+   return {
+    ...kept,
+    ...Object.keys(near).length > 0 ? {
+     affinity: near
+    } : {},
+    ...all.length > 0 ? {
+     volumes: all
+    } : {},
+    ...before.length > 0 ? {
+     initContainers: before
+    } : {},
+    containers: [ main ],
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: 5
+   };
+  }
+  function mainOf(container, how) {
+   const {args: _args, livenessProbe: _liveness, readinessProbe: _readiness, startupProbe: _startup, lifecycle: _lifecycle, ports: _ports, command: _command, env: env = [], ...kept} = container;
+   const added = how.env ?? [];
+   const all = [ ...env.filter(({name: name}) => added.every(each => each.name !== name)), ...added ];
+   return {
+    ...kept,
+    image: how.image,
+    command: how.command.map(word => word.replaceAll("$", "$$$$")),
+    ...all.length > 0 ? {
+     env: all
+    } : {}
+   };
+  }
+  function initOf(container, how, notes) {
+   if (!how.ours.includes(container.name)) return [ container ];
+   if (/\bmigrate\b/.test([ ...container.command ?? [], ...container.args ?? [] ].join(" "))) {
+    notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`);
+    return [];
+   }
+   return [ {
+    ...container,
+    image: how.image
+   } ];
+  }
+  function sidecarOf(container, how, notes) {
+   if (how.ours.includes(container.name)) {
+    notes.push(`container ${container.name} is left out: it runs the same code beside the migration`);
+    return [];
+   }
+   const {livenessProbe: _liveness, readinessProbe: _readiness, ports: ports, ...kept} = container;
+   return [ {
+    ...kept,
+    ...ports ? {
+     ports: ports.map(({hostPort: _host, ...port}) => port)
+    } : {},
+    restartPolicy: "Always"
+   } ];
+  }
+  function claimed(containers, volumes, notes) {
+   const mounted = containers.flatMap(each => [ ...(each.volumeMounts ?? []).map(mount => mount.name), ...(each.volumeDevices ?? []).map(device => device.name) ]);
+   const missing = [ ...new Set(mounted) ].filter(name => volumes.every(each => each.name !== name));
+   for (const name of missing) notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`);
+   return missing.map(name => ({
+    name: name,
+    emptyDir: {}
+   }));
+  }
+  function annotationsOf(own, sha) {
+   const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key));
+   return {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    ...Object.fromEntries(kept),
+    "django-rollout/sha": sha
+   };
+  }
+  function dns(text) {
+   return text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  }
+  function listed(labels) {
+   return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
+  }
   const databaseWaitSeconds = 15;
+  function makeJob({settings: settings, source: source, app: app}, site, web, image, marker) {
+   const command = settings["migrate-command"];
+   const sha = source.sha ?? source.tag;
+   const made = migrationJob({
+    name: "",
+    app: app,
+    sha: sha,
+    template: web.template,
+    container: web.container,
+    ours: web.containers,
+    image: pinned(image),
+    command: planCommand(command),
+    env: inspectorEnv({
+     marker: marker,
+     migrate: command,
+     waitSeconds: databaseWaitSeconds
+    }),
+    timeoutSeconds: Math.ceil(settings["migrate-timeout"] / 1e3),
+    selectors: selectorsOf(site)
+   });
+   if (made.is === "impossible") return fail({
+    code: "plan-failed",
+    sentence: `no migration Job can be made: ${made.problem}`
+   });
+   return {
+    job: made.job,
+    container: web.container,
+    from: (0, kubernetes_workload.T)(web.workload),
+    notes: made.notes
+   };
+  }
+  function selectorsOf({live: live, services: services, targets: targets}) {
+   const {deployments: deployments, statefulsets: statefulsets, daemonsets: daemonsets} = live.picture();
+   const manifests = targets.flatMap(({manifest: manifest}) => manifest ? [ manifest ] : []);
+   const workloads = [ ...deployments.values(), ...statefulsets.values(), ...daemonsets.values(), ...manifests ].flatMap(object => {
+    const {selector: selector} = object.spec ?? {};
+    return selector ? [ {
+     of: titleOf(object),
+     selector: selector
+    } ] : [];
+   });
+   const behind = services.flatMap(service => {
+    const matchLabels = service.spec?.selector;
+    return matchLabels ? [ {
+     of: titleOf({
+      ...service,
+      kind: "Service"
+     }),
+     selector: {
+      matchLabels: matchLabels
+     }
+    } ] : [];
+   });
+   return [ ...workloads, ...behind ];
+  }
+  async function createJob(cluster, {live: live}, {app: app, source: source}, job) {
+   const path = collection("batch/v1", cluster.namespace, "jobs");
+   for (let attempt = 1; ;attempt++) {
+    const name = jobName(app, source.sha ?? source.tag, attempt);
+    if (live.picture().jobs.has(name)) continue;
+    try {
+     return await cluster.post(path, {
+      ...job,
+      metadata: {
+       ...job.metadata,
+       name: name
+      }
+     });
+    } catch (error) {
+     if (error instanceof ApiError && error.status === 409) continue;
+     throw error;
+    }
+   }
+  }
+  const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/;
+  const end = /^ (OK|FAKED)( \([\d.]+s\))?$/;
+  function migrationProgress(text) {
+   const [, verb, migration, rest = ""] = line.exec(text.trimEnd()) ?? [];
+   if (migration === void 0) return;
+   const direction = verb === "Applying" ? "forwards" : "backwards";
+   return {
+    migration: migration,
+    direction: direction,
+    is: howItEnded(rest) ?? "begun"
+   };
+  }
+  function migrated(lines) {
+   const applied = [];
+   let open;
+   for (const text of lines) {
+    const progress = migrationProgress(text);
+    if (open !== void 0 && (progress ?? howItEnded(text.trimEnd()))) {
+     applied.push(open);
+     open = void 0;
+    }
+    if (progress?.is === "begun") open = progress.migration; else if (progress) applied.push(progress.migration);
+   }
+   return open === void 0 ? {
+    applied: applied
+   } : {
+    applied: applied,
+    open: open
+   };
+  }
+  function howItEnded(rest) {
+   const word = end.exec(rest)?.[1];
+   return word === void 0 ? void 0 : word === "OK" ? "applied" : "faked";
+  }
+  class Output {
+   marker;
+   lines=[];
+   plan;
+   found;
+   held=[];
+   journal;
+   begun=false;
+   constructor(marker) {
+    this.marker = marker;
+    const {promise: promise, resolve: resolve} = Promise.withResolvers();
+    this.plan = promise;
+    this.found = resolve;
+   }
+   to(journal) {
+    this.journal = journal;
+    this.held.splice(0).forEach(line => {
+     journal.quote(line);
+    });
+   }
+   hold() {
+    this.journal = void 0;
+   }
+   waiting(on) {
+    this.journal?.waiting(`waiting for the Job's pod: ${on}`);
+   }
+   line(line) {
+    if (isMarked(line, this.marker)) {
+     if (migrationBegins(line, this.marker)) this.begun = true;
+     const plan = readPlan([ line ], this.marker);
+     if (plan) this.found(plan);
+     return;
+    }
+    this.lines.push(line);
+    if (this.journal) this.journal.quote(line); else this.held.push(line);
+   }
+   progress() {
+    return this.begun ? migrated(this.lines) : {
+     applied: []
+    };
+   }
+  }
+  function planCause(cause) {
+   return {
+    ...cause,
+    code: "plan-failed",
+    sentence: `the new version does not start: ${withoutName(cause)}`
+   };
+  }
+  function migrationCause(cause, lines) {
+   const {open: open, applied: applied} = migrated(lines);
+   const kept = applied.length === 0 ? "" : `; applied before it: ${applied.join(", ")}`;
+   return {
+    ...cause,
+    code: "migration-failed",
+    sentence: `migration ${open ?? ""} failed: ${withoutName(cause)}${kept}`.replace("  ", " ")
+   };
+  }
+  function withoutName({sentence: sentence, workload: workload}) {
+   const name = workload?.replace(/^job\//, "");
+   return name !== void 0 && sentence.startsWith(`${name}: `) ? sentence.slice(name.length + 2) : sentence;
+  }
+  function hasWork({pending: pending, squashed: squashed}) {
+   return pending.length + squashed.length > 0;
+  }
+  function tellPlan(journal, plan) {
+   journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ""}`.trim());
+   if (!hasWork(plan)) journal.say("no migrations to apply");
+   for (const {app: app, name: name, operations: operations} of plan.pending) journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`);
+   const newer = plan.unknown.filter(migration => migration.newer);
+   if (newer.length > 0) {
+    const names = newer.map(({app: app, name: name}) => `${app}.${name}`).join(", ");
+    journal.say(`the database is newer than this version: it has ${names}`);
+   }
+  }
   const reconnectMs = 500;
   const podGoneMs = 3e4;
   function startMigration(release, cluster, site, web, image) {
@@ -19688,48 +19822,6 @@ var __webpack_modules__ = {
   function podsOfJob(picture, uid) {
    return [ ...picture.pods.values() ].filter(pod => isControlledBy(pod.metadata, uid));
   }
-  class Output {
-   marker;
-   lines=[];
-   plan;
-   found;
-   held=[];
-   journal;
-   begun=false;
-   constructor(marker) {
-    this.marker = marker;
-    const {promise: promise, resolve: resolve} = Promise.withResolvers();
-    this.plan = promise;
-    this.found = resolve;
-   }
-   to(journal) {
-    this.journal = journal;
-    this.held.splice(0).forEach(line => {
-     journal.quote(line);
-    });
-   }
-   hold() {
-    this.journal = void 0;
-   }
-   waiting(on) {
-    this.journal?.waiting(`waiting for the Job's pod: ${on}`);
-   }
-   line(line) {
-    if (isMarked(line, this.marker)) {
-     if (migrationBegins(line, this.marker)) this.begun = true;
-     const plan = readPlan([ line ], this.marker);
-     if (plan) this.found(plan);
-     return;
-    }
-    this.lines.push(line);
-    if (this.journal) this.journal.quote(line); else this.held.push(line);
-   }
-   progress() {
-    return this.begun ? migrated(this.lines) : {
-     applied: []
-    };
-   }
-  }
   async function endOfPlan(ended, output) {
    const verdict = await ended;
    if (verdict?.is === "failed") {
@@ -19744,179 +19836,6 @@ var __webpack_modules__ = {
     hint: 'does "migrate-command" call Django’s manage.py?',
     log: output.lines.slice(-50)
    });
-  }
-  function planCause(cause) {
-   return {
-    ...cause,
-    code: "plan-failed",
-    sentence: `the new version does not start: ${withoutName(cause)}`
-   };
-  }
-  function migrationCause(cause, lines) {
-   const {open: open, applied: applied} = migrated(lines);
-   const kept = applied.length === 0 ? "" : `; applied before it: ${applied.join(", ")}`;
-   return {
-    ...cause,
-    code: "migration-failed",
-    sentence: `migration ${open ?? ""} failed: ${withoutName(cause)}${kept}`.replace("  ", " ")
-   };
-  }
-  function withoutName({sentence: sentence, workload: workload}) {
-   const name = workload?.replace(/^job\//, "");
-   return name !== void 0 && sentence.startsWith(`${name}: `) ? sentence.slice(name.length + 2) : sentence;
-  }
-  function hasWork({pending: pending, squashed: squashed}) {
-   return pending.length + squashed.length > 0;
-  }
-  function tellPlan(journal, plan) {
-   journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ""}`.trim());
-   if (!hasWork(plan)) journal.say("no migrations to apply");
-   for (const {app: app, name: name, operations: operations} of plan.pending) journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`);
-   const newer = plan.unknown.filter(migration => migration.newer);
-   if (newer.length > 0) {
-    const names = newer.map(({app: app, name: name}) => `${app}.${name}`).join(", ");
-    journal.say(`the database is newer than this version: it has ${names}`);
-   }
-  }
-  function makeJob({settings: settings, source: source, app: app}, site, web, image, marker) {
-   const command = settings["migrate-command"];
-   const sha = source.sha ?? source.tag;
-   const made = migrationJob({
-    name: "",
-    app: app,
-    sha: sha,
-    template: web.template,
-    container: web.container,
-    ours: web.containers,
-    image: pinned(image),
-    command: planCommand(command),
-    env: inspectorEnv({
-     marker: marker,
-     migrate: command,
-     waitSeconds: databaseWaitSeconds
-    }),
-    timeoutSeconds: Math.ceil(settings["migrate-timeout"] / 1e3),
-    selectors: selectorsOf(site)
-   });
-   if (made.is === "impossible") return fail({
-    code: "plan-failed",
-    sentence: `no migration Job can be made: ${made.problem}`
-   });
-   return {
-    job: made.job,
-    container: web.container,
-    from: (0, kubernetes_workload.T)(web.workload),
-    notes: made.notes
-   };
-  }
-  function selectorsOf({live: live, services: services, targets: targets}) {
-   const {deployments: deployments, statefulsets: statefulsets, daemonsets: daemonsets} = live.picture();
-   const manifests = targets.flatMap(({manifest: manifest}) => manifest ? [ manifest ] : []);
-   const workloads = [ ...deployments.values(), ...statefulsets.values(), ...daemonsets.values(), ...manifests ].flatMap(object => {
-    const {selector: selector} = object.spec ?? {};
-    return selector ? [ {
-     of: titleOf(object),
-     selector: selector
-    } ] : [];
-   });
-   const behind = services.flatMap(service => {
-    const matchLabels = service.spec?.selector;
-    return matchLabels ? [ {
-     of: titleOf({
-      ...service,
-      kind: "Service"
-     }),
-     selector: {
-      matchLabels: matchLabels
-     }
-    } ] : [];
-   });
-   return [ ...workloads, ...behind ];
-  }
-  async function createJob(cluster, {live: live}, {app: app, source: source}, job) {
-   const path = collection("batch/v1", cluster.namespace, "jobs");
-   for (let attempt = 1; ;attempt++) {
-    const name = jobName(app, source.sha ?? source.tag, attempt);
-    if (live.picture().jobs.has(name)) continue;
-    try {
-     return await cluster.post(path, {
-      ...job,
-      metadata: {
-       ...job.metadata,
-       name: name
-      }
-     });
-    } catch (error) {
-     if (error instanceof ApiError && error.status === 409) continue;
-     throw error;
-    }
-   }
-  }
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
@@ -19984,7 +19903,7 @@ var __webpack_modules__ = {
    };
    const list = async kind => {
     const {apiVersion: apiVersion, kind: kindName} = watched[kind];
-    const answer = await cluster.get(collection(apiVersion, cluster.namespace, kind), signal);
+    const answer = await cluster.get(collection(apiVersion, cluster.namespace, kind));
     maps[kind].clear();
     for (const item of answer.items) maps[kind].set(nameOf(item), {
      ...item,
@@ -20043,36 +19962,71 @@ var __webpack_modules__ = {
     }
    };
   }
-  async function preflight(release, journal, cluster) {
-   const {world: world, settings: settings} = release;
-   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
-   await checkNamespace(cluster);
-   const resources = await discover(cluster, [ ...manifests.ours, ...manifests.others ]);
-   await checkRights(cluster, manifests, resources);
-   const live = await watchNamespace(cluster, world.clock);
-   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
-   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
-   checkFit(targets);
-   await rehearse(release, cluster, targets, manifests);
-   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
-   targets.forEach(target => {
-    journal.say(describe(target));
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
    });
-   const {items: items} = await cluster.get(collection("v1", cluster.namespace, "services"));
-   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   const services = [ ...items, ...planned ];
-   const site = {
-    live: live,
-    targets: targets,
-    others: manifests.others,
-    resources: resources,
-    services: services
-   };
-   if (settings["migrate-command"] === "") return site;
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
    return {
-    ...site,
-    web: findWeb(targets, services, settings["migrate-from"])
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
    };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
   function describe({id: id, live: live, running: running}) {
    if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
@@ -20080,69 +20034,6 @@ var __webpack_modules__ = {
    const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
    const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
    return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
-  }
-  async function checkNamespace(cluster) {
-   try {
-    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
-    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
-   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 403)) throw clearer(error);
-   }
-  }
-  function clearer(error) {
-   if (!(error instanceof ApiError && error.status === 401)) return error;
-   return fail({
-    code: "cluster-unreachable",
-    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
-    hint: "renew the token or the login; kubectl auth whoami shows who you are"
-   });
-  }
-  function namespaceMissing(namespace, is) {
-   fail({
-    code: "namespace-missing",
-    sentence: `the namespace "${namespace}" ${is}`,
-    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
-   });
-  }
-  const alwaysNeeded = [ ...Object.entries(watched).map(([plural, {apiVersion: apiVersion}]) => ({
-   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
-   resource: plural,
-   verbs: [ "list", "watch" ]
-  })), {
-   group: "",
-   resource: "services",
-   verbs: [ "list" ]
-  }, {
-   group: "",
-   resource: "pods/log",
-   verbs: [ "get" ]
-  } ];
-  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-  async function checkRights(cluster, manifests, resources) {
-   const missing = await missingRights(cluster, merged([ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
-    group: resource === "cronjobs" ? "batch" : "apps",
-    resource: resource,
-    verbs: [ "get", "patch", "update" ]
-   })), {
-    group: "batch",
-    resource: "jobs",
-    verbs: [ "create", "delete" ]
-   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
-    const {group: group, plural: plural} = resources.of(object);
-    return {
-     group: group,
-     resource: plural,
-     verbs: [ "get", "create", "patch", "update", "delete" ]
-    };
-   }) ]));
-   if (missing.length === 0) return;
-   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
-   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   fail({
-    code: "right-missing",
-    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
-    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
-   });
   }
   function findTargets(picture, manifests, repository, namespace) {
    const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => isWorkload(object));
@@ -20223,6 +20114,100 @@ var __webpack_modules__ = {
     sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
     hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
     workload: paused.id.name
+   });
+  }
+  async function preflight(release, journal, cluster) {
+   const {world: world, settings: settings} = release;
+   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
+   await checkNamespace(cluster);
+   const resources = await discover(cluster, [ ...manifests.ours, ...manifests.others ]);
+   await checkRights(cluster, manifests, resources);
+   const live = await watchNamespace(cluster, world.clock);
+   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
+   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
+   checkFit(targets);
+   await rehearse(release, cluster, targets, manifests);
+   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
+   targets.forEach(target => {
+    journal.say(describe(target));
+   });
+   const {items: items} = await cluster.get(collection("v1", cluster.namespace, "services"));
+   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
+   const services = [ ...items, ...planned ];
+   const site = {
+    live: live,
+    targets: targets,
+    others: manifests.others,
+    resources: resources,
+    services: services
+   };
+   if (settings["migrate-command"] === "") return site;
+   return {
+    ...site,
+    web: findWeb(targets, services, settings["migrate-from"])
+   };
+  }
+  async function checkNamespace(cluster) {
+   try {
+    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
+    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
+   } catch (error) {
+    if (!(error instanceof ApiError && error.status === 403)) throw clearer(error);
+   }
+  }
+  function clearer(error) {
+   if (!(error instanceof ApiError && error.status === 401)) return error;
+   return fail({
+    code: "cluster-unreachable",
+    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
+    hint: "renew the token or the login; kubectl auth whoami shows who you are"
+   });
+  }
+  function namespaceMissing(namespace, is) {
+   fail({
+    code: "namespace-missing",
+    sentence: `the namespace "${namespace}" ${is}`,
+    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
+   });
+  }
+  const alwaysNeeded = [ ...Object.entries(watched).map(([plural, {apiVersion: apiVersion}]) => ({
+   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
+   resource: plural,
+   verbs: [ "list", "watch" ]
+  })), {
+   group: "",
+   resource: "services",
+   verbs: [ "list" ]
+  }, {
+   group: "",
+   resource: "pods/log",
+   verbs: [ "get" ]
+  } ];
+  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
+  async function checkRights(cluster, manifests, resources) {
+   const missing = await missingRights(cluster, merged([ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+    group: resource === "cronjobs" ? "batch" : "apps",
+    resource: resource,
+    verbs: [ "get", "patch", "update" ]
+   })), {
+    group: "batch",
+    resource: "jobs",
+    verbs: [ "create", "delete" ]
+   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
+    const {group: group, plural: plural} = resources.of(object);
+    return {
+     group: group,
+     resource: plural,
+     verbs: [ "get", "create", "patch", "update", "delete" ]
+    };
+   }) ]));
+   if (missing.length === 0) return;
+   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
+   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
+   fail({
+    code: "right-missing",
+    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
+    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
    });
   }
   async function rehearse({settings: settings, source: source}, cluster, targets, {others: others}) {
@@ -20400,7 +20385,7 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
-   await Promise.all([ applyOurs(journal, cluster, site.targets, settings.image, pinned(image)), ...imageCommands(site.targets, pinned(image)).map(args => setImage(journal, cluster, args)) ]);
+   await allOf([ applyOurs(journal, cluster, site.targets, settings.image, pinned(image)), ...imageCommands(site.targets, pinned(image)).map(args => setImage(journal, cluster, args)) ]);
    const aims = await Promise.all(site.targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
     const now = await cluster.get(path);
     const images = Object.fromEntries(uses.map(({name: name}) => [ name, pinned(image) ]));
@@ -20424,6 +20409,10 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
+  }
+  async function allOf(writes) {
+   const ended = await Promise.allSettled(writes);
+   for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
   function runsAlready(targets, image) {
    return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === pinned(image)));
@@ -20927,7 +20916,7 @@ var __webpack_modules__ = {
   function test_oneLine(text) {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
-  const budgetMs = 10 * 6e4;
+  const undoBudget = 10 * 6e4;
   async function undo(release, journal, cluster, site, snapshot) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
@@ -20949,7 +20938,7 @@ var __webpack_modules__ = {
     live: site.live,
     aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
     patience: {
-     timeout: budgetMs,
+     timeout: undoBudget,
      bake: 0,
      grace: {}
     },
@@ -20979,202 +20968,17 @@ var __webpack_modules__ = {
    const status = before.status ?? {};
    return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;
   }
-  async function together(signal, works) {
-   const stop = new AbortController;
-   const shared = AbortSignal.any([ signal, stop.signal ]);
-   let first;
-   const ended = await Promise.allSettled(works.map(async work => {
-    try {
-     return await work(shared);
-    } catch (error) {
-     first ??= {
-      error: error
-     };
-     stop.abort(new Stopped);
-     throw error;
-    }
-   }));
-   if (first) throw first.error;
-   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
-  }
-  class Stopped extends Error {
-   name="AbortError";
-   constructor() {
-    super("stopped: another stage failed");
-   }
-  }
-  async function run(command, world, settings, reporter, signal) {
-   const soFar = {
-    migrations: [],
-    warnings: [],
-    seconds: {}
-   };
-   const resources = new Resources;
-   let result;
-   try {
-    result = await transaction(command, world, settings, reporter, signal, soFar, resources);
-   } catch (error) {
-    soFar.cause = release_causeOf(error, signal);
-    result = resultBefore(soFar.cause);
-   } finally {
-    await resources.close();
-   }
-   return report(settings, reporter, result, soFar);
-  }
-  async function transaction(command, world, settings, reporter, signal, soFar, resources) {
-   const source = await findSource(world, settings, settings.context);
-   soFar.source = source;
-   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
-   const releaseWith = own => ({
-    world: world,
-    settings: settings,
-    source: source,
-    app: app,
-    signal: own
-   });
-   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", async journal => {
-    const opened = await openCluster(world, await resources.access(world, settings));
-    resources.add(() => opened.close());
-    return [ opened, await preflight(releaseWith(own), journal, opened) ];
-   }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
-    const here = releaseWith(own);
-    await resources.login(world, settings);
-    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
-    if (there) return {
-     is: "pushed",
-     image: there
-    };
-    return {
-     is: "built",
-     built: await build(here, journal)
-    };
-   }) ]);
-   soFar.site = site;
-   if (found.is === "pushed" && runsAlready(site.targets, found.image)) {
-    soFar.image = found.image;
-    const changes = await Promise.all([ planManifests(cluster, site), planOurs(cluster, site, settings.image, found.image) ]);
-    if (changes.flat().every(({is: is}) => is === "none")) return "unchanged";
-   }
-   const release = releaseWith(signal);
-   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
-   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
-   soFar.image = image;
-   const prepared = await reporter.stage("snapshot", journal => snapshot(journal, cluster, site));
-   soFar.site = prepared.site;
-   soFar.snapshot = prepared.snapshot;
-   try {
-    await write(release, reporter, cluster, prepared, image, soFar);
-   } catch (error) {
-    soFar.judgedAt ??= world.clock.now();
-    soFar.cause = release_causeOf(error, signal);
-    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
-   }
-   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
-   return "deployed";
-  }
-  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
-   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-   if (site.web) {
-    const migration = startMigration(release, cluster, site, site.web, image);
-    try {
-     const plan = await reporter.stage("plan", journal => migration.plan(journal));
-     if (hasWork(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
-    } finally {
-     soFar.migrations = migration.applied();
-     await migration.close().catch(error => {
-      soFar.warnings.push(release_causeOf(error, release.signal).sentence);
-     });
-    }
-   }
-   const followed = await reporter.stage("rollout", async journal => {
-    const ended = await rollout(release, journal, cluster, site, image);
-    if (ended.is === "failed") {
-     soFar.judgedAt = ended.at;
-     throw new Failure(ended.cause);
-    }
-    if (ended.is === "superseded") throw new Failure(supersededBy(ended.by));
-    return ended;
-   });
-   soFar.seconds = followed.seconds;
-  }
-  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
-   const tags = settings["extra-tags"];
-   try {
-    await addTags(world, image, tags, signal);
-    journal.say(`${tags.join(", ")} now name this version`);
-   } catch (error) {
-    soFar.warnings.push(release_causeOf(error, signal).sentence);
-   }
-  }
-  async function unwind(release, reporter, cluster, site, priors, soFar) {
-   if (soFar.cause?.code === "superseded") return "superseded";
-   const cancelled = soFar.cause?.code === "cancelled";
-   const own = {
-    ...release,
-    signal: (new AbortController).signal
-   };
-   try {
-    if (!await changedSince(cluster, priors)) return cancelled ? "cancelled" : "failed";
-    soFar.restored = await reporter.stage("undo", journal => undo(own, journal, cluster, site, priors));
-    return cancelled ? "cancelled" : "undone";
-   } catch (error) {
-    const trouble = release_causeOf(error, own.signal);
-    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
-    soFar.cause = {
-     ...trouble,
-     code: "restore-failed",
-     sentence: trouble.sentence + why
-    };
-    return "stuck";
-   }
-  }
-  class Resources {
-   closers=[];
-   add(close) {
-    this.closers.push(close);
-   }
-   async close() {
-    for (const close of this.closers.reverse()) await close();
-   }
-   async access(world, settings) {
-    const {kubeconfig: content, namespace: namespace, "kube-context": context} = settings;
-    const chosen = {
-     namespace: namespace,
-     ...context !== void 0 && {
-      context: context
-     }
-    };
-    if (content === void 0) return chosen;
-    const folder = await world.files.privateFolder();
-    this.add(() => world.files.remove(folder));
-    const kubeconfig = `${folder}/kubeconfig`;
-    await world.files.writePrivate(kubeconfig, content);
-    return {
-     ...chosen,
-     kubeconfig: kubeconfig
-    };
-   }
-   async login(world, settings) {
-    const username = settings["registry-username"];
-    const password = settings["registry-password"];
-    if (username === void 0 || password === void 0) return;
-    this.add(await login(world, settings.image, username, password));
-   }
-  }
-  function supersededBy(by) {
-   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
-   return {
-    code: "superseded",
-    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
-    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
-   };
-  }
-  function release_causeOf(error, signal) {
+  function ending_causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
     sentence: "the run was cancelled"
    };
    if (error instanceof Failure) return error.cause;
+   if (error instanceof TimeOver) return {
+    code: "timeout",
+    sentence: "the cluster did not answer, or did not come to an end, in time",
+    hint: "see whether the API server answers: kubectl version"
+   };
    const text = error instanceof Error ? error.message : String(error);
    return {
     code: "internal",
@@ -21183,6 +20987,11 @@ var __webpack_modules__ = {
      log: error.stack.split("\n")
     }
    };
+  }
+  function commandsBack(cluster, {targets: targets}) {
+   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
+   kubernetes_workload.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
   }
   function resultBefore(cause) {
    if (cause.code === "usage") return "usage";
@@ -21263,6 +21072,220 @@ var __webpack_modules__ = {
     if (wasThere) return "old";
     return begun && result !== "failed" ? "removed" : "absent";
    }
+  }
+  async function login(world, repository, username, password) {
+   const host = hostOf(repository);
+   const at = host === "docker.io" ? [] : [ host ];
+   const done = await world.processes.run("docker", [ "login", "--username", username, "--password-stdin", ...at ], {
+    input: password
+   });
+   if (done.code !== 0) {
+    const [said = "no reason given"] = done.stderr.split("\n").filter(line => line.trim() !== "" && !line.startsWith("WARNING"));
+    fail({
+     code: "registry",
+     sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
+     hint: 'check "registry-username" and "registry-password"'
+    });
+   }
+   return async () => {
+    await world.processes.run("docker", [ "logout", ...at ]);
+   };
+  }
+  class Resources {
+   closers=[];
+   add(close) {
+    this.closers.push(close);
+   }
+   async close() {
+    for (const close of this.closers.reverse()) await close().catch(() => {});
+   }
+   async access(world, settings) {
+    const {kubeconfig: content, namespace: namespace, "kube-context": context} = settings;
+    const chosen = {
+     namespace: namespace,
+     ...context !== void 0 && {
+      context: context
+     }
+    };
+    if (content === void 0) return chosen;
+    const folder = await world.files.privateFolder();
+    this.add(() => world.files.remove(folder));
+    const kubeconfig = `${folder}/kubeconfig`;
+    await world.files.writePrivate(kubeconfig, content);
+    return {
+     ...chosen,
+     kubeconfig: kubeconfig
+    };
+   }
+   async login(world, settings) {
+    const username = settings["registry-username"];
+    const password = settings["registry-password"];
+    if (username === void 0 || password === void 0) return;
+    this.add(await login(world, settings.image, username, password));
+   }
+  }
+  async function together(signal, works) {
+   const stop = new AbortController;
+   const shared = AbortSignal.any([ signal, stop.signal ]);
+   let first;
+   const ended = await Promise.allSettled(works.map(async work => {
+    try {
+     return await work(shared);
+    } catch (error) {
+     first ??= {
+      error: error
+     };
+     stop.abort(new Stopped);
+     throw error;
+    }
+   }));
+   if (first) throw first.error;
+   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
+  }
+  class Stopped extends Error {
+   name="AbortError";
+   constructor() {
+    super("stopped: another stage failed");
+   }
+  }
+  async function run(command, world, settings, reporter, signal) {
+   const soFar = {
+    migrations: [],
+    warnings: [],
+    seconds: {}
+   };
+   const resources = new Resources;
+   let result;
+   try {
+    result = await transaction(command, world, settings, reporter, signal, soFar, resources);
+   } catch (error) {
+    soFar.cause = ending_causeOf(error, signal);
+    result = resultBefore(soFar.cause);
+   } finally {
+    await resources.close();
+   }
+   return report(settings, reporter, result, soFar);
+  }
+  async function transaction(command, world, settings, reporter, signal, soFar, resources) {
+   const source = await findSource(world, settings, settings.context);
+   soFar.source = source;
+   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
+   const releaseWith = own => ({
+    world: world,
+    settings: settings,
+    source: source,
+    app: app,
+    signal: own
+   });
+   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", async journal => {
+    const opened = await openCluster(world, await resources.access(world, settings));
+    resources.add(() => opened.close());
+    return [ opened, await preflight(releaseWith(own), journal, opened) ];
+   }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
+    const here = releaseWith(own);
+    await resources.login(world, settings);
+    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
+    if (there) return {
+     is: "pushed",
+     image: there
+    };
+    return {
+     is: "built",
+     built: await build(here, journal)
+    };
+   }) ]);
+   soFar.site = site;
+   if (found.is === "pushed" && runsAlready(site.targets, found.image)) {
+    soFar.image = found.image;
+    const changes = await Promise.all([ planManifests(cluster, site), planOurs(cluster, site, settings.image, found.image) ]);
+    if (changes.flat().every(({is: is}) => is === "none")) return "unchanged";
+   }
+   const release = releaseWith(signal);
+   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
+   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
+   soFar.image = image;
+   const prepared = await reporter.stage("snapshot", journal => snapshot(journal, cluster, site));
+   soFar.site = prepared.site;
+   soFar.snapshot = prepared.snapshot;
+   try {
+    await write(release, reporter, cluster, prepared, image, soFar);
+   } catch (error) {
+    soFar.judgedAt ??= world.clock.now();
+    soFar.cause = ending_causeOf(error, signal);
+    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
+   }
+   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
+   return "deployed";
+  }
+  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
+   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
+   if (site.web) {
+    const migration = startMigration(release, cluster, site, site.web, image);
+    try {
+     const plan = await reporter.stage("plan", journal => migration.plan(journal));
+     if (hasWork(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
+    } finally {
+     soFar.migrations = migration.applied();
+     await migration.close().catch(error => {
+      soFar.warnings.push(ending_causeOf(error, release.signal).sentence);
+     });
+    }
+   }
+   const {world: world, settings: settings, signal: signal} = release;
+   const longest = 2 * settings.timeout + settings.bake;
+   const followed = await reporter.stage("rollout", async journal => {
+    const ended = await within(world.clock, longest, signal, late => rollout({
+     ...release,
+     signal: late
+    }, journal, cluster, site, image));
+    if (ended.is === "failed") {
+     soFar.judgedAt = ended.at;
+     throw new Failure(ended.cause);
+    }
+    if (ended.is === "superseded") throw new Failure(supersededBy(ended.by));
+    return ended;
+   });
+   soFar.seconds = followed.seconds;
+  }
+  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
+   const tags = settings["extra-tags"];
+   try {
+    await addTags(world, image, tags, signal);
+    journal.say(`${tags.join(", ")} now name this version`);
+   } catch (error) {
+    soFar.warnings.push(ending_causeOf(error, signal).sentence);
+   }
+  }
+  async function unwind(release, reporter, cluster, site, priors, soFar) {
+   if (soFar.cause?.code === "superseded") return "superseded";
+   const cancelled = soFar.cause?.code === "cancelled";
+   const never = (new AbortController).signal;
+   try {
+    if (!await changedSince(cluster, priors)) return cancelled ? "cancelled" : "failed";
+    soFar.restored = await reporter.stage("undo", journal => within(release.world.clock, undoBudget, never, late => undo({
+     ...release,
+     signal: late
+    }, journal, cluster, site, priors)));
+    return cancelled ? "cancelled" : "undone";
+   } catch (error) {
+    const trouble = ending_causeOf(error, never);
+    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
+    soFar.cause = {
+     ...trouble,
+     code: "restore-failed",
+     sentence: trouble.sentence + why,
+     hint: commandsBack(cluster, site)
+    };
+    return "stuck";
+   }
+  }
+  function supersededBy(by) {
+   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
+   return {
+    code: "superseded",
+    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
+    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+   };
   }
  },
  6661: (module, __webpack_exports__, __nccwpck_require__) => {
@@ -23580,7 +23603,7 @@ var __webpack_modules__ = {
   var Collection = __nccwpck_require__(101);
   var identity = __nccwpck_require__(1127);
   var Pair = __nccwpck_require__(7165);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   var Schema = __nccwpck_require__(5840);
   var stringifyDocument = __nccwpck_require__(6829);
   var anchors = __nccwpck_require__(1596);
@@ -24197,7 +24220,7 @@ var __webpack_modules__ = {
   var visit = __nccwpck_require__(204);
   var identity = __nccwpck_require__(1127);
   var Node = __nccwpck_require__(6673);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   class Alias extends Node.NodeBase {
    constructor(source) {
     super(identity.ALIAS);
@@ -24380,7 +24403,7 @@ var __webpack_modules__ = {
  6673: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var applyReviver = __nccwpck_require__(3661);
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   class NodeBase {
    constructor(type) {
     Object.defineProperty(this, identity.NODE_TYPE, {
@@ -24449,7 +24472,7 @@ var __webpack_modules__ = {
  3301: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
   var Node = __nccwpck_require__(6673);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   const isScalarValue = value => !value || typeof value !== "function" && typeof value !== "object";
   class Scalar extends Node.NodeBase {
    constructor(value) {
@@ -24568,7 +24591,7 @@ var __webpack_modules__ = {
   var Collection = __nccwpck_require__(101);
   var identity = __nccwpck_require__(1127);
   var Scalar = __nccwpck_require__(3301);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   class YAMLSeq extends Collection.Collection {
    static get tagName() {
     return "tag:yaml.org,2002:seq";
@@ -24650,7 +24673,7 @@ var __webpack_modules__ = {
   var merge = __nccwpck_require__(452);
   var stringify = __nccwpck_require__(2148);
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   function addPairToJSMap(ctx, map, {key: key, value: value}) {
    if (identity.isNode(key) && key.addToJSMap) key.addToJSMap(ctx, map, value); else if (merge.isMergeKey(ctx, key)) merge.addMergeToJSMap(ctx, map, value); else {
     const jsKey = toJS.toJS(key, "", ctx);
@@ -24739,7 +24762,7 @@ var __webpack_modules__ = {
   exports.isScalar = isScalar;
   exports.isSeq = isSeq;
  },
- 6424: (__unused_webpack_module, exports, __nccwpck_require__) => {
+ 9281: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
   function toJS(value, arg, ctx) {
    if (Array.isArray(value)) return value.map((v, i) => toJS(v, String(i), ctx));
@@ -27314,7 +27337,7 @@ var __webpack_modules__ = {
  },
  303: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(6424);
+  var toJS = __nccwpck_require__(9281);
   var YAMLMap = __nccwpck_require__(4454);
   var YAMLSeq = __nccwpck_require__(2223);
   var pairs = __nccwpck_require__(8385);

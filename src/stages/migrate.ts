@@ -4,35 +4,29 @@
  * start with its real settings is found here, before any running pod is touched.
  */
 import type { Job } from 'kubernetes-types/batch/v1'
-import type { Pod, Service } from 'kubernetes-types/core/v1'
-import {
-  inspectorEnv,
-  isMarked,
-  migrationBegins,
-  planCommand,
-  readPlan,
-} from '../django/inspector.js'
+import type { Pod } from 'kubernetes-types/core/v1'
+import { isMarked } from '../django/inspector.js'
 import type { Plan } from '../django/inspector.js'
-import { jobName, migrationJob, type NamedSelector } from '../django/job.js'
-import { migrated } from '../django/progress.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
-import { idOf } from '../kubernetes/workload.js'
-import { Failure, fail, type Cause } from '../report/cause.js'
+import { Failure, fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { diagnose } from '../rollout/diagnose.js'
 import { judgeJob, type JobVerdict } from '../rollout/job.js'
 import { newLedger, withLog } from '../rollout/ledger.js'
+import { isControlledBy } from '../rollout/live.js'
 import { logPath } from '../rollout/logs.js'
 import { looking } from '../rollout/looking.js'
-import { isControlledBy } from '../rollout/live.js'
 import { titleOf } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
 import { within } from '../world/deadline.js'
-import type { Site, Web } from './preflight.js'
-import { pinned, toRepo, type Image, type Release } from './release.js'
+import { createJob, makeJob } from './migrationjob.js'
+import { migrationCause, Output, planCause, tellPlan } from './migrationlog.js'
+import type { Site } from './preflight.js'
+import { toRepo, type Image, type Release } from './release.js'
+import type { Web } from './targets.js'
 
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
@@ -48,8 +42,6 @@ export interface Migration {
   close(): Promise<void>
 }
 
-/** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
-const databaseWaitSeconds = 15
 const reconnectMs = 500
 /** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
 const podGoneMs = 30_000
@@ -190,56 +182,6 @@ function podsOfJob(picture: Picture, uid: string | undefined): readonly Pod[] {
   return [...picture.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
 }
 
-/** What the container says: the plan between markers for us, the rest for people. */
-class Output {
-  /** All lines but the marked ones. */
-  readonly lines: string[] = []
-  readonly plan: Promise<Plan>
-  private readonly found: (plan: Plan) => void
-  private readonly held: string[] = []
-  private journal: Journal | undefined
-  private begun = false
-
-  constructor(private readonly marker: string) {
-    const { promise, resolve } = Promise.withResolvers<Plan>()
-    this.plan = promise
-    this.found = resolve
-  }
-
-  /** Lines go to this journal from now on, those held back first. */
-  to(journal: Journal): void {
-    this.journal = journal
-    this.held.splice(0).forEach((line) => {
-      journal.quote(line)
-    })
-  }
-
-  /** Keeps lines back until the next stage listens. */
-  hold(): void {
-    this.journal = undefined
-  }
-
-  waiting(on: string): void {
-    this.journal?.waiting(`waiting for the Job's pod: ${on}`)
-  }
-
-  line(line: string): void {
-    if (isMarked(line, this.marker)) {
-      if (migrationBegins(line, this.marker)) this.begun = true
-      const plan = readPlan([line], this.marker)
-      if (plan) this.found(plan)
-      return
-    }
-    this.lines.push(line)
-    if (this.journal) this.journal.quote(line)
-    else this.held.push(line)
-  }
-
-  progress() {
-    return this.begun ? migrated(this.lines) : { applied: [] }
-  }
-}
-
 /** When the Job ends without a plan: its cause, told as what it means for the release. */
 async function endOfPlan(ended: Promise<JobVerdict> | undefined, output: Output): Promise<Plan> {
   const verdict = await ended
@@ -258,130 +200,4 @@ async function endOfPlan(ended: Promise<JobVerdict> | undefined, output: Output)
       log: output.lines.slice(-50),
     })
   )
-}
-
-function planCause(cause: Cause): Cause {
-  return {
-    ...cause,
-    code: 'plan-failed',
-    sentence: `the new version does not start: ${withoutName(cause)}`,
-  }
-}
-
-function migrationCause(cause: Cause, lines: readonly string[]): Cause {
-  const { open, applied } = migrated(lines)
-  const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
-  return {
-    ...cause,
-    code: 'migration-failed',
-    sentence: `migration ${open ?? ''} failed: ${withoutName(cause)}${kept}`.replace('  ', ' '),
-  }
-}
-
-/** The sentence without the Job's name at its beginning, which tells people nothing. */
-function withoutName({ sentence, workload }: Cause): string {
-  const name = workload?.replace(/^job\//, '')
-  return name !== undefined && sentence.startsWith(`${name}: `)
-    ? sentence.slice(name.length + 2)
-    : sentence
-}
-
-/** Whether `migrate` has anything to do: squashed ones are recorded by it, though nothing is run. */
-export function hasWork({ pending, squashed }: Plan): boolean {
-  return pending.length + squashed.length > 0
-}
-
-function tellPlan(journal: Journal, plan: Plan): void {
-  journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ''}`.trim())
-  if (!hasWork(plan)) journal.say('no migrations to apply')
-  for (const { app, name, operations } of plan.pending) {
-    journal.say(`to apply: ${app}.${name} (${operations.join(', ')})`)
-  }
-  const newer = plan.unknown.filter((migration) => migration.newer)
-  if (newer.length > 0) {
-    const names = newer.map(({ app, name }) => `${app}.${name}`).join(', ')
-    journal.say(`the database is newer than this version: it has ${names}`)
-  }
-}
-
-interface MadeJob {
-  readonly job: Job
-  readonly container: string
-  readonly from: string
-  readonly notes: readonly string[]
-}
-
-function makeJob(
-  { settings, source, app }: Release,
-  site: Site,
-  web: Web,
-  image: Image,
-  marker: string,
-): MadeJob {
-  const command = settings['migrate-command']
-  const sha = source.sha ?? source.tag
-  const made = migrationJob({
-    name: '',
-    app,
-    sha,
-    template: web.template,
-    container: web.container,
-    ours: web.containers,
-    image: pinned(image),
-    command: planCommand(command),
-    env: inspectorEnv({ marker, migrate: command, waitSeconds: databaseWaitSeconds }),
-    timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
-    selectors: selectorsOf(site),
-  })
-  if (made.is === 'impossible') {
-    return fail({ code: 'plan-failed', sentence: `no migration Job can be made: ${made.problem}` })
-  }
-  return {
-    job: made.job,
-    container: web.container,
-    from: idOf(web.workload),
-    notes: made.notes,
-  }
-}
-
-/** Everything that picks pods by labels and must not pick ours. */
-function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[] {
-  const { deployments, statefulsets, daemonsets } = live.picture()
-  const manifests = targets.flatMap(({ manifest }) => (manifest ? [manifest] : []))
-  const workloads = [
-    ...deployments.values(),
-    ...statefulsets.values(),
-    ...daemonsets.values(),
-    ...manifests,
-  ].flatMap((object) => {
-    const { selector } = (object.spec ?? {}) as { selector?: NamedSelector['selector'] }
-    return selector ? [{ of: titleOf(object), selector }] : []
-  })
-  const behind = services.flatMap((service: Service) => {
-    const matchLabels = service.spec?.selector
-    return matchLabels
-      ? [{ of: titleOf({ ...service, kind: 'Service' }), selector: { matchLabels } }]
-      : []
-  })
-  return [...workloads, ...behind]
-}
-
-/** Creates it under the first free name: an earlier try of the same commit may have left its Job. */
-async function createJob(
-  cluster: Cluster,
-  { live }: Site,
-  { app, source }: Release,
-  job: Job,
-): Promise<Job> {
-  const path = collection('batch/v1', cluster.namespace, 'jobs')
-  for (let attempt = 1; ; attempt++) {
-    const name = jobName(app, source.sha ?? source.tag, attempt)
-    if (live.picture().jobs.has(name)) continue
-    try {
-      return await cluster.post<Job>(path, { ...job, metadata: { ...job.metadata, name } })
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 409) continue
-      throw error
-    }
-  }
 }

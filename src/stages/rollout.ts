@@ -15,8 +15,9 @@ import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
-import type { Site, Target } from './preflight.js'
+import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
+import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
 export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {

@@ -6,8 +6,9 @@ import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { planManifests, priorOfChanges } from './manifests.js'
-import { imagesIn, type Site } from './preflight.js'
+import type { Site } from './preflight.js'
 import { priorOfTargets } from './rollout.js'
+import { imagesIn } from './targets.js'
 
 export interface Prepared {
   /** The site with its workloads as they are now: the build may have taken minutes. */

@@ -1,0 +1,160 @@
+/** Which workloads a release is about, and what keeps one from being released. Pure. */
+import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
+import { webWorkload, type Candidate } from '../django/roles.js'
+import { isOfRepository, parseImage, shortName, versionOf } from '../kubernetes/image.js'
+import { ownImage, type Manifests } from '../kubernetes/manifests.js'
+import {
+  isWorkload,
+  takesPart,
+  templateOf,
+  usesOf,
+  workloadId,
+  type ContainerUse,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
+import { idOf, type WorkloadId } from '../kubernetes/workload.js'
+import { fail } from '../report/cause.js'
+import type { Picture } from '../rollout/types.js'
+
+/** A workload of the release. */
+export interface Target {
+  readonly id: WorkloadId
+  readonly path: string
+  /** The containers that run our image, as the manifest has them, else the live template. */
+  readonly uses: readonly ContainerUse[]
+  /** The images that those containers have in the live template. */
+  readonly running: readonly string[]
+  /** As it stands in the cluster; none: the manifests create it. */
+  readonly live?: WorkloadObject
+  /** As the user's manifests have it; none: it is changed by `kubectl set image` alone. */
+  readonly manifest?: WorkloadObject
+}
+
+export interface Web {
+  readonly workload: WorkloadId
+  readonly template: PodTemplateSpec
+  /** The container that serves the web. */
+  readonly container: string
+  /** All containers that run our image. */
+  readonly containers: readonly string[]
+}
+
+/** `web (Deployment, 2 replicas): runs 1f0e…` */
+export function describe({ id, live, running }: Target): string {
+  if (!live) return `${idOf(id)}: will be created`
+  const { replicas } = live.spec
+  const size =
+    replicas === undefined ? '' : `, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`
+  const versions = [...new Set(running.map(versionOf))].join(', ')
+  return `${idOf(id)}: runs ${versions}${size}`
+}
+
+/** Live workloads that run the repository's image, and those that the manifests bring. */
+export function findTargets(
+  picture: Picture,
+  manifests: Manifests,
+  repository: string,
+  namespace: string,
+): readonly Target[] {
+  const live = [
+    ...picture.deployments.values(),
+    ...picture.statefulsets.values(),
+    ...picture.daemonsets.values(),
+    ...picture.cronjobs.values(),
+  ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
+  const liveById = new Map(live.map((object) => [idOf(workloadId(object)), object]))
+  const manifestById = new Map(manifests.ours.map((object) => [idOf(workloadId(object)), object]))
+  const running = live.filter((object) => takesPart(object, repository))
+  const all = new Map(
+    [...running, ...manifests.ours].map((object) => [idOf(workloadId(object)), object]),
+  )
+  return [...all].map(([key, object]) => {
+    const id = workloadId(object)
+    const now = liveById.get(key)
+    const manifest = manifestById.get(key)
+    const plural = `${id.kind.toLowerCase()}s`
+    const apiVersion = id.kind === 'CronJob' ? 'batch/v1' : 'apps/v1'
+    const uses = manifest
+      ? usesOf(templateOf(manifest), ownImage(repository))
+      : usesOf(templateOf(object), (image) => isOfRepository(image, repository))
+    return {
+      id,
+      path: `${collection(apiVersion, namespace, plural)}/${id.name}`,
+      uses,
+      running: imagesIn(now, uses),
+      ...(now && { live: now }),
+      ...(manifest && { manifest }),
+    }
+  })
+}
+
+/** The images that these containers have in the live template; none where they are not in it. */
+export function imagesIn(
+  live: WorkloadObject | undefined,
+  uses: readonly ContainerUse[],
+): readonly string[] {
+  const all = live ? usesOf(templateOf(live), () => true) : []
+  return uses.flatMap(({ name }) => {
+    const image = all.find((one) => one.name === name)?.image
+    return image === undefined ? [] : [image]
+  })
+}
+
+/** Throws a Failure `usage` when the user has to say which it is. */
+export function findWeb(
+  targets: readonly Target[],
+  services: readonly Service[],
+  named: string | undefined,
+): Web {
+  const candidates = targets.flatMap(({ id, uses, live, manifest }): readonly Candidate[] => {
+    const object = manifest ?? live
+    if (!object) return []
+    const containers = uses.map(({ name }) => name)
+    return [{ workload: id, template: templateOf(object), containers }]
+  })
+  const web = webWorkload(candidates, services, named)
+  if (web.is === 'found') return { ...web.candidate, container: web.container }
+  const all = web.candidates.join(', ')
+  return fail({
+    code: 'usage',
+    sentence:
+      web.because === 'no-such-name'
+        ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
+        : `it is not clear which workload the migration takes its environment from: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
+  })
+}
+
+/** Throws a Failure `no-workload` that tells what is there instead. */
+export function noWorkload(picture: Picture, repository: string, namespace: string): never {
+  const others = [...picture.deployments.values(), ...picture.statefulsets.values()].map(
+    (object) => {
+      const images = usesOf(object.spec?.template ?? {}, () => true).map(
+        ({ image }) => parseImage(image).repository,
+      )
+      return `${object.metadata?.name ?? ''} (${[...new Set(images)].join(', ')})`
+    },
+  )
+  const there =
+    others.length === 0 ? 'it has no workloads' : `it has ${others.slice(0, 5).join(', ')}`
+  fail({
+    code: 'no-workload',
+    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${shortName(repository)}" gets the new image)`,
+  })
+}
+
+/** A paused Deployment takes a new template and never rolls it out. */
+export function checkFit(targets: readonly Target[]): void {
+  const paused = targets.find(({ live }) => live?.spec.paused)
+  if (paused) {
+    fail({
+      code: 'workload-unfit',
+      sentence: `${idOf(paused.id)} is paused, so a new version would never roll out`,
+      hint: `kubectl rollout resume ${idOf(paused.id)}`,
+      workload: paused.id.name,
+    })
+  }
+}
