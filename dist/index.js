@@ -15509,11 +15509,13 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6424);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
+    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2763);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
     const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
     const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
     (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
@@ -15523,11 +15525,11 @@ var __webpack_modules__ = {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
      });
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
     } else {
-     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_6__.a)(process.env).privateFolder();
+     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).privateFolder();
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)({
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
       ...process.env,
       RUNNER_TEMP: folder
      });
@@ -15535,12 +15537,16 @@ var __webpack_modules__ = {
      for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
       cancel.abort(new Error(`ended by ${signal}`));
      });
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-     const report = await (0, _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, cancel.signal);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
+     _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
+     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, reading.settings, reporter, cancel.signal, holder, "any") : await (0, 
+     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, cancel.signal, holder);
+     if (report.result !== "stuck") _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended", report.result);
      const path = reading.settings.report ?? `${folder}/report.json`;
      await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`);
      await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
     }
     __webpack_async_result__();
    } catch (e) {
@@ -15556,16 +15562,19 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6424);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7496);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
+    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
+    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7496);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2763);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
+     settle: "Put back what a release has left behind that was killed or lost its machine",
      deploy: "Roll out an image that the registry has already: the release without build and tests"
     };
-    const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 5 when somebody else changed the image, 130 when cancelled.\n`;
+    const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way, 5 when somebody else changed the image, 130 when cancelled.\n`;
     const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
      showGlobalOptions: false
     }).addHelpText("after", results);
@@ -15593,7 +15602,7 @@ var __webpack_modules__ = {
      const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
      if (reading.is === "wrong") {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-      return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+      return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
      }
      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
      const write = line => {
@@ -15603,25 +15612,367 @@ var __webpack_modules__ = {
      for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
       cancel.abort(new Error(`ended by ${signal}`));
      });
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)(process.env);
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.c)(write, color), world.clock);
-     const report = await (0, _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, cancel.signal);
-     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.b)(report, write, color);
-     const path = reading.settings.report;
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
+     const {settings: settings} = reading;
+     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
+     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, settings, reporter, cancel.signal, holder, "any") : await (0, 
+     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, settings, reporter, cancel.signal, holder);
+     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+     const path = settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`);
-     return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
+     return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
     }
     try {
      await program.parseAsync();
     } catch (error) {
      if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
     }
     __webpack_async_result__();
    } catch (e) {
     __webpack_async_result__(e);
    }
   }, 1);
+ },
+ 2210: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   B8: () => inspectorEnv,
+   rZ: () => isMarked,
+   tM: () => migrationBegins,
+   VV: () => planCommand,
+   m3: () => readPlan
+  });
+  const inspectorSource = `"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`;
+  const defaultManage = [ "python", "manage.py" ];
+  function inspectorEnv(task) {
+   const {marker: marker, migrate: migrate, waitSeconds: waitSeconds = 0} = task;
+   const database = optionOf("--database", words(migrate ?? ""));
+   const spec = {
+    marker: marker,
+    migrate: migrate ?? null,
+    database: database ?? null,
+    wait: waitSeconds
+   };
+   return [ {
+    name: "DJANGO_ROLLOUT_SPEC",
+    value: JSON.stringify(spec).replaceAll("$", String.raw`\u0024`)
+   } ];
+  }
+  function planCommand(migrateCommand) {
+   const parts = migrateCommand.split(/\s*(?:&&|;)\s*/);
+   const at = parts.findIndex(part => managed(part) !== void 0);
+   const manage = managed(parts[at] ?? "") ?? defaultManage.join(" ");
+   const found = words(parts[at] ?? "");
+   const passed = [ "--settings", "--pythonpath" ].flatMap(name => {
+    const value = optionOf(name, found);
+    return value === void 0 ? [] : [ `${name}=${value}` ];
+   });
+   const shell = [ "shell", "-v", "0", ...passed, "-c" ];
+   const before = parts.slice(0, Math.max(at, 0)).filter(part => /^(cd|export|\.|source) /.test(part));
+   if (before.length === 0 && !/[$`'"\\|&<>(){}*?~#=]/.test(manage)) return [ ...words(manage), ...shell, inspectorSource ];
+   const script = [ ...before, `${manage} "$@"` ].join(" && ");
+   return [ "/bin/sh", "-c", script, "sh", ...shell, inspectorSource ];
+  }
+  function readPlan(lines, marker) {
+   for (const line of lines) {
+    const text = marked(line, marker);
+    if (text?.startsWith("{") === true) {
+     const plan = parse(text);
+     if (plan) return plan;
+    }
+   }
+   return;
+  }
+  function migrationBegins(line, marker) {
+   return marked(line, marker) === "migrate";
+  }
+  function isMarked(line, marker) {
+   return marked(line, marker) !== void 0;
+  }
+  function marked(line, marker) {
+   const start = line.indexOf(marker);
+   const end = line.lastIndexOf(marker);
+   return marker === "" || end <= start ? void 0 : line.slice(start + marker.length, end);
+  }
+  function managed(part) {
+   const found = /^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1];
+   return found?.replace(/^[^'"]*['"](?=[^'"]*$)/, "").replace(/^exec\s+/, "");
+  }
+  function words(text) {
+   return text.split(/\s+/).filter(word => word !== "");
+  }
+  function optionOf(name, args) {
+   const at = args.findIndex(arg => arg === name || arg.startsWith(`${name}=`));
+   const value = args[at] === name ? args[at + 1] : args[at]?.slice(name.length + 1);
+   return value?.replace(/^['"]|['"]$/g, "");
+  }
+  function parse(text) {
+   let json;
+   try {
+    json = JSON.parse(text);
+   } catch {
+    return;
+   }
+   if (!isRecord(json)) return;
+   const {django: django, python: python, database: database, vendor: vendor, vendorName: vendorName, version: version, transactionalDdl: transactionalDdl} = json;
+   const pending = listOf(json["pending"], pendingOf);
+   const squashed = listOf(json["squashed"], nameOf);
+   const unknown = listOf(json["unknown"], unknownOf);
+   const applied = json["applied"];
+   if (!isText(django) || !isText(python) || !isText(database) || !isText(vendor) || !isText(vendorName) || typeof transactionalDdl !== "boolean" || !isRecord(applied) || !isTexts(applied) || pending === void 0 || squashed === void 0 || unknown === void 0) return;
+   return {
+    django: django,
+    python: python,
+    database: database,
+    vendor: vendor,
+    vendorName: vendorName,
+    ...isText(version) ? {
+     version: version
+    } : {},
+    transactionalDdl: transactionalDdl,
+    pending: pending,
+    squashed: squashed,
+    applied: applied,
+    unknown: unknown
+   };
+  }
+  function nameOf(json) {
+   if (!isRecord(json)) return;
+   const {app: app, name: name} = json;
+   return isText(app) && isText(name) ? {
+    app: app,
+    name: name
+   } : void 0;
+  }
+  function pendingOf(json) {
+   const migration = nameOf(json);
+   if (!migration || !isRecord(json)) return;
+   const {atomic: atomic, reversible: reversible, sql: sql} = json;
+   const operations = listOf(json["operations"], each => isText(each) ? each : void 0);
+   if (operations === void 0) return;
+   if (typeof atomic !== "boolean" || typeof reversible !== "boolean") return;
+   return {
+    ...migration,
+    operations: operations,
+    atomic: atomic,
+    reversible: reversible,
+    ...isText(sql) ? {
+     sql: sql
+    } : {}
+   };
+  }
+  function unknownOf(json) {
+   const migration = nameOf(json);
+   if (!migration || !isRecord(json) || typeof json["newer"] !== "boolean") return;
+   return {
+    ...migration,
+    newer: json["newer"]
+   };
+  }
+  function listOf(json, read) {
+   if (!Array.isArray(json)) return;
+   const items = json.map(read).filter(item => item !== void 0);
+   return items.length === json.length ? items : void 0;
+  }
+  function isRecord(json) {
+   return typeof json === "object" && json !== null && !Array.isArray(json);
+  }
+  function isTexts(record) {
+   return Object.values(record).every(isText);
+  }
+  function isText(json) {
+   return typeof json === "string";
+  }
+ },
+ 7101: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   NP: () => isOwn,
+   QR: () => ownFrame,
+   T1: () => lastTraceback,
+   VS: () => lastError,
+   VZ: () => repoFile,
+   em: () => sentence,
+   pj: () => plain,
+   qz: () => tell
+  });
+  const header = "Traceback (most recent call last):";
+  const frame = /^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/;
+  const raised = /^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/;
+  const level = /^(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|LOG|DETAIL|HINT|STATEMENT)$/;
+  const className = /(^|\.)[A-Z]\w*$/;
+  const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/;
+  function lastTraceback(lines) {
+   return findTraceback(lines)?.traceback;
+  }
+  function lastError(lines) {
+   const traceback = findTraceback(lines);
+   const plain = findPlain(lines);
+   return (plain && plain.at > (traceback?.at ?? -1) ? plain : traceback)?.traceback;
+  }
+  function ownFrame(traceback) {
+   const {frames: frames} = traceback;
+   return frames.findLast((each, index) => isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1));
+  }
+  function isOwn(file) {
+   return !(file.startsWith("<") || /\/(site|dist)-packages\//.test(file) || /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) || /\/bin\/[^/.]+$/.test(file));
+  }
+  function repoFile(file, exists, contextDir) {
+   const names = file.split("/").filter(name => name !== "" && name !== ".");
+   if (names.includes("..")) return;
+   const context = contextDir.replace(/^(\.\/)+|^\.$|\/+$/g, "");
+   for (let start = 0; start < names.length; start++) {
+    const path = [ ...context === "" ? [] : [ context ], ...names.slice(start) ].join("/");
+    if (exists(path)) return path;
+   }
+   return;
+  }
+  function tell(traceback, place = "") {
+   const said = sentence(traceback);
+   const own = ownFrame(traceback);
+   if (own === void 0) return said;
+   const file = typeof place === "function" ? place(own.file) ?? own.file : below(place, own.file);
+   return `${said} (${file}:${own.line})`;
+  }
+  function sentence({exception: exception, message: message}) {
+   const name = exception.split(".").at(-1) ?? exception;
+   return message === "" ? name : `${name}: ${cut(message)}`;
+  }
+  function findTraceback(lines) {
+   let open;
+   let found;
+   let cause;
+   for (const [at, raw] of lines.entries()) {
+    const text = plain(raw);
+    const headed = text.endsWith(header);
+    if (headed) {
+     open = {
+      headed: headed,
+      prefix: prefixOf(text),
+      frames: []
+     };
+     continue;
+    }
+    const line = open && text.startsWith(open.prefix) ? text.slice(open.prefix.length) : text;
+    const place = frame.exec(line);
+    if (place) {
+     open ??= {
+      headed: false,
+      prefix: "",
+      frames: []
+     };
+     open.frames.push(frameOf(place));
+     continue;
+    }
+    if (open === void 0 || /^\s|^$/.test(line)) continue;
+    const [, exception, message = ""] = raised.exec(line) ?? [];
+    if (exception === void 0 || level.test(exception)) {
+     if (!open.headed) open = void 0;
+     continue;
+    }
+    if (open.headed || className.test(exception)) {
+     found = {
+      at: at,
+      traceback: {
+       exception: exception,
+       message: message.trim(),
+       frames: open.frames
+      }
+     };
+     if (!echo.test(exception)) cause = found;
+    }
+    open = void 0;
+   }
+   return cause ?? found;
+  }
+  function findPlain(lines) {
+   for (let at = lines.length - 1; at >= 0; at--) {
+    const traceback = plainAt(plain(lines[at] ?? ""), lines.slice(at + 1));
+    if (traceback) return {
+     at: at,
+     traceback: traceback
+    };
+   }
+   return;
+  }
+  function plainAt(line, below) {
+   if (line === "Unable to load celery application.") return {
+    exception: "Error",
+    message: `${line} ${plain(below[0] ?? "")}`.trim(),
+    frames: []
+   };
+   if (line.startsWith("Unknown command: ")) return {
+    exception: "CommandError",
+    message: line,
+    frames: []
+   };
+   const [, exception, message = ""] = /^(CommandError|SystemCheckError): (.*)$/.exec(line) ?? [];
+   if (exception === void 0) return;
+   const [issue, ...others] = exception === "SystemCheckError" ? issuesBelow(below) : [];
+   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+   return {
+    exception: exception,
+    message: issue === void 0 ? message : `${issue}${more}`,
+    frames: []
+   };
+  }
+  function issuesBelow(lines) {
+   const issues = [];
+   let fails = false;
+   for (const raw of lines) {
+    const line = plain(raw);
+    if (line.startsWith("System check identified")) break;
+    if (/^[A-Z]+:$/.test(line)) fails = line === "ERRORS:" || line === "CRITICALS:"; else if (fails && /^\S/.test(line)) issues.push(line);
+   }
+   return issues;
+  }
+  function plain(line) {
+   return line.replace(/\x1b\[[\d;]*m/g, "").replace(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d) /, "").trimEnd();
+  }
+  function prefixOf(line) {
+   const before = line.slice(0, -header.length);
+   return before.replace(/\+ Exception Group $/, "| ");
+  }
+  function frameOf(match) {
+   const [, file = "", line = "", name] = match;
+   const place = {
+    file: file,
+    line: Number(line)
+   };
+   return name === void 0 ? place : {
+    ...place,
+    function: name
+   };
+  }
+  function below(folder, file) {
+   const start = folder.endsWith("/") ? folder : `${folder}/`;
+   return folder !== "" && file.startsWith(start) ? file.slice(start.length) : file;
+  }
+  function cut(text) {
+   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
+  }
+ },
+ 7823: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   LH: () => troubleOf,
+   t$: () => loginHint,
+   w4: () => hostOf
+  });
+  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
+  function troubleOf(said, repository) {
+   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
+   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
+  }
+  function hostOf(repository) {
+   const [first = "", ...rest] = repository.split("/");
+   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+   return isHost ? first : "docker.io";
+  }
+  function loginHint(repository, to) {
+   const host = hostOf(repository);
+   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
+   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
+  }
  },
  6399: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -15746,6 +16097,195 @@ var __webpack_modules__ = {
    };
   }
  },
+ 5392: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   h: () => ApiError
+  });
+  class ApiError extends Error {
+   status;
+   reason;
+   name="ApiError";
+   constructor(status, reason, message) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+   }
+  }
+ },
+ 5328: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   W: () => isPassing,
+   d: () => patiently
+  });
+  var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  const patienceMs = 9e4;
+  const firstPauseMs = 250;
+  const longestPauseMs = 2e3;
+  function isPassing(error) {
+   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return error.status === 429 || error.status >= 500;
+   return !(error instanceof Error && error.name === "AbortError");
+  }
+  async function patiently(clock, signal, work, again = isPassing) {
+   const until = clock.now() + patienceMs;
+   for (let pause = firstPauseMs; ;pause = Math.min(pause * 2, longestPauseMs)) try {
+    return await work();
+   } catch (error) {
+    if (signal.aborted || !again(error) || clock.now() + pause > until) throw error;
+    await clock.sleep(pause, signal);
+   }
+  }
+ },
+ 1534: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   D: () => openCluster
+  });
+  var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
+  async function openCluster(world, access) {
+   const kubectl = await findKubectl(world);
+   const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
+   const inNamespace = [ ...chosen, "--namespace", access.namespace ];
+   const proxy = await startProxy(world, kubectl, chosen);
+   const life = new AbortController;
+   const ask = (method, path, body) => answer(world, proxy.socket, life.signal, method, path, body);
+   const close = async () => {
+    life.abort();
+    await proxy.stop();
+   };
+   const cluster = {
+    namespace: access.namespace,
+    version: "",
+    life: life.signal,
+    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d)(world.clock, life.signal, () => ask("GET", path)),
+    find: async path => {
+     try {
+      return await cluster.get(path);
+     } catch (error) {
+      if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404) return;
+      throw error;
+     }
+    },
+    post: async (path, body) => await ask("POST", path, body),
+    put: async (path, body) => await ask("PUT", path, body),
+    remove: async path => {
+     try {
+      await ask("DELETE", path, {
+       propagationPolicy: "Background"
+      });
+     } catch (error) {
+      if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
+     }
+    },
+    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
+    kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
+     input: input
+    }),
+    commandLine: args => [ "kubectl", "-n", access.namespace, ...args ].map(shown).join(" "),
+    close: close
+   };
+   try {
+    const {gitVersion: gitVersion} = await ask("GET", "/version");
+    return {
+     ...cluster,
+     version: gitVersion
+    };
+   } catch (error) {
+    await close();
+    throw unreachable(error instanceof Error ? error.message : String(error));
+   }
+  }
+  async function findKubectl(world) {
+   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "tool-missing",
+    sentence: `kubectl is not on PATH${why}`,
+    hint: "install kubectl in a version near to the cluster’s"
+   });
+   try {
+    return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
+   } catch (error) {
+    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H) throw error;
+    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
+   }
+  }
+  function shown(argument) {
+   return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+  }
+  async function startProxy(world, kubectl, chosen) {
+   const folder = await world.files.socketFolder();
+   const socket = `${folder}/kubectl.sock`;
+   const ending = new AbortController;
+   const said = [];
+   let ended = Promise.resolve(0);
+   const serving = new Promise((resolve, reject) => {
+    ended = world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
+     signal: ending.signal,
+     bound: true,
+     onLine: line => {
+      said.push(line);
+      if (line.startsWith("Starting to serve")) resolve();
+     }
+    });
+    ended.then(() => {
+     reject(unreachable(said.join(" ")));
+    });
+   });
+   const stop = async () => {
+    ending.abort();
+    await ended;
+    await world.files.remove(folder);
+   };
+   try {
+    await serving;
+   } catch (error) {
+    await stop();
+    throw error;
+   }
+   return {
+    socket: socket,
+    stop: stop
+   };
+  }
+  function unreachable(words) {
+   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H({
+    code: "cluster-unreachable",
+    sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
+    hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
+   });
+  }
+  async function answer(world, socket, signal, method, path, body) {
+   const response = await world.network.request({
+    socket: socket,
+    method: method,
+    path: path,
+    signal: signal,
+    ...body !== void 0 && {
+     body: body
+    }
+   });
+   if (response.status >= 300) throw await apiError(response);
+   return JSON.parse(await response.text());
+  }
+  async function* linesOf(world, socket, path, signal) {
+   const response = await world.network.request({
+    socket: socket,
+    method: "GET",
+    path: path,
+    signal: signal
+   });
+   if (response.status >= 300) throw await apiError(response);
+   yield* response.lines();
+  }
+  async function apiError(response) {
+   const body = await response.text();
+   try {
+    const status = JSON.parse(body);
+    return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, status.reason ?? "", status.message ?? body);
+   } catch {
+    return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, "", body.trim());
+   }
+  }
+ },
  3165: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    E4: () => versionOf,
@@ -15783,6 +16323,193 @@ var __webpack_modules__ = {
    const {tag: tag, digest: digest} = parseImage(image);
    if (tag !== void 0) return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag;
    return digest === void 0 ? "latest" : digest.slice(0, 19);
+  }
+ },
+ 9340: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   FB: () => same,
+   GP: () => takesPart,
+   MZ: () => usesOf,
+   Mo: () => withImage,
+   Vb: () => nameOf,
+   gv: () => isWorkload,
+   hY: () => workloadId,
+   kW: () => templateOf,
+   pi: () => isIgnored,
+   rc: () => decided,
+   t3: () => withTemplate
+  });
+  var _image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
+  const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
+  const workloadGroups = [ "apps/v1", "batch/v1" ];
+  function isWorkload(object) {
+   return workloadKinds.includes(object.kind ?? "") && workloadGroups.includes(object.apiVersion ?? "") && typeof object.spec === "object";
+  }
+  function nameOf(object) {
+   return object.metadata?.name ?? "";
+  }
+  function workloadId(object) {
+   return {
+    kind: object.kind,
+    name: nameOf(object)
+   };
+  }
+  function templateOf(object) {
+   return (object.kind === "CronJob" ? object.spec.jobTemplate?.spec?.template : object.spec.template) ?? {};
+  }
+  function withTemplate(object, template) {
+   if (object.kind !== "CronJob") return {
+    ...object,
+    spec: {
+     ...object.spec,
+     template: template
+    }
+   };
+   const {jobTemplate: jobTemplate} = object.spec;
+   const spec = {
+    ...jobTemplate?.spec,
+    template: template
+   };
+   return {
+    ...object,
+    spec: {
+     ...object.spec,
+     jobTemplate: {
+      ...jobTemplate,
+      spec: spec
+     }
+    }
+   };
+  }
+  function usesOf(template, isOurs) {
+   const pick = (containers, init) => containers.flatMap(({name: name, image: image = ""}) => isOurs(image) ? [ {
+    name: name,
+    init: init,
+    image: image
+   } ] : []);
+   return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
+  }
+  function withImage(template, isOurs, image) {
+   if (!template.spec) return template;
+   const put = container => isOurs(container.image ?? "") ? {
+    ...container,
+    image: image
+   } : container;
+   const {containers: containers, initContainers: initContainers} = template.spec;
+   return {
+    ...template,
+    spec: {
+     ...template.spec,
+     containers: containers.map(put),
+     ...initContainers && {
+      initContainers: initContainers.map(put)
+     }
+    }
+   };
+  }
+  function isIgnored(object) {
+   return object.metadata?.annotations?.["django-rollout/ignore"] === "true";
+  }
+  function takesPart(object, repository) {
+   return !isIgnored(object) && usesOf(templateOf(object), image => (0, _image_js__WEBPACK_IMPORTED_MODULE_0__.iI)(image, repository)).length > 0;
+  }
+  const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+  function decided(object) {
+   const {status: _status, metadata: metadata = {}, ...rest} = object;
+   const annotations = {
+    ...metadata.annotations
+   };
+   delete annotations[lastApplied];
+   return {
+    ...rest,
+    metadata: {
+     name: metadata.name,
+     labels: metadata.labels ?? {},
+     annotations: annotations
+    }
+   };
+  }
+  function same(a, b) {
+   if (Object.is(a, b)) return true;
+   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+   if (Array.isArray(a) !== Array.isArray(b)) return false;
+   const left = Object.entries(a).filter(([, value]) => value !== void 0);
+   const right = Object.entries(b).filter(([, value]) => value !== void 0);
+   return left.length === right.length && left.every(([key, value]) => same(value, b[key]));
+  }
+ },
+ 1856: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   VI: () => watched,
+   k4: () => discover,
+   rJ: () => collection
+  });
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  const watched = {
+   deployments: {
+    apiVersion: "apps/v1",
+    kind: "Deployment"
+   },
+   statefulsets: {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet"
+   },
+   daemonsets: {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet"
+   },
+   cronjobs: {
+    apiVersion: "batch/v1",
+    kind: "CronJob"
+   },
+   replicasets: {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet"
+   },
+   jobs: {
+    apiVersion: "batch/v1",
+    kind: "Job"
+   },
+   pods: {
+    apiVersion: "v1",
+    kind: "Pod"
+   },
+   events: {
+    apiVersion: "v1",
+    kind: "Event"
+   }
+  };
+  function collection(apiVersion, namespace, plural) {
+   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+   return `${root}/namespaces/${namespace}/${plural}`;
+  }
+  async function discover(cluster, objects) {
+   const versions = [ ...new Set(objects.map(object => object.apiVersion ?? "")) ];
+   const known = new Map;
+   await Promise.all(versions.map(async version => {
+    const root = version.includes("/") ? `/apis/${version}` : `/api/${version}`;
+    const found = await cluster.find(root);
+    for (const {name: name, kind: kind, namespaced: namespaced} of found?.resources ?? []) {
+     if (name.includes("/")) continue;
+     const group = version.includes("/") ? version.slice(0, version.indexOf("/")) : "";
+     known.set(`${version} ${kind}`, {
+      group: group,
+      plural: name,
+      namespaced: namespaced
+     });
+    }
+   }));
+   const of = object => known.get(`${object.apiVersion} ${object.kind}`) ?? (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    code: "manifest-invalid",
+    sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
+    hint: "check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"
+   });
+   return {
+    of: of,
+    pathOf: object => `${collection(object.apiVersion ?? "", cluster.namespace, of(object).plural)}/${(0, 
+    _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`
+   };
   }
  },
  4339: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -15939,12 +16666,13 @@ var __webpack_modules__ = {
    tp: () => table
   });
   var _readers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8090);
-  const commands = [ "release", "deploy" ];
+  const commands = [ "release", "deploy", "settle" ];
   const troubles = [ "ImageNotFound", "ImagePull", "CannotStart", "ConfigMissing", "OutOfMemory", "CrashAfterReady", "Crash", "InitCrash", "PodRefused", "PodNotCreated", "Quota", "NoScaleUp", "ScalingUp", "Unschedulable", "MultiAttach", "Volume", "Sandbox", "NotReady", "ProgressDeadline" ];
   function option(declared) {
    return declared;
   }
   const everywhere = commands;
+  const releasing = [ "release", "deploy" ];
   const building = [ "release" ];
   const table = {
    image: option({
@@ -15958,14 +16686,14 @@ var __webpack_modules__ = {
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,
     help: "Tag of the image; the SHA of the commit when not given",
     example: "4f2c1d9",
-    on: everywhere
+    on: releasing
    }),
    "extra-tags": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,
     help: "More tags, set once the release is deployed and not before",
     example: "latest",
     default: "",
-    on: everywhere
+    on: releasing
    }),
    context: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -15997,14 +16725,14 @@ var __webpack_modules__ = {
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: "${{ github.actor }}",
-    on: everywhere
+    on: releasing
    }),
    "registry-password": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: "Password or token for the registry; when not given, the logins that docker has",
     example: "${{ github.token }}",
     secret: true,
-    on: everywhere
+    on: releasing
    }),
    "test-command": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16060,12 +16788,19 @@ var __webpack_modules__ = {
     help: "Files, folders or kustomizations to apply with the release, one a line",
     example: "k8s",
     default: "",
-    on: everywhere
+    on: releasing
    }),
    app: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,
     help: 'Name of the application in jobs and records; the last part of "image" when not given',
     example: "shop",
+    on: everywhere
+   }),
+   "lock-wait": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
+    help: "How long to wait for another release of the same application; 0: not at all",
+    example: "30m",
+    default: "10m",
     on: everywhere
    }),
    "migrate-command": option({
@@ -16074,47 +16809,47 @@ var __webpack_modules__ = {
     example: "python backend/manage.py migrate --noinput",
     default: "python manage.py migrate --noinput",
     mayBeEmpty: true,
-    on: everywhere
+    on: releasing
    }),
    "migrate-from": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: "Workload whose environment the migration Job takes; found by itself when not given",
     example: "deployment/web",
-    on: everywhere
+    on: releasing
    }),
    "migrate-timeout": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
     help: "The migration Job is ended after this time",
     example: "1h",
     default: "15m",
-    on: everywhere
+    on: releasing
    }),
    timeout: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
     help: "For the rollout of all workloads together",
     example: "20m",
     default: "10m",
-    on: everywhere
+    on: releasing
    }),
    "ready-timeout": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
     help: "A started pod must be Ready within this time; learned from the running version when not given",
     example: "90s",
-    on: everywhere
+    on: releasing
    }),
    grace: option({
     read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),
     help: "How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",
     example: "ConfigMissing=60s",
     default: "",
-    on: everywhere
+    on: releasing
    }),
    bake: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
     help: "All pods are watched on for this time after the last became available; 0: not at all",
     example: "1m",
     default: "15s",
-    on: everywhere
+    on: releasing
    }),
    report: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16127,433 +16862,138 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 6424: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 2523: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   eW: () => commandsBack,
+   ni: () => resultBefore,
+   rl: () => causeOf,
+   z8: () => report
+  });
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3006);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3830);
+  function causeOf(error, signal) {
+   if (signal.aborted) return {
+    code: "cancelled",
+    sentence: "the run was cancelled"
+   };
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_1__.M) return {
+    code: "timeout",
+    sentence: "the cluster did not answer, or did not come to an end, in time",
+    hint: "see whether the API server answers: kubectl version"
+   };
+   const text = error instanceof Error ? error.message : String(error);
+   return {
+    code: "internal",
+    sentence: text,
+    ...error instanceof Error && error.stack !== void 0 && {
+     log: error.stack.split("\n")
+    }
+   };
+  }
+  function commandsBack(cluster, {targets: targets}) {
+   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
+  }
+  function resultBefore(cause) {
+   if (cause.code === "usage") return "usage";
+   if (cause.code === "locked") return "locked";
+   if (cause.code === "restore-failed") return "stuck";
+   return cause.code === "cancelled" ? "cancelled" : "failed";
+  }
+  function report(command, settings, reporter, result, soFar) {
+   const {source: source, image: image, site: site, cause: cause} = soFar;
+   const previous = site?.targets.flatMap(({running: running}) => running)[0];
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__.zZ)(previous).tag;
+   return {
+    command: command,
+    result: result,
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__.EU)(settings.image),
+    namespace: settings.namespace,
+    image: settings.image,
+    tag: source?.tag ?? settings.tag ?? "",
+    ...image && {
+     digest: image.digest
+    },
+    ...previousTag !== void 0 && {
+     previousTag: previousTag
+    },
+    ...cause && {
+     cause: cause
+    },
+    ...soFar.judgedAt !== void 0 && {
+     judgedAt: soFar.judgedAt
+    },
+    stages: reporter.stages,
+    workloads: workloadsOf(result, soFar),
+    migrations: soFar.migrations,
+    warnings: soFar.warnings,
+    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
+     const word = {
+      put: "put back",
+      delete: "removed",
+      keep: "kept",
+      ask: "",
+      nothing: ""
+     }[did];
+     return word === "" ? [] : [ {
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__.Gg)(prior.object),
+      did: word
+     } ];
+    }),
+    startedAt: reporter.startedAt,
+    seconds: reporter.seconds()
+   };
+  }
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
+   if (!site || !image) return [];
+   return site.targets.map(({id: id, live: live, running: running}) => {
+    const [from] = running;
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(id)];
+    return {
+     ...id,
+     ...from !== void 0 && {
+      from: from
+     },
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_5__.d)(image),
+     now: nowRuns(result, live !== void 0, snapshot !== void 0),
+     ...took !== void 0 && {
+      seconds: took
+     }
+    };
+   });
+  }
+  function nowRuns(result, wasThere, begun) {
+   switch (result) {
+   case "deployed":
+   case "unchanged":
+    return "new";
+
+   case "stuck":
+   case "superseded":
+    return "unknown";
+
+   default:
+    if (wasThere) return "old";
+    return begun && result !== "failed" ? "removed" : "absent";
+   }
+  }
+ },
+ 4596: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => run
   });
-  class ApiError extends Error {
-   status;
-   reason;
-   name="ApiError";
-   constructor(status, reason, message) {
-    super(message);
-    this.status = status;
-    this.reason = reason;
-   }
-  }
-  const patienceMs = 9e4;
-  const firstPauseMs = 250;
-  const longestPauseMs = 2e3;
-  function isPassing(error) {
-   if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
-   return !(error instanceof Error && error.name === "AbortError");
-  }
-  async function patiently(clock, signal, work, again = isPassing) {
-   const until = clock.now() + patienceMs;
-   for (let pause = firstPauseMs; ;pause = Math.min(pause * 2, longestPauseMs)) try {
-    return await work();
-   } catch (error) {
-    if (signal.aborted || !again(error) || clock.now() + pause > until) throw error;
-    await clock.sleep(pause, signal);
-   }
-  }
-  class Failure extends Error {
-   cause;
-   name="Failure";
-   constructor(cause, options) {
-    super(cause.sentence, options);
-    this.cause = cause;
-   }
-  }
-  function fail(cause) {
-   throw new Failure(cause);
-  }
-  async function openCluster(world, access) {
-   const kubectl = await findKubectl(world);
-   const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
-   const inNamespace = [ ...chosen, "--namespace", access.namespace ];
-   const proxy = await startProxy(world, kubectl, chosen);
-   const life = new AbortController;
-   const ask = (method, path, body) => answer(world, proxy.socket, life.signal, method, path, body);
-   const close = async () => {
-    life.abort();
-    await proxy.stop();
-   };
-   const cluster = {
-    namespace: access.namespace,
-    version: "",
-    life: life.signal,
-    get: async path => await patiently(world.clock, life.signal, () => ask("GET", path)),
-    find: async path => {
-     try {
-      return await cluster.get(path);
-     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return;
-      throw error;
-     }
-    },
-    post: async (path, body) => await ask("POST", path, body),
-    put: async (path, body) => await ask("PUT", path, body),
-    remove: async path => {
-     try {
-      await ask("DELETE", path, {
-       propagationPolicy: "Background"
-      });
-     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) throw error;
-     }
-    },
-    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
-    kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
-     input: input
-    }),
-    commandLine: args => [ "kubectl", "-n", access.namespace, ...args ].map(shown).join(" "),
-    close: close
-   };
-   try {
-    const {gitVersion: gitVersion} = await ask("GET", "/version");
-    return {
-     ...cluster,
-     version: gitVersion
-    };
-   } catch (error) {
-    await close();
-    throw unreachable(error instanceof Error ? error.message : String(error));
-   }
-  }
-  async function findKubectl(world) {
-   const missing = why => fail({
-    code: "tool-missing",
-    sentence: `kubectl is not on PATH${why}`,
-    hint: "install kubectl in a version near to the cluster’s"
-   });
-   try {
-    return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
-   } catch (error) {
-    if (error instanceof Failure) throw error;
-    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
-   }
-  }
-  function shown(argument) {
-   return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
-  }
-  async function startProxy(world, kubectl, chosen) {
-   const folder = await world.files.socketFolder();
-   const socket = `${folder}/kubectl.sock`;
-   const ending = new AbortController;
-   const said = [];
-   let ended = Promise.resolve(0);
-   const serving = new Promise((resolve, reject) => {
-    ended = world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
-     signal: ending.signal,
-     onLine: line => {
-      said.push(line);
-      if (line.startsWith("Starting to serve")) resolve();
-     }
-    });
-    ended.then(() => {
-     reject(unreachable(said.join(" ")));
-    });
-   });
-   const stop = async () => {
-    ending.abort();
-    await ended;
-    await world.files.remove(folder);
-   };
-   try {
-    await serving;
-   } catch (error) {
-    await stop();
-    throw error;
-   }
-   return {
-    socket: socket,
-    stop: stop
-   };
-  }
-  function unreachable(words) {
-   return new Failure({
-    code: "cluster-unreachable",
-    sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
-    hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
-   });
-  }
-  async function answer(world, socket, signal, method, path, body) {
-   const response = await world.network.request({
-    socket: socket,
-    method: method,
-    path: path,
-    signal: signal,
-    ...body !== void 0 && {
-     body: body
-    }
-   });
-   if (response.status >= 300) throw await apiError(response);
-   return JSON.parse(await response.text());
-  }
-  async function* linesOf(world, socket, path, signal) {
-   const response = await world.network.request({
-    socket: socket,
-    method: "GET",
-    path: path,
-    signal: signal
-   });
-   if (response.status >= 300) throw await apiError(response);
-   yield* response.lines();
-  }
-  async function apiError(response) {
-   const body = await response.text();
-   try {
-    const status = JSON.parse(body);
-    return new ApiError(response.status, status.reason ?? "", status.message ?? body);
-   } catch {
-    return new ApiError(response.status, "", body.trim());
-   }
-  }
+  var kubernetes_cluster = __nccwpck_require__(1534);
   var kubernetes_image = __nccwpck_require__(3165);
-  const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
-  const workloadGroups = [ "apps/v1", "batch/v1" ];
-  function isWorkload(object) {
-   return workloadKinds.includes(object.kind ?? "") && workloadGroups.includes(object.apiVersion ?? "") && typeof object.spec === "object";
-  }
-  function nameOf(object) {
-   return object.metadata?.name ?? "";
-  }
-  function workloadId(object) {
-   return {
-    kind: object.kind,
-    name: nameOf(object)
-   };
-  }
-  function templateOf(object) {
-   return (object.kind === "CronJob" ? object.spec.jobTemplate?.spec?.template : object.spec.template) ?? {};
-  }
-  function withTemplate(object, template) {
-   if (object.kind !== "CronJob") return {
-    ...object,
-    spec: {
-     ...object.spec,
-     template: template
-    }
-   };
-   const {jobTemplate: jobTemplate} = object.spec;
-   const spec = {
-    ...jobTemplate?.spec,
-    template: template
-   };
-   return {
-    ...object,
-    spec: {
-     ...object.spec,
-     jobTemplate: {
-      ...jobTemplate,
-      spec: spec
-     }
-    }
-   };
-  }
-  function usesOf(template, isOurs) {
-   const pick = (containers, init) => containers.flatMap(({name: name, image: image = ""}) => isOurs(image) ? [ {
-    name: name,
-    init: init,
-    image: image
-   } ] : []);
-   return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
-  }
-  function withImage(template, isOurs, image) {
-   if (!template.spec) return template;
-   const put = container => isOurs(container.image ?? "") ? {
-    ...container,
-    image: image
-   } : container;
-   const {containers: containers, initContainers: initContainers} = template.spec;
-   return {
-    ...template,
-    spec: {
-     ...template.spec,
-     containers: containers.map(put),
-     ...initContainers && {
-      initContainers: initContainers.map(put)
-     }
-    }
-   };
-  }
-  function isIgnored(object) {
-   return object.metadata?.annotations?.["django-rollout/ignore"] === "true";
-  }
-  function takesPart(object, repository) {
-   return !isIgnored(object) && usesOf(templateOf(object), image => (0, kubernetes_image.iI)(image, repository)).length > 0;
-  }
-  const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
-  function decided(object) {
-   const {status: _status, metadata: metadata = {}, ...rest} = object;
-   const annotations = {
-    ...metadata.annotations
-   };
-   delete annotations[lastApplied];
-   return {
-    ...rest,
-    metadata: {
-     name: metadata.name,
-     labels: metadata.labels ?? {},
-     annotations: annotations
-    }
-   };
-  }
-  function same(a, b) {
-   if (Object.is(a, b)) return true;
-   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-   if (Array.isArray(a) !== Array.isArray(b)) return false;
-   const left = Object.entries(a).filter(([, value]) => value !== void 0);
-   const right = Object.entries(b).filter(([, value]) => value !== void 0);
-   return left.length === right.length && left.every(([key, value]) => same(value, b[key]));
-  }
-  const controllersOwn = [ "deployment.kubernetes.io/revision" ];
-  function undoOf(prior, live, needed = new Set) {
-   if (live === void 0) return {
-    do: prior.was === "absent" ? "nothing" : "ask"
-   };
-   if (prior.was === "absent") return {
-    do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
-   };
-   const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
-   if (same(withoutStatus(object), withoutStatus(live))) return {
-    do: "nothing"
-   };
-   return holdsData(prior) ? {
-    do: "keep"
-   } : {
-    do: "put",
-    object: object
-   };
-  }
-  function holdsData({of: of, object: object}) {
-   return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
-  }
-  function neededByKept(snapshot) {
-   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => isWorkload(object) ? namedIn(object) : []));
-  }
-  function namedIn(object) {
-   const {serviceName: serviceName} = object.spec;
-   const {spec: spec} = templateOf(object);
-   const containers = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
-   const configMaps = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.configMapRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.configMapKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.configMap?.name) ];
-   const secrets = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.secretRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.secretKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.secret?.secretName), ...(spec?.imagePullSecrets ?? []).map(({name: name}) => name) ];
-   const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
-   return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
-  }
-  function templateBack({object: prior}, live) {
-   return isWorkload(live) && isWorkload(prior) ? withTemplate(live, templateOf(prior)) : live;
-  }
-  function allBack(prior, live) {
-   const {metadata: metadata, ...content} = prior.object;
-   const annotations = {
-    ...metadata?.annotations
-   };
-   for (const name of controllersOwn) {
-    const now = live.metadata?.annotations?.[name];
-    if (now === void 0) delete annotations[name]; else annotations[name] = now;
-   }
-   const replicas = live.spec?.replicas;
-   const spec = replicas === void 0 ? content.spec : {
-    ...content.spec,
-    replicas: replicas
-   };
-   return {
-    ...content,
-    ...spec !== void 0 && {
-     spec: spec
-    },
-    metadata: {
-     ...live.metadata,
-     ...metadata?.labels && {
-      labels: metadata.labels
-     },
-     annotations: annotations
-    }
-   };
-  }
-  function withoutStatus(object) {
-   const {status: _status, metadata: metadata, ...rest} = object;
-   return {
-    ...rest,
-    name: metadata?.name,
-    labels: metadata?.labels ?? {},
-    annotations: metadata?.annotations ?? {}
-   };
-  }
-  function titleOf(object) {
-   return `${(object.kind ?? "").toLowerCase()}/${nameOf(object)}`;
-  }
-  async function restore(cluster, clock, snapshot, journal, signal) {
-   const needed = neededByKept(snapshot);
-   return Promise.all(snapshot.map(async prior => {
-    const did = await patiently(clock, signal, () => restoreOne(cluster, prior, needed), error => isPassing(error) || error instanceof ApiError && error.status === 409);
-    const line = told(prior, did);
-    if (line !== void 0) journal.say(line);
-    return {
-     prior: prior,
-     did: did
-    };
-   }));
-  }
-  async function changedSince(cluster, snapshot) {
-   const needed = neededByKept(snapshot);
-   const steps = await Promise.all(snapshot.map(async prior => {
-    const live = await cluster.find(prior.path);
-    return undoOf(prior, live, needed).do;
-   }));
-   return steps.some(step => step !== "nothing");
-  }
-  async function restoreOne(cluster, prior, needed) {
-   const step = undoOf(prior, await cluster.find(prior.path), needed);
-   switch (step.do) {
-   case "put":
-    await cluster.put(prior.path, step.object);
-    break;
-
-   case "delete":
-    await cluster.remove(prior.path);
-    break;
-
-   case "nothing":
-   case "keep":
-   case "ask":
-   }
-   return step.do;
-  }
-  function told({object: object}, did) {
-   switch (did) {
-   case "put":
-    return `${titleOf(object)} put back`;
-
-   case "delete":
-    return `${titleOf(object)} removed: the release had created it`;
-
-   case "keep":
-    return `${titleOf(object)} stays as it is: it holds data, or data needs it`;
-
-   case "ask":
-    return `${titleOf(object)} was deleted by somebody else meanwhile`;
-
-   case "nothing":
-    return;
-   }
-  }
-  class TimeOver extends Error {
-   name="TimeOver";
-  }
-  async function within(clock, ms, signal, work) {
-   if (ms === 0) return work(signal);
-   const over = new AbortController;
-   const done = new AbortController;
-   clock.sleep(ms, done.signal).then(() => over.abort(new TimeOver(`not finished within ${ms} ms`)), () => {});
-   try {
-    return await work(AbortSignal.any([ signal, over.signal ]));
-   } finally {
-    done.abort();
-   }
-  }
+  var cause = __nccwpck_require__(4193);
+  var rollout_record = __nccwpck_require__(7476);
+  var restore = __nccwpck_require__(9456);
+  var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
     const result = await attempt();
@@ -16629,21 +17069,7 @@ var __webpack_modules__ = {
    const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
    return reason === "" ? `exit code ${code}` : shortened(reason, 300);
   }
-  const words = [ [ /\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, "passing" ], [ /too ?many ?requests/i, "passing" ], [ /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i, "passing" ], [ /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i, "denied" ], [ /not found|(manifest|name)[ _]unknown|no such manifest/i, "absent" ] ];
-  function troubleOf(said, repository) {
-   const own = said.replace(/https?:\/\/[^\s"]+/g, "").split(/(\s+)/).filter(word => !word.includes(repository)).join("");
-   return words.find(([pattern]) => pattern.test(own))?.[1] ?? "refused";
-  }
-  function hostOf(repository) {
-   const [first = "", ...rest] = repository.split("/");
-   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-   return isHost ? first : "docker.io";
-  }
-  function loginHint(repository, to) {
-   const host = hostOf(repository);
-   const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
-   return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
-  }
+  var docker_trouble = __nccwpck_require__(7823);
   const answerTime = 3e4;
   async function lookUp(world, repository, tag, signal) {
    const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}:${tag}` ];
@@ -16665,7 +17091,7 @@ var __webpack_modules__ = {
     };
    }
    const said = reasonOf(finished);
-   switch (troubleOf(said, repository)) {
+   switch ((0, docker_trouble.LH)(said, repository)) {
    case "absent":
     return {
      is: "absent"
@@ -16700,21 +17126,21 @@ var __webpack_modules__ = {
     return;
 
    case "denied":
-    return fail({
+    return (0, cause.f)({
      code: "registry",
      sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
-     hint: loginHint(repository, "read")
+     hint: (0, docker_trouble.t$)(repository, "read")
     });
 
    case "unreachable":
-    return fail({
+    return (0, cause.f)({
      code: "registry",
-     sentence: `registry: no answer from ${hostOf(repository)} about ${repository}:${tag}: ${found.said}`,
+     sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
      hint: `Check the host's name in "image" and the way to it, then run again`
     });
 
    case "failed":
-    return fail({
+    return (0, cause.f)({
      code: "registry",
      sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
     });
@@ -16723,7 +17149,7 @@ var __webpack_modules__ = {
   async function revisionOf(world, {repository: repository, digest: digest}, signal) {
    const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
    const finished = await imagetools(world, repository, args, signal);
-   if (finished.code !== 0) fail({
+   if (finished.code !== 0) (0, cause.f)({
     code: "registry",
     sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
    });
@@ -16744,11 +17170,11 @@ var __webpack_modules__ = {
    if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
    if (finished.code === 0) return;
    const said = reasonOf(finished);
-   fail({
+   (0, cause.f)({
     code: "registry",
     sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
-    ...troubleOf(said, image.repository) === "denied" ? {
-     hint: loginHint(image.repository, "write to")
+    ...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
+     hint: (0, docker_trouble.t$)(image.repository, "write to")
     } : {}
    });
   }
@@ -16758,19 +17184,19 @@ var __webpack_modules__ = {
     signal: signal,
     tries: 3,
     pause: 1e3,
-    passing: ended => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === "passing"
+    passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
    }, () => withinAnswerTime(world, args, signal));
    const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
-   return trouble === void 0 ? finished : fail(trouble);
+   return trouble === void 0 ? finished : (0, cause.f)(trouble);
   }
   async function withinAnswerTime(world, args, signal) {
    try {
-    return await within(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
+    return await (0, deadline.u)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
      signal: either
     }));
    } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof TimeOver)) throw error;
+    if (!(error instanceof deadline.M)) throw error;
     return {
      code: 1,
      stdout: "",
@@ -16797,7 +17223,7 @@ var __webpack_modules__ = {
      sha: sha
     }
    };
-   if (sha === void 0) return fail(noCommit(contextDir, head));
+   if (sha === void 0) return (0, cause.f)(noCommit(contextDir, head));
    if (head.code !== 0) return {
     sha: sha,
     tag: sha
@@ -16836,7 +17262,7 @@ var __webpack_modules__ = {
    const untrackedCount = world.env["CI"] !== "true";
    const untracked = untrackedCount ? "normal" : "no";
    const status = await git([ "status", "--porcelain", "-z", `--untracked-files=${untracked}` ]);
-   if (status.code !== 0) return fail({
+   if (status.code !== 0) return (0, cause.f)({
     code: "usage",
     sentence: `git status failed: ${lastLine(status.stderr)}`,
     hint: 'Mend the checkout, or name the image with "tag"'
@@ -16968,7 +17394,7 @@ var __webpack_modules__ = {
    return name.replace(/^\[[^\]]*\] /, "");
   }
   function lineOf(instruction, dockerfile) {
-   const wanted = buildlog_words(instruction);
+   const wanted = words(instruction);
    const found = [];
    let open;
    for (const [at, line] of dockerfile.split(/\r?\n/).entries()) {
@@ -16979,12 +17405,12 @@ var __webpack_modules__ = {
     };
     open.text += ` ${line.replace(/\\\s*$/, "")}`;
     if (/\\\s*$/.test(line)) continue;
-    if (buildlog_words(open.text) === wanted) found.push(open.line);
+    if (words(open.text) === wanted) found.push(open.line);
     open = void 0;
    }
    return found.length === 1 ? found[0] : void 0;
   }
-  function buildlog_words(text) {
+  function words(text) {
    return text.trim().replace(/^(FROM .*?) AS \S+$/i, "$1").split(/\s+/).join(" ");
   }
   function numberIn(match) {
@@ -17019,7 +17445,7 @@ var __webpack_modules__ = {
      stderr: last.join("\n")
     };
     const trouble = engineTrouble("build", ended);
-    fail(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
+    (0, cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
    }
    return {
     repository: plan.repository,
@@ -17032,13 +17458,13 @@ var __webpack_modules__ = {
    return [ "buildx", "build", "--load", "--progress", "plain", "--provenance", "false", "--tag", `${plan.repository}:${plan.tag}`, "--file", dockerfile, ...plan.target === void 0 ? [] : [ "--target", plan.target ], ...pairs("--build-arg", plan.args), ...pairs("--label", plan.labels), "--", plan.context ];
   }
   function checkPlan({files: files}, {context: context, file: file}) {
-   if (!files.isFolder(context)) return fail({
+   if (!files.isFolder(context)) return (0, cause.f)({
     code: "usage",
     sentence: `build: the context "${context}" is not a folder`,
     hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?'
    });
    const dockerfile = file ?? (0, posix_namespaceObject.join)(context, "Dockerfile");
-   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return fail({
+   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, cause.f)({
     code: "usage",
     sentence: `build: there is no Dockerfile at "${dockerfile}"`,
     hint: 'Give its path by "file", or the folder that it is in by "context"'
@@ -17077,7 +17503,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (found.code === 0) return found.stdout.trim();
-   return fail({
+   return (0, cause.f)({
     code: "build-failed",
     sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`
    });
@@ -17111,180 +17537,20 @@ var __webpack_modules__ = {
    journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now() - startedAt)}`);
    return built;
   }
-  const header = "Traceback (most recent call last):";
-  const traceback_frame = /^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/;
-  const raised = /^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/;
-  const level = /^(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|LOG|DETAIL|HINT|STATEMENT)$/;
-  const className = /(^|\.)[A-Z]\w*$/;
-  const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/;
-  function lastTraceback(lines) {
-   return findTraceback(lines)?.traceback;
-  }
-  function lastError(lines) {
-   const traceback = findTraceback(lines);
-   const plain = findPlain(lines);
-   return (plain && plain.at > (traceback?.at ?? -1) ? plain : traceback)?.traceback;
-  }
-  function ownFrame(traceback) {
-   const {frames: frames} = traceback;
-   return frames.findLast((each, index) => isOwn(each.file) && (!/(^|\/)manage\.py$/.test(each.file) || index === frames.length - 1));
-  }
-  function isOwn(file) {
-   return !(file.startsWith("<") || /\/(site|dist)-packages\//.test(file) || /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) || /\/bin\/[^/.]+$/.test(file));
-  }
-  function repoFile(file, exists, contextDir) {
-   const names = file.split("/").filter(name => name !== "" && name !== ".");
-   if (names.includes("..")) return;
-   const context = contextDir.replace(/^(\.\/)+|^\.$|\/+$/g, "");
-   for (let start = 0; start < names.length; start++) {
-    const path = [ ...context === "" ? [] : [ context ], ...names.slice(start) ].join("/");
-    if (exists(path)) return path;
-   }
-   return;
-  }
-  function tell(traceback, place = "") {
-   const said = sentence(traceback);
-   const own = ownFrame(traceback);
-   if (own === void 0) return said;
-   const file = typeof place === "function" ? place(own.file) ?? own.file : below(place, own.file);
-   return `${said} (${file}:${own.line})`;
-  }
-  function sentence({exception: exception, message: message}) {
-   const name = exception.split(".").at(-1) ?? exception;
-   return message === "" ? name : `${name}: ${cut(message)}`;
-  }
-  function findTraceback(lines) {
-   let open;
-   let found;
-   let cause;
-   for (const [at, raw] of lines.entries()) {
-    const text = traceback_plain(raw);
-    const headed = text.endsWith(header);
-    if (headed) {
-     open = {
-      headed: headed,
-      prefix: prefixOf(text),
-      frames: []
-     };
-     continue;
-    }
-    const line = open && text.startsWith(open.prefix) ? text.slice(open.prefix.length) : text;
-    const place = traceback_frame.exec(line);
-    if (place) {
-     open ??= {
-      headed: false,
-      prefix: "",
-      frames: []
-     };
-     open.frames.push(frameOf(place));
-     continue;
-    }
-    if (open === void 0 || /^\s|^$/.test(line)) continue;
-    const [, exception, message = ""] = raised.exec(line) ?? [];
-    if (exception === void 0 || level.test(exception)) {
-     if (!open.headed) open = void 0;
-     continue;
-    }
-    if (open.headed || className.test(exception)) {
-     found = {
-      at: at,
-      traceback: {
-       exception: exception,
-       message: message.trim(),
-       frames: open.frames
-      }
-     };
-     if (!echo.test(exception)) cause = found;
-    }
-    open = void 0;
-   }
-   return cause ?? found;
-  }
-  function findPlain(lines) {
-   for (let at = lines.length - 1; at >= 0; at--) {
-    const traceback = plainAt(traceback_plain(lines[at] ?? ""), lines.slice(at + 1));
-    if (traceback) return {
-     at: at,
-     traceback: traceback
-    };
-   }
-   return;
-  }
-  function plainAt(line, below) {
-   if (line === "Unable to load celery application.") return {
-    exception: "Error",
-    message: `${line} ${traceback_plain(below[0] ?? "")}`.trim(),
-    frames: []
-   };
-   if (line.startsWith("Unknown command: ")) return {
-    exception: "CommandError",
-    message: line,
-    frames: []
-   };
-   const [, exception, message = ""] = /^(CommandError|SystemCheckError): (.*)$/.exec(line) ?? [];
-   if (exception === void 0) return;
-   const [issue, ...others] = exception === "SystemCheckError" ? issuesBelow(below) : [];
-   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-   return {
-    exception: exception,
-    message: issue === void 0 ? message : `${issue}${more}`,
-    frames: []
-   };
-  }
-  function issuesBelow(lines) {
-   const issues = [];
-   let fails = false;
-   for (const raw of lines) {
-    const line = traceback_plain(raw);
-    if (line.startsWith("System check identified")) break;
-    if (/^[A-Z]+:$/.test(line)) fails = line === "ERRORS:" || line === "CRITICALS:"; else if (fails && /^\S/.test(line)) issues.push(line);
-   }
-   return issues;
-  }
-  function traceback_plain(line) {
-   return line.replace(/\x1b\[[\d;]*m/g, "").replace(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d) /, "").trimEnd();
-  }
-  function prefixOf(line) {
-   const before = line.slice(0, -header.length);
-   return before.replace(/\+ Exception Group $/, "| ");
-  }
-  function frameOf(match) {
-   const [, file = "", line = "", name] = match;
-   const place = {
-    file: file,
-    line: Number(line)
-   };
-   return name === void 0 ? place : {
-    ...place,
-    function: name
-   };
-  }
-  function below(folder, file) {
-   const start = folder.endsWith("/") ? folder : `${folder}/`;
-   return folder !== "" && file.startsWith(start) ? file.slice(start.length) : file;
-  }
-  function cut(text) {
-   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
-  }
-  function pinned(image) {
-   return `${image.repository}:${image.tag}@${image.digest}`;
-  }
-  function toRepo({world: world, settings: settings}) {
-   return file => repoFile(file, path => world.files.exists(path), settings.context);
-  }
+  var stages_release = __nccwpck_require__(3830);
   async function imageThere({world: world, settings: settings, source: source, signal: signal}, journal) {
    const found = await lookUp(world, settings.image, source.tag, signal);
    if (found.is === "there") {
     const holds = settings.tag === void 0 || source.sha === void 0 ? source.sha : await revisionOf(world, found.image, signal);
     if (holds === source.sha) {
-     journal.say(`the registry has ${pinned(found.image)}`);
+     journal.say(`the registry has ${(0, stages_release.d)(found.image)}`);
      return found.image;
     }
     journal.say(`${settings.image}:${source.tag} is of another commit (${holds ?? "not known"})`);
     return;
    }
    if (found.is === "absent" || found.is === "denied") return;
-   return fail({
+   return (0, cause.f)({
     code: "registry",
     sentence: `registry: ${settings.image}: ${found.said}`
    });
@@ -17292,15 +17558,17 @@ var __webpack_modules__ = {
   async function imageToDeploy({world: world, settings: settings, source: source, signal: signal}, journal) {
    const image = await findImage(world, settings.image, source.tag, signal);
    if (image) {
-    journal.say(`the registry has ${pinned(image)}`);
+    journal.say(`the registry has ${(0, stages_release.d)(image)}`);
     return image;
    }
-   return fail({
+   return (0, cause.f)({
     code: "image-missing",
     sentence: `the registry has no ${settings.image}:${source.tag}`,
     hint: "check the option tag, or push the image before it is deployed"
    });
   }
+  var lock = __nccwpck_require__(2763);
+  var kubernetes_objects = __nccwpck_require__(9340);
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
    const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], asList(objects));
@@ -17320,7 +17588,8 @@ var __webpack_modules__ = {
      object: object
     };
     const becomes = after.get(keyOf(object));
-    return becomes && same(decided(becomes), decided(is)) ? {
+    return becomes && (0, kubernetes_objects.FB)((0, kubernetes_objects.rc)(becomes), (0, 
+    kubernetes_objects.rc)(is)) ? {
      is: "none",
      object: object,
      live: is
@@ -17334,13 +17603,13 @@ var __webpack_modules__ = {
   async function apply(cluster, objects) {
    if (objects.length === 0) return;
    const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], asList(objects));
-   if (applied.code !== 0) fail({
+   if (applied.code !== 0) (0, cause.f)({
     code: "apply-failed",
     sentence: `kubectl apply: ${applyTrouble(applied.stderr)}`
    });
   }
   function keyOf(object) {
-   return `${object.kind}/${nameOf(object)}`;
+   return `${object.kind}/${(0, kubernetes_objects.Vb)(object)}`;
   }
   function byKey(objects) {
    return new Map(objects.map(object => [ keyOf(object), object ]));
@@ -17358,7 +17627,7 @@ var __webpack_modules__ = {
    return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
   }
   function refused(words) {
-   fail({
+   (0, cause.f)({
     code: "manifest-invalid",
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
@@ -17386,7 +17655,8 @@ var __webpack_modules__ = {
     seen.add(key);
    }
    const isOurs = ownImage(repository);
-   const ours = objects.filter(isWorkload).filter(object => !isIgnored(object)).filter(object => usesOf(templateOf(object), isOurs).length > 0);
+   const ours = objects.filter(kubernetes_objects.gv).filter(object => !(0, kubernetes_objects.pi)(object)).filter(object => (0, 
+   kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), isOurs).length > 0);
    return {
     ours: ours,
     others: objects.filter(object => !ours.includes(object))
@@ -17397,12 +17667,13 @@ var __webpack_modules__ = {
    kubernetes_image.EU)(repository);
   }
   function prepared(manifest, live, repository, image) {
-   const imaged = withTemplate(manifest, withImage(templateOf(manifest), ownImage(repository), image));
+   const imaged = (0, kubernetes_objects.t3)(manifest, (0, kubernetes_objects.Mo)((0, 
+   kubernetes_objects.kW)(manifest), ownImage(repository), image));
    return withLiveReplicas(imaged, live);
   }
   function withLiveReplicas(manifest, live) {
    const replicas = live?.spec?.replicas;
-   if (replicas === void 0 || !isWorkload(manifest)) return manifest;
+   if (replicas === void 0 || !(0, kubernetes_objects.gv)(manifest)) return manifest;
    return {
     ...manifest,
     spec: {
@@ -17448,13 +17719,13 @@ var __webpack_modules__ = {
    });
   }
   function check(object, namespace) {
-   const name = `${object.kind} "${nameOf(object)}"`;
+   const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
    if (clusterWide.includes(object.kind ?? "")) invalid(`${name} stands outside of the namespace; a release could not take it back`, 'apply it once by hand and leave it out of "manifests"');
    const own = object.metadata?.namespace;
    if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
   }
   function invalid(sentence, hint) {
-   fail({
+   (0, cause.f)({
     code: "manifest-invalid",
     sentence: sentence,
     ...hint !== void 0 && {
@@ -17463,1490 +17734,8 @@ var __webpack_modules__ = {
    });
   }
   var report_words = __nccwpck_require__(2691);
-  function lasting(ms) {
-   return `${Math.max(0, Math.round(ms / 1e3))} s`;
-  }
-  function oneLine(text, limit = 300) {
-   const line = text.replace(/\s+/g, " ").trim();
-   return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
-  }
-  function diagnose(lines, toRepo = () => {}) {
-   const error = lastError(lines);
-   if (!error) {
-    const summary = lastWords(lines);
-    return {
-     lines: lines.slice(-shownLines),
-     patience: patienceOfWords(lines),
-     ...summary !== void 0 && {
-      summary: summary
-     }
-    };
-   }
-   const at = placeOf(error, toRepo);
-   return {
-    lines: diagnose_telling(lines, error),
-    patience: patienceOf(error),
-    summary: tell(error, toRepo),
-    ...at && {
-     at: at
-    }
-   };
-  }
-  const shownLines = 30;
-  function diagnose_telling(lines, {exception: exception, message: message}) {
-   const name = exception.split(".").at(-1) ?? exception;
-   const start = oneLine(message).slice(0, 40);
-   const last = lines.findLastIndex(line => {
-    const words = oneLine(traceback_plain(line));
-    return words.includes(name) && words.includes(start);
-   });
-   return last < 0 ? lines.slice(-shownLines) : lines.slice(0, last + 1).slice(-shownLines);
-  }
-  const HOPELESS = new Set([ "SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "ImproperlyConfigured", "AppRegistryNotReady", "SystemCheckError", "UndefinedValueError" ]);
-  const WAITS = new Set([ "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "ConnectionTimeout", "TimeoutError", "BusyLoadingError", "gaierror", "ServerSelectionTimeoutError", "NoBrokersAvailable" ]);
-  const NO_ANSWER = /connection refused|could not connect|can't connect|cannot connect|connection (timed out|reset)|timeout expired|could not translate host name|could not resolve|failed to resolve|name or service not known|name resolution|nodename nor servname|no address associated|no route to host|network is unreachable|server closed the connection|starting up|not yet accepting connections|\bECONNREFUSED\b|\bENOTFOUND\b|no such host/i;
-  const ANSWERED_NO = /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i;
-  const HOPELESS_WORDS = /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /;
-  function patienceOf(error) {
-   const name = error.exception.split(".").at(-1) ?? error.exception;
-   if (HOPELESS.has(name)) return "hopeless";
-   if (HOPELESS_WORDS.test(error.message)) return "hopeless";
-   if (ANSWERED_NO.test(error.message)) return "unknown";
-   if (WAITS.has(name) || NO_ANSWER.test(error.message)) return "waits";
-   if ((name === "AttributeError" || name === "TypeError") && isAtImport(error)) return "hopeless";
-   if (name === "KeyError" && isOfEnvironment(error)) return "hopeless";
-   return "unknown";
-  }
-  function isAtImport(error) {
-   return error.frames.some(({file: file}) => file.startsWith("<frozen importlib")) || ownFrame(error)?.function === "<module>";
-  }
-  function isOfEnvironment({frames: frames}) {
-   const last = frames.at(-1);
-   return last?.function === "__getitem__" && /^<frozen os>$|(^|\/)os\.py$/.test(last.file);
-  }
-  function placeOf(error, toRepo) {
-   const own = ownFrame(error);
-   const file = own && toRepo(own.file);
-   return own && file !== void 0 ? {
-    file: file,
-    line: own.line
-   } : void 0;
-  }
-  function patienceOfWords(lines) {
-   for (const line of lines.slice(-20).reverse()) {
-    if (HOPELESS_WORDS.test(line)) return "hopeless";
-    if (ANSWERED_NO.test(line)) return "unknown";
-    if (NO_ANSWER.test(line)) return "waits";
-   }
-   return "unknown";
-  }
-  function lastWords(lines) {
-   const said = lines.map(line => oneLine(traceback_plain(line))).filter(line => /\p{L}{2}/u.test(line));
-   const named = said.slice(-10).findLast(line => /error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(line));
-   return named ?? said.at(-1);
-  }
-  var kubernetes_workload = __nccwpck_require__(4339);
-  function live_liveOf(picture, {kind: kind, name: name}) {
-   switch (kind) {
-   case "Deployment":
-    {
-     const object = picture.deployments.get(name);
-     return object && {
-      kind: kind,
-      object: object
-     };
-    }
-
-   case "StatefulSet":
-    {
-     const object = picture.statefulsets.get(name);
-     return object && {
-      kind: kind,
-      object: object
-     };
-    }
-
-   case "DaemonSet":
-    {
-     const object = picture.daemonsets.get(name);
-     return object && {
-      kind: kind,
-      object: object
-     };
-    }
-
-   case "CronJob":
-    {
-     const object = picture.cronjobs.get(name);
-     return object && {
-      kind: kind,
-      object: object
-     };
-    }
-   }
-  }
-  function live_templateOf(live) {
-   return live.kind === "CronJob" ? live.object.spec?.jobTemplate.spec?.template : live.object.spec?.template;
-  }
-  function isObserved(live, aim) {
-   const generation = live.object.metadata?.generation ?? 0;
-   if (generation < aim.generation) return false;
-   if (live.kind === "CronJob") return true;
-   return (live.object.status?.observedGeneration ?? 0) >= generation;
-  }
-  function imagesOf(spec) {
-   const all = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
-   return Object.fromEntries(all.map(({name: name, image: image}) => [ name, image ]));
-  }
-  function replicaSetOf(picture, deployment) {
-   const template = canonical(deployment.spec?.template);
-   return [ ...picture.replicasets.values() ].filter(set => isControlledBy(set.metadata, deployment.metadata?.uid)).filter(set => canonical(set.spec?.template) === template).sort((one, other) => age(one).localeCompare(age(other)))[0];
-  }
-  function ourPods(picture, aim) {
-   const live = live_liveOf(picture, aim.workload);
-   if (!live || !isObserved(live, aim)) return [];
-   return templatePods(picture, live, aim).filter(pod => !isTakenAway(pod));
-  }
-  function templatePods(picture, live, aim) {
-   switch (live.kind) {
-   case "Deployment":
-    {
-     const set = replicaSetOf(picture, live.object);
-     return set ? podsOf(picture, set.metadata?.uid) : [];
-    }
-
-   case "StatefulSet":
-    {
-     const revision = live.object.status?.updateRevision;
-     return podsOf(picture, live.object.metadata?.uid).filter(pod => hashOf(pod) === revision);
-    }
-
-   case "DaemonSet":
-    return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim);
-
-   case "CronJob":
-    return [];
-   }
-  }
-  function podsOf(picture, uid) {
-   return [ ...picture.pods.values() ].filter(pod => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp).sort((one, other) => (one.metadata?.name ?? "").localeCompare(other.metadata?.name ?? ""));
-  }
-  function eventsOf(picture, uid) {
-   if (uid === void 0) return [];
-   return [ ...picture.events.values() ].filter(event => event.involvedObject.uid === uid).sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other));
-  }
-  function lastEvent(events, reasons) {
-   return events.filter(({reason: reason}) => reasons.includes(reason ?? "")).at(-1);
-  }
-  function timeOf(event) {
-   const time = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
-   return time === void 0 ? 0 : Date.parse(time);
-  }
-  function isControlledBy(metadata, uid) {
-   if (uid === void 0) return false;
-   return (metadata?.ownerReferences ?? []).some(owner => owner.controller && owner.uid === uid);
-  }
-  function isReady(pod) {
-   return conditionOf(pod, "Ready")?.status === "True";
-  }
-  function isTakenAway(pod) {
-   if (conditionOf(pod, "DisruptionTarget")?.status === "True") return true;
-   return pod.status?.phase === "Failed" && TAKEN_AWAY.test(pod.status.reason ?? "");
-  }
-  const TAKEN_AWAY = /^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/;
-  function conditionOf(pod, type) {
-   return pod.status?.conditions?.find(condition => condition.type === type);
-  }
-  function daemonPods(pods, set, aim) {
-   const ours = pods.filter(pod => {
-    const images = imagesOf(pod.spec);
-    return Object.entries(aim.images).every(([name, image]) => images[name] === image);
-   });
-   const generation = set.metadata?.annotations?.["deprecated.daemonset.template.generation"];
-   const newest = ours.filter(pod => pod.metadata?.labels?.["pod-template-generation"] === generation);
-   const hashes = new Set(newest.map(hashOf));
-   return hashes.size === 0 ? ours : ours.filter(pod => hashes.has(hashOf(pod)));
-  }
-  function hashOf(pod) {
-   return pod.metadata?.labels?.["controller-revision-hash"];
-  }
-  function age(set) {
-   return `${set.metadata?.creationTimestamp ?? ""}/${set.metadata?.name ?? ""}`;
-  }
-  function versionOf(event) {
-   return Number(event.metadata.resourceVersion ?? 0) || 0;
-  }
-  function canonical(template) {
-   if (template === void 0) return "";
-   let text = canonicals.get(template);
-   if (text === void 0) {
-    text = JSON.stringify(pruned(template, [ "template" ]) ?? null);
-    canonicals.set(template, text);
-   }
-   return text;
-  }
-  const canonicals = new WeakMap;
-  function pruned(value, path) {
-   if (Array.isArray(value)) return value.length === 0 ? void 0 : value.map(item => pruned(item, [ ...path, "[]" ]) ?? null);
-   if (value === null || typeof value !== "object") return value ?? void 0;
-   const isLabels = path.join(".") === "template.metadata.labels";
-   const entries = Object.entries(value).filter(([key]) => !(isLabels && key === "pod-template-hash")).map(([key, item]) => [ key, pruned(item, [ ...path, key ]) ]).filter(([, item]) => item !== void 0).sort(([one], [other]) => one < other ? -1 : 1);
-   return entries.length === 0 ? void 0 : Object.fromEntries(entries);
-  }
-  function newLedger(startedAt) {
-   return {
-    startedAt: startedAt,
-    firstSeen: {},
-    exits: {},
-    logs: {},
-    completeSince: {}
-   };
-  }
-  function logKey(log) {
-   return `${log.podUid}/${log.container}/${log.exit}`;
-  }
-  function withLog(ledger, wanted, diagnosis) {
-   return {
-    ...ledger,
-    logs: {
-     ...ledger.logs,
-     [logKey(wanted)]: diagnosis
-    }
-   };
-  }
-  class Notes {
-   #before;
-   #now;
-   #firstSeen={};
-   #exits;
-   #completeSince={};
-   #unready=new Set;
-   #keepsAll=false;
-   constructor(before, now) {
-    this.#before = before;
-    this.#now = now;
-    this.#exits = {
-     ...before.exits
-    };
-   }
-   since(key) {
-    return this.#firstSeen[key] ??= this.#before.firstSeen[key] ?? this.#now;
-   }
-   keepPod(uid) {
-    this.#unready.add(uid);
-   }
-   keepAll() {
-    this.#keepsAll = true;
-   }
-   exits(uid, container, count, ready) {
-    const key = `${uid}/${container}`;
-    let known = this.#exits[key] ?? {
-     before: ready ? count : 0
-    };
-    if (ready && known.atReady === void 0) known = {
-     ...known,
-     atReady: count
-    };
-    this.#exits[key] = known;
-    return known;
-   }
-   known(uid, container) {
-    return this.#exits[`${uid}/${container}`] ?? {
-     before: 0
-    };
-   }
-   complete(id) {
-    return this.#completeSince[id] ??= this.#before.completeSince[id] ?? this.#now;
-   }
-   close() {
-    const firstSeen = {
-     ...this.#firstSeen
-    };
-    for (const [key, at] of Object.entries(this.#before.firstSeen)) {
-     const uid = key.slice(0, key.indexOf("/"));
-     if (this.#keepsAll || this.#unready.has(uid)) firstSeen[key] ??= at;
-    }
-    return {
-     ...this.#before,
-     firstSeen: firstSeen,
-     exits: this.#exits,
-     completeSince: this.#completeSince
-    };
-   }
-  }
-  const atOnce = {
-   is: "after",
-   ms: 0
-  };
-  const after = seconds => ({
-   is: "after",
-   ms: seconds * 1e3
-  });
-  const byCause = {
-   is: "by-cause",
-   hopeless: {
-    is: "exit",
-    nth: 1,
-    ms: 0,
-    loop: true
-   },
-   waits: {
-    is: "exit",
-    nth: 3,
-    ms: 6e4,
-    loop: false
-   },
-   unknown: {
-    is: "exit",
-    nth: 2,
-    ms: 0,
-    loop: true
-   }
-  };
-  const names = what => told => `${told.who}: ${what}: ${told.sign.says}`;
-  const RULES = {
-   ImageNotFound: {
-    code: "image-not-found",
-    wait: atOnce,
-    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
-    hint: () => "Check that this tag was pushed, and that the namespace's pull secret may read the repository"
-   },
-   ImagePull: {
-    code: "image-pull",
-    wait: after(60),
-    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
-    hint: () => "The registry did not answer well: see whether the nodes can reach it, then run again"
-   },
-   CannotStart: {
-    code: "cannot-start",
-    wait: atOnce,
-    sentence: names("cannot be started"),
-    hint: ({sign: sign}) => /executable file not found|no such file/i.test(sign.says) ? "The command is not in the image: check `command` and `args` of the container, and the Dockerfile" : "Check command, mounts and security context of the container"
-   },
-   ConfigMissing: {
-    code: "config-missing",
-    wait: after(20),
-    sentence: names("its configuration is missing"),
-    hint: () => "Create the ConfigMap, Secret or key in this namespace, or correct its name"
-   },
-   OutOfMemory: {
-    code: "out-of-memory",
-    wait: {
-     is: "exit",
-     nth: 2,
-     ms: 0,
-     loop: false
-    },
-    sentence: ({who: who, sign: sign}) => `${who}: killed${sign.exit?.number === 1 ? "" : " again"} for using more memory than its limit`,
-    hint: () => "Raise `resources.limits.memory` of the container, or let it start fewer processes"
-   },
-   CrashAfterReady: {
-    code: "crash-after-ready",
-    wait: atOnce,
-    sentence: ({who: who, ...told}) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
-    hint: hintOfEnd
-   },
-   Crash: {
-    code: "crash",
-    wait: byCause,
-    sheltered: 6e4,
-    sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
-    hint: hintOfEnd
-   },
-   InitCrash: {
-    code: "init-crash",
-    wait: byCause,
-    sheltered: 6e4,
-    sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
-    hint: hintOfEnd
-   },
-   PodRefused: {
-    code: "pod-refused",
-    wait: after(5),
-    sentence: names("the cluster refuses its pods"),
-    hint: () => "The message names who refused: admission, Pod Security, or a right that is missing"
-   },
-   PodNotCreated: {
-    code: "pod-refused",
-    wait: after(60),
-    sentence: names("its pods could not be created"),
-    hint: () => "See whether the webhook or the controller that is named is up"
-   },
-   Quota: {
-    code: "quota",
-    wait: after(30),
-    sentence: names("the namespace's quota has no room for its pods"),
-    hint: () => "Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`"
-   },
-   NoScaleUp: {
-    code: "unschedulable",
-    wait: atOnce,
-    sentence: names("no node fits, and the autoscaler adds none"),
-    hint: () => "Lower the requests, loosen the placement rules, or let the node group grow"
-   },
-   ScalingUp: {
-    code: "unschedulable",
-    wait: {
-     is: "deadline"
-    },
-    sentence: names("the node that is being added or freed did not come in time"),
-    hint: () => "Look at the autoscaler: new nodes take longer than the deadline"
-   },
-   Unschedulable: {
-    code: "unschedulable",
-    wait: after(120),
-    sentence: names("no node fits"),
-    hint: () => "Lower the requests, loosen the placement rules, or add a node"
-   },
-   MultiAttach: {
-    code: "cannot-start",
-    wait: {
-     is: "deadline"
-    },
-    sentence: names("its volume is still held by another pod"),
-    hint: () => "A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod"
-   },
-   Volume: {
-    code: "cannot-start",
-    wait: after(120),
-    sentence: names("a volume cannot be mounted"),
-    hint: () => "Look at the claim and its storage class"
-   },
-   Sandbox: {
-    code: "cannot-start",
-    wait: after(120),
-    sentence: names("the node cannot set up the pod"),
-    hint: () => "Look at the node's network plugin and container runtime"
-   },
-   NotReady: {
-    code: "not-ready",
-    wait: {
-     is: "ready"
-    },
-    sentence: names("runs, but is not Ready"),
-    hint: () => "See what the probe asks for, and whether the new version needs longer to start"
-   },
-   ProgressDeadline: {
-    code: "progress-deadline",
-    wait: atOnce,
-    sentence: names("made no progress within progressDeadlineSeconds"),
-    hint: () => {}
-   }
-  };
-  function endWords({sign: sign, diagnosis: diagnosis}) {
-   const probe = sign.exit?.probe;
-   if (probe !== void 0) return `killed because of its probe: ${probe}`;
-   const code = sign.exit?.code ?? 0;
-   const summary = diagnosis?.summary;
-   if (summary !== void 0 && /^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary)) return summary;
-   const ended = code === 0 ? "ended by itself (exit code 0), though it is to stay" : `exited with ${code}`;
-   const words = summary ?? (sign.says.startsWith("exited with") ? void 0 : sign.says);
-   return words === void 0 ? ended : `${ended}: ${oneLine(words)}`;
-  }
-  function hintOfEnd({sign: sign, diagnosis: diagnosis}) {
-   if (sign.exit?.code === 126 || sign.exit?.code === 127) return "The command is not in the image or may not be run: check `command` and the entrypoint";
-   switch (diagnosis?.patience) {
-   case "waits":
-    return "What it connects to did not answer: check its address, and that it is up";
-
-   case "hopeless":
-    return "It will not start like this: fix the code, its requirements or its environment";
-
-   default:
-    return;
-   }
-  }
-  const LOG_GRACE = 5e3;
-  const patience_open = {
-   is: "open"
-  };
-  const at = time => ({
-   is: "at",
-   at: time
-  });
-  function dueOf(sign, standing) {
-   const {sheltered: sheltered = 0, wait: wait} = RULES[sign.reason];
-   const grace = standing.patience.grace[sign.reason];
-   const least = standing.sheltered ? sheltered : 0;
-   const now = wait.is === "by-cause" ? wait[patience_patienceOf(sign, standing.diagnosis)] : wait;
-   return dueAfter(sign, standing, now, least, grace);
-  }
-  function dueAfter(sign, standing, wait, least, grace) {
-   const {since: since} = standing;
-   switch (wait.is) {
-   case "after":
-    return at(since + Math.max(grace ?? wait.ms, least));
-
-   case "deadline":
-    return at(since + (grace ?? standing.deadline));
-
-   case "ready":
-    {
-     const starts = (sign.startups ?? []).map(({budget: budget}, index) => (standing.runs[index] ?? since) + budget);
-     return at(Math.max(since + (grace ?? standing.ready), ...starts));
-    }
-
-   case "exit":
-    {
-     const reached = standing.ends >= wait.nth || wait.loop && sign.exit?.loops === true;
-     if (!reached) return patience_open;
-     const ms = Math.max(grace ?? wait.ms, least);
-     return ms > 0 && sign.exit?.running === true ? patience_open : at(since + ms);
-    }
-   }
-  }
-  function patience_patienceOf(sign, diagnosis) {
-   if (sign.exit?.code === 126 || sign.exit?.code === 127) return "hopeless";
-   return diagnosis?.patience ?? "unknown";
-  }
-  function readyLimit(aim, patience, deadline) {
-   if (patience.readyTimeout !== void 0) return patience.readyTimeout;
-   if (aim.readyBefore === void 0) return deadline;
-   return Math.min(Math.max(5 * aim.readyBefore, 6e4), deadline);
-  }
-  function standOf(live, aim, pods) {
-   const ready = pods.filter(isReady).length;
-   if (!isObserved(live, aim)) return {
-    wanted: 0,
-    ready: ready,
-    complete: false,
-    on: "its controller to see the new version"
-   };
-   switch (live.kind) {
-   case "Deployment":
-    return deployment(live, ready);
-
-   case "StatefulSet":
-    return statefulSet(live, ready);
-
-   case "DaemonSet":
-    return daemonSet(live, ready);
-
-   case "CronJob":
-    return {
-     wanted: 0,
-     ready: 0,
-     complete: true,
-     on: ""
-    };
-   }
-  }
-  function deployment({object: object}, ready) {
-   const wanted = object.spec?.replicas ?? 1;
-   const {updatedReplicas: updatedReplicas = 0, replicas: replicas = 0, availableReplicas: availableReplicas = 0} = object.status ?? {};
-   if (object.spec?.paused) return {
-    wanted: wanted,
-    ready: ready,
-    complete: false,
-    on: "paused"
-   };
-   if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-   if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
-   const old = replicas - updatedReplicas;
-   if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-   return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function statefulSet({object: object}, ready) {
-   const strategy = object.spec?.updateStrategy;
-   const replicas = object.spec?.replicas ?? 1;
-   if (strategy?.type === "OnDelete") return {
-    wanted: 0,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0));
-   const {updatedReplicas: updatedReplicas = 0, currentRevision: currentRevision, updateRevision: updateRevision} = object.status ?? {};
-   const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
-   if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`);
-   if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`);
-   const availableReplicas = object.status?.availableReplicas ?? replicas;
-   return wanted === replicas && availableReplicas < wanted ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function daemonSet({object: object}, ready) {
-   if (object.spec?.updateStrategy?.type === "OnDelete") return {
-    wanted: 0,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-   const {desiredNumberScheduled: wanted = 0} = object.status ?? {};
-   const {updatedNumberScheduled: updatedNumberScheduled = 0, numberAvailable: numberAvailable = 0} = object.status ?? {};
-   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`);
-   return numberAvailable < wanted ? unfinished(wanted, ready, available(numberAvailable, ready, wanted)) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function unfinished(wanted, ready, on) {
-   return {
-    wanted: wanted,
-    ready: ready,
-    complete: false,
-    on: on
-   };
-  }
-  function available(count, ready, wanted) {
-   return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`;
-  }
-  function takenOver(live, aim) {
-   if (!live) return `its deletion`;
-   if ((live.object.metadata?.generation ?? 0) < aim.generation) return;
-   const images = imagesOf(live_templateOf(live)?.spec);
-   for (const [container, image] of Object.entries(aim.images)) {
-    if (images[container] === image) continue;
-    const theirs = images[container];
-    return theirs === void 0 ? `a template without our container ${container}` : `image ${theirs} in container ${container}${writerOf(live, container)}`;
-   }
-   return;
-  }
-  function writerOf(live, container) {
-   const owner = live.object.metadata?.managedFields?.find(({fieldsV1: fieldsV1}) => holdsImage(fieldsV1, `k:{"name":"${container}"}`));
-   return owner?.manager === void 0 ? "" : `, written by ${owner.manager}`;
-  }
-  function holdsImage(fields, key) {
-   if (fields === null || typeof fields !== "object") return false;
-   return Object.entries(fields).some(([name, inner]) => name === key ? inner !== null && typeof inner === "object" && "f:image" in inner : holdsImage(inner, key));
-  }
-  function pullWords(message, image, events) {
-   if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
-   const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
-   return told.at(-1)?.message ?? message;
-  }
-  function isLost(message, image) {
-   const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
-   const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
-   if (passing.test(words)) return false;
-   return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
-  }
-  function isBusy(message) {
-   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
-  }
-  function brief(message, image) {
-   let words = oneLine(message);
-   for (let before = ""; before !== words; ) {
-    before = words;
-    for (const prefix of PREFIXES) words = words.replace(prefix, "");
-    if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
-   }
-   return words.replace(/: unknown$/, "");
-  }
-  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
-  function podSigns(pod, events = []) {
-   if (pod.metadata?.deletionTimestamp || isTakenAway(pod)) return [];
-   const parts = partsOf(pod);
-   const signs = parts.flatMap(part => partSign(pod, part, events) ?? []);
-   const waiting = scheduling(pod, events) ?? mounting(pod, parts, events);
-   if (waiting) return [ ...signs, waiting ];
-   const unready = signs.length === 0 ? notReady(pod, parts, events) : void 0;
-   return unready ? [ ...signs, unready ] : signs;
-  }
-  function endsOf(pod) {
-   return partsOf(pod).map(part => {
-    const end = endOf(part);
-    return {
-     container: part.spec.name,
-     count: end?.number ?? part.status.restartCount,
-     failed: end !== void 0 && (end.code !== 0 || isToStay(pod, part))
-    };
-   });
-  }
-  function partsOf(pod) {
-   const statuses = [ ...pod.status?.initContainerStatuses ?? [], ...pod.status?.containerStatuses ?? [] ];
-   const part = (spec, init) => {
-    const status = statuses.find(({name: name}) => name === spec.name);
-    return status ? [ {
-     spec: spec,
-     status: status,
-     init: init
-    } ] : [];
-   };
-   return [ ...(pod.spec?.initContainers ?? []).flatMap(spec => part(spec, !isSidecar(spec))), ...(pod.spec?.containers ?? []).flatMap(spec => part(spec, false)) ];
-  }
-  function isSidecar(spec) {
-   return spec.restartPolicy === "Always";
-  }
-  function partSign(pod, part, events) {
-   const {status: status, spec: spec} = part;
-   const make = (reason, says, exit) => ({
-    reason: reason,
-    key: `${pod.metadata?.uid ?? ""}/${spec.name}/${reason}`,
-    says: brief(says, spec.image),
-    ...pod.metadata?.name !== void 0 && {
-     pod: pod.metadata.name
-    },
-    ...pod.metadata?.uid !== void 0 && {
-     podUid: pod.metadata.uid
-    },
-    container: spec.name,
-    oneOfMany: (pod.spec?.containers.length ?? 1) > 1 || part.init || isSidecar(spec),
-    ...spec.image !== void 0 && {
-     image: spec.image
-    },
-    ...exit && {
-     exit: exit
-    }
-   });
-   const waiting = status.state?.waiting;
-   const message = waiting?.message ?? "";
-   switch (waiting?.reason) {
-   case "ErrImageNeverPull":
-   case "InvalidImageName":
-    return make("ImageNotFound", message || waiting.reason);
-
-   case "ErrImagePull":
-   case "ImagePullBackOff":
-   case "ImageInspectError":
-   case "RegistryUnavailable":
-   case "SignatureValidationFailed":
-    {
-     const words = pullWords(message, spec.image, events) || waiting.reason;
-     return make(isLost(words, spec.image) ? "ImageNotFound" : "ImagePull", words);
-    }
-
-   case "CreateContainerConfigError":
-    if (/failed to sync \w+ cache/.test(message)) return;
-    return make(/runAsNonRoot/i.test(message) ? "CannotStart" : "ConfigMissing", message);
-
-   case "CreateContainerError":
-   case "RunContainerError":
-   case "StartError":
-   case "PostStartHookError":
-   case "PreCreateHookError":
-   case "PreStartHookError":
-    return make(isBusy(message) ? "Sandbox" : "CannotStart", message || waiting.reason);
-
-   default:
-    return endSign(part, isToStay(pod, part), events, make);
-   }
-  }
-  function isToStay(pod, {init: init}) {
-   return !init && (pod.spec?.restartPolicy ?? "Always") === "Always";
-  }
-  function endSign(part, stays, events, make) {
-   const end = endOf(part);
-   if (!end) return;
-   const {status: status, spec: spec} = part;
-   const state = end.state;
-   const exit = {
-    code: end.code,
-    number: end.number,
-    previous: status.state?.terminated === void 0,
-    loops: status.state?.waiting?.reason === "CrashLoopBackOff",
-    running: status.state?.running !== void 0,
-    probed: spec.readinessProbe !== void 0 || spec.startupProbe !== void 0,
-    ...killedFor(spec, end.code, events)
-   };
-   if (state.reason === "StartError" || state.reason === "ContainerCannotRun") {
-    if (exit.running) return;
-    const says = state.message ?? state.reason;
-    return make(isBusy(says) ? "Sandbox" : "CannotStart", says);
-   }
-   if (end.code === 0 && !stays) return;
-   const says = state.message || `exited with ${end.code}`;
-   if (state.reason === "OOMKilled") return make("OutOfMemory", says, exit);
-   return make(part.init ? "InitCrash" : "Crash", says, exit);
-  }
-  function endOf({status: status}) {
-   const {state: state, lastState: lastState, restartCount: restartCount} = status;
-   const [end, number] = state?.terminated ? [ state.terminated, restartCount + 1 ] : [ lastState?.terminated, state?.running ? restartCount : restartCount + 1 ];
-   if (!end || end.reason === "ContainerStatusUnknown") return;
-   return {
-    state: end,
-    code: end.exitCode,
-    number: Math.max(1, number)
-   };
-  }
-  function killedFor(spec, code, events) {
-   if (code !== 0 && code !== 137 && code !== 143) return {};
-   const kill = lastEvent(events, [ "Killing" ])?.message ?? "";
-   if (!kill.includes(`Container ${spec.name} failed `)) return {};
-   const kind = /failed (liveness|startup) probe/.exec(kill)?.[1];
-   return kind === void 0 ? {} : {
-    probe: probeWords(events, kind) ?? oneLine(kill)
-   };
-  }
-  function probeWords(events, kind = "") {
-   const answers = events.filter(({reason: reason, message: message}) => reason === "Unhealthy" && (message ?? "").toLowerCase().startsWith(kind.toLowerCase()));
-   const last = answers.at(-1)?.message;
-   return last === void 0 ? void 0 : oneLine(last);
-  }
-  function podSign(pod, reason, says) {
-   const {uid: uid, name: name} = pod.metadata ?? {};
-   return {
-    reason: reason,
-    key: `${uid ?? ""}//${reason}`,
-    says: oneLine(says),
-    ...name !== void 0 && {
-     pod: name
-    },
-    ...uid !== void 0 && {
-     podUid: uid
-    }
-   };
-  }
-  function scheduling(pod, events) {
-   const scheduled = conditionOf(pod, "PodScheduled");
-   if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
-   const says = scheduled.message ?? "no node fits";
-   if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
-   const scaler = lastEvent(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
-   if (!scaler) return podSign(pod, "Unschedulable", says);
-   const none = scaler.reason === "NotTriggerScaleUp";
-   return podSign(pod, none ? "NoScaleUp" : "ScalingUp", `${says} ${scaler.message ?? ""}`);
-  }
-  function mounting(pod, parts, events) {
-   const isHeld = reason => reason === "ContainerCreating" || reason === "PodInitializing";
-   if (!parts.some(({status: status}) => isHeld(status.state?.waiting?.reason))) return;
-   const last = lastEvent(events, [ ...FAILED_HOLDS, ...PAST_HOLDS ]);
-   const message = last?.message ?? "";
-   switch (last?.reason) {
-   case "FailedMount":
-    if (/failed to sync \w+ cache/.test(message)) return;
-    return /(configmap|secret) "[^"]*" not found|references non-existent/.test(message) ? podSign(pod, "ConfigMissing", message) : podSign(pod, "Volume", message);
-
-   case "FailedAttachVolume":
-    return podSign(pod, message.includes("Multi-Attach") ? "MultiAttach" : "Volume", message);
-
-   case "FailedCreatePodSandBox":
-   case "NetworkNotReady":
-    return podSign(pod, "Sandbox", message);
-
-   default:
-    return;
-   }
-  }
-  const FAILED_HOLDS = [ "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady" ];
-  const PAST_HOLDS = [ "SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started" ];
-  function notReady(pod, parts, events) {
-   const main = parts.filter(({init: init}) => !init);
-   const run = main.filter(({status: status}) => status.state?.running);
-   const running = run.length === main.length && run.length >= (pod.spec?.containers.length ?? 1);
-   if (isReady(pod) || !running) return;
-   const late = main.find(({status: status}) => !status.ready);
-   const startups = main.flatMap(({spec: spec, status: status}) => status.started === false && spec.startupProbe ? [ {
-    container: spec.name,
-    run: status.restartCount,
-    budget: budgetOf(spec.startupProbe)
-   } ] : []);
-   const gate = pod.spec?.readinessGates?.find(({conditionType: conditionType}) => conditionOf(pod, conditionType)?.status !== "True");
-   const says = late ? probeWords(events) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : conditionOf(pod, "Ready")?.message ?? "not Ready";
-   return {
-    ...podSign(pod, "NotReady", says),
-    ...late && {
-     container: late.spec.name,
-     oneOfMany: main.length > 1
-    },
-    startups: startups
-   };
-  }
-  function budgetOf(probe) {
-   const {initialDelaySeconds: initialDelaySeconds = 0, failureThreshold: failureThreshold = 3, periodSeconds: periodSeconds = 10} = probe;
-   return (initialDelaySeconds + failureThreshold * periodSeconds) * 1e3;
-  }
-  function signsOf(picture, aim, since) {
-   const live = live_liveOf(picture, aim.workload);
-   if (!live || !isObserved(live, aim)) return [];
-   const pods = ourPods(picture, aim);
-   return [ ...pods.flatMap(pod => podSigns(pod, isWell(pod) ? [] : eventsOf(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, pods) ];
-  }
-  function isWell(pod) {
-   return isReady(pod) && endsOf(pod).every(({failed: failed}) => !failed);
-  }
-  function controllerSigns(picture, live, aim, since, pods) {
-   switch (live.kind) {
-   case "Deployment":
-    {
-     const set = replicaSetOf(picture, live.object);
-     const conditions = live.object.status?.conditions ?? [];
-     const progressing = conditions.find(({type: type}) => type === "Progressing");
-     const signs = set ? replicaSetSigns(set, picture, live) : [];
-     if (progressing?.status !== "False" || aim.staleProgressing !== void 0 && progressing.lastTransitionTime === aim.staleProgressing) return signs;
-     const uid = live.object.metadata?.uid ?? "";
-     const says = oneLine(progressing.message ?? progressing.reason ?? "");
-     const reason = progressing.reason === "ProgressDeadlineExceeded" ? "ProgressDeadline" : "PodRefused";
-     return [ ...signs, {
-      reason: reason,
-      key: `${uid}/${reason}`,
-      says: says
-     } ];
-    }
-
-   case "StatefulSet":
-   case "DaemonSet":
-    {
-     const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
-     const uid = live.object.metadata?.uid;
-     if (podsOf(picture, uid).length >= wanted) return [];
-     const failed = eventsOf(picture, uid).filter(event => event.reason === "FailedCreate" && timeOf(event) >= since - 3e4).at(-1);
-     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods) ] : [];
-    }
-
-   case "CronJob":
-    return [];
-   }
-  }
-  function replicaSetSigns(set, picture, live) {
-   const failure = set.status?.conditions?.find(({type: type, status: status, reason: reason}) => type === "ReplicaFailure" && status === "True" && reason === "FailedCreate");
-   if (!failure) return [];
-   const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
-   const uids = new Set(sets.map(each => each.metadata?.uid));
-   const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
-   return [ refusal(set.metadata?.uid ?? "", failure.message ?? "", pods) ];
-  }
-  function refusal(uid, message, pods) {
-   const reason = refusalReason(message);
-   const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(isReady).length}` : "";
-   return {
-    reason: reason,
-    key: `${uid}/${reason}${stand}`,
-    says: oneLine(message)
-   };
-  }
-  function refusalReason(message) {
-   if (/exceeded quota|failed quota/i.test(message)) return "Quota";
-   if (/failed calling webhook|failed to call webhook/i.test(message)) return "PodNotCreated";
-   if (/forbidden|invalid|denied/i.test(message)) return "PodRefused";
-   return "PodNotCreated";
-  }
-  const STALE = 45e3;
-  function stageOf(pod) {
-   if (isReady(pod)) return "ended with an error before; it has to stay Ready for a while";
-   if (pod.spec?.nodeName === void 0) return "waits for a node";
-   const init = pod.status?.initContainerStatuses?.find(({state: state, started: started}) => state?.running && started !== true);
-   if (init) return `init container ${init.name} runs`;
-   const created = pod.status?.containerStatuses?.every(({state: state}) => state?.running);
-   return created ? "starts" : "its containers are being created";
-  }
-  const STEADY = 1e4;
-  const LOGS_AT_ONCE = 5;
-  function weigh(pods, signs, scale) {
-   const {notes: notes, now: now} = scale;
-   const looks = [];
-   const steady = new Set;
-   const unsteady = new Set;
-   for (const pod of pods) {
-    const uid = pod.metadata?.uid ?? "";
-    const ready = isReady(pod);
-    const ends = endsOf(pod).map(end => ({
-     ...end,
-     known: notes.exits(uid, end.container, end.count, ready)
-    }));
-    if (!ready) notes.keepPod(uid);
-    const steadyAt = ready ? notes.since(`ready/${uid}`) + STEADY : 1 / 0;
-    if (steadyAt <= now) steady.add(uid); else if (ends.some(({failed: failed, count: count, known: known}) => failed && count > known.before)) {
-     unsteady.add(pod);
-     if (ready) looks.push(steadyAt);
-    }
-   }
-   const healthy = pods.filter(pod => isReady(pod) && !unsteady.has(pod));
-   const logsWanted = [];
-   const started = startsOf(signs, notes);
-   const weighed = signs.flatMap(sign => {
-    const uid = sign.podUid ?? "";
-    const exits = notes.known(uid, sign.container ?? "");
-    const ends = (sign.exit?.number ?? 0) - exits.before;
-    if (sign.exit && (ends <= 0 || steady.has(uid))) return [];
-    const twice = sign.exit?.probed === true && died(sign.exit.number, exits.atReady) >= 2;
-    const told = sign.reason === "Crash" && twice ? {
-     ...sign,
-     reason: "CrashAfterReady"
-    } : sign;
-    const since = notes.since(sign.key);
-    const log = readLog(told, scale, logsWanted.length);
-    if (log.wanted) logsWanted.push(log.wanted);
-    let due = {
-     is: "open"
-    };
-    if (log.pendingUntil !== void 0) looks.push(log.pendingUntil); else if (scale.final === true && told.exit) due = {
-     is: "at",
-     at: since
-    }; else due = dueOf(told, {
-     ...scale,
-     since: since,
-     ends: ends,
-     runs: (told.startups ?? []).map(({container: container, run: run}) => notes.since(runKey(uid, container, run))),
-     sheltered: scale.first || healthy.some(pod => pod.metadata?.uid !== uid),
-     diagnosis: log.diagnosis
-    });
-    if (told.reason === "ProgressDeadline" && due.is === "at") due = {
-     is: "at",
-     at: Math.max(due.at, ...started)
-    };
-    const {container: container = "", run: run = 0, budget: budget} = told.startups?.[0] ?? {};
-    const startup = budget !== void 0 && {
-     since: notes.since(runKey(uid, container, run)),
-     budget: budget
-    };
-    return [ {
-     sign: told,
-     since: since,
-     due: due,
-     diagnosis: log.diagnosis,
-     ...startup && {
-      startup: startup
-     }
-    } ];
-   });
-   return {
-    weighed: weighed.sort(byWeight),
-    logsWanted: logsWanted,
-    unsteady: [ ...unsteady ],
-    looks: looks
-   };
-  }
-  function died(number, atReady) {
-   return atReady === void 0 ? 0 : number - atReady;
-  }
-  function runKey(uid, container, run) {
-   return `${uid}/${container}/run${run}`;
-  }
-  function startsOf(signs, notes) {
-   return signs.flatMap(({podUid: podUid = "", startups: startups = []}) => startups.map(({container: container, run: run, budget: budget}) => notes.since(runKey(podUid, container, run)) + budget));
-  }
-  function readLog(sign, {ledger: ledger, notes: notes, now: now}, asked) {
-   const {exit: exit, pod: pod, podUid: podUid, container: container} = sign;
-   if (!exit || pod === void 0 || podUid === void 0 || container === void 0) return {
-    diagnosis: void 0
-   };
-   const logOf = number => ledger.logs[logKey({
-    podUid: podUid,
-    container: container,
-    exit: number
-   })];
-   const diagnosis = logOf(exit.number);
-   if (diagnosis) return {
-    diagnosis: diagnosis
-   };
-   const earlier = logOf(exit.number - 1);
-   if (asked >= LOGS_AT_ONCE) return {
-    diagnosis: earlier
-   };
-   const wanted = {
-    pod: pod,
-    podUid: podUid,
-    container: container,
-    previous: exit.previous,
-    exit: exit.number
-   };
-   const pendingUntil = notes.since(`${podUid}/${container}/exit${exit.number}`) + LOG_GRACE;
-   return pendingUntil <= now ? {
-    diagnosis: earlier,
-    wanted: wanted
-   } : {
-    diagnosis: earlier,
-    wanted: wanted,
-    pendingUntil: pendingUntil
-   };
-  }
-  const ORDER = Object.keys(RULES);
-  function byWeight(one, other) {
-   const time = ({due: due}) => due.is === "at" ? due.at : Number.MAX_SAFE_INTEGER;
-   return time(one) - time(other) || ORDER.indexOf(one.sign.reason) - ORDER.indexOf(other.sign.reason) || one.sign.key.localeCompare(other.sign.key);
-  }
-  function lostOf(weighed, now, stale) {
-   return weighed.find(({due: due, since: since}) => due.is === "at" && due.at <= now && (!stale || due.at === since));
-  }
-  function troubleWords({sign: sign, since: since, due: due, startup: startup}, now) {
-   if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`;
-   if (due.is === "open" || due.at <= since) return sign.says;
-   return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`;
-  }
-  function causeOf(workload, id, {sign: sign, diagnosis: diagnosis}) {
-   const rule = RULES[sign.reason];
-   const told = {
-    who: sign.oneOfMany ? `${workload} (container ${sign.container ?? ""})` : workload,
-    sign: sign,
-    ...diagnosis && {
-     diagnosis: diagnosis
-    }
-   };
-   const sentence = rule.sentence(told);
-   const hint = rule.hint(told);
-   return {
-    code: rule.code,
-    sentence: sentence,
-    ...hint !== void 0 && {
-     hint: hint
-    },
-    workload: id,
-    ...sign.pod !== void 0 && {
-     pod: sign.pod
-    },
-    ...sign.container !== void 0 && {
-     container: sign.container
-    },
-    ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines
-    },
-    ...diagnosis?.at && {
-     annotations: [ {
-      ...diagnosis.at,
-      title: rule.code,
-      message: diagnosis.summary ?? sentence
-     } ]
-    }
-   };
-  }
-  function judge(picture, aims, patience, ledger, now) {
-   const stale = now - picture.confirmedAt > STALE;
-   const notes = new Notes(ledger, now);
-   const sight = {
-    picture: picture,
-    patience: patience,
-    ledger: ledger,
-    notes: notes,
-    now: now,
-    stale: stale,
-    looks: [],
-    logsWanted: []
-   };
-   const seen = aims.map(aim => [ (0, kubernetes_workload.T)(aim.workload), lookAt(aim, sight) ]);
-   const ours = seen.flatMap(([, look]) => look.is === "superseded" ? [] : [ look ]);
-   const completes = ours.flatMap(look => look.is === "complete" ? [ look.since ?? -1 / 0 ] : []);
-   const completeAt = completes.length === ours.length ? Math.max(...completes) : void 0;
-   const bakedAt = completeAt === void 0 ? 1 / 0 : completeAt + patience.bake;
-   const baked = bakedAt <= now && (!stale || patience.bake === 0 || completeAt === -1 / 0);
-   if (bakedAt > now && bakedAt < 1 / 0) sight.looks.push(bakedAt);
-   const verdictOf = look => {
-    switch (look.is) {
-    case "superseded":
-     return {
-      is: "superseded",
-      by: look.by
-     };
-
-    case "failed":
-     return {
-      is: "failed",
-      cause: look.cause
-     };
-
-    case "waiting":
-     return {
-      is: "waiting",
-      on: look.on
-     };
-
-    case "complete":
-     {
-      if (baked) return {
-       is: "done"
-      };
-      if (completeAt === void 0) return {
-       is: "waiting",
-       on: "waits for the other workloads"
-      };
-      const on = `the bake (${lasting(now - completeAt)} of ${lasting(patience.bake)})`;
-      return {
-       is: "waiting",
-       on: on
-      };
-     }
-    }
-   };
-   const next = sight.looks.filter(time => time > now);
-   return {
-    verdicts: Object.fromEntries(seen.map(([id, look]) => [ id, verdictOf(look) ])),
-    progress: Object.fromEntries(seen.flatMap(([id, look]) => look.is === "superseded" ? [] : [ [ id, progressOf(look.stand) ] ])),
-    ...completeAt !== void 0 && {
-     completeAt: Math.max(completeAt, ledger.startedAt)
-    },
-    ledger: notes.close(),
-    ...next.length > 0 && {
-     lookAgainAt: Math.min(...next)
-    },
-    logsWanted: sight.logsWanted
-   };
-  }
-  function lookAt(aim, sight) {
-   const {picture: picture, patience: patience, notes: notes, ledger: ledger, now: now, stale: stale} = sight;
-   const live = live_liveOf(picture, aim.workload);
-   const by = takenOver(live, aim);
-   if (live === void 0 || by !== void 0) return {
-    is: "superseded",
-    by: by ?? "its deletion"
-   };
-   const id = (0, kubernetes_workload.T)(aim.workload);
-   const {name: name} = aim.workload;
-   if (!isObserved(live, aim)) notes.keepAll();
-   const pods = ourPods(picture, aim);
-   const stand = standOf(live, aim, pods);
-   const deadline = deadlineOf(live, patience);
-   const ready = readyLimit(aim, patience, deadline);
-   const signs = signsOf(picture, aim, ledger.startedAt);
-   const weighing = weigh(pods, signs, {
-    patience: patience,
-    deadline: deadline,
-    ready: ready,
-    first: aim.first,
-    ledger: ledger,
-    notes: notes,
-    now: now
-   });
-   const {weighed: weighed, unsteady: unsteady} = weighing;
-   sight.looks.push(...weighing.looks);
-   sight.logsWanted.push(...weighing.logsWanted);
-   const lost = lostOf(weighed, now, stale);
-   if (lost) {
-    const cause = causeOf(name, id, lost);
-    const why = lost.sign.reason === "ProgressDeadline" ? judge_troubleOf(weighed, lost) : void 0;
-    return {
-     is: "failed",
-     cause: why ? withTrouble(cause, why) : cause,
-     stand: stand
-    };
-   }
-   for (const {due: due} of weighed) if (due.is === "at") sight.looks.push(due.at);
-   if (stand.complete && unsteady.length === 0 && pods.every(isReady)) return stand.wanted === 0 ? {
-    is: "complete",
-    stand: stand
-   } : {
-    is: "complete",
-    since: notes.complete(id),
-    stand: stand
-   };
-   const on = waitingOn(stand, pods, weighing, now);
-   const lateAt = notes.since(`incomplete/${id}`) + patience.timeout;
-   if (lateAt <= now && !stale) {
-    const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${on}`;
-    const why = judge_troubleOf(weighed);
-    const cause = {
-     code: "timeout",
-     sentence: sentence,
-     workload: id
-    };
-    return {
-     is: "failed",
-     cause: why ? placed(cause, why) : cause,
-     stand: stand
-    };
-   }
-   sight.looks.push(lateAt);
-   return {
-    is: "waiting",
-    on: on,
-    stand: stand
-   };
-  }
-  function deadlineOf(live, {timeout: timeout}) {
-   if (live.kind !== "Deployment") return timeout;
-   return Math.min((live.object.spec?.progressDeadlineSeconds ?? 600) * 1e3, timeout);
-  }
-  function progressOf({wanted: wanted, ready: ready}) {
-   return {
-    wanted: wanted,
-    ready: ready
-   };
-  }
-  function judge_troubleOf(weighed, told) {
-   return weighed.find(one => one !== told && one.sign.pod !== void 0);
-  }
-  function withTrouble(cause, why) {
-   return placed({
-    ...cause,
-    sentence: `${cause.sentence}; ${why.sign.pod ?? ""}: ${why.sign.says}`
-   }, why);
-  }
-  function placed(cause, {sign: sign, diagnosis: diagnosis}) {
-   return {
-    ...cause,
-    ...sign.pod !== void 0 && {
-     pod: sign.pod
-    },
-    ...sign.container !== void 0 && {
-     container: sign.container
-    },
-    ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines
-    }
-   };
-  }
-  function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, now) {
-   const first = weighed[0];
-   const isBack = unsteady.find(pod => isReady(pod) && pod.metadata?.name === first?.sign.pod);
-   const late = isBack ?? pods.find(pod => !isReady(pod)) ?? unsteady[0];
-   let what = "";
-   if (first && !isBack) {
-    const {pod: pod} = first.sign;
-    const trouble = troubleWords(first, now);
-    if (pod === void 0) return stand.on === "" ? trouble : `${stand.on}: ${trouble}`;
-    what = `${pod} (${trouble})`;
-   } else if (late) what = `${late.metadata?.name ?? ""} (${stageOf(late)})`;
-   return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
-  }
-  const tailLines = 200;
-  const tailBytes = 256 * 1024;
-  const logs_patienceMs = 5e3;
-  async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
-   const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
-   const lines = [];
-   await within(clock, logs_patienceMs, cluster.life, async signal => {
-    try {
-     for await (const line of cluster.lines(path, signal)) lines.push(line);
-    } catch {}
-   });
-   return lines;
-  }
-  function logPath(cluster, pod, container) {
-   return `/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`;
-  }
-  const mostTries = 2;
-  const againMs = 300;
-  function looking({cluster: cluster, clock: clock, live: live, signal: signal}, look, onLog) {
-   return new Promise((resolve, reject) => {
-    const asked = new Map;
-    let alarm = new AbortController;
-    let due = false;
-    let over = false;
-    const end = settle => {
-     if (over) return;
-     over = true;
-     alarm.abort();
-     stopListening();
-     signal.removeEventListener("abort", cancel);
-     settle();
-    };
-    const cancel = () => {
-     end(() => {
-      reject(signal.reason);
-     });
-    };
-    const lookOnce = () => {
-     due = false;
-     if (over) return;
-     const now = clock.now();
-     const {ended: ended, lookAgainAt: lookAgainAt, logsWanted: logsWanted} = look(now);
-     if (ended !== void 0) {
-      end(() => {
-       resolve(ended);
-      });
-      return;
-     }
-     for (const wanted of logsWanted) fetch(wanted);
-     alarm.abort();
-     alarm = new AbortController;
-     if (lookAgainAt !== void 0) clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => {});
-    };
-    const fetch = async wanted => {
-     const key = logKey(wanted);
-     const tries = asked.get(key) ?? 0;
-     if (tries === 1 / 0) return;
-     asked.set(key, 1 / 0);
-     const lines = await fetchLog(cluster, clock, wanted);
-     const again = lines.length === 0 && tries < mostTries;
-     if (again) {
-      await clock.sleep(againMs, signal).catch(() => {});
-      asked.set(key, tries + 1);
-     } else onLog(wanted, lines);
-     soon();
-    };
-    const soon = () => {
-     if (due || over) return;
-     due = true;
-     queueMicrotask(() => {
-      try {
-       lookOnce();
-      } catch (error) {
-       end(() => {
-        reject(error instanceof Error ? error : new Error(String(error)));
-       });
-      }
-     });
-    };
-    const stopListening = live.onChange(soon);
-    signal.addEventListener("abort", cancel);
-    if (signal.aborted) cancel(); else soon();
-   });
-  }
-  function follow(following) {
-   const {live: live, aims: aims, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
-   let ledger = newLedger(startedAt);
-   const tell = teller(journal);
-   journal.waiting(() => {
-    const {verdicts: verdicts} = judge(live.picture(), aims, patience, ledger, following.clock.now());
-    return follow_waitingOn(verdicts);
-   });
-   return looking(following, now => {
-    const judgement = judge(live.picture(), aims, patience, ledger, now);
-    ledger = judgement.ledger;
-    tell(judgement);
-    const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
-    const ended = follow_endOf(judgement, ledger, now);
-    return {
-     logsWanted: logsWanted,
-     ...lookAgainAt !== void 0 && {
-      lookAgainAt: lookAgainAt
-     },
-     ...ended && {
-      ended: ended
-     }
-    };
-   }, (wanted, lines) => {
-    ledger = withLog(ledger, wanted, diagnose(lines, toRepo));
-   });
-  }
-  function teller(journal) {
-   const told = new Map;
-   return ({verdicts: verdicts}) => {
-    for (const [id, verdict] of Object.entries(verdicts)) {
-     const line = follow_lineOf(verdict);
-     const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
-     if (told.get(id) === state) continue;
-     told.set(id, state);
-     journal.say(`${id}: ${line}`);
-    }
-   };
-  }
-  function follow_endOf({verdicts: verdicts}, ledger, now) {
-   const all = Object.entries(verdicts);
-   const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
-   if (superseded.length > 0) return {
-    is: "superseded",
-    by: Object.fromEntries(superseded)
-   };
-   for (const [, verdict] of all) if (verdict.is === "failed") return {
-    is: "failed",
-    cause: verdict.cause,
-    at: now
-   };
-   if (!all.every(([, verdict]) => verdict.is === "done")) return;
-   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
-   return {
-    is: "done",
-    seconds: Object.fromEntries(seconds)
-   };
-  }
-  function follow_waitingOn(verdicts) {
-   return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
-  }
-  function follow_lineOf(verdict) {
-   switch (verdict.is) {
-   case "waiting":
-    return verdict.on;
-
-   case "done":
-    return "done";
-
-   case "failed":
-    return `failed: ${verdict.cause.sentence}`;
-
-   case "superseded":
-    return `runs somebody else's image: ${verdict.by}`;
-   }
-  }
+  var follow = __nccwpck_require__(4961);
+  var snapshot = __nccwpck_require__(5741);
   async function planManifests(cluster, {others: others}) {
    const live = await liveOf(cluster, others);
    const liveByKey = new Map(live.map(object => [ keyOf(object), object ]));
@@ -18980,25 +17769,25 @@ var __webpack_modules__ = {
   }
   async function applyManifests(release, journal, cluster, site, changes) {
    const touched = changes.filter(({is: is}) => is !== "none");
-   for (const {is: is, object: object} of touched) journal.say(`${titleOf(object)} ${is === "create" ? "created" : "changed"}`);
+   for (const {is: is, object: object} of touched) journal.say(`${(0, snapshot.Gg)(object)} ${is === "create" ? "created" : "changed"}`);
    const untouched = changes.length - touched.length;
    if (untouched > 0) journal.say(`${(0, report_words.LS)(untouched, "object")} unchanged`);
    if (touched.length === 0) return;
    const startedAt = release.world.clock.now();
    await apply(cluster, touched.map(({object: object}) => object));
-   const workloads = touched.filter(change => isWorkload(change.object));
+   const workloads = touched.filter(change => (0, kubernetes_objects.gv)(change.object));
    if (workloads.length === 0) return;
    const aims = await Promise.all(workloads.map(async ({is: is, object: object}) => {
     const live = await cluster.get(site.resources.pathOf(object));
     return {
-     workload: workloadId(object),
+     workload: (0, kubernetes_objects.hY)(object),
      images: {},
      generation: live.metadata?.generation ?? 0,
      first: is === "create"
     };
    }));
    const {settings: settings, world: world, signal: signal} = release;
-   const followed = await follow({
+   const followed = await (0, follow.e)({
     cluster: cluster,
     clock: world.clock,
     live: site.live,
@@ -19009,834 +17798,21 @@ var __webpack_modules__ = {
      grace: settings.grace
     },
     startedAt: startedAt,
-    toRepo: toRepo(release),
+    toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
    });
-   if (followed.is === "failed") fail(followed.cause);
+   if (followed.is === "failed") (0, cause.f)(followed.cause);
    if (followed.is === "superseded") {
     const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`);
-    fail({
+    (0, cause.f)({
      code: "apply-failed",
      sentence: `somebody else changed what the manifests had just applied: ${by.join("; ")}`
     });
    }
   }
-  const inspectorSource = `"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`;
-  const defaultManage = [ "python", "manage.py" ];
-  function inspectorEnv(task) {
-   const {marker: marker, migrate: migrate, waitSeconds: waitSeconds = 0} = task;
-   const database = optionOf("--database", inspector_words(migrate ?? ""));
-   const spec = {
-    marker: marker,
-    migrate: migrate ?? null,
-    database: database ?? null,
-    wait: waitSeconds
-   };
-   return [ {
-    name: "DJANGO_ROLLOUT_SPEC",
-    value: JSON.stringify(spec).replaceAll("$", String.raw`\u0024`)
-   } ];
-  }
-  function planCommand(migrateCommand) {
-   const parts = migrateCommand.split(/\s*(?:&&|;)\s*/);
-   const at = parts.findIndex(part => managed(part) !== void 0);
-   const manage = managed(parts[at] ?? "") ?? defaultManage.join(" ");
-   const found = inspector_words(parts[at] ?? "");
-   const passed = [ "--settings", "--pythonpath" ].flatMap(name => {
-    const value = optionOf(name, found);
-    return value === void 0 ? [] : [ `${name}=${value}` ];
-   });
-   const shell = [ "shell", "-v", "0", ...passed, "-c" ];
-   const before = parts.slice(0, Math.max(at, 0)).filter(part => /^(cd|export|\.|source) /.test(part));
-   if (before.length === 0 && !/[$`'"\\|&<>(){}*?~#=]/.test(manage)) return [ ...inspector_words(manage), ...shell, inspectorSource ];
-   const script = [ ...before, `${manage} "$@"` ].join(" && ");
-   return [ "/bin/sh", "-c", script, "sh", ...shell, inspectorSource ];
-  }
-  function readPlan(lines, marker) {
-   for (const line of lines) {
-    const text = marked(line, marker);
-    if (text?.startsWith("{") === true) {
-     const plan = parse(text);
-     if (plan) return plan;
-    }
-   }
-   return;
-  }
-  function migrationBegins(line, marker) {
-   return marked(line, marker) === "migrate";
-  }
-  function isMarked(line, marker) {
-   return marked(line, marker) !== void 0;
-  }
-  function marked(line, marker) {
-   const start = line.indexOf(marker);
-   const end = line.lastIndexOf(marker);
-   return marker === "" || end <= start ? void 0 : line.slice(start + marker.length, end);
-  }
-  function managed(part) {
-   const found = /^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1];
-   return found?.replace(/^[^'"]*['"](?=[^'"]*$)/, "").replace(/^exec\s+/, "");
-  }
-  function inspector_words(text) {
-   return text.split(/\s+/).filter(word => word !== "");
-  }
-  function optionOf(name, args) {
-   const at = args.findIndex(arg => arg === name || arg.startsWith(`${name}=`));
-   const value = args[at] === name ? args[at + 1] : args[at]?.slice(name.length + 1);
-   return value?.replace(/^['"]|['"]$/g, "");
-  }
-  function parse(text) {
-   let json;
-   try {
-    json = JSON.parse(text);
-   } catch {
-    return;
-   }
-   if (!isRecord(json)) return;
-   const {django: django, python: python, database: database, vendor: vendor, vendorName: vendorName, version: version, transactionalDdl: transactionalDdl} = json;
-   const pending = listOf(json["pending"], pendingOf);
-   const squashed = listOf(json["squashed"], inspector_nameOf);
-   const unknown = listOf(json["unknown"], unknownOf);
-   const applied = json["applied"];
-   if (!isText(django) || !isText(python) || !isText(database) || !isText(vendor) || !isText(vendorName) || typeof transactionalDdl !== "boolean" || !isRecord(applied) || !isTexts(applied) || pending === void 0 || squashed === void 0 || unknown === void 0) return;
-   return {
-    django: django,
-    python: python,
-    database: database,
-    vendor: vendor,
-    vendorName: vendorName,
-    ...isText(version) ? {
-     version: version
-    } : {},
-    transactionalDdl: transactionalDdl,
-    pending: pending,
-    squashed: squashed,
-    applied: applied,
-    unknown: unknown
-   };
-  }
-  function inspector_nameOf(json) {
-   if (!isRecord(json)) return;
-   const {app: app, name: name} = json;
-   return isText(app) && isText(name) ? {
-    app: app,
-    name: name
-   } : void 0;
-  }
-  function pendingOf(json) {
-   const migration = inspector_nameOf(json);
-   if (!migration || !isRecord(json)) return;
-   const {atomic: atomic, reversible: reversible, sql: sql} = json;
-   const operations = listOf(json["operations"], each => isText(each) ? each : void 0);
-   if (operations === void 0) return;
-   if (typeof atomic !== "boolean" || typeof reversible !== "boolean") return;
-   return {
-    ...migration,
-    operations: operations,
-    atomic: atomic,
-    reversible: reversible,
-    ...isText(sql) ? {
-     sql: sql
-    } : {}
-   };
-  }
-  function unknownOf(json) {
-   const migration = inspector_nameOf(json);
-   if (!migration || !isRecord(json) || typeof json["newer"] !== "boolean") return;
-   return {
-    ...migration,
-    newer: json["newer"]
-   };
-  }
-  function listOf(json, read) {
-   if (!Array.isArray(json)) return;
-   const items = json.map(read).filter(item => item !== void 0);
-   return items.length === json.length ? items : void 0;
-  }
-  function isRecord(json) {
-   return typeof json === "object" && json !== null && !Array.isArray(json);
-  }
-  function isTexts(record) {
-   return Object.values(record).every(isText);
-  }
-  function isText(json) {
-   return typeof json === "string";
-  }
-  const watched = {
-   deployments: {
-    apiVersion: "apps/v1",
-    kind: "Deployment"
-   },
-   statefulsets: {
-    apiVersion: "apps/v1",
-    kind: "StatefulSet"
-   },
-   daemonsets: {
-    apiVersion: "apps/v1",
-    kind: "DaemonSet"
-   },
-   cronjobs: {
-    apiVersion: "batch/v1",
-    kind: "CronJob"
-   },
-   replicasets: {
-    apiVersion: "apps/v1",
-    kind: "ReplicaSet"
-   },
-   jobs: {
-    apiVersion: "batch/v1",
-    kind: "Job"
-   },
-   pods: {
-    apiVersion: "v1",
-    kind: "Pod"
-   },
-   events: {
-    apiVersion: "v1",
-    kind: "Event"
-   }
-  };
-  function collection(apiVersion, namespace, plural) {
-   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-   return `${root}/namespaces/${namespace}/${plural}`;
-  }
-  async function discover(cluster, objects) {
-   const versions = [ ...new Set(objects.map(object => object.apiVersion ?? "")) ];
-   const known = new Map;
-   await Promise.all(versions.map(async version => {
-    const root = version.includes("/") ? `/apis/${version}` : `/api/${version}`;
-    const found = await cluster.find(root);
-    for (const {name: name, kind: kind, namespaced: namespaced} of found?.resources ?? []) {
-     if (name.includes("/")) continue;
-     const group = version.includes("/") ? version.slice(0, version.indexOf("/")) : "";
-     known.set(`${version} ${kind}`, {
-      group: group,
-      plural: name,
-      namespaced: namespaced
-     });
-    }
-   }));
-   const of = object => known.get(`${object.apiVersion} ${object.kind}`) ?? fail({
-    code: "manifest-invalid",
-    sentence: `${object.kind} "${nameOf(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
-    hint: "check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"
-   });
-   return {
-    of: of,
-    pathOf: object => `${collection(object.apiVersion ?? "", cluster.namespace, of(object).plural)}/${nameOf(object)}`
-   };
-  }
-  function judgeJob(picture, aim, patience, ledger, now) {
-   const notes = new Notes(ledger, now);
-   const stale = now - picture.confirmedAt > STALE;
-   const looks = [];
-   const logsWanted = [];
-   const verdict = look();
-   const next = looks.filter(time => time > now);
-   return {
-    verdict: verdict,
-    ledger: notes.close(),
-    ...next.length > 0 && {
-     lookAgainAt: Math.min(...next)
-    },
-    logsWanted: logsWanted
-   };
-   function look() {
-    const job = picture.jobs.get(aim.job);
-    const uid = job?.metadata?.uid;
-    const pod = podsOf(picture, uid).at(-1);
-    if (pod) {
-     const ended = endOf(pod, aim);
-     if (ended) return ended;
-    }
-    const failed = job?.status?.conditions?.find(({type: type, status: status}) => type === "Failed" && status === "True");
-    if (failed?.reason === "DeadlineExceeded") {
-     const sentence = `${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`;
-     return failure({
-      code: "timeout",
-      sentence: sentence
-     }, pod);
-    }
-    const events = eventsOf(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
-    const refused = pod ? void 0 : events.at(-1);
-    const signs = pod ? podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ refusal(uid ?? "", refused.message ?? "", []) ] : [];
-    const weighing = weigh(pod ? [ pod ] : [], signs, {
-     patience: patience,
-     deadline: patience.timeout,
-     ready: patience.timeout,
-     first: false,
-     ledger: ledger,
-     notes: notes,
-     now: now,
-     final: true
-    });
-    looks.push(...weighing.looks);
-    logsWanted.push(...weighing.logsWanted);
-    const lost = lostOf(weighing.weighed, now, stale);
-    if (lost) {
-     const code = lost.sign.exit?.code;
-     const cause = causeOf(aim.job, `job/${aim.job}`, lost);
-     return {
-      is: "failed",
-      cause: cause,
-      ...code !== void 0 && {
-       exitCode: code
-      }
-     };
-    }
-    for (const {due: due} of weighing.weighed) if (due.is === "at") looks.push(due.at);
-    if (!failed && pod && statusOf(pod, aim)?.state?.running) return {
-     is: "started",
-     pod: pod.metadata?.name ?? ""
-    };
-    const trouble = weighing.weighed[0];
-    if (failed && !trouble) {
-     const sentence = `${aim.job}: ${oneLine(failed.message ?? failed.reason ?? "failed")}`;
-     return failure({
-      code: "migration-failed",
-      sentence: sentence
-     }, pod);
-    }
-    const on = trouble ? troubleWords(trouble, now) : pod ? stageOf(pod) : "its pod to be made";
-    const lateAt = notes.since(`incomplete/job/${aim.job}`) + patience.timeout;
-    if (lateAt <= now && !stale) {
-     const sentence = `${aim.job}: not started after ${lasting(patience.timeout)}: ${on}`;
-     return failure({
-      code: "timeout",
-      sentence: sentence
-     }, pod);
-    }
-    looks.push(lateAt);
-    return {
-     is: "waiting",
-     on: on
-    };
-   }
-   function failure(cause, pod) {
-    const name = pod?.metadata?.name;
-    return {
-     is: "failed",
-     cause: {
-      ...cause,
-      workload: `job/${aim.job}`,
-      ...name !== void 0 && {
-       pod: name
-      },
-      container: aim.container
-     }
-    };
-   }
-   function endOf(pod, {container: container}) {
-    const name = pod.metadata?.name ?? "";
-    const code = statusOf(pod, {
-     ...aim,
-     container: container
-    })?.state?.terminated?.exitCode;
-    if (code === 0) return {
-     is: "finished",
-     pod: name
-    };
-    if (!isTakenAway(pod)) return;
-    const why = oneLine(pod.status?.message ?? pod.status?.reason ?? "its node was drained");
-    const sentence = `${aim.job}: its pod was taken away: ${why}`;
-    return failure({
-     code: "migration-failed",
-     sentence: sentence,
-     hint: "Run it again"
-    }, pod);
-   }
-  }
-  function statusOf(pod, {container: container}) {
-   return [ ...pod.status?.containerStatuses ?? [], ...pod.status?.initContainerStatuses ?? [] ].find(({name: name}) => name === container);
-  }
-  function jobName(app, sha, attempt) {
-   const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`;
-   return `${dns(app).slice(0, 63 - end.length).replace(/-+$/, "") || "app"}${end}`;
-  }
-  function migrationJob(how) {
-   const {template: template, container: name} = how;
-   const spec = template.spec;
-   const container = spec?.containers.find(each => each.name === name);
-   if (!spec || !container) return {
-    is: "impossible",
-    problem: `the template has no container ${name}`
-   };
-   const labels = {
-    "app.kubernetes.io/managed-by": "django-rollout",
-    "django-rollout/app": how.app,
-    "django-rollout/job": "migrate"
-   };
-   const caught = how.selectors.find(({selector: selector}) => matches(selector, labels));
-   if (caught) {
-    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`;
-    return {
-     is: "impossible",
-     problem: problem
-    };
-   }
-   const notes = [];
-   const pod = podOf(spec, how, container, notes);
-   const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha);
-   return {
-    is: "made",
-    notes: notes,
-    job: {
-     apiVersion: "batch/v1",
-     kind: "Job",
-     metadata: {
-      name: how.name,
-      labels: labels,
-      annotations: {
-       "django-rollout/sha": how.sha
-      }
-     },
-     spec: {
-      backoffLimit: 0,
-      activeDeadlineSeconds: how.timeoutSeconds,
-      ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
-      template: {
-       metadata: {
-        labels: labels,
-        annotations: annotations
-       },
-       spec: pod
-      }
-     }
-    }
-   };
-  }
-  function matches(selector, labels) {
-   const wanted = Object.entries(selector.matchLabels ?? {});
-   const expressions = selector.matchExpressions ?? [];
-   if (wanted.length + expressions.length === 0) return false;
-   return wanted.every(([key, value]) => labels[key] === value) && expressions.every(({key: key, operator: operator, values: values = []}) => {
-    const value = labels[key];
-    switch (operator) {
-    case "In":
-     return value !== void 0 && values.includes(value);
-
-    case "NotIn":
-     return value === void 0 || !values.includes(value);
-
-    case "Exists":
-     return value !== void 0;
-
-    case "DoesNotExist":
-     return value === void 0;
-
-    default:
-     return true;
-    }
-   });
-  }
-  function podOf(spec, how, container, notes) {
-   const {topologySpreadConstraints: _spread, readinessGates: _gates, schedulingGates: _held, activeDeadlineSeconds: _deadline, nodeName: _node, hostname: _hostname, subdomain: _subdomain, ephemeralContainers: _debug, affinity: affinity, containers: containers, initContainers: initContainers = [], volumes: volumes = [], ...kept} = spec;
-   const {podAntiAffinity: _apart, ...near} = affinity ?? {};
-   const before = [ ...initContainers.flatMap(each => initOf(each, how, notes)), ...containers.flatMap(each => each === container ? [] : sidecarOf(each, how, notes)) ];
-   const main = mainOf(container, how);
-   const all = [ ...volumes, ...claimed([ ...before, main ], volumes, notes) ];
-   return {
-    ...kept,
-    ...Object.keys(near).length > 0 ? {
-     affinity: near
-    } : {},
-    ...all.length > 0 ? {
-     volumes: all
-    } : {},
-    ...before.length > 0 ? {
-     initContainers: before
-    } : {},
-    containers: [ main ],
-    restartPolicy: "Never",
-    terminationGracePeriodSeconds: 5
-   };
-  }
-  function mainOf(container, how) {
-   const {args: _args, livenessProbe: _liveness, readinessProbe: _readiness, startupProbe: _startup, lifecycle: _lifecycle, ports: _ports, command: _command, env: env = [], ...kept} = container;
-   const added = how.env ?? [];
-   const all = [ ...env.filter(({name: name}) => added.every(each => each.name !== name)), ...added ];
-   return {
-    ...kept,
-    image: how.image,
-    command: how.command.map(word => word.replaceAll("$", "$$$$")),
-    ...all.length > 0 ? {
-     env: all
-    } : {}
-   };
-  }
-  function initOf(container, how, notes) {
-   if (!how.ours.includes(container.name)) return [ container ];
-   if (/\bmigrate\b/.test([ ...container.command ?? [], ...container.args ?? [] ].join(" "))) {
-    notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`);
-    return [];
-   }
-   return [ {
-    ...container,
-    image: how.image
-   } ];
-  }
-  function sidecarOf(container, how, notes) {
-   if (how.ours.includes(container.name)) {
-    notes.push(`container ${container.name} is left out: it runs the same code beside the migration`);
-    return [];
-   }
-   const {livenessProbe: _liveness, readinessProbe: _readiness, ports: ports, ...kept} = container;
-   return [ {
-    ...kept,
-    ...ports ? {
-     ports: ports.map(({hostPort: _host, ...port}) => port)
-    } : {},
-    restartPolicy: "Always"
-   } ];
-  }
-  function claimed(containers, volumes, notes) {
-   const mounted = containers.flatMap(each => [ ...(each.volumeMounts ?? []).map(mount => mount.name), ...(each.volumeDevices ?? []).map(device => device.name) ]);
-   const missing = [ ...new Set(mounted) ].filter(name => volumes.every(each => each.name !== name));
-   for (const name of missing) notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`);
-   return missing.map(name => ({
-    name: name,
-    emptyDir: {}
-   }));
-  }
-  function annotationsOf(own, sha) {
-   const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key));
-   return {
-    "sidecar.istio.io/inject": "false",
-    "linkerd.io/inject": "disabled",
-    ...Object.fromEntries(kept),
-    "django-rollout/sha": sha
-   };
-  }
-  function dns(text) {
-   return text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-  }
-  function listed(labels) {
-   return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
-  }
-  const databaseWaitSeconds = 15;
-  function makeJob({settings: settings, source: source, app: app}, site, web, image, marker) {
-   const command = settings["migrate-command"];
-   const sha = source.sha ?? source.tag;
-   const made = migrationJob({
-    name: "",
-    app: app,
-    sha: sha,
-    template: web.template,
-    container: web.container,
-    ours: web.containers,
-    image: pinned(image),
-    command: planCommand(command),
-    env: inspectorEnv({
-     marker: marker,
-     migrate: command,
-     waitSeconds: databaseWaitSeconds
-    }),
-    timeoutSeconds: Math.ceil(settings["migrate-timeout"] / 1e3),
-    selectors: selectorsOf(site)
-   });
-   if (made.is === "impossible") return fail({
-    code: "plan-failed",
-    sentence: `no migration Job can be made: ${made.problem}`
-   });
-   return {
-    job: made.job,
-    container: web.container,
-    from: (0, kubernetes_workload.T)(web.workload),
-    notes: made.notes
-   };
-  }
-  function selectorsOf({live: live, services: services, targets: targets}) {
-   const {deployments: deployments, statefulsets: statefulsets, daemonsets: daemonsets} = live.picture();
-   const manifests = targets.flatMap(({manifest: manifest}) => manifest ? [ manifest ] : []);
-   const workloads = [ ...deployments.values(), ...statefulsets.values(), ...daemonsets.values(), ...manifests ].flatMap(object => {
-    const {selector: selector} = object.spec ?? {};
-    return selector ? [ {
-     of: titleOf(object),
-     selector: selector
-    } ] : [];
-   });
-   const behind = services.flatMap(service => {
-    const matchLabels = service.spec?.selector;
-    return matchLabels ? [ {
-     of: titleOf({
-      ...service,
-      kind: "Service"
-     }),
-     selector: {
-      matchLabels: matchLabels
-     }
-    } ] : [];
-   });
-   return [ ...workloads, ...behind ];
-  }
-  async function createJob(cluster, {live: live}, {app: app, source: source}, job) {
-   const path = collection("batch/v1", cluster.namespace, "jobs");
-   for (let attempt = 1; ;attempt++) {
-    const name = jobName(app, source.sha ?? source.tag, attempt);
-    if (live.picture().jobs.has(name)) continue;
-    try {
-     return await cluster.post(path, {
-      ...job,
-      metadata: {
-       ...job.metadata,
-       name: name
-      }
-     });
-    } catch (error) {
-     if (error instanceof ApiError && error.status === 409) continue;
-     throw error;
-    }
-   }
-  }
-  const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/;
-  const end = /^ (OK|FAKED)( \([\d.]+s\))?$/;
-  function migrationProgress(text) {
-   const [, verb, migration, rest = ""] = line.exec(text.trimEnd()) ?? [];
-   if (migration === void 0) return;
-   const direction = verb === "Applying" ? "forwards" : "backwards";
-   return {
-    migration: migration,
-    direction: direction,
-    is: howItEnded(rest) ?? "begun"
-   };
-  }
-  function migrated(lines) {
-   const applied = [];
-   let open;
-   for (const text of lines) {
-    const progress = migrationProgress(text);
-    if (open !== void 0 && (progress ?? howItEnded(text.trimEnd()))) {
-     applied.push(open);
-     open = void 0;
-    }
-    if (progress?.is === "begun") open = progress.migration; else if (progress) applied.push(progress.migration);
-   }
-   return open === void 0 ? {
-    applied: applied
-   } : {
-    applied: applied,
-    open: open
-   };
-  }
-  function howItEnded(rest) {
-   const word = end.exec(rest)?.[1];
-   return word === void 0 ? void 0 : word === "OK" ? "applied" : "faked";
-  }
-  class Output {
-   marker;
-   lines=[];
-   plan;
-   found;
-   held=[];
-   journal;
-   begun=false;
-   constructor(marker) {
-    this.marker = marker;
-    const {promise: promise, resolve: resolve} = Promise.withResolvers();
-    this.plan = promise;
-    this.found = resolve;
-   }
-   to(journal) {
-    this.journal = journal;
-    this.held.splice(0).forEach(line => {
-     journal.quote(line);
-    });
-   }
-   hold() {
-    this.journal = void 0;
-   }
-   waiting(on) {
-    this.journal?.waiting(`waiting for the Job's pod: ${on}`);
-   }
-   line(line) {
-    if (isMarked(line, this.marker)) {
-     if (migrationBegins(line, this.marker)) this.begun = true;
-     const plan = readPlan([ line ], this.marker);
-     if (plan) this.found(plan);
-     return;
-    }
-    this.lines.push(line);
-    if (this.journal) this.journal.quote(line); else this.held.push(line);
-   }
-   progress() {
-    return this.begun ? migrated(this.lines) : {
-     applied: []
-    };
-   }
-  }
-  function planCause(cause) {
-   return {
-    ...cause,
-    code: "plan-failed",
-    sentence: `the new version does not start: ${withoutName(cause)}`
-   };
-  }
-  function migrationCause(cause, lines) {
-   const {open: open, applied: applied} = migrated(lines);
-   const kept = applied.length === 0 ? "" : `; applied before it: ${applied.join(", ")}`;
-   return {
-    ...cause,
-    code: "migration-failed",
-    sentence: `migration ${open ?? ""} failed: ${withoutName(cause)}${kept}`.replace("  ", " ")
-   };
-  }
-  function withoutName({sentence: sentence, workload: workload}) {
-   const name = workload?.replace(/^job\//, "");
-   return name !== void 0 && sentence.startsWith(`${name}: `) ? sentence.slice(name.length + 2) : sentence;
-  }
-  function hasWork({pending: pending, squashed: squashed}) {
-   return pending.length + squashed.length > 0;
-  }
-  function tellPlan(journal, plan) {
-   journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ""}`.trim());
-   if (!hasWork(plan)) journal.say("no migrations to apply");
-   for (const {app: app, name: name, operations: operations} of plan.pending) journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`);
-   const newer = plan.unknown.filter(migration => migration.newer);
-   if (newer.length > 0) {
-    const names = newer.map(({app: app, name: name}) => `${app}.${name}`).join(", ");
-    journal.say(`the database is newer than this version: it has ${names}`);
-   }
-  }
-  const reconnectMs = 500;
-  const podGoneMs = 3e4;
-  function startMigration(release, cluster, site, web, image) {
-   const {world: world, settings: settings, signal: signal} = release;
-   const over = new AbortController;
-   const until = AbortSignal.any([ signal, over.signal ]);
-   const marker = `rollout-${crypto.randomUUID()}`;
-   const output = new Output(marker);
-   let created;
-   let container = "";
-   let ended;
-   let containerEnded = false;
-   const start = async journal => {
-    const made = makeJob(release, site, web, image, marker);
-    container = made.container;
-    made.notes.forEach(note => {
-     journal.say(note);
-    });
-    created = await createJob(cluster, site, release, made.job);
-    journal.say(`${titleOf(created)}, made from ${made.from}`);
-    ended = followJob(created.metadata?.name ?? "");
-    ended.catch(() => {});
-   };
-   const followJob = async job => {
-    let ledger = newLedger(world.clock.now());
-    let reading;
-    const aim = {
-     job: job,
-     container: container
-    };
-    const patience = {
-     timeout: settings.timeout,
-     bake: 0,
-     grace: settings.grace
-    };
-    const verdict = await looking({
-     cluster: cluster,
-     clock: world.clock,
-     live: site.live,
-     signal: until
-    }, now => {
-     const judgement = judgeJob(site.live.picture(), aim, patience, ledger, now);
-     ledger = judgement.ledger;
-     const {verdict: is} = judgement;
-     if (is.is === "started" || is.is === "finished") reading ??= readLog(is.pod);
-     if (is.is === "waiting") output.waiting(is.on);
-     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
-     return {
-      logsWanted: logsWanted,
-      ...lookAgainAt !== void 0 && {
-       lookAgainAt: lookAgainAt
-      },
-      ...(is.is === "failed" || is.is === "finished") && {
-       ended: is
-      }
-     };
-    }, (wanted, lines) => {
-     const said = lines.filter(line => !isMarked(line, marker));
-     ledger = withLog(ledger, wanted, diagnose(said, toRepo(release)));
-    });
-    if (verdict.is === "failed" && verdict.cause.pod !== void 0 && verdict.exitCode !== void 0) reading ??= readLog(verdict.cause.pod);
-    await reading;
-    containerEnded = verdict.is === "finished" || verdict.is === "failed" && verdict.exitCode !== void 0;
-    return verdict;
-   };
-   const readLog = async pod => {
-    let read = 0;
-    while (!until.aborted) try {
-     let at = 0;
-     for await (const line of cluster.lines(`${logPath(cluster, pod, container)}&follow=true`, until)) {
-      if (at++ < read) continue;
-      read += 1;
-      output.line(line);
-     }
-     return;
-    } catch (error) {
-     if (error instanceof ApiError && error.status < 500) return;
-     await world.clock.sleep(reconnectMs, until).catch(() => {});
-    }
-   };
-   return {
-    plan: async journal => {
-     output.to(journal);
-     await start(journal);
-     const plan = await Promise.race([ output.plan, endOfPlan(ended, output) ]);
-     output.hold();
-     tellPlan(journal, plan);
-     return plan;
-    },
-    migrate: async journal => {
-     output.to(journal);
-     const verdict = await ended;
-     if (verdict?.is === "failed") throw new Failure(migrationCause(verdict.cause, output.lines));
-     const {applied: applied} = output.progress();
-     journal.say(`${(0, report_words.LS)(applied.length, "migration")} applied`);
-    },
-    applied: () => output.progress().applied,
-    close: async () => {
-     over.abort(new Error("the migration is closed"));
-     const {name: name, uid: uid} = created?.metadata ?? {};
-     if (containerEnded || name === void 0) return;
-     await cluster.remove(`${collection("batch/v1", cluster.namespace, "jobs")}/${name}`);
-     await within(world.clock, podGoneMs, cluster.life, late => looking({
-      cluster: cluster,
-      clock: world.clock,
-      live: site.live,
-      signal: late
-     }, () => {
-      const pods = podsOfJob(site.live.picture(), uid);
-      return {
-       logsWanted: [],
-       ...pods.length === 0 && {
-        ended: true
-       }
-      };
-     }, () => {})).catch(() => {
-      throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`);
-     });
-    }
-   };
-  }
-  function podsOfJob(picture, uid) {
-   return [ ...picture.pods.values() ].filter(pod => isControlledBy(pod.metadata, uid));
-  }
-  async function endOfPlan(ended, output) {
-   const verdict = await ended;
-   if (verdict?.is === "failed") {
-    const {cause: cause} = verdict;
-    if (output.progress().applied.length > 0) return output.plan;
-    throw new Failure(cause.code === "crash" ? planCause(cause) : cause);
-   }
-   const early = await Promise.race([ output.plan, Promise.resolve(void 0) ]);
-   return early ?? fail({
-    code: "plan-failed",
-    sentence: "the new version started, but ended without telling its migrations",
-    hint: 'does "migrate-command" call Django’s manage.py?',
-    log: output.lines.slice(-50)
-   });
-  }
+  var migrate = __nccwpck_require__(7787);
+  var migrationlog = __nccwpck_require__(7366);
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
     ...right,
@@ -19885,83 +17861,10 @@ var __webpack_modules__ = {
    }
    return [ ...byResource.values() ];
   }
-  const watchSeconds = 25;
-  const deadAfterMs = (watchSeconds + 10) * 1e3;
-  const retryMs = [ 250, 500, 1e3, 2e3 ];
-  async function watchNamespace(cluster, clock) {
-   const signal = cluster.life;
-   const kinds = Object.keys(watched);
-   const maps = Object.fromEntries(kinds.map(kind => [ kind, new Map ]));
-   const confirmed = Object.fromEntries(kinds.map(kind => [ kind, 0 ]));
-   const callbacks = new Set;
-   const versions = {};
-   const confirm = kind => {
-    confirmed[kind] = clock.now();
-    callbacks.forEach(callback => {
-     callback();
-    });
-   };
-   const list = async kind => {
-    const {apiVersion: apiVersion, kind: kindName} = watched[kind];
-    const answer = await cluster.get(collection(apiVersion, cluster.namespace, kind));
-    maps[kind].clear();
-    for (const item of answer.items) maps[kind].set(nameOf(item), {
-     ...item,
-     apiVersion: apiVersion,
-     kind: kindName
-    });
-    versions[kind] = answer.metadata.resourceVersion;
-    confirm(kind);
-   };
-   const watch = async (kind, from) => {
-    const path = `${collection(watched[kind].apiVersion, cluster.namespace, kind)}?watch=1` + `&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`;
-    const dead = new AbortController;
-    const buried = clock.sleep(deadAfterMs, AbortSignal.any([ signal, dead.signal ]));
-    buried.then(() => {
-     dead.abort();
-    }, () => {});
-    try {
-     for await (const line of cluster.lines(path, AbortSignal.any([ signal, dead.signal ]))) {
-      const event = JSON.parse(line);
-      if (event.type === "ERROR") {
-       delete versions[kind];
-       return;
-      }
-      versions[kind] = event.object.metadata?.resourceVersion ?? versions[kind] ?? from;
-      if (event.type === "DELETED") maps[kind].delete(nameOf(event.object)); else if (event.type !== "BOOKMARK") maps[kind].set(nameOf(event.object), event.object);
-      confirm(kind);
-     }
-     confirm(kind);
-    } finally {
-     dead.abort();
-    }
-   };
-   const keep = async kind => {
-    let failures = 0;
-    while (!signal.aborted) try {
-     const from = versions[kind];
-     if (from === void 0) await list(kind); else await watch(kind, from);
-     failures = 0;
-    } catch (error) {
-     if (error.status === 410) delete versions[kind];
-     failures += 1;
-     const pause = retryMs[Math.min(failures, retryMs.length) - 1] ?? 2e3;
-     await clock.sleep(pause, signal).catch(() => {});
-    }
-   };
-   await Promise.all(kinds.map(list));
-   kinds.forEach(kind => void keep(kind));
-   return {
-    picture: () => ({
-     ...maps,
-     confirmedAt: Math.min(...Object.values(confirmed))
-    }),
-    onChange: callback => {
-     callbacks.add(callback);
-     return () => callbacks.delete(callback);
-    }
-   };
-  }
+  var apierror = __nccwpck_require__(5392);
+  var paths = __nccwpck_require__(1856);
+  var watch = __nccwpck_require__(8394);
+  var kubernetes_workload = __nccwpck_require__(4339);
   const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
   const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
   const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
@@ -20036,22 +17939,25 @@ var __webpack_modules__ = {
    return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
   }
   function findTargets(picture, manifests, repository, namespace) {
-   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => isWorkload(object));
-   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)(workloadId(object)), object ]));
-   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)(workloadId(object)), object ]));
-   const running = live.filter(object => takesPart(object, repository));
-   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)(workloadId(object)), object ]));
+   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+   kubernetes_objects.gv)(object));
+   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
+   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
+   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
+   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
    return [ ...all ].map(([key, object]) => {
-    const id = workloadId(object);
+    const id = (0, kubernetes_objects.hY)(object);
     const now = liveById.get(key);
     const manifest = manifestById.get(key);
     const plural = `${id.kind.toLowerCase()}s`;
     const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-    const uses = manifest ? usesOf(templateOf(manifest), ownImage(repository)) : usesOf(templateOf(object), image => (0, 
-    kubernetes_image.iI)(image, repository));
+    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
+    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
     return {
      id: id,
-     path: `${collection(apiVersion, namespace, plural)}/${id.name}`,
+     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
      uses: uses,
      running: imagesIn(now, uses),
      ...now && {
@@ -20064,7 +17970,7 @@ var __webpack_modules__ = {
    });
   }
   function imagesIn(live, uses) {
-   const all = live ? usesOf(templateOf(live), () => true) : [];
+   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
    return uses.flatMap(({name: name}) => {
     const image = all.find(one => one.name === name)?.image;
     return image === void 0 ? [] : [ image ];
@@ -20077,7 +17983,7 @@ var __webpack_modules__ = {
     const containers = uses.map(({name: name}) => name);
     return [ {
      workload: id,
-     template: templateOf(object),
+     template: (0, kubernetes_objects.kW)(object),
      containers: containers
     } ];
    });
@@ -20087,7 +17993,7 @@ var __webpack_modules__ = {
     container: web.container
    };
    const all = web.candidates.join(", ");
-   return fail({
+   return (0, cause.f)({
     code: "usage",
     sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload the migration takes its environment from: ${all}`,
     hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
@@ -20095,12 +18001,12 @@ var __webpack_modules__ = {
   }
   function noWorkload(picture, repository, namespace) {
    const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-    const images = usesOf(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
     kubernetes_image.zZ)(image).repository);
     return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
    });
    const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   fail({
+   (0, cause.f)({
     code: "no-workload",
     sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
     hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
@@ -20109,7 +18015,7 @@ var __webpack_modules__ = {
   }
   function checkFit(targets) {
    const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) fail({
+   if (paused) (0, cause.f)({
     code: "workload-unfit",
     sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
     hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
@@ -20120,9 +18026,9 @@ var __webpack_modules__ = {
    const {world: world, settings: settings} = release;
    const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
    await checkNamespace(cluster);
-   const resources = await discover(cluster, [ ...manifests.ours, ...manifests.others ]);
+   const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
    await checkRights(cluster, manifests, resources);
-   const live = await watchNamespace(cluster, world.clock);
+   const live = await (0, watch.f)(cluster, world.clock);
    const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
    if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
    checkFit(targets);
@@ -20131,7 +18037,7 @@ var __webpack_modules__ = {
    targets.forEach(target => {
     journal.say(describe(target));
    });
-   const {items: items} = await cluster.get(collection("v1", cluster.namespace, "services"));
+   const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
    const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
    const services = [ ...items, ...planned ];
    const site = {
@@ -20152,25 +18058,25 @@ var __webpack_modules__ = {
     const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
     if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
    } catch (error) {
-    if (!(error instanceof ApiError && error.status === 403)) throw clearer(error);
+    if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
    }
   }
   function clearer(error) {
-   if (!(error instanceof ApiError && error.status === 401)) return error;
-   return fail({
+   if (!(error instanceof apierror.h && error.status === 401)) return error;
+   return (0, cause.f)({
     code: "cluster-unreachable",
     sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
     hint: "renew the token or the login; kubectl auth whoami shows who you are"
    });
   }
   function namespaceMissing(namespace, is) {
-   fail({
+   (0, cause.f)({
     code: "namespace-missing",
     sentence: `the namespace "${namespace}" ${is}`,
     hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
    });
   }
-  const alwaysNeeded = [ ...Object.entries(watched).map(([plural, {apiVersion: apiVersion}]) => ({
+  const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
    group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
    resource: plural,
    verbs: [ "list", "watch" ]
@@ -20182,6 +18088,14 @@ var __webpack_modules__ = {
    group: "",
    resource: "pods/log",
    verbs: [ "get" ]
+  }, {
+   group: "coordination.k8s.io",
+   resource: "leases",
+   verbs: [ "get", "create", "update" ]
+  }, {
+   group: "",
+   resource: "secrets",
+   verbs: [ "get", "create", "delete" ]
   } ];
   const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
   async function checkRights(cluster, manifests, resources) {
@@ -20204,7 +18118,7 @@ var __webpack_modules__ = {
    if (missing.length === 0) return;
    if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
    const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   fail({
+   (0, cause.f)({
     code: "right-missing",
     sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
     hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
@@ -20214,8 +18128,9 @@ var __webpack_modules__ = {
    const image = `${settings.image}:${source.tag}`;
    const ours = targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, settings.image, image) ] : []);
    const live = await liveOf(cluster, others);
-   const liveByName = new Map(live.map(object => [ `${object.kind}/${nameOf(object)}`, object ]));
-   const foreign = others.map(object => withLiveReplicas(object, liveByName.get(`${object.kind}/${nameOf(object)}`)));
+   const liveByName = new Map(live.map(object => [ `${object.kind}/${(0, kubernetes_objects.Vb)(object)}`, object ]));
+   const foreign = others.map(object => withLiveReplicas(object, liveByName.get(`${object.kind}/${(0, 
+   kubernetes_objects.Vb)(object)}`)));
    await planApply(cluster, [ ...ours, ...foreign ], live);
   }
   async function pushImage(world, built, journal, signal) {
@@ -20229,10 +18144,10 @@ var __webpack_modules__ = {
     signal: signal,
     tries: 3,
     pause: 2e3,
-    passing: ({finished: finished}) => finished.code !== 0 && troubleOf(reasonOf(finished), repository) === "passing",
+    passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
     onRetry: ({finished: finished}, pause) => {
      journal.quote(reasonOf(finished));
-     journal.say(`${hostOf(repository)} did not take it; again in ${pause / 1e3} s`);
+     journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
     }
    }, async () => {
     const layers = new PushLog;
@@ -20261,9 +18176,9 @@ var __webpack_modules__ = {
     tag: tag,
     digest: digest
    };
-   return await findImage(world, repository, tag, signal) ?? fail({
+   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
     code: "push-failed",
-    sentence: `push: ${hostOf(repository)} took ${name} and does not have it`
+    sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
    });
   }
   class PushLog {
@@ -20295,9 +18210,9 @@ var __webpack_modules__ = {
   function push_check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
-   if (missing !== void 0) fail(missing);
+   if (missing !== void 0) (0, cause.f)(missing);
    const said = reasonOf(finished);
-   const because = (why, hint) => fail({
+   const because = (why, hint) => (0, cause.f)({
     code: "push-failed",
     sentence: `push: ${why}: ${said}`,
     ...hint === void 0 ? {} : {
@@ -20305,16 +18220,16 @@ var __webpack_modules__ = {
     },
     log: finished.stderr.split("\n")
    });
-   if (/immutable/i.test(said)) because(`${hostOf(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
-   switch (troubleOf(said, repository)) {
+   if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
+   switch ((0, docker_trouble.LH)(said, repository)) {
    case "denied":
-    return because(`not allowed to write to ${repository}`, loginHint(repository, "write to"));
+    return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
 
    case "absent":
-    return because(`${hostOf(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
+    return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
 
    case "passing":
-    return because(`${hostOf(repository)} did not take ${repository}:${tag} in three attempts`);
+    return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
 
    case "refused":
     return because(`${repository}:${tag} was not taken`);
@@ -20323,44 +18238,7 @@ var __webpack_modules__ = {
   function push(release, journal, built) {
    return pushImage(release.world, built, journal, release.signal);
   }
-  function aimOf(workload, images, now, before, picture) {
-   const stale = before === void 0 ? void 0 : staleProgressing(before);
-   const readyBefore = before === void 0 ? void 0 : slowestReady(podsOfWorkload(picture, before));
-   return {
-    workload: workload,
-    images: images,
-    generation: now.metadata?.generation ?? 0,
-    first: before === void 0,
-    ...stale !== void 0 && {
-     staleProgressing: stale
-    },
-    ...readyBefore !== void 0 && {
-     readyBefore: readyBefore
-    }
-   };
-  }
-  function aimBack(workload, prior, now, picture) {
-   const images = Object.fromEntries(usesOf(templateOf(prior), () => true).map(({name: name, image: image}) => [ name, image ]));
-   return aimOf(workload, images, now, now, picture);
-  }
-  function staleProgressing(object) {
-   const status = object.status;
-   return status?.conditions?.find(one => one.type === "Progressing" && one.status === "False")?.lastTransitionTime;
-  }
-  function podsOfWorkload(picture, object) {
-   const uid = object.metadata?.uid;
-   const owners = [ ...picture.replicasets.values() ].filter(({metadata: metadata}) => metadata?.ownerReferences?.some(owner => owner.uid === uid)).map(({metadata: metadata}) => metadata?.uid);
-   return [ uid, ...owners ].flatMap(owner => podsOf(picture, owner));
-  }
-  function slowestReady(pods) {
-   const times = pods.flatMap(pod => {
-    const ready = pod.status?.conditions?.find(({type: type, status: status}) => type === "Ready" && status === "True");
-    const starts = (pod.status?.containerStatuses ?? []).flatMap(({state: state, restartCount: restartCount}) => state?.running?.startedAt !== void 0 && restartCount === 0 ? [ Date.parse(state.running.startedAt) ] : []);
-    if (!ready?.lastTransitionTime || starts.length === 0) return [];
-    return [ Date.parse(ready.lastTransitionTime) - Math.max(...starts) ];
-   });
-   return times.length === 0 ? void 0 : Math.max(0, ...times);
-  }
+  var rollout_aims = __nccwpck_require__(1615);
   function priorOfTargets(targets) {
    return targets.map(({path: path, live: live, manifest: manifest}) => {
     if (live) return {
@@ -20385,13 +18263,14 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
-   await allOf([ applyOurs(journal, cluster, site.targets, settings.image, pinned(image)), ...imageCommands(site.targets, pinned(image)).map(args => setImage(journal, cluster, args)) ]);
+   await allOf([ applyOurs(journal, cluster, site.targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(site.targets, (0, 
+   stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
    const aims = await Promise.all(site.targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
     const now = await cluster.get(path);
-    const images = Object.fromEntries(uses.map(({name: name}) => [ name, pinned(image) ]));
-    return aimOf(id, images, now, live, old);
+    const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
+    return (0, rollout_aims.Bx)(id, images, now, live, old);
    }));
-   return follow({
+   return (0, follow.e)({
     cluster: cluster,
     clock: world.clock,
     live: site.live,
@@ -20405,7 +18284,7 @@ var __webpack_modules__ = {
      }
     },
     startedAt: startedAt,
-    toRepo: toRepo(release),
+    toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
    });
@@ -20415,18 +18294,19 @@ var __webpack_modules__ = {
    for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
   function runsAlready(targets, image) {
-   return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === pinned(image)));
+   return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === (0, 
+   stages_release.d)(image)));
   }
   function planOurs(cluster, {targets: targets}, repository, image) {
    const live = targets.flatMap(target => target.live ? [ target.live ] : []);
-   return planApply(cluster, manifestsWith(targets, repository, pinned(image)), live);
+   return planApply(cluster, manifestsWith(targets, repository, (0, stages_release.d)(image)), live);
   }
   function manifestsWith(targets, repository, image) {
    return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
   }
   async function applyOurs(journal, cluster, targets, repository, image) {
    const objects = manifestsWith(targets, repository, image);
-   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`);
+   for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
    await apply(cluster, objects);
   }
   function imageCommands(targets, image) {
@@ -20439,7 +18319,7 @@ var __webpack_modules__ = {
    return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
   }
   function containersArgument(uses, live) {
-   const all = usesOf(templateOf(live), () => true);
+   const all = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true);
    if (all.length === uses.length && all.length > 1) return "*";
    return uses.map(({name: name}) => name).sort().join(" ");
   }
@@ -20447,12 +18327,13 @@ var __webpack_modules__ = {
    journal.say(cluster.commandLine(args));
    const done = await cluster.kubectl(args);
    if (done.code === 0) return;
-   fail({
+   (0, cause.f)({
     code: "write-failed",
     sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
    });
   }
-  async function snapshot(journal, cluster, before) {
+  var settle = __nccwpck_require__(6496);
+  async function snapshot_snapshot(journal, cluster, before) {
    const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
     return {
@@ -20475,6 +18356,7 @@ var __webpack_modules__ = {
     changes: changes
    };
   }
+  var django_traceback = __nccwpck_require__(7101);
   const part = /^=+ (.+?) =+$/;
   const total = /^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/;
   const titled = /^_+ (.*[^_ ].*) _+$/;
@@ -20508,7 +18390,7 @@ var __webpack_modules__ = {
      name: name,
      is: is,
      message: message,
-     ...pytest_placeOf(lines)
+     ...placeOf(lines)
     };
    });
    const bare = left.map(({node: node, is: is, message: message}) => {
@@ -20549,7 +18431,7 @@ var __webpack_modules__ = {
      sections.push(open);
     } else if (/^-+ Captured .* -+$/.test(line)) open = void 0; else open?.lines.push(line);
    }
-   return sections.filter(each => pytest_placeOf(each.lines).file !== void 0);
+   return sections.filter(each => placeOf(each.lines).file !== void 0);
   }
   function summaryOf(lines) {
    const start = lines.findIndex(line => part.exec(line)?.[1] === "short test summary info");
@@ -20566,22 +18448,22 @@ var __webpack_modules__ = {
   function messageOf(lines) {
    const said = lines.findLastIndex(line => /^E\s/.test(line));
    if (said < 0) {
-    const traceback = lastTraceback(lines);
-    return traceback && sentence(traceback);
+    const traceback = (0, django_traceback.T1)(lines);
+    return traceback && (0, django_traceback.em)(traceback);
    }
    let first = said;
    while (/^E\s/.test(lines[first - 1] ?? "")) first--;
    return lines[first]?.slice(1).trim();
   }
-  function pytest_placeOf(lines) {
-   const own = lines.findLast(line => isOwn(place.exec(line)?.[1] ?? "<none>"));
+  function placeOf(lines) {
+   const own = lines.findLast(line => (0, django_traceback.NP)(place.exec(line)?.[1] ?? "<none>"));
    const [, file, line] = place.exec(own ?? "") ?? [];
    if (file !== void 0) return {
     file: file,
     line: Number(line)
    };
-   const traceback = lastTraceback(lines);
-   const frame = traceback && ownFrame(traceback);
+   const traceback = (0, django_traceback.T1)(lines);
+   const frame = traceback && (0, django_traceback.QR)(traceback);
    return frame ? {
     file: frame.file,
     line: frame.line
@@ -20592,7 +18474,7 @@ var __webpack_modules__ = {
   const ran = /^Ran (\d+) tests? in [\d.]+s$/;
   const ended = /^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/;
   function readTests(lines) {
-   const clean = lines.map(traceback_plain);
+   const clean = lines.map(django_traceback.pj);
    return readUnittest(clean) ?? readPytest(clean);
   }
   function testAnnotations(report, toRepo, most = 10) {
@@ -20628,19 +18510,19 @@ var __webpack_modules__ = {
   function testoutput_failingOf(lines) {
    const [, kind, title = ""] = head.exec(lines[0] ?? "") ?? [];
    const printed = lines.findIndex(line => line === "Stdout:" || line === "Stderr:");
-   const traceback = lastTraceback(printed < 0 ? lines : lines.slice(0, printed));
-   const own = traceback && ownFrame(traceback);
+   const traceback = (0, django_traceback.T1)(printed < 0 ? lines : lines.slice(0, printed));
+   const own = traceback && (0, django_traceback.QR)(traceback);
    return {
-    name: testoutput_nameOf(title),
+    name: nameOf(title),
     is: kind === "ERROR" ? "error" : "failure",
-    message: traceback ? sentence(traceback) : kind === "UNEXPECTED SUCCESS" ? "it passed" : title,
+    message: traceback ? (0, django_traceback.em)(traceback) : kind === "UNEXPECTED SUCCESS" ? "it passed" : title,
     ...own ? {
      file: own.file,
      line: own.line
     } : {}
    };
   }
-  function testoutput_nameOf(title) {
+  function nameOf(title) {
    const [, method = "", path = "", subtest = ""] = /^(\S+) \(([^()\s]+)\)(.*)$/.exec(title) ?? [];
    if (method === "") return title;
    if (path.includes("unittest.loader._FailedTest")) return method;
@@ -20692,7 +18574,7 @@ var __webpack_modules__ = {
    });
    if (made.code !== 0) {
     const trouble = engineTrouble("tests", made);
-    fail(trouble ?? {
+    (0, cause.f)(trouble ?? {
      code: "tests-failed",
      sentence: `tests: no network could be made for ${names.join(" and ")}: ${reasonOf(made)}`
     });
@@ -20729,7 +18611,7 @@ var __webpack_modules__ = {
    const started = await docker(world, [ "run", "--detach", "--name", container, "--label", labelOf(box), "--network", box.name, "--network-alias", name, "--tmpfs", service.data, ...Object.entries(service.env).flatMap(([key, value]) => [ "--env", `${key}=${value}` ]), service.image, ...service.command ], {
     signal: signal
    });
-   if (started.code !== 0) fail({
+   if (started.code !== 0) (0, cause.f)({
     code: "registry",
     sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
     log: started.stderr.split("\n").slice(-20)
@@ -20750,7 +18632,7 @@ var __webpack_modules__ = {
      });
      const log = [ logs.stdout, logs.stderr ].join("\n").split("\n").filter(line => line !== "");
      const how = over ? `did not answer within ${duration(services_answerTime)}` : "ended before its first answer";
-     fail({
+     (0, cause.f)({
       code: "tests-failed",
       sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
       log: log
@@ -20801,7 +18683,7 @@ var __webpack_modules__ = {
    return Array.isArray(words) && words.length > 0 ? words.join(" ") : void 0;
   }
   const readLines = 2e4;
-  const test_shownLines = 40;
+  const shownLines = 40;
   async function test(release, journal, built) {
    const {world: world, settings: settings, signal: signal} = release;
    const startedAt = world.clock.now();
@@ -20820,10 +18702,10 @@ var __webpack_modules__ = {
     journal.quote(line);
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
-   const code = await within(world.clock, timeout, signal, run).catch(error => error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof TimeOver) return fail(notInTime(timeout, lines));
+   const code = await (0, deadline.u)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.M && !signal.aborted ? error : Promise.reject(error));
+   if (code instanceof deadline.M) return (0, cause.f)(notInTime(timeout, lines));
    const report = readTests(lines);
-   if (code !== 0) return fail(testCause(release, command, code, lines, report));
+   if (code !== 0) return (0, cause.f)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
    journal.say(passed(report, ms));
    return {
@@ -20841,18 +18723,18 @@ var __webpack_modules__ = {
   }
   function notInTime(timeout, lines) {
    const last = lines.findLast(line => plain(line).trim() !== "");
-   const after = last === void 0 ? "nothing was written" : `the last line was "${test_oneLine(last)}"`;
+   const after = last === void 0 ? "nothing was written" : `the last line was "${oneLine(last)}"`;
    return {
     code: "tests-failed",
     sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
     hint: 'Give them longer by "test-timeout", or look for a test that hangs',
-    log: lines.slice(-test_shownLines)
+    log: lines.slice(-shownLines)
    };
   }
   function testCause(release, command, code, lines, report) {
    const {settings: settings} = release;
-   const inRepo = toRepo(release);
-   const log = lines.slice(-test_shownLines);
+   const inRepo = (0, stages_release.Y)(release);
+   const log = lines.slice(-shownLines);
    const cause = (sentence, more = {}) => ({
     code: "tests-failed",
     sentence: `tests: ${sentence}`,
@@ -20865,7 +18747,7 @@ var __webpack_modules__ = {
     const file = first.file === void 0 ? void 0 : inRepo(first.file) ?? first.file;
     const place = file === void 0 ? "" : ` (${file}:${first.line ?? 1})`;
     const which = count === 1 ? "" : ", first";
-    return cause(`${count} of ${report.run} failed${which}: ${first.name}${place}: ${test_oneLine(first.message)}`, {
+    return cause(`${count} of ${report.run} failed${which}: ${first.name}${place}: ${oneLine(first.message)}`, {
      annotations: testAnnotations(report, inRepo),
      ...hintFor(lines, settings["test-services"])
     });
@@ -20883,11 +18765,11 @@ var __webpack_modules__ = {
    });
    if (code === 125) return cause(`their container could not be started: ${tellingLine(lines)}`);
    if (report?.run === 0) return cause(`"${shortened(command, 100)}" found no tests (exit code ${code})`);
-   const error = lastError(lines);
+   const error = (0, django_traceback.VS)(lines);
    if (error !== void 0) {
-    const frame = ownFrame(error);
+    const frame = (0, django_traceback.QR)(error);
     const file = frame === void 0 ? void 0 : inRepo(frame.file);
-    const message = tell(error, inRepo);
+    const message = (0, django_traceback.qz)(error, inRepo);
     const annotations = frame === void 0 || file === void 0 ? [] : [ {
      file: file,
      line: frame.line,
@@ -20899,11 +18781,11 @@ var __webpack_modules__ = {
      ...hintFor(lines, settings["test-services"])
     });
    }
-   const said = tellingLine(lines.slice(-test_shownLines));
+   const said = tellingLine(lines.slice(-shownLines));
    const killed = code === 137 ? {
     hint: "Exit code 137 is a kill: most often for want of memory"
    } : {};
-   return cause(`"${shortened(command, 100)}" ended with exit code ${code}${said === "" ? "" : `: ${test_oneLine(said)}`}`, killed);
+   return cause(`"${shortened(command, 100)}" ended with exit code ${code}${said === "" ? "" : `: ${oneLine(said)}`}`, killed);
   }
   function hintFor(lines, services) {
    const unreached = lines.some(line => /connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line));
@@ -20913,175 +18795,259 @@ var __webpack_modules__ = {
     hint: `A throw-away server is there with test-services: ${wanted.join(" ")}`
    } : {};
   }
-  function test_oneLine(text) {
+  function oneLine(text) {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
-  const undoBudget = 10 * 6e4;
-  async function undo(release, journal, cluster, site, snapshot) {
-   const {world: world, signal: signal} = release;
-   const startedAt = world.clock.now();
-   const restored = await restore(cluster, world.clock, snapshot, journal, signal);
-   const gone = restored.filter(({did: did}) => did === "ask");
-   if (gone.length > 0) fail({
-    code: "restore-failed",
-    sentence: `${gone.map(({prior: prior}) => titleOf(prior.object)).join(", ")} was deleted in the middle of the release`,
-    hint: "apply the manifests of the version before by hand"
-   });
-   const workloads = restored.flatMap(({prior: prior}) => prior.was !== "absent" && isWorkload(prior.object) ? [ {
-    path: prior.path,
-    before: prior.object
-   } ] : []);
-   const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => aimBack(workloadId(before), before, await cluster.get(path), site.live.picture())));
-   const followed = await follow({
-    cluster: cluster,
-    clock: world.clock,
-    live: site.live,
-    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
-    patience: {
-     timeout: undoBudget,
-     bake: 0,
-     grace: {}
-    },
-    startedAt: startedAt,
-    toRepo: toRepo(release),
-    journal: journal,
-    signal: signal
-   });
-   if (followed.is === "failed") fail({
-    ...followed.cause,
-    code: "restore-failed",
-    sentence: `the old version does not come up again: ${followed.cause.sentence}`
-   });
-   if (followed.is === "superseded") {
-    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
-    fail({
-     code: "restore-failed",
-     sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
-     hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
-    });
-   }
-   return restored;
-  }
-  function wasComplete(before) {
-   if (!before || before.kind === "CronJob") return true;
-   const {replicas: replicas = 1} = before.spec;
-   const status = before.status ?? {};
-   return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;
-  }
-  function ending_causeOf(error, signal) {
-   if (signal.aborted) return {
-    code: "cancelled",
-    sentence: "the run was cancelled"
-   };
-   if (error instanceof Failure) return error.cause;
-   if (error instanceof TimeOver) return {
-    code: "timeout",
-    sentence: "the cluster did not answer, or did not come to an end, in time",
-    hint: "see whether the API server answers: kubectl version"
-   };
-   const text = error instanceof Error ? error.message : String(error);
-   return {
-    code: "internal",
-    sentence: text,
-    ...error instanceof Error && error.stack !== void 0 && {
-     log: error.stack.split("\n")
+  var undo = __nccwpck_require__(6565);
+  var ending = __nccwpck_require__(2523);
+  var pipeline_resources = __nccwpck_require__(5524);
+  async function together(signal, works) {
+   const stop = new AbortController;
+   const shared = AbortSignal.any([ signal, stop.signal ]);
+   let first;
+   const ended = await Promise.allSettled(works.map(async work => {
+    try {
+     return await work(shared);
+    } catch (error) {
+     first ??= {
+      error: error
+     };
+     stop.abort(new Stopped);
+     throw error;
     }
-   };
+   }));
+   if (first) throw first.error;
+   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
   }
-  function commandsBack(cluster, {targets: targets}) {
-   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   kubernetes_workload.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
-   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
-  }
-  function resultBefore(cause) {
-   if (cause.code === "usage") return "usage";
-   return cause.code === "cancelled" ? "cancelled" : "failed";
-  }
-  function report(settings, reporter, result, soFar) {
-   const {source: source, image: image, site: site, cause: cause} = soFar;
-   const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, kubernetes_image.zZ)(previous).tag;
-   return {
-    result: result,
-    app: settings.app ?? (0, kubernetes_image.EU)(settings.image),
-    namespace: settings.namespace,
-    image: settings.image,
-    tag: source?.tag ?? settings.tag ?? "",
-    ...image && {
-     digest: image.digest
-    },
-    ...previousTag !== void 0 && {
-     previousTag: previousTag
-    },
-    ...cause && {
-     cause: cause
-    },
-    ...soFar.judgedAt !== void 0 && {
-     judgedAt: soFar.judgedAt
-    },
-    stages: reporter.stages,
-    workloads: workloadsOf(result, soFar),
-    migrations: soFar.migrations,
-    warnings: soFar.warnings,
-    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
-     const word = {
-      put: "put back",
-      delete: "removed",
-      keep: "kept",
-      ask: "",
-      nothing: ""
-     }[did];
-     return word === "" ? [] : [ {
-      object: titleOf(prior.object),
-      did: word
-     } ];
-    }),
-    startedAt: reporter.startedAt,
-    seconds: reporter.seconds()
-   };
-  }
-  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
-   if (!site || !image) return [];
-   return site.targets.map(({id: id, live: live, running: running}) => {
-    const [from] = running;
-    const took = seconds[(0, kubernetes_workload.T)(id)];
-    return {
-     ...id,
-     ...from !== void 0 && {
-      from: from
-     },
-     to: pinned(image),
-     now: nowRuns(result, live !== void 0, snapshot !== void 0),
-     ...took !== void 0 && {
-      seconds: took
-     }
-    };
-   });
-  }
-  function nowRuns(result, wasThere, begun) {
-   switch (result) {
-   case "deployed":
-   case "unchanged":
-    return "new";
-
-   case "stuck":
-   case "superseded":
-    return "unknown";
-
-   default:
-    if (wasThere) return "old";
-    return begun && result !== "failed" ? "removed" : "absent";
+  class Stopped extends Error {
+   name="AbortError";
+   constructor() {
+    super("stopped: another stage failed");
    }
   }
+  async function run(command, world, settings, reporter, signal, holder) {
+   const soFar = {
+    migrations: [],
+    warnings: [],
+    seconds: {}
+   };
+   const resources = new pipeline_resources.E;
+   const run = {
+    command: command,
+    world: world,
+    settings: settings,
+    reporter: reporter,
+    signal: signal,
+    holder: holder,
+    soFar: soFar,
+    resources: resources
+   };
+   let result;
+   try {
+    result = await transaction(run);
+   } catch (error) {
+    soFar.cause = (0, ending.rl)(error, signal);
+    result = (0, ending.ni)(soFar.cause);
+   } finally {
+    await resources.close();
+   }
+   return (0, ending.z8)(command, settings, reporter, result, soFar);
+  }
+  async function transaction(run) {
+   const {command: command, world: world, settings: settings, reporter: reporter, signal: signal, soFar: soFar, resources: resources} = run;
+   const source = await findSource(world, settings, settings.context);
+   soFar.source = source;
+   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
+   const releaseWith = own => ({
+    world: world,
+    settings: settings,
+    source: source,
+    app: app,
+    signal: own
+   });
+   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", async journal => {
+    const opened = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings));
+    resources.add(() => opened.close());
+    return [ opened, await preflight(releaseWith(own), journal, opened) ];
+   }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
+    const here = releaseWith(own);
+    await resources.login(world, settings);
+    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
+    if (there) return {
+     is: "pushed",
+     image: there
+    };
+    return {
+     is: "built",
+     built: await build(here, journal)
+    };
+   }) ]);
+   soFar.site = site;
+   const release = releaseWith(signal);
+   if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
+    soFar.image = found.image;
+    return "unchanged";
+   }
+   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
+   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
+   soFar.image = image;
+   const {lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
+   const prepared = await reporter.stage("snapshot", async journal => {
+    const taken = await snapshot_snapshot(journal, cluster, site);
+    await (0, rollout_record.C6)(cluster, app, {
+     run: run.holder.id,
+     title: `${source.tag} by ${run.holder.who}`,
+     startedAt: world.clock.now(),
+     snapshot: taken.snapshot
+    });
+    return taken;
+   });
+   soFar.site = prepared.site;
+   soFar.snapshot = prepared.snapshot;
+   try {
+    const guarded = {
+     ...release,
+     signal: AbortSignal.any([ signal, lost ])
+    };
+    await write(guarded, reporter, cluster, prepared, image, soFar);
+   } catch (error) {
+    soFar.judgedAt ??= world.clock.now();
+    if (lost.aborted) return lockLost(soFar);
+    soFar.cause = (0, ending.rl)(error, signal);
+    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
+   }
+   if (!await release_closed(release, cluster, soFar)) return "stuck";
+   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
+   return "deployed";
+  }
+  async function isThere({settings: settings, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image)) return false;
+   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site), planOurs(cluster, site, settings.image, image) ]);
+   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
+  }
+  async function lockAndSettle({holder: holder, resources: resources}, release, journal, cluster, {live: live}) {
+   const lease = await (0, lock.s)(release, journal, cluster, holder);
+   resources.add(() => lease.release());
+   const record = await (0, rollout_record.aE)(cluster, release.app);
+   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   return lease;
+  }
+  async function release_closed({world: world, app: app, settings: settings}, cluster, soFar) {
+   try {
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return true;
+   } catch (error) {
+    soFar.cause = {
+     code: "write-failed",
+     sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+     hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
+    };
+    return false;
+   }
+  }
+  function lockLost(soFar) {
+   soFar.cause = {
+    code: "lock-lost",
+    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
+    hint: "the next release puts things back before it begins; or now: django-rollout settle"
+   };
+   return "stuck";
+  }
+  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
+   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
+   if (site.web) {
+    const migration = (0, migrate.B)(release, cluster, site, site.web, image);
+    try {
+     const plan = await reporter.stage("plan", journal => migration.plan(journal));
+     if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
+    } finally {
+     soFar.migrations = migration.applied();
+     await migration.close().catch(error => {
+      soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
+     });
+    }
+   }
+   const {world: world, settings: settings, signal: signal} = release;
+   const longest = 2 * settings.timeout + settings.bake;
+   const followed = await reporter.stage("rollout", async journal => {
+    const ended = await (0, deadline.u)(world.clock, longest, signal, late => rollout({
+     ...release,
+     signal: late
+    }, journal, cluster, site, image));
+    if (ended.is === "failed") {
+     soFar.judgedAt = ended.at;
+     throw new cause.H(ended.cause);
+    }
+    if (ended.is === "superseded") throw new cause.H(supersededBy(ended.by));
+    return ended;
+   });
+   soFar.seconds = followed.seconds;
+  }
+  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
+   const tags = settings["extra-tags"];
+   try {
+    await addTags(world, image, tags, signal);
+    journal.say(`${tags.join(", ")} now name this version`);
+   } catch (error) {
+    soFar.warnings.push((0, ending.rl)(error, signal).sentence);
+   }
+  }
+  async function unwind(release, reporter, cluster, site, priors, soFar) {
+   const {world: world, app: app} = release;
+   if (soFar.cause?.code === "superseded") {
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return "superseded";
+   }
+   const cancelled = soFar.cause?.code === "cancelled";
+   const never = (new AbortController).signal;
+   try {
+    if (!await (0, restore.$)(cluster, priors)) {
+     await (0, rollout_record.yv)(cluster, world.clock, app);
+     return cancelled ? "cancelled" : "failed";
+    }
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, never, late => (0, 
+    undo.t)({
+     ...release,
+     signal: late
+    }, journal, cluster, site.live, priors)));
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return cancelled ? "cancelled" : "undone";
+   } catch (error) {
+    const trouble = (0, ending.rl)(error, never);
+    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
+    soFar.cause = {
+     ...trouble,
+     code: "restore-failed",
+     sentence: trouble.sentence + why,
+     hint: (0, ending.eW)(cluster, site)
+    };
+    return "stuck";
+   }
+  }
+  function supersededBy(by) {
+   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
+   return {
+    code: "superseded",
+    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
+    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+   };
+  }
+ },
+ 5524: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   E: () => Resources
+  });
+  var cause = __nccwpck_require__(4193);
+  var trouble = __nccwpck_require__(7823);
   async function login(world, repository, username, password) {
-   const host = hostOf(repository);
+   const host = (0, trouble.w4)(repository);
    const at = host === "docker.io" ? [] : [ host ];
    const done = await world.processes.run("docker", [ "login", "--username", username, "--password-stdin", ...at ], {
     input: password
    });
    if (done.code !== 0) {
     const [said = "no reason given"] = done.stderr.split("\n").filter(line => line.trim() !== "" && !line.startsWith("WARNING"));
-    fail({
+    (0, cause.f)({
      code: "registry",
      sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
      hint: 'check "registry-username" and "registry-password"'
@@ -21124,168 +19090,62 @@ var __webpack_modules__ = {
     this.add(await login(world, settings.image, username, password));
    }
   }
-  async function together(signal, works) {
-   const stop = new AbortController;
-   const shared = AbortSignal.any([ signal, stop.signal ]);
-   let first;
-   const ended = await Promise.allSettled(works.map(async work => {
-    try {
-     return await work(shared);
-    } catch (error) {
-     first ??= {
-      error: error
-     };
-     stop.abort(new Stopped);
-     throw error;
-    }
-   }));
-   if (first) throw first.error;
-   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
-  }
-  class Stopped extends Error {
-   name="AbortError";
-   constructor() {
-    super("stopped: another stage failed");
-   }
-  }
-  async function run(command, world, settings, reporter, signal) {
+ },
+ 8543: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   N: () => settleLeft
+  });
+  var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
+  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
+  var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
+  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2763);
+  var _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6496);
+  var _ending_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2523);
+  var _resources_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5524);
+  async function settleLeft(world, settings, reporter, signal, holder, wanted) {
    const soFar = {
     migrations: [],
     warnings: [],
     seconds: {}
    };
-   const resources = new Resources;
+   const resources = new _resources_js__WEBPACK_IMPORTED_MODULE_6__.E;
+   const app = settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image);
+   const release = {
+    world: world,
+    settings: settings,
+    source: {
+     tag: ""
+    },
+    app: app,
+    signal: signal
+   };
+   const putBack = () => reporter.stage("settle", async journal => {
+    const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings));
+    resources.add(() => cluster.close());
+    const isWanted = async () => {
+     const record = await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__.aE)(cluster, app);
+     return record && (wanted === "any" || record.run === holder.id) ? record : void 0;
+    };
+    if (!await isWanted()) return "unchanged";
+    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster, holder);
+    resources.add(() => lease.release());
+    const record = await isWanted();
+    if (!record) return "unchanged";
+    const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, cluster, live, record);
+    return "undone";
+   });
    let result;
    try {
-    result = await transaction(command, world, settings, reporter, signal, soFar, resources);
+    result = await putBack();
    } catch (error) {
-    soFar.cause = ending_causeOf(error, signal);
-    result = resultBefore(soFar.cause);
+    soFar.cause = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.rl)(error, signal);
+    result = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.ni)(soFar.cause);
    } finally {
     await resources.close();
    }
-   return report(settings, reporter, result, soFar);
-  }
-  async function transaction(command, world, settings, reporter, signal, soFar, resources) {
-   const source = await findSource(world, settings, settings.context);
-   soFar.source = source;
-   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
-   const releaseWith = own => ({
-    world: world,
-    settings: settings,
-    source: source,
-    app: app,
-    signal: own
-   });
-   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", async journal => {
-    const opened = await openCluster(world, await resources.access(world, settings));
-    resources.add(() => opened.close());
-    return [ opened, await preflight(releaseWith(own), journal, opened) ];
-   }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
-    const here = releaseWith(own);
-    await resources.login(world, settings);
-    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
-    if (there) return {
-     is: "pushed",
-     image: there
-    };
-    return {
-     is: "built",
-     built: await build(here, journal)
-    };
-   }) ]);
-   soFar.site = site;
-   if (found.is === "pushed" && runsAlready(site.targets, found.image)) {
-    soFar.image = found.image;
-    const changes = await Promise.all([ planManifests(cluster, site), planOurs(cluster, site, settings.image, found.image) ]);
-    if (changes.flat().every(({is: is}) => is === "none")) return "unchanged";
-   }
-   const release = releaseWith(signal);
-   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
-   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
-   soFar.image = image;
-   const prepared = await reporter.stage("snapshot", journal => snapshot(journal, cluster, site));
-   soFar.site = prepared.site;
-   soFar.snapshot = prepared.snapshot;
-   try {
-    await write(release, reporter, cluster, prepared, image, soFar);
-   } catch (error) {
-    soFar.judgedAt ??= world.clock.now();
-    soFar.cause = ending_causeOf(error, signal);
-    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
-   }
-   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
-   return "deployed";
-  }
-  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
-   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-   if (site.web) {
-    const migration = startMigration(release, cluster, site, site.web, image);
-    try {
-     const plan = await reporter.stage("plan", journal => migration.plan(journal));
-     if (hasWork(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
-    } finally {
-     soFar.migrations = migration.applied();
-     await migration.close().catch(error => {
-      soFar.warnings.push(ending_causeOf(error, release.signal).sentence);
-     });
-    }
-   }
-   const {world: world, settings: settings, signal: signal} = release;
-   const longest = 2 * settings.timeout + settings.bake;
-   const followed = await reporter.stage("rollout", async journal => {
-    const ended = await within(world.clock, longest, signal, late => rollout({
-     ...release,
-     signal: late
-    }, journal, cluster, site, image));
-    if (ended.is === "failed") {
-     soFar.judgedAt = ended.at;
-     throw new Failure(ended.cause);
-    }
-    if (ended.is === "superseded") throw new Failure(supersededBy(ended.by));
-    return ended;
-   });
-   soFar.seconds = followed.seconds;
-  }
-  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
-   const tags = settings["extra-tags"];
-   try {
-    await addTags(world, image, tags, signal);
-    journal.say(`${tags.join(", ")} now name this version`);
-   } catch (error) {
-    soFar.warnings.push(ending_causeOf(error, signal).sentence);
-   }
-  }
-  async function unwind(release, reporter, cluster, site, priors, soFar) {
-   if (soFar.cause?.code === "superseded") return "superseded";
-   const cancelled = soFar.cause?.code === "cancelled";
-   const never = (new AbortController).signal;
-   try {
-    if (!await changedSince(cluster, priors)) return cancelled ? "cancelled" : "failed";
-    soFar.restored = await reporter.stage("undo", journal => within(release.world.clock, undoBudget, never, late => undo({
-     ...release,
-     signal: late
-    }, journal, cluster, site, priors)));
-    return cancelled ? "cancelled" : "undone";
-   } catch (error) {
-    const trouble = ending_causeOf(error, never);
-    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
-    soFar.cause = {
-     ...trouble,
-     code: "restore-failed",
-     sentence: trouble.sentence + why,
-     hint: commandsBack(cluster, site)
-    };
-    return "stuck";
-   }
-  }
-  function supersededBy(by) {
-   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
-   return {
-    code: "superseded",
-    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
-    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
-   };
+   return (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.z8)("settle", settings, reporter, result, soFar);
   }
  },
  6661: (module, __webpack_exports__, __nccwpck_require__) => {
@@ -21293,14 +19153,56 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7827);
+    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
+    var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
+    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2763);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
-    if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_1__.a)(process.env).remove(folder);
+    const run = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run");
+    if (run !== "" && _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended") === "") {
+     const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle", process.env);
+     (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
+     const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)("settle", given);
+     if (reading.is === "read") {
+      const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)({
+       ...process.env,
+       RUNNER_TEMP: folder
+      });
+      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+      const never = (new AbortController).signal;
+      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run);
+      const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)(world, reading.settings, reporter, never, holder, "own");
+      await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
+      process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
+     }
+    }
+    if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_6__.a)(process.env).remove(folder);
     __webpack_async_result__();
    } catch (e) {
     __webpack_async_result__(e);
    }
   }, 1);
+ },
+ 4193: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   H: () => Failure,
+   f: () => fail
+  });
+  class Failure extends Error {
+   cause;
+   name="Failure";
+   constructor(cause, options) {
+    super(cause.sentence, options);
+    this.cause = cause;
+   }
+  }
+  function fail(cause) {
+   throw new Failure(cause);
+  }
  },
  4949: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -21565,6 +19467,7 @@ var __webpack_modules__ = {
    const before = report.previousTag === void 0 ? "the version before" : `version ${(0, 
    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(`x:${report.previousTag}`)}`;
    const back = workloads.some(({now: now}) => now === "old") ? `${plural(workloads.filter(({now: now}) => now === "old").length, "workload")} run ${before} again, verified` : "what the release had created is removed again, verified";
+   if (report.command === "settle") return settled(report);
    const words = {
     deployed: () => `${app} ${version} is deployed: ${all} in namespace ${namespace}`,
     unchanged: () => `${app} ${version} runs already: nothing to do for ${all}`,
@@ -21578,9 +19481,2902 @@ var __webpack_modules__ = {
    };
    return words[report.result]();
   }
+  function settled({app: app, namespace: namespace, result: result}) {
+   switch (result) {
+   case "unchanged":
+    return `${app}: no release was left unfinished in namespace ${namespace}`;
+
+   case "undone":
+    return `${app}: the unfinished release was put back, verified`;
+
+   case "locked":
+    return `${app}: a release is under way: nothing was done`;
+
+   case "usage":
+    return "nothing was done";
+
+   default:
+    return `${app}: the unfinished release could not be put back: a person is needed`;
+   }
+  }
   function keptMigrations(report) {
    if (report.migrations.length === 0 || report.result === "deployed") return;
    return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
+  }
+ },
+ 1615: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Bx: () => aimOf,
+   nJ: () => aimBack
+  });
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  function aimOf(workload, images, now, before, picture) {
+   const stale = before === void 0 ? void 0 : staleProgressing(before);
+   const readyBefore = before === void 0 ? void 0 : slowestReady(podsOfWorkload(picture, before));
+   return {
+    workload: workload,
+    images: images,
+    generation: now.metadata?.generation ?? 0,
+    first: before === void 0,
+    ...stale !== void 0 && {
+     staleProgressing: stale
+    },
+    ...readyBefore !== void 0 && {
+     readyBefore: readyBefore
+    }
+   };
+  }
+  function aimBack(workload, prior, now, picture) {
+   const images = Object.fromEntries((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(prior), () => true).map(({name: name, image: image}) => [ name, image ]));
+   return aimOf(workload, images, now, now, picture);
+  }
+  function staleProgressing(object) {
+   const status = object.status;
+   return status?.conditions?.find(one => one.type === "Progressing" && one.status === "False")?.lastTransitionTime;
+  }
+  function podsOfWorkload(picture, object) {
+   const uid = object.metadata?.uid;
+   const owners = [ ...picture.replicasets.values() ].filter(({metadata: metadata}) => metadata?.ownerReferences?.some(owner => owner.uid === uid)).map(({metadata: metadata}) => metadata?.uid);
+   return [ uid, ...owners ].flatMap(owner => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, owner));
+  }
+  function slowestReady(pods) {
+   const times = pods.flatMap(pod => {
+    const ready = pod.status?.conditions?.find(({type: type, status: status}) => type === "Ready" && status === "True");
+    const starts = (pod.status?.containerStatuses ?? []).flatMap(({state: state, restartCount: restartCount}) => state?.running?.startedAt !== void 0 && restartCount === 0 ? [ Date.parse(state.running.startedAt) ] : []);
+    if (!ready?.lastTransitionTime || starts.length === 0) return [];
+    return [ Date.parse(ready.lastTransitionTime) - Math.max(...starts) ];
+   });
+   return times.length === 0 ? void 0 : Math.max(0, ...times);
+  }
+ },
+ 4161: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   h: () => diagnose
+  });
+  var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7101);
+  var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7080);
+  function diagnose(lines, toRepo = () => {}) {
+   const error = (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VS)(lines);
+   if (!error) {
+    const summary = lastWords(lines);
+    return {
+     lines: lines.slice(-shownLines),
+     patience: patienceOfWords(lines),
+     ...summary !== void 0 && {
+      summary: summary
+     }
+    };
+   }
+   const at = placeOf(error, toRepo);
+   return {
+    lines: telling(lines, error),
+    patience: patienceOf(error),
+    summary: (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.qz)(error, toRepo),
+    ...at && {
+     at: at
+    }
+   };
+  }
+  const shownLines = 30;
+  function telling(lines, {exception: exception, message: message}) {
+   const name = exception.split(".").at(-1) ?? exception;
+   const start = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.T)(message).slice(0, 40);
+   const last = lines.findLastIndex(line => {
+    const words = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.T)((0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.pj)(line));
+    return words.includes(name) && words.includes(start);
+   });
+   return last < 0 ? lines.slice(-shownLines) : lines.slice(0, last + 1).slice(-shownLines);
+  }
+  const HOPELESS = new Set([ "SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "ImproperlyConfigured", "AppRegistryNotReady", "SystemCheckError", "UndefinedValueError" ]);
+  const WAITS = new Set([ "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "ConnectionTimeout", "TimeoutError", "BusyLoadingError", "gaierror", "ServerSelectionTimeoutError", "NoBrokersAvailable" ]);
+  const NO_ANSWER = /connection refused|could not connect|can't connect|cannot connect|connection (timed out|reset)|timeout expired|could not translate host name|could not resolve|failed to resolve|name or service not known|name resolution|nodename nor servname|no address associated|no route to host|network is unreachable|server closed the connection|starting up|not yet accepting connections|\bECONNREFUSED\b|\bENOTFOUND\b|no such host/i;
+  const ANSWERED_NO = /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i;
+  const HOPELESS_WORDS = /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /;
+  function patienceOf(error) {
+   const name = error.exception.split(".").at(-1) ?? error.exception;
+   if (HOPELESS.has(name)) return "hopeless";
+   if (HOPELESS_WORDS.test(error.message)) return "hopeless";
+   if (ANSWERED_NO.test(error.message)) return "unknown";
+   if (WAITS.has(name) || NO_ANSWER.test(error.message)) return "waits";
+   if ((name === "AttributeError" || name === "TypeError") && isAtImport(error)) return "hopeless";
+   if (name === "KeyError" && isOfEnvironment(error)) return "hopeless";
+   return "unknown";
+  }
+  function isAtImport(error) {
+   return error.frames.some(({file: file}) => file.startsWith("<frozen importlib")) || (0, 
+   _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.QR)(error)?.function === "<module>";
+  }
+  function isOfEnvironment({frames: frames}) {
+   const last = frames.at(-1);
+   return last?.function === "__getitem__" && /^<frozen os>$|(^|\/)os\.py$/.test(last.file);
+  }
+  function placeOf(error, toRepo) {
+   const own = (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.QR)(error);
+   const file = own && toRepo(own.file);
+   return own && file !== void 0 ? {
+    file: file,
+    line: own.line
+   } : void 0;
+  }
+  function patienceOfWords(lines) {
+   for (const line of lines.slice(-20).reverse()) {
+    if (HOPELESS_WORDS.test(line)) return "hopeless";
+    if (ANSWERED_NO.test(line)) return "unknown";
+    if (NO_ANSWER.test(line)) return "waits";
+   }
+   return "unknown";
+  }
+  function lastWords(lines) {
+   const said = lines.map(line => (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.T)((0, 
+   _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.pj)(line))).filter(line => /\p{L}{2}/u.test(line));
+   const named = said.slice(-10).findLast(line => /error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(line));
+   return named ?? said.at(-1);
+  }
+ },
+ 4961: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   e: () => follow
+  });
+  var diagnose = __nccwpck_require__(4161);
+  var workload = __nccwpck_require__(4339);
+  var rollout_live = __nccwpck_require__(371);
+  var rollout_ledger = __nccwpck_require__(3600);
+  var rollout_patience = __nccwpck_require__(5322);
+  function standOf(live, aim, pods) {
+   const ready = pods.filter(rollout_live.i_).length;
+   if (!(0, rollout_live.XJ)(live, aim)) return {
+    wanted: 0,
+    ready: ready,
+    complete: false,
+    on: "its controller to see the new version"
+   };
+   switch (live.kind) {
+   case "Deployment":
+    return deployment(live, ready);
+
+   case "StatefulSet":
+    return statefulSet(live, ready);
+
+   case "DaemonSet":
+    return daemonSet(live, ready);
+
+   case "CronJob":
+    return {
+     wanted: 0,
+     ready: 0,
+     complete: true,
+     on: ""
+    };
+   }
+  }
+  function deployment({object: object}, ready) {
+   const wanted = object.spec?.replicas ?? 1;
+   const {updatedReplicas: updatedReplicas = 0, replicas: replicas = 0, availableReplicas: availableReplicas = 0} = object.status ?? {};
+   if (object.spec?.paused) return {
+    wanted: wanted,
+    ready: ready,
+    complete: false,
+    on: "paused"
+   };
+   if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
+   const old = replicas - updatedReplicas;
+   if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function statefulSet({object: object}, ready) {
+   const strategy = object.spec?.updateStrategy;
+   const replicas = object.spec?.replicas ?? 1;
+   if (strategy?.type === "OnDelete") return {
+    wanted: 0,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0));
+   const {updatedReplicas: updatedReplicas = 0, currentRevision: currentRevision, updateRevision: updateRevision} = object.status ?? {};
+   const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
+   if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`);
+   if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`);
+   const availableReplicas = object.status?.availableReplicas ?? replicas;
+   return wanted === replicas && availableReplicas < wanted ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function daemonSet({object: object}, ready) {
+   if (object.spec?.updateStrategy?.type === "OnDelete") return {
+    wanted: 0,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+   const {desiredNumberScheduled: wanted = 0} = object.status ?? {};
+   const {updatedNumberScheduled: updatedNumberScheduled = 0, numberAvailable: numberAvailable = 0} = object.status ?? {};
+   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`);
+   return numberAvailable < wanted ? unfinished(wanted, ready, available(numberAvailable, ready, wanted)) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function unfinished(wanted, ready, on) {
+   return {
+    wanted: wanted,
+    ready: ready,
+    complete: false,
+    on: on
+   };
+  }
+  function available(count, ready, wanted) {
+   return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`;
+  }
+  function takenOver(live, aim) {
+   if (!live) return `its deletion`;
+   if ((live.object.metadata?.generation ?? 0) < aim.generation) return;
+   const images = (0, rollout_live.IC)((0, rollout_live.kW)(live)?.spec);
+   for (const [container, image] of Object.entries(aim.images)) {
+    if (images[container] === image) continue;
+    const theirs = images[container];
+    return theirs === void 0 ? `a template without our container ${container}` : `image ${theirs} in container ${container}${writerOf(live, container)}`;
+   }
+   return;
+  }
+  function writerOf(live, container) {
+   const owner = live.object.metadata?.managedFields?.find(({fieldsV1: fieldsV1}) => holdsImage(fieldsV1, `k:{"name":"${container}"}`));
+   return owner?.manager === void 0 ? "" : `, written by ${owner.manager}`;
+  }
+  function holdsImage(fields, key) {
+   if (fields === null || typeof fields !== "object") return false;
+   return Object.entries(fields).some(([name, inner]) => name === key ? inner !== null && typeof inner === "object" && "f:image" in inner : holdsImage(inner, key));
+  }
+  var rollout_signs = __nccwpck_require__(1223);
+  var stage = __nccwpck_require__(4367);
+  var weigh = __nccwpck_require__(6669);
+  var words = __nccwpck_require__(7080);
+  function judge(picture, aims, patience, ledger, now) {
+   const stale = now - picture.confirmedAt > stage.y;
+   const notes = new rollout_ledger.u3(ledger, now);
+   const sight = {
+    picture: picture,
+    patience: patience,
+    ledger: ledger,
+    notes: notes,
+    now: now,
+    stale: stale,
+    looks: [],
+    logsWanted: []
+   };
+   const seen = aims.map(aim => [ (0, workload.T)(aim.workload), lookAt(aim, sight) ]);
+   const ours = seen.flatMap(([, look]) => look.is === "superseded" ? [] : [ look ]);
+   const completes = ours.flatMap(look => look.is === "complete" ? [ look.since ?? -1 / 0 ] : []);
+   const completeAt = completes.length === ours.length ? Math.max(...completes) : void 0;
+   const bakedAt = completeAt === void 0 ? 1 / 0 : completeAt + patience.bake;
+   const baked = bakedAt <= now && (!stale || patience.bake === 0 || completeAt === -1 / 0);
+   if (bakedAt > now && bakedAt < 1 / 0) sight.looks.push(bakedAt);
+   const verdictOf = look => {
+    switch (look.is) {
+    case "superseded":
+     return {
+      is: "superseded",
+      by: look.by
+     };
+
+    case "failed":
+     return {
+      is: "failed",
+      cause: look.cause
+     };
+
+    case "waiting":
+     return {
+      is: "waiting",
+      on: look.on
+     };
+
+    case "complete":
+     {
+      if (baked) return {
+       is: "done"
+      };
+      if (completeAt === void 0) return {
+       is: "waiting",
+       on: "waits for the other workloads"
+      };
+      const on = `the bake (${(0, words.n)(now - completeAt)} of ${(0, words.n)(patience.bake)})`;
+      return {
+       is: "waiting",
+       on: on
+      };
+     }
+    }
+   };
+   const next = sight.looks.filter(time => time > now);
+   return {
+    verdicts: Object.fromEntries(seen.map(([id, look]) => [ id, verdictOf(look) ])),
+    progress: Object.fromEntries(seen.flatMap(([id, look]) => look.is === "superseded" ? [] : [ [ id, progressOf(look.stand) ] ])),
+    ...completeAt !== void 0 && {
+     completeAt: Math.max(completeAt, ledger.startedAt)
+    },
+    ledger: notes.close(),
+    ...next.length > 0 && {
+     lookAgainAt: Math.min(...next)
+    },
+    logsWanted: sight.logsWanted
+   };
+  }
+  function lookAt(aim, sight) {
+   const {picture: picture, patience: patience, notes: notes, ledger: ledger, now: now, stale: stale} = sight;
+   const live = (0, rollout_live.QA)(picture, aim.workload);
+   const by = takenOver(live, aim);
+   if (live === void 0 || by !== void 0) return {
+    is: "superseded",
+    by: by ?? "its deletion"
+   };
+   const id = (0, workload.T)(aim.workload);
+   const {name: name} = aim.workload;
+   if (!(0, rollout_live.XJ)(live, aim)) notes.keepAll();
+   const pods = (0, rollout_live.Fo)(picture, aim);
+   const stand = standOf(live, aim, pods);
+   const deadline = deadlineOf(live, patience);
+   const ready = (0, rollout_patience.tZ)(aim, patience, deadline);
+   const signs = (0, rollout_signs.O)(picture, aim, ledger.startedAt);
+   const weighing = (0, weigh.vi)(pods, signs, {
+    patience: patience,
+    deadline: deadline,
+    ready: ready,
+    first: aim.first,
+    ledger: ledger,
+    notes: notes,
+    now: now
+   });
+   const {weighed: weighed, unsteady: unsteady} = weighing;
+   sight.looks.push(...weighing.looks);
+   sight.logsWanted.push(...weighing.logsWanted);
+   const lost = (0, weigh.iR)(weighed, now, stale);
+   if (lost) {
+    const cause = (0, weigh.rl)(name, id, lost);
+    const why = lost.sign.reason === "ProgressDeadline" ? troubleOf(weighed, lost) : void 0;
+    return {
+     is: "failed",
+     cause: why ? withTrouble(cause, why) : cause,
+     stand: stand
+    };
+   }
+   for (const {due: due} of weighed) if (due.is === "at") sight.looks.push(due.at);
+   if (stand.complete && unsteady.length === 0 && pods.every(rollout_live.i_)) return stand.wanted === 0 ? {
+    is: "complete",
+    stand: stand
+   } : {
+    is: "complete",
+    since: notes.complete(id),
+    stand: stand
+   };
+   const on = waitingOn(stand, pods, weighing, now);
+   const lateAt = notes.since(`incomplete/${id}`) + patience.timeout;
+   if (lateAt <= now && !stale) {
+    const sentence = `${name}: not done after ${(0, words.n)(patience.timeout)}: ${on}`;
+    const why = troubleOf(weighed);
+    const cause = {
+     code: "timeout",
+     sentence: sentence,
+     workload: id
+    };
+    return {
+     is: "failed",
+     cause: why ? placed(cause, why) : cause,
+     stand: stand
+    };
+   }
+   sight.looks.push(lateAt);
+   return {
+    is: "waiting",
+    on: on,
+    stand: stand
+   };
+  }
+  function deadlineOf(live, {timeout: timeout}) {
+   if (live.kind !== "Deployment") return timeout;
+   return Math.min((live.object.spec?.progressDeadlineSeconds ?? 600) * 1e3, timeout);
+  }
+  function progressOf({wanted: wanted, ready: ready}) {
+   return {
+    wanted: wanted,
+    ready: ready
+   };
+  }
+  function troubleOf(weighed, told) {
+   return weighed.find(one => one !== told && one.sign.pod !== void 0);
+  }
+  function withTrouble(cause, why) {
+   return placed({
+    ...cause,
+    sentence: `${cause.sentence}; ${why.sign.pod ?? ""}: ${why.sign.says}`
+   }, why);
+  }
+  function placed(cause, {sign: sign, diagnosis: diagnosis}) {
+   return {
+    ...cause,
+    ...sign.pod !== void 0 && {
+     pod: sign.pod
+    },
+    ...sign.container !== void 0 && {
+     container: sign.container
+    },
+    ...diagnosis && diagnosis.lines.length > 0 && {
+     log: diagnosis.lines
+    }
+   };
+  }
+  function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, now) {
+   const first = weighed[0];
+   const isBack = unsteady.find(pod => (0, rollout_live.i_)(pod) && pod.metadata?.name === first?.sign.pod);
+   const late = isBack ?? pods.find(pod => !(0, rollout_live.i_)(pod)) ?? unsteady[0];
+   let what = "";
+   if (first && !isBack) {
+    const {pod: pod} = first.sign;
+    const trouble = (0, weigh.jV)(first, now);
+    if (pod === void 0) return stand.on === "" ? trouble : `${stand.on}: ${trouble}`;
+    what = `${pod} (${trouble})`;
+   } else if (late) what = `${late.metadata?.name ?? ""} (${(0, stage.g)(late)})`;
+   return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
+  }
+  var looking = __nccwpck_require__(9092);
+  function follow(following) {
+   const {live: live, aims: aims, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
+   let ledger = (0, rollout_ledger.EZ)(startedAt);
+   const tell = teller(journal);
+   journal.waiting(() => {
+    const {verdicts: verdicts} = judge(live.picture(), aims, patience, ledger, following.clock.now());
+    return follow_waitingOn(verdicts);
+   });
+   return (0, looking.W)(following, now => {
+    const judgement = judge(live.picture(), aims, patience, ledger, now);
+    ledger = judgement.ledger;
+    tell(judgement);
+    const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
+    const ended = endOf(judgement, ledger, now);
+    return {
+     logsWanted: logsWanted,
+     ...lookAgainAt !== void 0 && {
+      lookAgainAt: lookAgainAt
+     },
+     ...ended && {
+      ended: ended
+     }
+    };
+   }, (wanted, lines) => {
+    ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
+   });
+  }
+  function teller(journal) {
+   const told = new Map;
+   return ({verdicts: verdicts}) => {
+    for (const [id, verdict] of Object.entries(verdicts)) {
+     const line = lineOf(verdict);
+     const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
+     if (told.get(id) === state) continue;
+     told.set(id, state);
+     journal.say(`${id}: ${line}`);
+    }
+   };
+  }
+  function endOf({verdicts: verdicts}, ledger, now) {
+   const all = Object.entries(verdicts);
+   const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
+   if (superseded.length > 0) return {
+    is: "superseded",
+    by: Object.fromEntries(superseded)
+   };
+   for (const [, verdict] of all) if (verdict.is === "failed") return {
+    is: "failed",
+    cause: verdict.cause,
+    at: now
+   };
+   if (!all.every(([, verdict]) => verdict.is === "done")) return;
+   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
+   return {
+    is: "done",
+    seconds: Object.fromEntries(seconds)
+   };
+  }
+  function follow_waitingOn(verdicts) {
+   return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
+  }
+  function lineOf(verdict) {
+   switch (verdict.is) {
+   case "waiting":
+    return verdict.on;
+
+   case "done":
+    return "done";
+
+   case "failed":
+    return `failed: ${verdict.cause.sentence}`;
+
+   case "superseded":
+    return `runs somebody else's image: ${verdict.by}`;
+   }
+  }
+ },
+ 3600: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   EZ: () => newLedger,
+   Up: () => logKey,
+   X1: () => withLog,
+   u3: () => Notes
+  });
+  function newLedger(startedAt) {
+   return {
+    startedAt: startedAt,
+    firstSeen: {},
+    exits: {},
+    logs: {},
+    completeSince: {}
+   };
+  }
+  function logKey(log) {
+   return `${log.podUid}/${log.container}/${log.exit}`;
+  }
+  function withLog(ledger, wanted, diagnosis) {
+   return {
+    ...ledger,
+    logs: {
+     ...ledger.logs,
+     [logKey(wanted)]: diagnosis
+    }
+   };
+  }
+  class Notes {
+   #before;
+   #now;
+   #firstSeen={};
+   #exits;
+   #completeSince={};
+   #unready=new Set;
+   #keepsAll=false;
+   constructor(before, now) {
+    this.#before = before;
+    this.#now = now;
+    this.#exits = {
+     ...before.exits
+    };
+   }
+   since(key) {
+    return this.#firstSeen[key] ??= this.#before.firstSeen[key] ?? this.#now;
+   }
+   keepPod(uid) {
+    this.#unready.add(uid);
+   }
+   keepAll() {
+    this.#keepsAll = true;
+   }
+   exits(uid, container, count, ready) {
+    const key = `${uid}/${container}`;
+    let known = this.#exits[key] ?? {
+     before: ready ? count : 0
+    };
+    if (ready && known.atReady === void 0) known = {
+     ...known,
+     atReady: count
+    };
+    this.#exits[key] = known;
+    return known;
+   }
+   known(uid, container) {
+    return this.#exits[`${uid}/${container}`] ?? {
+     before: 0
+    };
+   }
+   complete(id) {
+    return this.#completeSince[id] ??= this.#before.completeSince[id] ?? this.#now;
+   }
+   close() {
+    const firstSeen = {
+     ...this.#firstSeen
+    };
+    for (const [key, at] of Object.entries(this.#before.firstSeen)) {
+     const uid = key.slice(0, key.indexOf("/"));
+     if (this.#keepsAll || this.#unready.has(uid)) firstSeen[key] ??= at;
+    }
+    return {
+     ...this.#before,
+     firstSeen: firstSeen,
+     exits: this.#exits,
+     completeSince: this.#completeSince
+    };
+   }
+  }
+ },
+ 371: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   EB: () => podsOf,
+   Fo: () => ourPods,
+   IC: () => imagesOf,
+   Q6: () => isControlledBy,
+   QA: () => liveOf,
+   Rf: () => lastEvent,
+   XJ: () => isObserved,
+   XL: () => eventsOf,
+   cw: () => isTakenAway,
+   i_: () => isReady,
+   kW: () => templateOf,
+   kr: () => replicaSetOf,
+   nR: () => timeOf,
+   rI: () => conditionOf
+  });
+  function liveOf(picture, {kind: kind, name: name}) {
+   switch (kind) {
+   case "Deployment":
+    {
+     const object = picture.deployments.get(name);
+     return object && {
+      kind: kind,
+      object: object
+     };
+    }
+
+   case "StatefulSet":
+    {
+     const object = picture.statefulsets.get(name);
+     return object && {
+      kind: kind,
+      object: object
+     };
+    }
+
+   case "DaemonSet":
+    {
+     const object = picture.daemonsets.get(name);
+     return object && {
+      kind: kind,
+      object: object
+     };
+    }
+
+   case "CronJob":
+    {
+     const object = picture.cronjobs.get(name);
+     return object && {
+      kind: kind,
+      object: object
+     };
+    }
+   }
+  }
+  function templateOf(live) {
+   return live.kind === "CronJob" ? live.object.spec?.jobTemplate.spec?.template : live.object.spec?.template;
+  }
+  function isObserved(live, aim) {
+   const generation = live.object.metadata?.generation ?? 0;
+   if (generation < aim.generation) return false;
+   if (live.kind === "CronJob") return true;
+   return (live.object.status?.observedGeneration ?? 0) >= generation;
+  }
+  function imagesOf(spec) {
+   const all = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
+   return Object.fromEntries(all.map(({name: name, image: image}) => [ name, image ]));
+  }
+  function replicaSetOf(picture, deployment) {
+   const template = canonical(deployment.spec?.template);
+   return [ ...picture.replicasets.values() ].filter(set => isControlledBy(set.metadata, deployment.metadata?.uid)).filter(set => canonical(set.spec?.template) === template).sort((one, other) => age(one).localeCompare(age(other)))[0];
+  }
+  function ourPods(picture, aim) {
+   const live = liveOf(picture, aim.workload);
+   if (!live || !isObserved(live, aim)) return [];
+   return templatePods(picture, live, aim).filter(pod => !isTakenAway(pod));
+  }
+  function templatePods(picture, live, aim) {
+   switch (live.kind) {
+   case "Deployment":
+    {
+     const set = replicaSetOf(picture, live.object);
+     return set ? podsOf(picture, set.metadata?.uid) : [];
+    }
+
+   case "StatefulSet":
+    {
+     const revision = live.object.status?.updateRevision;
+     return podsOf(picture, live.object.metadata?.uid).filter(pod => hashOf(pod) === revision);
+    }
+
+   case "DaemonSet":
+    return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim);
+
+   case "CronJob":
+    return [];
+   }
+  }
+  function podsOf(picture, uid) {
+   return [ ...picture.pods.values() ].filter(pod => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp).sort((one, other) => (one.metadata?.name ?? "").localeCompare(other.metadata?.name ?? ""));
+  }
+  function eventsOf(picture, uid) {
+   if (uid === void 0) return [];
+   return [ ...picture.events.values() ].filter(event => event.involvedObject.uid === uid).sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other));
+  }
+  function lastEvent(events, reasons) {
+   return events.filter(({reason: reason}) => reasons.includes(reason ?? "")).at(-1);
+  }
+  function timeOf(event) {
+   const time = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
+   return time === void 0 ? 0 : Date.parse(time);
+  }
+  function isControlledBy(metadata, uid) {
+   if (uid === void 0) return false;
+   return (metadata?.ownerReferences ?? []).some(owner => owner.controller && owner.uid === uid);
+  }
+  function isReady(pod) {
+   return conditionOf(pod, "Ready")?.status === "True";
+  }
+  function isTakenAway(pod) {
+   if (conditionOf(pod, "DisruptionTarget")?.status === "True") return true;
+   return pod.status?.phase === "Failed" && TAKEN_AWAY.test(pod.status.reason ?? "");
+  }
+  const TAKEN_AWAY = /^(Evicted|NodeShutdown|Terminated|Shutdown|NodeLost|NodeAffinity|Preempting|Preempted|UnexpectedAdmissionError|OutOf\w+)$/;
+  function conditionOf(pod, type) {
+   return pod.status?.conditions?.find(condition => condition.type === type);
+  }
+  function daemonPods(pods, set, aim) {
+   const ours = pods.filter(pod => {
+    const images = imagesOf(pod.spec);
+    return Object.entries(aim.images).every(([name, image]) => images[name] === image);
+   });
+   const generation = set.metadata?.annotations?.["deprecated.daemonset.template.generation"];
+   const newest = ours.filter(pod => pod.metadata?.labels?.["pod-template-generation"] === generation);
+   const hashes = new Set(newest.map(hashOf));
+   return hashes.size === 0 ? ours : ours.filter(pod => hashes.has(hashOf(pod)));
+  }
+  function hashOf(pod) {
+   return pod.metadata?.labels?.["controller-revision-hash"];
+  }
+  function age(set) {
+   return `${set.metadata?.creationTimestamp ?? ""}/${set.metadata?.name ?? ""}`;
+  }
+  function versionOf(event) {
+   return Number(event.metadata.resourceVersion ?? 0) || 0;
+  }
+  function canonical(template) {
+   if (template === void 0) return "";
+   let text = canonicals.get(template);
+   if (text === void 0) {
+    text = JSON.stringify(pruned(template, [ "template" ]) ?? null);
+    canonicals.set(template, text);
+   }
+   return text;
+  }
+  const canonicals = new WeakMap;
+  function pruned(value, path) {
+   if (Array.isArray(value)) return value.length === 0 ? void 0 : value.map(item => pruned(item, [ ...path, "[]" ]) ?? null);
+   if (value === null || typeof value !== "object") return value ?? void 0;
+   const isLabels = path.join(".") === "template.metadata.labels";
+   const entries = Object.entries(value).filter(([key]) => !(isLabels && key === "pod-template-hash")).map(([key, item]) => [ key, pruned(item, [ ...path, key ]) ]).filter(([, item]) => item !== void 0).sort(([one], [other]) => one < other ? -1 : 1);
+   return entries.length === 0 ? void 0 : Object.fromEntries(entries);
+  }
+ },
+ 6738: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   $: () => fetchLog,
+   Q: () => logPath
+  });
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3006);
+  const tailLines = 200;
+  const tailBytes = 256 * 1024;
+  const patienceMs = 5e3;
+  async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
+   const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
+   const lines = [];
+   await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, patienceMs, cluster.life, async signal => {
+    try {
+     for await (const line of cluster.lines(path, signal)) lines.push(line);
+    } catch {}
+   });
+   return lines;
+  }
+  function logPath(cluster, pod, container) {
+   return `/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`;
+  }
+ },
+ 9092: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   W: () => looking
+  });
+  var _ledger_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3600);
+  var _logs_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6738);
+  const mostTries = 2;
+  const againMs = 300;
+  function looking({cluster: cluster, clock: clock, live: live, signal: signal}, look, onLog) {
+   return new Promise((resolve, reject) => {
+    const asked = new Map;
+    let alarm = new AbortController;
+    let due = false;
+    let over = false;
+    const end = settle => {
+     if (over) return;
+     over = true;
+     alarm.abort();
+     stopListening();
+     signal.removeEventListener("abort", cancel);
+     settle();
+    };
+    const cancel = () => {
+     end(() => {
+      reject(signal.reason);
+     });
+    };
+    const lookOnce = () => {
+     due = false;
+     if (over) return;
+     const now = clock.now();
+     const {ended: ended, lookAgainAt: lookAgainAt, logsWanted: logsWanted} = look(now);
+     if (ended !== void 0) {
+      end(() => {
+       resolve(ended);
+      });
+      return;
+     }
+     for (const wanted of logsWanted) fetch(wanted);
+     alarm.abort();
+     alarm = new AbortController;
+     if (lookAgainAt !== void 0) clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => {});
+    };
+    const fetch = async wanted => {
+     const key = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_0__.Up)(wanted);
+     const tries = asked.get(key) ?? 0;
+     if (tries === 1 / 0) return;
+     asked.set(key, 1 / 0);
+     const lines = await (0, _logs_js__WEBPACK_IMPORTED_MODULE_1__.$)(cluster, clock, wanted);
+     const again = lines.length === 0 && tries < mostTries;
+     if (again) {
+      await clock.sleep(againMs, signal).catch(() => {});
+      asked.set(key, tries + 1);
+     } else onLog(wanted, lines);
+     soon();
+    };
+    const soon = () => {
+     if (due || over) return;
+     due = true;
+     queueMicrotask(() => {
+      try {
+       lookOnce();
+      } catch (error) {
+       end(() => {
+        reject(error instanceof Error ? error : new Error(String(error)));
+       });
+      }
+     });
+    };
+    const stopListening = live.onChange(soon);
+    signal.addEventListener("abort", cancel);
+    if (signal.aborted) cancel(); else soon();
+   });
+  }
+ },
+ 5322: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Gn: () => LOG_GRACE,
+   IH: () => dueOf,
+   tZ: () => readyLimit
+  });
+  var _rules_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3926);
+  const LOG_GRACE = 5e3;
+  const open = {
+   is: "open"
+  };
+  const at = time => ({
+   is: "at",
+   at: time
+  });
+  function dueOf(sign, standing) {
+   const {sheltered: sheltered = 0, wait: wait} = _rules_js__WEBPACK_IMPORTED_MODULE_0__.y[sign.reason];
+   const grace = standing.patience.grace[sign.reason];
+   const least = standing.sheltered ? sheltered : 0;
+   const now = wait.is === "by-cause" ? wait[patienceOf(sign, standing.diagnosis)] : wait;
+   return dueAfter(sign, standing, now, least, grace);
+  }
+  function dueAfter(sign, standing, wait, least, grace) {
+   const {since: since} = standing;
+   switch (wait.is) {
+   case "after":
+    return at(since + Math.max(grace ?? wait.ms, least));
+
+   case "deadline":
+    return at(since + (grace ?? standing.deadline));
+
+   case "ready":
+    {
+     const starts = (sign.startups ?? []).map(({budget: budget}, index) => (standing.runs[index] ?? since) + budget);
+     return at(Math.max(since + (grace ?? standing.ready), ...starts));
+    }
+
+   case "exit":
+    {
+     const reached = standing.ends >= wait.nth || wait.loop && sign.exit?.loops === true;
+     if (!reached) return open;
+     const ms = Math.max(grace ?? wait.ms, least);
+     return ms > 0 && sign.exit?.running === true ? open : at(since + ms);
+    }
+   }
+  }
+  function patienceOf(sign, diagnosis) {
+   if (sign.exit?.code === 126 || sign.exit?.code === 127) return "hopeless";
+   return diagnosis?.patience ?? "unknown";
+  }
+  function readyLimit(aim, patience, deadline) {
+   if (patience.readyTimeout !== void 0) return patience.readyTimeout;
+   if (aim.readyBefore === void 0) return deadline;
+   return Math.min(Math.max(5 * aim.readyBefore, 6e4), deadline);
+  }
+ },
+ 7963: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   oI: () => endsOf,
+   IA: () => podSigns
+  });
+  var live = __nccwpck_require__(371);
+  var rollout_words = __nccwpck_require__(7080);
+  function pullWords(message, image, events) {
+   if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
+   const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
+   return told.at(-1)?.message ?? message;
+  }
+  function isLost(message, image) {
+   const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
+   const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
+   if (passing.test(words)) return false;
+   return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
+  }
+  function isBusy(message) {
+   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
+  }
+  function brief(message, image) {
+   let words = (0, rollout_words.T)(message);
+   for (let before = ""; before !== words; ) {
+    before = words;
+    for (const prefix of PREFIXES) words = words.replace(prefix, "");
+    if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
+   }
+   return words.replace(/: unknown$/, "");
+  }
+  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+  function podSigns(pod, events = []) {
+   if (pod.metadata?.deletionTimestamp || (0, live.cw)(pod)) return [];
+   const parts = partsOf(pod);
+   const signs = parts.flatMap(part => partSign(pod, part, events) ?? []);
+   const waiting = scheduling(pod, events) ?? mounting(pod, parts, events);
+   if (waiting) return [ ...signs, waiting ];
+   const unready = signs.length === 0 ? notReady(pod, parts, events) : void 0;
+   return unready ? [ ...signs, unready ] : signs;
+  }
+  function endsOf(pod) {
+   return partsOf(pod).map(part => {
+    const end = endOf(part);
+    return {
+     container: part.spec.name,
+     count: end?.number ?? part.status.restartCount,
+     failed: end !== void 0 && (end.code !== 0 || isToStay(pod, part))
+    };
+   });
+  }
+  function partsOf(pod) {
+   const statuses = [ ...pod.status?.initContainerStatuses ?? [], ...pod.status?.containerStatuses ?? [] ];
+   const part = (spec, init) => {
+    const status = statuses.find(({name: name}) => name === spec.name);
+    return status ? [ {
+     spec: spec,
+     status: status,
+     init: init
+    } ] : [];
+   };
+   return [ ...(pod.spec?.initContainers ?? []).flatMap(spec => part(spec, !isSidecar(spec))), ...(pod.spec?.containers ?? []).flatMap(spec => part(spec, false)) ];
+  }
+  function isSidecar(spec) {
+   return spec.restartPolicy === "Always";
+  }
+  function partSign(pod, part, events) {
+   const {status: status, spec: spec} = part;
+   const make = (reason, says, exit) => ({
+    reason: reason,
+    key: `${pod.metadata?.uid ?? ""}/${spec.name}/${reason}`,
+    says: brief(says, spec.image),
+    ...pod.metadata?.name !== void 0 && {
+     pod: pod.metadata.name
+    },
+    ...pod.metadata?.uid !== void 0 && {
+     podUid: pod.metadata.uid
+    },
+    container: spec.name,
+    oneOfMany: (pod.spec?.containers.length ?? 1) > 1 || part.init || isSidecar(spec),
+    ...spec.image !== void 0 && {
+     image: spec.image
+    },
+    ...exit && {
+     exit: exit
+    }
+   });
+   const waiting = status.state?.waiting;
+   const message = waiting?.message ?? "";
+   switch (waiting?.reason) {
+   case "ErrImageNeverPull":
+   case "InvalidImageName":
+    return make("ImageNotFound", message || waiting.reason);
+
+   case "ErrImagePull":
+   case "ImagePullBackOff":
+   case "ImageInspectError":
+   case "RegistryUnavailable":
+   case "SignatureValidationFailed":
+    {
+     const words = pullWords(message, spec.image, events) || waiting.reason;
+     return make(isLost(words, spec.image) ? "ImageNotFound" : "ImagePull", words);
+    }
+
+   case "CreateContainerConfigError":
+    if (/failed to sync \w+ cache/.test(message)) return;
+    return make(/runAsNonRoot/i.test(message) ? "CannotStart" : "ConfigMissing", message);
+
+   case "CreateContainerError":
+   case "RunContainerError":
+   case "StartError":
+   case "PostStartHookError":
+   case "PreCreateHookError":
+   case "PreStartHookError":
+    return make(isBusy(message) ? "Sandbox" : "CannotStart", message || waiting.reason);
+
+   default:
+    return endSign(part, isToStay(pod, part), events, make);
+   }
+  }
+  function isToStay(pod, {init: init}) {
+   return !init && (pod.spec?.restartPolicy ?? "Always") === "Always";
+  }
+  function endSign(part, stays, events, make) {
+   const end = endOf(part);
+   if (!end) return;
+   const {status: status, spec: spec} = part;
+   const state = end.state;
+   const exit = {
+    code: end.code,
+    number: end.number,
+    previous: status.state?.terminated === void 0,
+    loops: status.state?.waiting?.reason === "CrashLoopBackOff",
+    running: status.state?.running !== void 0,
+    probed: spec.readinessProbe !== void 0 || spec.startupProbe !== void 0,
+    ...killedFor(spec, end.code, events)
+   };
+   if (state.reason === "StartError" || state.reason === "ContainerCannotRun") {
+    if (exit.running) return;
+    const says = state.message ?? state.reason;
+    return make(isBusy(says) ? "Sandbox" : "CannotStart", says);
+   }
+   if (end.code === 0 && !stays) return;
+   const says = state.message || `exited with ${end.code}`;
+   if (state.reason === "OOMKilled") return make("OutOfMemory", says, exit);
+   return make(part.init ? "InitCrash" : "Crash", says, exit);
+  }
+  function endOf({status: status}) {
+   const {state: state, lastState: lastState, restartCount: restartCount} = status;
+   const [end, number] = state?.terminated ? [ state.terminated, restartCount + 1 ] : [ lastState?.terminated, state?.running ? restartCount : restartCount + 1 ];
+   if (!end || end.reason === "ContainerStatusUnknown") return;
+   return {
+    state: end,
+    code: end.exitCode,
+    number: Math.max(1, number)
+   };
+  }
+  function killedFor(spec, code, events) {
+   if (code !== 0 && code !== 137 && code !== 143) return {};
+   const kill = (0, live.Rf)(events, [ "Killing" ])?.message ?? "";
+   if (!kill.includes(`Container ${spec.name} failed `)) return {};
+   const kind = /failed (liveness|startup) probe/.exec(kill)?.[1];
+   return kind === void 0 ? {} : {
+    probe: probeWords(events, kind) ?? (0, rollout_words.T)(kill)
+   };
+  }
+  function probeWords(events, kind = "") {
+   const answers = events.filter(({reason: reason, message: message}) => reason === "Unhealthy" && (message ?? "").toLowerCase().startsWith(kind.toLowerCase()));
+   const last = answers.at(-1)?.message;
+   return last === void 0 ? void 0 : (0, rollout_words.T)(last);
+  }
+  function podSign(pod, reason, says) {
+   const {uid: uid, name: name} = pod.metadata ?? {};
+   return {
+    reason: reason,
+    key: `${uid ?? ""}//${reason}`,
+    says: (0, rollout_words.T)(says),
+    ...name !== void 0 && {
+     pod: name
+    },
+    ...uid !== void 0 && {
+     podUid: uid
+    }
+   };
+  }
+  function scheduling(pod, events) {
+   const scheduled = (0, live.rI)(pod, "PodScheduled");
+   if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
+   const says = scheduled.message ?? "no node fits";
+   if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
+   const scaler = (0, live.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
+   if (!scaler) return podSign(pod, "Unschedulable", says);
+   const none = scaler.reason === "NotTriggerScaleUp";
+   return podSign(pod, none ? "NoScaleUp" : "ScalingUp", `${says} ${scaler.message ?? ""}`);
+  }
+  function mounting(pod, parts, events) {
+   const isHeld = reason => reason === "ContainerCreating" || reason === "PodInitializing";
+   if (!parts.some(({status: status}) => isHeld(status.state?.waiting?.reason))) return;
+   const last = (0, live.Rf)(events, [ ...FAILED_HOLDS, ...PAST_HOLDS ]);
+   const message = last?.message ?? "";
+   switch (last?.reason) {
+   case "FailedMount":
+    if (/failed to sync \w+ cache/.test(message)) return;
+    return /(configmap|secret) "[^"]*" not found|references non-existent/.test(message) ? podSign(pod, "ConfigMissing", message) : podSign(pod, "Volume", message);
+
+   case "FailedAttachVolume":
+    return podSign(pod, message.includes("Multi-Attach") ? "MultiAttach" : "Volume", message);
+
+   case "FailedCreatePodSandBox":
+   case "NetworkNotReady":
+    return podSign(pod, "Sandbox", message);
+
+   default:
+    return;
+   }
+  }
+  const FAILED_HOLDS = [ "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady" ];
+  const PAST_HOLDS = [ "SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started" ];
+  function notReady(pod, parts, events) {
+   const main = parts.filter(({init: init}) => !init);
+   const run = main.filter(({status: status}) => status.state?.running);
+   const running = run.length === main.length && run.length >= (pod.spec?.containers.length ?? 1);
+   if ((0, live.i_)(pod) || !running) return;
+   const late = main.find(({status: status}) => !status.ready);
+   const startups = main.flatMap(({spec: spec, status: status}) => status.started === false && spec.startupProbe ? [ {
+    container: spec.name,
+    run: status.restartCount,
+    budget: budgetOf(spec.startupProbe)
+   } ] : []);
+   const gate = pod.spec?.readinessGates?.find(({conditionType: conditionType}) => (0, 
+   live.rI)(pod, conditionType)?.status !== "True");
+   const says = late ? probeWords(events) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
+   live.rI)(pod, "Ready")?.message ?? "not Ready";
+   return {
+    ...podSign(pod, "NotReady", says),
+    ...late && {
+     container: late.spec.name,
+     oneOfMany: main.length > 1
+    },
+    startups: startups
+   };
+  }
+  function budgetOf(probe) {
+   const {initialDelaySeconds: initialDelaySeconds = 0, failureThreshold: failureThreshold = 3, periodSeconds: periodSeconds = 10} = probe;
+   return (initialDelaySeconds + failureThreshold * periodSeconds) * 1e3;
+  }
+ },
+ 7476: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   C6: () => openRecord,
+   aE: () => readRecord,
+   yv: () => closeRecord
+  });
+  var node_zlib__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8522);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  const longestBytes = 900 * 1024;
+  async function openRecord(cluster, app, record) {
+   const data = (0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64");
+   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
+    code: "write-failed",
+    sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
+    hint: "split the manifests over several releases"
+   });
+   const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+     name: nameOf(app),
+     labels: {
+      "app.kubernetes.io/managed-by": "django-rollout"
+     }
+    },
+    data: {
+     record: data
+    }
+   };
+   await cluster.post(secretsOf(cluster), secret);
+  }
+  async function readRecord(cluster, app) {
+   const secret = await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`);
+   const data = secret?.data?.["record"];
+   if (data === void 0) return;
+   return JSON.parse((0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data, "base64")).toString());
+  }
+  async function closeRecord(cluster, clock, app) {
+   const path = `${secretsOf(cluster)}/${nameOf(app)}`;
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, cluster.life, () => cluster.remove(path));
+  }
+  function nameOf(app) {
+   return `django-rollout-${app}`;
+  }
+  function secretsOf(cluster) {
+   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1", cluster.namespace, "secrets");
+  }
+ },
+ 9456: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   $: () => changedSince,
+   P: () => restore
+  });
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
+  async function restore(cluster, clock, snapshot, journal, signal) {
+   const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
+   const ended = await Promise.allSettled(snapshot.map(async prior => {
+    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
+    const line = told(prior, did);
+    if (line !== void 0) journal.say(line);
+    return {
+     prior: prior,
+     did: did
+    };
+   }));
+   return ended.map(one => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+   });
+  }
+  async function changedSince(cluster, snapshot) {
+   const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
+   const steps = await Promise.all(snapshot.map(async prior => {
+    const live = await cluster.find(prior.path);
+    return (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, live, needed).do;
+   }));
+   return steps.some(step => step !== "nothing");
+  }
+  async function restoreOne(cluster, prior, needed) {
+   const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
+   switch (step.do) {
+   case "put":
+    await cluster.put(prior.path, step.object);
+    break;
+
+   case "delete":
+    await cluster.remove(prior.path);
+    break;
+
+   case "nothing":
+   case "keep":
+   case "ask":
+   }
+   return step.do;
+  }
+  function told({object: object}, did) {
+   switch (did) {
+   case "put":
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back`;
+
+   case "delete":
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} removed: the release had created it`;
+
+   case "keep":
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} stays as it is: it holds data, or data needs it`;
+
+   case "ask":
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} was deleted by somebody else meanwhile`;
+
+   case "nothing":
+    return;
+   }
+  }
+ },
+ 3926: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   y: () => RULES
+  });
+  var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7080);
+  const atOnce = {
+   is: "after",
+   ms: 0
+  };
+  const after = seconds => ({
+   is: "after",
+   ms: seconds * 1e3
+  });
+  const byCause = {
+   is: "by-cause",
+   hopeless: {
+    is: "exit",
+    nth: 1,
+    ms: 0,
+    loop: true
+   },
+   waits: {
+    is: "exit",
+    nth: 3,
+    ms: 6e4,
+    loop: false
+   },
+   unknown: {
+    is: "exit",
+    nth: 2,
+    ms: 0,
+    loop: true
+   }
+  };
+  const names = what => told => `${told.who}: ${what}: ${told.sign.says}`;
+  const RULES = {
+   ImageNotFound: {
+    code: "image-not-found",
+    wait: atOnce,
+    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
+    hint: () => "Check that this tag was pushed, and that the namespace's pull secret may read the repository"
+   },
+   ImagePull: {
+    code: "image-pull",
+    wait: after(60),
+    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
+    hint: () => "The registry did not answer well: see whether the nodes can reach it, then run again"
+   },
+   CannotStart: {
+    code: "cannot-start",
+    wait: atOnce,
+    sentence: names("cannot be started"),
+    hint: ({sign: sign}) => /executable file not found|no such file/i.test(sign.says) ? "The command is not in the image: check `command` and `args` of the container, and the Dockerfile" : "Check command, mounts and security context of the container"
+   },
+   ConfigMissing: {
+    code: "config-missing",
+    wait: after(20),
+    sentence: names("its configuration is missing"),
+    hint: () => "Create the ConfigMap, Secret or key in this namespace, or correct its name"
+   },
+   OutOfMemory: {
+    code: "out-of-memory",
+    wait: {
+     is: "exit",
+     nth: 2,
+     ms: 0,
+     loop: false
+    },
+    sentence: ({who: who, sign: sign}) => `${who}: killed${sign.exit?.number === 1 ? "" : " again"} for using more memory than its limit`,
+    hint: () => "Raise `resources.limits.memory` of the container, or let it start fewer processes"
+   },
+   CrashAfterReady: {
+    code: "crash-after-ready",
+    wait: atOnce,
+    sentence: ({who: who, ...told}) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
+    hint: hintOfEnd
+   },
+   Crash: {
+    code: "crash",
+    wait: byCause,
+    sheltered: 6e4,
+    sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
+    hint: hintOfEnd
+   },
+   InitCrash: {
+    code: "init-crash",
+    wait: byCause,
+    sheltered: 6e4,
+    sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
+    hint: hintOfEnd
+   },
+   PodRefused: {
+    code: "pod-refused",
+    wait: after(5),
+    sentence: names("the cluster refuses its pods"),
+    hint: () => "The message names who refused: admission, Pod Security, or a right that is missing"
+   },
+   PodNotCreated: {
+    code: "pod-refused",
+    wait: after(60),
+    sentence: names("its pods could not be created"),
+    hint: () => "See whether the webhook or the controller that is named is up"
+   },
+   Quota: {
+    code: "quota",
+    wait: after(30),
+    sentence: names("the namespace's quota has no room for its pods"),
+    hint: () => "Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`"
+   },
+   NoScaleUp: {
+    code: "unschedulable",
+    wait: atOnce,
+    sentence: names("no node fits, and the autoscaler adds none"),
+    hint: () => "Lower the requests, loosen the placement rules, or let the node group grow"
+   },
+   ScalingUp: {
+    code: "unschedulable",
+    wait: {
+     is: "deadline"
+    },
+    sentence: names("the node that is being added or freed did not come in time"),
+    hint: () => "Look at the autoscaler: new nodes take longer than the deadline"
+   },
+   Unschedulable: {
+    code: "unschedulable",
+    wait: after(120),
+    sentence: names("no node fits"),
+    hint: () => "Lower the requests, loosen the placement rules, or add a node"
+   },
+   MultiAttach: {
+    code: "cannot-start",
+    wait: {
+     is: "deadline"
+    },
+    sentence: names("its volume is still held by another pod"),
+    hint: () => "A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod"
+   },
+   Volume: {
+    code: "cannot-start",
+    wait: after(120),
+    sentence: names("a volume cannot be mounted"),
+    hint: () => "Look at the claim and its storage class"
+   },
+   Sandbox: {
+    code: "cannot-start",
+    wait: after(120),
+    sentence: names("the node cannot set up the pod"),
+    hint: () => "Look at the node's network plugin and container runtime"
+   },
+   NotReady: {
+    code: "not-ready",
+    wait: {
+     is: "ready"
+    },
+    sentence: names("runs, but is not Ready"),
+    hint: () => "See what the probe asks for, and whether the new version needs longer to start"
+   },
+   ProgressDeadline: {
+    code: "progress-deadline",
+    wait: atOnce,
+    sentence: names("made no progress within progressDeadlineSeconds"),
+    hint: () => {}
+   }
+  };
+  function endWords({sign: sign, diagnosis: diagnosis}) {
+   const probe = sign.exit?.probe;
+   if (probe !== void 0) return `killed because of its probe: ${probe}`;
+   const code = sign.exit?.code ?? 0;
+   const summary = diagnosis?.summary;
+   if (summary !== void 0 && /^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary)) return summary;
+   const ended = code === 0 ? "ended by itself (exit code 0), though it is to stay" : `exited with ${code}`;
+   const words = summary ?? (sign.says.startsWith("exited with") ? void 0 : sign.says);
+   return words === void 0 ? ended : `${ended}: ${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words)}`;
+  }
+  function hintOfEnd({sign: sign, diagnosis: diagnosis}) {
+   if (sign.exit?.code === 126 || sign.exit?.code === 127) return "The command is not in the image or may not be run: check `command` and the entrypoint";
+   switch (diagnosis?.patience) {
+   case "waits":
+    return "What it connects to did not answer: check its address, and that it is up";
+
+   case "hopeless":
+    return "It will not start like this: fix the code, its requirements or its environment";
+
+   default:
+    return;
+   }
+  }
+ },
+ 1223: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   O: () => signsOf,
+   x: () => refusal
+  });
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7963);
+  var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7080);
+  function signsOf(picture, aim, since) {
+   const live = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture, aim.workload);
+   if (!live || !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live, aim)) return [];
+   const pods = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim);
+   return [ ...pods.flatMap(pod => (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.IA)(pod, isWell(pod) ? [] : (0, 
+   _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, pods) ];
+  }
+  function isWell(pod) {
+   return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) && (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.oI)(pod).every(({failed: failed}) => !failed);
+  }
+  function controllerSigns(picture, live, aim, since, pods) {
+   switch (live.kind) {
+   case "Deployment":
+    {
+     const set = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.kr)(picture, live.object);
+     const conditions = live.object.status?.conditions ?? [];
+     const progressing = conditions.find(({type: type}) => type === "Progressing");
+     const signs = set ? replicaSetSigns(set, picture, live) : [];
+     if (progressing?.status !== "False" || aim.staleProgressing !== void 0 && progressing.lastTransitionTime === aim.staleProgressing) return signs;
+     const uid = live.object.metadata?.uid ?? "";
+     const says = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(progressing.message ?? progressing.reason ?? "");
+     const reason = progressing.reason === "ProgressDeadlineExceeded" ? "ProgressDeadline" : "PodRefused";
+     return [ ...signs, {
+      reason: reason,
+      key: `${uid}/${reason}`,
+      says: says
+     } ];
+    }
+
+   case "StatefulSet":
+   case "DaemonSet":
+    {
+     const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
+     const uid = live.object.metadata?.uid;
+     if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, uid).length >= wanted) return [];
+     const failed = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(event => event.reason === "FailedCreate" && (0, 
+     _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4).at(-1);
+     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods) ] : [];
+    }
+
+   case "CronJob":
+    return [];
+   }
+  }
+  function replicaSetSigns(set, picture, live) {
+   const failure = set.status?.conditions?.find(({type: type, status: status, reason: reason}) => type === "ReplicaFailure" && status === "True" && reason === "FailedCreate");
+   if (!failure) return [];
+   const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
+   const uids = new Set(sets.map(each => each.metadata?.uid));
+   const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
+   return [ refusal(set.metadata?.uid ?? "", failure.message ?? "", pods) ];
+  }
+  function refusal(uid, message, pods) {
+   const reason = refusalReason(message);
+   const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}` : "";
+   return {
+    reason: reason,
+    key: `${uid}/${reason}${stand}`,
+    says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message)
+   };
+  }
+  function refusalReason(message) {
+   if (/exceeded quota|failed quota/i.test(message)) return "Quota";
+   if (/failed calling webhook|failed to call webhook/i.test(message)) return "PodNotCreated";
+   if (/forbidden|invalid|denied/i.test(message)) return "PodRefused";
+   return "PodNotCreated";
+  }
+ },
+ 5741: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   CF: () => undoOf,
+   Gg: () => titleOf,
+   zj: () => neededByKept
+  });
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
+  const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
+  function undoOf(prior, live, needed = new Set) {
+   if (live === void 0) return {
+    do: prior.was === "absent" ? "nothing" : "ask"
+   };
+   if (prior.was === "absent") return {
+    do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
+   };
+   const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
+    do: "nothing"
+   };
+   return holdsData(prior) ? {
+    do: "keep"
+   } : {
+    do: "put",
+    object: object
+   };
+  }
+  function holdsData({of: of, object: object}) {
+   return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
+  }
+  function neededByKept(snapshot) {
+   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) ? namedIn(object) : []));
+  }
+  function namedIn(object) {
+   const {serviceName: serviceName} = object.spec;
+   const {spec: spec} = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   const containers = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
+   const projected = (spec?.volumes ?? []).flatMap(volume => volume.projected?.sources ?? []);
+   const configMaps = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.configMapRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.configMapKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.configMap?.name), ...projected.map(source => source.configMap?.name) ];
+   const secrets = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.secretRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.secretKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.secret?.secretName), ...projected.map(source => source.secret?.name), ...(spec?.imagePullSecrets ?? []).map(({name: name}) => name) ];
+   const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
+   return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
+  }
+  function templateBack({object: prior}, live) {
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) && (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(prior) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(prior)) : live;
+  }
+  function allBack(prior, live) {
+   const {metadata: metadata, ...content} = prior.object;
+   const annotations = {
+    ...metadata?.annotations
+   };
+   for (const name of controllersOwn) {
+    const now = live.metadata?.annotations?.[name];
+    if (now === void 0) delete annotations[name]; else annotations[name] = now;
+   }
+   const replicas = live.spec?.replicas;
+   const spec = replicas === void 0 ? content.spec : {
+    ...content.spec,
+    replicas: replicas
+   };
+   return {
+    ...content,
+    ...spec !== void 0 && {
+     spec: spec
+    },
+    metadata: {
+     ...live.metadata,
+     labels: metadata?.labels ?? {},
+     annotations: annotations
+    }
+   };
+  }
+  function withoutStatus(object) {
+   const {status: _status, metadata: metadata, ...rest} = object;
+   return {
+    ...rest,
+    name: metadata?.name,
+    labels: metadata?.labels ?? {},
+    annotations: metadata?.annotations ?? {}
+   };
+  }
+  function titleOf(object) {
+   return `${(object.kind ?? "").toLowerCase()}/${(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(object)}`;
+  }
+ },
+ 4367: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   g: () => stageOf,
+   y: () => STALE
+  });
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  const STALE = 45e3;
+  function stageOf(pod) {
+   if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)) return "ended with an error before; it has to stay Ready for a while";
+   if (pod.spec?.nodeName === void 0) return "waits for a node";
+   const init = pod.status?.initContainerStatuses?.find(({state: state, started: started}) => state?.running && started !== true);
+   if (init) return `init container ${init.name} runs`;
+   const created = pod.status?.containerStatuses?.every(({state: state}) => state?.running);
+   return created ? "starts" : "its containers are being created";
+  }
+ },
+ 8394: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   f: () => watchNamespace
+  });
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1856);
+  const watchSeconds = 25;
+  const deadAfterMs = (watchSeconds + 10) * 1e3;
+  const retryMs = [ 250, 500, 1e3, 2e3 ];
+  async function watchNamespace(cluster, clock) {
+   const signal = cluster.life;
+   const kinds = Object.keys(_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI);
+   const maps = Object.fromEntries(kinds.map(kind => [ kind, new Map ]));
+   const confirmed = Object.fromEntries(kinds.map(kind => [ kind, 0 ]));
+   const callbacks = new Set;
+   const versions = {};
+   const confirm = kind => {
+    confirmed[kind] = clock.now();
+    callbacks.forEach(callback => {
+     callback();
+    });
+   };
+   const list = async kind => {
+    const {apiVersion: apiVersion, kind: kindName} = _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI[kind];
+    const answer = await cluster.get((0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.rJ)(apiVersion, cluster.namespace, kind));
+    maps[kind].clear();
+    for (const item of answer.items) maps[kind].set((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(item), {
+     ...item,
+     apiVersion: apiVersion,
+     kind: kindName
+    });
+    versions[kind] = answer.metadata.resourceVersion;
+    confirm(kind);
+   };
+   const watch = async (kind, from) => {
+    const path = `${(0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.rJ)(_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI[kind].apiVersion, cluster.namespace, kind)}?watch=1` + `&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`;
+    const dead = new AbortController;
+    const buried = clock.sleep(deadAfterMs, AbortSignal.any([ signal, dead.signal ]));
+    buried.then(() => {
+     dead.abort();
+    }, () => {});
+    try {
+     for await (const line of cluster.lines(path, AbortSignal.any([ signal, dead.signal ]))) {
+      const event = JSON.parse(line);
+      if (event.type === "ERROR") {
+       delete versions[kind];
+       return;
+      }
+      versions[kind] = event.object.metadata?.resourceVersion ?? versions[kind] ?? from;
+      if (event.type === "DELETED") maps[kind].delete((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(event.object)); else if (event.type !== "BOOKMARK") maps[kind].set((0, 
+      _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(event.object), event.object);
+      confirm(kind);
+     }
+     confirm(kind);
+    } finally {
+     dead.abort();
+    }
+   };
+   const keep = async kind => {
+    let failures = 0;
+    while (!signal.aborted) {
+     const from = versions[kind];
+     try {
+      if (from === void 0) await list(kind); else await watch(kind, from);
+      failures = 0;
+     } catch (error) {
+      failures = versions[kind] === from ? failures + 1 : 1;
+      if (error.status === 410) delete versions[kind];
+      const pause = retryMs[Math.min(failures, retryMs.length) - 1] ?? 2e3;
+      await clock.sleep(pause, signal).catch(() => {});
+     }
+    }
+   };
+   await Promise.all(kinds.map(list));
+   kinds.forEach(kind => void keep(kind));
+   return {
+    picture: () => ({
+     ...maps,
+     confirmedAt: Math.min(...Object.values(confirmed))
+    }),
+    onChange: callback => {
+     callbacks.add(callback);
+     return () => callbacks.delete(callback);
+    }
+   };
+  }
+ },
+ 6669: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   iR: () => lostOf,
+   jV: () => troubleWords,
+   rl: () => causeOf,
+   vi: () => weigh
+  });
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  var _ledger_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3600);
+  var _patience_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5322);
+  var _podsigns_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7963);
+  var _rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3926);
+  var _words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7080);
+  const STEADY = 1e4;
+  const LOGS_AT_ONCE = 5;
+  function weigh(pods, signs, scale) {
+   const {notes: notes, now: now} = scale;
+   const looks = [];
+   const steady = new Set;
+   const unsteady = new Set;
+   for (const pod of pods) {
+    const uid = pod.metadata?.uid ?? "";
+    const ready = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod);
+    const ends = (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_2__.oI)(pod).map(end => ({
+     ...end,
+     known: notes.exits(uid, end.container, end.count, ready)
+    }));
+    if (!ready) notes.keepPod(uid);
+    const steadyAt = ready ? notes.since(`ready/${uid}`) + STEADY : 1 / 0;
+    if (steadyAt <= now) steady.add(uid); else if (ends.some(({failed: failed, count: count, known: known}) => failed && count > known.before)) {
+     unsteady.add(pod);
+     if (ready) looks.push(steadyAt);
+    }
+   }
+   const healthy = pods.filter(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) && !unsteady.has(pod));
+   const logsWanted = [];
+   const started = startsOf(signs, notes);
+   const weighed = signs.flatMap(sign => {
+    const uid = sign.podUid ?? "";
+    const exits = notes.known(uid, sign.container ?? "");
+    const ends = (sign.exit?.number ?? 0) - exits.before;
+    if (sign.exit && (ends <= 0 || steady.has(uid))) return [];
+    const twice = sign.exit?.probed === true && died(sign.exit.number, exits.atReady) >= 2;
+    const told = sign.reason === "Crash" && twice ? {
+     ...sign,
+     reason: "CrashAfterReady"
+    } : sign;
+    const since = notes.since(sign.key);
+    const log = readLog(told, scale, logsWanted.length);
+    if (log.wanted) logsWanted.push(log.wanted);
+    let due = {
+     is: "open"
+    };
+    if (log.pendingUntil !== void 0) looks.push(log.pendingUntil); else if (scale.final === true && told.exit) due = {
+     is: "at",
+     at: since
+    }; else due = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.IH)(told, {
+     ...scale,
+     since: since,
+     ends: ends,
+     runs: (told.startups ?? []).map(({container: container, run: run}) => notes.since(runKey(uid, container, run))),
+     sheltered: scale.first || healthy.some(pod => pod.metadata?.uid !== uid),
+     diagnosis: log.diagnosis
+    });
+    if (told.reason === "ProgressDeadline" && due.is === "at") due = {
+     is: "at",
+     at: Math.max(due.at, ...started)
+    };
+    const {container: container = "", run: run = 0, budget: budget} = told.startups?.[0] ?? {};
+    const startup = budget !== void 0 && {
+     since: notes.since(runKey(uid, container, run)),
+     budget: budget
+    };
+    return [ {
+     sign: told,
+     since: since,
+     due: due,
+     diagnosis: log.diagnosis,
+     ...startup && {
+      startup: startup
+     }
+    } ];
+   });
+   return {
+    weighed: weighed.sort(byWeight),
+    logsWanted: logsWanted,
+    unsteady: [ ...unsteady ],
+    looks: looks
+   };
+  }
+  function died(number, atReady) {
+   return atReady === void 0 ? 0 : number - atReady;
+  }
+  function runKey(uid, container, run) {
+   return `${uid}/${container}/run${run}`;
+  }
+  function startsOf(signs, notes) {
+   return signs.flatMap(({podUid: podUid = "", startups: startups = []}) => startups.map(({container: container, run: run, budget: budget}) => notes.since(runKey(podUid, container, run)) + budget));
+  }
+  function readLog(sign, {ledger: ledger, notes: notes, now: now}, asked) {
+   const {exit: exit, pod: pod, podUid: podUid, container: container} = sign;
+   if (!exit || pod === void 0 || podUid === void 0 || container === void 0) return {
+    diagnosis: void 0
+   };
+   const logOf = number => ledger.logs[(0, _ledger_js__WEBPACK_IMPORTED_MODULE_4__.Up)({
+    podUid: podUid,
+    container: container,
+    exit: number
+   })];
+   const diagnosis = logOf(exit.number);
+   if (diagnosis) return {
+    diagnosis: diagnosis
+   };
+   const earlier = logOf(exit.number - 1);
+   if (asked >= LOGS_AT_ONCE) return {
+    diagnosis: earlier
+   };
+   const wanted = {
+    pod: pod,
+    podUid: podUid,
+    container: container,
+    previous: exit.previous,
+    exit: exit.number
+   };
+   const pendingUntil = notes.since(`${podUid}/${container}/exit${exit.number}`) + _patience_js__WEBPACK_IMPORTED_MODULE_1__.Gn;
+   return pendingUntil <= now ? {
+    diagnosis: earlier,
+    wanted: wanted
+   } : {
+    diagnosis: earlier,
+    wanted: wanted,
+    pendingUntil: pendingUntil
+   };
+  }
+  const ORDER = Object.keys(_rules_js__WEBPACK_IMPORTED_MODULE_3__.y);
+  function byWeight(one, other) {
+   const time = ({due: due}) => due.is === "at" ? due.at : Number.MAX_SAFE_INTEGER;
+   return time(one) - time(other) || ORDER.indexOf(one.sign.reason) - ORDER.indexOf(other.sign.reason) || one.sign.key.localeCompare(other.sign.key);
+  }
+  function lostOf(weighed, now, stale) {
+   return weighed.find(({due: due, since: since}) => due.is === "at" && due.at <= now && (!stale || due.at === since));
+  }
+  function troubleWords({sign: sign, since: since, due: due, startup: startup}, now) {
+   if (startup) return `startup probe ${(0, _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(now - startup.since)} of ${(0, 
+   _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(startup.budget)}`;
+   if (due.is === "open" || due.at <= since) return sign.says;
+   return `${sign.says}, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(now - since)} of ${(0, 
+   _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(due.at - since)}`;
+  }
+  function causeOf(workload, id, {sign: sign, diagnosis: diagnosis}) {
+   const rule = _rules_js__WEBPACK_IMPORTED_MODULE_3__.y[sign.reason];
+   const told = {
+    who: sign.oneOfMany ? `${workload} (container ${sign.container ?? ""})` : workload,
+    sign: sign,
+    ...diagnosis && {
+     diagnosis: diagnosis
+    }
+   };
+   const sentence = rule.sentence(told);
+   const hint = rule.hint(told);
+   return {
+    code: rule.code,
+    sentence: sentence,
+    ...hint !== void 0 && {
+     hint: hint
+    },
+    workload: id,
+    ...sign.pod !== void 0 && {
+     pod: sign.pod
+    },
+    ...sign.container !== void 0 && {
+     container: sign.container
+    },
+    ...diagnosis && diagnosis.lines.length > 0 && {
+     log: diagnosis.lines
+    },
+    ...diagnosis?.at && {
+     annotations: [ {
+      ...diagnosis.at,
+      title: rule.code,
+      message: diagnosis.summary ?? sentence
+     } ]
+    }
+   };
+  }
+ },
+ 7080: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   T: () => oneLine,
+   n: () => lasting
+  });
+  function lasting(ms) {
+   return `${Math.max(0, Math.round(ms / 1e3))} s`;
+  }
+  function oneLine(text, limit = 300) {
+   const line = text.replace(/\s+/g, " ").trim();
+   return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
+  }
+ },
+ 2763: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   K: () => holderOf,
+   s: () => lock
+  });
+  var apierror = __nccwpck_require__(5392);
+  var away = __nccwpck_require__(5328);
+  var paths = __nccwpck_require__(1856);
+  const holderAnnotation = "django-rollout/holder";
+  const lookMs = 1e3;
+  function isFree(lease, id, unchangedForMs, lastsMs) {
+   const holder = lease.spec?.holderIdentity;
+   return !holder || holder === id || unchangedForMs >= lastsMs;
+  }
+  async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
+   const leases = (0, paths.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
+   const path = `${leases}/${name}`;
+   const startedAt = clock.now();
+   let seen;
+   for (;;) {
+    signal.throwIfAborted();
+    const lease = await cluster.find(path);
+    const now = clock.now();
+    const renewal = `${lease?.spec?.holderIdentity ?? ""} ${lease?.spec?.renewTime ?? ""}`;
+    if (seen?.renewal !== renewal) seen = {
+     renewal: renewal,
+     at: now
+    };
+    if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
+     const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
+     if (taken) return {
+      is: "taken",
+      lease: keep(cluster, clock, path, taken, holder, lastsMs)
+     };
+     continue;
+    }
+    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
+    if (now - startedAt >= waitMs) return {
+     is: "held",
+     by: by
+    };
+    onWait(by);
+    await clock.sleep(lookMs, signal);
+   }
+  }
+  async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
+   const wanted = {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: {
+     name: name,
+     annotations: {
+      [holderAnnotation]: holder.who
+     },
+     ...lease?.metadata?.resourceVersion !== void 0 && {
+      resourceVersion: lease.metadata.resourceVersion
+     }
+    },
+    spec: {
+     holderIdentity: holder.id,
+     leaseDurationSeconds: Math.ceil(lastsMs / 1e3),
+     renewTime: microTime(clock.now())
+    }
+   };
+   try {
+    return lease ? await cluster.put(`${leases}/${name}`, wanted) : await cluster.post(leases, wanted);
+   } catch (error) {
+    if (error instanceof apierror.h && error.status === 409) return;
+    throw error;
+   }
+  }
+  function keep(cluster, clock, path, taken, holder, lastsMs) {
+   const lost = new AbortController;
+   let lease = taken;
+   let renewedAt = clock.now();
+   let over = false;
+   let renewing = Promise.resolve();
+   const lose = () => {
+    over = true;
+    stop();
+    lost.abort(new LeaseLost);
+   };
+   const renew = async () => {
+    const begun = clock.now();
+    try {
+     lease = await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       renewTime: microTime(begun)
+      }
+     });
+     renewedAt = begun;
+    } catch (error) {
+     if ((0, away.W)(error)) return;
+     const now = await cluster.find(path).catch(() => {});
+     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
+    }
+   };
+   const stop = clock.every(lastsMs / 3, () => {
+    if (clock.now() - renewedAt >= lastsMs * .9) lose();
+    if (!over) renewing = renewing.then(renew);
+   });
+   return {
+    lost: lost.signal,
+    release: async () => {
+     if (over) return;
+     over = true;
+     stop();
+     await renewing;
+     await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       holderIdentity: ""
+      }
+     });
+    }
+   };
+  }
+  class LeaseLost extends Error {
+   name="LeaseLost";
+   constructor() {
+    super("the lock was lost: another run may have taken it");
+   }
+  }
+  function microTime(ms) {
+   return new Date(ms).toISOString().replace("Z", "000Z");
+  }
+  var cause = __nccwpck_require__(4193);
+  const lastsMs = 3e4;
+  function holderOf({env: env}, id = crypto.randomUUID()) {
+   const {GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run} = env;
+   const url = server && repository && run ? `${server}/${repository}/actions/runs/${run}` : env["CI_JOB_URL"] || env["BUILD_URL"];
+   const who = env["GITHUB_ACTOR"] || env["GITLAB_USER_LOGIN"] || env["USER"] || "somebody";
+   return {
+    id: id,
+    who: url === void 0 ? who : `${who}, ${url}`
+   };
+  }
+  async function lock({world: world, settings: settings, app: app, signal: signal}, journal, cluster, holder) {
+   let told;
+   const taking = await takeLease(cluster, world.clock, `django-rollout-${app}`, holder, {
+    lastsMs: lastsMs,
+    waitMs: settings["lock-wait"]
+   }, signal, by => {
+    if (told !== by) journal.say(`another release is under way: ${by}`);
+    told = by;
+    journal.waiting(`waiting for the release of ${by}`);
+   });
+   if (taking.is === "taken") return taking.lease;
+   return (0, cause.f)({
+    code: "locked",
+    sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
+    hint: 'wait for it, or give this one more time by "lock-wait"'
+   });
+  }
+ },
+ 7787: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   e: () => removeJob,
+   B: () => startMigration
+  });
+  var inspector = __nccwpck_require__(2210);
+  var apierror = __nccwpck_require__(5392);
+  var paths = __nccwpck_require__(1856);
+  var report_cause = __nccwpck_require__(4193);
+  var words = __nccwpck_require__(2691);
+  var diagnose = __nccwpck_require__(4161);
+  var live = __nccwpck_require__(371);
+  var rollout_ledger = __nccwpck_require__(3600);
+  var podsigns = __nccwpck_require__(7963);
+  var rollout_signs = __nccwpck_require__(1223);
+  var stage = __nccwpck_require__(4367);
+  var weigh = __nccwpck_require__(6669);
+  var rollout_words = __nccwpck_require__(7080);
+  function judgeJob(picture, aim, patience, ledger, now) {
+   const notes = new rollout_ledger.u3(ledger, now);
+   const stale = now - picture.confirmedAt > stage.y;
+   const looks = [];
+   const logsWanted = [];
+   const verdict = look();
+   const next = looks.filter(time => time > now);
+   return {
+    verdict: verdict,
+    ledger: notes.close(),
+    ...next.length > 0 && {
+     lookAgainAt: Math.min(...next)
+    },
+    logsWanted: logsWanted
+   };
+   function look() {
+    const job = picture.jobs.get(aim.job);
+    const uid = job?.metadata?.uid;
+    const pod = (0, live.EB)(picture, uid).at(-1);
+    if (pod) {
+     const ended = endOf(pod, aim);
+     if (ended) return ended;
+    }
+    const failed = job?.status?.conditions?.find(({type: type, status: status}) => type === "Failed" && status === "True");
+    if (failed?.reason === "DeadlineExceeded") {
+     const sentence = `${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`;
+     return failure({
+      code: "timeout",
+      sentence: sentence
+     }, pod);
+    }
+    const events = (0, live.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
+    const refused = pod ? void 0 : events.at(-1);
+    const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
+    rollout_signs.x)(uid ?? "", refused.message ?? "", []) ] : [];
+    const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
+     patience: patience,
+     deadline: patience.timeout,
+     ready: patience.timeout,
+     first: false,
+     ledger: ledger,
+     notes: notes,
+     now: now,
+     final: true
+    });
+    looks.push(...weighing.looks);
+    logsWanted.push(...weighing.logsWanted);
+    const lost = (0, weigh.iR)(weighing.weighed, now, stale);
+    if (lost) {
+     const code = lost.sign.exit?.code;
+     const cause = (0, weigh.rl)(aim.job, `job/${aim.job}`, lost);
+     return {
+      is: "failed",
+      cause: cause,
+      ...code !== void 0 && {
+       exitCode: code
+      }
+     };
+    }
+    for (const {due: due} of weighing.weighed) if (due.is === "at") looks.push(due.at);
+    if (!failed && pod && statusOf(pod, aim)?.state?.running) return {
+     is: "started",
+     pod: pod.metadata?.name ?? ""
+    };
+    const trouble = weighing.weighed[0];
+    if (failed && !trouble) {
+     const sentence = `${aim.job}: ${(0, rollout_words.T)(failed.message ?? failed.reason ?? "failed")}`;
+     return failure({
+      code: "migration-failed",
+      sentence: sentence
+     }, pod);
+    }
+    const on = trouble ? (0, weigh.jV)(trouble, now) : pod ? (0, stage.g)(pod) : "its pod to be made";
+    const lateAt = notes.since(`incomplete/job/${aim.job}`) + patience.timeout;
+    if (lateAt <= now && !stale) {
+     const sentence = `${aim.job}: not started after ${(0, rollout_words.n)(patience.timeout)}: ${on}`;
+     return failure({
+      code: "timeout",
+      sentence: sentence
+     }, pod);
+    }
+    looks.push(lateAt);
+    return {
+     is: "waiting",
+     on: on
+    };
+   }
+   function failure(cause, pod) {
+    const name = pod?.metadata?.name;
+    return {
+     is: "failed",
+     cause: {
+      ...cause,
+      workload: `job/${aim.job}`,
+      ...name !== void 0 && {
+       pod: name
+      },
+      container: aim.container
+     }
+    };
+   }
+   function endOf(pod, {container: container}) {
+    const name = pod.metadata?.name ?? "";
+    const code = statusOf(pod, {
+     ...aim,
+     container: container
+    })?.state?.terminated?.exitCode;
+    if (code === 0) return {
+     is: "finished",
+     pod: name
+    };
+    if (!(0, live.cw)(pod)) return;
+    const why = (0, rollout_words.T)(pod.status?.message ?? pod.status?.reason ?? "its node was drained");
+    const sentence = `${aim.job}: its pod was taken away: ${why}`;
+    return failure({
+     code: "migration-failed",
+     sentence: sentence,
+     hint: "Run it again"
+    }, pod);
+   }
+  }
+  function statusOf(pod, {container: container}) {
+   return [ ...pod.status?.containerStatuses ?? [], ...pod.status?.initContainerStatuses ?? [] ].find(({name: name}) => name === container);
+  }
+  var logs = __nccwpck_require__(6738);
+  var looking = __nccwpck_require__(9092);
+  var snapshot = __nccwpck_require__(5741);
+  var deadline = __nccwpck_require__(3006);
+  function jobName(app, sha, attempt) {
+   const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`;
+   return `${dns(app).slice(0, 63 - end.length).replace(/-+$/, "") || "app"}${end}`;
+  }
+  function migrationJob(how) {
+   const {template: template, container: name} = how;
+   const spec = template.spec;
+   const container = spec?.containers.find(each => each.name === name);
+   if (!spec || !container) return {
+    is: "impossible",
+    problem: `the template has no container ${name}`
+   };
+   const labels = {
+    "app.kubernetes.io/managed-by": "django-rollout",
+    "django-rollout/app": how.app,
+    "django-rollout/job": "migrate"
+   };
+   const caught = how.selectors.find(({selector: selector}) => matches(selector, labels));
+   if (caught) {
+    const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`;
+    return {
+     is: "impossible",
+     problem: problem
+    };
+   }
+   const notes = [];
+   const pod = podOf(spec, how, container, notes);
+   const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha);
+   return {
+    is: "made",
+    notes: notes,
+    job: {
+     apiVersion: "batch/v1",
+     kind: "Job",
+     metadata: {
+      name: how.name,
+      labels: labels,
+      annotations: {
+       "django-rollout/sha": how.sha
+      }
+     },
+     spec: {
+      backoffLimit: 0,
+      activeDeadlineSeconds: how.timeoutSeconds,
+      ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
+      template: {
+       metadata: {
+        labels: labels,
+        annotations: annotations
+       },
+       spec: pod
+      }
+     }
+    }
+   };
+  }
+  function matches(selector, labels) {
+   const wanted = Object.entries(selector.matchLabels ?? {});
+   const expressions = selector.matchExpressions ?? [];
+   if (wanted.length + expressions.length === 0) return false;
+   return wanted.every(([key, value]) => labels[key] === value) && expressions.every(({key: key, operator: operator, values: values = []}) => {
+    const value = labels[key];
+    switch (operator) {
+    case "In":
+     return value !== void 0 && values.includes(value);
+
+    case "NotIn":
+     return value === void 0 || !values.includes(value);
+
+    case "Exists":
+     return value !== void 0;
+
+    case "DoesNotExist":
+     return value === void 0;
+
+    default:
+     return true;
+    }
+   });
+  }
+  function podOf(spec, how, container, notes) {
+   const {topologySpreadConstraints: _spread, readinessGates: _gates, schedulingGates: _held, activeDeadlineSeconds: _deadline, nodeName: _node, hostname: _hostname, subdomain: _subdomain, ephemeralContainers: _debug, affinity: affinity, containers: containers, initContainers: initContainers = [], volumes: volumes = [], ...kept} = spec;
+   const {podAntiAffinity: _apart, ...near} = affinity ?? {};
+   const before = [ ...initContainers.flatMap(each => initOf(each, how, notes)), ...containers.flatMap(each => each === container ? [] : sidecarOf(each, how, notes)) ];
+   const main = mainOf(container, how);
+   const all = [ ...volumes, ...claimed([ ...before, main ], volumes, notes) ];
+   return {
+    ...kept,
+    ...Object.keys(near).length > 0 ? {
+     affinity: near
+    } : {},
+    ...all.length > 0 ? {
+     volumes: all
+    } : {},
+    ...before.length > 0 ? {
+     initContainers: before
+    } : {},
+    containers: [ main ],
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: 5
+   };
+  }
+  function mainOf(container, how) {
+   const {args: _args, livenessProbe: _liveness, readinessProbe: _readiness, startupProbe: _startup, lifecycle: _lifecycle, ports: _ports, command: _command, env: env = [], ...kept} = container;
+   const added = how.env ?? [];
+   const all = [ ...env.filter(({name: name}) => added.every(each => each.name !== name)), ...added ];
+   return {
+    ...kept,
+    image: how.image,
+    command: how.command.map(word => word.replaceAll("$", "$$$$")),
+    ...all.length > 0 ? {
+     env: all
+    } : {}
+   };
+  }
+  function initOf(container, how, notes) {
+   if (!how.ours.includes(container.name)) return [ container ];
+   if (/\bmigrate\b/.test([ ...container.command ?? [], ...container.args ?? [] ].join(" "))) {
+    notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`);
+    return [];
+   }
+   return [ {
+    ...container,
+    image: how.image
+   } ];
+  }
+  function sidecarOf(container, how, notes) {
+   if (how.ours.includes(container.name)) {
+    notes.push(`container ${container.name} is left out: it runs the same code beside the migration`);
+    return [];
+   }
+   const {livenessProbe: _liveness, readinessProbe: _readiness, ports: ports, ...kept} = container;
+   return [ {
+    ...kept,
+    ...ports ? {
+     ports: ports.map(({hostPort: _host, ...port}) => port)
+    } : {},
+    restartPolicy: "Always"
+   } ];
+  }
+  function claimed(containers, volumes, notes) {
+   const mounted = containers.flatMap(each => [ ...(each.volumeMounts ?? []).map(mount => mount.name), ...(each.volumeDevices ?? []).map(device => device.name) ]);
+   const missing = [ ...new Set(mounted) ].filter(name => volumes.every(each => each.name !== name));
+   for (const name of missing) notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`);
+   return missing.map(name => ({
+    name: name,
+    emptyDir: {}
+   }));
+  }
+  function annotationsOf(own, sha) {
+   const kept = Object.entries(own).filter(([key]) => !/^(kubectl\.)?kubernetes\.io\//.test(key));
+   return {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    ...Object.fromEntries(kept),
+    "django-rollout/sha": sha
+   };
+  }
+  function dns(text) {
+   return text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  }
+  function listed(labels) {
+   return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
+  }
+  var workload = __nccwpck_require__(4339);
+  var stages_release = __nccwpck_require__(3830);
+  const databaseWaitSeconds = 15;
+  function makeJob({settings: settings, source: source, app: app}, site, web, image, marker) {
+   const command = settings["migrate-command"];
+   const sha = source.sha ?? source.tag;
+   const made = migrationJob({
+    name: "",
+    app: app,
+    sha: sha,
+    template: web.template,
+    container: web.container,
+    ours: web.containers,
+    image: (0, stages_release.d)(image),
+    command: (0, inspector.VV)(command),
+    env: (0, inspector.B8)({
+     marker: marker,
+     migrate: command,
+     waitSeconds: databaseWaitSeconds
+    }),
+    timeoutSeconds: Math.ceil(settings["migrate-timeout"] / 1e3),
+    selectors: selectorsOf(site)
+   });
+   if (made.is === "impossible") return (0, report_cause.f)({
+    code: "plan-failed",
+    sentence: `no migration Job can be made: ${made.problem}`
+   });
+   return {
+    job: made.job,
+    container: web.container,
+    from: (0, workload.T)(web.workload),
+    notes: made.notes
+   };
+  }
+  function selectorsOf({live: live, services: services, targets: targets}) {
+   const {deployments: deployments, statefulsets: statefulsets, daemonsets: daemonsets} = live.picture();
+   const manifests = targets.flatMap(({manifest: manifest}) => manifest ? [ manifest ] : []);
+   const workloads = [ ...deployments.values(), ...statefulsets.values(), ...daemonsets.values(), ...manifests ].flatMap(object => {
+    const {selector: selector} = object.spec ?? {};
+    return selector ? [ {
+     of: (0, snapshot.Gg)(object),
+     selector: selector
+    } ] : [];
+   });
+   const behind = services.flatMap(service => {
+    const matchLabels = service.spec?.selector;
+    return matchLabels ? [ {
+     of: (0, snapshot.Gg)({
+      ...service,
+      kind: "Service"
+     }),
+     selector: {
+      matchLabels: matchLabels
+     }
+    } ] : [];
+   });
+   return [ ...workloads, ...behind ];
+  }
+  async function createJob(cluster, {live: live}, {app: app, source: source}, job) {
+   const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
+   for (let attempt = 1; ;attempt++) {
+    const name = jobName(app, source.sha ?? source.tag, attempt);
+    if (live.picture().jobs.has(name)) continue;
+    try {
+     return await cluster.post(path, {
+      ...job,
+      metadata: {
+       ...job.metadata,
+       name: name
+      }
+     });
+    } catch (error) {
+     if (error instanceof apierror.h && error.status === 409) continue;
+     throw error;
+    }
+   }
+  }
+  var migrationlog = __nccwpck_require__(7366);
+  const reconnectMs = 500;
+  const podGoneMs = 3e4;
+  function startMigration(release, cluster, site, web, image) {
+   const {world: world, settings: settings, signal: signal} = release;
+   const over = new AbortController;
+   const until = AbortSignal.any([ signal, over.signal ]);
+   const marker = `rollout-${crypto.randomUUID()}`;
+   const output = new migrationlog.k7(marker);
+   let created;
+   let container = "";
+   let ended;
+   let containerEnded = false;
+   const start = async journal => {
+    const made = makeJob(release, site, web, image, marker);
+    container = made.container;
+    made.notes.forEach(note => {
+     journal.say(note);
+    });
+    created = await createJob(cluster, site, release, made.job);
+    journal.say(`${(0, snapshot.Gg)(created)}, made from ${made.from}`);
+    ended = followJob(created.metadata?.name ?? "");
+    ended.catch(() => {});
+   };
+   const followJob = async job => {
+    let ledger = (0, rollout_ledger.EZ)(world.clock.now());
+    let reading;
+    const aim = {
+     job: job,
+     container: container
+    };
+    const patience = {
+     timeout: settings.timeout,
+     bake: 0,
+     grace: settings.grace
+    };
+    const verdict = await (0, looking.W)({
+     cluster: cluster,
+     clock: world.clock,
+     live: site.live,
+     signal: until
+    }, now => {
+     const judgement = judgeJob(site.live.picture(), aim, patience, ledger, now);
+     ledger = judgement.ledger;
+     const {verdict: is} = judgement;
+     if (is.is === "started" || is.is === "finished") reading ??= readLog(is.pod);
+     if (is.is === "waiting") output.waiting(is.on);
+     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
+     return {
+      logsWanted: logsWanted,
+      ...lookAgainAt !== void 0 && {
+       lookAgainAt: lookAgainAt
+      },
+      ...(is.is === "failed" || is.is === "finished") && {
+       ended: is
+      }
+     };
+    }, (wanted, lines) => {
+     const said = lines.filter(line => !(0, inspector.rZ)(line, marker));
+     ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(said, (0, stages_release.Y)(release)));
+    });
+    if (verdict.is === "failed" && verdict.cause.pod !== void 0 && verdict.exitCode !== void 0) reading ??= readLog(verdict.cause.pod);
+    await reading;
+    containerEnded = verdict.is === "finished" || verdict.is === "failed" && verdict.exitCode !== void 0;
+    return verdict;
+   };
+   const readLog = async pod => {
+    let read = 0;
+    while (!until.aborted) try {
+     let at = 0;
+     for await (const line of cluster.lines(`${(0, logs.Q)(cluster, pod, container)}&follow=true`, until)) {
+      if (at++ < read) continue;
+      read += 1;
+      output.line(line);
+     }
+     return;
+    } catch (error) {
+     if (error instanceof apierror.h && error.status < 500) return;
+     await world.clock.sleep(reconnectMs, until).catch(() => {});
+    }
+   };
+   return {
+    plan: async journal => {
+     output.to(journal);
+     await start(journal);
+     const plan = await Promise.race([ output.plan, endOfPlan(ended, output) ]);
+     output.hold();
+     (0, migrationlog.fb)(journal, plan);
+     return plan;
+    },
+    migrate: async journal => {
+     output.to(journal);
+     const verdict = await ended;
+     if (verdict?.is === "failed") throw new report_cause.H((0, migrationlog.Ob)(verdict.cause, output.lines));
+     const {applied: applied} = output.progress();
+     journal.say(`${(0, words.LS)(applied.length, "migration")} applied`);
+    },
+    applied: () => output.progress().applied,
+    close: async () => {
+     over.abort(new Error("the migration is closed"));
+     if (created && !containerEnded) await removeJob(release, cluster, site.live, created);
+    }
+   };
+  }
+  async function removeJob({world: world}, cluster, live, job) {
+   const {name: name = "", uid: uid} = job.metadata ?? {};
+   await cluster.remove(`${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`);
+   await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
+    cluster: cluster,
+    clock: world.clock,
+    live: live,
+    signal: signal
+   }, () => {
+    const gone = podsOfJob(live.picture(), uid).length === 0;
+    return {
+     logsWanted: [],
+     ...gone && {
+      ended: true
+     }
+    };
+   }, () => {})).catch(() => {
+    throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`);
+   });
+  }
+  function podsOfJob(picture, uid) {
+   return [ ...picture.pods.values() ].filter(pod => (0, live.Q6)(pod.metadata, uid));
+  }
+  async function endOfPlan(ended, output) {
+   const verdict = await ended;
+   if (verdict?.is === "failed") {
+    const {cause: cause} = verdict;
+    if (output.progress().applied.length > 0) return output.plan;
+    throw new report_cause.H(cause.code === "crash" ? (0, migrationlog.hY)(cause) : cause);
+   }
+   const early = await Promise.race([ output.plan, Promise.resolve(void 0) ]);
+   return early ?? (0, report_cause.f)({
+    code: "plan-failed",
+    sentence: "the new version started, but ended without telling its migrations",
+    hint: 'does "migrate-command" call Django’s manage.py?',
+    log: output.lines.slice(-50)
+   });
+  }
+ },
+ 7366: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   k7: () => Output,
+   OJ: () => hasWork,
+   Ob: () => migrationCause,
+   hY: () => planCause,
+   fb: () => tellPlan
+  });
+  var inspector = __nccwpck_require__(2210);
+  const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/;
+  const end = /^ (OK|FAKED)( \([\d.]+s\))?$/;
+  function migrationProgress(text) {
+   const [, verb, migration, rest = ""] = line.exec(text.trimEnd()) ?? [];
+   if (migration === void 0) return;
+   const direction = verb === "Applying" ? "forwards" : "backwards";
+   return {
+    migration: migration,
+    direction: direction,
+    is: howItEnded(rest) ?? "begun"
+   };
+  }
+  function migrated(lines) {
+   const applied = [];
+   let open;
+   for (const text of lines) {
+    const progress = migrationProgress(text);
+    if (open !== void 0 && (progress ?? howItEnded(text.trimEnd()))) {
+     applied.push(open);
+     open = void 0;
+    }
+    if (progress?.is === "begun") open = progress.migration; else if (progress) applied.push(progress.migration);
+   }
+   return open === void 0 ? {
+    applied: applied
+   } : {
+    applied: applied,
+    open: open
+   };
+  }
+  function howItEnded(rest) {
+   const word = end.exec(rest)?.[1];
+   return word === void 0 ? void 0 : word === "OK" ? "applied" : "faked";
+  }
+  class Output {
+   marker;
+   lines=[];
+   plan;
+   found;
+   held=[];
+   journal;
+   begun=false;
+   constructor(marker) {
+    this.marker = marker;
+    const {promise: promise, resolve: resolve} = Promise.withResolvers();
+    this.plan = promise;
+    this.found = resolve;
+   }
+   to(journal) {
+    this.journal = journal;
+    this.held.splice(0).forEach(line => {
+     journal.quote(line);
+    });
+   }
+   hold() {
+    this.journal = void 0;
+   }
+   waiting(on) {
+    this.journal?.waiting(`waiting for the Job's pod: ${on}`);
+   }
+   line(line) {
+    if ((0, inspector.rZ)(line, this.marker)) {
+     if ((0, inspector.tM)(line, this.marker)) this.begun = true;
+     const plan = (0, inspector.m3)([ line ], this.marker);
+     if (plan) this.found(plan);
+     return;
+    }
+    this.lines.push(line);
+    if (this.journal) this.journal.quote(line); else this.held.push(line);
+   }
+   progress() {
+    return this.begun ? migrated(this.lines) : {
+     applied: []
+    };
+   }
+  }
+  function planCause(cause) {
+   return {
+    ...cause,
+    code: "plan-failed",
+    sentence: `the new version does not start: ${withoutName(cause)}`
+   };
+  }
+  function migrationCause(cause, lines) {
+   const {open: open, applied: applied} = migrated(lines);
+   const kept = applied.length === 0 ? "" : `; applied before it: ${applied.join(", ")}`;
+   return {
+    ...cause,
+    code: "migration-failed",
+    sentence: `migration ${open ?? ""} failed: ${withoutName(cause)}${kept}`.replace("  ", " ")
+   };
+  }
+  function withoutName({sentence: sentence, workload: workload}) {
+   const name = workload?.replace(/^job\//, "");
+   return name !== void 0 && sentence.startsWith(`${name}: `) ? sentence.slice(name.length + 2) : sentence;
+  }
+  function hasWork({pending: pending, squashed: squashed}) {
+   return pending.length + squashed.length > 0;
+  }
+  function tellPlan(journal, plan) {
+   journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ""}`.trim());
+   if (!hasWork(plan)) journal.say("no migrations to apply");
+   for (const {app: app, name: name, operations: operations} of plan.pending) journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`);
+   const newer = plan.unknown.filter(migration => migration.newer);
+   if (newer.length > 0) {
+    const names = newer.map(({app: app, name: name}) => `${app}.${name}`).join(", ");
+    journal.say(`the database is newer than this version: it has ${names}`);
+   }
+  }
+ },
+ 3830: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Y: () => toRepo,
+   d: () => pinned
+  });
+  var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7101);
+  function pinned(image) {
+   return `${image.repository}:${image.tag}@${image.digest}`;
+  }
+  function toRepo({world: world, settings: settings}) {
+   return file => (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file, path => world.files.exists(path), settings.context);
+  }
+ },
+ 6496: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   G: () => settle
+  });
+  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7476);
+  var _migrate_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7787);
+  var _undo_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6565);
+  async function settle(release, journal, cluster, live, record) {
+   journal.say(`an unfinished release was found: ${record.title}`);
+   await Promise.all(unfinishedJobs(live, release.app).map(job => (0, _migrate_js__WEBPACK_IMPORTED_MODULE_1__.e)(release, cluster, live, job)));
+   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_2__.t)(release, journal, cluster, live, record.snapshot);
+   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__.yv)(cluster, release.world.clock, release.app);
+   return restored;
+  }
+  function unfinishedJobs(live, app) {
+   return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
+  }
+ },
+ 6565: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   E: () => undoBudget,
+   t: () => undo
+  });
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9340);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _rollout_aims_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1615);
+  var _rollout_follow_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4961);
+  var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9456);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5741);
+  var _release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
+  const undoBudget = 10 * 6e4;
+  async function undo(release, journal, cluster, live, snapshot) {
+   const {world: world, signal: signal} = release;
+   const startedAt = world.clock.now();
+   const restored = await (0, _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__.P)(cluster, world.clock, snapshot, journal, signal);
+   const gone = restored.filter(({did: did}) => did === "ask");
+   if (gone.length > 0) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    code: "restore-failed",
+    sentence: `${gone.map(({prior: prior}) => (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__.Gg)(prior.object)).join(", ")} was deleted in the middle of the release`,
+    hint: "apply the manifests of the version before by hand"
+   });
+   const workloads = restored.flatMap(({prior: prior}) => prior.was !== "absent" && (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(prior.object) ? [ {
+    path: prior.path,
+    before: prior.object
+   } ] : []);
+   const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => (0, 
+   _rollout_aims_js__WEBPACK_IMPORTED_MODULE_1__.nJ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(before), before, await cluster.get(path), live.picture())));
+   const followed = await (0, _rollout_follow_js__WEBPACK_IMPORTED_MODULE_2__.e)({
+    cluster: cluster,
+    clock: world.clock,
+    live: live,
+    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
+    patience: {
+     timeout: undoBudget,
+     bake: 0,
+     grace: {}
+    },
+    startedAt: startedAt,
+    toRepo: (0, _release_js__WEBPACK_IMPORTED_MODULE_6__.Y)(release),
+    journal: journal,
+    signal: signal
+   });
+   if (followed.is === "failed") (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    ...followed.cause,
+    code: "restore-failed",
+    sentence: `the old version does not come up again: ${followed.cause.sentence}`
+   });
+   if (followed.is === "superseded") {
+    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
+    (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+     code: "restore-failed",
+     sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
+     hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
+    });
+   }
+   return restored;
+  }
+  function wasComplete(before) {
+   if (!before || before.kind === "CronJob") return true;
+   const {replicas: replicas = 1} = before.spec;
+   const status = before.status ?? {};
+   return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;
+  }
+ },
+ 3006: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   M: () => TimeOver,
+   u: () => within
+  });
+  class TimeOver extends Error {
+   name="TimeOver";
+  }
+  async function within(clock, ms, signal, work) {
+   if (ms === 0) return work(signal);
+   const over = new AbortController;
+   const done = new AbortController;
+   clock.sleep(ms, done.signal).then(() => over.abort(new TimeOver(`not finished within ${ms} ms`)), () => {});
+   try {
+    return await work(AbortSignal.any([ signal, over.signal ]));
+   } finally {
+    done.abort();
+   }
   }
  },
  7827: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21828,7 +22624,9 @@ var __webpack_modules__ = {
       how.onLine(missing(tool).stderr, "stderr");
       return Promise.resolve(127);
      }
-     return stream(tool, path, args, {
+     const binder = how.bound && process.platform === "linux" ? find("setpriv", env) : void 0;
+     const all = binder === void 0 ? args : [ "--pdeathsig", "KILL", "--", path, ...args ];
+     return stream(tool, binder ?? path, all, {
       ...how,
       env: variables(how.env)
      });
@@ -23603,7 +24401,7 @@ var __webpack_modules__ = {
   var Collection = __nccwpck_require__(101);
   var identity = __nccwpck_require__(1127);
   var Pair = __nccwpck_require__(7165);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   var Schema = __nccwpck_require__(5840);
   var stringifyDocument = __nccwpck_require__(6829);
   var anchors = __nccwpck_require__(1596);
@@ -24220,7 +25018,7 @@ var __webpack_modules__ = {
   var visit = __nccwpck_require__(204);
   var identity = __nccwpck_require__(1127);
   var Node = __nccwpck_require__(6673);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   class Alias extends Node.NodeBase {
    constructor(source) {
     super(identity.ALIAS);
@@ -24403,7 +25201,7 @@ var __webpack_modules__ = {
  6673: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var applyReviver = __nccwpck_require__(3661);
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   class NodeBase {
    constructor(type) {
     Object.defineProperty(this, identity.NODE_TYPE, {
@@ -24472,7 +25270,7 @@ var __webpack_modules__ = {
  3301: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
   var Node = __nccwpck_require__(6673);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   const isScalarValue = value => !value || typeof value !== "function" && typeof value !== "object";
   class Scalar extends Node.NodeBase {
    constructor(value) {
@@ -24591,7 +25389,7 @@ var __webpack_modules__ = {
   var Collection = __nccwpck_require__(101);
   var identity = __nccwpck_require__(1127);
   var Scalar = __nccwpck_require__(3301);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   class YAMLSeq extends Collection.Collection {
    static get tagName() {
     return "tag:yaml.org,2002:seq";
@@ -24673,7 +25471,7 @@ var __webpack_modules__ = {
   var merge = __nccwpck_require__(452);
   var stringify = __nccwpck_require__(2148);
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   function addPairToJSMap(ctx, map, {key: key, value: value}) {
    if (identity.isNode(key) && key.addToJSMap) key.addToJSMap(ctx, map, value); else if (merge.isMergeKey(ctx, key)) merge.addMergeToJSMap(ctx, map, value); else {
     const jsKey = toJS.toJS(key, "", ctx);
@@ -24762,7 +25560,7 @@ var __webpack_modules__ = {
   exports.isScalar = isScalar;
   exports.isSeq = isSeq;
  },
- 9281: (__unused_webpack_module, exports, __nccwpck_require__) => {
+ 6424: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
   function toJS(value, arg, ctx) {
    if (Array.isArray(value)) return value.map((v, i) => toJS(v, String(i), ctx));
@@ -27337,7 +28135,7 @@ var __webpack_modules__ = {
  },
  303: (__unused_webpack_module, exports, __nccwpck_require__) => {
   var identity = __nccwpck_require__(1127);
-  var toJS = __nccwpck_require__(9281);
+  var toJS = __nccwpck_require__(6424);
   var YAMLMap = __nccwpck_require__(4454);
   var YAMLSeq = __nccwpck_require__(2223);
   var pairs = __nccwpck_require__(8385);

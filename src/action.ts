@@ -3,8 +3,10 @@ import { maskSecrets, inputsOf, runnerSink, tellRunner } from './github/runner.j
 import { readOptions } from './options/read.js'
 import { commands } from './options/table.js'
 import { run } from './pipeline/release.js'
+import { settleLeft } from './pipeline/settle.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
+import { holderOf } from './stages/lock.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -32,7 +34,14 @@ if (reading.is === 'wrong') {
     })
   }
   const reporter = new Reporter(runnerSink(), world.clock)
-  const report = await run(command, world, reading.settings, reporter, cancel.signal)
+  // Post looks for the record of this very run, in case that it does not come to its end.
+  const holder = holderOf(world)
+  core.saveState('run', holder.id)
+  const report =
+    command === 'settle'
+      ? await settleLeft(world, reading.settings, reporter, cancel.signal, holder, 'any')
+      : await run(command, world, reading.settings, reporter, cancel.signal, holder)
+  if (report.result !== 'stuck') core.saveState('ended', report.result)
   const path = reading.settings.report ?? `${folder}/report.json`
   await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`)
   await tellRunner(report, path)

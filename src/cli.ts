@@ -3,20 +3,23 @@ import project from '../package.json' with { type: 'json' }
 import { readOptions, type Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
 import { run } from './pipeline/release.js'
+import { settleLeft } from './pipeline/settle.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
+import { holderOf } from './stages/lock.js'
 import { realWorld } from './world/real.js'
 
 const descriptions: Readonly<Record<CommandName, string>> = {
   release:
     'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
+  settle: 'Put back what a release has left behind that was killed or lost its machine',
   deploy: 'Roll out an image that the registry has already: the release without build and tests',
 }
 
 const results = `
 Ends with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,
-2 for a wrong option, 3 when a person is needed, 5 when somebody else changed the image, 130 when cancelled.
+2 for a wrong option, 3 when a person is needed, 4 when another release is under way, 5 when somebody else changed the image, 130 when cancelled.
 `
 
 const program = new Command('django-rollout')
@@ -69,9 +72,14 @@ async function release(command: CommandName, given: Given): Promise<number> {
   }
   const world = realWorld(process.env)
   const reporter = new Reporter(terminalSink(write, color), world.clock)
-  const report = await run(command, world, reading.settings, reporter, cancel.signal)
+  const { settings } = reading
+  const holder = holderOf(world)
+  const report =
+    command === 'settle'
+      ? await settleLeft(world, settings, reporter, cancel.signal, holder, 'any')
+      : await run(command, world, settings, reporter, cancel.signal, holder)
   writeClosing(report, write, color)
-  const path = reading.settings.report
+  const path = settings.report
   if (path !== undefined) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`)
   return exitCodes[report.result]
 }

@@ -1,6 +1,33 @@
 import * as core from '@actions/core'
+import { inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
+import { readOptions } from './options/read.js'
+import { settleLeft } from './pipeline/settle.js'
+import { exitCodes } from './report/report.js'
+import { Reporter } from './report/reporter.js'
+import { holderOf } from './stages/lock.js'
 import { realFiles } from './world/files.js'
+import { realWorld } from './world/real.js'
 
-/** Runs after the job whatever became of it: no kubeconfig stays behind. */
+/**
+ * Runs after the job whatever became of it: what `main` left open is put back, and no kubeconfig stays
+ * behind.
+ */
 const folder = core.getState('folder')
+const run = core.getState('run')
+
+// No state of an end: main was killed, its undo was cut off, or it could not be verified.
+if (run !== '' && core.getState('ended') === '') {
+  const given = inputsOf('settle', process.env)
+  maskSecrets(given)
+  const reading = readOptions('settle', given)
+  if (reading.is === 'read') {
+    const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
+    const reporter = new Reporter(runnerSink(), world.clock)
+    const never = new AbortController().signal
+    const holder = holderOf(world, run)
+    const report = await settleLeft(world, reading.settings, reporter, never, holder, 'own')
+    await tellRunner(report, '')
+    process.exitCode = exitCodes[report.result]
+  }
+}
 if (folder !== '') await realFiles(process.env).remove(folder)

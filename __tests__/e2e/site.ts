@@ -40,6 +40,10 @@ export class Site {
     return site
   }
 
+  kubeconfigText(): Promise<string> {
+    return readFile(this.kubeconfig, 'utf8')
+  }
+
   async remove(): Promise<void> {
     await kubectl('delete', 'namespace', this.namespace, '--wait=false')
     await rm(dirname(this.folder), { recursive: true, force: true })
@@ -117,7 +121,9 @@ export class Site {
     const kinds = 'deploy,statefulset,cronjob,service,configmap,secret'
     const { items } = await kubectlJson<List>('-n', this.namespace, 'get', kinds)
     return items
-      .filter(({ metadata }) => metadata.name !== 'kube-root-ca.crt')
+      .filter(
+        ({ metadata }) => !['kube-root-ca.crt', 'django-rollout-shop'].includes(metadata.name),
+      )
       .map(({ kind, metadata, spec, data }) => ({ kind, name: metadata.name, spec, data }))
   }
 

@@ -137,6 +137,7 @@ async function startProxy(
   const serving = new Promise<void>((resolve, reject) => {
     ended = world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
       signal: ending.signal,
+      bound: true,
       onLine: (line) => {
         said.push(line)
         if (line.startsWith('Starting to serve')) resolve()

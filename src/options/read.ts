@@ -1,4 +1,4 @@
-import { Problem } from './readers.js'
+import { assignments, Problem } from './readers.js'
 import {
   optionsOf,
   table,
@@ -35,10 +35,16 @@ export function readOptions(command: Command, given: Given): Reading {
     }
     const value = option.read(option.mayBeEmpty || option.secret ? asGiven : asGiven.trim())
     if (value instanceof Problem) {
-      const shown = option.secret ? '' : ` "${asGiven}"`
+      const shown = option.secret || option.read === assignments ? '' : ` "${asGiven}"`
       problems.push(`"${name}"${shown} ${value.text}: ${example(name, option)}`)
     }
     settings[name] = value
+  }
+  for (const [name, option] of known) {
+    const { with: other } = option
+    if (other !== undefined && given[name] && !given[other]) {
+      problems.push(`"${other}" is missing: "${name}" goes only together with it`)
+    }
   }
   return problems.length === 0
     ? { is: 'read', settings: settings as Settings }

@@ -19,7 +19,7 @@ export const imageRepository: Reader<string> = (value) => {
   if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
     return new Problem('is the image without tag and digest; give the tag by "tag"')
   }
-  return /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value)
+  return /^[a-z0-9._-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value)
     ? value
     : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
 }
@@ -35,6 +35,9 @@ export const objectName: Reader<string> = (value) =>
     ? value
     : new Problem('is not a name that Kubernetes takes (small letters, digits and -, at most 63)')
 
+/** Twice this and more still fits into a timer, which holds 2^31 ms. */
+const longest = 168 * 3_600_000
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
 /** A duration such as `90s`, `10m` or `1m30s`, in ms. A bare `0` is none at all. */
@@ -44,7 +47,17 @@ export const duration: Reader<number> = (value) => {
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== value) {
     return new Problem('is not a duration; write it as 90s, 10m or 1m30s')
   }
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0)
+  const ms = parts.reduce(
+    (sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0),
+    0,
+  )
+  return ms > longest ? new Problem('is longer than 168h, a week') : ms
+}
+
+/** A duration that is a limit: none at all would end at once what it limits. */
+export const someTime: Reader<number> = (value) => {
+  const ms = duration(value)
+  return ms === 0 ? new Problem('is no time at all; leave it out for the default') : ms
 }
 
 /** Words between commas, spaces or line ends. */
@@ -69,13 +82,16 @@ export const lines: Reader<readonly string[]> = (value) =>
     .map((line) => line.trim())
     .filter((line) => line !== '')
 
-/** `NAME=value`, one a line. */
+/** `NAME=value`, one a line. A wrong line is told by its number: it may hold a key. */
 export const assignments: Reader<Readonly<Record<string, string>>> = (value) => {
   const pairs: Record<string, string> = {}
-  for (const line of lines(value) as readonly string[]) {
-    const at = line.indexOf('=')
-    if (at < 1) return new Problem(`has the line "${line}", which is not of the form NAME=value`)
-    pairs[line.slice(0, at)] = line.slice(at + 1)
+  for (const [i, line] of value.split('\n').entries()) {
+    if (line.trim() === '') continue
+    const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? []
+    if (name === undefined || text === undefined) {
+      return new Problem(`is not of the form NAME=value in line ${i + 1}, with no blanks in NAME`)
+    }
+    pairs[name] = text
   }
   return pairs
 }

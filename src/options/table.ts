@@ -12,13 +12,15 @@ import {
   lines,
   objectName,
   someOf,
+  someTime,
   text,
   type Reader,
 } from './readers.js'
 
 /** What can be asked for. Each is a command of the CLI and an action (`release` is the root one). */
-export const commands = ['release', 'deploy'] as const
+export const commands = ['release', 'deploy', 'settle'] as const
 export type Command = (typeof commands)[number]
+export type ReleaseCommand = Exclude<Command, 'settle'>
 
 /** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
 export const troubles = [
@@ -56,6 +58,8 @@ export interface Option<T> {
   readonly mayBeEmpty?: true
   /** Never printed. */
   readonly secret?: true
+  /** The option without which this one means nothing. */
+  readonly with?: string
   readonly on: readonly Command[]
 }
 
@@ -64,6 +68,7 @@ function option<T, const O extends Option<T>>(declared: O & { readonly read: Rea
 }
 
 const everywhere = commands
+const releasing = ['release', 'deploy'] as const
 const building = ['release'] as const
 
 export const table = {
@@ -79,14 +84,14 @@ export const table = {
     read: imageTag,
     help: 'Tag of the image; the SHA of the commit when not given',
     example: '4f2c1d9',
-    on: everywhere,
+    on: releasing,
   }),
   'extra-tags': option({
     read: imageTags,
     help: 'More tags, set once the release is deployed and not before',
     example: 'latest',
     default: '',
-    on: everywhere,
+    on: releasing,
   }),
   context: option({
     read: text,
@@ -118,14 +123,16 @@ export const table = {
     read: text,
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: '${{ github.actor }}',
-    on: everywhere,
+    with: 'registry-password',
+    on: releasing,
   }),
   'registry-password': option({
     read: text,
     help: 'Password or token for the registry; when not given, the logins that docker has',
     example: '${{ github.token }}',
+    with: 'registry-username',
     secret: true,
-    on: everywhere,
+    on: releasing,
   }),
   // The tests.
   'test-command': option({
@@ -183,12 +190,19 @@ export const table = {
     help: 'Files, folders or kustomizations to apply with the release, one a line',
     example: 'k8s',
     default: '',
-    on: everywhere,
+    on: releasing,
   }),
   app: option({
     read: objectName,
     help: 'Name of the application in jobs and records; the last part of "image" when not given',
     example: 'shop',
+    on: everywhere,
+  }),
+  'lock-wait': option({
+    read: duration,
+    help: 'How long to wait for another release of the same application; 0: not at all',
+    example: '30m',
+    default: '10m',
     on: everywhere,
   }),
   // Migrations.
@@ -198,48 +212,48 @@ export const table = {
     example: 'python backend/manage.py migrate --noinput',
     default: 'python manage.py migrate --noinput',
     mayBeEmpty: true,
-    on: everywhere,
+    on: releasing,
   }),
   'migrate-from': option({
     read: text,
     help: 'Workload whose environment the migration Job takes; found by itself when not given',
     example: 'deployment/web',
-    on: everywhere,
+    on: releasing,
   }),
   'migrate-timeout': option({
-    read: duration,
+    read: someTime,
     help: 'The migration Job is ended after this time',
     example: '1h',
     default: '15m',
-    on: everywhere,
+    on: releasing,
   }),
   // The rollout.
   timeout: option({
-    read: duration,
+    read: someTime,
     help: 'For the rollout of all workloads together',
     example: '20m',
     default: '10m',
-    on: everywhere,
+    on: releasing,
   }),
   'ready-timeout': option({
-    read: duration,
+    read: someTime,
     help: 'A started pod must be Ready within this time; learned from the running version when not given',
     example: '90s',
-    on: everywhere,
+    on: releasing,
   }),
   grace: option({
     read: graces(...troubles),
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',
-    on: everywhere,
+    on: releasing,
   }),
   bake: option({
     read: duration,
     help: 'All pods are watched on for this time after the last became available; 0: not at all',
     example: '1m',
     default: '15s',
-    on: everywhere,
+    on: releasing,
   }),
   // What is left behind.
   report: option({

@@ -1,5 +1,5 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
-import type { Settings } from '../options/table.js'
+import type { Command, Settings } from '../options/table.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -68,10 +68,13 @@ export function commandsBack(cluster: Cluster, { targets }: Site): string {
 /** How a run ends that wrote nothing. */
 export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
+  if (cause.code === 'locked') return 'locked'
+  if (cause.code === 'restore-failed') return 'stuck'
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
 
 export function report(
+  command: Command,
   settings: Settings,
   reporter: Reporter,
   result: Result,
@@ -81,6 +84,7 @@ export function report(
   const previous = site?.targets.flatMap(({ running }) => running)[0]
   const previousTag = previous === undefined ? undefined : parseImage(previous).tag
   return {
+    command,
     result,
     app: settings.app ?? shortName(settings.image),
     namespace: settings.namespace,

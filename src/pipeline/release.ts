@@ -1,17 +1,20 @@
 /** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
-import type { Command, Settings } from '../options/table.js'
+import type { ReleaseCommand, Settings } from '../options/table.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import type { HeldLease, Holder } from '../kubernetes/lease.js'
 import { shortName } from '../kubernetes/image.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { Report, Result } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
+import { closeRecord, openRecord, readRecord } from '../rollout/record.js'
 import { changedSince } from '../rollout/restore.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { addTags } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
+import { lock } from '../stages/lock.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { startMigration } from '../stages/migrate.js'
 import { hasWork } from '../stages/migrationlog.js'
@@ -19,6 +22,7 @@ import { preflight, type Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
 import { planOurs, rollout, runsAlready } from '../stages/rollout.js'
+import { settle } from '../stages/settle.js'
 import { snapshot } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
 import { undo, undoBudget } from '../stages/undo.js'
@@ -33,35 +37,41 @@ import { together } from './together.js'
  * is the same. Never throws: whatever happens ends in a report.
  */
 export async function run(
-  command: Command,
+  command: ReleaseCommand,
   world: World,
   settings: Settings,
   reporter: Reporter,
   signal: AbortSignal,
+  holder: Holder,
 ): Promise<Report> {
   const soFar: SoFar = { migrations: [], warnings: [], seconds: {} }
   const resources = new Resources()
+  const run = { command, world, settings, reporter, signal, holder, soFar, resources }
   let result: Result
   try {
-    result = await transaction(command, world, settings, reporter, signal, soFar, resources)
+    result = await transaction(run)
   } catch (error) {
     soFar.cause = causeOf(error, signal)
     result = resultBefore(soFar.cause)
   } finally {
     await resources.close()
   }
-  return report(settings, reporter, result, soFar)
+  return report(command, settings, reporter, result, soFar)
 }
 
-async function transaction(
-  command: Command,
-  world: World,
-  settings: Settings,
-  reporter: Reporter,
-  signal: AbortSignal,
-  soFar: SoFar,
-  resources: Resources,
-): Promise<Result> {
+interface Run {
+  readonly command: ReleaseCommand
+  readonly world: World
+  readonly settings: Settings
+  readonly reporter: Reporter
+  readonly signal: AbortSignal
+  readonly holder: Holder
+  readonly soFar: SoFar
+  readonly resources: Resources
+}
+
+async function transaction(run: Run): Promise<Result> {
+  const { command, world, settings, reporter, signal, soFar, resources } = run
   const source = await findSource(world, settings, settings.context)
   soFar.source = source
   const app = settings.app ?? shortName(settings.image)
@@ -86,16 +96,11 @@ async function transaction(
   ])
   soFar.site = site
 
-  if (found.is === 'pushed' && runsAlready(site.targets, found.image)) {
-    soFar.image = found.image
-    const changes = await Promise.all([
-      planManifests(cluster, site),
-      planOurs(cluster, site, settings.image, found.image),
-    ])
-    if (changes.flat().every(({ is }) => is === 'none')) return 'unchanged'
-  }
-
   const release = releaseWith(signal)
+  if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
+    soFar.image = found.image
+    return 'unchanged'
+  }
   if (found.is === 'built' && settings['test-command'] !== '') {
     await reporter.stage('test', (journal) => test(release, journal, found.built))
   }
@@ -105,20 +110,96 @@ async function transaction(
       : await reporter.stage('push', (journal) => push(release, journal, found.built))
   soFar.image = image
 
-  const prepared = await reporter.stage('snapshot', (journal) => snapshot(journal, cluster, site))
+  const { lost } = await reporter.stage('lock', (journal) =>
+    lockAndSettle(run, release, journal, cluster, site),
+  )
+  const prepared = await reporter.stage('snapshot', async (journal) => {
+    const taken = await snapshot(journal, cluster, site)
+    await openRecord(cluster, app, {
+      run: run.holder.id,
+      title: `${source.tag} by ${run.holder.who}`,
+      startedAt: world.clock.now(),
+      snapshot: taken.snapshot,
+    })
+    return taken
+  })
   soFar.site = prepared.site
   soFar.snapshot = prepared.snapshot
   try {
-    await write(release, reporter, cluster, prepared, image, soFar)
+    // Whoever loses the lock writes nothing more: the next run settles.
+    const guarded = { ...release, signal: AbortSignal.any([signal, lost]) }
+    await write(guarded, reporter, cluster, prepared, image, soFar)
   } catch (error) {
     soFar.judgedAt ??= world.clock.now()
+    if (lost.aborted) return lockLost(soFar)
     soFar.cause = causeOf(error, signal)
     return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar)
   }
+  if (!(await closed(release, cluster, soFar))) return 'stuck'
   if (settings['extra-tags'].length > 0) {
     await reporter.stage('tags', (journal) => moveTags(release, journal, image, soFar))
   }
   return 'deployed'
+}
+
+/** Whether this very version runs already, with manifests that change nothing and no release left open. */
+async function isThere(
+  { settings, app }: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!runsAlready(site.targets, image)) return false
+  const [record, ...changes] = await Promise.all([
+    readRecord(cluster, app),
+    planManifests(cluster, site),
+    planOurs(cluster, site, settings.image, image),
+  ])
+  return record === undefined && changes.flat().every(({ is }) => is === 'none')
+}
+
+/** Takes the lock; what a run left open that had it before is put back first. */
+async function lockAndSettle(
+  { holder, resources }: Run,
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  { live }: Site,
+): Promise<HeldLease> {
+  const lease = await lock(release, journal, cluster, holder)
+  resources.add(() => lease.release())
+  const record = await readRecord(cluster, release.app)
+  if (record) await settle(release, journal, cluster, live, record)
+  return lease
+}
+
+/** A release that runs well must not be put back by the next run: its record has to be gone. */
+async function closed(
+  { world, app, settings }: Release,
+  cluster: Cluster,
+  soFar: SoFar,
+): Promise<boolean> {
+  try {
+    await closeRecord(cluster, world.clock, app)
+    return true
+  } catch (error) {
+    soFar.cause = {
+      code: 'write-failed',
+      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
+    }
+    return false
+  }
+}
+
+function lockLost(soFar: SoFar): Result {
+  soFar.cause = {
+    code: 'lock-lost',
+    sentence:
+      'the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over',
+    hint: 'the next release puts things back before it begins; or now: django-rollout settle',
+  }
+  return 'stuck'
 }
 
 /** Everything that writes to the cluster. What it throws is undone by the caller. */
@@ -192,17 +273,25 @@ async function unwind(
   priors: Snapshot,
   soFar: SoFar,
 ): Promise<Result> {
-  if (soFar.cause?.code === 'superseded') return 'superseded'
+  const { world, app } = release
+  if (soFar.cause?.code === 'superseded') {
+    await closeRecord(cluster, world.clock, app)
+    return 'superseded'
+  }
   const cancelled = soFar.cause?.code === 'cancelled'
   // The undo has a signal of its own: what ended the release must not end this.
   const never = new AbortController().signal
   try {
-    if (!(await changedSince(cluster, priors))) return cancelled ? 'cancelled' : 'failed'
+    if (!(await changedSince(cluster, priors))) {
+      await closeRecord(cluster, world.clock, app)
+      return cancelled ? 'cancelled' : 'failed'
+    }
     soFar.restored = await reporter.stage('undo', (journal) =>
-      within(release.world.clock, undoBudget, never, (late) =>
-        undo({ ...release, signal: late }, journal, cluster, site, priors),
+      within(world.clock, undoBudget, never, (late) =>
+        undo({ ...release, signal: late }, journal, cluster, site.live, priors),
       ),
     )
+    await closeRecord(cluster, world.clock, app)
     return cancelled ? 'cancelled' : 'undone'
   } catch (error) {
     const trouble = causeOf(error, never)

@@ -36,6 +36,8 @@ export type CauseCode =
   | 'apply-failed'
   | 'write-failed'
   | 'restore-failed'
+  | 'locked'
+  | 'lock-lost'
   | 'superseded'
   | 'cancelled'
   | 'internal'

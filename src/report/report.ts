@@ -1,3 +1,4 @@
+import type { Command } from '../options/table.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { Cause } from './cause.js'
 
@@ -46,6 +47,7 @@ export interface WorkloadReport extends WorkloadId {
 
 /** All that is known at the end of a run; log, summary, outputs and JSON are renderings of it. */
 export interface Report {
+  readonly command: Command
   readonly result: Result
   readonly app: string
   readonly namespace: string

@@ -43,6 +43,7 @@ export function verdict(report: Report): string {
   const back = workloads.some(({ now }) => now === 'old')
     ? `${plural(workloads.filter(({ now }) => now === 'old').length, 'workload')} run ${before} again, verified`
     : 'what the release had created is removed again, verified'
+  if (report.command === 'settle') return settled(report)
   const words: Readonly<Record<Result, () => string>> = {
     deployed: () => `${app} ${version} is deployed: ${all} in namespace ${namespace}`,
     unchanged: () => `${app} ${version} runs already: nothing to do for ${all}`,
@@ -56,6 +57,22 @@ export function verdict(report: Report): string {
     cancelled: () => `${app} ${version} was cancelled: everything is as it was before`,
   }
   return words[report.result]()
+}
+
+/** The same for a run that looked for what another one had left. */
+function settled({ app, namespace, result }: Report): string {
+  switch (result) {
+    case 'unchanged':
+      return `${app}: no release was left unfinished in namespace ${namespace}`
+    case 'undone':
+      return `${app}: the unfinished release was put back, verified`
+    case 'locked':
+      return `${app}: a release is under way: nothing was done`
+    case 'usage':
+      return 'nothing was done'
+    default:
+      return `${app}: the unfinished release could not be put back: a person is needed`
+  }
 }
 
 /** `web, worker and expire-orders` */

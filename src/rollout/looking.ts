@@ -27,7 +27,7 @@ export interface Looked<T> {
 
 /**
  * Calls `look` until it ends; `onLog` is given each log that it wanted, once, and another look follows.
- * Rejects with the signal's reason when it is aborted, and with what `look` throws.
+ * Rejects with the signal's reason when it is aborted, and with what `look` or `onLog` throws.
  */
 export function looking<T>(
   { cluster, clock, live, signal }: Lookout,
@@ -54,6 +54,11 @@ export function looking<T>(
         reject(signal.reason as Error)
       })
     }
+    const broken = (error: unknown) => {
+      end(() => {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      })
+    }
     const lookOnce = () => {
       due = false
       if (over) return
@@ -65,7 +70,7 @@ export function looking<T>(
         })
         return
       }
-      for (const wanted of logsWanted) void fetch(wanted)
+      for (const wanted of logsWanted) fetch(wanted).catch(broken)
       alarm.abort()
       alarm = new AbortController()
       if (lookAgainAt !== undefined) {
@@ -94,9 +99,7 @@ export function looking<T>(
         try {
           lookOnce()
         } catch (error) {
-          end(() => {
-            reject(error instanceof Error ? error : new Error(String(error)))
-          })
+          broken(error)
         }
       })
     }

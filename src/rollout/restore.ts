@@ -21,7 +21,8 @@ export interface Restored {
 /**
  * Puts every object of the snapshot back, all at the same time. Repeating it is harmless: what is back
  * already is left alone. Each write is guarded by the resourceVersion that it was decided on, and decided
- * again when somebody else was faster. Throws when an object cannot be read or written after retries.
+ * again when somebody else was faster. Throws when an object cannot be read or written after retries: all
+ * others are back then, as far as they can be.
  */
 export async function restore(
   cluster: Cluster,
@@ -31,20 +32,25 @@ export async function restore(
   signal: AbortSignal,
 ): Promise<readonly Restored[]> {
   const needed = neededByKept(snapshot)
-  return Promise.all(
+  const ended = await Promise.allSettled(
     snapshot.map(async (prior) => {
       const did = await patiently(
         clock,
         signal,
         () => restoreOne(cluster, prior, needed),
-        // A conflict: somebody else wrote first, so what has to be done is decided anew.
-        (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+        // Somebody else wrote (409) or deleted it (404) first: what has to be done is decided anew.
+        (error) =>
+          isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
       )
       const line = told(prior, did)
       if (line !== undefined) journal.say(line)
       return { prior, did }
     }),
   )
+  return ended.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
 }
 
 /**

@@ -31,8 +31,11 @@ export type UndoStep =
   /** Somebody deleted it in the middle of the release: a person has to decide. */
   | { readonly do: 'ask' }
 
-/** Written by the Deployment controller, so never ours to put back. */
-const controllersOwn = ['deployment.kubernetes.io/revision']
+/** Counted by the Deployment controller and the API server, so never ours to put back. */
+const controllersOwn = [
+  'deployment.kubernetes.io/revision',
+  'deprecated.daemonset.template.generation',
+]
 
 /**
  * The one step that brings an object back from what it is now to what it was. `needed` are the objects
@@ -71,15 +74,18 @@ function namedIn(object: WorkloadObject): readonly string[] {
   const { serviceName } = object.spec as { serviceName?: string }
   const { spec } = templateOf(object)
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  const projected = (spec?.volumes ?? []).flatMap((volume) => volume.projected?.sources ?? [])
   const configMaps = [
     ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name)),
     ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.configMapKeyRef?.name)),
     ...(spec?.volumes ?? []).map((volume) => volume.configMap?.name),
+    ...projected.map((source) => source.configMap?.name),
   ]
   const secrets = [
     ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.secretRef?.name)),
     ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.secretKeyRef?.name)),
     ...(spec?.volumes ?? []).map((volume) => volume.secret?.secretName),
+    ...projected.map((source) => source.secret?.name),
     ...(spec?.imagePullSecrets ?? []).map(({ name }) => name),
   ]
   const titled = (kind: string, names: readonly (string | undefined)[]) =>
@@ -116,7 +122,7 @@ function allBack(prior: Prior, live: KubeObject): KubeObject {
     ...(spec !== undefined && { spec }),
     metadata: {
       ...live.metadata,
-      ...(metadata?.labels && { labels: metadata.labels }),
+      labels: metadata?.labels ?? {},
       annotations,
     },
   }

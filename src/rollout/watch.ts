@@ -100,15 +100,16 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Li
   const keep = async (kind: Watched) => {
     let failures = 0
     while (!signal.aborted) {
+      const from = versions[kind]
       try {
-        const from = versions[kind]
         if (from === undefined) await list(kind)
         else await watch(kind, from)
         failures = 0
       } catch (error) {
+        // One that had brought something before it was cut is no trouble that lasts.
+        failures = versions[kind] === from ? failures + 1 : 1
         // 410 Gone: the version is too old to go on from.
         if ((error as { status?: number }).status === 410) delete versions[kind]
-        failures += 1
         const pause = retryMs[Math.min(failures, retryMs.length) - 1] ?? 2000
         await clock.sleep(pause, signal).catch(() => undefined)
       }

@@ -21,6 +21,7 @@ import { logPath } from '../rollout/logs.js'
 import { looking } from '../rollout/looking.js'
 import { titleOf } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
+import type { LivePicture } from '../rollout/watch.js'
 import { within } from '../world/deadline.js'
 import { createJob, makeJob } from './migrationjob.js'
 import { migrationCause, Output, planCause, tellPlan } from './migrationlog.js'
@@ -156,25 +157,32 @@ export function startMigration(
     applied: () => output.progress().applied,
     close: async () => {
       over.abort(new Error('the migration is closed'))
-      const { name, uid } = created?.metadata ?? {}
-      if (containerEnded || name === undefined) return
-      await cluster.remove(`${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`)
-      await within(world.clock, podGoneMs, cluster.life, (late) =>
-        looking(
-          { cluster, clock: world.clock, live: site.live, signal: late },
-          () => {
-            const pods = podsOfJob(site.live.picture(), uid)
-            return { logsWanted: [], ...(pods.length === 0 && { ended: true }) }
-          },
-          () => undefined,
-        ),
-      ).catch(() => {
-        throw new Error(
-          `the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`,
-        )
-      })
+      if (created && !containerEnded) await removeJob(release, cluster, site.live, created)
     },
   }
+}
+
+/** Removes a Job and waits for its pod to be gone; throws an Error when that does not come about. */
+export async function removeJob(
+  { world }: Release,
+  cluster: Cluster,
+  live: LivePicture,
+  job: Job,
+): Promise<void> {
+  const { name = '', uid } = job.metadata ?? {}
+  await cluster.remove(`${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`)
+  await within(world.clock, podGoneMs, cluster.life, (signal) =>
+    looking(
+      { cluster, clock: world.clock, live, signal },
+      () => {
+        const gone = podsOfJob(live.picture(), uid).length === 0
+        return { logsWanted: [], ...(gone && { ended: true }) }
+      },
+      () => undefined,
+    ),
+  ).catch(() => {
+    throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)
+  })
 }
 
 /** The Job's pods, those that are being deleted too. */

@@ -107,6 +107,9 @@ const alwaysNeeded: readonly Right[] = [
   })),
   { group: '', resource: 'services', verbs: ['list'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
+  // The lock, and the record of the release that is under way.
+  { group: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'update'] },
+  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'] },
 ]
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const

@@ -7,7 +7,7 @@ import { aimBack } from '../rollout/aims.js'
 import { follow } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
-import type { Site } from './preflight.js'
+import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
 
 /** The undo's own time in ms: what the release used up does not count. */
@@ -21,7 +21,7 @@ export async function undo(
   release: Release,
   journal: Journal,
   cluster: Cluster,
-  site: Site,
+  live: LivePicture,
   snapshot: Snapshot,
 ): Promise<readonly Restored[]> {
   const { world, signal } = release
@@ -42,18 +42,13 @@ export async function undo(
   )
   const aims = await Promise.all(
     workloads.map(async ({ path, before }) =>
-      aimBack(
-        workloadId(before),
-        before,
-        await cluster.get<WorkloadObject>(path),
-        site.live.picture(),
-      ),
+      aimBack(workloadId(before), before, await cluster.get<WorkloadObject>(path), live.picture()),
     ),
   )
   const followed = await follow({
     cluster,
     clock: world.clock,
-    live: site.live,
+    live,
     aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
     patience: { timeout: undoBudget, bake: 0, grace: {} },
     startedAt,

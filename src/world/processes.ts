@@ -48,7 +48,9 @@ export function realProcesses(env: World['env']): Processes {
         how.onLine(missing(tool).stderr, 'stderr')
         return Promise.resolve(127)
       }
-      return stream(tool, path, args, { ...how, env: variables(how.env) })
+      const binder = how.bound && process.platform === 'linux' ? find('setpriv', env) : undefined
+      const all = binder === undefined ? args : ['--pdeathsig', 'KILL', '--', path, ...args]
+      return stream(tool, binder ?? path, all, { ...how, env: variables(how.env) })
     },
   }
 }

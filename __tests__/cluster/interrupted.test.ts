@@ -1,0 +1,155 @@
+/** Runs that are cut off, and runs that meet: all old or all new afterwards, and nothing left behind. */
+import { readdir } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { whileAsking } from '../e2e/client.js'
+import { step } from '../e2e/runner.js'
+import { Site } from '../e2e/site.js'
+import { kubectl, kubectlJson, type How } from '../e2e/stack.js'
+
+let shop: Site
+let good: string
+
+beforeAll(async () => {
+  shop = await Site.make('cut')
+  good = await shop.commit('Good', {})
+  const released = await shop.release({ version: 'good' })
+  if (released.report.result !== 'deployed') throw new Error(released.output)
+})
+
+afterAll(() => shop.remove())
+
+/** Sends the signal as soon as the rollout has written. */
+const inTheRollout = (signal: NodeJS.Signals): Pick<How, 'onOutput'> => {
+  let sent = false
+  return {
+    onOutput: (soFar, kill) => {
+      if (sent || !/deployment\/web: (0|1) of 2/.test(soFar)) return
+      sent = true
+      kill(signal)
+    },
+  }
+}
+
+/** Every workload runs this tag, and neither a record nor a holder of the lock is left. */
+async function settledOn(tag: string): Promise<void> {
+  expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
+  const secrets = await kubectl('-n', shop.namespace, 'get', 'secrets', '-o', 'name')
+  expect(secrets).not.toContain('django-rollout-shop')
+  interface Lease {
+    readonly spec: { readonly holderIdentity?: string }
+  }
+  const lease = await kubectlJson<Lease>('-n', shop.namespace, 'get', 'lease', 'django-rollout-shop')
+  expect(lease.spec.holderIdentity ?? '').toBe('')
+}
+
+describe('a release that is cut off', () => {
+  test('by a person (SIGINT) puts everything back itself', async () => {
+    await shop.commit('Cancelled', {})
+    const before = await shop.state()
+    const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+      shop.release({ version: 'cancelled' }, inTheRollout('SIGINT')),
+    )
+
+    expect(ended).toMatchObject({ code: 130, report: { result: 'cancelled' } })
+    expect(await shop.state()).toEqual(before)
+    await settledOn(good)
+    expect(asked.failures).toEqual([])
+  })
+
+  test('by SIGKILL is put back by `settle`, once; the second time there is nothing to do', async () => {
+    await shop.commit('Killed', {})
+    const before = await shop.state()
+    const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+      const killed = await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
+      expect(killed.output).not.toContain('▸ undo')
+      return shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+    })
+
+    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(settled.output).toContain('the unfinished release was put back, verified')
+    expect(await shop.state()).toEqual(before)
+    await settledOn(good)
+    expect(asked.failures).toEqual([])
+
+    const again = await shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+    expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
+  })
+
+  test('by SIGKILL is put back by the next release, which then goes its own way', async () => {
+    await shop.commit('Killed again', {})
+    await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
+    const next = await shop.commit('Next', {})
+    const { result: released, asked } = await whileAsking(await shop.url(), () =>
+      shop.release({ version: 'next' }),
+    )
+
+    expect(released.output).toMatch(/an unfinished release was found[\s\S]*▸ rollout/)
+    expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: next } })
+    await settledOn(next)
+    expect(asked.failures).toEqual([])
+    good = next
+  })
+
+  test('in a workflow (main killed) is put back by the post step, and no file is left', async () => {
+    await shop.commit('Killed in a workflow', {})
+    const before = await shop.state()
+    const { main, post, temp } = await step(shop, {
+      image: shop.image,
+      namespace: shop.namespace,
+      manifests: 'k8s',
+      'test-command': '',
+      kubeconfig: await shop.kubeconfigText(),
+      bake: '3s',
+    })
+    await main(inTheRollout('SIGKILL'))
+    const ended = await post()
+
+    expect(ended.output).toContain('the unfinished release was put back, verified')
+    expect(await shop.state()).toEqual(before)
+    await settledOn(good)
+    expect(await readdir(temp)).toEqual([])
+  })
+})
+
+describe('two releases at the same moment', () => {
+  test('go one after the other', async () => {
+    const other = await shop.commit('Other', {})
+    await shop.release({ version: 'other' })
+    const deploy = (tag: string, options: Readonly<Record<string, string>> = {}) =>
+      shop.cli('deploy', { image: shop.image, namespace: shop.namespace, tag, bake: '2s', ...options })
+
+    const [one, two] = await Promise.all([deploy(good), deploy(good), deploy(other)])
+    expect([one.report.result, two.report.result]).not.toContain('failed')
+    const tags = new Set(Object.values(await shop.tags()))
+    expect(tags.size).toBe(1)
+    await settledOn([...tags][0] ?? '')
+  })
+
+  test('end as `locked` when nothing is to be waited for, with the name of the other', async () => {
+    const running = (await shop.tags())['deployment/web'] ?? ''
+    const next = await shop.commit('Long', {})
+    let locked: Promise<{ code: number; output: string }> | undefined
+    const long = await shop.release(
+      { version: 'long', bake: '8s' },
+      {
+        env: { GITHUB_ACTOR: 'ada' },
+        onOutput: (soFar) => {
+          if (/▸ rollout/.test(soFar)) {
+            locked ??= shop.cli('deploy', {
+              image: shop.image,
+              namespace: shop.namespace,
+              tag: running,
+              'lock-wait': '0',
+            })
+          }
+        },
+      },
+    )
+
+    expect(long).toMatchObject({ code: 0, report: { result: 'deployed' } })
+    const refused = await locked
+    expect(refused?.code).toBe(4)
+    expect(refused?.output).toMatch(/another release of shop is under way in t-cut-\w+: ada/)
+    await settledOn(next)
+  })
+})

@@ -1,0 +1,60 @@
+/**
+ * Starts an action's main and post as GitHub's runner does: inputs and state as variables, commands through
+ * files. act cannot end main by a signal; this can.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parse } from 'yaml'
+import type { Site } from './site.js'
+import { root, run, stack, type Ended, type How } from './stack.js'
+
+interface ActionYaml {
+  readonly inputs: Readonly<Record<string, { readonly default?: string }>>
+  readonly runs: { readonly main: string; readonly post: string }
+}
+
+export interface Step {
+  main(how?: Pick<How, 'onOutput'>): Promise<Ended>
+  post(): Promise<Ended>
+  /** The runner's temporary folder: must be empty when all is over. */
+  readonly temp: string
+}
+
+export async function step(shop: Site, inputs: Readonly<Record<string, string>>): Promise<Step> {
+  const action = parse(await readFile(join(root, 'action.yml'), 'utf8')) as ActionYaml
+  const home = join(dirname(shop.folder), `runner-${Math.random().toString(36).slice(2)}`)
+  const temp = join(home, 'temp')
+  await mkdir(temp, { recursive: true })
+  const files = Object.fromEntries(
+    ['OUTPUT', 'STATE', 'STEP_SUMMARY', 'ENV', 'PATH'].map((name) => [
+      `GITHUB_${name}`,
+      join(home, name),
+    ]),
+  )
+  await Promise.all(Object.values(files).map((file) => writeFile(file, '')))
+  const given = Object.fromEntries(
+    Object.entries(action.inputs).map(([name, { default: standard }]) => [
+      `INPUT_${name.toUpperCase()}`,
+      inputs[name] ?? standard ?? '',
+    ]),
+  )
+  const env = { ...stack.env, ...given, ...files, RUNNER_TEMP: temp, CI: 'true' }
+  return {
+    temp,
+    main: (how = {}) =>
+      run('node', [join(root, action.runs.main)], { cwd: shop.folder, env, ...how }),
+    post: async () => {
+      const state = readState(await readFile(files['GITHUB_STATE'] ?? '', 'utf8'))
+      return run('node', [join(root, action.runs.post)], {
+        cwd: shop.folder,
+        env: { ...env, ...state },
+      })
+    },
+  }
+}
+
+/** `name<<delimiter`, the value's lines, the delimiter. */
+function readState(text: string): Readonly<Record<string, string>> {
+  const found = [...text.matchAll(/^(\S+?)<<(\S+)\n([\s\S]*?)\n?\2$/gm)]
+  return Object.fromEntries(found.map(([, name = '', , value = '']) => [`STATE_${name}`, value]))
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals'
+import { nearest, readOptions, type Given } from '../../src/options/read.js'
+import type { Command, Settings } from '../../src/options/table.js'
+
+const least = { image: 'ghcr.io/acme/shop', namespace: 'shop' }
+
+function read(given: Given, command: Command = 'release'): Settings {
+  const reading = readOptions(command, { ...least, ...given })
+  if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
+  return reading.settings
+}
+
+function problems(given: Given, command: Command = 'release'): readonly string[] {
+  const reading = readOptions(command, { ...least, ...given })
+  return reading.is === 'wrong' ? reading.problems : []
+}
+
+describe('not given', () => {
+  test('the smallest use has all defaults', () => {
+    expect(read({})).toEqual({
+      ...least,
+      context: '.',
+      'extra-tags': [],
+      'build-args': {},
+      'test-command': 'python manage.py test',
+      'test-services': [],
+      'test-env': {},
+      'test-timeout': 1_200_000,
+      manifests: [],
+      'migrate-command': 'python manage.py migrate --noinput',
+      'migrate-timeout': 900_000,
+      timeout: 600_000,
+      grace: {},
+      bake: 15_000,
+      'lock-wait': 600_000,
+    })
+  })
+
+  test.each(['tag', 'app', 'kubeconfig', 'timeout', 'bake', 'manifests', 'file', 'context'])(
+    'an empty %s is the same as none',
+    (name) => {
+      expect(read({ [name]: '' })).toEqual(read({}))
+    },
+  )
+
+  test.each(['test-command', 'migrate-command'] as const)('an empty %s means none', (name) => {
+    expect(read({ [name]: '' })[name]).toBe('')
+  })
+
+  test('an option of another command has its default', () => {
+    expect(read({}, 'deploy')['test-command']).toBe('python manage.py test')
+  })
+})
+
+describe('given', () => {
+  test.each([
+    ['blanks around it', { app: ' shop \n' }, 'app', 'shop'],
+    ['a path with blanks', { context: 'my app' }, 'context', 'my app'],
+    ['no bake', { bake: '0' }, 'bake', 0],
+    [
+      'several manifests',
+      { manifests: 'k8s\nmy files/db.yaml' },
+      'manifests',
+      ['k8s', 'my files/db.yaml'],
+    ],
+    ['a secret as it is', { kubeconfig: 'a:\n  b: c\n' }, 'kubeconfig', 'a:\n  b: c\n'],
+    ['a command as it is', { 'test-command': 'a && b\n' }, 'test-command', 'a && b\n'],
+  ] as const)('%s', (_, given, name, value) => {
+    expect(read(given)[name]).toEqual(value)
+  })
+})
+
+describe('wrong', () => {
+  test.each([
+    [{ image: '' }, '"image" is missing: for example image: ghcr.io/acme/shop'],
+    [
+      { image: 'shop:1' },
+      '"image" "shop:1" is the image without tag and digest; give the tag by "tag": for example image: ghcr.io/acme/shop',
+    ],
+    [
+      { timeout: '10' },
+      '"timeout" "10" is not a duration; write it as 90s, 10m or 1m30s: for example timeout: 20m',
+    ],
+    [
+      { timeout: '0' },
+      '"timeout" "0" is no time at all; leave it out for the default: for example timeout: 20m',
+    ],
+    [
+      { 'test-services': 'mysql' },
+      '"test-services" "mysql" has "mysql"; it takes postgres and redis: for example test-services: postgres redis',
+    ],
+    [{ namepsace: 'x' }, '"namepsace" is not an option of release; did you mean "namespace"?'],
+    [{ wholly: 'else' }, '"wholly" is not an option of release'],
+    [
+      { 'registry-username': 'me' },
+      '"registry-password" is missing: "registry-username" goes only together with it',
+    ],
+    [
+      { 'registry-password': 'me' },
+      '"registry-username" is missing: "registry-password" goes only together with it',
+    ],
+  ])('%j', (given, problem) => {
+    expect(problems(given)).toEqual([problem])
+  })
+
+  test('an option of another command is unknown', () => {
+    expect(problems({ context: 'x' }, 'deploy')).toEqual(['"context" is not an option of deploy'])
+  })
+
+  test('all at once, so that they are mended in one go', () => {
+    expect(problems({ namespace: 'A', tag: 'a b', bake: 'x', nope: '1' })).toHaveLength(4)
+  })
+})
+
+// No reader refuses a kubeconfig or a password today; what holds assignments may hold keys.
+test.each(['build-args', 'test-env'])('nothing of a wrong %s is printed', (name) => {
+  const [problem = ''] = problems({ [name]: 'A=s3cr3t-one\nSECRET_KEY s3cr3t-two' })
+  expect(problem).toMatch(new RegExp(`^"${name}" is not of the form NAME=value in line 2`))
+  expect(problem).not.toContain('s3cr3t')
+})
+
+test.each([
+  ['namepsace', 'namespace'],
+  ['imag', 'image'],
+  ['migrate-comand', 'migrate-command'],
+  ['kubecontext', 'kube-context'],
+  ['zzz', undefined],
+  ['', undefined],
+])('%j is near to %s', (word, near) => {
+  expect(nearest(word, ['image', 'namespace', 'kube-context', 'migrate-command'])).toBe(near)
+})

@@ -1,0 +1,200 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  assignments,
+  duration,
+  graces,
+  imageRepository,
+  imageTag,
+  imageTags,
+  lines,
+  objectName,
+  Problem,
+  someOf,
+  someTime,
+  words,
+} from '../../src/options/readers.js'
+
+const minute = 60_000
+
+test.each([
+  ['90s', 90_000],
+  ['10m', 10 * minute],
+  ['1m30s', 90_000],
+  ['2h', 120 * minute],
+  ['1.5h', 90 * minute],
+  ['250ms', 250],
+  ['0', 0],
+  ['0s', 0],
+  ['168h', 7 * 24 * 60 * minute],
+])('the duration %s is %i ms', (text, ms) => {
+  expect(duration(text)).toBe(ms)
+})
+
+test.each(['10', '', '-5s', '10 m', '10min', 'm', '1m,30s', '5S', 'soon'])(
+  '%j is no duration',
+  (text) => {
+    expect(duration(text)).toEqual(new Problem('is not a duration; write it as 90s, 10m or 1m30s'))
+  },
+)
+
+// Timers hold 2^31 ms: what is longer would end at once.
+test.each(['169h', '9999h', '604801s'])('%s is longer than any release', (text) => {
+  expect(duration(text)).toEqual(new Problem('is longer than 168h, a week'))
+})
+
+test('a limit of no time at all would end everything at once', () => {
+  expect(someTime('0')).toEqual(new Problem('is no time at all; leave it out for the default'))
+  expect(someTime('1ms')).toBe(1)
+  expect(someTime('soon')).toBeInstanceOf(Problem)
+})
+
+describe('an image', () => {
+  test.each([
+    'shop',
+    'my_shop',
+    'acme/shop',
+    'ghcr.io/acme/shop',
+    'ghcr.io/acme/team/shop_web-1.x',
+    'localhost:5000/shop',
+    'registry.example:5000/acme/shop',
+  ])('%s', (name) => {
+    expect(imageRepository(name)).toBe(name)
+  })
+
+  test.each([
+    'shop:1.4',
+    'ghcr.io/acme/shop:latest',
+    'localhost:5000/shop:1',
+    'ghcr.io/acme/shop@sha256:0123',
+    'shop:1@sha256:0123',
+  ])('%s has a tag or a digest', (name) => {
+    expect(imageRepository(name)).toEqual(
+      new Problem('is the image without tag and digest; give the tag by "tag"'),
+    )
+  })
+
+  test.each([
+    '',
+    'ghcr.io/Acme/shop',
+    'ghcr.io/acme/shop/',
+    '/shop',
+    'ghcr.io//shop',
+    'https://ghcr.io/acme/shop',
+    'acme shop',
+    'shop\n',
+    'acme/shop;rm',
+    '$(id)',
+  ])('%j is none', (name) => {
+    expect(imageRepository(name)).toEqual(
+      new Problem('is not the name of an image (small letters, digits, and . _ - / only)'),
+    )
+  })
+})
+
+test.each([
+  ['4f2c1d9', true],
+  ['1.4.0-rc.1', true],
+  ['_x', true],
+  ['V1', true],
+  ['a'.repeat(128), true],
+  ['a'.repeat(129), false],
+  ['', false],
+  ['-x', false],
+  ['.x', false],
+  ['a/b', false],
+  ['a b', false],
+  ['v1+2', false],
+  ['v1\n', false],
+])('%j is a tag: %s', (text, is) => {
+  expect(imageTag(text)).toEqual(is ? text : expect.any(Problem))
+})
+
+test.each([
+  ['shop', true],
+  ['shop-2', true],
+  ['2', true],
+  ['a'.repeat(63), true],
+  ['a'.repeat(64), false],
+  ['', false],
+  ['Shop', false],
+  ['-shop', false],
+  ['shop-', false],
+  ['shop.web', false],
+  ['shop_web', false],
+  ['shop\n', false],
+])('%j is a name for Kubernetes: %s', (text, is) => {
+  expect(objectName(text)).toEqual(is ? text : expect.any(Problem))
+})
+
+test('words stand between commas, blanks and line ends; lines hold blanks', () => {
+  expect(words(' a, b\nc,,d ')).toEqual(['a', 'b', 'c', 'd'])
+  expect(words('')).toEqual([])
+  expect(lines(' a b \n\n\tc\r\n')).toEqual(['a b', 'c'])
+  expect(lines('')).toEqual([])
+})
+
+test('a wrong tag among several is named', () => {
+  expect(imageTags('latest, main')).toEqual(['latest', 'main'])
+  expect(imageTags('')).toEqual([])
+  expect(imageTags('latest a/b')).toEqual(
+    new Problem('has "a/b", which is not a tag (letters, digits, and . _ - only, at most 128)'),
+  )
+})
+
+describe('assignments', () => {
+  test.each([
+    ['', {}],
+    ['A=1', { A: '1' }],
+    ['A=1\nB=two words\n', { A: '1', B: 'two words' }],
+    ['URL=postgres://u:p@db/x?a=b', { URL: 'postgres://u:p@db/x?a=b' }],
+    ['EMPTY=', { EMPTY: '' }],
+    ['A=1\nA=2', { A: '2' }],
+    ['  A=1\r\n\r\n  B=2', { A: '1', B: '2' }],
+  ])('%j', (text, pairs) => {
+    expect(assignments(text)).toEqual(pairs)
+  })
+
+  // The line may hold a secret: it is told by its number.
+  test.each([
+    ['SECRET_KEY s3cr3t', 1],
+    ['=s3cr3t', 1],
+    ['A=1\n\ns3cr3t', 3],
+    ['A = s3cr3t', 1],
+    ['A: s3cr3t=', 1],
+  ])('%j names line %i and nothing of it', (text, line) => {
+    expect(assignments(text)).toEqual(
+      new Problem(`is not of the form NAME=value in line ${line}, with no blanks in NAME`),
+    )
+  })
+})
+
+test('some of several words', () => {
+  const read = someOf('postgres', 'redis')
+  expect(read('redis, postgres')).toEqual(['redis', 'postgres'])
+  expect(read('')).toEqual([])
+  expect(read('redis mysql')).toEqual(new Problem('has "mysql"; it takes postgres and redis'))
+})
+
+describe('graces', () => {
+  const read = graces('Crash', 'NotReady')
+
+  test.each([
+    ['', {}],
+    ['Crash=10s', { Crash: 10_000 }],
+    ['crash=0, NOTREADY=2m', { Crash: 0, NotReady: 120_000 }],
+    ['Crash=1s\nCrash=2s', { Crash: 2_000 }],
+  ])('%j', (text, found) => {
+    expect(read(text)).toEqual(found)
+  })
+
+  test.each([
+    ['Crush=10s', 'has "Crush"; it takes Crash, NotReady'],
+    ['Crash', 'has "Crash", which is not of the form trouble=duration'],
+    ['Crash=', 'has "Crash=", which is not of the form trouble=duration'],
+    ['Crash=10', 'has "Crash=10", which is not of the form trouble=duration'],
+    ['Crash=10s=1s', 'has "Crash=10s=1s", which is not of the form trouble=duration'],
+    ['constructor=1s', 'has "constructor"; it takes Crash, NotReady'],
+  ])('%j: %s', (text, problem) => {
+    expect(read(text)).toEqual(new Problem(problem))
+  })
+})

@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals'
+import { Problem } from '../../src/options/readers.js'
+import { commands, optionsOf, table, troubles, type Option } from '../../src/options/table.js'
+import { RULES } from '../../src/rollout/rules.js'
+
+const all = Object.entries(table) as [string, Option<unknown>][]
+
+describe.each(all)('%s', (_, { read, example, default: standard, help, required, on }) => {
+  // An expression of a workflow is no text yet.
+  test('its example is a right value', () => {
+    if (!example.includes('${{')) expect(read(example)).not.toBeInstanceOf(Problem)
+  })
+
+  test('its default is a right value, and a required one has none', () => {
+    if (standard !== undefined) expect(read(standard)).not.toBeInstanceOf(Problem)
+    expect(required && standard !== undefined).not.toBe(true)
+  })
+
+  test('its help is one line without a full stop', () => {
+    expect(help).toMatch(/^\S[^\n]*[^.\n]$/)
+  })
+
+  test('some command takes it', () => {
+    expect(on.length).toBeGreaterThan(0)
+  })
+})
+
+test('names are such as inputs and flags can have', () => {
+  for (const [name] of all) expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
+})
+
+test('what is secret: the kubeconfig and the password', () => {
+  expect(all.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual([
+    'registry-password',
+    'kubeconfig',
+  ])
+})
+
+test('deploy takes all that release takes, but for build and tests', () => {
+  const names = (command: (typeof commands)[number]): string[] =>
+    optionsOf(command).map(([name]) => name)
+  expect(names('release')).toEqual(all.map(([name]) => name))
+  expect(names('release').filter((name) => !names('deploy').includes(name))).toEqual([
+    'context',
+    'file',
+    'target',
+    'build-args',
+    'test-command',
+    'test-services',
+    'test-env',
+    'test-timeout',
+  ])
+})
+
+test('each trouble that has a rule can be given a grace', () => {
+  expect([...troubles].sort()).toEqual(Object.keys(RULES).sort())
+})

@@ -1,0 +1,247 @@
+/** Putting a snapshot back on a cluster that has its moments. */
+import { describe, expect, test } from '@jest/globals'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { changedSince, restore } from '../../src/rollout/restore.js'
+import type { Prior, Snapshot } from '../../src/rollout/snapshot.js'
+import { handClock } from '../support/clock.js'
+import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { scripted } from '../support/scripted.js'
+
+const config = (name: string, color: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name },
+  ...{ data: { color } },
+})
+
+const volume: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'media' },
+  spec: {},
+}
+
+const changed = (name: string): Prior => ({
+  path: `/${name}`,
+  object: config(name, 'old'),
+  was: 'whole',
+  of: 'other',
+})
+const created = (name: string, object = config(name, 'new')): Prior => ({
+  path: `/${name}`,
+  object,
+  was: 'absent',
+  of: 'other',
+})
+
+/** One object that the release has changed, and one that it has created. */
+const snapshot: Snapshot = [changed('a'), created('b')]
+const released = { '/a': config('a', 'new'), '/b': config('b', 'new') }
+
+function onCluster(troubles: Readonly<Record<string, readonly Trouble[]>> = {}): Memory {
+  return memoryCluster(released, troubles)
+}
+
+/** Restores; each object with what was done, what was said, and the pauses between (ms). */
+async function run(memory: Memory, what: Snapshot = snapshot) {
+  const { world, slept } = scripted([])
+  const journal = notebook()
+  const { signal } = new AbortController()
+  const restored = await restore(memory.cluster, world.clock, what, journal, signal)
+  return {
+    did: restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
+    lines: journal.lines.toSorted(),
+    slept,
+  }
+}
+
+/** `/a=old` */
+function standing({ objects }: Memory): string {
+  return [...objects]
+    .map(([path, object]) => `${path}=${(object as { data?: { color?: string } }).data?.color}`)
+    .toSorted()
+    .join(' ')
+}
+
+describe('restore', () => {
+  test('puts back what was changed and removes what was created, and says so', async () => {
+    const memory = onCluster()
+    expect(await run(memory)).toEqual({
+      did: '/a put, /b delete',
+      lines: ['configmap/a put back', 'configmap/b removed: the release had created it'],
+      slept: [],
+    })
+    expect(standing(memory)).toBe('/a=old')
+    expect(memory.asked.toSorted()).toEqual([
+      'DELETE /b 200',
+      'GET /a 200',
+      'GET /b 200',
+      'PUT /a 200',
+    ])
+  })
+
+  test.each<[string, Snapshot, Memory, string, readonly string[]]>([
+    ['nothing', [], onCluster(), '', []],
+    [
+      'what was not reached yet',
+      snapshot,
+      memoryCluster({ '/a': config('a', 'old') }),
+      '/a nothing, /b nothing',
+      [],
+    ],
+    [
+      'what somebody deleted',
+      snapshot,
+      memoryCluster({}),
+      '/a ask, /b nothing',
+      ['configmap/a was deleted by somebody else meanwhile'],
+    ],
+    [
+      'data',
+      [created('media', volume)],
+      memoryCluster({ '/media': volume }),
+      '/media keep',
+      ['persistentvolumeclaim/media stays as it is: it holds data, or data needs it'],
+    ],
+    [
+      'what data needs',
+      [created('db', database()), created('keys', { kind: 'Secret', metadata: { name: 'keys' } })],
+      memoryCluster({ '/db': database(), '/keys': config('keys', 'new') }),
+      '/db keep, /keys keep',
+      [
+        'secret/keys stays as it is: it holds data, or data needs it',
+        'statefulset/db stays as it is: it holds data, or data needs it',
+      ],
+    ],
+  ])('writes nothing for %s', async (_, what, memory, did, lines) => {
+    expect(await run(memory, what)).toEqual({ did, lines, slept: [] })
+    expect(memory.asked.filter((request) => !request.startsWith('GET'))).toEqual([])
+  })
+
+  test('twice is the same as once', async () => {
+    const memory = onCluster()
+    await run(memory)
+    const once = [...memory.objects]
+    expect(await run(memory)).toEqual({ did: '/a nothing, /b nothing', lines: [], slept: [] })
+    expect([...memory.objects]).toEqual(once)
+  })
+
+  test('half done and taken up again is the same', async () => {
+    const memory = onCluster({ 'DELETE /b': [403] })
+    await expect(run(memory)).rejects.toThrow('status 403')
+    expect(standing(memory)).toBe('/a=old /b=new')
+    expect((await run(memory)).did).toBe('/a nothing, /b delete')
+    expect(standing(memory)).toBe('/a=old')
+  })
+})
+
+describe('trouble', () => {
+  test.each<[string, Record<string, Trouble[]>, readonly number[]]>([
+    ['a conflict', { 'PUT /a': [409] }, [250]],
+    ['a server that is away', { 'PUT /a': [500, 503] }, [250, 500]],
+    ['a server that is busy', { 'PUT /a': [429] }, [250]],
+    ['no answer to a read', { 'GET /a': ['no answer', 'no answer'] }, [250, 500]],
+    ['no answer to a write', { 'PUT /a': ['no answer'] }, [250]],
+    ['an answer that got lost', { 'PUT /a': ['answer lost'] }, [250]],
+    ['the same for a removal', { 'DELETE /b': [500, 'answer lost'] }, [250, 500]],
+  ])('%s is worth another try', async (_, troubles, slept) => {
+    const memory = onCluster(troubles)
+    expect((await run(memory)).slept).toEqual(slept)
+    expect(standing(memory)).toBe('/a=old')
+  })
+
+  test.each<[string, Record<string, Trouble[]>]>([
+    ['status 403', { 'PUT /a': [403] }],
+    ['status 422', { 'PUT /a': [422] }],
+    ['status 403', { 'GET /a': [403] }],
+    ['status 403', { 'DELETE /b': [403] }],
+  ])('%s is thrown at once', async (message, troubles) => {
+    const memory = onCluster(troubles)
+    await expect(run(memory)).rejects.toThrow(message)
+    const [request = ''] = Object.keys(troubles)
+    expect(memory.asked.filter((asked) => asked.startsWith(request))).toHaveLength(1)
+  })
+
+  test.each<[number, string]>([
+    [40, 'a put, b delete'],
+    [60, 'status 503'],
+  ])('%i times in a row: %s', async (times, ended) => {
+    const memory = onCluster({ 'PUT /a': new Array<Trouble>(times).fill(503) })
+    const done = await run(memory).then(
+      ({ did }) => did.replaceAll('/', ''),
+      (error: unknown) => (error as Error).message,
+    )
+    expect(done).toBe(ended)
+  })
+
+  test('with one object keeps no other one from being put back', async () => {
+    const memory = onCluster({ 'PUT /a': [403], 'DELETE /b': [500, 500] })
+    await expect(run(memory)).rejects.toThrow('status 403')
+    expect(standing(memory)).toBe('/a=new')
+  })
+
+  test('is not waited out when the undo itself is stopped', async () => {
+    const stop = new AbortController()
+    const memory = onCluster({ 'GET /a': [500, 500] })
+    const clock = handClock()
+    const undo = restore(memory.cluster, clock, [changed('a')], notebook(), stop.signal)
+    await clock.pass(100)
+    stop.abort(new Error('stopped'))
+    await expect(undo).rejects.toThrow('stopped')
+    await clock.pass(10_000)
+    expect(memory.asked).toEqual(['GET /a 500'])
+  })
+})
+
+describe('somebody else writes between our reading and our writing', () => {
+  test.each<[string, (memory: Memory) => void, string, string]>([
+    [
+      'another change',
+      (memory) => {
+        memory.write('/a', config('a', 'theirs'))
+      },
+      '/a put',
+      '/a=old',
+    ],
+    [
+      'what we wanted to write',
+      (memory) => {
+        memory.write('/a', config('a', 'old'))
+      },
+      '/a nothing',
+      '/a=old',
+    ],
+    ['its deletion', (memory) => memory.objects.delete('/a'), '/a ask', ''],
+  ])('%s: decided anew', async (_, theirs, did, expected) => {
+    const memory = memoryCluster({ '/a': config('a', 'new') }, { 'PUT /a': [theirs] })
+    expect((await run(memory, [changed('a')])).did).toBe(did)
+    expect(standing(memory)).toBe(expected)
+  })
+})
+
+describe('changedSince', () => {
+  test.each<[boolean, string, Snapshot, Record<string, KubeObject>]>([
+    [false, 'nothing was to be written', [], {}],
+    [false, 'nothing was written', snapshot, { '/a': config('a', 'old') }],
+    [true, 'one was changed', snapshot, { '/a': config('a', 'new') }],
+    [true, 'one was created', snapshot, { '/a': config('a', 'old'), '/b': config('b', 'new') }],
+    [true, 'one was deleted', snapshot, {}],
+    [true, 'a volume was created', [created('media', volume)], { '/media': volume }],
+  ])('%s: %s', async (expected, _, what, objects) => {
+    const memory = memoryCluster(objects)
+    expect(await changedSince(memory.cluster, what)).toBe(expected)
+    expect(memory.asked.every((request) => request.startsWith('GET'))).toBe(true)
+  })
+})
+
+/** A database that names a Secret. */
+function database(): KubeObject {
+  const containers = [{ name: 'db', envFrom: [{ secretRef: { name: 'keys' } }] }]
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db' },
+    spec: { template: { spec: { containers } } },
+  }
+}

@@ -1,0 +1,101 @@
+import { ApiError } from '../../src/kubernetes/apierror.js'
+import type { Cluster } from '../../src/kubernetes/cluster.js'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { settled } from './clock.js'
+
+/** A cluster that can do what is given; anything else fails the test. */
+export function clusterOf(can: Partial<Cluster>): Cluster {
+  const cannot = (what: string) => () => {
+    throw new Error(`not expected: ${what}`)
+  }
+  return {
+    namespace: 'shop',
+    version: 'v1.34.4',
+    life: new AbortController().signal,
+    get: cannot('get'),
+    find: cannot('find'),
+    post: cannot('post'),
+    put: cannot('put'),
+    remove: cannot('remove'),
+    lines: cannot('lines'),
+    kubectl: cannot('kubectl'),
+    commandLine: cannot('commandLine'),
+    close: () => Promise.resolve(),
+    ...can,
+  }
+}
+
+export interface Memory {
+  readonly cluster: Cluster
+  /** What stands there, by path. */
+  readonly objects: Map<string, KubeObject>
+  /** Each request with what became of it: `PUT /a 409`. */
+  readonly asked: string[]
+  /** Somebody else's write: always newer than what was read before. */
+  write(path: string, object: KubeObject): void
+}
+
+/** What happens to a request: nothing special, an error, or something that somebody else does right before. */
+export type Trouble = 'no answer' | 'answer lost' | number | ((memory: Memory) => void)
+
+/**
+ * Keeps objects as the API server does: each write makes a new resourceVersion, and one that was decided
+ * on an older version is a conflict. `troubles`, by request (`PUT /a`), each happen once, in their order.
+ */
+export function memoryCluster(
+  objects: Readonly<Record<string, KubeObject>>,
+  troubles: Readonly<Record<string, readonly Trouble[]>> = {},
+): Memory {
+  const left = new Map(Object.entries(troubles).map(([request, all]) => [request, [...all]]))
+  let version = 0
+  const kept = new Map<string, KubeObject>()
+  const write = (path: string, object: KubeObject) => {
+    version += 1
+    kept.set(path, {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(version) },
+    })
+  }
+  const answer = async <T>(request: string, work: () => T): Promise<T> => {
+    await settled()
+    const trouble = left.get(request)?.shift()
+    const say = (status: string | number) => memory.asked.push(`${request} ${status}`)
+    try {
+      if (trouble === 'no answer') throw new Error('socket hang up')
+      if (typeof trouble === 'number') throw new ApiError(trouble, '', `status ${trouble}`)
+      if (typeof trouble === 'function') trouble(memory)
+      const value = work()
+      if (trouble === 'answer lost') throw new Error('read ECONNRESET')
+      say(200)
+      return value
+    } catch (error) {
+      say(error instanceof ApiError ? error.status : 'error')
+      throw error
+    }
+  }
+  const memory: Memory = {
+    objects: kept,
+    asked: [],
+    write,
+    cluster: clusterOf({
+      find: <T>(path: string) => answer(`GET ${path}`, () => kept.get(path) as T | undefined),
+      put: <T>(path: string, body: unknown) =>
+        answer(`PUT ${path}`, () => {
+          const live = kept.get(path)
+          const object = body as KubeObject
+          if (!live) throw new ApiError(404, 'NotFound', 'not found')
+          if (object.metadata?.resourceVersion !== live.metadata?.resourceVersion) {
+            throw new ApiError(409, 'Conflict', 'the object has been modified')
+          }
+          write(path, object)
+          return kept.get(path) as T
+        }),
+      remove: (path) =>
+        answer(`DELETE ${path}`, () => {
+          kept.delete(path)
+        }),
+    }),
+  }
+  for (const [path, object] of Object.entries(objects)) write(path, object)
+  return memory
+}

@@ -1,0 +1,67 @@
+/**
+ * The record of a release that is under way: all that an undo needs, kept in the cluster from before the
+ * first write until the release has ended. Whoever finds an open one whose run is gone can finish the undo.
+ */
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { Secret } from 'kubernetes-types/core/v1'
+import { patiently } from '../kubernetes/away.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { collection } from '../kubernetes/paths.js'
+import { fail } from '../report/cause.js'
+import type { Clock } from '../world/world.js'
+import type { Snapshot } from './snapshot.js'
+
+export interface OpenRecord {
+  /** The run that wrote it (`Holder.id`). */
+  readonly run: string
+  /** For people: who released what. */
+  readonly title: string
+  /** ms since 1970. */
+  readonly startedAt: number
+  readonly snapshot: Snapshot
+}
+
+/** An object of the API holds 1 MiB at most, with all its fields (etcd's limit is a little above). */
+const longestBytes = 900 * 1024
+
+/** Writes the record; throws a Failure when the snapshot is too large to be kept. */
+export async function openRecord(cluster: Cluster, app: string, record: OpenRecord): Promise<void> {
+  const data = gzipSync(JSON.stringify(record)).toString('base64')
+  if (data.length > longestBytes) {
+    fail({
+      code: 'write-failed',
+      sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
+      hint: 'split the manifests over several releases',
+    })
+  }
+  // A Secret, since it may hold Secrets as they were.
+  const secret: Secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: nameOf(app), labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
+    data: { record: data },
+  }
+  await cluster.post(secretsOf(cluster), secret)
+}
+
+/** The open record of the application; `undefined` when no release is under way or was left unfinished. */
+export async function readRecord(cluster: Cluster, app: string): Promise<OpenRecord | undefined> {
+  const secret = await cluster.find<Secret>(`${secretsOf(cluster)}/${nameOf(app)}`)
+  const data = secret?.data?.['record']
+  if (data === undefined) return undefined
+  return JSON.parse(gunzipSync(Buffer.from(data, 'base64')).toString()) as OpenRecord
+}
+
+/** The release has ended, one way or the other: nothing is left to be settled. */
+export async function closeRecord(cluster: Cluster, clock: Clock, app: string): Promise<void> {
+  const path = `${secretsOf(cluster)}/${nameOf(app)}`
+  await patiently(clock, cluster.life, () => cluster.remove(path))
+}
+
+function nameOf(app: string): string {
+  return `django-rollout-${app}`
+}
+
+function secretsOf(cluster: Cluster): string {
+  return collection('v1', cluster.namespace, 'secrets')
+}

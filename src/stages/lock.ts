@@ -1,0 +1,50 @@
+/** One release at a time: the lock of the application in its namespace. */
+import type { Cluster } from '../kubernetes/cluster.js'
+import { takeLease, type HeldLease, type Holder } from '../kubernetes/lease.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import type { World } from '../world/world.js'
+import type { Release } from './release.js'
+
+/** A run renews its lock three times in this time; without a renewal for so long, the run is gone. */
+const lastsMs = 30_000
+
+/** Who this run is, for others that want the lock. A new id for each run, unless one is given. */
+export function holderOf({ env }: World, id: string = crypto.randomUUID()): Holder {
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env
+  const url =
+    server && repository && run
+      ? `${server}/${repository}/actions/runs/${run}`
+      : env['CI_JOB_URL'] || env['BUILD_URL']
+  const who = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || 'somebody'
+  return { id, who: url === undefined ? who : `${who}, ${url}` }
+}
+
+/** Takes the lock; throws a Failure `locked` that names the holder when it cannot be had in time. */
+export async function lock(
+  { world, settings, app, signal }: Pick<Release, 'world' | 'settings' | 'app' | 'signal'>,
+  journal: Journal,
+  cluster: Cluster,
+  holder: Holder,
+): Promise<HeldLease> {
+  let told: string | undefined
+  const taking = await takeLease(
+    cluster,
+    world.clock,
+    `django-rollout-${app}`,
+    holder,
+    { lastsMs, waitMs: settings['lock-wait'] },
+    signal,
+    (by) => {
+      if (told !== by) journal.say(`another release is under way: ${by}`)
+      told = by
+      journal.waiting(`waiting for the release of ${by}`)
+    },
+  )
+  if (taking.is === 'taken') return taking.lease
+  return fail({
+    code: 'locked',
+    sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
+    hint: 'wait for it, or give this one more time by "lock-wait"',
+  })
+}

@@ -1,0 +1,41 @@
+/** Finishes what a run has left behind that vanished in the middle of its release. */
+import type { Job } from 'kubernetes-types/batch/v1'
+import type { Cluster } from '../kubernetes/cluster.js'
+import type { Journal } from '../report/journal.js'
+import { closeRecord, type OpenRecord } from '../rollout/record.js'
+import type { Restored } from '../rollout/restore.js'
+import type { LivePicture } from '../rollout/watch.js'
+import { removeJob } from './migrate.js'
+import type { Release } from './release.js'
+import { undo } from './undo.js'
+
+/**
+ * Puts everything of the record back, as the run itself would have done; the caller holds the lock.
+ * Throws a Failure `restore-failed` when the old version cannot be verified: the record stays then.
+ */
+export async function settle(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  live: LivePicture,
+  record: OpenRecord,
+): Promise<readonly Restored[]> {
+  journal.say(`an unfinished release was found: ${record.title}`)
+  // A migration that still runs would go on changing the database under the version that comes back.
+  await Promise.all(
+    unfinishedJobs(live, release.app).map((job) => removeJob(release, cluster, live, job)),
+  )
+  const restored = await undo(release, journal, cluster, live, record.snapshot)
+  await closeRecord(cluster, release.world.clock, release.app)
+  return restored
+}
+
+function unfinishedJobs(live: LivePicture, app: string): readonly Job[] {
+  return [...live.picture().jobs.values()].filter(
+    ({ metadata, status }) =>
+      metadata?.labels?.['django-rollout/app'] === app &&
+      !status?.conditions?.some(
+        ({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True',
+      ),
+  )
+}
