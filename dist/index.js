@@ -16541,10 +16541,14 @@ var __webpack_modules__ = {
     }
     const value = option.read(option.mayBeEmpty || option.secret ? asGiven : asGiven.trim());
     if (value instanceof _readers_js__WEBPACK_IMPORTED_MODULE_0__.AF) {
-     const shown = option.secret ? "" : ` "${asGiven}"`;
+     const shown = option.secret || option.read === _readers_js__WEBPACK_IMPORTED_MODULE_0__.TT ? "" : ` "${asGiven}"`;
      problems.push(`"${name}"${shown} ${value.text}: ${example(name, option)}`);
     }
     settings[name] = value;
+   }
+   for (const [name, option] of known) {
+    const {with: other} = option;
+    if (other !== void 0 && given[name] && !given[other]) problems.push(`"${other}" is missing: "${name}" goes only together with it`);
    }
    return problems.length === 0 ? {
     is: "read",
@@ -16591,6 +16595,7 @@ var __webpack_modules__ = {
    Qq: () => text,
    TT: () => assignments,
    an: () => imageRepository,
+   c5: () => someTime,
    p0: () => duration,
    qe: () => graces,
    rK: () => imageTags,
@@ -16605,10 +16610,11 @@ var __webpack_modules__ = {
   const text = value => value;
   const imageRepository = value => {
    if (value.includes("@sha256:") || /:[^/]+$/.test(value)) return new Problem('is the image without tag and digest; give the tag by "tag"');
-   return /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value) ? value : new Problem("is not the name of an image (small letters, digits, and . _ - / only)");
+   return /^[a-z0-9._-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value) ? value : new Problem("is not the name of an image (small letters, digits, and . _ - / only)");
   };
   const imageTag = value => /^\w[\w.-]{0,127}$/.test(value) ? value : new Problem("is not a tag (letters, digits, and . _ - only, at most 128)");
   const objectName = value => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value) ? value : new Problem("is not a name that Kubernetes takes (small letters, digits and -, at most 63)");
+  const longest = 168 * 36e5;
   const units = {
    ms: 1,
    s: 1e3,
@@ -16619,7 +16625,12 @@ var __webpack_modules__ = {
    if (value === "0") return 0;
    const parts = [ ...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g) ];
    if (parts.length === 0 || parts.map(part => part[0]).join("") !== value) return new Problem("is not a duration; write it as 90s, 10m or 1m30s");
-   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
+   const ms = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
+   return ms > longest ? new Problem("is longer than 168h, a week") : ms;
+  };
+  const someTime = value => {
+   const ms = duration(value);
+   return ms === 0 ? new Problem("is no time at all; leave it out for the default") : ms;
   };
   const words = value => value.split(/[\s,]+/).filter(word => word !== "");
   const imageTags = value => {
@@ -16630,10 +16641,11 @@ var __webpack_modules__ = {
   const lines = value => value.split("\n").map(line => line.trim()).filter(line => line !== "");
   const assignments = value => {
    const pairs = {};
-   for (const line of lines(value)) {
-    const at = line.indexOf("=");
-    if (at < 1) return new Problem(`has the line "${line}", which is not of the form NAME=value`);
-    pairs[line.slice(0, at)] = line.slice(at + 1);
+   for (const [i, line] of value.split("\n").entries()) {
+    if (line.trim() === "") continue;
+    const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? [];
+    if (name === void 0 || text === void 0) return new Problem(`is not of the form NAME=value in line ${i + 1}, with no blanks in NAME`);
+    pairs[name] = text;
    }
    return pairs;
   };
@@ -16725,12 +16737,14 @@ var __webpack_modules__ = {
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: "${{ github.actor }}",
+    with: "registry-password",
     on: releasing
    }),
    "registry-password": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
     help: "Password or token for the registry; when not given, the logins that docker has",
     example: "${{ github.token }}",
+    with: "registry-username",
     secret: true,
     on: releasing
    }),
@@ -16818,21 +16832,21 @@ var __webpack_modules__ = {
     on: releasing
    }),
    "migrate-timeout": option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
     help: "The migration Job is ended after this time",
     example: "1h",
     default: "15m",
     on: releasing
    }),
    timeout: option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
     help: "For the rollout of all workloads together",
     example: "20m",
     default: "10m",
     on: releasing
    }),
    "ready-timeout": option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
     help: "A started pod must be Ready within this time; learned from the running version when not given",
     example: "90s",
     on: releasing
@@ -19544,8 +19558,10 @@ var __webpack_modules__ = {
   function slowestReady(pods) {
    const times = pods.flatMap(pod => {
     const ready = pod.status?.conditions?.find(({type: type, status: status}) => type === "Ready" && status === "True");
-    const starts = (pod.status?.containerStatuses ?? []).flatMap(({state: state, restartCount: restartCount}) => state?.running?.startedAt !== void 0 && restartCount === 0 ? [ Date.parse(state.running.startedAt) ] : []);
-    if (!ready?.lastTransitionTime || starts.length === 0) return [];
+    const containers = pod.status?.containerStatuses ?? [];
+    const starts = containers.flatMap(({state: state}) => state?.running?.startedAt !== void 0 ? [ Date.parse(state.running.startedAt) ] : []);
+    const restarted = containers.some(({restartCount: restartCount}) => restartCount > 0);
+    if (!ready?.lastTransitionTime || starts.length === 0 || restarted) return [];
     return [ Date.parse(ready.lastTransitionTime) - Math.max(...starts) ];
    });
    return times.length === 0 ? void 0 : Math.max(0, ...times);
@@ -20333,6 +20349,11 @@ var __webpack_modules__ = {
       reject(signal.reason);
      });
     };
+    const broken = error => {
+     end(() => {
+      reject(error instanceof Error ? error : new Error(String(error)));
+     });
+    };
     const lookOnce = () => {
      due = false;
      if (over) return;
@@ -20344,7 +20365,7 @@ var __webpack_modules__ = {
       });
       return;
      }
-     for (const wanted of logsWanted) fetch(wanted);
+     for (const wanted of logsWanted) fetch(wanted).catch(broken);
      alarm.abort();
      alarm = new AbortController;
      if (lookAgainAt !== void 0) clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => {});
@@ -20369,9 +20390,7 @@ var __webpack_modules__ = {
       try {
        lookOnce();
       } catch (error) {
-       end(() => {
-        reject(error instanceof Error ? error : new Error(String(error)));
-       });
+       broken(error);
       }
      });
     };

@@ -36,7 +36,7 @@ const actions: readonly Action[] = [
 
 const outputs: Readonly<Record<string, string>> = {
   result:
-    'How it ended: deployed, unchanged, undone, failed, usage, stuck, superseded or cancelled',
+    'How it ended: deployed, unchanged, undone, failed, usage, stuck, locked, superseded or cancelled',
   image: 'The image with tag and digest',
   digest: 'Digest of the image: sha256:…',
   tag: 'Tag of the image',

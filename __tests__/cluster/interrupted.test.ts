@@ -134,7 +134,7 @@ describe('two releases at the same moment', () => {
       {
         env: { GITHUB_ACTOR: 'ada' },
         onOutput: (soFar) => {
-          if (/▸ rollout/.test(soFar)) {
+          if (soFar.includes('▸ rollout')) {
             locked ??= shop.cli('deploy', {
               image: shop.image,
               namespace: shop.namespace,

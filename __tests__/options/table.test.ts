@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Problem } from '../../src/options/readers.js'
-import { commands, optionsOf, table, troubles, type Option } from '../../src/options/table.js'
+import type { commands } from '../../src/options/table.js'
+import { optionsOf, table, troubles, type Option } from '../../src/options/table.js'
 import { RULES } from '../../src/rollout/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]

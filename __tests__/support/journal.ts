@@ -1,13 +1,21 @@
 import type { Journal } from '../../src/report/journal.js'
 
 /** A journal that keeps what it is told, foreign lines with `> ` before them. */
-export function notebook(): Journal & { readonly lines: string[] } {
+export function notebook(): Journal & {
+  readonly lines: string[]
+  /** What is being waited for, asked for now. */
+  readonly waitsFor: () => string | undefined
+} {
   const lines: string[] = []
+  let waiting: string | (() => string) | undefined
   return {
     lines,
     say: (line) => lines.push(line),
     quote: (line) => lines.push(`> ${line}`),
-    waiting: () => undefined,
+    waiting: (on) => {
+      waiting = on
+    },
     annotate: () => undefined,
+    waitsFor: () => (typeof waiting === 'function' ? waiting() : waiting),
   }
 }

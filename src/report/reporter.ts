@@ -76,7 +76,7 @@ export class Reporter {
     const stopTicking = this.clock.every(1000, () => {
       if (this.clock.now() - spokenAt < silenceMs) return
       const on = typeof waitingOn === 'function' ? waitingOn() : waitingOn
-      say(on ?? `${name} is still running`)
+      say(on || `${name} is still running`)
     })
     tell((sink) => {
       sink.open(name)

@@ -66,12 +66,12 @@ export function slowestReady(pods: readonly Pod[]): number | undefined {
     const ready = pod.status?.conditions?.find(
       ({ type, status }) => type === 'Ready' && status === 'True',
     )
-    const starts = (pod.status?.containerStatuses ?? []).flatMap(({ state, restartCount }) =>
-      state?.running?.startedAt !== undefined && restartCount === 0
-        ? [Date.parse(state.running.startedAt)]
-        : [],
+    const containers = pod.status?.containerStatuses ?? []
+    const starts = containers.flatMap(({ state }) =>
+      state?.running?.startedAt !== undefined ? [Date.parse(state.running.startedAt)] : [],
     )
-    if (!ready?.lastTransitionTime || starts.length === 0) return []
+    const restarted = containers.some(({ restartCount }) => restartCount > 0)
+    if (!ready?.lastTransitionTime || starts.length === 0 || restarted) return []
     return [Date.parse(ready.lastTransitionTime) - Math.max(...starts)]
   })
   return times.length === 0 ? undefined : Math.max(0, ...times)

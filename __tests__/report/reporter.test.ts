@@ -1,0 +1,243 @@
+/** The story of a run as it reaches the terminal: one stage after the other, whatever goes on at the same time. */
+import { describe, expect, test } from '@jest/globals'
+import type { Journal } from '../../src/report/journal.js'
+import { Reporter, type Sink } from '../../src/report/reporter.js'
+import { handClock, type HandClock } from '../support/clock.js'
+
+const start = Date.parse('2026-01-01T12:00:00Z')
+
+interface Run {
+  readonly clock: HandClock
+  readonly reporter: Reporter
+  /** What was shown, in its order. */
+  readonly shown: string[]
+}
+
+function run(): Run {
+  const shown: string[] = []
+  const sink: Sink = {
+    open: (stage) => shown.push(`[${stage}`),
+    say: (line, seconds) => shown.push(`${seconds} ${line}`),
+    quote: (line) => shown.push(`> ${line}`),
+    close: (stage, ended, seconds) => shown.push(`${stage}] ${ended} ${seconds}`),
+    annotate: ({ file, line, message }) => shown.push(`${file}:${line} ${message}`),
+  }
+  const clock = handClock(start)
+  return { clock, shown, reporter: new Reporter(sink, clock) }
+}
+
+/** A stage that is led by hand. */
+function stage({ reporter }: Run, name: string) {
+  let journal: Journal | undefined
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const ended = reporter.stage(name, (own) => {
+    journal = own
+    return promise
+  })
+  ended.catch(() => {})
+  return { journal: journal!, ended, end: resolve, fail: reject }
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name })
+}
+
+describe('one stage', () => {
+  test('opens, tells and closes, with the seconds of the run and its own', async () => {
+    const release = run()
+    await release.clock.pass(1500)
+    const build = stage(release, 'build')
+    await release.clock.pass(1000)
+    build.journal.say('building shop')
+    build.journal.quote('#1 FROM python')
+    build.journal.annotate({ file: 'Dockerfile', line: 3, title: 'x', message: 'no such file' })
+    await release.clock.pass(500)
+    build.end('built')
+    expect(await build.ended).toBe('built')
+    expect(release.shown).toEqual([
+      '[build',
+      '2.5 building shop',
+      '> #1 FROM python',
+      'Dockerfile:3 no such file',
+      'build] done 1.5',
+    ])
+    expect(release.reporter.stages).toEqual([
+      { name: 'build', startedAt: start + 1500, seconds: 1.5, ended: 'done' },
+    ])
+    expect(release.reporter.seconds()).toBe(3)
+  })
+
+  test('is heard at once', () => {
+    const release = run()
+    const build = stage(release, 'build')
+    build.journal.say('building shop')
+    expect(release.shown).toEqual(['[build', '0 building shop'])
+  })
+
+  test.each([
+    [named('Error', 'disk full'), 'failed'],
+    [named('Failure', 'no such image'), 'failed'],
+    [named('AbortError', 'cancelled'), 'stopped'],
+  ])('throws %s: passed on, and it is over: %s', async (error, ended) => {
+    const release = run()
+    const build = stage(release, 'build')
+    build.fail(error)
+    await expect(build.ended).rejects.toBe(error)
+    expect(release.shown).toEqual(['[build', `build] ${ended} 0`])
+    expect(release.reporter.stages).toMatchObject([{ name: 'build', ended }])
+  })
+
+  test('may throw before it has begun to wait', async () => {
+    const release = run()
+    const error = new Error('at once')
+    const ended = release.reporter.stage('build', () => {
+      throw error
+    })
+    await expect(ended).rejects.toBe(error)
+    expect(release.shown).toEqual(['[build', 'build] failed 0'])
+  })
+})
+
+describe('two stages side by side', () => {
+  test('are told one after the other, the lines with the time when they were said', async () => {
+    const release = run()
+    const push = stage(release, 'push')
+    const tests = stage(release, 'test')
+    await release.clock.pass(1000)
+    tests.journal.say('t1')
+    push.journal.say('p1')
+    await release.clock.pass(1000)
+    tests.journal.quote('t2')
+    push.journal.say('p2')
+    expect(release.shown).toEqual(['[push', '1 p1', '2 p2'])
+    push.end('')
+    await push.ended
+    expect(release.shown).toEqual([
+      '[push',
+      '1 p1',
+      '2 p2',
+      'push] done 2',
+      '[test',
+      '1 t1',
+      '> t2',
+    ])
+    tests.journal.say('t3')
+    expect(release.shown.at(-1)).toBe('2 t3')
+  })
+
+  test('the second ends first: it is told as a whole when the first is over', async () => {
+    const release = run()
+    const push = stage(release, 'push')
+    const tests = stage(release, 'test')
+    tests.journal.say('t1')
+    tests.end('')
+    await tests.ended
+    await release.clock.pass(3000)
+    push.journal.say('p1')
+    push.end('')
+    await push.ended
+    expect(release.shown).toEqual([
+      '[push',
+      '3 p1',
+      'push] done 3',
+      '[test',
+      '0 t1',
+      'test] done 0',
+    ])
+    expect(release.reporter.stages.map(({ name }) => name)).toEqual(['test', 'push'])
+  })
+
+  test('three, the last two over: both follow', async () => {
+    const release = run()
+    const stages = ['a', 'b', 'c'].map((name) => stage(release, name))
+    for (const one of stages.toReversed()) {
+      one.end('')
+      await one.ended
+    }
+    expect(release.shown).toEqual(['[a', 'a] done 0', '[b', 'b] done 0', '[c', 'c] done 0'])
+  })
+
+  test('the first fails: the second is told all the same', async () => {
+    const release = run()
+    const push = stage(release, 'push')
+    const tests = stage(release, 'test')
+    push.fail(new Error('denied'))
+    await expect(push.ended).rejects.toThrow('denied')
+    tests.fail(named('AbortError', 'stopped: another stage failed'))
+    await expect(tests.ended).rejects.toThrow('another stage')
+    expect(release.shown).toEqual(['[push', 'push] failed 0', '[test', 'test] stopped 0'])
+  })
+})
+
+describe('a line after 10 s of silence', () => {
+  test.each<[string, Parameters<Journal['waiting']>[0], string]>([
+    ['nothing is known', undefined, 'build is still running'],
+    ['a text', 'building: step 3 of 9', 'building: step 3 of 9'],
+    ['a function', () => 'web: 1 of 3 ready', 'web: 1 of 3 ready'],
+    ['a function that knows of nothing', () => '', 'build is still running'],
+  ])('%s', async (_, on, line) => {
+    const release = run()
+    const build = stage(release, 'build')
+    build.journal.waiting(on)
+    await release.clock.pass(9999)
+    expect(release.shown).toEqual(['[build'])
+    await release.clock.pass(20_001)
+    expect(release.shown).toEqual(['[build', `10 ${line}`, `20 ${line}`, `30 ${line}`])
+  })
+
+  test('a function is asked at that time', async () => {
+    const release = run()
+    const build = stage(release, 'build')
+    build.journal.waiting(() => `the bake, ${release.reporter.seconds()} s`)
+    await release.clock.pass(20_000)
+    expect(release.shown).toEqual(['[build', '10 the bake, 10 s', '20 the bake, 20 s'])
+  })
+
+  test.each<[string, (journal: Journal) => void]>([
+    ['one of our own', (journal) => journal.say('x')],
+    ['a foreign one', (journal) => journal.quote('x')],
+  ])('counts from the last line: %s', async (_, speak) => {
+    const release = run()
+    const build = stage(release, 'build')
+    await release.clock.pass(6000)
+    speak(build.journal)
+    await release.clock.pass(9000)
+    expect(release.shown).toHaveLength(2)
+    await release.clock.pass(1000)
+    expect(release.shown.slice(2)).toEqual(['16 build is still running'])
+  })
+
+  test('does not count from a change of what is waited for', async () => {
+    const release = run()
+    const build = stage(release, 'build')
+    await release.clock.pass(6000)
+    build.journal.waiting('step 4')
+    build.journal.waiting(undefined)
+    await release.clock.pass(4000)
+    expect(release.shown).toEqual(['[build', '10 build is still running'])
+  })
+
+  test('is counted for each stage, and not mixed either', async () => {
+    const release = run()
+    const push = stage(release, 'push')
+    const tests = stage(release, 'test')
+    await release.clock.pass(8000)
+    push.journal.say('p1')
+    await release.clock.pass(4000)
+    expect(release.shown).toEqual(['[push', '8 p1'])
+    push.end('')
+    await push.ended
+    expect(release.shown.slice(2)).toEqual(['push] done 12', '[test', '10 test is still running'])
+    tests.end('')
+    await tests.ended
+  })
+
+  test('comes no more when the stage is over', async () => {
+    const release = run()
+    const build = stage(release, 'build')
+    build.fail(new Error('x'))
+    await expect(build.ended).rejects.toThrow('x')
+    await release.clock.pass(60_000)
+    expect(release.shown).toEqual(['[build', 'build] failed 0'])
+  })
+})

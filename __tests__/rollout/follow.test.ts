@@ -1,0 +1,232 @@
+/** Following a rollout to its end, and what is said on the way. Scenes as in scene.ts. */
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { follow, type Followed } from '../../src/rollout/follow.js'
+import type { Aim, Patience } from '../../src/rollout/types.js'
+import { handClock, type HandClock } from '../support/clock.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { standing } from '../support/live.js'
+import { AIM, inRepo, NEW, PATIENCE, pictureOf, START } from './scene.js'
+
+interface Rollout {
+  readonly clock: HandClock
+  readonly said: readonly string[]
+  readonly waitsFor: () => string | undefined
+  readonly stop: AbortController
+  readonly ended: () => Followed | Error | undefined
+  /** Lets so many seconds go by, then shows the scene. */
+  readonly show: (seconds: number, scene: string) => Promise<void>
+  readonly pass: (seconds: number) => Promise<void>
+}
+
+const running: AbortController[] = []
+afterEach(() => {
+  for (const stop of running.splice(0)) stop.abort(new Error('the test is over'))
+})
+
+/** Follows a release of `web` that shows `first` at its start. `log`: what each container has written. */
+async function rollout(
+  first: string,
+  {
+    aims = [AIM],
+    patience = PATIENCE,
+    log = [],
+  }: { aims?: readonly Aim[]; patience?: Patience; log?: readonly string[] } = {},
+): Promise<Rollout> {
+  const clock = handClock(START)
+  const live = standing(pictureOf(first, 0))
+  const journal = notebook()
+  const stop = new AbortController()
+  running.push(stop)
+  let ended: Followed | Error | undefined
+  follow({
+    cluster: clusterOf({
+      // eslint-disable-next-line @typescript-eslint/require-await -- a stream that is there already
+      lines: async function* () {
+        yield* log
+      },
+    }),
+    clock,
+    live,
+    signal: stop.signal,
+    aims,
+    patience,
+    startedAt: START,
+    toRepo: inRepo,
+    journal,
+  }).then(
+    (followed) => (ended = followed),
+    (error: unknown) => (ended = error as Error),
+  )
+  await clock.pass(0)
+  return {
+    clock,
+    said: journal.lines,
+    waitsFor: journal.waitsFor,
+    stop,
+    ended: () => ended,
+    show: async (seconds, scene) => {
+      await clock.pass(seconds * 1000)
+      live.change(pictureOf(scene, (clock.now() - START) / 1000))
+      await clock.pass(0)
+    },
+    pass: (seconds) => clock.pass(seconds * 1000),
+  }
+}
+
+const healthy = 'pods: {web-a: }'
+const starting = 'pods: {web-a: {container: {}}}'
+const missing = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'x: not found'}}}}}`
+const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1, reason: Error}}}}}'
+const theirs = 'image: registry.example/shop:theirs'
+
+describe('done', () => {
+  test('after the bake, with the seconds from our write to complete', async () => {
+    const release = await rollout(starting)
+    await release.show(4, healthy)
+    await release.pass(14.9)
+    expect(release.ended()).toBeUndefined()
+    await release.pass(0.1)
+    expect(release.ended()).toEqual({ is: 'done', seconds: { 'deployment/web': 4 } })
+  })
+
+  test('at once without a bake', async () => {
+    const release = await rollout(healthy, { patience: { ...PATIENCE, bake: 0 } })
+    expect(release.ended()).toEqual({ is: 'done', seconds: { 'deployment/web': 0 } })
+  })
+
+  test('at once when there is nothing to follow', async () => {
+    const release = await rollout(healthy, { aims: [] })
+    expect(release.ended()).toEqual({ is: 'done', seconds: {} })
+    expect(release.said).toEqual([])
+  })
+})
+
+describe('failed', () => {
+  test('at the event that shows it, with the time of that', async () => {
+    const release = await rollout(starting)
+    await release.show(3, missing)
+    expect(release.ended()).toMatchObject({
+      is: 'failed',
+      cause: { code: 'image-not-found', workload: 'deployment/web', pod: 'web-a' },
+      at: START + 3000,
+    })
+  })
+
+  test('by what the log says, with the line of the repository', async () => {
+    const release = await rollout(starting, {
+      log: [
+        'Traceback (most recent call last):',
+        '  File "/app/shop/celery.py", line 3, in <module>',
+        '    import shop.task',
+        "ModuleNotFoundError: No module named 'shop.task'",
+      ],
+    })
+    await release.show(2, crashed)
+    expect(release.ended()).toMatchObject({
+      is: 'failed',
+      cause: { code: 'crash', annotations: [{ file: 'shop/celery.py', line: 3 }] },
+      at: START + 2000,
+    })
+  })
+
+  test('at the end of a grace though nothing happens', async () => {
+    const slow = missing.replace('x: not found', 'i/o timeout')
+    const release = await rollout(slow, { patience: { ...PATIENCE, grace: { ImagePull: 20_000 } } })
+    await release.pass(19.9)
+    expect(release.ended()).toBeUndefined()
+    await release.pass(0.1)
+    expect(release.ended()).toMatchObject({ is: 'failed', at: START + 20_000 })
+  })
+
+  test('but told after one that somebody else took over', async () => {
+    const gone: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'gone' } }
+    const release = await rollout(missing, { aims: [AIM, gone] })
+    expect(release.ended()).toEqual({
+      is: 'superseded',
+      by: { 'deployment/gone': 'its deletion' },
+    })
+  })
+})
+
+test.each([
+  [theirs, 'image registry.example/shop:theirs in container web'],
+  ['gone: true', 'its deletion'],
+])('superseded: %s', async (scene, by) => {
+  const release = await rollout(starting)
+  await release.show(2, scene)
+  expect(release.ended()).toEqual({ is: 'superseded', by: { 'deployment/web': by } })
+})
+
+test('stopped: with the reason', async () => {
+  const release = await rollout(starting)
+  release.stop.abort(new Error('cancelled'))
+  await release.pass(0)
+  expect(release.ended()).toEqual(new Error('cancelled'))
+})
+
+describe('each state is said once', () => {
+  test('of a release that goes well', async () => {
+    const release = await rollout('replicas: 2\npods: {web-a: {container: {}}}')
+    for (const second of [1, 2, 3]) await release.show(second, 'replicas: 2\npods: {web-a: }')
+    await release.show(1, 'replicas: 2\npods: {web-a: , web-b: }')
+    await release.show(5, 'replicas: 2\npods: {web-a: , web-b: }')
+    await release.pass(10)
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 2 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+      'deployment/web: 1 of 2 ready',
+      'deployment/web: the bake (0 s of 15 s)',
+      'deployment/web: done',
+    ])
+  })
+
+  test('of one that fails', async () => {
+    const release = await rollout(starting)
+    await release.show(1, missing)
+    await release.show(1, missing)
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+      `deployment/web: failed: web: image ${NEW} cannot be pulled: x: not found`,
+    ])
+  })
+
+  test('of one that somebody else took over', async () => {
+    const release = await rollout(theirs)
+    expect(release.said).toEqual([
+      "deployment/web: runs somebody else's image: image registry.example/shop:theirs in container web",
+    ])
+  })
+
+  test('and again when it comes back', async () => {
+    const release = await rollout(starting)
+    await release.show(1, healthy)
+    await release.show(1, starting)
+    await release.show(1, healthy)
+    expect(release.said.map((line) => line.slice('deployment/web: '.length))).toEqual([
+      '0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+      'the bake (0 s of 15 s)',
+      '0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+      'the bake (0 s of 15 s)',
+    ])
+  })
+
+  test('of each workload for itself', async () => {
+    const clean: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
+    const release = await rollout(starting, { aims: [AIM, clean] })
+    expect(release.said.map((line) => line.slice(0, line.indexOf(':')))).toEqual([
+      'deployment/web',
+      'deployment/clean',
+    ])
+  })
+})
+
+test('what it waits for is told with the seconds of the moment when it is asked', async () => {
+  const release = await rollout(healthy)
+  const answers = [release.waitsFor()]
+  await release.pass(7)
+  answers.push(release.waitsFor())
+  expect(answers).toEqual([
+    'deployment/web: the bake (0 s of 15 s)',
+    'deployment/web: the bake (7 s of 15 s)',
+  ])
+})
