@@ -16310,8 +16310,9 @@ var __webpack_modules__ = {
   function fullRepository(repository) {
    const [first = "", ...rest] = repository.split("/");
    const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-   if (hasHost) return repository.replace(/^index\.docker\.io\//, "docker.io/");
-   return rest.length === 0 ? `docker.io/library/${repository}` : `docker.io/${repository}`;
+   if (hasHost && !/^(index\.)?docker\.io$/.test(first)) return repository;
+   const path = hasHost ? rest : [ first, ...rest ];
+   return path.length === 1 ? `docker.io/library/${path.join("/")}` : `docker.io/${path.join("/")}`;
   }
   function isOfRepository(image, repository) {
    return fullRepository(parseImage(image).repository) === fullRepository(repository);
@@ -16343,7 +16344,7 @@ var __webpack_modules__ = {
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
   const workloadGroups = [ "apps/v1", "batch/v1" ];
   function isWorkload(object) {
-   return workloadKinds.includes(object.kind ?? "") && workloadGroups.includes(object.apiVersion ?? "") && typeof object.spec === "object";
+   return workloadKinds.includes(object.kind ?? "") && workloadGroups.includes(object.apiVersion ?? "") && typeof object.spec === "object" && object.spec !== null;
   }
   function nameOf(object) {
    return object.metadata?.name ?? "";
@@ -16382,7 +16383,7 @@ var __webpack_modules__ = {
    };
   }
   function usesOf(template, isOurs) {
-   const pick = (containers, init) => containers.flatMap(({name: name, image: image = ""}) => isOurs(image) ? [ {
+   const pick = (containers, init) => containers.flatMap(({name: name, image: image}) => image && isOurs(image) ? [ {
     name: name,
     init: init,
     image: image
@@ -16400,7 +16401,9 @@ var __webpack_modules__ = {
     ...template,
     spec: {
      ...template.spec,
-     containers: containers.map(put),
+     ...containers && {
+      containers: containers.map(put)
+     },
      ...initContainers && {
       initContainers: initContainers.map(put)
      }
@@ -16442,6 +16445,7 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    VI: () => watched,
    k4: () => discover,
+   qY: () => outside,
    rJ: () => collection
   });
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
@@ -16500,16 +16504,28 @@ var __webpack_modules__ = {
      });
     }
    }));
-   const of = object => known.get(`${object.apiVersion} ${object.kind}`) ?? (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
-    code: "manifest-invalid",
-    sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
-    hint: "check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"
-   });
+   const of = object => {
+    const resource = known.get(`${object.apiVersion} ${object.kind}`);
+    if (!resource) return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+     code: "manifest-invalid",
+     sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
+     hint: "check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"
+    });
+    if (!resource.namespaced) outside(object);
+    return resource;
+   };
    return {
     of: of,
     pathOf: object => `${collection(object.apiVersion ?? "", cluster.namespace, of(object).plural)}/${(0, 
     _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`
    };
+  }
+  function outside(object) {
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    code: "manifest-invalid",
+    sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,
+    hint: 'apply it once by hand and leave it out of "manifests"'
+   });
   }
  },
  4339: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16599,6 +16615,7 @@ var __webpack_modules__ = {
    p0: () => duration,
    qe: () => graces,
    rK: () => imageTags,
+   yL: () => oneOf,
    yU: () => someOf
   });
   class Problem {
@@ -16649,6 +16666,9 @@ var __webpack_modules__ = {
    }
    return pairs;
   };
+  function oneOf(...choices) {
+   return value => choices.find(choice => choice === value) ?? new Problem(`is not ${choices.join(" or ")}`);
+  }
   function someOf(...choices) {
    return value => {
     const given = words(value);
@@ -16856,6 +16876,13 @@ var __webpack_modules__ = {
     help: "How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",
     example: "ConfigMissing=60s",
     default: "",
+    on: releasing
+   }),
+   order: option({
+    read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first", "parallel"),
+    help: "web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",
+    example: "parallel",
+    default: "web-first",
     on: releasing
    }),
    bake: option({
@@ -17623,7 +17650,9 @@ var __webpack_modules__ = {
    });
   }
   function keyOf(object) {
-   return `${object.kind}/${(0, kubernetes_objects.Vb)(object)}`;
+   const version = object.apiVersion ?? "";
+   const group = version.includes("/") ? version.slice(0, version.indexOf("/")) : "";
+   return `${group}/${object.kind}/${(0, kubernetes_objects.Vb)(object)}`;
   }
   function byKey(objects) {
    return new Map(objects.map(object => [ keyOf(object), object ]));
@@ -17649,13 +17678,17 @@ var __webpack_modules__ = {
   }
   function applyTrouble(stderr) {
    const lines = stderr.split("\n").filter(line => line.trim() !== "");
-   const error = lines.find(line => !line.startsWith("Warning:")) ?? lines[0] ?? "no reason given";
-   return error.replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
+   const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
+   const error = (lines[Math.max(at, 0)] ?? "no reason given").replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
+   if (!error.endsWith(":")) return error;
+   const reasons = lines.slice(at + 1).filter(line => line.startsWith("* "));
+   return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
   }
   function firstLine(text) {
    return text.trim().split("\n")[0] ?? "";
   }
   var dist = __nccwpck_require__(8815);
+  var paths = __nccwpck_require__(1856);
   const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
   async function readManifests(world, cluster, paths, repository) {
    const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
@@ -17714,27 +17747,60 @@ var __webpack_modules__ = {
    }));
    return read.flat();
   }
+  const asKubectl = {
+   version: "1.1",
+   stringKeys: true,
+   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
+  };
   function parseManifest(text, file) {
-   return (0, dist.hR)(text).flatMap(document => {
+   return (0, dist.hR)(text, asKubectl).flatMap(document => {
     const [error] = document.errors;
     if (error) {
      const line = error.linePos?.[0].line;
-     invalid(`${file}${line === void 0 ? "" : `:${line}`}: ${error.message.split("\n")[0]}`);
+     const where = line === void 0 ? file : `${file}:${line}`;
+     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
+     invalid(`${where}: ${manifests_firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
     }
-    const object = document.toJS();
-    if (object === null) return [];
-    if (typeof object !== "object" || Array.isArray(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
-    const objects = object.kind === "List" ? object.items ?? [] : [ object ];
-    for (const {apiVersion: apiVersion, kind: kind, metadata: metadata} of objects) {
+    const read = manifests_plain(document, file);
+    if (read === null) return [];
+    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
+    return opened.map(object => {
+     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
+     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
      if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
      if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
-    }
-    return objects;
+     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
+     if ((0, kubernetes_objects.gv)(object)) checkContainers(object, file);
+     return object;
+    });
    });
+  }
+  function manifests_plain(document, file) {
+   try {
+    return document.toJS();
+   } catch (error) {
+    return invalid(`${file}: ${manifests_firstLine(error instanceof Error ? error.message : String(error))}`);
+   }
+  }
+  function isObject(value) {
+   return typeof value === "object" && value !== null && !Array.isArray(value);
+  }
+  function checkContainers(object, file) {
+   const {spec: spec} = (0, kubernetes_objects.kW)(object);
+   const where = `${file}: ${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
+   for (const field of [ "containers", "initContainers" ]) {
+    const all = spec?.[field] ?? [];
+    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
+    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
+   }
+  }
+  function manifests_firstLine(text) {
+   return text.split("\n")[0] ?? "";
   }
   function check(object, namespace) {
    const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
-   if (clusterWide.includes(object.kind ?? "")) invalid(`${name} stands outside of the namespace; a release could not take it back`, 'apply it once by hand and leave it out of "manifests"');
+   if (clusterWide.includes(object.kind ?? "")) (0, paths.qY)(object);
    const own = object.metadata?.namespace;
    if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
   }
@@ -17788,6 +17854,7 @@ var __webpack_modules__ = {
    if (untouched > 0) journal.say(`${(0, report_words.LS)(untouched, "object")} unchanged`);
    if (touched.length === 0) return;
    const startedAt = release.world.clock.now();
+   release.signal.throwIfAborted();
    await apply(cluster, touched.map(({object: object}) => object));
    const workloads = touched.filter(change => (0, kubernetes_objects.gv)(change.object));
    if (workloads.length === 0) return;
@@ -17876,7 +17943,6 @@ var __webpack_modules__ = {
    return [ ...byResource.values() ];
   }
   var apierror = __nccwpck_require__(5392);
-  var paths = __nccwpck_require__(1856);
   var watch = __nccwpck_require__(8394);
   var kubernetes_workload = __nccwpck_require__(4339);
   const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
@@ -18277,18 +18343,29 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
-   await allOf([ applyOurs(journal, cluster, site.targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(site.targets, (0, 
-   stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
-   const aims = await Promise.all(site.targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
-    const now = await cluster.get(path);
-    const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
-    return (0, rollout_aims.Bx)(id, images, now, live, old);
-   }));
+   const write = async targets => {
+    signal.throwIfAborted();
+    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
+    stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
+    return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
+     const now = await cluster.get(path);
+     const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
+     return (0, rollout_aims.Bx)(id, images, now, live, old);
+    }));
+   };
+   const [first, rest] = settings.order === "parallel" ? [ site.targets, [] ] : wavesOf(site);
+   const aims = await write(first);
    return (0, follow.e)({
     cluster: cluster,
     clock: world.clock,
     live: site.live,
     aims: aims,
+    ...rest.length > 0 && {
+     next: {
+      isDue: hasOneReady,
+      begin: () => write(rest)
+     }
+    },
     patience: {
      timeout: settings.timeout,
      bake: settings.bake,
@@ -18302,6 +18379,16 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
+  }
+  function wavesOf({targets: targets, web: web}) {
+   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
+   kubernetes_workload.T)(web.workload);
+   const first = targets.filter(isWeb);
+   if (!first.some(({live: live}) => live)) return [ targets, [] ];
+   return [ first, targets.filter(target => !isWeb(target)) ];
+  }
+  function hasOneReady({progress: progress}) {
+   return Object.values(progress).every(({ready: ready, wanted: wanted}) => ready > 0 || wanted === 0);
   }
   async function allOf(writes) {
    const ended = await Promise.allSettled(writes);
@@ -19337,7 +19424,7 @@ var __webpack_modules__ = {
     const stopTicking = this.clock.every(1e3, () => {
      if (this.clock.now() - spokenAt < silenceMs) return;
      const on = typeof waitingOn === "function" ? waitingOn() : waitingOn;
-     say(on ?? `${name} is still running`);
+     say(on || `${name} is still running`);
     });
     tell(sink => {
      sink.open(name);
@@ -19968,32 +20055,40 @@ var __webpack_modules__ = {
    return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
   }
   var looking = __nccwpck_require__(9092);
-  function follow(following) {
-   const {live: live, aims: aims, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
+  async function follow(following) {
+   const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
+   let {aims: aims, next: next} = following;
    let ledger = (0, rollout_ledger.EZ)(startedAt);
    const tell = teller(journal);
    journal.waiting(() => {
     const {verdicts: verdicts} = judge(live.picture(), aims, patience, ledger, following.clock.now());
     return follow_waitingOn(verdicts);
    });
-   return (0, looking.W)(following, now => {
-    const judgement = judge(live.picture(), aims, patience, ledger, now);
-    ledger = judgement.ledger;
-    tell(judgement);
-    const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
-    const ended = endOf(judgement, ledger, now);
-    return {
-     logsWanted: logsWanted,
-     ...lookAgainAt !== void 0 && {
-      lookAgainAt: lookAgainAt
-     },
-     ...ended && {
-      ended: ended
-     }
-    };
-   }, (wanted, lines) => {
-    ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
-   });
+   for (;;) {
+    const ended = await (0, looking.W)(following, now => {
+     const judgement = judge(live.picture(), aims, patience, ledger, now);
+     ledger = judgement.ledger;
+     tell(judgement);
+     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
+     const end = endOf(judgement, ledger, now);
+     const lost = end?.is !== "done" ? end : void 0;
+     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
+     return {
+      logsWanted: logsWanted,
+      ...lookAgainAt !== void 0 && {
+       lookAgainAt: lookAgainAt
+      },
+      ...over && {
+       ended: over
+      }
+     };
+    }, (wanted, lines) => {
+     ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
+    });
+    if ("is" in ended) return ended;
+    aims = [ ...aims, ...await ended.begin() ];
+    next = void 0;
+   }
   }
   function teller(journal) {
    const told = new Map;
@@ -21999,9 +22094,10 @@ var __webpack_modules__ = {
    });
    return [ ...workloads, ...behind ];
   }
-  async function createJob(cluster, {live: live}, {app: app, source: source}, job) {
+  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job) {
    const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
    for (let attempt = 1; ;attempt++) {
+    signal.throwIfAborted();
     const name = jobName(app, source.sha ?? source.tag, attempt);
     if (live.picture().jobs.has(name)) continue;
     try {

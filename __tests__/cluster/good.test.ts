@@ -37,9 +37,12 @@ describe('a good release', () => {
 
   test('the same commit again is `unchanged`: nothing is built or rolled', async () => {
     const before = { state: await shop.state(), pods: await shop.pods('web'), jobs: await shop.jobs() }
-    const released = await shop.release({ version: 'one' })
+    const { result: released, asked } = await whileAsking(await shop.url(), () =>
+      shop.release({ version: 'one' }),
+    )
 
     expect(released).toMatchObject({ code: 0, report: { result: 'unchanged', tag: first } })
+    expect(asked.failures).toEqual([])
     expect(released.output).not.toMatch(/▸ (test|push|rollout|migrate)| {2}built /)
     expect({
       state: await shop.state(),

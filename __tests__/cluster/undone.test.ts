@@ -61,6 +61,7 @@ const isOf = (pod: SeenPod, app: string) => pod.metadata.labels?.['app'] === app
 
 describe('a release is undone', () => {
   test('when its web process crashes at start: tests and `manage.py check` never import wsgi.py', async () => {
+    const worker = await shop.pods('worker')
     const { released, reaction } = await broken(
       'wsgi.py imports a module that is not there',
       { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` },
@@ -72,6 +73,8 @@ describe('a release is undone', () => {
       "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)",
     )
     expect(reaction).toBeLessThan(2)
+    // The web goes first: a version that does not start has touched nothing else.
+    expect(await shop.pods('worker')).toEqual(worker)
   })
 
   test('when the worker alone is broken: web and the CronJob go back too', async () => {

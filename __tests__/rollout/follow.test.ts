@@ -1,6 +1,6 @@
 /** Following a rollout to its end, and what is said on the way. Scenes as in scene.ts. */
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { follow, type Followed } from '../../src/rollout/follow.js'
+import { follow, type Followed, type NextWave } from '../../src/rollout/follow.js'
 import type { Aim, Patience } from '../../src/rollout/types.js'
 import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
@@ -31,7 +31,13 @@ async function rollout(
     aims = [AIM],
     patience = PATIENCE,
     log = [],
-  }: { aims?: readonly Aim[]; patience?: Patience; log?: readonly string[] } = {},
+    next,
+  }: {
+    aims?: readonly Aim[]
+    patience?: Patience
+    log?: readonly string[]
+    next?: NextWave
+  } = {},
 ): Promise<Rollout> {
   const clock = handClock(START)
   const live = standing(pictureOf(first, 0))
@@ -50,6 +56,7 @@ async function rollout(
     live,
     signal: stop.signal,
     aims,
+    ...(next && { next }),
     patience,
     startedAt: START,
     toRepo: inRepo,
@@ -229,4 +236,39 @@ test('what it waits for is told with the seconds of the moment when it is asked'
     'deployment/web: the bake (0 s of 15 s)',
     'deployment/web: the bake (7 s of 15 s)',
   ])
+})
+
+describe('a next wave', () => {
+  const begun: string[] = []
+  const clean = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } } as const
+  const next: NextWave = {
+    isDue: ({ progress }) => (progress['deployment/web']?.ready ?? 0) > 0,
+    begin: () => {
+      begun.push('clean')
+      return Promise.resolve([clean])
+    },
+  }
+  afterEach(() => void begun.splice(0))
+
+  test('begins when the first has a Ready pod, and nothing is done before it is', async () => {
+    const release = await rollout(starting, { next, patience: { ...PATIENCE, bake: 0 } })
+    expect(begun).toEqual([])
+    await release.show(2, healthy)
+    expect(begun).toEqual(['clean'])
+    // The picture has no such CronJob: that it is missed shows that it is followed.
+    expect(release.ended()).toMatchObject({ is: 'superseded' })
+  })
+
+  test('never begins when the first fails', async () => {
+    const release = await rollout(starting, { next })
+    await release.show(2, missing)
+    expect(release.ended()).toMatchObject({ is: 'failed' })
+    expect(begun).toEqual([])
+  })
+
+  test('passes on what its writes throw', async () => {
+    const failing = { ...next, begin: () => Promise.reject(new Error('kubectl: forbidden')) }
+    const release = await rollout(healthy, { next: failing })
+    expect(release.ended()).toEqual(new Error('kubectl: forbidden'))
+  })
 })

@@ -117,9 +117,10 @@ describe('the starter workflow deploy.yml', () => {
 
   test('the same push again is unchanged', async () => {
     const pods = await shop.pods('web')
-    const ended = await act('push')
+    const { result: ended, asked } = await whileAsking(await shop.url(), () => act('push'))
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged', tag: sha } })
+    expect(asked.failures).toEqual([])
     expect(await shop.pods('web')).toEqual(pods)
   })
 
@@ -146,8 +147,11 @@ describe('the starter workflow deploy-image.yml', () => {
   test('a tag that the registry does not have fails at once', async () => {
     await workflow('deploy-image.yml', 'deploy')
     const before = await shop.state()
-    const ended = await act('workflow_dispatch', ['--input', 'tag=no-such-tag'])
+    const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+      act('workflow_dispatch', ['--input', 'tag=no-such-tag']),
+    )
 
+    expect(asked.failures).toEqual([])
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
       result: 'failed',

@@ -67,8 +67,11 @@ export async function apply(cluster: Cluster, objects: readonly KubeObject[]): P
   }
 }
 
+/** The same for all versions of a group, and another one for a kind of the same name in another group. */
 export function keyOf(object: KubeObject): string {
-  return `${object.kind}/${nameOf(object)}`
+  const version = object.apiVersion ?? ''
+  const group = version.includes('/') ? version.slice(0, version.indexOf('/')) : ''
+  return `${group}/${object.kind}/${nameOf(object)}`
 }
 
 function byKey(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {
@@ -94,11 +97,19 @@ function refused(words: string): never {
   })
 }
 
-/** The first line of kubectl's that is an error and not a warning. */
+/**
+ * The first line of kubectl's that is an error, and neither a warning nor a line of its own log. Several
+ * reasons of one error follow it, each in a line with a star.
+ */
 function applyTrouble(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '')
-  const error = lines.find((line) => !line.startsWith('Warning:')) ?? lines[0] ?? 'no reason given'
-  return error.replace(/^(error|Error from server)( \([^)]*\))?: /i, '').trim()
+  const at = lines.findIndex((line) => !/^(Warning:|[IWEF]\d{4} )/.test(line))
+  const error = (lines[Math.max(at, 0)] ?? 'no reason given')
+    .replace(/^(error|Error from server)( \([^)]*\))?: /i, '')
+    .trim()
+  if (!error.endsWith(':')) return error
+  const reasons = lines.slice(at + 1).filter((line) => line.startsWith('* '))
+  return `${error} ${reasons.map((line) => line.slice(2)).join('; ')}`
 }
 
 function firstLine(text: string): string {

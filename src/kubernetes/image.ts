@@ -22,8 +22,9 @@ export function parseImage(text: string): ImageReference {
 function fullRepository(repository: string): string {
   const [first = '', ...rest] = repository.split('/')
   const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
-  if (hasHost) return repository.replace(/^index\.docker\.io\//, 'docker.io/')
-  return rest.length === 0 ? `docker.io/library/${repository}` : `docker.io/${repository}`
+  if (hasHost && !/^(index\.)?docker\.io$/.test(first)) return repository
+  const path = hasHost ? rest : [first, ...rest]
+  return path.length === 1 ? `docker.io/library/${path.join('/')}` : `docker.io/${path.join('/')}`
 }
 
 /** Whether a container with this image runs a version of the repository. */

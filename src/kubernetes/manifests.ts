@@ -1,5 +1,5 @@
 /** The user's manifests: read from files, folders and kustomizations, with our image put in. */
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, type Document, type Tags } from 'yaml'
 import { fail } from '../report/cause.js'
 import type { World } from '../world/world.js'
 import type { Cluster } from './cluster.js'
@@ -15,6 +15,7 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from './objects.js'
+import { outside } from './paths.js'
 
 export interface Manifests {
   /** Workloads that run our image, as written (their images are put in when the digest is known). */
@@ -114,38 +115,95 @@ async function readPath(
   return read.flat()
 }
 
+/**
+ * Numbers and words mean what they mean to kubectl, which reads YAML 1.1 but for its times: `0644` is octal,
+ * `yes` is true and `1:30` is a text. https://pkg.go.dev/sigs.k8s.io/yaml
+ */
+const asKubectl = {
+  version: '1.1',
+  stringKeys: true,
+  customTags: (tags: Tags): Tags => [
+    ...tags.filter(
+      (tag) =>
+        typeof tag === 'string' ||
+        (tag.format !== 'TIME' && tag.tag !== 'tag:yaml.org,2002:timestamp'),
+    ),
+    'intOct',
+  ],
+} as const
+
 /** The objects of one YAML or JSON text; Lists are opened. */
 export function parseManifest(text: string, file: string): readonly KubeObject[] {
-  return parseAllDocuments(text).flatMap((document) => {
+  return parseAllDocuments(text, asKubectl).flatMap((document) => {
     const [error] = document.errors
     if (error) {
       const line = error.linePos?.[0].line
-      invalid(`${file}${line === undefined ? '' : `:${line}`}: ${error.message.split('\n')[0]}`)
+      const where = line === undefined ? file : `${file}:${line}`
+      // Brackets of a template are read as keys that are mappings.
+      if (error.message.startsWith('With stringKeys')) {
+        invalid(`${where}: a key is not a text`, 'render a template first, by helm template say')
+      }
+      invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, '')}`)
     }
-    const object = document.toJS() as (KubeObject & { items?: KubeObject[] }) | null
-    if (object === null) return []
-    if (typeof object !== 'object' || Array.isArray(object)) {
-      invalid(`${file}: a document is not an object with apiVersion and kind`)
-    }
-    const objects = object.kind === 'List' ? (object.items ?? []) : [object]
-    for (const { apiVersion, kind, metadata } of objects) {
+    const read = plain(document, file)
+    if (read === null) return []
+    const opened = isObject(read) && read.kind === 'List' ? (read.items ?? []) : [read]
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`)
+    return opened.map((object: unknown) => {
+      if (!isObject(object)) {
+        invalid(`${file}: a document is not an object with apiVersion and kind`)
+      }
+      const { apiVersion, kind, metadata } = object
       if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
         invalid(`${file}: an object has no apiVersion or no kind`)
       }
       if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`)
-    }
-    return objects
+      if (typeof (metadata.name as unknown) !== 'string') {
+        invalid(`${file}: a ${kind} has no metadata.name that is a text`)
+      }
+      if (isWorkload(object)) checkContainers(object, file)
+      return object
+    })
   })
+}
+
+/** An alias may name nothing, or be a bomb: that shows only now. */
+function plain(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS() as unknown
+  } catch (error) {
+    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`)
+  }
+}
+
+function isObject(value: unknown): value is KubeObject & { readonly items?: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What is looked into before the server has seen it must have the form that it is read by. */
+function checkContainers(object: WorkloadObject, file: string): void {
+  const { spec } = templateOf(object)
+  const where = `${file}: ${object.kind} "${nameOf(object)}"`
+  for (const field of ['containers', 'initContainers'] as const) {
+    const all: unknown = spec?.[field] ?? []
+    if (!Array.isArray(all) || !all.every(isObject)) {
+      invalid(`${where}: ${field} is not a list of containers`)
+    }
+    for (const { image } of all as { readonly image?: unknown }[]) {
+      if (typeof (image ?? '') !== 'string') {
+        invalid(`${where}: the image of a container is not a text`)
+      }
+    }
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? ''
 }
 
 function check(object: KubeObject, namespace: string): void {
   const name = `${object.kind} "${nameOf(object)}"`
-  if (clusterWide.includes(object.kind ?? '')) {
-    invalid(
-      `${name} stands outside of the namespace; a release could not take it back`,
-      'apply it once by hand and leave it out of "manifests"',
-    )
-  }
+  if (clusterWide.includes(object.kind ?? '')) outside(object)
   const own = object.metadata?.namespace
   if (own !== undefined && own !== namespace) {
     invalid(

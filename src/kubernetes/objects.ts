@@ -1,5 +1,5 @@
 /** What the cluster's objects mean to a release: pure reading, no requests. */
-import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
+import type { PodSpec, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { isOfRepository } from './image.js'
 import type { WorkloadId, WorkloadKind } from './workload.js'
@@ -33,7 +33,8 @@ export function isWorkload(object: KubeObject): object is WorkloadObject {
   return (
     workloadKinds.includes(object.kind ?? '') &&
     workloadGroups.includes(object.apiVersion ?? '') &&
-    typeof object.spec === 'object'
+    typeof object.spec === 'object' &&
+    object.spec !== null
   )
 }
 
@@ -73,8 +74,9 @@ export function usesOf(
   template: PodTemplateSpec,
   isOurs: (image: string) => boolean,
 ): readonly ContainerUse[] {
-  const pick = (containers: readonly { name: string; image?: string }[], init: boolean) =>
-    containers.flatMap(({ name, image = '' }) => (isOurs(image) ? [{ name, init, image }] : []))
+  // A manifest may have an empty `image:`.
+  const pick = (containers: readonly { name: string; image?: string | null }[], init: boolean) =>
+    containers.flatMap(({ name, image }) => (image && isOurs(image) ? [{ name, init, image }] : []))
   return [
     ...pick(template.spec?.initContainers ?? [], true),
     ...pick(template.spec?.containers ?? [], false),
@@ -90,12 +92,12 @@ export function withImage(
   if (!template.spec) return template
   const put = <C extends { image?: string }>(container: C): C =>
     isOurs(container.image ?? '') ? { ...container, image } : container
-  const { containers, initContainers } = template.spec
+  const { containers, initContainers } = template.spec as Partial<PodSpec>
   return {
     ...template,
     spec: {
       ...template.spec,
-      containers: containers.map(put),
+      ...(containers && { containers: containers.map(put) }),
       ...(initContainers && { initContainers: initContainers.map(put) }),
     },
   }

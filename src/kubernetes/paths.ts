@@ -36,7 +36,8 @@ export interface Resources {
 
 /**
  * Asks the server what the kinds of these objects are called (its discovery documents, one request a
- * group and version). Throws a Failure for a kind that the cluster does not have.
+ * group and version). To ask for a kind that the cluster does not have, or that has no namespace, throws a
+ * Failure.
  */
 export async function discover(
   cluster: Cluster,
@@ -56,18 +57,32 @@ export async function discover(
       }
     }),
   )
-  const of = (object: KubeObject): Resource =>
-    known.get(`${object.apiVersion} ${object.kind}`) ??
-    fail({
-      code: 'manifest-invalid',
-      sentence: `${object.kind} "${nameOf(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
-      hint: 'check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)',
-    })
+  const of = (object: KubeObject): Resource => {
+    const resource = known.get(`${object.apiVersion} ${object.kind}`)
+    if (!resource) {
+      return fail({
+        code: 'manifest-invalid',
+        sentence: `${object.kind} "${nameOf(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
+        hint: 'check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)',
+      })
+    }
+    if (!resource.namespaced) outside(object)
+    return resource
+  }
   return {
     of,
     pathOf: (object) =>
       `${collection(object.apiVersion ?? '', cluster.namespace, of(object).plural)}/${nameOf(object)}`,
   }
+}
+
+/** Throws a Failure for an object that stands outside of any namespace, or is one. */
+export function outside(object: KubeObject): never {
+  fail({
+    code: 'manifest-invalid',
+    sentence: `${object.kind} "${nameOf(object)}" stands outside of the namespace; a release could not take it back`,
+    hint: 'apply it once by hand and leave it out of "manifests"',
+  })
 }
 
 interface ResourceList {

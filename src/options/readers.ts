@@ -96,6 +96,12 @@ export const assignments: Reader<Readonly<Record<string, string>>> = (value) => 
   return pairs
 }
 
+/** One of some words. */
+export function oneOf<const T extends string>(...choices: readonly T[]): Reader<T> {
+  return (value) =>
+    choices.find((choice) => choice === value) ?? new Problem(`is not ${choices.join(' or ')}`)
+}
+
 /** One of some words, or several of them. */
 export function someOf<const T extends string>(...choices: readonly T[]): Reader<readonly T[]> {
   return (value) => {

@@ -11,6 +11,7 @@ import {
   imageTags,
   lines,
   objectName,
+  oneOf,
   someOf,
   someTime,
   text,
@@ -246,6 +247,13 @@ export const table = {
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',
+    on: releasing,
+  }),
+  order: option({
+    read: oneOf('web-first', 'parallel'),
+    help: 'web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once',
+    example: 'parallel',
+    default: 'web-first',
     on: releasing,
   }),
   bake: option({

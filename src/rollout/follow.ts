@@ -15,8 +15,16 @@ export type Followed =
   /** Somebody else's image, by `idOf` of the workload. */
   | { readonly is: 'superseded'; readonly by: Readonly<Record<string, string>> }
 
+/** Workloads that are written to when the first ones have come so far. */
+export interface NextWave {
+  readonly isDue: (judgement: Judgement) => boolean
+  /** Writes; the aims that are followed from then on, together with the first. */
+  readonly begin: () => Promise<readonly Aim[]>
+}
+
 export interface Following extends Lookout {
   readonly aims: readonly Aim[]
+  readonly next?: NextWave
   readonly patience: Patience
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
@@ -24,9 +32,10 @@ export interface Following extends Lookout {
   readonly journal: Journal
 }
 
-/** Rejects with the signal's reason when it is aborted. */
-export function follow(following: Following): Promise<Followed> {
-  const { live, aims, patience, startedAt, toRepo, journal } = following
+/** Rejects with the signal's reason when it is aborted, and with what the next wave's writes throw. */
+export async function follow(following: Following): Promise<Followed> {
+  const { live, patience, startedAt, toRepo, journal } = following
+  let { aims, next } = following
   let ledger = newLedger(startedAt)
   const tell = teller(journal)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
@@ -34,24 +43,32 @@ export function follow(following: Following): Promise<Followed> {
     const { verdicts } = judge(live.picture(), aims, patience, ledger, following.clock.now())
     return waitingOn(verdicts)
   })
-  return looking(
-    following,
-    (now) => {
-      const judgement = judge(live.picture(), aims, patience, ledger, now)
-      ledger = judgement.ledger
-      tell(judgement)
-      const { lookAgainAt, logsWanted } = judgement
-      const ended = endOf(judgement, ledger, now)
-      return {
-        logsWanted,
-        ...(lookAgainAt !== undefined && { lookAgainAt }),
-        ...(ended && { ended }),
-      }
-    },
-    (wanted, lines) => {
-      ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
-    },
-  )
+  for (;;) {
+    const ended = await looking<Followed | NextWave>(
+      following,
+      (now) => {
+        const judgement = judge(live.picture(), aims, patience, ledger, now)
+        ledger = judgement.ledger
+        tell(judgement)
+        const { lookAgainAt, logsWanted } = judgement
+        const end = endOf(judgement, ledger, now)
+        // What is lost is lost, but nothing is done before the last wave is.
+        const lost = end?.is !== 'done' ? end : undefined
+        const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : end)
+        return {
+          logsWanted,
+          ...(lookAgainAt !== undefined && { lookAgainAt }),
+          ...(over && { ended: over }),
+        }
+      },
+      (wanted, lines) => {
+        ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
+      },
+    )
+    if ('is' in ended) return ended
+    aims = [...aims, ...(await ended.begin())]
+    next = undefined
+  }
 }
 
 /** Says a workload's state when it has changed; the seconds that pass in it are no change. */

@@ -58,6 +58,7 @@ export async function applyManifests(
   if (touched.length === 0) return
 
   const startedAt = release.world.clock.now()
+  release.signal.throwIfAborted()
   await apply(
     cluster,
     touched.map(({ object }) => object),

@@ -83,11 +83,12 @@ function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[
 export async function createJob(
   cluster: Cluster,
   { live }: Site,
-  { app, source }: Release,
+  { app, source, signal }: Release,
   job: Job,
 ): Promise<Job> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted()
     const name = jobName(app, source.sha ?? source.tag, attempt)
     if (live.picture().jobs.has(name)) continue
     try {

@@ -14,7 +14,7 @@ import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
-import type { Picture } from '../rollout/types.js'
+import type { Aim, Judgement, Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 import type { Target } from './targets.js'
@@ -40,22 +40,28 @@ export async function rollout(
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
-  await allOf([
-    applyOurs(journal, cluster, site.targets, settings.image, pinned(image)),
-    ...imageCommands(site.targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
-  ])
-  const aims = await Promise.all(
-    site.targets.map(async ({ id, path, uses, live }) => {
-      const now = await cluster.get<WorkloadObject>(path)
-      const images = Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
-      return aimOf(id, images, now, live, old)
-    }),
-  )
+  const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
+    signal.throwIfAborted()
+    await allOf([
+      applyOurs(journal, cluster, targets, settings.image, pinned(image)),
+      ...imageCommands(targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
+    ])
+    return Promise.all(
+      targets.map(async ({ id, path, uses, live }) => {
+        const now = await cluster.get<WorkloadObject>(path)
+        const images = Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
+        return aimOf(id, images, now, live, old)
+      }),
+    )
+  }
+  const [first, rest] = settings.order === 'parallel' ? [site.targets, []] : wavesOf(site)
+  const aims = await write(first)
   return follow({
     cluster,
     clock: world.clock,
     live: site.live,
     aims,
+    ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -67,6 +73,25 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+/**
+ * What serves the web goes first, so that a version that does not start has touched nothing else. All at
+ * once where it is not known which that is, or where there is no old version that could be spared.
+ */
+export function wavesOf({
+  targets,
+  web,
+}: Pick<Site, 'targets' | 'web'>): readonly [readonly Target[], readonly Target[]] {
+  const isWeb = ({ id }: Target) => web !== undefined && idOf(id) === idOf(web.workload)
+  const first = targets.filter(isWeb)
+  if (!first.some(({ live }) => live)) return [targets, []]
+  return [first, targets.filter((target) => !isWeb(target))]
+}
+
+/** Whether each workload that was written to has a pod of the new version Ready, if it is to have any. */
+function hasOneReady({ progress }: Judgement): boolean {
+  return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
 /** Waits for every write, and throws what went wrong then: none may arrive after its undo. */

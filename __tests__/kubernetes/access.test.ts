@@ -1,0 +1,88 @@
+import { expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import { asRoleRules, merged, missingRights, type Right } from '../../src/kubernetes/access.js'
+import { clusterOf } from '../support/cluster.js'
+
+interface Asked {
+  readonly spec: { readonly resourceAttributes: Readonly<Record<string, string>> }
+}
+
+/** A cluster that allows what stands in the list: `get pods/log`, `patch apps/deployments`. */
+function allowing(allowed: readonly string[]) {
+  const asked: string[] = []
+  const cluster = clusterOf({
+    post: <T>(path: string, body: unknown) => {
+      expect(path).toBe('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews')
+      const { namespace, group, resource, subresource, verb } = (body as Asked).spec
+        .resourceAttributes
+      expect(namespace).toBe('shop')
+      const what = [group, resource, subresource].filter(Boolean).join('/')
+      asked.push(`${verb} ${what}`)
+      return Promise.resolve({ status: { allowed: allowed.includes(`${verb} ${what}`) } } as T)
+    },
+  })
+  return { cluster, asked }
+}
+
+const right = (group: string, resource: string, ...verbs: string[]): Right => ({
+  group,
+  resource,
+  verbs,
+})
+
+const wanted = [
+  right('apps', 'deployments', 'get', 'patch'),
+  right('', 'pods/log', 'get'),
+  right('', 'pods', 'list'),
+]
+const all = ['get apps/deployments', 'patch apps/deployments', 'get pods/log', 'list pods']
+
+test.each([
+  ['everything', all, []],
+  ['nothing', [], wanted],
+  ['all but one verb', all.slice(1), [right('apps', 'deployments', 'get')]],
+  [
+    'all but the subresource',
+    all.filter((one) => one !== 'get pods/log'),
+    [right('', 'pods/log', 'get')],
+  ],
+])('where %s is allowed', async (_, allowed, missing) => {
+  const { cluster, asked } = allowing(allowed)
+  expect(await missingRights(cluster, wanted)).toEqual(missing)
+  expect(asked.sort()).toEqual([...all].sort())
+})
+
+test('an answer without a word is a no', async () => {
+  const cluster = clusterOf({ post: <T>() => Promise.resolve({} as T) })
+  expect(await missingRights(cluster, wanted)).toEqual(wanted)
+})
+
+test('what is missing can be pasted into a Role', () => {
+  const rules = asRoleRules([
+    right('', 'pods/log', 'get'),
+    right('apps', 'deployments', 'get', 'patch'),
+  ])
+  expect(parse(rules)).toEqual([
+    { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
+    { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get', 'patch'] },
+  ])
+  expect(rules).not.toMatch(/\n$/)
+})
+
+test('rights on the same resource become one, the first come first', () => {
+  expect(
+    merged([
+      right('apps', 'deployments', 'get'),
+      right('', 'pods', 'list'),
+      right('apps', 'deployments', 'patch', 'get'),
+      right('', 'pods/log', 'get'),
+      right('batch', 'pods', 'get'),
+    ]),
+  ).toEqual([
+    right('apps', 'deployments', 'get', 'patch'),
+    right('', 'pods', 'list'),
+    right('', 'pods/log', 'get'),
+    right('batch', 'pods', 'get'),
+  ])
+  expect(merged([])).toEqual([])
+})

@@ -1,0 +1,202 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import { apply, keyOf, liveOf, planApply } from '../../src/kubernetes/apply.js'
+import type { Cluster } from '../../src/kubernetes/cluster.js'
+import { withLiveReplicas } from '../../src/kubernetes/manifests.js'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { Failure, type Cause } from '../../src/report/cause.js'
+import type { Finished } from '../../src/world/world.js'
+import { clusterOf } from '../support/cluster.js'
+
+const object = (text: string) => parse(text) as KubeObject
+const config = (name: string, x: string, more = '') =>
+  object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}, ${more}}, data: {x: "${x}"}}`)
+
+/** A cluster whose kubectl answers once; the calls are kept. */
+function answering(answer: Partial<Finished>) {
+  const calls: { args: string; input: unknown }[] = []
+  const cluster: Cluster = clusterOf({
+    kubectl: (args, input) => {
+      calls.push({ args: args.join(' '), input: JSON.parse(input ?? 'null') })
+      return Promise.resolve({ code: 0, stdout: '', stderr: '', ...answer })
+    },
+  })
+  return { cluster, calls }
+}
+
+const list = (...items: KubeObject[]) => ({ apiVersion: 'v1', kind: 'List', items })
+
+async function causeOf(work: Promise<unknown>): Promise<Cause> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof Failure) return error.cause
+  throw new Error(`no Failure: ${String(error)}`)
+}
+
+test('nothing to apply asks nobody', async () => {
+  const nobody = clusterOf({})
+  expect(await liveOf(nobody, [])).toEqual([])
+  expect(await planApply(nobody, [], [])).toEqual([])
+  await apply(nobody, [])
+})
+
+describe('what is there already', () => {
+  const a = config('a', '1')
+  const b = config('b', '1')
+
+  test.each([
+    ['nothing', '', []],
+    ['a line end', '\n', []],
+    ['one object', JSON.stringify(a), [a]],
+    ['a List', JSON.stringify(list(a, b)), [a, b]],
+    ['an empty List', JSON.stringify(list()), []],
+  ])('kubectl prints %s', async (_, stdout, live) => {
+    const { cluster, calls } = answering({ stdout })
+    expect(await liveOf(cluster, [a, b])).toEqual(live)
+    expect(calls).toEqual([{ args: 'get -f - --ignore-not-found -o json', input: list(a, b) }])
+  })
+
+  test('a kind that the cluster does not have', async () => {
+    const stderr =
+      'error: resource mapping not found for name: "a" namespace: "" from "STDIN": no matches for kind "Foo" in version "v1"\nensure CRDs are installed first\n'
+    expect(await causeOf(liveOf(answering({ code: 1, stderr }).cluster, [a]))).toMatchObject({
+      code: 'manifest-invalid',
+      sentence:
+        'the cluster refuses the manifests: resource mapping not found for name: "a" namespace: "" from "STDIN": no matches for kind "Foo" in version "v1"',
+    })
+  })
+})
+
+describe('what an apply changes', () => {
+  const server = 'uid: u, resourceVersion: "7", creationTimestamp: t'
+
+  test.each([
+    ['is not there', config('a', '1'), undefined, config('a', '1'), 'create'],
+    ['is the same', config('a', '1'), config('a', '1', server), config('a', '1', server), 'none'],
+    [
+      'has another value',
+      config('a', '2'),
+      config('a', '1', server),
+      config('a', '2', server),
+      'change',
+    ],
+    [
+      'has a new label',
+      config('a', '1', 'labels: {b: c}'),
+      config('a', '1'),
+      config('a', '1', 'labels: {b: c}'),
+      'change',
+    ],
+    [
+      'has only notes of kubectl added',
+      config('a', '1'),
+      config('a', '1'),
+      config('a', '1', 'annotations: {kubectl.kubernetes.io/last-applied-configuration: x}'),
+      'none',
+    ],
+    [
+      'is a Secret, of which the server keeps another form',
+      object('{kind: Secret, metadata: {name: a}, stringData: {k: v}}'),
+      object('{kind: Secret, metadata: {name: a}, data: {k: dg==}}'),
+      object('{kind: Secret, metadata: {name: a}, data: {k: dg==}}'),
+      'none',
+    ],
+    [
+      'is not shown by the dry run',
+      config('a', '1'),
+      config('a', '1'),
+      config('other', '1'),
+      'change',
+    ],
+  ])('an object that %s: %s', async (_, manifest, live, after, is) => {
+    const { cluster, calls } = answering({ stdout: JSON.stringify(after) })
+    expect(await planApply(cluster, [manifest], live ? [live] : [])).toEqual([
+      { is, object: manifest, ...(live && { live }) },
+    ])
+    expect(calls).toEqual([{ args: 'apply --dry-run=server -f - -o json', input: list(manifest) }])
+  })
+
+  test('each object has its own answer, in the order of the manifests', async () => {
+    const [a, b, c] = [config('a', '1'), config('b', '1'), config('c', '1')] as const
+    const { cluster } = answering({ stdout: JSON.stringify(list(c, b, a)) })
+    const changes = await planApply(cluster, [a, b, c], [c, config('b', '0')])
+    expect(changes.map(({ is, object: { metadata } }) => `${metadata?.name} ${is}`)).toEqual([
+      'a create',
+      'b change',
+      'c none',
+    ])
+  })
+
+  test('kinds of two groups may have one name', async () => {
+    const ours = object('{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a}}')
+    const theirs = object('{apiVersion: example.com/v1, kind: Ingress, metadata: {name: a}}')
+    const { cluster } = answering({ stdout: JSON.stringify(list(ours, theirs)) })
+    const changes = await planApply(cluster, [ours, theirs], [theirs])
+    expect(changes.map(({ is }) => is)).toEqual(['create', 'none'])
+  })
+
+  test('and one group may have two versions', () => {
+    const one = object('{apiVersion: autoscaling/v1, kind: HPA, metadata: {name: a}}')
+    const two = object('{apiVersion: autoscaling/v2, kind: HPA, metadata: {name: a}}')
+    expect(keyOf(one)).toBe(keyOf(two))
+  })
+
+  test('an autoscaler’s number of replicas is no change', async () => {
+    const web = (replicas: number) =>
+      object(
+        `{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {replicas: ${replicas}}}`,
+      )
+    const manifest = withLiveReplicas(web(1), web(7))
+    const { cluster } = answering({ stdout: JSON.stringify(manifest) })
+    expect(await planApply(cluster, [manifest], [web(7)])).toMatchObject([{ is: 'none' }])
+  })
+})
+
+// As kubectl 1.28 to 1.34 write them.
+describe('a refusal is told in the server’s words', () => {
+  test.each([
+    [
+      'Error from server (BadRequest): error when creating "STDIN": Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.replica"\n',
+      'error when creating "STDIN": Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.replica"',
+    ],
+    [
+      'Warning: resource configmaps/a is missing the annotation\nThe ConfigMap "A" is invalid: metadata.name: Invalid value: "A": a lowercase name\n',
+      'The ConfigMap "A" is invalid: metadata.name: Invalid value: "A": a lowercase name',
+    ],
+    [
+      'The Service "web" is invalid: \n* spec.ports[0].port: Invalid value: 0: must be between 1 and 65535\n* spec.type: Unsupported value: "Foo"\n',
+      'The Service "web" is invalid: spec.ports[0].port: Invalid value: 0: must be between 1 and 65535; spec.type: Unsupported value: "Foo"',
+    ],
+    [
+      'E1121 13:00:00.000000   12 memcache.go:287] "Unhandled Error" err="couldn\'t get resource list for metrics.k8s.io/v1beta1"\nerror: the namespace from the provided object "x" does not match\n',
+      'the namespace from the provided object "x" does not match',
+    ],
+    [
+      'Error from server (Forbidden): error when creating "STDIN": configmaps is forbidden: exceeded quota\nError from server (Forbidden): another\n',
+      'error when creating "STDIN": configmaps is forbidden: exceeded quota',
+    ],
+    ['Warning: only this\n', 'Warning: only this'],
+    ['', 'no reason given'],
+  ])('%j', async (stderr, words) => {
+    const { cluster } = answering({ code: 1, stderr })
+    expect(await causeOf(planApply(cluster, [config('a', '1')], []))).toMatchObject({
+      code: 'manifest-invalid',
+      sentence: `the cluster refuses the manifests: ${words}`,
+      hint: 'try them by hand: kubectl apply --dry-run=server -f …',
+    })
+    expect(await causeOf(apply(cluster, [config('a', '1')]))).toEqual({
+      code: 'apply-failed',
+      sentence: `kubectl apply: ${words}`,
+    })
+  })
+})
+
+test('all objects go through one kubectl', async () => {
+  const { cluster, calls } = answering({ stdout: 'configmap/a\nconfigmap/b\n' })
+  await apply(cluster, [config('a', '1'), config('b', '1')])
+  expect(calls).toEqual([
+    { args: 'apply -f - -o name', input: list(config('a', '1'), config('b', '1')) },
+  ])
+})

@@ -1,0 +1,65 @@
+import { expect, test } from '@jest/globals'
+import {
+  isOfRepository,
+  parseImage,
+  shortName,
+  versionOf,
+  type ImageReference,
+} from '../../src/kubernetes/image.js'
+
+const digest = `sha256:${'ab'.repeat(32)}`
+const sha = '0123456789abcdef0123456789abcdef01234567'
+
+test.each<[string, ImageReference]>([
+  ['shop', { repository: 'shop' }],
+  ['shop:1', { repository: 'shop', tag: '1' }],
+  ['ghcr.io/acme/shop:1', { repository: 'ghcr.io/acme/shop', tag: '1' }],
+  ['localhost:5000/shop', { repository: 'localhost:5000/shop' }],
+  ['localhost:5000/shop:1', { repository: 'localhost:5000/shop', tag: '1' }],
+  [`shop@${digest}`, { repository: 'shop', digest }],
+  [`r.io:5000/shop:1@${digest}`, { repository: 'r.io:5000/shop', tag: '1', digest }],
+  ['', { repository: '' }],
+])('the parts of %j', (text, parts) => {
+  expect(parseImage(text)).toEqual(parts)
+})
+
+test.each([
+  ['ghcr.io/acme/shop:1', 'ghcr.io/acme/shop', true],
+  [`ghcr.io/acme/shop:1@${digest}`, 'ghcr.io/acme/shop', true],
+  ['ghcr.io/acme/shop-web:1', 'ghcr.io/acme/shop', false],
+  ['ghcr.io/acme/shop/web:1', 'ghcr.io/acme/shop', false],
+  ['acme/shop:1', 'ghcr.io/acme/shop', false],
+  ['shop', 'ghcr.io/acme/shop', false],
+  ['localhost/shop', 'shop', false],
+  ['r.io:5000/shop', 'r.io/shop', false],
+  ['', 'shop', false],
+  // All names of one repository of Docker Hub.
+  ['acme/shop', 'docker.io/acme/shop', true],
+  ['index.docker.io/acme/shop:1', 'acme/shop', true],
+  ['nginx:1', 'docker.io/library/nginx', true],
+  ['library/nginx', 'nginx', true],
+  ['docker.io/nginx', 'nginx', true],
+  ['index.docker.io/nginx', 'library/nginx', true],
+])('%s is an image of %s: %s', (image, repository, is) => {
+  expect(isOfRepository(image, repository)).toBe(is)
+})
+
+test.each([
+  ['ghcr.io/acme/shop', 'shop'],
+  ['localhost:5000/shop', 'shop'],
+  ['shop', 'shop'],
+])('%s is called %s', (repository, name) => {
+  expect(shortName(repository)).toBe(name)
+})
+
+test.each([
+  ['shop:1.4', '1.4'],
+  [`shop:${sha}`, '0123456789ab'],
+  [`shop:${sha}-dirty`, '0123456789ab-dirty'],
+  ['shop:4f2c1d9', '4f2c1d9'],
+  [`shop:1.4@${digest}`, '1.4'],
+  [`shop@${digest}`, 'sha256:abababababab'],
+  ['localhost:5000/shop', 'latest'],
+])('people call %s %s', (image, version) => {
+  expect(versionOf(image)).toBe(version)
+})

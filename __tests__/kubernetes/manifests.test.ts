@@ -1,0 +1,333 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import {
+  ownImage,
+  parseManifest,
+  prepared,
+  readManifests,
+  withLiveReplicas,
+} from '../../src/kubernetes/manifests.js'
+import { nameOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
+import { Failure, type Cause } from '../../src/report/cause.js'
+import type { Files, Finished } from '../../src/world/world.js'
+import { clusterOf } from '../support/cluster.js'
+import { scripted } from '../support/scripted.js'
+
+const config = (name: string, more = '') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n${more}`
+const deployment = (name: string, image: string, metadata = '') =>
+  `{apiVersion: apps/v1, kind: Deployment, metadata: {name: ${name}, ${metadata}}, spec: {replicas: 1, template: {spec: {containers: [{name: c, image: "${image}"}]}}}}`
+
+/** The cause of what is thrown; fails when nothing is. */
+function causeOf(work: () => unknown): Cause {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof Failure) return error.cause
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('the objects of a text', () => {
+  test.each([
+    ['one', config('a'), ['a']],
+    ['several', `${config('a')}---\n${config('b')}`, ['a', 'b']],
+    ['empty documents', `---\n---\n${config('a')}---\n# nothing here\n---\n`, ['a']],
+    ['nothing', '', []],
+    ['a comment', '# nothing here\n', []],
+    ['CRLF', config('a').replaceAll('\n', '\r\n'), ['a']],
+    ['a byte order mark', `\ufeff${config('a')}`, ['a']],
+    [
+      'JSON',
+      '{\n\t"apiVersion": "v1", "kind": "ConfigMap",\n\t"metadata": {"name": "a"}\n}',
+      ['a'],
+    ],
+    [
+      'a List',
+      `apiVersion: v1\nkind: List\nitems:\n- ${deployment('a', 'x')}\n- ${deployment('b', 'x')}`,
+      ['a', 'b'],
+    ],
+    ['a List of nothing', 'apiVersion: v1\nkind: List\nitems:\n', []],
+  ])('%s', (_, text, names) => {
+    expect(parseManifest(text, 'k8s/a.yaml').map(nameOf)).toEqual(names)
+  })
+
+  test('anchors and merge keys', () => {
+    const text = config('a', 'x-base: &base {A: "1", B: "2"}\ndata:\n  <<: *base\n  B: "3"\n')
+    expect(parseManifest(text, 'f')).toMatchObject([{ data: { A: '1', B: '3' } }])
+  })
+
+  // As kubectl reads them: https://pkg.go.dev/sigs.k8s.io/yaml is YAML 1.1, without its times.
+  test.each([
+    ['0644', 420],
+    ['0400', 256],
+    ['0o644', 420],
+    ['"0644"', '0644'],
+    ['0x1F', 31],
+    ['1_000', 1000],
+    ['yes', true],
+    ['off', false],
+    ['"yes"', 'yes'],
+    ['1:30', '1:30'],
+    ['12:30:45', '12:30:45'],
+    ['2024-01-01', '2024-01-01'],
+    ['1.10', 1.1],
+    ['1.2.3', '1.2.3'],
+    ['~', null],
+  ])('%s means %j', (text, value) => {
+    expect(parseManifest(config('a', `x: ${text}`), 'f')).toEqual([
+      expect.objectContaining({ x: value }),
+    ])
+  })
+
+  test.each([
+    [
+      'a key twice',
+      config('a', 'data:\n  x: "1"\n  x: "2"\n'),
+      'f.yaml:6: Map keys must be unique',
+    ],
+    ['no YAML', 'a: [1\nb: 2', 'f.yaml:2: Flow sequence in block collection must be sufficiently'],
+    ['a tab', 'a:\n\tb: 1', 'f.yaml:2: '],
+    ['in the second document', `${config('a')}---\na: b: c`, 'f.yaml:5: '],
+    ['a template of Helm', 'metadata: {{ .Values.x }}', 'f.yaml:1: a key is not a text'],
+    ['an anchor that is not there', 'a: *nope', 'f.yaml: Unresolved alias'],
+    ['a text', 'hello', 'f.yaml: a document is not an object with apiVersion and kind'],
+    ['an array', '- a', 'f.yaml: a document is not an object with apiVersion and kind'],
+    ['no kind', 'apiVersion: v1', 'f.yaml: an object has no apiVersion or no kind'],
+    ['no apiVersion', 'kind: Service', 'f.yaml: an object has no apiVersion or no kind'],
+    ['no name', 'apiVersion: v1\nkind: Service', 'f.yaml: a Service has no metadata.name'],
+    [
+      'only generateName',
+      'apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: x-}',
+      'f.yaml: a Job has no metadata.name',
+    ],
+    ['a number as name', config('2024'), 'f.yaml: a ConfigMap has no metadata.name that is a text'],
+    [
+      'a List with a hole',
+      `apiVersion: v1\nkind: List\nitems:\n-\n`,
+      'f.yaml: a document is not an object with apiVersion and kind',
+    ],
+    [
+      'a List of something else',
+      `apiVersion: v1\nkind: List\nitems: {a: b}\n`,
+      'f.yaml: a List has no list of items',
+    ],
+    [
+      'containers that are no list',
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: {name: c}}}}}`,
+      'f.yaml: Deployment "web": containers is not a list of containers',
+    ],
+    [
+      'a container that is none',
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [], initContainers: [web]}}}}`,
+      'f.yaml: Deployment "web": initContainers is not a list of containers',
+    ],
+    [
+      'an image that is a number',
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c, image: 1.4}]}}}}`,
+      'f.yaml: Deployment "web": the image of a container is not a text',
+    ],
+  ])('%s is refused: where, and what', (_, text, sentence) => {
+    const cause = causeOf(() => parseManifest(text, 'f.yaml'))
+    expect(cause.code).toBe('manifest-invalid')
+    expect(cause.sentence).toContain(sentence)
+    expect(cause.sentence).not.toMatch(/\n|:$/)
+  })
+
+  test('an alias bomb is refused', () => {
+    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]']
+    for (const [one, next] of ['ab', 'bc', 'cd', 'de'].map((pair) => [...pair])) {
+      bomb.push(`${next}: &${next} [${new Array(10).fill(`*${one}`).join(',')}]`)
+    }
+    expect(causeOf(() => parseManifest(bomb.join('\n'), 'f')).sentence).toMatch(
+      /^f: Excessive alias count/,
+    )
+  })
+})
+
+/** Files as a test gives them; `kubectl kustomize` answers as it says. */
+function read(
+  texts: Readonly<Record<string, string>>,
+  paths: readonly string[],
+  kustomized: Partial<Finished> = {},
+) {
+  const { world } = scripted([], { files: texts })
+  const files: Files = {
+    ...world.files,
+    list: (folder) =>
+      Promise.resolve(
+        Object.keys(texts)
+          .filter((path) => path.startsWith(`${folder.replace(/\/$/, '')}/`))
+          .map((path) => path.slice(folder.replace(/\/$/, '').length + 1).split('/')[0] ?? '')
+          .sort(),
+      ),
+    isFolder: (path) => world.files.isFolder(path.replace(/\/$/, '')),
+    exists: (path) => world.files.exists(path.replace(/\/$/, '')),
+  }
+  const cluster = clusterOf({
+    kubectl: (args) =>
+      Promise.resolve({
+        code: 0,
+        stdout: args[0] === 'kustomize' ? config('built') : '',
+        stderr: '',
+        ...kustomized,
+      }),
+  })
+  return readManifests({ ...world, files }, cluster, paths, 'ghcr.io/acme/shop')
+}
+
+async function refusal(
+  texts: Readonly<Record<string, string>>,
+  paths: readonly string[],
+  kustomized?: Partial<Finished>,
+): Promise<Cause> {
+  try {
+    await read(texts, paths, kustomized)
+  } catch (error) {
+    if (error instanceof Failure) return error.cause
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+const names = (objects: readonly KubeObject[]) => objects.map(nameOf)
+
+describe('files and folders', () => {
+  const texts = {
+    'k8s/a.yaml': config('a'),
+    'k8s/b.yml': config('b'),
+    'k8s/c.json': '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"c"}}',
+    'k8s/notes.md': '# no manifest',
+    'k8s/deeper/d.yaml': config('d'),
+    'other.yaml': config('other'),
+    'kust/kustomization.yaml': 'resources: [x.yaml]',
+    'kust/x.yaml': config('x'),
+  }
+
+  test.each([
+    ['none', [], []],
+    ['a file', ['other.yaml'], ['other']],
+    ['a folder, and nothing below it', ['k8s'], ['a', 'b', 'c']],
+    ['a folder with a slash', ['k8s/'], ['a', 'b', 'c']],
+    ['several, in their order', ['other.yaml', 'k8s/b.yml'], ['other', 'b']],
+    ['a kustomization', ['kust'], ['built']],
+  ])('%s', async (_, paths, expected) => {
+    expect(names((await read(texts, paths)).others)).toEqual(expected)
+  })
+
+  test.each([
+    [['nowhere'], 'manifests: there is no file or folder "nowhere"'],
+    [['docs'], 'manifests: the folder "docs" has no .yaml, .yml or .json file'],
+    [['k8s', 'k8s/a.yaml'], 'ConfigMap "a" stands in the manifests twice'],
+  ])('%j: %s', async (paths, sentence) => {
+    const cause = await refusal({ ...texts, 'docs/x.md': '' }, paths)
+    expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
+  })
+
+  test('what kustomize says of its trouble is told', async () => {
+    const stderr = 'error: accumulating resources: open x.yaml: no such file\n'
+    const cause = await refusal(texts, ['kust'], { code: 1, stderr })
+    expect(cause.sentence).toBe(
+      'manifests: kubectl kustomize kust: error: accumulating resources: open x.yaml: no such file',
+    )
+  })
+})
+
+describe('objects that a release cannot take', () => {
+  test.each([
+    [
+      '{apiVersion: v1, kind: Namespace, metadata: {name: shop}}',
+      'Namespace "shop" stands outside of the namespace; a release could not take it back',
+    ],
+    [
+      '{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}',
+      'ClusterRole "r" stands outside of the namespace; a release could not take it back',
+    ],
+    [
+      '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: prod}}',
+      'Secret "s" names the namespace "prod", but the release goes to "shop"',
+    ],
+  ])('%s', async (text, sentence) => {
+    const cause = await refusal({ 'a.yaml': text }, ['a.yaml'])
+    expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
+    expect(cause.hint).toBeDefined()
+  })
+
+  test('its own namespace may be named', async () => {
+    const text = '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}'
+    expect(names((await read({ 'a.yaml': text }, ['a.yaml'])).others)).toEqual(['s'])
+  })
+})
+
+test.each([
+  ['ghcr.io/acme/shop:1', '', 'ours'],
+  ['ghcr.io/acme/shop', '', 'ours'],
+  ['shop', '', 'ours'],
+  ['shop:latest', '', 'ours'],
+  ['acme/shop:1', '', 'others'],
+  ['postgres:16', '', 'others'],
+  ['ghcr.io/acme/shop:1', 'annotations: {django-rollout/ignore: "true"}', 'others'],
+])('a Deployment with image %s and %j is among %s', async (image, metadata, where) => {
+  const found = await read({ 'a.yaml': deployment('web', image, metadata) }, ['a.yaml'])
+  expect({ ours: names(found.ours), others: names(found.others) }).toEqual({
+    ours: [],
+    others: [],
+    [where]: ['web'],
+  })
+})
+
+test('a Job with our image is not rolled out', async () => {
+  const job =
+    '{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {containers: [{name: c, image: shop}]}}}}'
+  expect(names((await read({ 'a.yaml': job }, ['a.yaml'])).others)).toEqual(['j'])
+})
+
+test.each([
+  ['nginx', 'nginx:1', true],
+  ['docker.io/library/nginx', 'nginx:1', true],
+  ['ghcr.io/acme/shop', 'shop@sha256:0', true],
+  ['ghcr.io/acme/shop', 'other/shop', false],
+])('of %s, %s is our own image: %s', (repository, image, is) => {
+  expect(ownImage(repository)(image)).toBe(is)
+})
+
+describe('the live number of replicas', () => {
+  const web = parse(deployment('web', 'shop')) as WorkloadObject
+  const live = (replicas: string) => parse(`{spec: {${replicas}}}`) as KubeObject
+
+  test.each([
+    ['of an autoscaler', live('replicas: 7'), 7],
+    ['of a person who stopped it', live('replicas: 0'), 0],
+    ['where none is told', live(''), 1],
+    ['where nothing is there yet', undefined, 1],
+  ])('%s', (_, is, replicas) => {
+    const image = 'ghcr.io/acme/shop:2'
+    expect(prepared(web, is, 'ghcr.io/acme/shop', image).spec).toEqual({
+      replicas,
+      template: { spec: { containers: [{ name: 'c', image }] } },
+    })
+  })
+
+  test('is put where the manifest leaves it out', () => {
+    const bare = parse('{apiVersion: apps/v1, kind: StatefulSet, spec: {}}') as KubeObject
+    expect(withLiveReplicas(bare, live('replicas: 3')).spec).toEqual({ replicas: 3 })
+  })
+
+  test.each([
+    '{apiVersion: v1, kind: Service, spec: {}}',
+    '{apiVersion: example.com/v1, kind: Database, spec: {replicas: 1}}',
+    '{apiVersion: v1, kind: ConfigMap, data: {}}',
+  ])('is nothing to %s', (text) => {
+    expect(withLiveReplicas(parse(text) as KubeObject, live('replicas: 3'))).toEqual(parse(text))
+  })
+
+  test('leaves a CronJob with its image', () => {
+    const job = parse(
+      '{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: shop}]}}}}}}',
+    ) as WorkloadObject
+    expect(prepared(job, live('schedule: x'), 'ghcr.io/acme/shop', 'new').spec).toEqual({
+      jobTemplate: { spec: { template: { spec: { containers: [{ name: 'c', image: 'new' }] } } } },
+    })
+  })
+})

@@ -1,0 +1,104 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import type { WorkloadKind } from '../../src/kubernetes/workload.js'
+import { imageCommands, runsAlready, wavesOf } from '../../src/stages/rollout.js'
+import type { Target } from '../../src/stages/targets.js'
+
+const digest = `sha256:${'a'.repeat(64)}`
+const image = { repository: 'ghcr.io/acme/shop', tag: 'new', digest }
+const pinned = `ghcr.io/acme/shop:new@${digest}`
+
+/** `web: [web]` or `web: [web, -nginx]`: a minus before a container that is not ours. */
+function target(name: string, containers: readonly string[], more: Partial<Target> = {}): Target {
+  const kind: WorkloadKind = name === 'clean' ? 'CronJob' : 'Deployment'
+  const ours = containers.filter((one) => !one.startsWith('-'))
+  const template = {
+    spec: {
+      containers: containers.map((one) => ({
+        name: one.replace('-', ''),
+        image: one.startsWith('-') ? 'nginx' : 'ghcr.io/acme/shop:old',
+      })),
+    },
+  }
+  const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
+  return {
+    id: { kind, name },
+    path: `/${name}`,
+    uses: ours.map((one) => ({ name: one, init: false, image: 'ghcr.io/acme/shop:old' })),
+    running: ours.map(() => 'ghcr.io/acme/shop:old'),
+    live: { apiVersion: 'apps/v1', kind, metadata: { name }, spec },
+    ...more,
+  }
+}
+
+const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
+
+describe('kubectl set image', () => {
+  test.each([
+    ['one workload', 'web: [web]', ['deployment/web web']],
+    [
+      'many with a container of the same name share a call',
+      '{web: [app], worker: [app], clean: [app]}',
+      ['deployment/web deployment/worker cronjob/clean app'],
+    ],
+    [
+      'others need their own: a name that one lacks would fail the call half-way',
+      '{web: [web], worker: [worker]}',
+      ['deployment/web web', 'deployment/worker worker'],
+    ],
+    ['a foreign container keeps its image', 'web: [web, -nginx]', ['deployment/web web']],
+    [
+      'all containers ours: one call for all such workloads',
+      '{web: [web, migrate], worker: [worker, sidecar]}',
+      ['deployment/web deployment/worker *'],
+    ],
+  ])('%s', (_, workloads, calls) => {
+    const targets = Object.entries(parse(workloads) as Record<string, string[]>).map(
+      ([name, containers]) => target(name, containers),
+    )
+    expect(
+      imageCommands(targets, pinned).map((args) =>
+        args
+          .slice(2)
+          .map((word) => word.replace(`=${pinned}`, ''))
+          .join(' '),
+      ),
+    ).toEqual(calls)
+  })
+
+  test('is not for what the manifests bring', () => {
+    expect(imageCommands([target('web', ['web'], { manifest })], pinned)).toEqual([])
+  })
+})
+
+describe('runs already', () => {
+  test.each([
+    ['the very image', [pinned], true],
+    ['the same tag with another digest', [pinned.replace('aaa', 'bbb')], false],
+    ['the same tag without its digest', ['ghcr.io/acme/shop:new'], false],
+    ['a container of the manifest that is not there yet', [], false],
+  ])('%s', (_, running, is) => {
+    expect(runsAlready([target('web', ['web'], { running })], image)).toBe(is)
+  })
+})
+
+describe('waves', () => {
+  const web = target('web', ['web'])
+  const worker = target('worker', ['worker'])
+  const chosen = { workload: web.id, template: {}, container: 'web', containers: ['web'] }
+  const absent = (({ live: _live, ...rest }) => rest)(web)
+
+  test.each([
+    ['the web goes first', { targets: [worker, web], web: chosen }, [['web'], ['worker']]],
+    ['all at once when no web is known', { targets: [worker, web] }, [['worker', 'web'], []]],
+    [
+      'all at once in a first deploy',
+      { targets: [worker, absent], web: chosen },
+      [['worker', 'web'], []],
+    ],
+    ['the web alone', { targets: [web], web: chosen }, [['web'], []]],
+  ])('%s', (_, site, waves) => {
+    expect(wavesOf(site).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
+  })
+})
