@@ -15535,7 +15535,7 @@ var __webpack_modules__ = {
      });
      const cancel = new AbortController;
      for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
-      cancel.abort(new Error(`ended by ${signal}`));
+      cancel.abort(new DOMException(`ended by ${signal}`, "AbortError"));
      });
      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
@@ -15610,7 +15610,7 @@ var __webpack_modules__ = {
      };
      const cancel = new AbortController;
      for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
-      cancel.abort(new Error(`ended by ${signal}`));
+      cancel.abort(new DOMException(`ended by ${signal}`, "AbortError"));
      });
      const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
@@ -15987,6 +15987,8 @@ var __webpack_modules__ = {
   var kubernetes_workload = __nccwpck_require__(4339);
   var words = __nccwpck_require__(2691);
   const mostLogLines = 100;
+  const longestLogLine = 1e3;
+  const longestText = 1e4;
   function summary(report) {
    const {cause: cause, result: result} = report;
    const sign = result === "deployed" || result === "unchanged" ? "✅" : "❌";
@@ -15999,7 +16001,11 @@ var __webpack_modules__ = {
    if (report.workloads.length > 0) parts.push(markdown_table([ "Workload", "Version", "Seconds" ], report.workloads.map(workload => [ (0, 
    kubernetes_workload.T)(workload), (0, words.aW)(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ])));
    if (report.undone.length > 0) parts.push(markdown_table([ "Put back", "How" ], report.undone.map(({object: object, did: did}) => [ object, did ])));
-   if (report.migrations.length > 0) parts.push((0, words.UD)(report) ?? `**Migrations applied:** ${report.migrations.join(", ")}`);
+   if (report.migrations.length > 0) {
+    const kept = (0, words.UD)(report);
+    const names = report.migrations.join(", ");
+    parts.push(kept === void 0 ? `**Migrations applied:** ${escaped(names)}` : escaped(kept));
+   }
    for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`);
    parts.push(markdown_table([ "Stage", "Took", "" ], report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
    words.YA)(took), ended ])));
@@ -16011,9 +16017,13 @@ var __webpack_modules__ = {
    return [ line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line) ].join("\n");
   }
   function escaped(text) {
-   return text.replaceAll("\\", "\\\\").replace(/[|`*_[\]<>#~]/g, sign => `\\${sign}`).replace(/\r?\n/g, "<br>");
+   return cut(text, longestText).split(/\r\n|\r|\n/).map(line => (0, words.g$)(line).replace(/[\\|`*_[\]<>#~&]/g, sign => `\\${sign}`)).join("<br>");
   }
-  function details(title, lines) {
+  function cut(text, longest) {
+   return text.length > longest ? `${text.slice(0, longest)}…` : text;
+  }
+  function details(title, log) {
+   const lines = log.map(line => cut((0, words.g$)(line), longestLogLine));
    const longest = Math.max(2, ...lines.flatMap(line => (line.match(/`+/g) ?? []).map(run => run.length)));
    const fence = "`".repeat(longest + 1);
    return `<details open><summary>${title}</summary>\n\n${fence}\n${lines.join("\n")}\n${fence}\n\n</details>`;
@@ -16029,10 +16039,13 @@ var __webpack_modules__ = {
    return given;
   }
   const shortestSecret = 8;
+  const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi;
   function maskSecrets(given) {
    for (const [name, {secret: secret}] of Object.entries(table.tp)) {
     if (!secret) continue;
-    for (const line of (given[name] ?? "").split("\n").map(one => one.trim())) if (line.length >= shortestSecret) core.Pq(line);
+    const lines = (given[name] ?? "").split("\n").map(one => one.trim()).filter(one => one !== "");
+    const values = lines.flatMap(line => [ ...line.matchAll(credential) ].map(([, one = ""]) => one));
+    for (const hidden of new Set([ ...lines, ...values ])) if (lines.length === 1 || hidden.length >= shortestSecret) core.Pq(hidden);
    }
   }
   function runnerSink() {
@@ -16061,13 +16074,17 @@ var __webpack_modules__ = {
    };
   }
   function harmless(line) {
-   return line.replaceAll("\r", " ").replace(/^(\s*):(?=:)/, "$1​:").replaceAll("##[", "#​#[");
+   return line.replaceAll("\r", " ").split("\n").map(one => /^[\s\p{Cc}]*::/u.test(one) ? one.replace("::", "​::") : one).join("\n").replaceAll("##[", "#​#[");
   }
   async function tellRunner(report, reportPath) {
    for (const {text: text, kind: kind} of (0, closing.E)(report)) core.pq(kind === "quoted" ? `  │ ${harmless(text)}` : harmless(text));
    annotate(report);
    for (const [name, value] of Object.entries(outputsOf(report, reportPath))) core.uH(name, value);
-   await core.z.addRaw(summary(report)).write();
+   try {
+    await core.z.addRaw(summary(report)).write();
+   } catch (error) {
+    core.pq(`no job summary: ${harmless(error instanceof Error ? error.message : String(error))}`);
+   }
   }
   function annotate({cause: cause, warnings: warnings}) {
    for (const warning of warnings) core.$e(warning.slice(0, longestMessage));
@@ -16181,7 +16198,10 @@ var __webpack_modules__ = {
     kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
      input: input
     }),
-    commandLine: args => [ "kubectl", "-n", access.namespace, ...args ].map(shown).join(" "),
+    commandLine: args => {
+     const context = access.context === void 0 ? [] : [ "--context", access.context ];
+     return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
+    },
     close: close
    };
    try {
@@ -16910,22 +16930,27 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3006);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3830);
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3006);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
     sentence: "the run was cancelled"
    };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.H) return error.cause;
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_1__.M) return {
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
+   };
+   if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
+    code: "write-failed",
+    sentence: `the API server refused a request (${error.status}): ${error.message}`
    };
    const text = error instanceof Error ? error.message : String(error);
    return {
@@ -16938,7 +16963,7 @@ var __webpack_modules__ = {
   }
   function commandsBack(cluster, {targets: targets}) {
    const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
    return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
   }
   function resultBefore(cause) {
@@ -16950,11 +16975,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_3__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -16983,7 +17008,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -16995,13 +17020,13 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)];
     return {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_5__.d)(image),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_6__.d)(image),
      now: nowRuns(result, live !== void 0, snapshot !== void 0),
      ...took !== void 0 && {
       seconds: took
@@ -17613,13 +17638,13 @@ var __webpack_modules__ = {
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
    const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], asList(objects));
-   if (got.code !== 0) refused(`kubectl get: ${firstLine(got.stderr)}`);
+   if (got.code !== 0) refused(trouble(got.stderr));
    return opened(got.stdout);
   }
   async function planApply(cluster, objects, live) {
    if (objects.length === 0) return [];
    const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], asList(objects));
-   if (tried.code !== 0) refused(applyTrouble(tried.stderr));
+   if (tried.code !== 0) refused(trouble(tried.stderr));
    const after = byKey(opened(tried.stdout));
    const before = byKey(live);
    return objects.map(object => {
@@ -17646,7 +17671,7 @@ var __webpack_modules__ = {
    const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], asList(objects));
    if (applied.code !== 0) (0, cause.f)({
     code: "apply-failed",
-    sentence: `kubectl apply: ${applyTrouble(applied.stderr)}`
+    sentence: `kubectl apply: ${trouble(applied.stderr)}`
    });
   }
   function keyOf(object) {
@@ -17676,16 +17701,13 @@ var __webpack_modules__ = {
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
    });
   }
-  function applyTrouble(stderr) {
+  function trouble(stderr) {
    const lines = stderr.split("\n").filter(line => line.trim() !== "");
    const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
    const error = (lines[Math.max(at, 0)] ?? "no reason given").replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
    if (!error.endsWith(":")) return error;
    const reasons = lines.slice(at + 1).filter(line => line.startsWith("* "));
    return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
-  }
-  function firstLine(text) {
-   return text.trim().split("\n")[0] ?? "";
   }
   var dist = __nccwpck_require__(8815);
   var paths = __nccwpck_require__(1856);
@@ -17759,7 +17781,7 @@ var __webpack_modules__ = {
      const line = error.linePos?.[0].line;
      const where = line === void 0 ? file : `${file}:${line}`;
      if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
-     invalid(`${where}: ${manifests_firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
+     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
     }
     const read = manifests_plain(document, file);
     if (read === null) return [];
@@ -17780,7 +17802,7 @@ var __webpack_modules__ = {
    try {
     return document.toJS();
    } catch (error) {
-    return invalid(`${file}: ${manifests_firstLine(error instanceof Error ? error.message : String(error))}`);
+    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
    }
   }
   function isObject(value) {
@@ -17795,7 +17817,7 @@ var __webpack_modules__ = {
     for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
    }
   }
-  function manifests_firstLine(text) {
+  function firstLine(text) {
    return text.split("\n")[0] ?? "";
   }
   function check(object, namespace) {
@@ -19315,10 +19337,12 @@ var __webpack_modules__ = {
    const {cause: cause, result: result} = report;
    const good = result === "deployed" || result === "unchanged";
    const lines = [];
-   const ours = text => lines.push({
-    text: text,
-    kind: "ours"
-   });
+   const ours = text => {
+    for (const line of text.split("\n")) lines.push({
+     text: line,
+     kind: "ours"
+    });
+   };
    if (cause) {
     const [first = "", ...rest] = cause.sentence.split("\n");
     lines.push({
@@ -19342,7 +19366,7 @@ var __webpack_modules__ = {
    if (kept !== void 0) ours(kept);
    if (report.result === "deployed" && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
    for (const warning of report.warnings) ours(`warning: ${warning}`);
-   if (cause?.hint !== void 0) cause.hint.split("\n").forEach((line, i) => ours(i === 0 ? `what to do: ${line}` : line));
+   if (cause?.hint !== void 0) ours(`what to do: ${cause.hint}`);
    lines.push({
     text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(report.seconds)})`,
     kind: good ? "good" : "error"
@@ -19468,8 +19492,7 @@ var __webpack_modules__ = {
    b: () => writeClosing,
    c: () => terminalSink
   });
-  var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-  var _closing_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4949);
+  var _closing_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4949);
   var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
   function terminalSink(write, color) {
    const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
@@ -19479,11 +19502,11 @@ var __webpack_modules__ = {
     },
     say: (line, at) => {
      line.split("\n").forEach(part => {
-      write(`  ${printable(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
+      write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
      });
     },
     quote: line => {
-     write(paint(2, `  │ ${printable(line)}`));
+     write(paint(2, `  │ ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(line)}`));
     },
     close: (stage, ended, took) => {
      const sign = {
@@ -19494,15 +19517,17 @@ var __webpack_modules__ = {
      write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(took))}`);
     },
     annotate: ({file: file, line: line, message: message}) => {
-     write(`  ${file}:${line}: ${printable(message)}`);
+     `${file}:${line}: ${message}`.split("\n").forEach(part => {
+      write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}`);
+     });
     }
    };
   }
   function writeClosing(report, write, color) {
    const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
    write("");
-   for (const {text: text, kind: kind} of (0, _closing_js__WEBPACK_IMPORTED_MODULE_2__.E)(report)) {
-    const line = printable(text);
+   for (const {text: text, kind: kind} of (0, _closing_js__WEBPACK_IMPORTED_MODULE_0__.E)(report)) {
+    const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(text);
     switch (kind) {
     case "ours":
      write(line);
@@ -19521,9 +19546,6 @@ var __webpack_modules__ = {
     }
    }
   }
-  function printable(text) {
-   return (0, node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu, "");
-  }
  },
  2691: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -19531,11 +19553,14 @@ var __webpack_modules__ = {
    UD: () => keptMigrations,
    WJ: () => verdict,
    YA: () => seconds,
-   aW: () => moved
+   aW: () => moved,
+   g$: () => printable
   });
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
+  var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3165);
   function seconds(value) {
-   if (value < 60) return `${value.toFixed(1)} s`;
+   if (value < 59.95) return `${value.toFixed(1)} s`;
+   if (value < 60) return "1 min 00 s";
    const minutes = Math.floor(value / 60);
    return `${minutes} min ${String(Math.floor(value % 60)).padStart(2, "0")} s`;
   }
@@ -19543,10 +19568,10 @@ var __webpack_modules__ = {
    return `${count} ${count === 1 ? one : many}`;
   }
   function moved({from: from, to: to, now: now}) {
-   const before = from === void 0 ? "nothing" : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(from);
+   const before = from === void 0 ? "nothing" : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(from);
    switch (now) {
    case "new":
-    return `${before} -> ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(to)}`;
+    return `${before} -> ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}`;
 
    case "old":
     return `${before} (as before)`;
@@ -19558,27 +19583,28 @@ var __webpack_modules__ = {
     return "not there, as before";
 
    case "unknown":
-    return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(to)}: not known`;
+    return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
    }
   }
   function verdict(report) {
    const {tag: tag, app: app, namespace: namespace, workloads: workloads} = report;
-   const version = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(`${report.image}:${tag}`);
+   const release = tag === "" ? app : `${app} ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(`${report.image}:${tag}`)}`;
    const all = plural(workloads.length, "workload");
    const before = report.previousTag === void 0 ? "the version before" : `version ${(0, 
-   _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(`x:${report.previousTag}`)}`;
-   const back = workloads.some(({now: now}) => now === "old") ? `${plural(workloads.filter(({now: now}) => now === "old").length, "workload")} run ${before} again, verified` : "what the release had created is removed again, verified";
+   _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(`x:${report.previousTag}`)}`;
+   const old = workloads.filter(({now: now}) => now === "old").length;
+   const back = old > 0 ? `${plural(old, "workload runs", "workloads run")} ${before} again, verified` : "what the release had created is removed again, verified";
    if (report.command === "settle") return settled(report);
    const words = {
-    deployed: () => `${app} ${version} is deployed: ${all} in namespace ${namespace}`,
-    unchanged: () => `${app} ${version} runs already: nothing to do for ${all}`,
-    undone: () => `${app} ${version} did not go live: ${back}`,
-    failed: () => `${app} ${version} did not go live: nothing that users run was touched`,
+    deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
+    unchanged: () => `${release} runs already: nothing to do for ${all}`,
+    undone: () => `${release} did not go live: ${back}`,
+    failed: () => `${release} did not go live: nothing that users run was touched`,
     usage: () => "nothing was done",
     stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
     locked: () => "another release is under way: nothing was done",
     superseded: () => `${app}: somebody else changed the image in the middle; theirs was left alone`,
-    cancelled: () => `${app} ${version} was cancelled: everything is as it was before`
+    cancelled: () => `${release} was cancelled: workloads and objects are as they were before`
    };
    return words[report.result]();
   }
@@ -19603,6 +19629,9 @@ var __webpack_modules__ = {
   function keptMigrations(report) {
    if (report.migrations.length === 0 || report.result === "deployed") return;
    return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
+  }
+  function printable(text) {
+   return (0, node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu, "");
   }
  },
  1615: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {

@@ -30,7 +30,7 @@ if (reading.is === 'wrong') {
   const cancel = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      cancel.abort(new Error(`ended by ${signal}`))
+      cancel.abort(new DOMException(`ended by ${signal}`, 'AbortError'))
     })
   }
   const reporter = new Reporter(runnerSink(), world.clock)

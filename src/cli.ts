@@ -67,7 +67,7 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const cancel = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      cancel.abort(new Error(`ended by ${signal}`))
+      cancel.abort(new DOMException(`ended by ${signal}`, 'AbortError'))
     })
   }
   const world = realWorld(process.env)

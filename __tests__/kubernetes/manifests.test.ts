@@ -137,7 +137,8 @@ describe('the objects of a text', () => {
 
   test('an alias bomb is refused', () => {
     const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]']
-    for (const [one, next] of ['ab', 'bc', 'cd', 'de'].map((pair) => [...pair])) {
+    for (const pair of ['ab', 'bc', 'cd', 'de']) {
+      const [one, next] = [pair.charAt(0), pair.charAt(1)]
       bomb.push(`${next}: &${next} [${new Array(10).fill(`*${one}`).join(',')}]`)
     }
     expect(causeOf(() => parseManifest(bomb.join('\n'), 'f')).sentence).toMatch(
@@ -294,7 +295,7 @@ test.each([
 
 describe('the live number of replicas', () => {
   const web = parse(deployment('web', 'shop')) as WorkloadObject
-  const live = (replicas: string) => parse(`{spec: {${replicas}}}`) as KubeObject
+  const live = (replicas: string) => parse(`{spec: {${replicas}}}`) as WorkloadObject
 
   test.each([
     ['of an autoscaler', live('replicas: 7'), 7],

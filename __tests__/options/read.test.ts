@@ -17,7 +17,7 @@ function problems(given: Given, command: Command = 'release'): readonly string[]
 
 describe('not given', () => {
   test('the smallest use has all defaults', () => {
-    expect(read({})).toEqual({
+    expect(read({})).toMatchObject({
       ...least,
       context: '.',
       'extra-tags': [],
@@ -31,6 +31,7 @@ describe('not given', () => {
       'migrate-timeout': 900_000,
       timeout: 600_000,
       grace: {},
+      order: 'web-first',
       bake: 15_000,
       'lock-wait': 600_000,
     })

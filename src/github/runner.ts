@@ -27,15 +27,25 @@ export function inputsOf(
   return given
 }
 
-/** Shorter lines are no secrets, but words that would be blotted out all over the log. */
+/** Shorter ones of many lines are no secrets, but words that would be blotted out all over the log. */
 const shortestSecret = 8
+
+/** What a kubeconfig keeps secret, without the key before it: `token: …`, `"client-key-data": "…"`. */
+const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 
 /** Hides the secret inputs before anything is printed; line by line, since the runner masks lines. */
 export function maskSecrets(given: Given): void {
   for (const [name, { secret }] of Object.entries(table) as [string, Option<unknown>][]) {
     if (!secret) continue
-    for (const line of (given[name] ?? '').split('\n').map((one) => one.trim())) {
-      if (line.length >= shortestSecret) core.setSecret(line)
+    const lines = (given[name] ?? '')
+      .split('\n')
+      .map((one) => one.trim())
+      .filter((one) => one !== '')
+    const values = lines.flatMap((line) =>
+      [...line.matchAll(credential)].map(([, one = '']) => one),
+    )
+    for (const hidden of new Set([...lines, ...values])) {
+      if (lines.length === 1 || hidden.length >= shortestSecret) core.setSecret(hidden)
     }
   }
 }
@@ -63,13 +73,15 @@ export function runnerSink(): Sink {
 }
 
 /**
- * A line that the runner cannot take for a workflow command: those begin with `::` or hold `##[`,
- * and carriage returns would hide what stands before them.
+ * A line that the runner cannot take for a workflow command: those begin with `::` after what .NET calls
+ * blanks, or hold `##[`; and carriage returns would hide what stands before them.
  */
 export function harmless(line: string): string {
   return line
     .replaceAll('\r', ' ')
-    .replace(/^(\s*):(?=:)/, '$1\u200b:')
+    .split('\n')
+    .map((one) => (/^[\s\p{Cc}]*::/u.test(one) ? one.replace('::', '\u200b::') : one))
+    .join('\n')
     .replaceAll('##[', '#\u200b#[')
 }
 
@@ -82,7 +94,12 @@ export async function tellRunner(report: Report, reportPath: string): Promise<vo
   for (const [name, value] of Object.entries(outputsOf(report, reportPath))) {
     core.setOutput(name, value)
   }
-  await core.summary.addRaw(summary(report)).write()
+  try {
+    await core.summary.addRaw(summary(report)).write()
+  } catch (error) {
+    // Other runners than GitHub's may have no summaries.
+    core.info(`no job summary: ${harmless(error instanceof Error ? error.message : String(error))}`)
+  }
 }
 
 function annotate({ cause, warnings }: Report): void {

@@ -23,7 +23,7 @@ export async function liveOf(
     ['get', '-f', '-', '--ignore-not-found', '-o', 'json'],
     asList(objects),
   )
-  if (got.code !== 0) refused(`kubectl get: ${firstLine(got.stderr)}`)
+  if (got.code !== 0) refused(trouble(got.stderr))
   return opened(got.stdout)
 }
 
@@ -42,7 +42,7 @@ export async function planApply(
     ['apply', '--dry-run=server', '-f', '-', '-o', 'json'],
     asList(objects),
   )
-  if (tried.code !== 0) refused(applyTrouble(tried.stderr))
+  if (tried.code !== 0) refused(trouble(tried.stderr))
   const after = byKey(opened(tried.stdout))
   const before = byKey(live)
   return objects.map((object) => {
@@ -62,7 +62,7 @@ export async function apply(cluster: Cluster, objects: readonly KubeObject[]): P
   if (applied.code !== 0) {
     fail({
       code: 'apply-failed',
-      sentence: `kubectl apply: ${applyTrouble(applied.stderr)}`,
+      sentence: `kubectl apply: ${trouble(applied.stderr)}`,
     })
   }
 }
@@ -101,7 +101,7 @@ function refused(words: string): never {
  * The first line of kubectl's that is an error, and neither a warning nor a line of its own log. Several
  * reasons of one error follow it, each in a line with a star.
  */
-function applyTrouble(stderr: string): string {
+function trouble(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '')
   const at = lines.findIndex((line) => !/^(Warning:|[IWEF]\d{4} )/.test(line))
   const error = (lines[Math.max(at, 0)] ?? 'no reason given')
@@ -110,8 +110,4 @@ function applyTrouble(stderr: string): string {
   if (!error.endsWith(':')) return error
   const reasons = lines.slice(at + 1).filter((line) => line.startsWith('* '))
   return `${error} ${reasons.map((line) => line.slice(2)).join('; ')}`
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n')[0] ?? ''
 }

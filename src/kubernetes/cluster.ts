@@ -80,7 +80,10 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
     lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
     kubectl: (args, input) =>
       world.processes.run(kubectl, [...inNamespace, ...args], input === undefined ? {} : { input }),
-    commandLine: (args) => ['kubectl', '-n', access.namespace, ...args].map(shown).join(' '),
+    commandLine: (args) => {
+      const context = access.context === undefined ? [] : ['--context', access.context]
+      return ['kubectl', ...context, '-n', access.namespace, ...args].map(shown).join(' ')
+    },
     close,
   }
   try {

@@ -1,5 +1,6 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
 import type { Command, Settings } from '../options/table.js'
+import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -35,6 +36,12 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       code: 'timeout',
       sentence: 'the cluster did not answer, or did not come to an end, in time',
       hint: 'see whether the API server answers: kubectl version',
+    }
+  }
+  if (error instanceof ApiError) {
+    return {
+      code: 'write-failed',
+      sentence: `the API server refused a request (${error.status}): ${error.message}`,
     }
   }
   const text = error instanceof Error ? error.message : String(error)

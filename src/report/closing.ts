@@ -16,7 +16,9 @@ export function closing(report: Report): readonly ClosingLine[] {
   const { cause, result } = report
   const good = result === 'deployed' || result === 'unchanged'
   const lines: ClosingLine[] = []
-  const ours = (text: string) => lines.push({ text, kind: 'ours' })
+  const ours = (text: string) => {
+    for (const line of text.split('\n')) lines.push({ text: line, kind: 'ours' })
+  }
 
   if (cause) {
     const [first = '', ...rest] = cause.sentence.split('\n')
@@ -38,8 +40,7 @@ export function closing(report: Report): readonly ClosingLine[] {
     ours(`migrations applied: ${report.migrations.join(', ')}`)
   }
   for (const warning of report.warnings) ours(`warning: ${warning}`)
-  if (cause?.hint !== undefined)
-    cause.hint.split('\n').forEach((line, i) => ours(i === 0 ? `what to do: ${line}` : line))
+  if (cause?.hint !== undefined) ours(`what to do: ${cause.hint}`)
   lines.push({
     text: `${verdict(report)} (${seconds(report.seconds)})`,
     kind: good ? 'good' : 'error',

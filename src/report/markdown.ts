@@ -1,9 +1,12 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
 import type { Report } from './report.js'
-import { keptMigrations, moved, seconds, verdict } from './words.js'
+import { keptMigrations, moved, printable, seconds, verdict } from './words.js'
 
 const mostLogLines = 100
+const longestLogLine = 1000
+/** Of anything else; a hint may hold the rules of a whole Role. */
+const longestText = 10_000
 
 export function summary(report: Report): string {
   const { cause, result } = report
@@ -37,7 +40,9 @@ export function summary(report: Report): string {
     )
   }
   if (report.migrations.length > 0) {
-    parts.push(keptMigrations(report) ?? `**Migrations applied:** ${report.migrations.join(', ')}`)
+    const kept = keptMigrations(report)
+    const names = report.migrations.join(', ')
+    parts.push(kept === undefined ? `**Migrations applied:** ${escaped(names)}` : escaped(kept))
   }
   for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`)
   parts.push(
@@ -59,14 +64,19 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /** Foreign words must stay words: no table cell, link, image or tag may come out of them. */
 function escaped(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replace(/[|`*_[\]<>#~]/g, (sign) => `\\${sign}`)
-    .replace(/\r?\n/g, '<br>')
+  return cut(text, longestText)
+    .split(/\r\n|\r|\n/)
+    .map((line) => printable(line).replace(/[\\|`*_[\]<>#~&]/g, (sign) => `\\${sign}`))
+    .join('<br>')
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
 }
 
 /** A fence longer than any run of backticks inside keeps a log from ending it. */
-function details(title: string, lines: readonly string[]): string {
+function details(title: string, log: readonly string[]): string {
+  const lines = log.map((line) => cut(printable(line), longestLogLine))
   const longest = Math.max(
     2,
     ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)),

@@ -1,8 +1,7 @@
-import { stripVTControlCharacters } from 'node:util'
 import { closing } from './closing.js'
 import type { Report } from './report.js'
 import type { Sink } from './reporter.js'
-import { seconds } from './words.js'
+import { printable, seconds } from './words.js'
 
 /** Writes a run as plain lines, for terminals, GitLab, Jenkins and files. */
 export function terminalSink(write: (line: string) => void, color: boolean): Sink {
@@ -24,7 +23,9 @@ export function terminalSink(write: (line: string) => void, color: boolean): Sin
       write(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${paint(2, seconds(took))}`)
     },
     annotate: ({ file, line, message }) => {
-      write(`  ${file}:${line}: ${printable(message)}`)
+      ;`${file}:${line}: ${message}`.split('\n').forEach((part) => {
+        write(`  ${printable(part)}`)
+      })
     },
   }
 }
@@ -48,9 +49,4 @@ export function writeClosing(report: Report, write: (line: string) => void, colo
         write(paint(32, `✓ ${line}`))
     }
   }
-}
-
-/** Without control characters: foreign text must not move the cursor or retitle the window. */
-function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/(?!\t)\p{Cc}/gu, '')
 }

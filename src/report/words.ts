@@ -1,11 +1,13 @@
 /** Small renderings that log, summary and outputs share. Pure. */
+import { stripVTControlCharacters } from 'node:util'
 import { versionOf } from '../kubernetes/image.js'
-import { idOf } from '../kubernetes/workload.js'
 import type { Report, Result, WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
 export function seconds(value: number): string {
-  if (value < 60) return `${value.toFixed(1)} s`
+  // 59.96 would be rounded to 60.0.
+  if (value < 59.95) return `${value.toFixed(1)} s`
+  if (value < 60) return '1 min 00 s'
   const minutes = Math.floor(value / 60)
   return `${minutes} min ${String(Math.floor(value % 60)).padStart(2, '0')} s`
 }
@@ -34,27 +36,30 @@ export function moved({ from, to, now }: WorkloadReport): string {
 /** The last word of a run: what the cluster runs now, and whether a person has anything to do. */
 export function verdict(report: Report): string {
   const { tag, app, namespace, workloads } = report
-  const version = versionOf(`${report.image}:${tag}`)
+  // A run that ended early may not know its tag yet.
+  const release = tag === '' ? app : `${app} ${versionOf(`${report.image}:${tag}`)}`
   const all = plural(workloads.length, 'workload')
   const before =
     report.previousTag === undefined
       ? 'the version before'
       : `version ${versionOf(`x:${report.previousTag}`)}`
-  const back = workloads.some(({ now }) => now === 'old')
-    ? `${plural(workloads.filter(({ now }) => now === 'old').length, 'workload')} run ${before} again, verified`
-    : 'what the release had created is removed again, verified'
+  const old = workloads.filter(({ now }) => now === 'old').length
+  const back =
+    old > 0
+      ? `${plural(old, 'workload runs', 'workloads run')} ${before} again, verified`
+      : 'what the release had created is removed again, verified'
   if (report.command === 'settle') return settled(report)
   const words: Readonly<Record<Result, () => string>> = {
-    deployed: () => `${app} ${version} is deployed: ${all} in namespace ${namespace}`,
-    unchanged: () => `${app} ${version} runs already: nothing to do for ${all}`,
-    undone: () => `${app} ${version} did not go live: ${back}`,
-    failed: () => `${app} ${version} did not go live: nothing that users run was touched`,
+    deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
+    unchanged: () => `${release} runs already: nothing to do for ${all}`,
+    undone: () => `${release} did not go live: ${back}`,
+    failed: () => `${release} did not go live: nothing that users run was touched`,
     usage: () => 'nothing was done',
     stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
     locked: () => 'another release is under way: nothing was done',
     superseded: () =>
       `${app}: somebody else changed the image in the middle; theirs was left alone`,
-    cancelled: () => `${app} ${version} was cancelled: everything is as it was before`,
+    cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
   return words[report.result]()
 }
@@ -75,13 +80,13 @@ function settled({ app, namespace, result }: Report): string {
   }
 }
 
-/** `web, worker and expire-orders` */
-export function named(workloads: readonly WorkloadReport[]): string {
-  return workloads.map(idOf).join(', ')
-}
-
 /** `migrations: orders.0002_note stay applied` when an undo leaves them. */
 export function keptMigrations(report: Report): string | undefined {
   if (report.migrations.length === 0 || report.result === 'deployed') return undefined
   return `the database keeps the migrations that were applied: ${report.migrations.join(', ')}`
+}
+
+/** Without control characters: foreign text must not move the cursor or retitle the window. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/(?!\t)\p{Cc}/gu, '')
 }

@@ -1,0 +1,257 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { harmless, inputsOf, outputsOf } from '../../src/github/runner.js'
+import type { Report } from '../../src/report/report.js'
+
+const digest = `sha256:${'0f'.repeat(32)}`
+
+const report: Report = {
+  command: 'release',
+  result: 'deployed',
+  app: 'shop',
+  namespace: 'shop',
+  image: 'ghcr.io/acme/shop',
+  tag: '2',
+  digest,
+  previousTag: '1',
+  stages: [],
+  workloads: [
+    { kind: 'Deployment', name: 'web', from: 'shop:1', to: 'shop:2', now: 'new', seconds: 4.25 },
+  ],
+  migrations: ['orders.0002_note'],
+  warnings: [],
+  undone: [],
+  startedAt: 0,
+  seconds: 61.26,
+}
+
+describe('inputs', () => {
+  const env = {
+    INPUT_IMAGE: 'ghcr.io/acme/shop',
+    'INPUT_MIGRATE-COMMAND': '',
+    'INPUT_TEST-COMMAND': 'pytest',
+    INPUT_COMMAND: 'release',
+    INPUT_NOPE: 'x',
+    IMAGE: 'other',
+    image: 'other',
+  }
+
+  test.each([
+    ['release', { image: 'ghcr.io/acme/shop', 'migrate-command': '', 'test-command': 'pytest' }],
+    // Options of other commands are not there.
+    ['deploy', { image: 'ghcr.io/acme/shop', 'migrate-command': '' }],
+  ] as const)('of %s', (command, given) => {
+    expect(inputsOf(command, env)).toEqual(given)
+  })
+
+  test('none', () => {
+    expect(inputsOf('release', {})).toEqual({})
+  })
+})
+
+// https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs: blanks in front are
+// trimmed (char.IsWhiteSpace), `##[` counts anywhere in a line.
+describe('a line that is no command', () => {
+  test.each([
+    ['plain words: a::b', 'plain words: a::b'],
+    ['', ''],
+    [':', ':'],
+    ['10:00:01 :: x', '10:00:01 :: x'],
+    ['# [a]', '# [a]'],
+    ['::error::x', '\u200b::error::x'],
+    ['  ::set-output name=a::b', '  \u200b::set-output name=a::b'],
+    ['\t\u00a0\u3000::error::x', '\t\u00a0\u3000\u200b::error::x'],
+    ['\u0085::error::x', '\u0085\u200b::error::x'],
+    ['\u001c\u001f::error::x', '\u001c\u001f\u200b::error::x'],
+    [':::', '\u200b:::'],
+    ['a ##[error]x ##[b]', 'a #\u200b#[error]x #\u200b#[b]'],
+    ['###[x]', '##\u200b#[x]'],
+    ['a\r::error::x', 'a ::error::x'],
+    ['\r::error::x', ' \u200b::error::x'],
+    ['a\n::error::x', 'a\n\u200b::error::x'],
+    ['a\r\n\n  ::error::x', 'a \n\n  \u200b::error::x'],
+  ])('%j', (line, made) => {
+    expect(harmless(line)).toBe(made)
+  })
+})
+
+test('outputs are texts, and all are always there', () => {
+  expect(outputsOf(report, '/tmp/r.json')).toEqual({
+    result: 'deployed',
+    image: `ghcr.io/acme/shop:2@${digest}`,
+    digest,
+    tag: '2',
+    'previous-tag': '1',
+    migrations: '["orders.0002_note"]',
+    workloads:
+      '[{"kind":"Deployment","name":"web","from":"shop:1","to":"shop:2","now":"new","seconds":4.25}]',
+    cause: '',
+    report: '/tmp/r.json',
+    seconds: '61.3',
+  })
+  const { digest: _digest, previousTag: _previousTag, ...least } = report
+  expect(
+    outputsOf(
+      {
+        ...least,
+        result: 'failed',
+        workloads: [],
+        migrations: [],
+        cause: { code: 'usage', sentence: 'no' },
+      },
+      '',
+    ),
+  ).toMatchObject({
+    result: 'failed',
+    image: '',
+    digest: '',
+    'previous-tag': '',
+    migrations: '[]',
+    workloads: '[]',
+    cause: 'no',
+    report: '',
+  })
+})
+
+// A process takes its time to start on a busy machine.
+jest.setTimeout(30_000)
+
+/** What the runner reads of a process that tells something. */
+describe('a real process', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'runner-'))
+  })
+  afterAll(() => {
+    rmSync(folder, { recursive: true })
+  })
+
+  function stdoutOf(what: string, told: object, files: readonly string[] = []) {
+    const paths = Object.fromEntries(
+      ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY'].map((name) => [name, join(folder, name)]),
+    )
+    for (const path of Object.values(paths)) writeFileSync(path, '')
+    const env = Object.fromEntries(Object.entries(paths).filter(([name]) => files.includes(name)))
+    const stdout = execFileSync(
+      process.execPath,
+      [
+        ...['--experimental-transform-types', '--disable-warning=ExperimentalWarning'],
+        ...['--import', './scripts/typescript.mjs', '__tests__/github/tellings.ts'],
+        ...[what, JSON.stringify(told)],
+      ],
+      {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    const read = (name: string) => readFileSync(paths[name] ?? '', 'utf8')
+    return {
+      lines: stdout.trimEnd().split('\n'),
+      output: read('GITHUB_OUTPUT'),
+      summary: read('GITHUB_STEP_SUMMARY'),
+    }
+  }
+
+  /** The lines that the runner takes for commands. */
+  const commands = (lines: readonly string[]) =>
+    lines.filter((line) => line.trimStart().startsWith('::') || line.includes('##['))
+
+  test('a stage is a group; nothing that is said or quoted in it is a command', () => {
+    const lines = ['plain', '::error::x', 'a\n::error::y', '##[error]z', 'b\r::add-mask::c']
+    const told = stdoutOf('sink', { lines }).lines
+    expect(commands(told)).toEqual(['::group::build', '::endgroup::'])
+    expect(told).toContain('plain  1.3s')
+    expect(told).toContain('  │ plain')
+    expect(told.at(-1)).toBe('✗ build failed 1 min 01 s')
+  })
+
+  test('masks all that is secret, and no short words of many lines', () => {
+    const kubeconfig = [
+      'users:',
+      '- name: ci',
+      '  user:',
+      '    token: "abcdef0123456789"',
+      '    client-key-data: S0VZS0VZS0VZ',
+      '    username: ci-user',
+    ].join('\n')
+    const cases: readonly (readonly [given: object, masked: readonly string[]])[] = [
+      [{}, []],
+      [{ 'registry-password': '' }, []],
+      [{ image: 'ghcr.io/acme/shop', 'test-env': 'A=123456789' }, []],
+      [{ 'registry-password': 'correct horse' }, ['correct horse']],
+      [{ 'registry-password': 'abc' }, ['abc']],
+      [{ 'registry-password': 'correct\n' }, ['correct']],
+      [
+        { kubeconfig },
+        [
+          '- name: ci',
+          'token: "abcdef0123456789"',
+          'client-key-data: S0VZS0VZS0VZ',
+          'username: ci-user',
+          'abcdef0123456789',
+          'S0VZS0VZS0VZ',
+        ],
+      ],
+      [
+        { kubeconfig: '{"user":{"token":"abcdef0123456789"}}' },
+        ['{"user":{"token":"abcdef0123456789"}}', 'abcdef0123456789'],
+      ],
+    ]
+    const { lines } = stdoutOf('mask', { givens: cases.map(([given]) => given) })
+    expect(lines).toEqual(
+      cases.flatMap(([, masked]) => [...masked.map((one) => `::add-mask::${one}`), 'next']),
+    )
+  })
+
+  test('the end of a run: outputs and summary are files, and foreign text is no command', () => {
+    const bad: Report = {
+      ...report,
+      result: 'undone',
+      cause: {
+        code: 'crash',
+        sentence: 'web: it said\n::error::from the sentence',
+        hint: 'look\n::error::from the hint',
+        log: ['::error::from the log', '##[error]from the log'],
+        annotations: [
+          { file: 'shop/a.py', line: 3, title: 'KeyError: a,b', message: 'one\n::error::two' },
+        ],
+      },
+      warnings: ['beware\n::error::from a warning'],
+      migrations: ['a.0001\n::error::from a migration'],
+    }
+    const { lines, output, summary } = stdoutOf('report', { report: bad }, [
+      'GITHUB_OUTPUT',
+      'GITHUB_STEP_SUMMARY',
+    ])
+    expect(commands(lines)).toEqual([
+      '::warning::beware%0A::error::from a warning',
+      '::error title=KeyError%3A a%2Cb,file=shop/a.py,line=3::one%0A::error::two',
+    ])
+    expect(lines).toContain('  │ \u200b::error::from the log')
+    expect(output).toMatch(/^result<<(ghadelimiter_\S+)\nundone\n\1\n/)
+    expect(summary).toContain('did not go live')
+  })
+
+  test('a cause without a place is an annotation all the same; of many places nine are', () => {
+    const cause = { code: 'tests-failed', sentence: '12 tests failed' } as const
+    const place = (line: number) => ({ file: 'a.py', line, title: 't', message: 'm' })
+    const places = Array.from({ length: 12 }, (_, i) => place(i + 1))
+    const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
+    const bad = { ...report, result: 'failed', cause }
+    expect(commands(stdoutOf('report', { report: bad }, files).lines)).toEqual([
+      '::error::12 tests failed',
+    ])
+    const many = { ...bad, cause: { ...cause, annotations: places } }
+    expect(commands(stdoutOf('report', { report: many }, files).lines)).toHaveLength(9)
+  })
+
+  test('a runner without summaries is told the rest', () => {
+    const { lines, output } = stdoutOf('report', { report }, ['GITHUB_OUTPUT'])
+    expect(lines.join('\n')).toContain('shop 2 is deployed')
+    expect(output).toContain('deployed')
+  })
+})

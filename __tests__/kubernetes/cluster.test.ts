@@ -1,0 +1,323 @@
+/** The way to the cluster: a kubectl that serves as proxy, and answers of an API server behind it. */
+import { describe, expect, test } from '@jest/globals'
+import type { ApiError } from '../../src/kubernetes/apierror.js'
+import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
+import { Failure, type Cause } from '../../src/report/cause.js'
+import type { Request, World } from '../../src/world/world.js'
+import { scripted, type Line } from '../support/scripted.js'
+
+/** What the API server says to one request; an Error: no answer at all. */
+type Answer = readonly [status: number, body: unknown] | Error
+
+interface Scene {
+  readonly access?: Partial<ClusterAccess>
+  /** Answers by `GET /path`, in their order; the last one again and again. */
+  readonly answers?: Readonly<Record<string, readonly Answer[]>>
+  /** The proxy's own words and end; none: it serves. */
+  readonly proxy?: Omit<Line, 'when'>
+  readonly kubectl?: readonly Line[]
+  /** The kubectl that is fetched where none is on PATH. */
+  readonly fetch?: () => Promise<string | undefined>
+}
+
+const serving = { stdout: 'Starting to serve on /private/kubectl.sock', hangs: true } as const
+
+function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch }: Scene) {
+  const script = scripted([{ when: / proxy /, ...proxy }, ...kubectl])
+  const asked: { request: string; body?: unknown }[] = []
+  const removed: string[] = []
+  const left = new Map(
+    Object.entries({
+      'GET /version': [[200, { gitVersion: 'v1.34.4' }]] as Answer[],
+      ...answers,
+    }).map(([request, all]) => [request, [...all]]),
+  )
+  const request = ({ method, path, body, socket, signal }: Request) => {
+    signal?.throwIfAborted()
+    expect(socket).toBe('/private/kubectl.sock')
+    asked.push({ request: `${method} ${path}`, ...(body !== undefined && { body }) })
+    const all = left.get(`${method} ${path}`) ?? []
+    const answer = all.length > 1 ? all.shift() : all[0]
+    if (answer === undefined) throw new Error(`not expected: ${method} ${path}`)
+    if (answer instanceof Error) return Promise.reject(answer)
+    const text = typeof answer[1] === 'string' ? answer[1] : JSON.stringify(answer[1])
+    return Promise.resolve({
+      status: answer[0],
+      text: () => Promise.resolve(text),
+      // eslint-disable-next-line @typescript-eslint/require-await -- a stream that is there already
+      lines: async function* () {
+        yield* text.split('\n')
+      },
+    })
+  }
+  const world: World = {
+    ...script.world,
+    network: { request: async (one) => request(one) },
+    files: {
+      ...script.world.files,
+      remove: (path) => {
+        removed.push(path)
+        return Promise.resolve()
+      },
+    },
+    ...(fetch && {
+      processes: { ...script.world.processes, find: () => Promise.resolve(undefined) },
+      tools: { fetchKubectl: fetch },
+    }),
+  }
+  const open = () => openCluster(world, { namespace: 'shop', ...access })
+  return { open, asked, removed, ...script }
+}
+
+async function causeOf(work: Promise<unknown>): Promise<Cause> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof Failure) return error.cause
+  throw new Error(`no Failure: ${String(error)}`)
+}
+
+const opened = async (one: Scene) => {
+  const set = scene(one)
+  return { ...set, cluster: await set.open() }
+}
+
+describe('opened', () => {
+  test('by one proxy on a private socket', async () => {
+    const { cluster, ran } = await opened({})
+    expect(ran).toEqual(['/usr/bin/kubectl proxy --unix-socket /private/kubectl.sock'])
+    expect(cluster).toMatchObject({ namespace: 'shop', version: 'v1.34.4' })
+  })
+
+  test('with the kubeconfig and the context that are given', async () => {
+    const { ran } = await opened({ access: { kubeconfig: '/private/config', context: 'prod' } })
+    expect(ran).toEqual([
+      '/usr/bin/kubectl --kubeconfig /private/config --context prod proxy --unix-socket /private/kubectl.sock',
+    ])
+  })
+
+  test('with a kubectl that is fetched where none is on PATH', async () => {
+    const { ran } = await opened({ fetch: () => Promise.resolve('/cache/kubectl') })
+    expect(ran).toEqual(['/cache/kubectl proxy --unix-socket /private/kubectl.sock'])
+  })
+
+  test('and closed: the proxy ends, its folder goes, nothing is asked any more', async () => {
+    const { cluster, removed } = await opened({})
+    expect(cluster.life.aborted).toBe(false)
+    await cluster.close()
+    expect(cluster.life.aborted).toBe(true)
+    expect(removed).toEqual(['/private'])
+    await expect(cluster.get('/x')).rejects.toThrow('aborted')
+    await expect(cluster.put('/x', {})).rejects.toThrow('aborted')
+  })
+})
+
+describe('not opened', () => {
+  test.each<[string, Scene, Partial<Cause>]>([
+    [
+      'a kubeconfig that is none',
+      { proxy: { code: 1, stderr: 'error: error loading config file "x": yaml: line 1' } },
+      {
+        code: 'cluster-unreachable',
+        sentence: 'the cluster does not answer: error loading config file "x": yaml: line 1',
+      },
+    ],
+    [
+      'a context that is not there',
+      { proxy: { code: 1, stderr: 'error: context "prod" does not exist' } },
+      {
+        code: 'cluster-unreachable',
+        sentence: 'the cluster does not answer: context "prod" does not exist',
+      },
+    ],
+    [
+      'a server that is not there',
+      { answers: { 'GET /version': [[502, 'dial tcp 10.0.0.1:6443: connect: refused\n']] } },
+      {
+        code: 'cluster-unreachable',
+        sentence: 'the cluster does not answer: dial tcp 10.0.0.1:6443: connect: refused',
+      },
+    ],
+    [
+      'a token that has run out',
+      { answers: { 'GET /version': [[401, { kind: 'Status', message: 'Unauthorized' }]] } },
+      { code: 'cluster-unreachable', sentence: 'the cluster does not answer: Unauthorized' },
+    ],
+    [
+      'no kubectl',
+      { fetch: () => Promise.resolve(undefined) },
+      { code: 'tool-missing', sentence: 'kubectl is not on PATH' },
+    ],
+    [
+      'no kubectl, and none to be had',
+      { fetch: () => Promise.reject(new Error('connect ETIMEDOUT')) },
+      {
+        code: 'tool-missing',
+        sentence: 'kubectl is not on PATH, and cannot be fetched: connect ETIMEDOUT',
+      },
+    ],
+  ])('%s: asked once, told with a hint, and nothing is left behind', async (_, one, cause) => {
+    const { open, removed, asked, slept } = scene(one)
+    const told = await causeOf(open())
+    expect(told).toMatchObject(cause)
+    expect(told.hint).toBeTruthy()
+    expect(removed).toEqual(cause.code === 'tool-missing' ? [] : ['/private'])
+    expect(asked.length).toBeLessThanOrEqual(1)
+    expect(slept).toEqual([])
+  })
+})
+
+const notFound = [404, { kind: 'Status', reason: 'NotFound', message: 'no such pod' }] as const
+const forbidden = [403, { reason: 'Forbidden', message: 'pods is forbidden' }] as const
+
+describe('reading', () => {
+  test.each<[string, Answer[], unknown]>([
+    ['an object', [[200, { a: 1 }]], { a: 1 }],
+    ['after a cut connection', [new Error('socket hang up'), [200, { a: 1 }]], { a: 1 }],
+    [
+      'after a server that is busy',
+      [
+        [429, ''],
+        [503, 'x'],
+        [200, { a: 1 }],
+      ],
+      { a: 1 },
+    ],
+    [
+      'after a proxy without a server',
+      [
+        [502, 'dial'],
+        [200, { a: 1 }],
+      ],
+      { a: 1 },
+    ],
+  ])('%s', async (_, answers, value) => {
+    const { cluster, asked } = await opened({ answers: { 'GET /x': answers } })
+    expect(await cluster.get('/x')).toEqual(value)
+    expect(await cluster.find('/x')).toEqual(value)
+    expect(asked.filter(({ request }) => request === 'GET /x')).toHaveLength(answers.length + 1)
+  })
+
+  test.each<[Answer, Partial<ApiError>]>([
+    [notFound, { status: 404, reason: 'NotFound', message: 'no such pod' }],
+    [forbidden, { status: 403, reason: 'Forbidden', message: 'pods is forbidden' }],
+    [[400, 'plain words\n'], { status: 400, reason: '', message: 'plain words' }],
+    [[400, '{}'], { status: 400, reason: '', message: '{}' }],
+    [[307, ''], { status: 307, reason: '', message: '' }],
+  ])('%j is no success, and asked once', async (answer, error) => {
+    const { cluster, asked } = await opened({ answers: { 'GET /x': [answer] } })
+    await expect(cluster.get('/x')).rejects.toMatchObject({ name: 'ApiError', ...error })
+    expect(asked).toHaveLength(2)
+  })
+
+  test('what is not there can be looked for', async () => {
+    const { cluster } = await opened({ answers: { 'GET /x': [notFound], 'GET /y': [forbidden] } })
+    expect(await cluster.find('/x')).toBeUndefined()
+    await expect(cluster.find('/y')).rejects.toThrow('pods is forbidden')
+  })
+
+  test('a server that stays away is waited for, and not for ever', async () => {
+    const { cluster, slept } = await opened({ answers: { 'GET /x': [[503, 'starting']] } })
+    await expect(cluster.get('/x')).rejects.toThrow('starting')
+    const waited = slept.reduce((sum, ms) => sum + ms, 0)
+    expect(waited).toBeGreaterThan(80_000)
+    expect(waited).toBeLessThanOrEqual(90_000)
+  })
+
+  test('line by line', async () => {
+    const { cluster } = await opened({
+      answers: { 'GET /log': [[200, 'a\nb']], 'GET /gone': [notFound] },
+    })
+    const never = new AbortController().signal
+    const read = async (path: string) => {
+      const lines: string[] = []
+      for await (const line of cluster.lines(path, never)) lines.push(line)
+      return lines
+    }
+    expect(await read('/log')).toEqual(['a', 'b'])
+    await expect(read('/gone')).rejects.toMatchObject({ status: 404, message: 'no such pod' })
+  })
+})
+
+describe('writing', () => {
+  const write = (cluster: Cluster, method: string): Promise<unknown> => {
+    if (method === 'POST') return cluster.post('/x', { a: 1 })
+    return method === 'PUT' ? cluster.put('/x', { a: 1 }) : cluster.remove('/x')
+  }
+
+  test.each([
+    ['POST', { a: 1 }, { b: 2 }],
+    ['PUT', { a: 1 }, { b: 2 }],
+    ['DELETE', { propagationPolicy: 'Background' }, undefined],
+  ])('%s', async (method, body, value) => {
+    const { cluster, asked } = await opened({ answers: { [`${method} /x`]: [[200, { b: 2 }]] } })
+    expect(await write(cluster, method)).toEqual(value)
+    expect(asked.at(-1)).toEqual({ request: `${method} /x`, body })
+  })
+
+  // Of a write that was cut nobody knows whether it was done.
+  test.each(['POST', 'PUT', 'DELETE'])('%s is not repeated', async (method) => {
+    const answers: Answer[] = [new Error('socket hang up'), [200, {}]]
+    const { cluster, asked } = await opened({ answers: { [`${method} /x`]: answers } })
+    await expect(write(cluster, method)).rejects.toThrow('socket hang up')
+    expect(asked).toHaveLength(2)
+  })
+
+  test('a conflict is told as such', async () => {
+    const conflict = [409, { reason: 'Conflict', message: 'has been modified' }] as const
+    const { cluster } = await opened({ answers: { 'PUT /x': [conflict] } })
+    await expect(write(cluster, 'PUT')).rejects.toMatchObject({ status: 409, reason: 'Conflict' })
+  })
+
+  test('what is gone already is removed', async () => {
+    const { cluster } = await opened({ answers: { 'DELETE /x': [notFound] } })
+    await write(cluster, 'DELETE')
+  })
+
+  test('what may not be removed is told', async () => {
+    const { cluster } = await opened({ answers: { 'DELETE /x': [forbidden] } })
+    await expect(write(cluster, 'DELETE')).rejects.toThrow('pods is forbidden')
+  })
+})
+
+describe('kubectl', () => {
+  test('runs against this cluster and namespace; its exit code is the caller’s', async () => {
+    const { cluster, ran } = await opened({
+      access: { kubeconfig: '/private/config', context: 'prod' },
+      kubectl: [{ when: /set image/, code: 1, stderr: 'no' }],
+    })
+    expect(await cluster.kubectl(['set', 'image', 'deployment/web', 'c=x'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'no',
+    })
+    expect(ran.at(-1)).toBe(
+      '/usr/bin/kubectl --kubeconfig /private/config --context prod --namespace shop set image deployment/web c=x',
+    )
+  })
+
+  test.each([
+    [
+      {},
+      ['set', 'image', 'deployment/web', 'web=ghcr.io/acme/shop:1@sha256:0f'],
+      'kubectl -n shop set image deployment/web web=ghcr.io/acme/shop:1@sha256:0f',
+    ],
+    [
+      {},
+      ['set', 'image', 'deployment/web', '*=x'],
+      "kubectl -n shop set image deployment/web '*=x'",
+    ],
+    [{}, ['a b', "it's", '', '$(id)', 'x;y'], `kubectl -n shop 'a b' 'it'\\''s' '' '$(id)' 'x;y'`],
+    // By hand it must not go to another cluster; our copy of the kubeconfig is gone by then.
+    [{ context: 'prod' }, ['get', 'pods'], 'kubectl --context prod -n shop get pods'],
+    [
+      { kubeconfig: '/private/c', context: 'my prod' },
+      ['get'],
+      "kubectl --context 'my prod' -n shop get",
+    ],
+  ])('with %j, %j can be repeated by hand', async (access, args, line) => {
+    const { cluster } = await opened({ access })
+    expect(cluster.commandLine(args)).toBe(line)
+  })
+})

@@ -1,0 +1,172 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Cause } from '../../src/report/cause.js'
+import { summary } from '../../src/report/markdown.js'
+import { exitCodes, type Report, type Result } from '../../src/report/report.js'
+import { newSha, reportOf, workloadOf } from '../support/report.js'
+
+const cause = (more: Partial<Cause> = {}): Cause => ({
+  code: 'crash',
+  sentence: 'it fell',
+  ...more,
+})
+
+/** The blocks of the summary, which empty lines part. */
+const blocks = (more: Partial<Report>) => summary(reportOf(more)).trimEnd().split('\n\n')
+
+test('a release that went well', () => {
+  const stages = [
+    { name: 'build', startedAt: 0, seconds: 5, ended: 'done' },
+    { name: 'rollout', startedAt: 5000, seconds: 75, ended: 'done' },
+  ] as const
+  expect(summary(reportOf({ stages, migrations: ['orders.0002'] }))).toBe(`\
+## ✅ shop ef2714eb63e4 is deployed: 2 workloads in namespace prod
+
+| Workload | Version | Seconds |
+| --- | --- | --- |
+| deployment/web | dbfb78c41221 -\\> ef2714eb63e4 | 8.2 |
+| deployment/worker | dbfb78c41221 -\\> ef2714eb63e4 | 125.0 |
+
+**Migrations applied:** orders.0002
+
+| Stage | Took |  |
+| --- | --- | --- |
+| build | 5.0 s | done |
+| rollout | 1 min 15 s | done |
+
+Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
+`)
+})
+
+test('one that was put back', () => {
+  const { digest: _, ...report } = reportOf({
+    result: 'undone',
+    cause: cause({ hint: 'mend it', log: ['Traceback', 'KeyError'] }),
+    workloads: [workloadOf('web', { now: 'old' })],
+    undone: [{ object: 'configmap/shop', did: 'put back' }],
+    migrations: ['orders.0002'],
+    warnings: ['the lock was not given back'],
+    stages: [{ name: 'rollout', startedAt: 0, seconds: 5, ended: 'failed' }],
+  })
+  expect(summary(report)).toBe(`\
+## ❌ shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified
+
+**Cause:** it fell
+
+**What to do:** mend it
+
+<details open><summary>Last lines of the log</summary>
+
+\`\`\`
+Traceback
+KeyError
+\`\`\`
+
+</details>
+
+| Workload | Version | Seconds |
+| --- | --- | --- |
+| deployment/web | dbfb78c41221 (as before) |  |
+
+| Put back | How |
+| --- | --- |
+| configmap/shop | put back |
+
+the database keeps the migrations that were applied: orders.0002
+
+**Warning:** the lock was not given back
+
+| Stage | Took |  |
+| --- | --- | --- |
+| rollout | 5.0 s | failed |
+`)
+})
+
+test.each(Object.keys(exitCodes) as Result[])('the sign of %s', (result) => {
+  const sign = exitCodes[result] === 0 ? '✅' : '❌'
+  expect(blocks({ result })[0]).toMatch(new RegExp(`^## ${sign} \\S`))
+})
+
+describe('foreign words stay words', () => {
+  test.each([
+    ['a | b', 'a \\| b'],
+    ['`id`', '\\`id\\`'],
+    ['*a* _b_ ~c~', '\\*a\\* \\_b\\_ \\~c\\~'],
+    ['![x](http://e.example)', '!\\[x\\](http://e.example)'],
+    ['<img src=x>', '\\<img src=x\\>'],
+    ['# a', '\\# a'],
+    ['\\|', '\\\\\\|'],
+    ['&lt;b&gt;', '\\&lt;b\\&gt;'],
+    ['a\nb', 'a<br>b'],
+    ['a\r\nb', 'a<br>b'],
+    ['a\rb', 'a<br>b'],
+    ['a\u001b[31mb\u0007', 'ab'],
+  ])('%j', (text, words) => {
+    const told = blocks({
+      result: 'failed',
+      cause: cause({ sentence: text, hint: text }),
+      workloads: [],
+      undone: [{ object: text, did: text }],
+      migrations: [text],
+      warnings: [text],
+      stages: [],
+    })
+    expect(told.slice(1, 6)).toEqual([
+      `**Cause:** ${words}`,
+      `**What to do:** ${words}`,
+      `| Put back | How |\n| --- | --- |\n| ${words} | ${words} |`,
+      `the database keeps the migrations that were applied: ${words}`,
+      `**Warning:** ${words}`,
+    ])
+    expect(blocks({ migrations: [text], workloads: [] })[1]).toBe(
+      `**Migrations applied:** ${words}`,
+    )
+  })
+})
+
+describe('the log', () => {
+  /** The fence and what is in it. */
+  function fenced(log: readonly string[]): readonly string[] {
+    const text = summary(reportOf({ result: 'failed', cause: cause({ log }) }))
+    const [, inside = ''] = /<\/summary>\n\n([^]*)\n\n<\/details>/.exec(text) ?? []
+    return inside.split('\n')
+  }
+
+  test.each([
+    ['no backtick', ['a', 'b'], '```'],
+    ['a few', ['say `x`'], '```'],
+    ['a fence', ['```', 'a', '```'], '````'],
+    ['a long run within a line', ['a ````` b', '```'], '``````'],
+    ['html', ['</details><b>'], '```'],
+  ])('%s cannot end its fence', (_, log, fence) => {
+    expect(fenced(log)).toEqual([fence, ...log, fence])
+  })
+
+  test('an empty one is not shown', () => {
+    expect(summary(reportOf({ cause: cause({ log: [] }) }))).not.toContain('<details')
+    expect(summary(reportOf({ cause: cause() }))).not.toContain('<details')
+  })
+
+  test('its last hundred lines are shown', () => {
+    const log = Array.from({ length: 250 }, (_, i) => `line ${i}`)
+    expect(fenced(log)).toEqual(['```', ...log.slice(150), '```'])
+  })
+
+  test('control characters are not', () => {
+    expect(fenced(['\u001b[31mred\u001b[0m\u0000', 'a\tb'])).toEqual(['```', 'red', 'a\tb', '```'])
+  })
+})
+
+// GitHub drops a summary of more than 1 MiB whole.
+test.each<[string, Partial<Report>]>([
+  ['the log', { cause: cause({ log: Array.from({ length: 100 }, () => '€'.repeat(65_536)) }) }],
+  ['a sentence', { cause: cause({ sentence: '|'.repeat(2_000_000) }) }],
+  ['a hint', { cause: cause({ hint: '|'.repeat(2_000_000) }) }],
+  ['a warning', { warnings: ['€'.repeat(2_000_000)] }],
+])('however long %s is, it is half a MiB at most', (_, more) => {
+  expect(Buffer.byteLength(summary(reportOf({ result: 'failed', ...more })))).toBeLessThan(2 ** 19)
+})
+
+test('a hint with the rules of a Role is shown whole', () => {
+  const hint = Array.from({ length: 200 }, (_, i) => `resources: rule${i}`).join('\n')
+  expect(summary(reportOf({ cause: cause({ hint }) }))).toContain(hint.replaceAll('\n', '<br>'))
+})

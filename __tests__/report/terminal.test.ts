@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Sink } from '../../src/report/reporter.js'
+import { terminalSink, writeClosing } from '../../src/report/terminal.js'
+import { reportOf } from '../support/report.js'
+
+/** What one call writes. */
+function written(call: (sink: Sink) => void, color = false): readonly string[] {
+  const lines: string[] = []
+  call(terminalSink((line) => lines.push(line), color))
+  return lines
+}
+
+const at = { file: 'shop/views.py', line: 7, title: 'KeyError' }
+
+test.each<[string, (sink: Sink) => void, string[], string[]]>([
+  ['a stage', (sink) => sink.open('build'), ['▸ build'], ['\u001b[1m▸ build\u001b[0m']],
+  [
+    'our words',
+    (sink) => sink.say('pushed', 12.34),
+    ['  pushed  12.3s'],
+    ['  pushed  \u001b[2m12.3s\u001b[0m'],
+  ],
+  [
+    'more than one line',
+    (sink) => sink.say('a\nb', 1),
+    ['  a  1.0s', '  b  1.0s'],
+    ['  a  \u001b[2m1.0s\u001b[0m', '  b  \u001b[2m1.0s\u001b[0m'],
+  ],
+  ['foreign words', (sink) => sink.quote('hello'), ['  │ hello'], ['\u001b[2m  │ hello\u001b[0m']],
+  [
+    'done',
+    (sink) => sink.close('build', 'done', 5),
+    ['✓ build 5.0 s'],
+    ['\u001b[32m✓\u001b[0m build \u001b[2m5.0 s\u001b[0m'],
+  ],
+  [
+    'failed',
+    (sink) => sink.close('build', 'failed', 65),
+    ['✗ build failed 1 min 05 s'],
+    ['\u001b[31m✗\u001b[0m build failed \u001b[2m1 min 05 s\u001b[0m'],
+  ],
+  [
+    'stopped',
+    (sink) => sink.close('build', 'stopped', 5),
+    ['· build stopped 5.0 s'],
+    ['· build stopped \u001b[2m5.0 s\u001b[0m'],
+  ],
+  [
+    'a place in a file',
+    (sink) => sink.annotate({ ...at, message: 'no such key' }),
+    ['  shop/views.py:7: no such key'],
+    ['  shop/views.py:7: no such key'],
+  ],
+  [
+    'a place with more to say',
+    (sink) => sink.annotate({ ...at, message: 'a\nb' }),
+    ['  shop/views.py:7: a', '  b'],
+    ['  shop/views.py:7: a', '  b'],
+  ],
+])('%s', (_, call, plain, painted) => {
+  expect(written(call)).toEqual(plain)
+  expect(written(call, true)).toEqual(painted)
+})
+
+describe('nothing acts on the terminal', () => {
+  test.each([
+    ['a color', '\u001b[31mred\u001b[0m', 'red'],
+    ['a move of the cursor', 'a\u001b[2Kb\u001b[1A', 'ab'],
+    ['a title', '\u001b]0;owned\u0007text', 'text'],
+    ['a link', '\u001b]8;;http://e.example\u0007click\u001b]8;;\u0007', 'click'],
+    ['an escape of one byte', '\u009b31mred', 'red'],
+    ['a bare escape', 'a\u001b', 'a'],
+    ['a return', 'good\rbad', 'goodbad'],
+    ['a backspace, a bell, a zero', 'a\bb\u0007c\u0000', 'abc'],
+    ['an escape within another', '\u001b\u001b[31m[31mx', '[31mx'],
+    ['a tab stays', 'a\tb', 'a\tb'],
+    ['letters of all kinds stay', 'größer € 漢 🎉', 'größer € 漢 🎉'],
+  ])('%s', (_, text, shown) => {
+    expect(written((sink) => sink.quote(text))).toEqual([`  │ ${shown}`])
+    expect(written((sink) => sink.say(text, 0))).toEqual([`  ${shown}  0.0s`])
+    expect(written((sink) => sink.annotate({ ...at, file: text, message: text }))).toEqual([
+      `  ${shown}:7: ${shown}`,
+    ])
+
+    const lines: string[] = []
+    const cause = { code: 'crash', sentence: text, hint: text, log: [text] } as const
+    const report = reportOf({ result: 'failed', cause, workloads: [], warnings: [text] })
+    writeClosing(report, (line) => lines.push(line), false)
+    expect(lines.slice(0, -1)).toEqual([
+      '',
+      `✗ ${shown}`,
+      `  │ ${shown}`,
+      `warning: ${shown}`,
+      `what to do: ${shown}`,
+    ])
+  })
+})
+
+test.each([
+  [
+    false,
+    [
+      '',
+      '✗ it fell',
+      '  │ Traceback',
+      '✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)',
+    ],
+  ],
+  [
+    true,
+    [
+      '',
+      '\u001b[31m✗ it fell\u001b[0m',
+      '\u001b[2m  │ Traceback\u001b[0m',
+      '\u001b[31m✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)\u001b[0m',
+    ],
+  ],
+])('the last part, painted: %s', (color, expected) => {
+  const lines: string[] = []
+  const cause = { code: 'cancelled', sentence: 'it fell', log: ['Traceback'] } as const
+  const report = reportOf({ result: 'cancelled', cause, workloads: [] })
+  writeClosing(report, (line) => lines.push(line), color)
+  expect(lines).toEqual(expected)
+})
+
+test('the last line of a good end is green', () => {
+  const lines: string[] = []
+  writeClosing(reportOf({ result: 'unchanged', workloads: [] }), (line) => lines.push(line), true)
+  expect(lines.at(-1)).toBe(
+    '\u001b[32m✓ shop ef2714eb63e4 runs already: nothing to do for 0 workloads (1 min 01 s)\u001b[0m',
+  )
+})

@@ -1,0 +1,138 @@
+import { describe, expect, test } from '@jest/globals'
+import { exitCodes, type Report, type WorkloadReport } from '../../src/report/report.js'
+import { keptMigrations, moved, plural, seconds, verdict } from '../../src/report/words.js'
+import { reportOf, workloadOf } from '../support/report.js'
+
+test.each([
+  [0, '0.0 s'],
+  [8.16, '8.2 s'],
+  [59.94, '59.9 s'],
+  [59.96, '1 min 00 s'],
+  [60, '1 min 00 s'],
+  [65.9, '1 min 05 s'],
+  [119.99, '1 min 59 s'],
+  [3725, '62 min 05 s'],
+])('%d seconds are told as %s', (value, text) => {
+  expect(seconds(value)).toBe(text)
+})
+
+test.each([
+  [0, '0 workloads'],
+  [1, '1 workload'],
+  [2, '2 workloads'],
+])('%i: %s', (count, text) => {
+  expect(plural(count, 'workload')).toBe(text)
+})
+
+test('an own plural', () => {
+  expect(plural(2, 'entry', 'entries')).toBe('2 entries')
+})
+
+describe('what became of a workload', () => {
+  test.each<[WorkloadReport['now'], string, string]>([
+    ['new', 'dbfb78c41221 -> ef2714eb63e4', 'nothing -> ef2714eb63e4'],
+    ['old', 'dbfb78c41221 (as before)', 'nothing (as before)'],
+    ['removed', 'removed again', 'removed again'],
+    ['absent', 'not there, as before', 'not there, as before'],
+    ['unknown', 'dbfb78c41221 or ef2714eb63e4: not known', 'nothing or ef2714eb63e4: not known'],
+  ])('%s: %s; of one that is created: %s', (now, text, created) => {
+    const workload = workloadOf('web', { now })
+    expect(moved(workload)).toBe(text)
+    const { from: _, ...without } = workload
+    expect(moved(without)).toBe(created)
+  })
+})
+
+const both = (now: WorkloadReport['now']) =>
+  ['web', 'worker'].map((name) => workloadOf(name, { now }))
+
+describe('the last word of a release', () => {
+  test.each<[Report['result'], Partial<Report>, string]>([
+    ['deployed', {}, 'shop ef2714eb63e4 is deployed: 2 workloads in namespace prod'],
+    [
+      'deployed',
+      { tag: 'v1.4', workloads: [workloadOf('web')] },
+      'shop v1.4 is deployed: 1 workload in namespace prod',
+    ],
+    ['unchanged', {}, 'shop ef2714eb63e4 runs already: nothing to do for 2 workloads'],
+    [
+      'undone',
+      { workloads: both('old') },
+      'shop ef2714eb63e4 did not go live: 2 workloads run version dbfb78c41221 again, verified',
+    ],
+    [
+      'undone',
+      { workloads: [workloadOf('web', { now: 'old' }), workloadOf('beat', { now: 'removed' })] },
+      'shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified',
+    ],
+    [
+      'undone',
+      { workloads: both('removed') },
+      'shop ef2714eb63e4 did not go live: what the release had created is removed again, verified',
+    ],
+    ['failed', {}, 'shop ef2714eb63e4 did not go live: nothing that users run was touched'],
+    ['usage', {}, 'nothing was done'],
+    ['stuck', {}, 'shop is in between: the old version could not be verified, a person is needed'],
+    ['locked', {}, 'another release is under way: nothing was done'],
+    [
+      'superseded',
+      {},
+      'shop: somebody else changed the image in the middle; theirs was left alone',
+    ],
+    [
+      'cancelled',
+      {},
+      'shop ef2714eb63e4 was cancelled: workloads and objects are as they were before',
+    ],
+  ])('%s %#', (result, more, text) => {
+    expect(verdict(reportOf({ result, ...more }))).toBe(text)
+  })
+
+  test('no tag yet', () => {
+    expect(verdict(reportOf({ result: 'cancelled', tag: '', workloads: [] }))).toBe(
+      'shop was cancelled: workloads and objects are as they were before',
+    )
+  })
+
+  test('no tag from before', () => {
+    const { previousTag: _, ...report } = reportOf({ result: 'undone', workloads: both('old') })
+    expect(verdict(report)).toContain('2 workloads run the version before again, verified')
+  })
+})
+
+test.each<[Report['result'], string]>([
+  ['unchanged', 'shop: no release was left unfinished in namespace prod'],
+  ['undone', 'shop: the unfinished release was put back, verified'],
+  ['locked', 'shop: a release is under way: nothing was done'],
+  ['usage', 'nothing was done'],
+  ['stuck', 'shop: the unfinished release could not be put back: a person is needed'],
+  ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
+])('the last word of settle when it is %s: %s', (result, text) => {
+  expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
+})
+
+test.each(Object.keys(exitCodes) as Report['result'][])(
+  '%s is told in one line without a full stop',
+  (result) => {
+    for (const command of ['release', 'deploy', 'settle'] as const) {
+      expect(verdict(reportOf({ command, result }))).toMatch(/^[^\n]+[^.\n]$/)
+    }
+  },
+)
+
+test.each<[Report['result'], string[], string | undefined]>([
+  ['undone', [], undefined],
+  ['deployed', ['orders.0002_note'], undefined],
+  [
+    'undone',
+    ['orders.0002_note', 'shop.0009_x'],
+    'the database keeps the migrations that were applied: orders.0002_note, shop.0009_x',
+  ],
+  [
+    'stuck',
+    ['orders.0002_note'],
+    'the database keeps the migrations that were applied: orders.0002_note',
+  ],
+])('%s after %j: %s', (result, migrations, text) => {
+  expect(keptMigrations(reportOf({ result, migrations }))).toBe(text)
+})
