@@ -18129,11 +18129,12 @@ var __webpack_modules__ = {
    const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
    await checkNamespace(cluster);
    const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
-   await checkRights(cluster, manifests, resources);
+   await checkRights(cluster, rightsFor(manifests, resources));
    const live = await (0, watch.f)(cluster, world.clock);
    const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
    if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
    checkFit(targets);
+   if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
    await rehearse(release, cluster, targets, manifests);
    journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
    targets.forEach(target => {
@@ -18200,8 +18201,13 @@ var __webpack_modules__ = {
    verbs: [ "get", "create", "delete" ]
   } ];
   const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-  async function checkRights(cluster, manifests, resources) {
-   const missing = await missingRights(cluster, merged([ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+  const forStatefulSets = {
+   group: "",
+   resource: "pods",
+   verbs: [ "delete" ]
+  };
+  function rightsFor(manifests, resources) {
+   return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
     group: resource === "cronjobs" ? "batch" : "apps",
     resource: resource,
     verbs: [ "get", "patch", "update" ]
@@ -18216,7 +18222,10 @@ var __webpack_modules__ = {
      resource: plural,
      verbs: [ "get", "create", "patch", "update", "delete" ]
     };
-   }) ]));
+   }) ];
+  }
+  async function checkRights(cluster, rights) {
+   const missing = await missingRights(cluster, merged(rights));
    if (missing.length === 0) return;
    if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
    const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
@@ -18921,7 +18930,7 @@ var __webpack_modules__ = {
   function oneLine(text) {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
-  var undo = __nccwpck_require__(6565);
+  var undo = __nccwpck_require__(2064);
   var ending = __nccwpck_require__(2523);
   var pipeline_resources = __nccwpck_require__(5524);
   async function together(signal, works) {
@@ -19779,7 +19788,6 @@ var __webpack_modules__ = {
   function standOf(live, aim, pods) {
    const ready = pods.filter(rollout_live.i_).length;
    if (!(0, rollout_live.XJ)(live, aim)) return {
-    wanted: 0,
     ready: ready,
     complete: false,
     on: "its controller to see the new version"
@@ -20043,8 +20051,10 @@ var __webpack_modules__ = {
   }
   function progressOf({wanted: wanted, ready: ready}) {
    return {
-    wanted: wanted,
-    ready: ready
+    ready: ready,
+    ...wanted !== void 0 && {
+     wanted: wanted
+    }
    };
   }
   function troubleOf(weighed, told) {
@@ -22424,7 +22434,7 @@ var __webpack_modules__ = {
   });
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7476);
   var _migrate_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7787);
-  var _undo_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6565);
+  var _undo_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2064);
   async function settle(release, journal, cluster, live, record) {
    journal.say(`an unfinished release was found: ${record.title}`);
    await Promise.all(unfinishedJobs(live, release.app).map(job => (0, _migrate_js__WEBPACK_IMPORTED_MODULE_1__.e)(release, cluster, live, job)));
@@ -22436,37 +22446,65 @@ var __webpack_modules__ = {
    return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
   }
  },
- 6565: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 2064: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   E: () => undoBudget,
-   t: () => undo
+   t: () => undo,
+   E: () => undoBudget
   });
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9340);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
-  var _rollout_aims_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1615);
-  var _rollout_follow_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4961);
-  var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9456);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5741);
-  var _release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
+  var objects = __nccwpck_require__(9340);
+  var cause = __nccwpck_require__(4193);
+  var rollout_aims = __nccwpck_require__(1615);
+  var follow = __nccwpck_require__(4961);
+  var restore = __nccwpck_require__(9456);
+  var rollout_snapshot = __nccwpck_require__(5741);
+  var paths = __nccwpck_require__(1856);
+  var live = __nccwpck_require__(371);
+  function blockingPods(picture, name) {
+   const set = picture.statefulsets.get(name);
+   const {observedGeneration: observedGeneration = 0, updateRevision: updateRevision} = set?.status ?? {};
+   if (!set || observedGeneration < (set.metadata?.generation ?? 0)) return [];
+   return (0, live.EB)(picture, set.metadata?.uid).filter(pod => pod.metadata?.labels?.["controller-revision-hash"] !== updateRevision && !(0, 
+   live.i_)(pod));
+  }
+  function keepUnblocked(cluster, live, names, journal) {
+   const deleted = new Set;
+   const look = () => {
+    for (const pod of names.flatMap(name => blockingPods(live.picture(), name))) {
+     const {uid: uid = "", name: name = ""} = pod.metadata ?? {};
+     if (deleted.has(uid)) continue;
+     deleted.add(uid);
+     journal.say(`pod/${name} of the broken version stands in the way: deleted`);
+     cluster.remove(`${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`).catch(() => {
+      deleted.delete(uid);
+     });
+    }
+   };
+   look();
+   return live.onChange(look);
+  }
+  var stages_release = __nccwpck_require__(3830);
   const undoBudget = 10 * 6e4;
   async function undo(release, journal, cluster, live, snapshot) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
-   const restored = await (0, _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__.P)(cluster, world.clock, snapshot, journal, signal);
+   const restored = await (0, restore.P)(cluster, world.clock, snapshot, journal, signal);
    const gone = restored.filter(({did: did}) => did === "ask");
-   if (gone.length > 0) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+   if (gone.length > 0) (0, cause.f)({
     code: "restore-failed",
-    sentence: `${gone.map(({prior: prior}) => (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_4__.Gg)(prior.object)).join(", ")} was deleted in the middle of the release`,
+    sentence: `${gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ")} was deleted in the middle of the release`,
     hint: "apply the manifests of the version before by hand"
    });
-   const workloads = restored.flatMap(({prior: prior}) => prior.was !== "absent" && (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(prior.object) ? [ {
+   const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && (0, 
+   objects.gv)(prior.object) ? [ {
     path: prior.path,
     before: prior.object
    } ] : []);
+   const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
+   objects.Vb)(before) ] : []);
+   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
    const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => (0, 
-   _rollout_aims_js__WEBPACK_IMPORTED_MODULE_1__.nJ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(before), before, await cluster.get(path), live.picture())));
-   const followed = await (0, _rollout_follow_js__WEBPACK_IMPORTED_MODULE_2__.e)({
+   rollout_aims.nJ)((0, objects.hY)(before), before, await cluster.get(path), live.picture())));
+   const followed = await (0, follow.e)({
     cluster: cluster,
     clock: world.clock,
     live: live,
@@ -22477,18 +22515,18 @@ var __webpack_modules__ = {
      grace: {}
     },
     startedAt: startedAt,
-    toRepo: (0, _release_js__WEBPACK_IMPORTED_MODULE_6__.Y)(release),
+    toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
-   });
-   if (followed.is === "failed") (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+   }).finally(stopUnblocking);
+   if (followed.is === "failed") (0, cause.f)({
     ...followed.cause,
     code: "restore-failed",
     sentence: `the old version does not come up again: ${followed.cause.sentence}`
    });
    if (followed.is === "superseded") {
     const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
-    (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    (0, cause.f)({
      code: "restore-failed",
      sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
      hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"

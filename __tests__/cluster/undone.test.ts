@@ -10,7 +10,13 @@ let good: string
 
 beforeAll(async () => {
   shop = await Site.make('undone')
-  good = await shop.commit('Good', {})
+  // A StatefulSet of our image too: its pods are replaced one by one, and a broken one blocks the rest.
+  good = await shop.commit('Good', {
+    'k8s/queue.yaml': queue,
+    'orders/queueing.py': '',
+    'orders/management/commands/process_queue.py':
+      'import orders.queueing\nfrom orders.management.commands.process_orders import Command\n',
+  })
   const released = await shop.release({ version: 'good' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
 })
@@ -50,6 +56,7 @@ async function broken(
   expect(await shop.tags()).toEqual({
     'deployment/web': good,
     'deployment/worker': good,
+    'statefulset/queue': good,
     'cronjob/expire-orders': good,
   })
   expect(await shop.state()).toEqual(before)
@@ -88,7 +95,22 @@ describe('a release is undone', () => {
     expect(released.report.cause?.sentence).toContain(
       "worker: ModuleNotFoundError: No module named 'orders.carriers' (orders/processing.py:1)",
     )
-    expect(released.report.workloads.map(({ now }) => now)).toEqual(['old', 'old', 'old'])
+    expect(new Set(released.report.workloads.map(({ now }) => now))).toEqual(new Set(['old']))
+    expect(reaction).toBeLessThan(2)
+  })
+
+  test('when a StatefulSet alone is broken: its broken pod is deleted, since it blocks the way back', async () => {
+    const { released, reaction } = await broken(
+      'the queue imports a module that is not there',
+      { 'orders/queueing.py': 'import orders.topics\n' },
+      (pod) => isOf(pod, 'queue') && exited(pod),
+    )
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(released.report.cause?.sentence).toContain(
+      "queue: ModuleNotFoundError: No module named 'orders.topics' (orders/queueing.py:1)",
+    )
+    expect(released.output).toContain('pod/queue-1 of the broken version stands in the way: deleted')
     expect(reaction).toBeLessThan(2)
   })
 
@@ -149,6 +171,23 @@ async function deleteImage(log: string): Promise<void> {
   const found = /docker-content-digest: (\S+)/i.exec(head)?.[1] ?? ''
   await must('curl', ['-sS', '--fail', '-X', 'DELETE', `${url}/${found}`])
 }
+
+const queue = `apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: queue}
+spec:
+  replicas: 2
+  serviceName: queue
+  selector: {matchLabels: {app: queue}}
+  template:
+    metadata: {labels: {app: queue}}
+    spec:
+      containers:
+        - name: queue
+          image: shop
+          command: [python, manage.py, process_queue]
+          envFrom: [{configMapRef: {name: shop-config}}, {secretRef: {name: shop-secrets}}]
+`
 
 const failingMigration = `from django.db import migrations
 

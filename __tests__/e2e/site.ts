@@ -107,12 +107,15 @@ export class Site {
 
   /** What each workload's template names, by `kind/name`: the tag of the image. */
   async tags(): Promise<Readonly<Record<string, string>>> {
-    const { items } = await kubectlJson<List>('-n', this.namespace, 'get', 'deploy,cronjob')
+    const kinds = 'deploy,statefulset,cronjob'
+    const { items } = await kubectlJson<List>('-n', this.namespace, 'get', kinds)
     return Object.fromEntries(
-      items.map((object) => [
-        `${object.kind.toLowerCase()}/${object.metadata.name}`,
-        tagOf(templateOf(object).containers[0]?.image ?? ''),
-      ]),
+      items
+        .filter(({ metadata }) => metadata.name !== 'postgres')
+        .map((object) => [
+          `${object.kind.toLowerCase()}/${object.metadata.name}`,
+          tagOf(templateOf(object).containers[0]?.image ?? ''),
+        ]),
     )
   }
 

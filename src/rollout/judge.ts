@@ -165,7 +165,7 @@ function deadlineOf(live: Live, { timeout }: Patience): number {
 }
 
 function progressOf({ wanted, ready }: Stand): Progress {
-  return { wanted, ready }
+  return { ready, ...(wanted !== undefined && { wanted }) }
 }
 
 /** The first trouble that a pod shows, besides the one that is told already. */

@@ -15,7 +15,7 @@ export interface Stand extends Progress {
 export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
   const ready = pods.filter(isReady).length
   if (!isObserved(live, aim)) {
-    return { wanted: 0, ready, complete: false, on: 'its controller to see the new version' }
+    return { ready, complete: false, on: 'its controller to see the new version' }
   }
   switch (live.kind) {
     case 'Deployment':

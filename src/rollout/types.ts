@@ -106,8 +106,11 @@ export interface Ledger {
 
 /** How far a workload has come, for the one line that people watch. */
 export interface Progress {
-  /** Pods that it is to have of our template (0 for a CronJob, or when scaled to 0). */
-  readonly wanted: number
+  /**
+   * Pods that it is to have of our template (0 for a CronJob, or when scaled to 0); not known before its
+   * controller has seen the new version.
+   */
+  readonly wanted?: number
   /** Pods of our template that are Ready now. */
   readonly ready: number
 }

@@ -48,12 +48,15 @@ export async function preflight(
   const manifests = await readManifests(world, cluster, settings.manifests, settings.image)
   await checkNamespace(cluster)
   const resources = await discover(cluster, [...manifests.ours, ...manifests.others])
-  await checkRights(cluster, manifests, resources)
+  await checkRights(cluster, rightsFor(manifests, resources))
 
   const live = await watchNamespace(cluster, world.clock)
   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace)
   checkFit(targets)
+  if (targets.some(({ id }) => id.kind === 'StatefulSet')) {
+    await checkRights(cluster, [forStatefulSets])
+  }
   await rehearse(release, cluster, targets, manifests)
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
@@ -114,31 +117,31 @@ const alwaysNeeded: readonly Right[] = [
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
-async function checkRights(
-  cluster: Cluster,
-  manifests: Manifests,
-  resources: Resources,
-): Promise<void> {
-  const missing = await missingRights(
-    cluster,
-    merged([
-      ...alwaysNeeded,
-      ...workloadPlurals.map((resource) => ({
-        group: resource === 'cronjobs' ? 'batch' : 'apps',
-        resource,
-        verbs: ['get', 'patch', 'update'],
-      })),
-      { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
-      ...[...manifests.ours, ...manifests.others].map((object) => {
-        const { group, plural } = resources.of(object)
-        return {
-          group,
-          resource: plural,
-          verbs: ['get', 'create', 'patch', 'update', 'delete'],
-        }
-      }),
-    ]),
-  )
+/** A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts). */
+const forStatefulSets: Right = { group: '', resource: 'pods', verbs: ['delete'] }
+
+function rightsFor(manifests: Manifests, resources: Resources): readonly Right[] {
+  return [
+    ...alwaysNeeded,
+    ...workloadPlurals.map((resource) => ({
+      group: resource === 'cronjobs' ? 'batch' : 'apps',
+      resource,
+      verbs: ['get', 'patch', 'update'],
+    })),
+    { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
+    ...[...manifests.ours, ...manifests.others].map((object) => {
+      const { group, plural } = resources.of(object)
+      return {
+        group,
+        resource: plural,
+        verbs: ['get', 'create', 'patch', 'update', 'delete'],
+      }
+    }),
+  ]
+}
+
+async function checkRights(cluster: Cluster, rights: readonly Right[]): Promise<void> {
+  const missing = await missingRights(cluster, merged(rights))
   if (missing.length === 0) return
   if (
     alwaysNeeded.every(({ group, resource, verbs }) =>

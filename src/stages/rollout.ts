@@ -89,7 +89,7 @@ export function wavesOf({
   return [first, targets.filter((target) => !isWeb(target))]
 }
 
-/** Whether each workload that was written to has a pod of the new version Ready, if it is to have any. */
+/** Whether each workload that was written to has a pod of the new version Ready, or is to have none. */
 function hasOneReady({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }

@@ -1,12 +1,13 @@
 /** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { isWorkload, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { isWorkload, nameOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { follow } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
 
@@ -35,11 +36,15 @@ export async function undo(
       hint: 'apply the manifests of the version before by hand',
     })
   }
-  const workloads = restored.flatMap(({ prior }) =>
-    prior.was !== 'absent' && isWorkload(prior.object)
+  const workloads = restored.flatMap(({ prior, did }) =>
+    prior.was !== 'absent' && did !== 'keep' && isWorkload(prior.object)
       ? [{ path: prior.path, before: prior.object }]
       : [],
   )
+  const ordered = workloads.flatMap(({ before }) =>
+    before.kind === 'StatefulSet' ? [nameOf(before)] : [],
+  )
+  const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
   const aims = await Promise.all(
     workloads.map(async ({ path, before }) =>
       aimBack(workloadId(before), before, await cluster.get<WorkloadObject>(path), live.picture()),
@@ -55,7 +60,7 @@ export async function undo(
     toRepo: toRepo(release),
     journal,
     signal,
-  })
+  }).finally(stopUnblocking)
   if (followed.is === 'failed') {
     fail({
       ...followed.cause,

@@ -1,0 +1,89 @@
+import { describe, expect, test } from '@jest/globals'
+import type { StatefulSet } from 'kubernetes-types/apps/v1'
+import type { Pod } from 'kubernetes-types/core/v1'
+import { parse } from 'yaml'
+import { blockingPods, keepUnblocked } from '../../src/rollout/unblock.js'
+import type { Picture } from '../../src/rollout/types.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { nothing, standing } from '../support/live.js'
+
+interface Scene {
+  /** Generation that the controller has seen, of 2. */
+  readonly seen?: number
+  /** `queue-1: [revision, ready]`; a third entry: it is being deleted. */
+  readonly pods: Readonly<Record<string, readonly [string, boolean, string?]>>
+}
+
+/** A StatefulSet `queue` that is to have the revision `old` again. */
+function picture(scene: string): Picture {
+  const { seen = 2, pods } = parse(scene) as Scene
+  const set: StatefulSet = {
+    metadata: { name: 'queue', uid: 'set', generation: 2 },
+    status: { replicas: 2, observedGeneration: seen, updateRevision: 'old' },
+  }
+  const made = Object.entries(pods).map(([name, [revision, ready, deleted]]): [string, Pod] => [
+    name,
+    {
+      metadata: {
+        name,
+        uid: `uid-${name}`,
+        labels: { 'controller-revision-hash': revision },
+        ownerReferences: [
+          {
+            apiVersion: 'apps/v1',
+            kind: 'StatefulSet',
+            name: 'queue',
+            uid: 'set',
+            controller: true,
+          },
+        ],
+        ...(deleted !== undefined && { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+      },
+      status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+    },
+  ])
+  return { ...nothing, statefulsets: new Map([['queue', set]]), pods: new Map(made) }
+}
+
+describe('a pod blocks the way back', () => {
+  test.each([
+    [
+      'broken, of the new version',
+      'pods: {queue-0: [old, true], queue-1: [new, false]}',
+      ['queue-1'],
+    ],
+    ['Ready, of the new version: it is replaced in its turn', 'pods: {queue-1: [new, true]}', []],
+    ['not Ready, of the old version: it is starting', 'pods: {queue-1: [old, false]}', []],
+    ['on its way out already', 'pods: {queue-1: [new, false, deleted]}', []],
+    ['the controller has not seen the undo yet', '{seen: 1, pods: {queue-1: [new, false]}}', []],
+  ])('%s', (_, scene, names) => {
+    expect(blockingPods(picture(scene), 'queue').map(({ metadata }) => metadata?.name)).toEqual(
+      names,
+    )
+  })
+
+  test('never where there is no such StatefulSet', () => {
+    expect(blockingPods(nothing, 'queue')).toEqual([])
+  })
+})
+
+test('each is deleted once, as it shows itself, until it is stopped', () => {
+  const removed: string[] = []
+  const cluster = clusterOf({
+    remove: (path) => {
+      removed.push(path)
+      return Promise.resolve()
+    },
+  })
+  const live = standing(picture('pods: {queue-1: [new, false]}'))
+  const stop = keepUnblocked(cluster, live, ['queue'], notebook())
+  live.change()
+  live.change(picture('pods: {queue-0: [new, false], queue-1: [new, false]}'))
+  stop()
+  live.change(picture('pods: {queue-2: [new, false]}'))
+  expect(removed).toEqual([
+    '/api/v1/namespaces/shop/pods/queue-1',
+    '/api/v1/namespaces/shop/pods/queue-0',
+  ])
+})
