@@ -15512,8 +15512,9 @@ var __webpack_modules__ = {
     var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2763);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
     const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
@@ -15533,18 +15534,19 @@ var __webpack_modules__ = {
       ...process.env,
       RUNNER_TEMP: folder
      });
-     const cancel = new AbortController;
-     for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
-      cancel.abort(new DOMException(`ended by ${signal}`, "AbortError"));
+     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+      _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
      });
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, reading.settings, reporter, cancel.signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, cancel.signal, holder);
+     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, reading.settings, reporter, signal, holder, "any") : await (0, 
+     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, signal, holder);
      if (report.result !== "stuck") _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended", report.result);
      const path = reading.settings.report ?? `${folder}/report.json`;
-     await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`);
+     await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
+      _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`);
+     });
      await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
      process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
     }
@@ -15565,9 +15567,10 @@ var __webpack_modules__ = {
     var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7496);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2763);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
@@ -15608,19 +15611,20 @@ var __webpack_modules__ = {
      const write = line => {
       process.stdout.write(`${line}\n`);
      };
-     const cancel = new AbortController;
-     for (const signal of [ "SIGINT", "SIGTERM" ]) process.on(signal, () => {
-      cancel.abort(new DOMException(`ended by ${signal}`, "AbortError"));
+     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+      write(`· ${why}: what has changed is put back`);
      });
      const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
      const {settings: settings} = reading;
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, settings, reporter, cancel.signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, settings, reporter, cancel.signal, holder);
+     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, settings, reporter, signal, holder, "any") : await (0, 
+     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, settings, reporter, signal, holder);
      (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
      const path = settings.report;
-     if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`);
+     if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
+      console.error(`the report could not be written: ${String(error)}`);
+     });
      return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
     }
     try {
@@ -16159,13 +16163,14 @@ var __webpack_modules__ = {
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
-  async function openCluster(world, access) {
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3006);
+  async function openCluster(world, access, signal) {
    const kubectl = await findKubectl(world);
    const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
    const life = new AbortController;
-   const ask = (method, path, body) => answer(world, proxy.socket, life.signal, method, path, body);
+   const ask = (method, path, body) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.u)(world.clock, answerMs, life.signal, signal => answer(world, proxy.socket, signal, method, path, body));
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -16205,13 +16210,14 @@ var __webpack_modules__ = {
     close: close
    };
    try {
-    const {gitVersion: gitVersion} = await ask("GET", "/version");
+    const {gitVersion: gitVersion} = await answer(world, proxy.socket, AbortSignal.any([ life.signal, signal ]), "GET", "/version");
     return {
      ...cluster,
      version: gitVersion
     };
    } catch (error) {
     await close();
+    signal.throwIfAborted();
     throw unreachable(error instanceof Error ? error.message : String(error));
    }
   }
@@ -16231,24 +16237,39 @@ var __webpack_modules__ = {
   function shown(argument) {
    return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
   }
+  const answerMs = 3e4;
+  const restartMs = 250;
+  const mostLines = 20;
   async function startProxy(world, kubectl, chosen) {
    const folder = await world.files.socketFolder();
    const socket = `${folder}/kubectl.sock`;
    const ending = new AbortController;
    const said = [];
+   const state = {
+    served: false
+   };
    let ended = Promise.resolve(0);
    const serving = new Promise((resolve, reject) => {
-    ended = world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
+    const serve = () => world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
      signal: ending.signal,
      bound: true,
      onLine: line => {
-      said.push(line);
+      if (said.push(line) > mostLines) said.shift();
       if (line.startsWith("Starting to serve")) resolve();
      }
     });
-    ended.then(() => {
+    const keepServing = async () => {
+     const code = await serve();
      reject(unreachable(said.join(" ")));
-    });
+     if (!state.served) return code;
+     try {
+      await world.clock.sleep(restartMs, ending.signal);
+     } catch {
+      return code;
+     }
+     return keepServing();
+    };
+    ended = keepServing();
    });
    const stop = async () => {
     ending.abort();
@@ -16257,6 +16278,7 @@ var __webpack_modules__ = {
    };
    try {
     await serving;
+    state.served = true;
    } catch (error) {
     await stop();
     throw error;
@@ -16819,7 +16841,7 @@ var __webpack_modules__ = {
    }),
    kubeconfig: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-    help: "Content of a kubeconfig; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",
+    help: "Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",
     example: "${{ secrets.KUBECONFIG }}",
     secret: true,
     on: everywhere
@@ -17612,7 +17634,12 @@ var __webpack_modules__ = {
      journal.say(`the registry has ${(0, stages_release.d)(found.image)}`);
      return found.image;
     }
-    journal.say(`${settings.image}:${source.tag} is of another commit (${holds ?? "not known"})`);
+    if (holds === void 0) (0, cause.f)({
+     code: "registry",
+     sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
+     hint: 'roll that image out by "deploy", or give this one a tag of its own'
+    });
+    journal.say(`${settings.image}:${source.tag} is of another commit (${holds})`);
     return;
    }
    if (found.is === "absent" || found.is === "denied") return;
@@ -17836,7 +17863,7 @@ var __webpack_modules__ = {
    });
   }
   var report_words = __nccwpck_require__(2691);
-  var follow = __nccwpck_require__(4961);
+  var follow = __nccwpck_require__(1644);
   var snapshot = __nccwpck_require__(5741);
   async function planManifests(cluster, {others: others}) {
    const live = await liveOf(cluster, others);
@@ -18350,6 +18377,8 @@ var __webpack_modules__ = {
    return pushImage(release.world, built, journal, release.signal);
   }
   var rollout_aims = __nccwpck_require__(1615);
+  var judge = __nccwpck_require__(4157);
+  var ledger = __nccwpck_require__(3600);
   function priorOfTargets(targets) {
    return targets.map(({path: path, live: live, manifest: manifest}) => {
     if (live) return {
@@ -18428,6 +18457,17 @@ var __webpack_modules__ = {
   function runsAlready(targets, image) {
    return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === (0, 
    stages_release.d)(image)));
+  }
+  function runsWell({live: live, targets: targets}, now) {
+   const picture = live.picture();
+   const aims = targets.flatMap(({id: id, live: object}) => object ? [ (0, rollout_aims.Bx)(id, {}, object, object, picture) ] : []);
+   const patience = {
+    timeout: 1 / 0,
+    bake: 0,
+    grace: {}
+   };
+   const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, (0, ledger.EZ)(now), now);
+   return Object.values(verdicts).every(({is: is}) => is === "done");
   }
   function planOurs(cluster, {targets: targets}, repository, image) {
    const live = targets.flatMap(target => target.live ? [ target.live ] : []);
@@ -18951,6 +18991,19 @@ var __webpack_modules__ = {
    if (first) throw first.error;
    return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
   }
+  async function orAborted(signal, work) {
+   signal.throwIfAborted();
+   const {promise: promise, reject: reject} = Promise.withResolvers();
+   const stop = () => {
+    reject(signal.reason);
+   };
+   signal.addEventListener("abort", stop);
+   try {
+    return await Promise.race([ work(), promise ]);
+   } finally {
+    signal.removeEventListener("abort", stop);
+   }
+  }
   class Stopped extends Error {
    name="AbortError";
    constructor() {
@@ -18997,11 +19050,11 @@ var __webpack_modules__ = {
     app: app,
     signal: own
    });
-   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", async journal => {
-    const opened = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings));
+   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", journal => orAborted(own, async () => {
+    const opened = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), own);
     resources.add(() => opened.close());
     return [ opened, await preflight(releaseWith(own), journal, opened) ];
-   }), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
+   })), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
     const here = releaseWith(own);
     await resources.login(world, settings);
     const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
@@ -19018,6 +19071,7 @@ var __webpack_modules__ = {
    const release = releaseWith(signal);
    if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
     soFar.image = found.image;
+    await moveTags(run, release, found.image);
     return "unchanged";
    }
    if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
@@ -19049,11 +19103,11 @@ var __webpack_modules__ = {
     return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
    }
    if (!await release_closed(release, cluster, soFar)) return "stuck";
-   if (settings["extra-tags"].length > 0) await reporter.stage("tags", journal => moveTags(release, journal, image, soFar));
+   await moveTags(run, release, image);
    return "deployed";
   }
-  async function isThere({settings: settings, app: app}, cluster, site, image) {
-   if (!runsAlready(site.targets, image)) return false;
+  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
    const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site), planOurs(cluster, site, settings.image, image) ]);
    return record === void 0 && changes.flat().every(({is: is}) => is === "none");
   }
@@ -19115,14 +19169,17 @@ var __webpack_modules__ = {
    });
    soFar.seconds = followed.seconds;
   }
-  async function moveTags({world: world, settings: settings, signal: signal}, journal, image, soFar) {
+  async function moveTags({reporter: reporter, soFar: soFar}, {world: world, settings: settings, signal: signal}, image) {
    const tags = settings["extra-tags"];
-   try {
-    await addTags(world, image, tags, signal);
-    journal.say(`${tags.join(", ")} now name this version`);
-   } catch (error) {
-    soFar.warnings.push((0, ending.rl)(error, signal).sentence);
-   }
+   if (tags.length === 0) return;
+   await reporter.stage("tags", async journal => {
+    try {
+     await addTags(world, image, tags, signal);
+     journal.say(`${tags.join(", ")} now name this version`);
+    } catch (error) {
+     soFar.warnings.push((0, ending.rl)(error, signal).sentence);
+    }
+   });
   }
   async function unwind(release, reporter, cluster, site, priors, soFar) {
    const {world: world, app: app} = release;
@@ -19191,10 +19248,12 @@ var __webpack_modules__ = {
   }
   class Resources {
    closers=[];
+   isClosed=false;
    add(close) {
-    this.closers.push(close);
+    if (this.isClosed) close().catch(() => {}); else this.closers.push(close);
    }
    async close() {
+    this.isClosed = true;
     for (const close of this.closers.reverse()) await close().catch(() => {});
    }
    async access(world, settings) {
@@ -19206,6 +19265,10 @@ var __webpack_modules__ = {
      }
     };
     if (content === void 0) return chosen;
+    if (!content.includes("\n") && world.files.exists(content)) return {
+     ...chosen,
+     kubeconfig: content
+    };
     const folder = await world.files.privateFolder();
     this.add(() => world.files.remove(folder));
     const kubeconfig = `${folder}/kubeconfig`;
@@ -19253,7 +19316,7 @@ var __webpack_modules__ = {
     signal: signal
    };
    const putBack = () => reporter.stage("settle", async journal => {
-    const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings));
+    const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     const isWanted = async () => {
      const record = await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__.aE)(cluster, app);
@@ -19776,11 +19839,103 @@ var __webpack_modules__ = {
    return named ?? said.at(-1);
   }
  },
- 4961: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 1644: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => follow
   });
-  var diagnose = __nccwpck_require__(4161);
+  var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
+  var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4157);
+  var _ledger_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3600);
+  var _looking_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9092);
+  async function follow(following) {
+   const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
+   let {aims: aims, next: next} = following;
+   let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
+   const tell = teller(journal);
+   journal.waiting(() => {
+    const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
+    return waitingOn(verdicts);
+   });
+   for (;;) {
+    const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)(following, now => {
+     const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
+     ledger = judgement.ledger;
+     tell(judgement);
+     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
+     const end = endOf(judgement, ledger, now);
+     const lost = end?.is !== "done" ? end : void 0;
+     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
+     return {
+      logsWanted: logsWanted,
+      ...lookAgainAt !== void 0 && {
+       lookAgainAt: lookAgainAt
+      },
+      ...over && {
+       ended: over
+      }
+     };
+    }, (wanted, lines) => {
+     ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
+    });
+    if ("is" in ended) return ended;
+    aims = [ ...aims, ...await ended.begin() ];
+    next = void 0;
+   }
+  }
+  function teller(journal) {
+   const told = new Map;
+   return ({verdicts: verdicts}) => {
+    for (const [id, verdict] of Object.entries(verdicts)) {
+     const line = lineOf(verdict);
+     const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
+     if (told.get(id) === state) continue;
+     told.set(id, state);
+     journal.say(`${id}: ${line}`);
+    }
+   };
+  }
+  function endOf({verdicts: verdicts}, ledger, now) {
+   const all = Object.entries(verdicts);
+   const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
+   if (superseded.length > 0) return {
+    is: "superseded",
+    by: Object.fromEntries(superseded)
+   };
+   for (const [, verdict] of all) if (verdict.is === "failed") return {
+    is: "failed",
+    cause: verdict.cause,
+    at: now
+   };
+   if (!all.every(([, verdict]) => verdict.is === "done")) return;
+   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
+   return {
+    is: "done",
+    seconds: Object.fromEntries(seconds)
+   };
+  }
+  function waitingOn(verdicts) {
+   return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
+  }
+  function lineOf(verdict) {
+   switch (verdict.is) {
+   case "waiting":
+    return verdict.on;
+
+   case "done":
+    return "done";
+
+   case "failed":
+    return `failed: ${verdict.cause.sentence}`;
+
+   case "superseded":
+    return `runs somebody else's image: ${verdict.by}`;
+   }
+  }
+ },
+ 4157: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   S: () => judge
+  });
   var workload = __nccwpck_require__(4339);
   var rollout_live = __nccwpck_require__(371);
   var rollout_ledger = __nccwpck_require__(3600);
@@ -20093,91 +20248,6 @@ var __webpack_modules__ = {
    } else if (late) what = `${late.metadata?.name ?? ""} (${(0, stage.g)(late)})`;
    return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
   }
-  var looking = __nccwpck_require__(9092);
-  async function follow(following) {
-   const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
-   let {aims: aims, next: next} = following;
-   let ledger = (0, rollout_ledger.EZ)(startedAt);
-   const tell = teller(journal);
-   journal.waiting(() => {
-    const {verdicts: verdicts} = judge(live.picture(), aims, patience, ledger, following.clock.now());
-    return follow_waitingOn(verdicts);
-   });
-   for (;;) {
-    const ended = await (0, looking.W)(following, now => {
-     const judgement = judge(live.picture(), aims, patience, ledger, now);
-     ledger = judgement.ledger;
-     tell(judgement);
-     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
-     const end = endOf(judgement, ledger, now);
-     const lost = end?.is !== "done" ? end : void 0;
-     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
-     return {
-      logsWanted: logsWanted,
-      ...lookAgainAt !== void 0 && {
-       lookAgainAt: lookAgainAt
-      },
-      ...over && {
-       ended: over
-      }
-     };
-    }, (wanted, lines) => {
-     ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
-    });
-    if ("is" in ended) return ended;
-    aims = [ ...aims, ...await ended.begin() ];
-    next = void 0;
-   }
-  }
-  function teller(journal) {
-   const told = new Map;
-   return ({verdicts: verdicts}) => {
-    for (const [id, verdict] of Object.entries(verdicts)) {
-     const line = lineOf(verdict);
-     const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
-     if (told.get(id) === state) continue;
-     told.set(id, state);
-     journal.say(`${id}: ${line}`);
-    }
-   };
-  }
-  function endOf({verdicts: verdicts}, ledger, now) {
-   const all = Object.entries(verdicts);
-   const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
-   if (superseded.length > 0) return {
-    is: "superseded",
-    by: Object.fromEntries(superseded)
-   };
-   for (const [, verdict] of all) if (verdict.is === "failed") return {
-    is: "failed",
-    cause: verdict.cause,
-    at: now
-   };
-   if (!all.every(([, verdict]) => verdict.is === "done")) return;
-   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
-   return {
-    is: "done",
-    seconds: Object.fromEntries(seconds)
-   };
-  }
-  function follow_waitingOn(verdicts) {
-   return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
-  }
-  function lineOf(verdict) {
-   switch (verdict.is) {
-   case "waiting":
-    return verdict.on;
-
-   case "done":
-    return "done";
-
-   case "failed":
-    return `failed: ${verdict.cause.sentence}`;
-
-   case "superseded":
-    return `runs somebody else's image: ${verdict.by}`;
-   }
-  }
  },
  3600: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -20273,7 +20343,6 @@ var __webpack_modules__ = {
    EB: () => podsOf,
    Fo: () => ourPods,
    IC: () => imagesOf,
-   Q6: () => isControlledBy,
    QA: () => liveOf,
    Rf: () => lastEvent,
    XJ: () => isObserved,
@@ -21772,6 +21841,7 @@ var __webpack_modules__ = {
   });
   var inspector = __nccwpck_require__(2210);
   var apierror = __nccwpck_require__(5392);
+  var away = __nccwpck_require__(5328);
   var paths = __nccwpck_require__(1856);
   var report_cause = __nccwpck_require__(4193);
   var words = __nccwpck_require__(2691);
@@ -22133,12 +22203,13 @@ var __webpack_modules__ = {
    });
    return [ ...workloads, ...behind ];
   }
-  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job) {
+  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job, onTry) {
    const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
    for (let attempt = 1; ;attempt++) {
     signal.throwIfAborted();
     const name = jobName(app, source.sha ?? source.tag, attempt);
     if (live.picture().jobs.has(name)) continue;
+    onTry(name);
     try {
      return await cluster.post(path, {
       ...job,
@@ -22162,7 +22233,7 @@ var __webpack_modules__ = {
    const until = AbortSignal.any([ signal, over.signal ]);
    const marker = `rollout-${crypto.randomUUID()}`;
    const output = new migrationlog.k7(marker);
-   let created;
+   let job;
    let container = "";
    let ended;
    let containerEnded = false;
@@ -22172,9 +22243,11 @@ var __webpack_modules__ = {
     made.notes.forEach(note => {
      journal.say(note);
     });
-    created = await createJob(cluster, site, release, made.job);
+    const created = await createJob(cluster, site, release, made.job, name => {
+     job = name;
+    });
     journal.say(`${(0, snapshot.Gg)(created)}, made from ${made.from}`);
-    ended = followJob(created.metadata?.name ?? "");
+    ended = followJob(job ?? "");
     ended.catch(() => {});
    };
    const followJob = async job => {
@@ -22253,20 +22326,20 @@ var __webpack_modules__ = {
     applied: () => output.progress().applied,
     close: async () => {
      over.abort(new Error("the migration is closed"));
-     if (created && !containerEnded) await removeJob(release, cluster, site.live, created);
+     if (job !== void 0 && !containerEnded) await removeJob(release, cluster, site.live, job);
     }
    };
   }
-  async function removeJob({world: world}, cluster, live, job) {
-   const {name: name = "", uid: uid} = job.metadata ?? {};
-   await cluster.remove(`${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`);
+  async function removeJob({world: world}, cluster, live, name) {
+   const path = `${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`;
+   await (0, away.d)(world.clock, cluster.life, () => cluster.remove(path));
    await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
     cluster: cluster,
     clock: world.clock,
     live: live,
     signal: signal
    }, () => {
-    const gone = podsOfJob(live.picture(), uid).length === 0;
+    const gone = podsOfJob(live.picture(), name).length === 0;
     return {
      logsWanted: [],
      ...gone && {
@@ -22277,8 +22350,8 @@ var __webpack_modules__ = {
     throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`);
    });
   }
-  function podsOfJob(picture, uid) {
-   return [ ...picture.pods.values() ].filter(pod => (0, live.Q6)(pod.metadata, uid));
+  function podsOfJob(picture, name) {
+   return [ ...picture.pods.values() ].filter(({metadata: metadata}) => metadata?.labels?.["job-name"] === name);
   }
   async function endOfPlan(ended, output) {
    const verdict = await ended;
@@ -22437,7 +22510,8 @@ var __webpack_modules__ = {
   var _undo_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2064);
   async function settle(release, journal, cluster, live, record) {
    journal.say(`an unfinished release was found: ${record.title}`);
-   await Promise.all(unfinishedJobs(live, release.app).map(job => (0, _migrate_js__WEBPACK_IMPORTED_MODULE_1__.e)(release, cluster, live, job)));
+   await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
+   _migrate_js__WEBPACK_IMPORTED_MODULE_1__.e)(release, cluster, live, metadata?.name ?? "")));
    const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_2__.t)(release, journal, cluster, live, record.snapshot);
    await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__.yv)(cluster, release.world.clock, release.app);
    return restored;
@@ -22454,7 +22528,7 @@ var __webpack_modules__ = {
   var objects = __nccwpck_require__(9340);
   var cause = __nccwpck_require__(4193);
   var rollout_aims = __nccwpck_require__(1615);
-  var follow = __nccwpck_require__(4961);
+  var follow = __nccwpck_require__(1644);
   var restore = __nccwpck_require__(9456);
   var rollout_snapshot = __nccwpck_require__(5741);
   var paths = __nccwpck_require__(1856);
@@ -22539,6 +22613,26 @@ var __webpack_modules__ = {
    const {replicas: replicas = 1} = before.spec;
    const status = before.status ?? {};
    return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;
+  }
+ },
+ 1724: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   B: () => cancelSignal
+  });
+  function cancelSignal(onCancel = () => {}) {
+   const cancel = new AbortController;
+   const end = why => {
+    if (!cancel.signal.aborted) onCancel(why);
+    cancel.abort(new DOMException(why, "AbortError"));
+   };
+   for (const signal of [ "SIGINT", "SIGTERM", "SIGHUP" ]) process.on(signal, () => {
+    end(`ended by ${signal}`);
+   });
+   for (const event of [ "uncaughtException", "unhandledRejection" ]) process.on(event, error => {
+    end(`ended by an error: ${error instanceof Error ? error.stack ?? "" : String(error)}`);
+   });
+   for (const stream of [ process.stdout, process.stderr ]) stream.on("error", () => {});
+   return cancel.signal;
   }
  },
  3006: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {

@@ -7,6 +7,7 @@ import { settleLeft } from './pipeline/settle.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
+import { cancelSignal } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -27,23 +28,22 @@ if (reading.is === 'wrong') {
   const folder = await realFiles(process.env).privateFolder()
   core.saveState('folder', folder)
   const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
-  const cancel = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      cancel.abort(new DOMException(`ended by ${signal}`, 'AbortError'))
-    })
-  }
+  const signal = cancelSignal((why) => {
+    core.info(why)
+  })
   const reporter = new Reporter(runnerSink(), world.clock)
   // Post looks for the record of this very run, in case that it does not come to its end.
   const holder = holderOf(world)
   core.saveState('run', holder.id)
   const report =
     command === 'settle'
-      ? await settleLeft(world, reading.settings, reporter, cancel.signal, holder, 'any')
-      : await run(command, world, reading.settings, reporter, cancel.signal, holder)
+      ? await settleLeft(world, reading.settings, reporter, signal, holder, 'any')
+      : await run(command, world, reading.settings, reporter, signal, holder)
   if (report.result !== 'stuck') core.saveState('ended', report.result)
   const path = reading.settings.report ?? `${folder}/report.json`
-  await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`)
+  await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
+    core.warning(`the report could not be written: ${String(error)}`)
+  })
   await tellRunner(report, path)
   process.exitCode = exitCodes[report.result]
 }

@@ -8,6 +8,7 @@ import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { holderOf } from './stages/lock.js'
+import { cancelSignal } from './world/cancel.js'
 import { realWorld } from './world/real.js'
 
 const descriptions: Readonly<Record<CommandName, string>> = {
@@ -64,23 +65,26 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const write = (line: string) => {
     process.stdout.write(`${line}\n`)
   }
-  const cancel = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      cancel.abort(new DOMException(`ended by ${signal}`, 'AbortError'))
-    })
-  }
+  const signal = cancelSignal((why) => {
+    write(`· ${why}: what has changed is put back`)
+  })
   const world = realWorld(process.env)
   const reporter = new Reporter(terminalSink(write, color), world.clock)
   const { settings } = reading
   const holder = holderOf(world)
   const report =
     command === 'settle'
-      ? await settleLeft(world, settings, reporter, cancel.signal, holder, 'any')
-      : await run(command, world, settings, reporter, cancel.signal, holder)
+      ? await settleLeft(world, settings, reporter, signal, holder, 'any')
+      : await run(command, world, settings, reporter, signal, holder)
   writeClosing(report, write, color)
   const path = settings.report
-  if (path !== undefined) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`)
+  if (path !== undefined) {
+    await world.files
+      .write(path, `${JSON.stringify(report, null, 2)}\n`)
+      .catch((error: unknown) => {
+        console.error(`the report could not be written: ${String(error)}`)
+      })
+  }
   return exitCodes[report.result]
 }
 

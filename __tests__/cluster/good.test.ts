@@ -51,6 +51,22 @@ describe('a good release', () => {
     }).toEqual(before)
   })
 
+  test('the same commit is not `unchanged` while its pods crash', async () => {
+    const command = '/spec/template/spec/containers/0/command'
+    const patch = JSON.stringify([{ op: 'replace', path: command, value: ['false'] }])
+    const worker = ['-n', shop.namespace, 'patch', 'deployment', 'worker', '--type=json']
+    await kubectl(...worker, '--patch', patch)
+    const released = await shop.cli('deploy', {
+      image: shop.image,
+      namespace: shop.namespace,
+      tag: first,
+      'migrate-command': '',
+    })
+
+    expect(released).toMatchObject({ code: 1, report: { result: 'failed' } })
+    expect(released.report.cause?.sentence).toMatch(/^worker: exited with 1/)
+  })
+
   test('the same image with another manifest is rolled out; extra tags move then', async () => {
     const file = join(shop.folder, 'k8s/worker.yaml')
     const old = await readFile(file, 'utf8')

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
 import { step } from '../e2e/runner.js'
 import { Site } from '../e2e/site.js'
-import { kubectl, kubectlJson, type How } from '../e2e/stack.js'
+import { kubectl, kubectlJson, run, type How } from '../e2e/stack.js'
 
 let shop: Site
 let good: string
@@ -108,6 +108,28 @@ describe('a release that is cut off', () => {
     expect(await shop.state()).toEqual(before)
     await settledOn(good)
     expect(await readdir(temp)).toEqual([])
+  })
+})
+
+describe('a release that loses its way to the cluster for a moment', () => {
+  test('(kubectl proxy dies) goes on as if nothing had been', async () => {
+    const next = await shop.commit('Proxy', {})
+    let killed: Promise<unknown> | undefined
+    const released = await shop.release(
+      { version: 'proxy' },
+      {
+        onOutput: (soFar, _kill, pid) => {
+          if (!soFar.includes('deployment/web: 0 of 2')) return
+          // Its own child, by its own pid.
+          killed ??= run('pkill', ['-KILL', '--parent', String(pid), '-f', 'proxy --unix-socket'])
+        },
+      },
+    )
+
+    expect(await killed).toMatchObject({ code: 0 })
+    expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: next } })
+    await settledOn(next)
+    good = next
   })
 })
 

@@ -16,7 +16,7 @@ export interface How {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   /** Called with each piece of output and the process, to act in the middle. */
-  readonly onOutput?: (soFar: string, kill: (signal: NodeJS.Signals) => void) => void
+  readonly onOutput?: (soFar: string, kill: (signal: NodeJS.Signals) => void, pid: number) => void
 }
 
 /** Runs a program to its end, with its arguments as a list. */
@@ -30,14 +30,15 @@ export function run(program: string, args: readonly string[], how: How = {}): Pr
     let output = ''
     let stdout = ''
     const kill = (signal: NodeJS.Signals) => void child.kill(signal)
+    const pid = child.pid ?? 0
     child.stdout.on('data', (bytes: Buffer) => {
       stdout += bytes.toString()
       output += bytes.toString()
-      how.onOutput?.(output, kill)
+      how.onOutput?.(output, kill, pid)
     })
     child.stderr.on('data', (bytes: Buffer) => {
       output += bytes.toString()
-      how.onOutput?.(output, kill)
+      how.onOutput?.(output, kill, pid)
     })
     child.on('error', reject)
     child.on('close', (code) => {

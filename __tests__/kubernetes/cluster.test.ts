@@ -20,6 +20,7 @@ interface Scene {
   readonly fetch?: () => Promise<string | undefined>
 }
 
+const never = new AbortController().signal
 const serving = { stdout: 'Starting to serve on /private/kubectl.sock', hangs: true } as const
 
 function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch }: Scene) {
@@ -65,7 +66,7 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
       tools: { fetchKubectl: fetch },
     }),
   }
-  const open = () => openCluster(world, { namespace: 'shop', ...access })
+  const open = () => openCluster(world, { namespace: 'shop', ...access }, never)
   return { open, asked, removed, ...script }
 }
 

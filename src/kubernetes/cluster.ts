@@ -6,6 +6,7 @@
 import { ApiError } from './apierror.js'
 import { patiently } from './away.js'
 import { Failure, fail } from '../report/cause.js'
+import { within } from '../world/deadline.js'
 import type { Finished, Response, World } from '../world/world.js'
 
 export interface ClusterAccess {
@@ -38,7 +39,12 @@ export interface Cluster {
   close(): Promise<void>
 }
 
-export async function openCluster(world: World, access: ClusterAccess): Promise<Cluster> {
+/** `signal` ends the opening; what is open then lives until it is closed. */
+export async function openCluster(
+  world: World,
+  access: ClusterAccess,
+  signal: AbortSignal,
+): Promise<Cluster> {
   const kubectl = await findKubectl(world)
   const chosen = [
     ...(access.kubeconfig === undefined ? [] : ['--kubeconfig', access.kubeconfig]),
@@ -48,7 +54,9 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
   const proxy = await startProxy(world, kubectl, chosen)
   const life = new AbortController()
   const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
-    answer(world, proxy.socket, life.signal, method, path, body)
+    within(world.clock, answerMs, life.signal, (signal) =>
+      answer(world, proxy.socket, signal, method, path, body),
+    )
 
   const close = async () => {
     life.abort()
@@ -88,10 +96,17 @@ export async function openCluster(world: World, access: ClusterAccess): Promise<
   }
   try {
     // Asked once: whoever mistyped a name wants to know it at once.
-    const { gitVersion } = (await ask('GET', '/version')) as { gitVersion: string }
+    const { gitVersion } = (await answer(
+      world,
+      proxy.socket,
+      AbortSignal.any([life.signal, signal]),
+      'GET',
+      '/version',
+    )) as { gitVersion: string }
     return { ...cluster, version: gitVersion }
   } catch (error) {
     await close()
+    signal.throwIfAborted()
     throw unreachable(error instanceof Error ? error.message : String(error))
   }
 }
@@ -121,6 +136,13 @@ function shown(argument: string): string {
     : `'${argument.replaceAll("'", `'\\''`)}'`
 }
 
+/** A server that says nothing for so long does not answer, in ms. */
+const answerMs = 30_000
+/** A proxy that was ended is started again after this time, in ms. */
+const restartMs = 250
+/** What it said last, for the error's sentence. */
+const mostLines = 20
+
 interface Proxy {
   readonly socket: string
   readonly stop: () => Promise<void>
@@ -136,19 +158,31 @@ async function startProxy(
   const socket = `${folder}/kubectl.sock`
   const ending = new AbortController()
   const said: string[] = []
+  const state = { served: false }
   let ended: Promise<number> = Promise.resolve(0)
   const serving = new Promise<void>((resolve, reject) => {
-    ended = world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
-      signal: ending.signal,
-      bound: true,
-      onLine: (line) => {
-        said.push(line)
-        if (line.startsWith('Starting to serve')) resolve()
-      },
-    })
-    void ended.then(() => {
+    const serve = () =>
+      world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
+        signal: ending.signal,
+        bound: true,
+        onLine: (line) => {
+          if (said.push(line) > mostLines) said.shift()
+          if (line.startsWith('Starting to serve')) resolve()
+        },
+      })
+    const keepServing = async (): Promise<number> => {
+      const code = await serve()
+      // Before it has served once, it is the user's kubeconfig that is wrong.
       reject(unreachable(said.join(' ')))
-    })
+      if (!state.served) return code
+      try {
+        await world.clock.sleep(restartMs, ending.signal)
+      } catch {
+        return code
+      }
+      return keepServing()
+    }
+    ended = keepServing()
   })
   const stop = async () => {
     ending.abort()
@@ -157,6 +191,7 @@ async function startProxy(
   }
   try {
     await serving
+    state.served = true
   } catch (error) {
     await stop()
     throw error

@@ -168,7 +168,7 @@ export const table = {
   // The cluster.
   kubeconfig: option({
     read: text,
-    help: 'Content of a kubeconfig; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
+    help: 'Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
     example: '${{ secrets.KUBECONFIG }}',
     secret: true,
     on: everywhere,

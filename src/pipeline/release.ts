@@ -21,7 +21,7 @@ import { hasWork } from '../stages/migrationlog.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
-import { planOurs, rollout, runsAlready } from '../stages/rollout.js'
+import { planOurs, rollout, runsAlready, runsWell } from '../stages/rollout.js'
 import { settle } from '../stages/settle.js'
 import { snapshot } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
@@ -30,7 +30,7 @@ import { within } from '../world/deadline.js'
 import type { World } from '../world/world.js'
 import { causeOf, commandsBack, report, resultBefore, type SoFar } from './ending.js'
 import { Resources } from './resources.js'
-import { together } from './together.js'
+import { orAborted, together } from './together.js'
 
 /**
  * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
@@ -80,11 +80,14 @@ async function transaction(run: Run): Promise<Result> {
   // Nothing is written in the cluster before all of this has passed.
   const [[cluster, site], found] = await together(signal, [
     (own) =>
-      reporter.stage('preflight', async (journal) => {
-        const opened = await openCluster(world, await resources.access(world, settings))
-        resources.add(() => opened.close())
-        return [opened, await preflight(releaseWith(own), journal, opened)] as const
-      }),
+      reporter.stage('preflight', (journal) =>
+        // Nothing is written here, so nobody has to wait for a server that does not answer.
+        orAborted(own, async () => {
+          const opened = await openCluster(world, await resources.access(world, settings), own)
+          resources.add(() => opened.close())
+          return [opened, await preflight(releaseWith(own), journal, opened)] as const
+        }),
+      ),
     (own) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
         const here = releaseWith(own)
@@ -99,6 +102,7 @@ async function transaction(run: Run): Promise<Result> {
   const release = releaseWith(signal)
   if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
     soFar.image = found.image
+    await moveTags(run, release, found.image)
     return 'unchanged'
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
@@ -136,20 +140,18 @@ async function transaction(run: Run): Promise<Result> {
     return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar)
   }
   if (!(await closed(release, cluster, soFar))) return 'stuck'
-  if (settings['extra-tags'].length > 0) {
-    await reporter.stage('tags', (journal) => moveTags(release, journal, image, soFar))
-  }
+  await moveTags(run, release, image)
   return 'deployed'
 }
 
-/** Whether this very version runs already, with manifests that change nothing and no release left open. */
+/** Whether this very version runs already and well, with manifests that change nothing and no release left open. */
 async function isThere(
-  { settings, app }: Release,
+  { world, settings, app }: Release,
   cluster: Cluster,
   site: Site,
   image: Image,
 ): Promise<boolean> {
-  if (!runsAlready(site.targets, image)) return false
+  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
   const [record, ...changes] = await Promise.all([
     readRecord(cluster, app),
     planManifests(cluster, site),
@@ -250,18 +252,20 @@ async function write(
 
 /** A tag that cannot be set is told; it does not take back a version that runs well. */
 async function moveTags(
+  { reporter, soFar }: Run,
   { world, settings, signal }: Release,
-  journal: Journal,
   image: Image,
-  soFar: SoFar,
 ): Promise<void> {
   const tags = settings['extra-tags']
-  try {
-    await addTags(world, image, tags, signal)
-    journal.say(`${tags.join(', ')} now name this version`)
-  } catch (error) {
-    soFar.warnings.push(causeOf(error, signal).sentence)
-  }
+  if (tags.length === 0) return
+  await reporter.stage('tags', async (journal) => {
+    try {
+      await addTags(world, image, tags, signal)
+      journal.say(`${tags.join(', ')} now name this version`)
+    } catch (error) {
+      soFar.warnings.push(causeOf(error, signal).sentence)
+    }
+  })
 }
 
 /** Takes everything back that was written, and says how the run ends. */

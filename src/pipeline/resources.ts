@@ -6,13 +6,17 @@ import type { World } from '../world/world.js'
 /** What is released in reverse order at the end of a run, however it ends. */
 export class Resources {
   private readonly closers: (() => Promise<void>)[] = []
+  private isClosed = false
 
+  /** What is added when all is closed already (an aborted preflight came late) is closed at once. */
   add(close: () => Promise<void>): void {
-    this.closers.push(close)
+    if (this.isClosed) void close().catch(() => undefined)
+    else this.closers.push(close)
   }
 
   /** Closes all of them; what cannot be closed keeps neither the others nor the report from their turn. */
   async close(): Promise<void> {
+    this.isClosed = true
     for (const close of this.closers.reverse()) await close().catch(() => undefined)
   }
 
@@ -21,6 +25,10 @@ export class Resources {
     const { kubeconfig: content, namespace, 'kube-context': context } = settings
     const chosen = { namespace, ...(context !== undefined && { context }) }
     if (content === undefined) return chosen
+    // A path, as everybody types it on a command line.
+    if (!content.includes('\n') && world.files.exists(content)) {
+      return { ...chosen, kubeconfig: content }
+    }
     const folder = await world.files.privateFolder()
     this.add(() => world.files.remove(folder))
     const kubeconfig = `${folder}/kubeconfig`

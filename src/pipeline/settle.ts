@@ -32,7 +32,7 @@ export async function settleLeft(
 
   const putBack = (): Promise<Result> =>
     reporter.stage('settle', async (journal) => {
-      const cluster = await openCluster(world, await resources.access(world, settings))
+      const cluster = await openCluster(world, await resources.access(world, settings), signal)
       resources.add(() => cluster.close())
       const isWanted = async () => {
         const record = await readRecord(cluster, app)

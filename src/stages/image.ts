@@ -21,7 +21,14 @@ export async function imageThere(
       journal.say(`the registry has ${pinned(found.image)}`)
       return found.image
     }
-    journal.say(`${settings.image}:${source.tag} is of another commit (${holds ?? 'not known'})`)
+    if (holds === undefined) {
+      fail({
+        code: 'registry',
+        sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
+        hint: 'roll that image out by "deploy", or give this one a tag of its own',
+      })
+    }
+    journal.say(`${settings.image}:${source.tag} is of another commit (${holds})`)
     return undefined
   }
   // Many registries deny what they do not have: whether this login may push is seen when it does.

@@ -3,11 +3,11 @@
  * tells what is to be migrated and then becomes the migrate command. A new version that does not even
  * start with its real settings is found here, before any running pod is touched.
  */
-import type { Job } from 'kubernetes-types/batch/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isMarked } from '../django/inspector.js'
 import type { Plan } from '../django/inspector.js'
 import { ApiError } from '../kubernetes/apierror.js'
+import { patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import { Failure, fail } from '../report/cause.js'
@@ -16,7 +16,6 @@ import { plural } from '../report/words.js'
 import { diagnose } from '../rollout/diagnose.js'
 import { judgeJob, type JobVerdict } from '../rollout/job.js'
 import { newLedger, withLog } from '../rollout/ledger.js'
-import { isControlledBy } from '../rollout/live.js'
 import { logPath } from '../rollout/logs.js'
 import { looking } from '../rollout/looking.js'
 import { titleOf } from '../rollout/snapshot.js'
@@ -59,7 +58,7 @@ export function startMigration(
   const until = AbortSignal.any([signal, over.signal])
   const marker = `rollout-${crypto.randomUUID()}`
   const output = new Output(marker)
-  let created: Job | undefined
+  let job: string | undefined
   let container = ''
   let ended: Promise<JobVerdict> | undefined
   let containerEnded = false
@@ -70,9 +69,11 @@ export function startMigration(
     made.notes.forEach((note) => {
       journal.say(note)
     })
-    created = await createJob(cluster, site, release, made.job)
+    const created = await createJob(cluster, site, release, made.job, (name) => {
+      job = name
+    })
     journal.say(`${titleOf(created)}, made from ${made.from}`)
-    ended = followJob(created.metadata?.name ?? '')
+    ended = followJob(job ?? '')
     // The plan stage may end before the Job does; who awaits it last hears of a failure.
     ended.catch(() => undefined)
   }
@@ -157,7 +158,7 @@ export function startMigration(
     applied: () => output.progress().applied,
     close: async () => {
       over.abort(new Error('the migration is closed'))
-      if (created && !containerEnded) await removeJob(release, cluster, site.live, created)
+      if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
     },
   }
 }
@@ -167,15 +168,15 @@ export async function removeJob(
   { world }: Release,
   cluster: Cluster,
   live: LivePicture,
-  job: Job,
+  name: string,
 ): Promise<void> {
-  const { name = '', uid } = job.metadata ?? {}
-  await cluster.remove(`${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`)
+  const path = `${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`
+  await patiently(world.clock, cluster.life, () => cluster.remove(path))
   await within(world.clock, podGoneMs, cluster.life, (signal) =>
     looking(
       { cluster, clock: world.clock, live, signal },
       () => {
-        const gone = podsOfJob(live.picture(), uid).length === 0
+        const gone = podsOfJob(live.picture(), name).length === 0
         return { logsWanted: [], ...(gone && { ended: true }) }
       },
       () => undefined,
@@ -186,8 +187,10 @@ export async function removeJob(
 }
 
 /** The Job's pods, those that are being deleted too. */
-function podsOfJob(picture: Picture, uid: string | undefined): readonly Pod[] {
-  return [...picture.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
+function podsOfJob(picture: Picture, name: string): readonly Pod[] {
+  return [...picture.pods.values()].filter(
+    ({ metadata }) => metadata?.labels?.['job-name'] === name,
+  )
 }
 
 /** When the Job ends without a plan: its cause, told as what it means for the release. */

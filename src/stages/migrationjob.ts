@@ -79,18 +79,23 @@ function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[
   return [...workloads, ...behind]
 }
 
-/** Creates it under the first free name: an earlier try of the same commit may have left its Job. */
+/**
+ * Creates it under the first free name, told before it is tried (an answer may be lost): an earlier
+ * try of the same commit may have left its Job.
+ */
 export async function createJob(
   cluster: Cluster,
   { live }: Site,
   { app, source, signal }: Release,
   job: Job,
+  onTry: (name: string) => void,
 ): Promise<Job> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()
     const name = jobName(app, source.sha ?? source.tag, attempt)
     if (live.picture().jobs.has(name)) continue
+    onTry(name)
     try {
       return await cluster.post<Job>(path, { ...job, metadata: { ...job.metadata, name } })
     } catch (error) {

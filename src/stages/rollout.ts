@@ -13,6 +13,8 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
+import { judge } from '../rollout/judge.js'
+import { newLedger } from '../rollout/ledger.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
@@ -106,6 +108,17 @@ export function runsAlready(targets: readonly Target[], image: Image): boolean {
     ({ uses, running }) =>
       running.length === uses.length && running.every((one) => one === pinned(image)),
   )
+}
+
+/** Whether all of them are complete by the judge, as they stand now. */
+export function runsWell({ live, targets }: Site, now: number): boolean {
+  const picture = live.picture()
+  const aims = targets.flatMap(({ id, live: object }) =>
+    object ? [aimOf(id, {}, object, object, picture)] : [],
+  )
+  const patience = { timeout: Infinity, bake: 0, grace: {} }
+  const { verdicts } = judge(picture, aims, patience, newLedger(now), now)
+  return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
 /** What an apply of our workloads' manifests with this image in them would change. */

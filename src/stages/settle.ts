@@ -23,7 +23,9 @@ export async function settle(
   journal.say(`an unfinished release was found: ${record.title}`)
   // A migration that still runs would go on changing the database under the version that comes back.
   await Promise.all(
-    unfinishedJobs(live, release.app).map((job) => removeJob(release, cluster, live, job)),
+    unfinishedJobs(live, release.app).map(({ metadata }) =>
+      removeJob(release, cluster, live, metadata?.name ?? ''),
+    ),
   )
   const restored = await undo(release, journal, cluster, live, record.snapshot)
   await closeRecord(cluster, release.world.clock, release.app)

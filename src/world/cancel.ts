@@ -1,0 +1,24 @@
+/**
+ * The signal that ends a run early: a person's Ctrl-C, a runner's SIGTERM, a terminal that is closed, and
+ * an error that nobody caught. All of them have to lead to the undo, and none may just end the process.
+ */
+export function cancelSignal(onCancel: (why: string) => void = () => undefined): AbortSignal {
+  const cancel = new AbortController()
+  const end = (why: string) => {
+    if (!cancel.signal.aborted) onCancel(why)
+    cancel.abort(new DOMException(why, 'AbortError'))
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      end(`ended by ${signal}`)
+    })
+  }
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      end(`ended by an error: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
+    })
+  }
+  // Whoever reads our output may go away (`| head`): the release goes on without.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  return cancel.signal
+}
