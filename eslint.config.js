@@ -37,7 +37,17 @@ const throughWorld = 'Only src/world and the entries touch the machine: take it 
 
 // In rollout/ these files act; all others judge: they take a picture and a time, and give a judgement.
 // Those import types, and values of each other and of these helpers only.
-const acting = ['diagnose', 'follow', 'logs', 'looking', 'record', 'restore', 'snapshot', 'unblock', 'watch']
+const acting = [
+  'diagnose',
+  'follow',
+  'logs',
+  'looking',
+  'record',
+  'restore',
+  'snapshot',
+  'unblock',
+  'watch',
+]
 const pureHelpers = ['image', 'objects', 'workload']
 
 /** Options of no-restricted-imports for one room; `onlyPure` for its files that decide. */
