@@ -131,7 +131,7 @@ describe('what is shown of a build', () => {
       '#4 sha256:3da95a905ed546f99c4564407923a681757d89651a388ec3f1f5e9bf5ed0b39d 0B / 29.15MB 0.2s',
       '#4 extracting sha256:3da95a905ed546f99c4564407923a681757d89651a388ec3f1f5e9bf5ed0b39d 2.1s',
       '#5 [2/2] RUN apt-get update',
-      '#5 0.412 Get:1 http://deb.debian.org/debian trixie InRelease [140 kB]',
+      '#5 0.412 Get:1 http://mirror.example.org/debian trixie InRelease [140 kB]',
       '#5 1.2 Selecting previously unselected package libpq5:amd64.',
       '#5 1.3 Fetched 10 MB',
       '#5 1.4 ',
