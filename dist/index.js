@@ -17865,7 +17865,7 @@ var __webpack_modules__ = {
   var report_words = __nccwpck_require__(2691);
   var follow = __nccwpck_require__(1644);
   var snapshot = __nccwpck_require__(5741);
-  async function planManifests(cluster, {others: others}) {
+  async function planManifests(cluster, others) {
    const live = await liveOf(cluster, others);
    const liveByKey = new Map(live.map(object => [ keyOf(object), object ]));
    const objects = others.map(object => withLiveReplicas(object, liveByKey.get(keyOf(object))));
@@ -17994,6 +17994,134 @@ var __webpack_modules__ = {
   var apierror = __nccwpck_require__(5392);
   var watch = __nccwpck_require__(8394);
   var kubernetes_workload = __nccwpck_require__(4339);
+  var rollout_aims = __nccwpck_require__(1615);
+  var judge = __nccwpck_require__(4157);
+  var ledger = __nccwpck_require__(3600);
+  function priorOfTargets(targets) {
+   return targets.map(({path: path, live: live, manifest: manifest}) => {
+    if (live) return {
+     path: path,
+     object: live,
+     was: manifest ? "whole" : "template",
+     of: "workload"
+    };
+    return {
+     path: path,
+     object: manifest ?? {},
+     was: "absent",
+     of: "workload"
+    };
+   });
+  }
+  async function rollout(release, journal, cluster, site, image) {
+   const {world: world, settings: settings, signal: signal} = release;
+   const before = site.live.picture();
+   const old = {
+    ...before,
+    pods: new Map(before.pods)
+   };
+   const startedAt = world.clock.now();
+   const write = async targets => {
+    signal.throwIfAborted();
+    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
+    stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
+    return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
+     const now = await cluster.get(path);
+     const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
+     return (0, rollout_aims.Bx)(id, images, now, live, old);
+    }));
+   };
+   const [first, rest] = settings.order === "parallel" ? [ site.targets, [] ] : wavesOf(site);
+   const aims = await write(first);
+   return (0, follow.e)({
+    cluster: cluster,
+    clock: world.clock,
+    live: site.live,
+    aims: aims,
+    ...rest.length > 0 && {
+     next: {
+      isDue: hasOneReady,
+      begin: () => write(rest)
+     }
+    },
+    patience: {
+     timeout: settings.timeout,
+     bake: settings.bake,
+     grace: settings.grace,
+     ...settings["ready-timeout"] !== void 0 && {
+      readyTimeout: settings["ready-timeout"]
+     }
+    },
+    startedAt: startedAt,
+    toRepo: (0, stages_release.Y)(release),
+    journal: journal,
+    signal: signal
+   });
+  }
+  function wavesOf({targets: targets, web: web}) {
+   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
+   kubernetes_workload.T)(web.workload);
+   const first = targets.filter(isWeb);
+   if (!first.some(({live: live}) => live)) return [ targets, [] ];
+   return [ first, targets.filter(target => !isWeb(target)) ];
+  }
+  function hasOneReady({progress: progress}) {
+   return Object.values(progress).every(({ready: ready, wanted: wanted}) => ready > 0 || wanted === 0);
+  }
+  async function allOf(writes) {
+   const ended = await Promise.allSettled(writes);
+   for (const one of ended) if (one.status === "rejected") throw one.reason;
+  }
+  function runsAlready(targets, image) {
+   return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === (0, 
+   stages_release.d)(image)));
+  }
+  function runsWell({live: live, targets: targets}, now) {
+   const picture = live.picture();
+   const aims = targets.flatMap(({id: id, live: object}) => object ? [ (0, rollout_aims.Bx)(id, {}, object, object, picture) ] : []);
+   const patience = {
+    timeout: 1 / 0,
+    bake: 0,
+    grace: {}
+   };
+   const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, (0, ledger.EZ)(now), now);
+   return Object.values(verdicts).every(({is: is}) => is === "done");
+  }
+  function planOurs(cluster, targets, repository, image) {
+   const live = targets.flatMap(target => target.live ? [ target.live ] : []);
+   return planApply(cluster, manifestsWith(targets, repository, image), live);
+  }
+  function manifestsWith(targets, repository, image) {
+   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
+  }
+  async function applyOurs(journal, cluster, targets, repository, image) {
+   const objects = manifestsWith(targets, repository, image);
+   for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
+   await apply(cluster, objects);
+  }
+  function imageCommands(targets, image) {
+   const groups = new Map;
+   for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
+    if (manifest || !live) continue;
+    const containers = containersArgument(uses, live);
+    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
+   }
+   return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
+  }
+  function containersArgument(uses, live) {
+   const all = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true);
+   if (all.length === uses.length && all.length > 1) return "*";
+   return uses.map(({name: name}) => name).sort().join(" ");
+  }
+  async function setImage(journal, cluster, args) {
+   journal.say(cluster.commandLine(args));
+   const done = await cluster.kubectl(args);
+   if (done.code === 0) return;
+   (0, cause.f)({
+    code: "write-failed",
+    sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
+   });
+  }
   const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
   const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
   const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
@@ -18262,14 +18390,9 @@ var __webpack_modules__ = {
     hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
    });
   }
-  async function rehearse({settings: settings, source: source}, cluster, targets, {others: others}) {
+  async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
    const image = `${settings.image}:${source.tag}`;
-   const ours = targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, settings.image, image) ] : []);
-   const live = await liveOf(cluster, others);
-   const liveByName = new Map(live.map(object => [ `${object.kind}/${(0, kubernetes_objects.Vb)(object)}`, object ]));
-   const foreign = others.map(object => withLiveReplicas(object, liveByName.get(`${object.kind}/${(0, 
-   kubernetes_objects.Vb)(object)}`)));
-   await planApply(cluster, [ ...ours, ...foreign ], live);
+   await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
   }
   async function pushImage(world, built, journal, signal) {
    const {repository: repository, tag: tag, id: id} = built;
@@ -18376,134 +18499,6 @@ var __webpack_modules__ = {
   function push(release, journal, built) {
    return pushImage(release.world, built, journal, release.signal);
   }
-  var rollout_aims = __nccwpck_require__(1615);
-  var judge = __nccwpck_require__(4157);
-  var ledger = __nccwpck_require__(3600);
-  function priorOfTargets(targets) {
-   return targets.map(({path: path, live: live, manifest: manifest}) => {
-    if (live) return {
-     path: path,
-     object: live,
-     was: manifest ? "whole" : "template",
-     of: "workload"
-    };
-    return {
-     path: path,
-     object: manifest ?? {},
-     was: "absent",
-     of: "workload"
-    };
-   });
-  }
-  async function rollout(release, journal, cluster, site, image) {
-   const {world: world, settings: settings, signal: signal} = release;
-   const before = site.live.picture();
-   const old = {
-    ...before,
-    pods: new Map(before.pods)
-   };
-   const startedAt = world.clock.now();
-   const write = async targets => {
-    signal.throwIfAborted();
-    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
-    stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
-    return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
-     const now = await cluster.get(path);
-     const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
-     return (0, rollout_aims.Bx)(id, images, now, live, old);
-    }));
-   };
-   const [first, rest] = settings.order === "parallel" ? [ site.targets, [] ] : wavesOf(site);
-   const aims = await write(first);
-   return (0, follow.e)({
-    cluster: cluster,
-    clock: world.clock,
-    live: site.live,
-    aims: aims,
-    ...rest.length > 0 && {
-     next: {
-      isDue: hasOneReady,
-      begin: () => write(rest)
-     }
-    },
-    patience: {
-     timeout: settings.timeout,
-     bake: settings.bake,
-     grace: settings.grace,
-     ...settings["ready-timeout"] !== void 0 && {
-      readyTimeout: settings["ready-timeout"]
-     }
-    },
-    startedAt: startedAt,
-    toRepo: (0, stages_release.Y)(release),
-    journal: journal,
-    signal: signal
-   });
-  }
-  function wavesOf({targets: targets, web: web}) {
-   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
-   kubernetes_workload.T)(web.workload);
-   const first = targets.filter(isWeb);
-   if (!first.some(({live: live}) => live)) return [ targets, [] ];
-   return [ first, targets.filter(target => !isWeb(target)) ];
-  }
-  function hasOneReady({progress: progress}) {
-   return Object.values(progress).every(({ready: ready, wanted: wanted}) => ready > 0 || wanted === 0);
-  }
-  async function allOf(writes) {
-   const ended = await Promise.allSettled(writes);
-   for (const one of ended) if (one.status === "rejected") throw one.reason;
-  }
-  function runsAlready(targets, image) {
-   return targets.every(({uses: uses, running: running}) => running.length === uses.length && running.every(one => one === (0, 
-   stages_release.d)(image)));
-  }
-  function runsWell({live: live, targets: targets}, now) {
-   const picture = live.picture();
-   const aims = targets.flatMap(({id: id, live: object}) => object ? [ (0, rollout_aims.Bx)(id, {}, object, object, picture) ] : []);
-   const patience = {
-    timeout: 1 / 0,
-    bake: 0,
-    grace: {}
-   };
-   const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, (0, ledger.EZ)(now), now);
-   return Object.values(verdicts).every(({is: is}) => is === "done");
-  }
-  function planOurs(cluster, {targets: targets}, repository, image) {
-   const live = targets.flatMap(target => target.live ? [ target.live ] : []);
-   return planApply(cluster, manifestsWith(targets, repository, (0, stages_release.d)(image)), live);
-  }
-  function manifestsWith(targets, repository, image) {
-   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
-  }
-  async function applyOurs(journal, cluster, targets, repository, image) {
-   const objects = manifestsWith(targets, repository, image);
-   for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
-   await apply(cluster, objects);
-  }
-  function imageCommands(targets, image) {
-   const groups = new Map;
-   for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
-    if (manifest || !live) continue;
-    const containers = containersArgument(uses, live);
-    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
-   }
-   return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
-  }
-  function containersArgument(uses, live) {
-   const all = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true);
-   if (all.length === uses.length && all.length > 1) return "*";
-   return uses.map(({name: name}) => name).sort().join(" ");
-  }
-  async function setImage(journal, cluster, args) {
-   journal.say(cluster.commandLine(args));
-   const done = await cluster.kubectl(args);
-   if (done.code === 0) return;
-   (0, cause.f)({
-    code: "write-failed",
-    sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
-   });
-  }
   var settle = __nccwpck_require__(6496);
   async function snapshot_snapshot(journal, cluster, before) {
    const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
@@ -18515,7 +18510,7 @@ var __webpack_modules__ = {
       live: live
      }
     };
-   })), planManifests(cluster, before) ]);
+   })), planManifests(cluster, before.others) ]);
    const site = {
     ...before,
     targets: targets
@@ -19108,7 +19103,8 @@ var __webpack_modules__ = {
   }
   async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
    if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site), planOurs(cluster, site, settings.image, image) ]);
+   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
+   stages_release.d)(image)) ]);
    return record === void 0 && changes.flat().every(({is: is}) => is === "none");
   }
   async function lockAndSettle({holder: holder, resources: resources}, release, journal, cluster, {live: live}) {

@@ -1,8 +1,8 @@
 /** Releases that fail before anything that users run is touched. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
-import { Site, type Changes, type Released } from '../e2e/site.js'
-import { run, stack } from '../e2e/stack.js'
+import { failingMigration, Site, type Changes, type Released } from '../e2e/site.js'
+import { acceptManifests, run, stack } from '../e2e/stack.js'
 
 let shop: Site
 let good: string
@@ -120,16 +120,6 @@ describe('a release fails, and no running pod is touched', () => {
 
 async function registryHas(tag: string): Promise<boolean> {
   const url = `http://${stack.registry}/v2/${shop.namespace}/shop/manifests/${tag}`
-  const accept = 'Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
-  const args = ['-sS', '-o', '/dev/null', '--head', '--write-out', '%{http_code}', '-H', accept, url]
+  const args = ['-sS', '-o', '/dev/null', '--head', '--write-out', '%{http_code}', '-H', acceptManifests, url]
   return (await run('curl', args)).stdout.trim() === '200'
 }
-
-const failingMigration = `from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "0002_product_weight_grams")]
-
-    operations = [migrations.RunSQL("SELECT no_such_column FROM catalog_product")]
-`

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking, type Asked } from '../e2e/client.js'
 import { exited, waitsWith, watchPods, type SeenPod } from '../e2e/sightings.js'
-import { Site, type Changes, type Released } from '../e2e/site.js'
-import { must, stack } from '../e2e/stack.js'
+import { failingMigration, Site, type Changes, type Released } from '../e2e/site.js'
+import { acceptManifests, must, stack } from '../e2e/stack.js'
 
 let shop: Site
 let good: string
@@ -166,8 +166,7 @@ async function deleteImage(log: string): Promise<void> {
   const digest = /@(sha256:[0-9a-f]{64})|digest: (sha256:[0-9a-f]{64})/.exec(log)?.[1]
   const tag = (await shop.git('rev-parse', 'HEAD')).trim()
   const url = `http://${stack.registry}/v2/${shop.namespace}/shop/manifests`
-  const accept = 'Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
-  const head = await must('curl', ['-sS', '--head', '--header', accept, `${url}/${digest ?? tag}`])
+  const head = await must('curl', ['-sS', '--head', '--header', acceptManifests, `${url}/${digest ?? tag}`])
   const found = /docker-content-digest: (\S+)/i.exec(head)?.[1] ?? ''
   await must('curl', ['-sS', '--fail', '-X', 'DELETE', `${url}/${found}`])
 }
@@ -187,13 +186,4 @@ spec:
           image: shop
           command: [python, manage.py, process_queue]
           envFrom: [{configMapRef: {name: shop-config}}, {secretRef: {name: shop-secrets}}]
-`
-
-const failingMigration = `from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "0002_product_weight_grams")]
-
-    operations = [migrations.RunSQL("SELECT no_such_column FROM catalog_product")]
 `

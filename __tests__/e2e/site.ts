@@ -212,3 +212,13 @@ export async function leastKubeconfig(namespace: string): Promise<string> {
     contexts: [{ name: 'least', context: { cluster: 'stack', user: 'least' } }],
   })
 }
+
+/** A migration of the shop's catalog that the database refuses. */
+export const failingMigration = `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RunSQL("SELECT no_such_column FROM catalog_product")]
+`

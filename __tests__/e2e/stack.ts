@@ -98,3 +98,7 @@ export function kubectl(...args: readonly string[]): Promise<string> {
 export async function kubectlJson<T>(...args: readonly string[]): Promise<T> {
   return JSON.parse(await kubectl(...args, '-o', 'json')) as T
 }
+
+/** Both forms that a manifest may have in a registry: without it, a registry may answer that there is none. */
+export const acceptManifests =
+  'Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'

@@ -20,7 +20,7 @@ import { startMigration } from '../stages/migrate.js'
 import { hasWork } from '../stages/migrationlog.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
-import type { Image, Release } from '../stages/release.js'
+import { pinned, type Image, type Release } from '../stages/release.js'
 import { planOurs, rollout, runsAlready, runsWell } from '../stages/rollout.js'
 import { settle } from '../stages/settle.js'
 import { snapshot } from '../stages/snapshot.js'
@@ -154,8 +154,8 @@ async function isThere(
   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
   const [record, ...changes] = await Promise.all([
     readRecord(cluster, app),
-    planManifests(cluster, site),
-    planOurs(cluster, site, settings.image, image),
+    planManifests(cluster, site.others),
+    planOurs(cluster, site.targets, settings.image, pinned(image)),
   ])
   return record === undefined && changes.flat().every(({ is }) => is === 'none')
 }

@@ -2,7 +2,12 @@
 import { apply, keyOf, liveOf, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { withLiveReplicas } from '../kubernetes/manifests.js'
-import { isWorkload, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import {
+  isWorkload,
+  workloadId,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
@@ -15,7 +20,7 @@ import { toRepo, type Release } from './release.js'
 /** What an apply of the manifests will change, object by object; nothing is written. */
 export async function planManifests(
   cluster: Cluster,
-  { others }: Site,
+  others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
   const live = await liveOf(cluster, others)
   const liveByKey = new Map(live.map((object) => [keyOf(object), object]))

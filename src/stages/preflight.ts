@@ -1,21 +1,17 @@
 /** Looks before anything is written: what is there, what may this account do, what will change. */
 import type { Service } from 'kubernetes-types/core/v1'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
-import { liveOf, planApply } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import {
-  prepared,
-  readManifests,
-  withLiveReplicas,
-  type Manifests,
-} from '../kubernetes/manifests.js'
-import { nameOf, type KubeObject } from '../kubernetes/objects.js'
+import { readManifests, type Manifests } from '../kubernetes/manifests.js'
+import type { KubeObject } from '../kubernetes/objects.js'
 import { collection, discover, watched, type Resources } from '../kubernetes/paths.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
+import { planManifests } from './manifests.js'
 import type { Release } from './release.js'
+import { planOurs } from './rollout.js'
 import {
   checkFit,
   describe,
@@ -168,16 +164,11 @@ async function rehearse(
   { settings, source }: Release,
   cluster: Cluster,
   targets: readonly Target[],
-  { others }: Manifests,
+  manifests: Manifests,
 ): Promise<void> {
   const image = `${settings.image}:${source.tag}`
-  const ours = targets.flatMap(({ manifest, live }) =>
-    manifest ? [prepared(manifest, live, settings.image, image)] : [],
-  )
-  const live = await liveOf(cluster, others)
-  const liveByName = new Map(live.map((object) => [`${object.kind}/${nameOf(object)}`, object]))
-  const foreign = others.map((object) =>
-    withLiveReplicas(object, liveByName.get(`${object.kind}/${nameOf(object)}`)),
-  )
-  await planApply(cluster, [...ours, ...foreign], live)
+  await Promise.all([
+    planOurs(cluster, targets, settings.image, image),
+    planManifests(cluster, manifests.others),
+  ])
 }

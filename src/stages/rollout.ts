@@ -124,12 +124,12 @@ export function runsWell({ live, targets }: Site, now: number): boolean {
 /** What an apply of our workloads' manifests with this image in them would change. */
 export function planOurs(
   cluster: Cluster,
-  { targets }: Site,
+  targets: readonly Target[],
   repository: string,
-  image: Image,
+  image: string,
 ): Promise<readonly Change[]> {
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
-  return planApply(cluster, manifestsWith(targets, repository, pinned(image)), live)
+  return planApply(cluster, manifestsWith(targets, repository, image), live)
 }
 
 function manifestsWith(targets: readonly Target[], repository: string, image: string) {

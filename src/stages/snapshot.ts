@@ -30,7 +30,7 @@ export async function snapshot(
         return { ...target, running: imagesIn(live, target.uses), ...(live && { live }) }
       }),
     ),
-    planManifests(cluster, before),
+    planManifests(cluster, before.others),
   ])
   const site = { ...before, targets }
   const priors = [...priorOfChanges(changes, site), ...priorOfTargets(targets)]
