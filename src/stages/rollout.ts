@@ -1,6 +1,7 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
   templateOf,
@@ -45,8 +46,10 @@ export async function rollout(
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
     await allOf([
-      applyOurs(journal, cluster, targets, settings.image, pinned(image)),
-      ...imageCommands(targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
+      applyOurs(release, journal, cluster, targets, pinned(image)),
+      ...imageCommands(targets, pinned(image)).map((args) =>
+        setImage(release, journal, cluster, args),
+      ),
     ])
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
@@ -143,15 +146,15 @@ function manifestsWith(targets: readonly Target[], repository: string, image: st
  * changed in the manifest.
  */
 async function applyOurs(
+  { settings, signal }: Release,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
-  repository: string,
   image: string,
 ): Promise<void> {
-  const objects = manifestsWith(targets, repository, image)
+  const objects = manifestsWith(targets, settings.image, image)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  await apply(cluster, objects)
+  await apply(cluster, objects, signal)
 }
 
 /**
@@ -187,15 +190,13 @@ function containersArgument(uses: readonly ContainerUse[], live: WorkloadObject)
 }
 
 async function setImage(
+  { signal }: Release,
   journal: Journal,
   cluster: Cluster,
   args: readonly string[],
 ): Promise<void> {
   journal.say(cluster.commandLine(args))
-  const done = await cluster.kubectl(args)
+  const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  fail({
-    code: 'write-failed',
-    sentence: `kubectl set image: ${done.stderr.trim().split('\n')[0] ?? 'no reason given'}`,
-  })
+  fail({ code: 'write-failed', sentence: `kubectl set image: ${troubleOf(done)}` })
 }
