@@ -16143,16 +16143,20 @@ var __webpack_modules__ = {
  },
  5328: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   W: () => isPassing,
-   d: () => patiently
+   WG: () => isPassing,
+   XX: () => noServer,
+   ZV: () => causeOfAway,
+   d_: () => patiently,
+   gT: () => noCredentials,
+   si: () => patienceMs
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   const patienceMs = 9e4;
   const firstPauseMs = 250;
   const longestPauseMs = 2e3;
   function isPassing(error) {
-   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return error.status === 429 || error.status >= 500;
-   return !(error instanceof Error && error.name === "AbortError");
+   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return [ 401, 429 ].includes(error.status) || error.status >= 500;
+   return !(error instanceof Error && [ "AbortError", "LeaseLost" ].includes(error.name));
   }
   async function patiently(clock, signal, work, again = isPassing) {
    const until = clock.now() + patienceMs;
@@ -16163,6 +16167,26 @@ var __webpack_modules__ = {
     await clock.sleep(pause, signal);
    }
   }
+  function noServer(words) {
+   return {
+    code: "cluster-unreachable",
+    sentence: `the API server did not answer for ${patienceMs / 1e3} s: ${words}`,
+    hint: "see whether this machine reaches the cluster: kubectl version"
+   };
+  }
+  const noCredentials = {
+   code: "cluster-unreachable",
+   sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
+   hint: "renew the token or the login; kubectl auth whoami shows who you are"
+  };
+  function causeOfAway(error) {
+   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) {
+    if (error.status === 401) return noCredentials;
+    return error.status === 502 && error.reason === "" ? noServer(error.message) : void 0;
+   }
+   const isNetwork = error instanceof Error && /^E[A-Z]+$/.test(error.code ?? "");
+   return isNetwork ? noServer(error.message) : void 0;
+  }
  },
  1534: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -16170,15 +16194,16 @@ var __webpack_modules__ = {
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3006);
+  var _kubectl_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6402);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3006);
   async function openCluster(world, access, signal) {
    const kubectl = await findKubectl(world);
    const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
    const life = new AbortController;
-   const ask = (method, path, body) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.u)(world.clock, answerMs, life.signal, signal => answer(world, proxy.socket, signal, method, path, body));
+   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.u)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -16187,7 +16212,7 @@ var __webpack_modules__ = {
     namespace: access.namespace,
     version: "",
     life: life.signal,
-    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d)(world.clock, life.signal, () => ask("GET", path)),
+    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(world.clock, life.signal, () => ask("GET", path)),
     find: async path => {
      try {
       return await cluster.get(path);
@@ -16196,21 +16221,31 @@ var __webpack_modules__ = {
       throw error;
      }
     },
-    post: async (path, body) => await ask("POST", path, body),
-    put: async (path, body) => await ask("PUT", path, body),
-    remove: async path => {
+    post: async (path, body, signal) => await ask("POST", path, body, signal),
+    put: async (path, body, signal) => await ask("PUT", path, body, signal),
+    remove: async (path, signal) => {
      try {
       await ask("DELETE", path, {
        propagationPolicy: "Background"
-      });
+      }, signal);
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
      }
     },
     lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
-    kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
-     input: input
+    kubectl: (args, {input: input, signal: signal = life.signal, ours: ours} = {}) => (0, 
+    _kubectl_js__WEBPACK_IMPORTED_MODULE_2__.Yv)(world.clock, signal, async () => {
+     const sure = await (ours?.()) ?? life.signal;
+     const done = await finish(world, kubectl, [ ...inNamespace, ...answerIn, ...args ], {
+      ...input !== void 0 && {
+       input: input
+      },
+      signal: AbortSignal.any([ life.signal, sure ])
+     });
+     if (done.code !== 0) sure.throwIfAborted();
+     return done;
     }),
+    kustomize: folder => world.processes.run(kubectl, [ "kustomize", folder ]),
     commandLine: args => {
      const context = access.context === void 0 ? [] : [ "--context", access.context ];
      return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
@@ -16230,7 +16265,7 @@ var __webpack_modules__ = {
    }
   }
   async function findKubectl(world) {
-   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
     code: "tool-missing",
     sentence: `kubectl is not on PATH${why}`,
     hint: "install kubectl in a version near to the cluster’s"
@@ -16238,7 +16273,7 @@ var __webpack_modules__ = {
    try {
     return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
    } catch (error) {
-    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H) throw error;
+    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) throw error;
     return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
    }
   }
@@ -16246,6 +16281,11 @@ var __webpack_modules__ = {
    return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
   }
   const answerMs = 3e4;
+  const answerIn = [ `--request-timeout=${answerMs / 1e3}s` ];
+  const signsOfLife = {
+   HTTP2_READ_IDLE_TIMEOUT_SECONDS: "5",
+   HTTP2_PING_TIMEOUT_SECONDS: "5"
+  };
   const restartMs = 250;
   const mostLines = 20;
   async function startProxy(world, kubectl, chosen) {
@@ -16260,6 +16300,7 @@ var __webpack_modules__ = {
    const serving = new Promise((resolve, reject) => {
     const serve = () => world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
      signal: ending.signal,
+     env: signsOfLife,
      bound: true,
      onLine: line => {
       if (said.push(line) > mostLines) said.shift();
@@ -16297,11 +16338,28 @@ var __webpack_modules__ = {
    };
   }
   function unreachable(words) {
-   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H({
+   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H({
     code: "cluster-unreachable",
     sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
     hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
    });
+  }
+  async function finish(world, kubectl, args, how) {
+   const said = {
+    stdout: [],
+    stderr: []
+   };
+   const code = await world.processes.stream(kubectl, args, {
+    ...how,
+    env: signsOfLife,
+    bound: true,
+    onLine: (line, channel) => said[channel].push(line)
+   });
+   return {
+    code: code,
+    stdout: said.stdout.join("\n"),
+    stderr: said.stderr.join("\n")
+   };
   }
   async function answer(world, socket, signal, method, path, body) {
    const response = await world.network.request({
@@ -16334,6 +16392,23 @@ var __webpack_modules__ = {
    } catch {
     return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, "", body.trim());
    }
+  }
+ },
+ 4172: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   N: () => guarded
+  });
+  function guarded(cluster, {ours: ours}) {
+   return {
+    ...cluster,
+    post: async (path, body) => cluster.post(path, body, await ours()),
+    put: async (path, body) => cluster.put(path, body, await ours()),
+    remove: async path => cluster.remove(path, await ours()),
+    kubectl: (args, how) => cluster.kubectl(args, {
+     ...how,
+     ours: ours
+    })
+   };
   }
  },
  3165: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16376,10 +16451,75 @@ var __webpack_modules__ = {
    return digest === void 0 ? "latest" : digest.slice(0, 19);
   }
  },
+ 6402: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   LH: () => troubleOf,
+   Yv: () => untilAnswered
+  });
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _lease_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2882);
+  var _away_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5328);
+  const busyReasons = /^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/;
+  const busyWords = /Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /;
+  const silentWords = /Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /;
+  const unknownWords = /You must be logged in to the server|the server has asked for the client to provide credentials|^Unauthorized\b|: Unauthorized$/;
+  const refusedWords = /^The \S+ ".*" is invalid: |admission webhook ".*" denied the request/;
+  function meaningOf({code: code, stderr: stderr}) {
+   if (code === 0) return "done";
+   const line = errorLines(stderr)[0] ?? "";
+   if (refusedWords.test(line)) return "refused";
+   const reason = /^Error from server \((\w+)\): /.exec(line)?.[1];
+   if (reason === "Unauthorized" || unknownWords.test(line)) return "unknown";
+   if (reason !== void 0) return busyReasons.test(reason) ? "busy" : "refused";
+   if (busyWords.test(line)) return "busy";
+   return silentWords.test(line) ? "silent" : "refused";
+  }
+  async function untilAnswered(clock, signal, call) {
+   try {
+    return await (0, _away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, signal, async () => {
+     signal.throwIfAborted();
+     const done = await call();
+     const meaning = meaningOf(done);
+     if (meaning === "done" || meaning === "refused") return done;
+     throw new Passing(done, meaning);
+    }, error => error instanceof Passing || error instanceof _lease_js__WEBPACK_IMPORTED_MODULE_1__.by);
+   } catch (error) {
+    if (!(error instanceof Passing)) throw error;
+    signal.throwIfAborted();
+    if (error.meaning === "silent") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)((0, 
+    _away_js__WEBPACK_IMPORTED_MODULE_2__.XX)(troubleOf(error.done)));
+    if (error.meaning === "unknown") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)(_away_js__WEBPACK_IMPORTED_MODULE_2__.gT);
+    return error.done;
+   }
+  }
+  class Passing extends Error {
+   done;
+   meaning;
+   constructor(done, meaning) {
+    super(meaning);
+    this.done = done;
+    this.meaning = meaning;
+   }
+  }
+  function troubleOf({stderr: stderr}) {
+   const [first = "no reason given", ...others] = errorLines(stderr);
+   const error = first.replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
+   if (!error.endsWith(":")) return error;
+   const reasons = others.filter(line => line.startsWith("* "));
+   return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
+  }
+  function errorLines(stderr) {
+   const lines = stderr.split("\n").filter(line => line.trim() !== "");
+   const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
+   return lines.slice(Math.max(at, 0));
+  }
+ },
  2882: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    Gg: () => titleOf,
-   _e: () => takeLease
+   Vj: () => LeaseLost,
+   _e: () => takeLease,
+   by: () => LeaseUnsure
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
@@ -16389,6 +16529,7 @@ var __webpack_modules__ = {
   }
   const holderAnnotation = "django-rollout/holder";
   const lookMs = 1e3;
+  const againMs = 1e3;
   function isFree(lease, id, unchangedForMs, lastsMs) {
    const holder = lease.spec?.holderIdentity;
    return !holder || holder === id || unchangedForMs >= lastsMs;
@@ -16411,7 +16552,7 @@ var __webpack_modules__ = {
      const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
      if (taken) return {
       is: "taken",
-      lease: keep(cluster, clock, path, taken, holder, lastsMs)
+      lease: keep(cluster, clock, path, taken, now, holder, lastsMs)
      };
      continue;
     }
@@ -16450,16 +16591,36 @@ var __webpack_modules__ = {
     throw error;
    }
   }
-  function keep(cluster, clock, path, taken, holder, lastsMs) {
+  function keep(cluster, clock, path, taken, takenAt, holder, lastsMs) {
    const lost = new AbortController;
+   const over = new AbortController;
    let lease = taken;
-   let renewedAt = clock.now();
-   let over = false;
-   let renewing = Promise.resolve();
-   const lose = () => {
-    over = true;
-    stop();
-    lost.abort(new LeaseLost);
+   let sure = new AbortController;
+   let expiry = new AbortController;
+   let news = Promise.withResolvers();
+   const lose = reason => {
+    if (over.signal.aborted) return;
+    over.abort();
+    sure.abort(reason);
+    lost.abort(reason);
+    news.resolve(void 0);
+   };
+   let trouble;
+   const expire = async (at, signal) => {
+    const until = time => clock.sleep(Math.max(0, time - clock.now()), signal);
+    await until(at + lastsMs * .9);
+    sure.abort(new LeaseUnsure);
+    if (isDenied(trouble)) lose(lostBy(trouble));
+    await until(at + _away_js__WEBPACK_IMPORTED_MODULE_1__.si);
+    lose(lostBy(trouble));
+   };
+   const renewedAt = at => {
+    expiry.abort();
+    expiry = new AbortController;
+    if (sure.signal.aborted) sure = new AbortController;
+    news.resolve(void 0);
+    news = Promise.withResolvers();
+    expire(at, AbortSignal.any([ expiry.signal, over.signal ])).catch(() => {});
    };
    const renew = async () => {
     const begun = clock.now();
@@ -16471,24 +16632,43 @@ var __webpack_modules__ = {
        renewTime: microTime(begun)
       }
      });
-     renewedAt = begun;
+     if (!over.signal.aborted) renewedAt(begun);
+     return true;
     } catch (error) {
-     if ((0, _away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error)) return;
-     const now = await cluster.find(path).catch(() => {});
-     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
+     trouble = error;
+     if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status)) await lookWhose(); else if (sure.signal.aborted && isDenied(error)) lose(lostBy(error));
+     return false;
     }
    };
-   const stop = clock.every(lastsMs / 3, () => {
-    if (clock.now() - renewedAt >= lastsMs * .9) lose();
-    if (!over) renewing = renewing.then(renew);
-   });
+   const lookWhose = async () => {
+    try {
+     const now = await cluster.find(path);
+     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose(new LeaseLost("taken", now?.metadata?.annotations?.[holderAnnotation] ?? ""));
+    } catch (error) {
+     trouble = error;
+    }
+   };
+   const keepRenewing = async () => {
+    for (let pause = lastsMs / 3; ;) {
+     await clock.sleep(pause, over.signal);
+     pause = await renew() ? lastsMs / 3 : againMs;
+    }
+   };
+   renewedAt(takenAt);
+   const ended = keepRenewing().catch(() => {});
    return {
     lost: lost.signal,
+    ours: async () => {
+     for (;;) {
+      lost.signal.throwIfAborted();
+      if (!sure.signal.aborted) return sure.signal;
+      await news.promise;
+     }
+    },
     release: async () => {
-     if (over) return;
-     over = true;
-     stop();
-     await renewing;
+     if (over.signal.aborted) return;
+     over.abort();
+     await ended;
      await cluster.put(path, {
       ...lease,
       spec: {
@@ -16500,10 +16680,27 @@ var __webpack_modules__ = {
    };
   }
   class LeaseLost extends Error {
+   why;
+   words;
    name="LeaseLost";
-   constructor() {
+   constructor(why, words) {
     super("the lock was lost: another run may have taken it");
+    this.why = why;
+    this.words = words;
    }
+  }
+  class LeaseUnsure extends Error {
+   name="LeaseUnsure";
+   constructor() {
+    super("the lock could not be renewed in time");
+   }
+  }
+  function isDenied(trouble) {
+   return trouble instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 401, 403 ].includes(trouble.status);
+  }
+  function lostBy(trouble) {
+   if (isDenied(trouble)) return new LeaseLost("denied", `${trouble.status} ${trouble.reason}`);
+   return new LeaseLost("away", trouble instanceof Error ? trouble.message : "");
   }
   function microTime(ms) {
    return new Date(ms).toISOString().replace("Z", "000Z");
@@ -17671,17 +17868,22 @@ var __webpack_modules__ = {
     hint: "check the option tag, or push the image before it is deployed"
    });
   }
+  var kubectl = __nccwpck_require__(6402);
   var kubernetes_objects = __nccwpck_require__(9340);
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
-   const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], asList(objects));
-   if (got.code !== 0) refused(trouble(got.stderr));
+   const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], {
+    input: asList(objects)
+   });
+   if (got.code !== 0) refused((0, kubectl.LH)(got));
    return opened(got.stdout);
   }
   async function planApply(cluster, objects, live) {
    if (objects.length === 0) return [];
-   const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], asList(objects));
-   if (tried.code !== 0) refused(trouble(tried.stderr));
+   const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], {
+    input: asList(objects)
+   });
+   if (tried.code !== 0) refused((0, kubectl.LH)(tried));
    const after = byKey(opened(tried.stdout));
    const before = byKey(live);
    return objects.map(object => {
@@ -17703,12 +17905,15 @@ var __webpack_modules__ = {
     };
    });
   }
-  async function apply(cluster, objects) {
+  async function apply(cluster, objects, signal) {
    if (objects.length === 0) return;
-   const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], asList(objects));
+   const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], {
+    input: asList(objects),
+    signal: signal
+   });
    if (applied.code !== 0) (0, cause.f)({
     code: "apply-failed",
-    sentence: `kubectl apply: ${trouble(applied.stderr)}`
+    sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
    });
   }
   function keyOf(object) {
@@ -17737,14 +17942,6 @@ var __webpack_modules__ = {
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
    });
-  }
-  function trouble(stderr) {
-   const lines = stderr.split("\n").filter(line => line.trim() !== "");
-   const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
-   const error = (lines[Math.max(at, 0)] ?? "no reason given").replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
-   if (!error.endsWith(":")) return error;
-   const reasons = lines.slice(at + 1).filter(line => line.startsWith("* "));
-   return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
   }
   var dist = __nccwpck_require__(8815);
   var kubernetes_image = __nccwpck_require__(3165);
@@ -17795,7 +17992,7 @@ var __webpack_modules__ = {
    if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
    const names = await world.files.list(path);
    if (names.some(name => kustomizations.includes(name))) {
-    const built = await cluster.kubectl([ "kustomize", path ]);
+    const built = await cluster.kustomize(path);
     if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
     return parseManifest(built.stdout, path);
    }
@@ -17915,7 +18112,7 @@ var __webpack_modules__ = {
    if (touched.length === 0) return;
    const startedAt = release.world.clock.now();
    release.signal.throwIfAborted();
-   await apply(cluster, touched.map(({object: object}) => object));
+   await apply(cluster, touched.map(({object: object}) => object), release.signal);
    const workloads = touched.filter(change => (0, kubernetes_objects.gv)(change.object));
    if (workloads.length === 0) return;
    const aims = await Promise.all(workloads.map(async ({is: is, object: object}) => {
@@ -18089,8 +18286,8 @@ var __webpack_modules__ = {
    const startedAt = world.clock.now();
    const write = async targets => {
     signal.throwIfAborted();
-    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
-    stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
+    await allOf([ applyOurs(release, journal, cluster, targets, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
+    stages_release.d)(image)).map(args => setImage(release, journal, cluster, args)) ]);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
      const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
@@ -18160,10 +18357,10 @@ var __webpack_modules__ = {
   function manifestsWith(targets, repository, image) {
    return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
   }
-  async function applyOurs(journal, cluster, targets, repository, image) {
-   const objects = manifestsWith(targets, repository, image);
+  async function applyOurs({settings: settings, signal: signal}, journal, cluster, targets, image) {
+   const objects = manifestsWith(targets, settings.image, image);
    for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
-   await apply(cluster, objects);
+   await apply(cluster, objects, signal);
   }
   function imageCommands(targets, image) {
    const groups = new Map;
@@ -18179,13 +18376,15 @@ var __webpack_modules__ = {
    if (all.length === uses.length && all.length > 1) return "*";
    return uses.map(({name: name}) => name).sort().join(" ");
   }
-  async function setImage(journal, cluster, args) {
+  async function setImage({signal: signal}, journal, cluster, args) {
    journal.say(cluster.commandLine(args));
-   const done = await cluster.kubectl(args);
+   const done = await cluster.kubectl(args, {
+    signal: signal
+   });
    if (done.code === 0) return;
    (0, cause.f)({
     code: "write-failed",
-    sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
+    sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
    });
   }
   var django_traceback = __nccwpck_require__(7101);
@@ -18682,6 +18881,7 @@ var __webpack_modules__ = {
    return [ ...byResource.values() ];
   }
   var apierror = __nccwpck_require__(5392);
+  var away = __nccwpck_require__(5328);
   var watch = __nccwpck_require__(8394);
   const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
   const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
@@ -18882,11 +19082,7 @@ var __webpack_modules__ = {
   }
   function clearer(error) {
    if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, cause.f)({
-    code: "cluster-unreachable",
-    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
-    hint: "renew the token or the login; kubectl auth whoami shows who you are"
-   });
+   return (0, cause.f)(away.gT);
   }
   function namespaceMissing(namespace, is) {
    (0, cause.f)({
@@ -19025,6 +19221,7 @@ var __webpack_modules__ = {
     hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
    };
   }
+  var guarded = __nccwpck_require__(4172);
   var lease = __nccwpck_require__(2882);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
@@ -19053,10 +19250,10 @@ var __webpack_modules__ = {
    };
   }
   var undo = __nccwpck_require__(2064);
-  async function transaction(run, release, cluster, site, write) {
+  async function transaction(run, release, unlocked, site, write) {
    const {reporter: reporter, signal: signal, soFar: soFar} = run;
    const {world: world, app: app, source: source, holder: holder} = release;
-   const {lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
+   const {cluster: cluster, lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, unlocked, site));
    const prepared = await reporter.stage("snapshot", async journal => {
     const taken = await snapshot_snapshot(journal, cluster, site);
     await (0, rollout_record.C6)(cluster, app, {
@@ -19073,31 +19270,31 @@ var __webpack_modules__ = {
     await write({
      ...release,
      signal: AbortSignal.any([ signal, lost ])
-    }, prepared);
+    }, cluster, prepared);
    } catch (error) {
     soFar.judgedAt ??= world.clock.now();
-    if (lost.aborted) {
-     soFar.cause = lockLost();
-     return "stuck";
-    }
-    soFar.cause = (0, ending.rl)(error, signal);
-    return unwind(run, release, cluster, prepared.site, prepared.snapshot);
+    soFar.cause = lostCause(lost) ?? (0, ending.rl)(error, signal);
+    return unwind(run, release, cluster, prepared.site, prepared.snapshot, lost);
    }
-   return await transaction_closed(run, release, cluster) ? "deployed" : "stuck";
+   return await transaction_closed(run, release, cluster, lost) ? "deployed" : "stuck";
   }
-  async function lockAndSettle({resources: resources}, release, journal, cluster, {live: live}) {
-   const lease = await (0, lock.s)(release, journal, cluster);
+  async function lockAndSettle({resources: resources}, release, journal, unlocked, {live: live}) {
+   const lease = await (0, lock.s)(release, journal, unlocked);
    resources.add(() => lease.release());
+   const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
    if (record) await (0, settle.G)(release, journal, cluster, live, record);
-   return lease;
+   return {
+    cluster: cluster,
+    lost: lease.lost
+   };
   }
-  async function transaction_closed({soFar: soFar}, {world: world, app: app, settings: settings}, cluster) {
+  async function transaction_closed({soFar: soFar}, {world: world, app: app, settings: settings}, cluster, lost) {
    try {
     await (0, rollout_record.yv)(cluster, world.clock, app);
     return true;
    } catch (error) {
-    soFar.cause = {
+    soFar.cause = lostCause(lost) ?? {
      code: "write-failed",
      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
@@ -19105,27 +19302,51 @@ var __webpack_modules__ = {
     return false;
    }
   }
-  function lockLost() {
+  function lostCause({reason: reason}) {
+   if (!(reason instanceof lease.Vj)) return;
+   const {sentence: sentence, first: first} = lostWords(reason);
    return {
     code: "lock-lost",
-    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
-    hint: "the next release puts things back before it begins; or now: django-rollout settle"
+    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`
    };
   }
-  async function unwind({reporter: reporter, soFar: soFar}, release, cluster, site, priors) {
-   const {world: world, app: app} = release;
-   if (soFar.cause?.code === "superseded") {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
-    return "superseded";
+  function lostWords({why: why, words: words}) {
+   const [status] = words.split(" ");
+   switch (why) {
+   case "taken":
+    return {
+     sentence: `another run has taken the lock${words && ` (${words})`}`,
+     first: ""
+    };
+
+   case "away":
+    return {
+     sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+     first: "when it answers again, "
+    };
+
+   case "denied":
+    return {
+     sentence: status === "401" ? `the cluster no longer accepts the credentials of the kubeconfig (${words})` : `the cluster no longer lets this account renew its lock (${words})`,
+     first: "renew the token or the login (kubectl auth whoami shows who you are); then "
+    };
    }
+  }
+  async function unwind({reporter: reporter, soFar: soFar}, release, cluster, site, priors, lost) {
+   const {world: world, app: app} = release;
    const cancelled = soFar.cause?.code === "cancelled";
-   const never = (new AbortController).signal;
    try {
+    lost.throwIfAborted();
+    if (soFar.cause?.code === "superseded") {
+     await (0, rollout_record.yv)(cluster, world.clock, app);
+     return "superseded";
+    }
     if (!await (0, restore.$)(cluster, priors)) {
      await (0, rollout_record.yv)(cluster, world.clock, app);
      return cancelled ? "cancelled" : "failed";
     }
-    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, never, late => (0, 
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
@@ -19133,7 +19354,12 @@ var __webpack_modules__ = {
     await (0, rollout_record.yv)(cluster, world.clock, app);
     return cancelled ? "cancelled" : "undone";
    } catch (error) {
-    const trouble = (0, ending.rl)(error, never);
+    const lockLost = lostCause(lost);
+    if (lockLost) {
+     soFar.cause = lockLost;
+     return "stuck";
+    }
+    const trouble = (0, ending.rl)(error, lost);
     const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
     soFar.cause = {
      ...trouble,
@@ -19182,7 +19408,7 @@ var __webpack_modules__ = {
    if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
    const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
    soFar.image = image;
-   const result = await transaction(run, release, cluster, site, (guarded, prepared) => write(run, guarded, cluster, prepared, image));
+   const result = await transaction(run, release, cluster, site, (guarded, locked, prepared) => write(run, guarded, locked, prepared, image));
    if (result === "deployed") await moveTags(run, release, image);
    return result;
   }
@@ -19241,23 +19467,26 @@ var __webpack_modules__ = {
    z8: () => report
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3006);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3006);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
     sentence: "the run was cancelled"
    };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__.M) return {
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
    };
+   const away = (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.ZV)(error);
+   if (away) return away;
    if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
     code: "write-failed",
     sentence: `the API server refused a request (${error.status}): ${error.message}`
@@ -19273,7 +19502,7 @@ var __webpack_modules__ = {
   }
   function commandsBack(cluster, {targets: targets}) {
    const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
    return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
   }
   function resultBefore(cause) {
@@ -19285,11 +19514,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -19318,7 +19547,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_6__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -19330,13 +19559,13 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T)(id)];
     return {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_6__.d)(image),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_7__.d)(image),
      now: nowRuns(result, live !== void 0, snapshot !== void 0),
      ...took !== void 0 && {
       seconds: took
@@ -19457,6 +19686,7 @@ var __webpack_modules__ = {
    N: () => settleLeft
   });
   var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
+  var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4172);
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
   var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
   var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
@@ -19487,7 +19717,8 @@ var __webpack_modules__ = {
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, cluster, live, record);
+    const locked = (0, _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease);
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, locked, live, record);
     return "undone";
    }));
   }
@@ -21099,7 +21330,7 @@ var __webpack_modules__ = {
   }
   async function closeRecord(cluster, clock, app) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, cluster.life, () => cluster.remove(path));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
@@ -21119,8 +21350,8 @@ var __webpack_modules__ = {
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
-    _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
+    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
     const line = told(prior, did);
     if (line !== void 0) journal.say(line);
     return {
@@ -21873,7 +22104,6 @@ var __webpack_modules__ = {
    B: () => startMigration
   });
   var inspector = __nccwpck_require__(2210);
-  var apierror = __nccwpck_require__(5392);
   var away = __nccwpck_require__(5328);
   var paths = __nccwpck_require__(1856);
   var report_cause = __nccwpck_require__(4193);
@@ -22178,6 +22408,7 @@ var __webpack_modules__ = {
   function listed(labels) {
    return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
   }
+  var apierror = __nccwpck_require__(5392);
   var workload = __nccwpck_require__(4339);
   var stages_release = __nccwpck_require__(3830);
   const databaseWaitSeconds = 15;
@@ -22336,7 +22567,7 @@ var __webpack_modules__ = {
      }
      return;
     } catch (error) {
-     if (error instanceof apierror.h && error.status < 500) return;
+     if (!(0, away.WG)(error)) return;
      await world.clock.sleep(reconnectMs, until).catch(() => {});
     }
    };
@@ -22365,7 +22596,7 @@ var __webpack_modules__ = {
   }
   async function removeJob({world: world}, cluster, live, name) {
    const path = `${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`;
-   await (0, away.d)(world.clock, cluster.life, () => cluster.remove(path));
+   await (0, away.d_)(world.clock, cluster.life, () => cluster.remove(path));
    await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
     cluster: cluster,
     clock: world.clock,
@@ -22744,7 +22975,7 @@ var __webpack_modules__ = {
    b: () => realWorld
   });
   const realClock = {
-   now: () => Date.now(),
+   now: () => Math.round(performance.timeOrigin + performance.now()),
    sleep: (ms, signal) => new Promise((resolve, reject) => {
     const end = () => {
      clearTimeout(timer);

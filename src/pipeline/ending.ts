@@ -1,6 +1,7 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
 import type { Command, Settings } from '../options/table.js'
 import { ApiError } from '../kubernetes/apierror.js'
+import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -38,6 +39,8 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       hint: 'see whether the API server answers: kubectl version',
     }
   }
+  const away = causeOfAway(error)
+  if (away) return away
   if (error instanceof ApiError) {
     return {
       code: 'write-failed',

@@ -67,8 +67,8 @@ async function fromCommit(run: Run): Promise<Result> {
       : await reporter.stage('push', (journal) => push(release, journal, found.built))
   soFar.image = image
 
-  const result = await transaction(run, release, cluster, site, (guarded, prepared) =>
-    write(run, guarded, cluster, prepared, image),
+  const result = await transaction(run, release, cluster, site, (guarded, locked, prepared) =>
+    write(run, guarded, locked, prepared, image),
   )
   if (result === 'deployed') await moveTags(run, release, image)
   return result

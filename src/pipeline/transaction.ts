@@ -3,7 +3,8 @@
  * Whoever changes the order here has to look at docs/protocol.md first.
  */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { titleOf, type HeldLease } from '../kubernetes/lease.js'
+import { guarded } from '../kubernetes/guarded.js'
+import { LeaseLost, titleOf } from '../kubernetes/lease.js'
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { Result } from '../report/report.js'
@@ -20,21 +21,21 @@ import { within } from '../world/deadline.js'
 import { causeOf, commandsBack } from './ending.js'
 import type { Run } from './run.js'
 
-/** What a release writes to the cluster; what it throws is undone. */
-export type Write = (release: Release, prepared: Prepared) => Promise<void>
+/** What a release writes to the cluster, which takes it only under the lock; what it throws is undone. */
+export type Write = (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
 
 /** Throws only before the first write: from then on every failure is a result. */
 export async function transaction(
   run: Run,
   release: Release,
-  cluster: Cluster,
+  unlocked: Cluster,
   site: Site,
   write: Write,
 ): Promise<Result> {
   const { reporter, signal, soFar } = run
   const { world, app, source, holder } = release
-  const { lost } = await reporter.stage('lock', (journal) =>
-    lockAndSettle(run, release, journal, cluster, site),
+  const { cluster, lost } = await reporter.stage('lock', (journal) =>
+    lockAndSettle(run, release, journal, unlocked, site),
   )
   const prepared = await reporter.stage('snapshot', async (journal) => {
     const taken = await snapshot(journal, cluster, site)
@@ -49,18 +50,20 @@ export async function transaction(
   soFar.site = prepared.site
   soFar.snapshot = prepared.snapshot
   try {
-    // Whoever loses the lock writes nothing more: the next run settles.
-    await write({ ...release, signal: AbortSignal.any([signal, lost]) }, prepared)
+    await write({ ...release, signal: AbortSignal.any([signal, lost]) }, cluster, prepared)
   } catch (error) {
     soFar.judgedAt ??= world.clock.now()
-    if (lost.aborted) {
-      soFar.cause = lockLost()
-      return 'stuck'
-    }
-    soFar.cause = causeOf(error, signal)
-    return unwind(run, release, cluster, prepared.site, prepared.snapshot)
+    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
+    return unwind(run, release, cluster, prepared.site, prepared.snapshot, lost)
   }
-  return (await closed(run, release, cluster)) ? 'deployed' : 'stuck'
+  return (await closed(run, release, cluster, lost)) ? 'deployed' : 'stuck'
+}
+
+interface Locked {
+  /** Its writes need the lock. */
+  readonly cluster: Cluster
+  /** Aborted when the lock is lost: the next run settles. */
+  readonly lost: AbortSignal
 }
 
 /** Takes the lock; what a run left open that had it before is put back first. */
@@ -68,14 +71,15 @@ async function lockAndSettle(
   { resources }: Run,
   release: Release,
   journal: Journal,
-  cluster: Cluster,
+  unlocked: Cluster,
   { live }: Site,
-): Promise<HeldLease> {
-  const lease = await lock(release, journal, cluster)
+): Promise<Locked> {
+  const lease = await lock(release, journal, unlocked)
   resources.add(() => lease.release())
+  const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
   if (record) await settle(release, journal, cluster, live, record)
-  return lease
+  return { cluster, lost: lease.lost }
 }
 
 /** A release that runs well must not be put back by the next run: its record has to be gone. */
@@ -83,12 +87,13 @@ async function closed(
   { soFar }: Run,
   { world, app, settings }: Release,
   cluster: Cluster,
+  lost: AbortSignal,
 ): Promise<boolean> {
   try {
     await closeRecord(cluster, world.clock, app)
     return true
   } catch (error) {
-    soFar.cause = {
+    soFar.cause = lostCause(lost) ?? {
       code: 'write-failed',
       sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
@@ -97,12 +102,38 @@ async function closed(
   }
 }
 
-function lockLost(): Cause {
+/** Why nothing more may be written, if that is so. */
+function lostCause({ reason }: AbortSignal): Cause | undefined {
+  if (!(reason instanceof LeaseLost)) return undefined
+  const { sentence, first } = lostWords(reason)
   return {
     code: 'lock-lost',
-    sentence:
-      'the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over',
-    hint: 'the next release puts things back before it begins; or now: django-rollout settle',
+    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`,
+  }
+}
+
+function lostWords({ why, words }: LeaseLost): {
+  readonly sentence: string
+  readonly first: string
+} {
+  const [status] = words.split(' ')
+  switch (why) {
+    case 'taken':
+      return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
+    case 'away':
+      return {
+        sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+        first: 'when it answers again, ',
+      }
+    case 'denied':
+      return {
+        sentence:
+          status === '401'
+            ? `the cluster no longer accepts the credentials of the kubeconfig (${words})`
+            : `the cluster no longer lets this account renew its lock (${words})`,
+        first: 'renew the token or the login (kubectl auth whoami shows who you are); then ',
+      }
   }
 }
 
@@ -113,29 +144,36 @@ async function unwind(
   cluster: Cluster,
   site: Site,
   priors: Snapshot,
+  lost: AbortSignal,
 ): Promise<Result> {
   const { world, app } = release
-  if (soFar.cause?.code === 'superseded') {
-    await closeRecord(cluster, world.clock, app)
-    return 'superseded'
-  }
   const cancelled = soFar.cause?.code === 'cancelled'
-  // The undo has a signal of its own: what ended the release must not end this.
-  const never = new AbortController().signal
   try {
+    // Whoever lost the lock writes nothing more.
+    lost.throwIfAborted()
+    if (soFar.cause?.code === 'superseded') {
+      await closeRecord(cluster, world.clock, app)
+      return 'superseded'
+    }
     if (!(await changedSince(cluster, priors))) {
       await closeRecord(cluster, world.clock, app)
       return cancelled ? 'cancelled' : 'failed'
     }
+    // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
-      within(world.clock, undoBudget, never, (late) =>
+      within(world.clock, undoBudget, lost, (late) =>
         undo({ ...release, signal: late }, journal, cluster, site.live, priors),
       ),
     )
     await closeRecord(cluster, world.clock, app)
     return cancelled ? 'cancelled' : 'undone'
   } catch (error) {
-    const trouble = causeOf(error, never)
+    const lockLost = lostCause(lost)
+    if (lockLost) {
+      soFar.cause = lockLost
+      return 'stuck'
+    }
+    const trouble = causeOf(error, lost)
     const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
     soFar.cause = {
       ...trouble,
