@@ -31,9 +31,10 @@ describe('the bundle that is committed', () => {
   test.each([
     ['the action', ['dist/action/index.js']],
     ['the command', ['dist/cli/index.js', '--help']],
-  ])('%s starts in under 0.25 s', (name, [entry = '', ...args]) => {
+  ])('%s starts within four times what node itself takes', (name, [entry = '', ...args]) => {
+    const bare = quickestStart('--eval', '0')
     const seconds = quickestStart(join(root, entry), ...args)
-    console.log(`${name} starts in ${seconds.toFixed(2)} s`)
-    expect(seconds).toBeLessThan(0.25)
+    console.log(`${name} starts in ${seconds.toFixed(2)} s, node alone in ${bare.toFixed(2)} s`)
+    expect(seconds / bare).toBeLessThan(4)
   })
 })

@@ -95,15 +95,15 @@ describe('is left alone, and told:', () => {
     const ended = await meanwhile(theWebIsWritten, setImage('web'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toBe(
-      `somebody else changed a workload in the middle of the release: deployment/web runs ${shop.image}:${theirs}`,
+      `somebody else changed a workload in the middle of the release: deployment/web runs image ${shop.image}:${theirs} in container web, written by kubectl-set`,
     )
     expect(await shop.tags()).toEqual({
       'deployment/web': theirs,
       'deployment/worker': two,
       'cronjob/expire-orders': two,
     })
-    expect(ended.output).toContain(`deployment/web: ${theirs}, somebody else's`)
-    expect(ended.output).toContain('deployment/worker: two (as before)')
+    expect(ended.output).toContain('deployment/web: is on theirs (before: two)')
+    expect(ended.output).toContain('deployment/worker: is on two (before: two)')
     expect(await shop.leftovers()).toEqual([])
   })
 
@@ -115,7 +115,10 @@ describe('is left alone, and told:', () => {
       'deployment/worker': theirs,
       'cronjob/expire-orders': two,
     })
-    expect(ended.output).toContain(`deployment/worker: ${theirs}, somebody else's`)
+    expect(ended.report.cause?.sentence).toContain(
+      `deployment/worker runs image ${shop.image}:${theirs} in container worker`,
+    )
+    expect(ended.output).toContain('deployment/worker: is on theirs (before: two)')
   })
 
   test('a workload that is deleted', async () => {

@@ -20,6 +20,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     lines: cannot('lines'),
     kubectl: cannot('kubectl'),
     kustomize: cannot('kustomize'),
+    stream: cannot('stream'),
     commandLine: cannot('commandLine'),
     close: () => Promise.resolve(),
     ...can,

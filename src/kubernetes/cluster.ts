@@ -8,7 +8,7 @@ import { patiently } from './away.js'
 import { untilAnswered } from './kubectl.js'
 import { Failure, fail } from '../report/cause.js'
 import { within } from '../world/deadline.js'
-import type { Channel, Finished, Response, World } from '../world/world.js'
+import type { Channel, Finished, Response, StreamHow, World } from '../world/world.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */
@@ -40,6 +40,8 @@ export interface Cluster {
   kubectl(args: readonly string[], how?: KubectlHow): Promise<Finished>
   /** `kubectl kustomize`: done on this machine. */
   kustomize(folder: string): Promise<Finished>
+  /** kubectl for something that goes on until it is aborted; resolves with its exit code. */
+  stream(args: readonly string[], how: Pick<StreamHow, 'signal' | 'onLine'>): Promise<number>
   /** The command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
@@ -114,6 +116,8 @@ export async function openCluster(
         return done
       }),
     kustomize: (folder) => world.processes.run(kubectl, ['kustomize', folder]),
+    stream: (args, how) =>
+      world.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
       return ['kubectl', ...context, '-n', access.namespace, ...args].map(shown).join(' ')

@@ -1,62 +1,37 @@
 /**
- * All or nothing: lock, snapshot, record, the writes, and either the end of the record or the way back.
- * Whoever changes the order here has to look at docs/protocol.md first.
+ * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the way
+ * back. The order of the steps is what makes it hold wherever the run is cut off (docs/protocol.md).
  */
+import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
-import { LeaseLost, titleOf } from '../kubernetes/lease.js'
-import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { Result } from '../report/report.js'
+import { readHistory, remember } from '../rollout/archive.js'
+import type { Begun, History } from '../rollout/history.js'
 import { closeRecord, openRecord, readRecord } from '../rollout/record.js'
 import { changedSince } from '../rollout/restore.js'
-import type { Snapshot } from '../rollout/snapshot.js'
 import { lock } from '../stages/lock.js'
 import type { Site } from '../stages/preflight.js'
-import type { Release } from '../stages/release.js'
+import type { Image, Release } from '../stages/release.js'
 import { settle } from '../stages/settle.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
-import { causeOf, commandsBack } from './ending.js'
+import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import type { Run } from './run.js'
+import { briefly } from './together.js'
 
-/** What a release writes to the cluster, which takes it only under the lock; what it throws is undone. */
-export type Write = (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
-
-/** Throws only before the first write: from then on every failure is a result. */
-export async function transaction(
-  run: Run,
-  release: Release,
-  unlocked: Cluster,
-  site: Site,
-  write: Write,
-): Promise<Result> {
-  const { reporter, signal, soFar } = run
-  const { world, app, source, holder } = release
-  const { cluster, lost } = await reporter.stage('lock', (journal) =>
-    lockAndSettle(run, release, journal, unlocked, site),
-  )
-  const prepared = await reporter.stage('snapshot', async (journal) => {
-    const taken = await snapshot(journal, cluster, site)
-    await openRecord(cluster, app, {
-      run: holder.id,
-      title: `${source.tag} by ${titleOf(holder)}`,
-      startedAt: world.clock.now(),
-      snapshot: taken.snapshot,
-    })
-    return taken
-  })
-  soFar.site = prepared.site
-  soFar.snapshot = prepared.snapshot
-  try {
-    await write({ ...release, signal: AbortSignal.any([signal, lost]) }, cluster, prepared)
-  } catch (error) {
-    soFar.judgedAt ??= world.clock.now()
-    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
-    return unwind(run, release, cluster, prepared.site, prepared.snapshot, lost)
-  }
-  return (await closed(run, release, cluster, lost)) ? 'deployed' : 'stuck'
+/** What is brought about, all or nothing. */
+export interface Work {
+  readonly command: Begun['command']
+  readonly image: Image
+  /** A rollback: the number of the release whose version it brings back. */
+  readonly back?: number
+  /** Ends the run, by throwing, when the history says that it is not wanted any more. */
+  readonly check?: (journal: Journal, history: History) => Promise<void>
+  /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
+  readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
 }
 
 interface Locked {
@@ -64,6 +39,49 @@ interface Locked {
   readonly cluster: Cluster
   /** Aborted when the lock is lost: the next run settles. */
   readonly lost: AbortSignal
+}
+
+interface Transaction extends Locked {
+  readonly run: Run
+  readonly release: Release
+  readonly begun: Begun
+  readonly prepared: Prepared
+}
+
+/** Once the snapshot is kept, every failure is a result; before, it is thrown. */
+export async function transaction(
+  run: Run,
+  release: Release,
+  unlocked: Cluster,
+  site: Site,
+  work: Work,
+): Promise<Result> {
+  const { reporter, signal, soFar } = run
+  const { world, app } = release
+  const { cluster, lost } = await reporter.stage('lock', async (journal) => {
+    const locked = await lockAndSettle(run, release, journal, unlocked, site)
+    await work.check?.(journal, await readHistory(unlocked, app))
+    return locked
+  })
+  const begun = begunOf(run, release, work)
+  const prepared = await reporter.stage('snapshot', async (journal) => {
+    const taken = await snapshot(journal, cluster, site)
+    await openRecord(cluster, app, { begun, snapshot: taken.snapshot })
+    return taken
+  })
+  soFar.site = prepared.site
+  soFar.snapshot = prepared.snapshot
+  const open: Transaction = { run, release, cluster, lost, begun, prepared }
+  try {
+    const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+    await work.write(own, cluster, prepared)
+    own.signal.throwIfAborted()
+  } catch (error) {
+    soFar.judgedAt ??= world.clock.now()
+    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
+    return unwind(open)
+  }
+  return close(open)
 }
 
 /** Takes the lock; what a run left open that had it before is put back first. */
@@ -82,92 +100,72 @@ async function lockAndSettle(
   return { cluster, lost: lease.lost }
 }
 
+function begunOf(
+  { reporter }: Run,
+  { source, holder }: Release,
+  { command, image, back }: Work,
+): Begun {
+  return {
+    run: holder.id,
+    command,
+    who: holder.who,
+    ...(holder.url !== undefined && { url: holder.url }),
+    at: new Date(reporter.startedAt).toISOString(),
+    image: image.repository,
+    tag: image.tag,
+    digest: image.digest,
+    ...(source.sha !== undefined && { sha: source.sha }),
+    ...(back !== undefined && { back }),
+  }
+}
+
 /** A release that runs well must not be put back by the next run: its record has to be gone. */
-async function closed(
-  { soFar }: Run,
-  { world, app, settings }: Release,
-  cluster: Cluster,
-  lost: AbortSignal,
-): Promise<boolean> {
+async function close(open: Transaction): Promise<Result> {
+  const { run, release, cluster, lost } = open
+  const { world, app, settings } = release
+  await tellHistory(open, 'deployed')
   try {
     await closeRecord(cluster, world.clock, app)
-    return true
+    return 'deployed'
   } catch (error) {
-    soFar.cause = lostCause(lost) ?? {
+    run.soFar.cause = lostCause(lost) ?? {
       code: 'write-failed',
       sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
     }
-    return false
-  }
-}
-
-/** Why nothing more may be written, if that is so. */
-function lostCause({ reason }: AbortSignal): Cause | undefined {
-  if (!(reason instanceof LeaseLost)) return undefined
-  const { sentence, first } = lostWords(reason)
-  return {
-    code: 'lock-lost',
-    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
-    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`,
-  }
-}
-
-function lostWords({ why, words }: LeaseLost): {
-  readonly sentence: string
-  readonly first: string
-} {
-  const [status] = words.split(' ')
-  switch (why) {
-    case 'taken':
-      return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
-    case 'away':
-      return {
-        sentence: `the API server did not answer for so long that the lock was lost (${words})`,
-        first: 'when it answers again, ',
-      }
-    case 'denied':
-      return {
-        sentence:
-          status === '401'
-            ? `the cluster no longer accepts the credentials of the kubeconfig (${words})`
-            : `the cluster no longer lets this account renew its lock (${words})`,
-        first: 'renew the token or the login (kubectl auth whoami shows who you are); then ',
-      }
+    return 'stuck'
   }
 }
 
 /** Takes everything back that was written, and says how the run ends. */
-async function unwind(
-  { reporter, soFar }: Run,
-  release: Release,
-  cluster: Cluster,
-  site: Site,
-  priors: Snapshot,
-  lost: AbortSignal,
-): Promise<Result> {
+async function unwind(open: Transaction): Promise<Result> {
+  const { run, release, cluster, lost, prepared } = open
+  const { reporter, soFar, settings } = run
   const { world, app } = release
+  const { site, snapshot: priors } = prepared
+  const end = async (result: Result) => {
+    await tellHistory(open, result)
+    await closeRecord(cluster, world.clock, app)
+    return result
+  }
   const cancelled = soFar.cause?.code === 'cancelled'
   try {
-    // Whoever lost the lock writes nothing more.
     lost.throwIfAborted()
     if (soFar.cause?.code === 'superseded') {
-      await closeRecord(cluster, world.clock, app)
-      return 'superseded'
+      soFar.stands = await whatStands(cluster, world.clock, site)
+      return await end('superseded')
     }
-    if (!(await changedSince(cluster, priors))) {
-      await closeRecord(cluster, world.clock, app)
-      return cancelled ? 'cancelled' : 'failed'
-    }
+    if (!(await changedSince(cluster, priors))) return await end(cancelled ? 'cancelled' : 'failed')
+    if (settings['on-failure'] === 'keep' && !cancelled) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
       within(world.clock, undoBudget, lost, (late) =>
         undo({ ...release, signal: late }, journal, cluster, site.live, priors),
       ),
     )
-    await closeRecord(cluster, world.clock, app)
-    return cancelled ? 'cancelled' : 'undone'
+    return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
+    soFar.stands = await whatStands(cluster, world.clock, site)
     const lockLost = lostCause(lost)
     if (lockLost) {
       soFar.cause = lockLost
@@ -179,8 +177,46 @@ async function unwind(
       ...trouble,
       code: 'restore-failed',
       sentence: trouble.sentence + why,
-      hint: commandsBack(cluster, site),
+      hint: [
+        ...(trouble.hint === undefined ? [] : [trouble.hint]),
+        commandsBack(cluster, site),
+      ].join('\n'),
     }
+    await tellHistory(open, 'stuck')
     return 'stuck'
   }
+}
+
+/** The record stays open: `settle`, and the next release before it begins, put things back from it. */
+async function keep(open: Transaction): Promise<Result> {
+  const { run, release, cluster, prepared } = open
+  const { soFar } = run
+  soFar.stands = await whatStands(cluster, release.world.clock, prepared.site)
+  if (soFar.cause) {
+    const back = `to have the version before: django-rollout settle --image ${release.settings.image} --namespace ${release.settings.namespace}; the next release does it too, before it begins`
+    const { hint } = soFar.cause
+    soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
+  }
+  await tellHistory(open, 'kept')
+  return 'kept'
+}
+
+/** What the history misses is told; it decides nothing. */
+async function tellHistory({ run, release, cluster, begun }: Transaction, result: Result) {
+  const { soFar, reporter } = run
+  const { world, app } = release
+  const cause = soFar.cause?.sentence.split('\n')[0]
+  const ended = {
+    ...begun,
+    result,
+    ...(cause !== undefined && { cause }),
+    seconds: Math.round(reporter.seconds() * 10) / 10,
+    migrations: soFar.migrations,
+  }
+  const telling = () => remember(cluster, world.clock, cluster.life, app, ended)
+  await (result === 'stuck' ? briefly(world.clock, telling) : telling()).catch((error: unknown) => {
+    soFar.warnings.push(
+      `${shortTag(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  })
 }

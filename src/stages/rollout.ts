@@ -10,16 +10,19 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import { fail } from '../report/cause.js'
+import { fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
-import { follow, type Followed } from '../rollout/follow.js'
+import { follow, type Followed, type Following } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
+import { liveOf } from '../rollout/live.js'
+import { deletion, takenOver } from '../rollout/progress.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
+import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
@@ -45,6 +48,8 @@ export async function rollout(
   const startedAt = world.clock.now()
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
+    const by = takenSince(targets, site.live.picture())
+    if (Object.keys(by).length > 0) fail(supersededBy(by))
     await allOf([
       applyOurs(release, journal, cluster, targets, pinned(image)),
       ...imageCommands(targets, pinned(image)).map((args) =>
@@ -67,6 +72,7 @@ export async function rollout(
     live: site.live,
     aims,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
+    ...verifyBy(release, journal, cluster, site, image),
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -78,6 +84,21 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+function verifyBy(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Pick<Following, 'verify'> {
+  const { settings } = release
+  if (settings['smoke-path'] === undefined || !site.web) return {}
+  const aim = smokeAim(site.web, site.services, settings['smoke-host'])
+  return {
+    verify: (signal) => smoke({ ...release, signal }, journal, cluster, site, aim, image),
+  }
 }
 
 /**
@@ -97,6 +118,35 @@ export function wavesOf({
 /** Whether each workload that was written to has a pod of the new version Ready, or is to have none. */
 function hasOneReady({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
+}
+
+/** Who changed a workload after it was remembered, and before its turn came; by `idOf`. */
+function takenSince(
+  targets: readonly Target[],
+  picture: Picture,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    targets.flatMap(({ id, uses, live }) => {
+      if (!live) return []
+      const ours = uses.map(({ name }) => name)
+      const before = usesOf(templateOf(live), () => true).filter(({ name }) => ours.includes(name))
+      const images = Object.fromEntries(before.map(({ name, image }) => [name, image]))
+      const generation = live.metadata?.generation ?? 0
+      const by = takenOver(liveOf(picture, id), { workload: id, images, generation, first: false })
+      return by === undefined ? [] : [[idOf(id), by]]
+    }),
+  )
+}
+
+export function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, what]) =>
+    what === deletion ? `${id} was deleted` : `${id} runs ${what}`,
+  )
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
 }
 
 /** Waits for every write, and throws what went wrong then: none may arrive after its undo. */
