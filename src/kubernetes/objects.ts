@@ -89,9 +89,20 @@ export function withImage(
   isOurs: (image: string) => boolean,
   image: string,
 ): PodTemplateSpec {
+  const uses = usesOf(template, isOurs)
+  return withImages(template, Object.fromEntries(uses.map(({ name }) => [name, image])))
+}
+
+/** The template with these images, by the names of the containers. */
+export function withImages(
+  template: PodTemplateSpec,
+  images: Readonly<Record<string, string>>,
+): PodTemplateSpec {
   if (!template.spec) return template
-  const put = <C extends { image?: string }>(container: C): C =>
-    isOurs(container.image ?? '') ? { ...container, image } : container
+  const put = <C extends { name: string }>(container: C): C => {
+    const image = images[container.name]
+    return image === undefined ? container : { ...container, image }
+  }
   const { containers, initContainers } = template.spec as Partial<PodSpec>
   return {
     ...template,

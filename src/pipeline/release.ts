@@ -118,7 +118,7 @@ async function transaction(run: Run): Promise<Result> {
     lockAndSettle(run, release, journal, cluster, site),
   )
   const prepared = await reporter.stage('snapshot', async (journal) => {
-    const taken = await snapshot(journal, cluster, site)
+    const taken = await snapshot(release, journal, cluster, site)
     await openRecord(cluster, app, {
       run: run.holder.id,
       title: `${source.tag} by ${run.holder.who}`,

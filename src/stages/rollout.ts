@@ -17,15 +17,18 @@ import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
+import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {
-  return targets.map(({ path, live, manifest }): Prior => {
-    if (live) return { path, object: live, was: manifest ? 'whole' : 'template', of: 'workload' }
-    return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
+  return targets.map(({ id, path, live, manifest }): Prior => {
+    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+    const ran = pins.get(idOf(id))
+    const was = manifest ? 'whole' : 'template'
+    return { path, object: live, was, of: 'workload', ...(ran && { ran }) }
   })
 }
 
