@@ -15509,14 +15509,13 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2763);
-    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7636);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7827);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
     const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
     const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
     (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
@@ -15526,29 +15525,34 @@ var __webpack_modules__ = {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
      });
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
     } else {
-     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).privateFolder();
+     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_7__.a)(process.env).privateFolder();
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)({
       ...process.env,
       RUNNER_TEMP: folder
      });
-     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
      });
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__.K)(world);
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, reading.settings, reporter, signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, signal, holder);
+     const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+      world: world,
+      reporter: reporter,
+      signal: signal,
+      holder: holder,
+      settings: reading.settings
+     });
      if (report.result !== "stuck") _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended", report.result);
      const path = reading.settings.report ?? `${folder}/report.json`;
      await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`);
      });
      await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
     }
     __webpack_async_result__();
    } catch (e) {
@@ -15564,14 +15568,13 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
-    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7496);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2763);
-    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7636);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7496);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6072);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
      settle: "Put back what a release has left behind that was killed or lost its machine",
@@ -15605,33 +15608,38 @@ var __webpack_modules__ = {
      const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
      if (reading.is === "wrong") {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-      return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+      return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
      }
      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
      const write = line => {
       process.stdout.write(`${line}\n`);
      };
-     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
       write(`· ${why}: what has changed is put back`);
      });
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)(process.env);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.c)(write, color), world.clock);
      const {settings: settings} = reading;
-     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, settings, reporter, signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, settings, reporter, signal, holder);
-     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
+     const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+      world: world,
+      settings: settings,
+      reporter: reporter,
+      signal: signal,
+      holder: holder
+     });
+     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__.b)(report, write, color);
      const path = settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       console.error(`the report could not be written: ${String(error)}`);
      });
-     return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+     return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
     }
     try {
      await program.parseAsync();
     } catch (error) {
      if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
     }
     __webpack_async_result__();
    } catch (e) {
@@ -16368,6 +16376,139 @@ var __webpack_modules__ = {
    return digest === void 0 ? "latest" : digest.slice(0, 19);
   }
  },
+ 2882: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Gg: () => titleOf,
+   _e: () => takeLease
+  });
+  var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  function titleOf({who: who, url: url}) {
+   return url === void 0 ? who : `${who}, ${url}`;
+  }
+  const holderAnnotation = "django-rollout/holder";
+  const lookMs = 1e3;
+  function isFree(lease, id, unchangedForMs, lastsMs) {
+   const holder = lease.spec?.holderIdentity;
+   return !holder || holder === id || unchangedForMs >= lastsMs;
+  }
+  async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
+   const leases = (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
+   const path = `${leases}/${name}`;
+   const startedAt = clock.now();
+   let seen;
+   for (;;) {
+    signal.throwIfAborted();
+    const lease = await cluster.find(path);
+    const now = clock.now();
+    const renewal = `${lease?.spec?.holderIdentity ?? ""} ${lease?.spec?.renewTime ?? ""}`;
+    if (seen?.renewal !== renewal) seen = {
+     renewal: renewal,
+     at: now
+    };
+    if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
+     const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
+     if (taken) return {
+      is: "taken",
+      lease: keep(cluster, clock, path, taken, holder, lastsMs)
+     };
+     continue;
+    }
+    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
+    if (now - startedAt >= waitMs) return {
+     is: "held",
+     by: by
+    };
+    onWait(by);
+    await clock.sleep(lookMs, signal);
+   }
+  }
+  async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
+   const wanted = {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: {
+     name: name,
+     annotations: {
+      [holderAnnotation]: titleOf(holder)
+     },
+     ...lease?.metadata?.resourceVersion !== void 0 && {
+      resourceVersion: lease.metadata.resourceVersion
+     }
+    },
+    spec: {
+     holderIdentity: holder.id,
+     leaseDurationSeconds: Math.ceil(lastsMs / 1e3),
+     renewTime: microTime(clock.now())
+    }
+   };
+   try {
+    return lease ? await cluster.put(`${leases}/${name}`, wanted) : await cluster.post(leases, wanted);
+   } catch (error) {
+    if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 409) return;
+    throw error;
+   }
+  }
+  function keep(cluster, clock, path, taken, holder, lastsMs) {
+   const lost = new AbortController;
+   let lease = taken;
+   let renewedAt = clock.now();
+   let over = false;
+   let renewing = Promise.resolve();
+   const lose = () => {
+    over = true;
+    stop();
+    lost.abort(new LeaseLost);
+   };
+   const renew = async () => {
+    const begun = clock.now();
+    try {
+     lease = await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       renewTime: microTime(begun)
+      }
+     });
+     renewedAt = begun;
+    } catch (error) {
+     if ((0, _away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error)) return;
+     const now = await cluster.find(path).catch(() => {});
+     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
+    }
+   };
+   const stop = clock.every(lastsMs / 3, () => {
+    if (clock.now() - renewedAt >= lastsMs * .9) lose();
+    if (!over) renewing = renewing.then(renew);
+   });
+   return {
+    lost: lost.signal,
+    release: async () => {
+     if (over) return;
+     over = true;
+     stop();
+     await renewing;
+     await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       holderIdentity: ""
+      }
+     });
+    }
+   };
+  }
+  class LeaseLost extends Error {
+   name="LeaseLost";
+   constructor() {
+    super("the lock was lost: another run may have taken it");
+   }
+  }
+  function microTime(ms) {
+   return new Date(ms).toISOString().replace("Z", "000Z");
+  }
+ },
  9340: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    FB: () => same,
@@ -16378,6 +16519,7 @@ var __webpack_modules__ = {
    gv: () => isWorkload,
    hY: () => workloadId,
    kW: () => templateOf,
+   nS: () => withImages,
    pi: () => isIgnored,
    rc: () => decided,
    t3: () => withTemplate
@@ -16433,11 +16575,18 @@ var __webpack_modules__ = {
    return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
   }
   function withImage(template, isOurs, image) {
+   const uses = usesOf(template, isOurs);
+   return withImages(template, Object.fromEntries(uses.map(({name: name}) => [ name, image ])));
+  }
+  function withImages(template, images) {
    if (!template.spec) return template;
-   const put = container => isOurs(container.image ?? "") ? {
-    ...container,
-    image: image
-   } : container;
+   const put = container => {
+    const image = images[container.name];
+    return image === void 0 ? container : {
+     ...container,
+     image: image
+    };
+   };
    const {containers: containers, initContainers: initContainers} = template.spec;
    return {
     ...template,
@@ -16945,142 +17094,11 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 2523: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 7636: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   eW: () => commandsBack,
-   ni: () => resultBefore,
-   rl: () => causeOf,
-   z8: () => report
+   d: () => runCommand
   });
-  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3006);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
-  function causeOf(error, signal) {
-   if (signal.aborted) return {
-    code: "cancelled",
-    sentence: "the run was cancelled"
-   };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__.M) return {
-    code: "timeout",
-    sentence: "the cluster did not answer, or did not come to an end, in time",
-    hint: "see whether the API server answers: kubectl version"
-   };
-   if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
-    code: "write-failed",
-    sentence: `the API server refused a request (${error.status}): ${error.message}`
-   };
-   const text = error instanceof Error ? error.message : String(error);
-   return {
-    code: "internal",
-    sentence: text,
-    ...error instanceof Error && error.stack !== void 0 && {
-     log: error.stack.split("\n")
-    }
-   };
-  }
-  function commandsBack(cluster, {targets: targets}) {
-   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
-   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
-  }
-  function resultBefore(cause) {
-   if (cause.code === "usage") return "usage";
-   if (cause.code === "locked") return "locked";
-   if (cause.code === "restore-failed") return "stuck";
-   return cause.code === "cancelled" ? "cancelled" : "failed";
-  }
-  function report(command, settings, reporter, result, soFar) {
-   const {source: source, image: image, site: site, cause: cause} = soFar;
-   const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(previous).tag;
-   return {
-    command: command,
-    result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(settings.image),
-    namespace: settings.namespace,
-    image: settings.image,
-    tag: source?.tag ?? settings.tag ?? "",
-    ...image && {
-     digest: image.digest
-    },
-    ...previousTag !== void 0 && {
-     previousTag: previousTag
-    },
-    ...cause && {
-     cause: cause
-    },
-    ...soFar.judgedAt !== void 0 && {
-     judgedAt: soFar.judgedAt
-    },
-    stages: reporter.stages,
-    workloads: workloadsOf(result, soFar),
-    migrations: soFar.migrations,
-    warnings: soFar.warnings,
-    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
-     const word = {
-      put: "put back",
-      delete: "removed",
-      keep: "kept",
-      ask: "",
-      nothing: ""
-     }[did];
-     return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(prior.object),
-      did: word
-     } ];
-    }),
-    startedAt: reporter.startedAt,
-    seconds: reporter.seconds()
-   };
-  }
-  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
-   if (!site || !image) return [];
-   return site.targets.map(({id: id, live: live, running: running}) => {
-    const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)];
-    return {
-     ...id,
-     ...from !== void 0 && {
-      from: from
-     },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_6__.d)(image),
-     now: nowRuns(result, live !== void 0, snapshot !== void 0),
-     ...took !== void 0 && {
-      seconds: took
-     }
-    };
-   });
-  }
-  function nowRuns(result, wasThere, begun) {
-   switch (result) {
-   case "deployed":
-   case "unchanged":
-    return "new";
-
-   case "stuck":
-   case "superseded":
-    return "unknown";
-
-   default:
-    if (wasThere) return "old";
-    return begun && result !== "failed" ? "removed" : "absent";
-   }
-  }
- },
- 4596: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   e: () => run
-  });
-  var kubernetes_cluster = __nccwpck_require__(1534);
-  var kubernetes_image = __nccwpck_require__(3165);
   var cause = __nccwpck_require__(4193);
-  var rollout_record = __nccwpck_require__(7476);
-  var restore = __nccwpck_require__(9456);
   var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
@@ -17391,6 +17409,7 @@ var __webpack_modules__ = {
   function lastLine(text) {
    return text.trim().split("\n").find(line => /^(fatal|error):/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
   }
+  var rollout_record = __nccwpck_require__(7476);
   const posix_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix");
   const kept = 30;
   const ownStep = /^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/;
@@ -17660,7 +17679,6 @@ var __webpack_modules__ = {
     hint: "check the option tag, or push the image before it is deployed"
    });
   }
-  var lock = __nccwpck_require__(2763);
   var kubernetes_objects = __nccwpck_require__(9340);
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
@@ -17737,6 +17755,7 @@ var __webpack_modules__ = {
    return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
   }
   var dist = __nccwpck_require__(8815);
+  var kubernetes_image = __nccwpck_require__(3165);
   var paths = __nccwpck_require__(1856);
   const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
   async function readManifests(world, cluster, paths, repository) {
@@ -17943,73 +17962,133 @@ var __webpack_modules__ = {
   }
   var migrate = __nccwpck_require__(7787);
   var migrationlog = __nccwpck_require__(7366);
-  async function missingRights(cluster, rights) {
-   const asked = await Promise.all(rights.map(async right => ({
-    ...right,
-    verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
-   })));
-   return asked.filter(right => right.verbs.length > 0);
-  }
-  async function allowed(cluster, right, verb) {
-   const [resource, subresource] = right.resource.split("/");
-   const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
-    apiVersion: "authorization.k8s.io/v1",
-    kind: "SelfSubjectAccessReview",
-    spec: {
-     resourceAttributes: {
-      namespace: cluster.namespace,
-      group: right.group,
-      resource: resource,
-      ...subresource !== void 0 && {
-       subresource: subresource
-      },
-      verb: verb
-     }
+  async function pushImage(world, built, journal, signal) {
+   const {repository: repository, tag: tag, id: id} = built;
+   const name = `${repository}:${tag}`;
+   push_check(await docker(world, [ "image", "tag", id, name ], {
+    signal: signal
+   }), built);
+   const pushed = await retry({
+    clock: world.clock,
+    signal: signal,
+    tries: 3,
+    pause: 2e3,
+    passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
+    onRetry: ({finished: finished}, pause) => {
+     journal.quote(reasonOf(finished));
+     journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
     }
-   });
-   return review.status?.allowed === true;
-  }
-  function asRoleRules(rights) {
-   return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
-    apiGroups: [ group ],
-    resources: [ resource ],
-    verbs: [ ...verbs ]
-   })), {
-    defaultStringType: "PLAIN",
-    collectionStyle: "any"
-   }).trim();
-  }
-  function merged(rights) {
-   const byResource = new Map;
-   for (const right of rights) {
-    const key = `${right.group}/${right.resource}`;
-    const before = byResource.get(key)?.verbs ?? [];
-    byResource.set(key, {
-     ...right,
-     verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
+   }, async () => {
+    const layers = new PushLog;
+    journal.waiting(`pushing ${name}`);
+    const finished = await docker(world, [ "push", name ], {
+     signal: signal,
+     onLine: line => {
+      layers.read(line);
+      journal.waiting(`pushing ${name}: ${layers.progress}`);
+     }
     });
-   }
-   return [ ...byResource.values() ];
+    return {
+     finished: {
+      ...finished,
+      stderr: layers.last.join("\n")
+     },
+     layers: layers
+    };
+   });
+   journal.waiting(void 0);
+   push_check(pushed.finished, built);
+   journal.say(`pushed ${name}: ${pushed.layers.progress}`);
+   const {digest: digest} = pushed.layers;
+   if (digest !== void 0) return {
+    repository: repository,
+    tag: tag,
+    digest: digest
+   };
+   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
+    code: "push-failed",
+    sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
+   });
   }
-  var apierror = __nccwpck_require__(5392);
-  var watch = __nccwpck_require__(8394);
+  class PushLog {
+   last=[];
+   #layers=new Map;
+   #digest;
+   get digest() {
+    return this.#digest;
+   }
+   get progress() {
+    const states = [ ...this.#layers.values() ];
+    const sent = states.filter(state => state === "Pushed").length;
+    const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
+    const layers = states.length === 1 ? "layer" : "layers";
+    const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
+    return `${sent} of ${states.length} ${layers} sent${known}`;
+   }
+   read(raw) {
+    const line = plain(raw);
+    const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
+    if (layer !== void 0 && state !== void 0) {
+     this.#layers.set(layer, state);
+     return;
+    }
+    this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
+    if (this.last.push(line) > 20) this.last.shift();
+   }
+  }
+  function push_check(finished, {repository: repository, tag: tag}) {
+   if (finished.code === 0) return;
+   const missing = engineTrouble("push", finished);
+   if (missing !== void 0) (0, cause.f)(missing);
+   const said = reasonOf(finished);
+   const because = (why, hint) => (0, cause.f)({
+    code: "push-failed",
+    sentence: `push: ${why}: ${said}`,
+    ...hint === void 0 ? {} : {
+     hint: hint
+    },
+    log: finished.stderr.split("\n")
+   });
+   if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
+   switch ((0, docker_trouble.LH)(said, repository)) {
+   case "denied":
+    return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
+
+   case "absent":
+    return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
+
+   case "passing":
+    return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
+
+   case "refused":
+    return because(`${repository}:${tag} was not taken`);
+   }
+  }
+  function push(release, journal, built) {
+   return pushImage(release.world, built, journal, release.signal);
+  }
   var kubernetes_workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(4157);
   var ledger = __nccwpck_require__(3600);
-  function priorOfTargets(targets) {
-   return targets.map(({path: path, live: live, manifest: manifest}) => {
-    if (live) return {
-     path: path,
-     object: live,
-     was: manifest ? "whole" : "template",
-     of: "workload"
-    };
-    return {
+  function priorOfTargets(targets, pins) {
+   return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
+    if (!live) return {
      path: path,
      object: manifest ?? {},
      was: "absent",
      of: "workload"
+    };
+    const ran = pins.get((0, kubernetes_workload.T)(id));
+    const was = manifest ? "whole" : "template";
+    return {
+     path: path,
+     object: live,
+     was: was,
+     of: "workload",
+     ...ran && {
+      ran: ran
+     }
     };
    });
   }
@@ -18121,407 +18200,6 @@ var __webpack_modules__ = {
     code: "write-failed",
     sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
    });
-  }
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
-  }
-  function describe({id: id, live: live, running: running}) {
-   if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
-   const {replicas: replicas} = live.spec;
-   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
-   return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
-  }
-  function findTargets(picture, manifests, repository, namespace) {
-   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
-   kubernetes_objects.gv)(object));
-   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
-   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
-   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   return [ ...all ].map(([key, object]) => {
-    const id = (0, kubernetes_objects.hY)(object);
-    const now = liveById.get(key);
-    const manifest = manifestById.get(key);
-    const plural = `${id.kind.toLowerCase()}s`;
-    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
-    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
-    return {
-     id: id,
-     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
-     uses: uses,
-     running: imagesIn(now, uses),
-     ...now && {
-      live: now
-     },
-     ...manifest && {
-      manifest: manifest
-     }
-    };
-   });
-  }
-  function imagesIn(live, uses) {
-   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
-   return uses.flatMap(({name: name}) => {
-    const image = all.find(one => one.name === name)?.image;
-    return image === void 0 ? [] : [ image ];
-   });
-  }
-  function findWeb(targets, services, named) {
-   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-    const object = manifest ?? live;
-    if (!object) return [];
-    const containers = uses.map(({name: name}) => name);
-    return [ {
-     workload: id,
-     template: (0, kubernetes_objects.kW)(object),
-     containers: containers
-    } ];
-   });
-   const web = webWorkload(candidates, services, named);
-   if (web.is === "found") return {
-    ...web.candidate,
-    container: web.container
-   };
-   const all = web.candidates.join(", ");
-   return (0, cause.f)({
-    code: "usage",
-    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload the migration takes its environment from: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
-   });
-  }
-  function noWorkload(picture, repository, namespace) {
-   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-    kubernetes_image.zZ)(image).repository);
-    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
-   });
-   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   (0, cause.f)({
-    code: "no-workload",
-    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
-    kubernetes_image.EU)(repository)}" gets the new image)`
-   });
-  }
-  function checkFit(targets) {
-   const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) (0, cause.f)({
-    code: "workload-unfit",
-    sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
-    hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
-    workload: paused.id.name
-   });
-  }
-  async function preflight(release, journal, cluster) {
-   const {world: world, settings: settings} = release;
-   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
-   await checkNamespace(cluster);
-   const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
-   await checkRights(cluster, rightsFor(manifests, resources));
-   const live = await (0, watch.f)(cluster, world.clock);
-   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
-   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
-   checkFit(targets);
-   if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
-   await rehearse(release, cluster, targets, manifests);
-   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
-   targets.forEach(target => {
-    journal.say(describe(target));
-   });
-   const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   const services = [ ...items, ...planned ];
-   const site = {
-    live: live,
-    targets: targets,
-    others: manifests.others,
-    resources: resources,
-    services: services
-   };
-   if (settings["migrate-command"] === "") return site;
-   return {
-    ...site,
-    web: findWeb(targets, services, settings["migrate-from"])
-   };
-  }
-  async function checkNamespace(cluster) {
-   try {
-    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
-    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
-   } catch (error) {
-    if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
-   }
-  }
-  function clearer(error) {
-   if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, cause.f)({
-    code: "cluster-unreachable",
-    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
-    hint: "renew the token or the login; kubectl auth whoami shows who you are"
-   });
-  }
-  function namespaceMissing(namespace, is) {
-   (0, cause.f)({
-    code: "namespace-missing",
-    sentence: `the namespace "${namespace}" ${is}`,
-    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
-   });
-  }
-  const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
-   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
-   resource: plural,
-   verbs: [ "list", "watch" ]
-  })), {
-   group: "",
-   resource: "services",
-   verbs: [ "list" ]
-  }, {
-   group: "",
-   resource: "pods/log",
-   verbs: [ "get" ]
-  }, {
-   group: "coordination.k8s.io",
-   resource: "leases",
-   verbs: [ "get", "create", "update" ]
-  }, {
-   group: "",
-   resource: "secrets",
-   verbs: [ "get", "create", "delete" ]
-  } ];
-  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-  const forStatefulSets = {
-   group: "",
-   resource: "pods",
-   verbs: [ "delete" ]
-  };
-  function rightsFor(manifests, resources) {
-   return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
-    group: resource === "cronjobs" ? "batch" : "apps",
-    resource: resource,
-    verbs: [ "get", "patch", "update" ]
-   })), {
-    group: "batch",
-    resource: "jobs",
-    verbs: [ "create", "delete" ]
-   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
-    const {group: group, plural: plural} = resources.of(object);
-    return {
-     group: group,
-     resource: plural,
-     verbs: [ "get", "create", "patch", "update", "delete" ]
-    };
-   }) ];
-  }
-  async function checkRights(cluster, rights) {
-   const missing = await missingRights(cluster, merged(rights));
-   if (missing.length === 0) return;
-   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
-   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   (0, cause.f)({
-    code: "right-missing",
-    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
-    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
-   });
-  }
-  async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
-   const image = `${settings.image}:${source.tag}`;
-   await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
-  }
-  async function pushImage(world, built, journal, signal) {
-   const {repository: repository, tag: tag, id: id} = built;
-   const name = `${repository}:${tag}`;
-   push_check(await docker(world, [ "image", "tag", id, name ], {
-    signal: signal
-   }), built);
-   const pushed = await retry({
-    clock: world.clock,
-    signal: signal,
-    tries: 3,
-    pause: 2e3,
-    passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
-    onRetry: ({finished: finished}, pause) => {
-     journal.quote(reasonOf(finished));
-     journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
-    }
-   }, async () => {
-    const layers = new PushLog;
-    journal.waiting(`pushing ${name}`);
-    const finished = await docker(world, [ "push", name ], {
-     signal: signal,
-     onLine: line => {
-      layers.read(line);
-      journal.waiting(`pushing ${name}: ${layers.progress}`);
-     }
-    });
-    return {
-     finished: {
-      ...finished,
-      stderr: layers.last.join("\n")
-     },
-     layers: layers
-    };
-   });
-   journal.waiting(void 0);
-   push_check(pushed.finished, built);
-   journal.say(`pushed ${name}: ${pushed.layers.progress}`);
-   const {digest: digest} = pushed.layers;
-   if (digest !== void 0) return {
-    repository: repository,
-    tag: tag,
-    digest: digest
-   };
-   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
-    code: "push-failed",
-    sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
-   });
-  }
-  class PushLog {
-   last=[];
-   #layers=new Map;
-   #digest;
-   get digest() {
-    return this.#digest;
-   }
-   get progress() {
-    const states = [ ...this.#layers.values() ];
-    const sent = states.filter(state => state === "Pushed").length;
-    const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
-    const layers = states.length === 1 ? "layer" : "layers";
-    const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
-    return `${sent} of ${states.length} ${layers} sent${known}`;
-   }
-   read(raw) {
-    const line = plain(raw);
-    const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
-    if (layer !== void 0 && state !== void 0) {
-     this.#layers.set(layer, state);
-     return;
-    }
-    this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
-    if (this.last.push(line) > 20) this.last.shift();
-   }
-  }
-  function push_check(finished, {repository: repository, tag: tag}) {
-   if (finished.code === 0) return;
-   const missing = engineTrouble("push", finished);
-   if (missing !== void 0) (0, cause.f)(missing);
-   const said = reasonOf(finished);
-   const because = (why, hint) => (0, cause.f)({
-    code: "push-failed",
-    sentence: `push: ${why}: ${said}`,
-    ...hint === void 0 ? {} : {
-     hint: hint
-    },
-    log: finished.stderr.split("\n")
-   });
-   if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
-   switch ((0, docker_trouble.LH)(said, repository)) {
-   case "denied":
-    return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
-
-   case "absent":
-    return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
-
-   case "passing":
-    return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
-
-   case "refused":
-    return because(`${repository}:${tag} was not taken`);
-   }
-  }
-  function push(release, journal, built) {
-   return pushImage(release.world, built, journal, release.signal);
-  }
-  var settle = __nccwpck_require__(6496);
-  async function snapshot_snapshot(journal, cluster, before) {
-   const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
-    const live = await cluster.find(target.path);
-    return {
-     ...target,
-     running: imagesIn(live, target.uses),
-     ...live && {
-      live: live
-     }
-    };
-   })), planManifests(cluster, before.others) ]);
-   const site = {
-    ...before,
-    targets: targets
-   };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets) ];
-   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
-   return {
-    site: site,
-    snapshot: priors,
-    changes: changes
-   };
   }
   var django_traceback = __nccwpck_require__(7101);
   const part = /^=+ (.+?) =+$/;
@@ -18965,9 +18643,331 @@ var __webpack_modules__ = {
   function oneLine(text) {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
-  var undo = __nccwpck_require__(2064);
   var ending = __nccwpck_require__(2523);
-  var pipeline_resources = __nccwpck_require__(5524);
+  var run = __nccwpck_require__(9359);
+  var cluster = __nccwpck_require__(1534);
+  async function missingRights(cluster, rights) {
+   const asked = await Promise.all(rights.map(async right => ({
+    ...right,
+    verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
+   })));
+   return asked.filter(right => right.verbs.length > 0);
+  }
+  async function allowed(cluster, right, verb) {
+   const [resource, subresource] = right.resource.split("/");
+   const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: {
+     resourceAttributes: {
+      namespace: cluster.namespace,
+      group: right.group,
+      resource: resource,
+      ...subresource !== void 0 && {
+       subresource: subresource
+      },
+      verb: verb
+     }
+    }
+   });
+   return review.status?.allowed === true;
+  }
+  function asRoleRules(rights) {
+   return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
+    apiGroups: [ group ],
+    resources: [ resource ],
+    verbs: [ ...verbs ]
+   })), {
+    defaultStringType: "PLAIN",
+    collectionStyle: "any"
+   }).trim();
+  }
+  function merged(rights) {
+   const byResource = new Map;
+   for (const right of rights) {
+    const key = `${right.group}/${right.resource}`;
+    const before = byResource.get(key)?.verbs ?? [];
+    byResource.set(key, {
+     ...right,
+     verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
+    });
+   }
+   return [ ...byResource.values() ];
+  }
+  var apierror = __nccwpck_require__(5392);
+  var watch = __nccwpck_require__(8394);
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
+   });
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
+   return {
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
+   };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
+  }
+  function describe({id: id, live: live, running: running}) {
+   if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
+   const {replicas: replicas} = live.spec;
+   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
+   return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
+  }
+  function findTargets(picture, manifests, repository, namespace) {
+   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+   kubernetes_objects.gv)(object));
+   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
+   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
+   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
+   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
+   return [ ...all ].map(([key, object]) => {
+    const id = (0, kubernetes_objects.hY)(object);
+    const now = liveById.get(key);
+    const manifest = manifestById.get(key);
+    const plural = `${id.kind.toLowerCase()}s`;
+    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
+    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
+    return {
+     id: id,
+     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
+     uses: uses,
+     running: imagesIn(now, uses),
+     ...now && {
+      live: now
+     },
+     ...manifest && {
+      manifest: manifest
+     }
+    };
+   });
+  }
+  function imagesIn(live, uses) {
+   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
+   return uses.flatMap(({name: name}) => {
+    const image = all.find(one => one.name === name)?.image;
+    return image === void 0 ? [] : [ image ];
+   });
+  }
+  function findWeb(targets, services, named) {
+   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+    const object = manifest ?? live;
+    if (!object) return [];
+    const containers = uses.map(({name: name}) => name);
+    return [ {
+     workload: id,
+     template: (0, kubernetes_objects.kW)(object),
+     containers: containers
+    } ];
+   });
+   const web = webWorkload(candidates, services, named);
+   if (web.is === "found") return {
+    ...web.candidate,
+    container: web.container
+   };
+   const all = web.candidates.join(", ");
+   return (0, cause.f)({
+    code: "usage",
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload the migration takes its environment from: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
+   });
+  }
+  function noWorkload(picture, repository, namespace) {
+   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+    kubernetes_image.zZ)(image).repository);
+    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+   });
+   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+   (0, cause.f)({
+    code: "no-workload",
+    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+    kubernetes_image.EU)(repository)}" gets the new image)`
+   });
+  }
+  function checkFit(targets) {
+   const paused = targets.find(({live: live}) => live?.spec.paused);
+   if (paused) (0, cause.f)({
+    code: "workload-unfit",
+    sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
+    hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
+    workload: paused.id.name
+   });
+  }
+  async function preflight(release, journal, cluster) {
+   const {world: world, settings: settings} = release;
+   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
+   await checkNamespace(cluster);
+   const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
+   await checkRights(cluster, rightsFor(manifests, resources));
+   const live = await (0, watch.f)(cluster, world.clock);
+   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
+   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
+   checkFit(targets);
+   if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
+   await rehearse(release, cluster, targets, manifests);
+   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
+   targets.forEach(target => {
+    journal.say(describe(target));
+   });
+   const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
+   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
+   const services = [ ...items, ...planned ];
+   const site = {
+    live: live,
+    targets: targets,
+    others: manifests.others,
+    resources: resources,
+    services: services
+   };
+   if (settings["migrate-command"] === "") return site;
+   return {
+    ...site,
+    web: findWeb(targets, services, settings["migrate-from"])
+   };
+  }
+  async function checkNamespace(cluster) {
+   try {
+    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
+    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
+   } catch (error) {
+    if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
+   }
+  }
+  function clearer(error) {
+   if (!(error instanceof apierror.h && error.status === 401)) return error;
+   return (0, cause.f)({
+    code: "cluster-unreachable",
+    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
+    hint: "renew the token or the login; kubectl auth whoami shows who you are"
+   });
+  }
+  function namespaceMissing(namespace, is) {
+   (0, cause.f)({
+    code: "namespace-missing",
+    sentence: `the namespace "${namespace}" ${is}`,
+    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
+   });
+  }
+  const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
+   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
+   resource: plural,
+   verbs: [ "list", "watch" ]
+  })), {
+   group: "",
+   resource: "services",
+   verbs: [ "list" ]
+  }, {
+   group: "",
+   resource: "pods/log",
+   verbs: [ "get" ]
+  }, {
+   group: "coordination.k8s.io",
+   resource: "leases",
+   verbs: [ "get", "create", "update" ]
+  }, {
+   group: "",
+   resource: "secrets",
+   verbs: [ "get", "create", "delete" ]
+  } ];
+  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
+  const forStatefulSets = {
+   group: "",
+   resource: "pods",
+   verbs: [ "delete" ]
+  };
+  function rightsFor(manifests, resources) {
+   return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+    group: resource === "cronjobs" ? "batch" : "apps",
+    resource: resource,
+    verbs: [ "get", "patch", "update" ]
+   })), {
+    group: "batch",
+    resource: "jobs",
+    verbs: [ "create", "delete" ]
+   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
+    const {group: group, plural: plural} = resources.of(object);
+    return {
+     group: group,
+     resource: plural,
+     verbs: [ "get", "create", "patch", "update", "delete" ]
+    };
+   }) ];
+  }
+  async function checkRights(cluster, rights) {
+   const missing = await missingRights(cluster, merged(rights));
+   if (missing.length === 0) return;
+   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
+   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
+   (0, cause.f)({
+    code: "right-missing",
+    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
+    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
+   });
+  }
+  async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
+   const image = `${settings.image}:${source.tag}`;
+   await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
+  }
   async function together(signal, works) {
    const stop = new AbortController;
    const shared = AbortSignal.any([ signal, stop.signal ]);
@@ -19005,150 +19005,15 @@ var __webpack_modules__ = {
     super("stopped: another stage failed");
    }
   }
-  async function run(command, world, settings, reporter, signal, holder) {
-   const soFar = {
-    migrations: [],
-    warnings: [],
-    seconds: {}
-   };
-   const resources = new pipeline_resources.E;
-   const run = {
-    command: command,
-    world: world,
-    settings: settings,
-    reporter: reporter,
-    signal: signal,
-    holder: holder,
-    soFar: soFar,
-    resources: resources
-   };
-   let result;
-   try {
-    result = await transaction(run);
-   } catch (error) {
-    soFar.cause = (0, ending.rl)(error, signal);
-    result = (0, ending.ni)(soFar.cause);
-   } finally {
-    await resources.close();
-   }
-   return (0, ending.z8)(command, settings, reporter, result, soFar);
-  }
-  async function transaction(run) {
-   const {command: command, world: world, settings: settings, reporter: reporter, signal: signal, soFar: soFar, resources: resources} = run;
-   const source = await findSource(world, settings, settings.context);
-   soFar.source = source;
-   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
-   const releaseWith = own => ({
-    world: world,
-    settings: settings,
-    source: source,
-    app: app,
-    signal: own
-   });
-   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", journal => orAborted(own, async () => {
-    const opened = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), own);
+  function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
+   return reporter.stage("preflight", journal => orAborted(release.signal, async () => {
+    const access = await resources.access(world, settings);
+    const opened = await (0, cluster.D)(world, access, release.signal);
     resources.add(() => opened.close());
-    return [ opened, await preflight(releaseWith(own), journal, opened) ];
-   })), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
-    const here = releaseWith(own);
-    await resources.login(world, settings);
-    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
-    if (there) return {
-     is: "pushed",
-     image: there
-    };
-    return {
-     is: "built",
-     built: await build(here, journal)
-    };
-   }) ]);
-   soFar.site = site;
-   const release = releaseWith(signal);
-   if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
-    soFar.image = found.image;
-    await moveTags(run, release, found.image);
-    return "unchanged";
-   }
-   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
-   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
-   soFar.image = image;
-   const {lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
-   const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, app, {
-     run: run.holder.id,
-     title: `${source.tag} by ${run.holder.who}`,
-     startedAt: world.clock.now(),
-     snapshot: taken.snapshot
-    });
-    return taken;
-   });
-   soFar.site = prepared.site;
-   soFar.snapshot = prepared.snapshot;
-   try {
-    const guarded = {
-     ...release,
-     signal: AbortSignal.any([ signal, lost ])
-    };
-    await write(guarded, reporter, cluster, prepared, image, soFar);
-   } catch (error) {
-    soFar.judgedAt ??= world.clock.now();
-    if (lost.aborted) return lockLost(soFar);
-    soFar.cause = (0, ending.rl)(error, signal);
-    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
-   }
-   if (!await release_closed(release, cluster, soFar)) return "stuck";
-   await moveTags(run, release, image);
-   return "deployed";
+    return [ opened, await preflight(release, journal, opened) ];
+   }));
   }
-  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
-   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
-   stages_release.d)(image)) ]);
-   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
-  }
-  async function lockAndSettle({holder: holder, resources: resources}, release, journal, cluster, {live: live}) {
-   const lease = await (0, lock.s)(release, journal, cluster, holder);
-   resources.add(() => lease.release());
-   const record = await (0, rollout_record.aE)(cluster, release.app);
-   if (record) await (0, settle.G)(release, journal, cluster, live, record);
-   return lease;
-  }
-  async function release_closed({world: world, app: app, settings: settings}, cluster, soFar) {
-   try {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
-    return true;
-   } catch (error) {
-    soFar.cause = {
-     code: "write-failed",
-     sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
-     hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
-    };
-    return false;
-   }
-  }
-  function lockLost(soFar) {
-   soFar.cause = {
-    code: "lock-lost",
-    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
-    hint: "the next release puts things back before it begins; or now: django-rollout settle"
-   };
-   return "stuck";
-  }
-  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
-   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-   if (site.web) {
-    const migration = (0, migrate.B)(release, cluster, site, site.web, image);
-    try {
-     const plan = await reporter.stage("plan", journal => migration.plan(journal));
-     if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
-    } finally {
-     soFar.migrations = migration.applied();
-     await migration.close().catch(error => {
-      soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
-     });
-    }
-   }
+  async function rollOut({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
    const longest = 2 * settings.timeout + settings.bake;
    const followed = await reporter.stage("rollout", async journal => {
@@ -19165,19 +19030,187 @@ var __webpack_modules__ = {
    });
    soFar.seconds = followed.seconds;
   }
-  async function moveTags({reporter: reporter, soFar: soFar}, {world: world, settings: settings, signal: signal}, image) {
-   const tags = settings["extra-tags"];
-   if (tags.length === 0) return;
-   await reporter.stage("tags", async journal => {
-    try {
-     await addTags(world, image, tags, signal);
-     journal.say(`${tags.join(", ")} now name this version`);
-    } catch (error) {
-     soFar.warnings.push((0, ending.rl)(error, signal).sentence);
-    }
+  function supersededBy(by) {
+   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
+   return {
+    code: "superseded",
+    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
+    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+   };
+  }
+  var lease = __nccwpck_require__(2882);
+  var restore = __nccwpck_require__(9456);
+  var lock = __nccwpck_require__(6072);
+  var settle = __nccwpck_require__(6496);
+  var live = __nccwpck_require__(371);
+  function taggedIn(picture, workloads, repository) {
+   const all = workloads.flatMap(object => {
+    const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
+    kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
+    return uses.map(({name: name, image: image}) => ({
+     workload: (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)),
+     container: name,
+     image: image,
+     running: digestsOf(picture, object, name, repository)
+    }));
+   });
+   return all.map(({running: running, ...tagged}) => {
+    const others = all.filter(({image: image}) => image === tagged.image);
+    const digest = mostOf(running) ?? mostOf(others.flatMap(other => other.running));
+    return {
+     ...tagged,
+     ...digest !== void 0 && {
+      digest: digest
+     }
+    };
    });
   }
-  async function unwind(release, reporter, cluster, site, priors, soFar) {
+  function byDigest(image, digest) {
+   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+   return `${repository}:${tag}@${digest}`;
+  }
+  function digestsOf(picture, object, container, repository) {
+   const aim = (0, rollout_aims.nJ)((0, kubernetes_objects.hY)(object), object, object, picture);
+   return (0, live.Fo)(picture, aim).flatMap(({status: status}) => {
+    const all = [ ...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? [] ];
+    const {imageID: imageID = ""} = all.find(({name: name}) => name === container) ?? {};
+    const {repository: pulled, digest: digest} = (0, kubernetes_image.zZ)(imageID.replace("docker-pullable://", ""));
+    return digest !== void 0 && (0, kubernetes_image.iI)(pulled, repository) ? [ digest ] : [];
+   });
+  }
+  function mostOf(digests) {
+   const times = new Map;
+   for (const digest of digests) times.set(digest, (times.get(digest) ?? 0) + 1);
+   return [ ...times ].sort(([, one], [, other]) => other - one)[0]?.[0];
+  }
+  const answerMs = 15e3;
+  async function pinsOf(release, journal, live, targets) {
+   const workloads = targets.flatMap(target => target.live ? [ target.live ] : []);
+   const tagged = taggedIn(live.picture(), workloads, release.settings.image);
+   const images = [ ...new Set(tagged.map(({image: image}) => image)) ];
+   const named = new Map(await Promise.all(images.map(async image => {
+    const ran = tagged.some(one => one.image === image && one.digest !== void 0);
+    return [ image, ran ? await digestNow(release, image) : void 0 ];
+   })));
+   for (const line of new Set(tagged.flatMap(one => told(one, named.get(one.image))))) journal.say(line);
+   return moved(tagged, named);
+  }
+  async function digestNow({world: world, signal: signal}, image) {
+   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+   try {
+    const found = await (0, deadline.u)(world.clock, answerMs, signal, own => lookUp(world, repository, tag, own));
+    return found.is === "there" ? found.image.digest : void 0;
+   } catch {
+    signal.throwIfAborted();
+    return;
+   }
+  }
+  function moved(tagged, named) {
+   const pins = new Map;
+   for (const {workload: workload, container: container, image: image, digest: digest} of tagged) {
+    if (digest === void 0 || digest === named.get(image)) continue;
+    pins.set(workload, {
+     ...pins.get(workload),
+     [container]: byDigest(image, digest)
+    });
+   }
+   return pins;
+  }
+  function told({image: image, digest: digest}, now) {
+   if (digest !== void 0 && digest === now) return [];
+   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+   const name = `${(0, kubernetes_image.EU)(repository)}:${tag}`;
+   if (digest === void 0) return [ `no pod tells which ${name} it runs: an undo would bring back what the tag names then` ];
+   const why = now === void 0 ? `what ${name} names now is not known` : `${name} names another image by now`;
+   return [ `${why}: an undo would bring back ${digest.slice(0, 19)}, which runs` ];
+  }
+  async function snapshot_snapshot(release, journal, cluster, before) {
+   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
+   const site = {
+    ...before,
+    targets: targets
+   };
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets, pins) ];
+   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
+   return {
+    site: site,
+    snapshot: priors,
+    changes: changes
+   };
+  }
+  function asTheyAre(cluster, targets) {
+   return Promise.all(targets.map(async ({live: _live, ...target}) => {
+    const live = await cluster.find(target.path);
+    return {
+     ...target,
+     running: imagesIn(live, target.uses),
+     ...live && {
+      live: live
+     }
+    };
+   }));
+  }
+  var undo = __nccwpck_require__(2064);
+  async function transaction(run, release, cluster, site, write) {
+   const {reporter: reporter, signal: signal, soFar: soFar} = run;
+   const {world: world, app: app, source: source, holder: holder} = release;
+   const {lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
+   const prepared = await reporter.stage("snapshot", async journal => {
+    const taken = await snapshot_snapshot(release, journal, cluster, site);
+    await (0, rollout_record.C6)(cluster, app, {
+     run: holder.id,
+     title: `${source.tag} by ${(0, lease.Gg)(holder)}`,
+     startedAt: world.clock.now(),
+     snapshot: taken.snapshot
+    });
+    return taken;
+   });
+   soFar.site = prepared.site;
+   soFar.snapshot = prepared.snapshot;
+   try {
+    await write({
+     ...release,
+     signal: AbortSignal.any([ signal, lost ])
+    }, prepared);
+   } catch (error) {
+    soFar.judgedAt ??= world.clock.now();
+    if (lost.aborted) {
+     soFar.cause = lockLost();
+     return "stuck";
+    }
+    soFar.cause = (0, ending.rl)(error, signal);
+    return unwind(run, release, cluster, prepared.site, prepared.snapshot);
+   }
+   return await transaction_closed(run, release, cluster) ? "deployed" : "stuck";
+  }
+  async function lockAndSettle({resources: resources}, release, journal, cluster, {live: live}) {
+   const lease = await (0, lock.s)(release, journal, cluster);
+   resources.add(() => lease.release());
+   const record = await (0, rollout_record.aE)(cluster, release.app);
+   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   return lease;
+  }
+  async function transaction_closed({soFar: soFar}, {world: world, app: app, settings: settings}, cluster) {
+   try {
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return true;
+   } catch (error) {
+    soFar.cause = {
+     code: "write-failed",
+     sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+     hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
+    };
+    return false;
+   }
+  }
+  function lockLost() {
+   return {
+    code: "lock-lost",
+    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
+    hint: "the next release puts things back before it begins; or now: django-rollout settle"
+   };
+  }
+  async function unwind({reporter: reporter, soFar: soFar}, release, cluster, site, priors) {
    const {world: world, app: app} = release;
    if (soFar.cause?.code === "superseded") {
     await (0, rollout_record.yv)(cluster, world.clock, app);
@@ -19209,19 +19242,228 @@ var __webpack_modules__ = {
     return "stuck";
    }
   }
-  function supersededBy(by) {
-   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
-   return {
-    code: "superseded",
-    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
-    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
-   };
+  function release(command, start) {
+   return (0, run.Y)(command, start, run => fromCommit(run));
+  }
+  async function fromCommit(run) {
+   const {command: command, world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+   const source = await findSource(world, settings, settings.context);
+   soFar.source = source;
+   const releaseWith = own => ({
+    world: world,
+    settings: settings,
+    source: source,
+    app: app,
+    holder: holder,
+    signal: own
+   });
+   const [[cluster, site], found] = await together(signal, [ own => lookAround(run, releaseWith(own)), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
+    const here = releaseWith(own);
+    await resources.login(world, settings);
+    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
+    if (there) return {
+     is: "pushed",
+     image: there
+    };
+    return {
+     is: "built",
+     built: await build(here, journal)
+    };
+   }) ]);
+   soFar.site = site;
+   const release = releaseWith(signal);
+   if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
+    soFar.image = found.image;
+    await moveTags(run, release, found.image);
+    return "unchanged";
+   }
+   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
+   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
+   soFar.image = image;
+   const result = await transaction(run, release, cluster, site, (guarded, prepared) => write(run, guarded, cluster, prepared, image));
+   if (result === "deployed") await moveTags(run, release, image);
+   return result;
+  }
+  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
+   stages_release.d)(image)) ]);
+   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
+  }
+  async function write(run, release, cluster, {site: site, changes: changes}, image) {
+   const {reporter: reporter, soFar: soFar} = run;
+   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
+   if (site.web) {
+    const migration = (0, migrate.B)(release, cluster, site, site.web, image);
+    try {
+     const plan = await reporter.stage("plan", journal => migration.plan(journal));
+     if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
+    } finally {
+     soFar.migrations = migration.applied();
+     await migration.close().catch(error => {
+      soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
+     });
+    }
+   }
+   await rollOut(run, release, cluster, site, image);
+  }
+  async function moveTags({reporter: reporter, soFar: soFar}, {world: world, settings: settings, signal: signal}, image) {
+   const tags = settings["extra-tags"];
+   if (tags.length === 0) return;
+   await reporter.stage("tags", async journal => {
+    try {
+     await addTags(world, image, tags, signal);
+     journal.say(`${tags.join(", ")} now name this version`);
+    } catch (error) {
+     soFar.warnings.push((0, ending.rl)(error, signal).sentence);
+    }
+   });
+  }
+  var pipeline_settle = __nccwpck_require__(8543);
+  function runCommand(command, start) {
+   switch (command) {
+   case "release":
+   case "deploy":
+    return release(command, start);
+
+   case "settle":
+    return (0, pipeline_settle.N)(start, "any");
+   }
   }
  },
- 5524: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 2523: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   E: () => Resources
+   eW: () => commandsBack,
+   ni: () => resultBefore,
+   rl: () => causeOf,
+   z8: () => report
   });
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3006);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
+  function causeOf(error, signal) {
+   if (signal.aborted) return {
+    code: "cancelled",
+    sentence: "the run was cancelled"
+   };
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__.M) return {
+    code: "timeout",
+    sentence: "the cluster did not answer, or did not come to an end, in time",
+    hint: "see whether the API server answers: kubectl version"
+   };
+   if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
+    code: "write-failed",
+    sentence: `the API server refused a request (${error.status}): ${error.message}`
+   };
+   const text = error instanceof Error ? error.message : String(error);
+   return {
+    code: "internal",
+    sentence: text,
+    ...error instanceof Error && error.stack !== void 0 && {
+     log: error.stack.split("\n")
+    }
+   };
+  }
+  function commandsBack(cluster, {targets: targets}) {
+   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
+  }
+  function resultBefore(cause) {
+   if (cause.code === "usage") return "usage";
+   if (cause.code === "locked") return "locked";
+   if (cause.code === "restore-failed") return "stuck";
+   return cause.code === "cancelled" ? "cancelled" : "failed";
+  }
+  function report(command, settings, reporter, result, soFar) {
+   const {source: source, image: image, site: site, cause: cause} = soFar;
+   const previous = site?.targets.flatMap(({running: running}) => running)[0];
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(previous).tag;
+   return {
+    command: command,
+    result: result,
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(settings.image),
+    namespace: settings.namespace,
+    image: settings.image,
+    tag: source?.tag ?? settings.tag ?? "",
+    ...image && {
+     digest: image.digest
+    },
+    ...previousTag !== void 0 && {
+     previousTag: previousTag
+    },
+    ...cause && {
+     cause: cause
+    },
+    ...soFar.judgedAt !== void 0 && {
+     judgedAt: soFar.judgedAt
+    },
+    stages: reporter.stages,
+    workloads: workloadsOf(result, soFar),
+    migrations: soFar.migrations,
+    warnings: soFar.warnings,
+    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
+     const word = {
+      put: "put back",
+      delete: "removed",
+      keep: "kept",
+      ask: "",
+      nothing: ""
+     }[did];
+     return word === "" ? [] : [ {
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(prior.object),
+      did: word
+     } ];
+    }),
+    startedAt: reporter.startedAt,
+    seconds: reporter.seconds()
+   };
+  }
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
+   if (!site || !image) return [];
+   return site.targets.map(({id: id, live: live, running: running}) => {
+    const [from] = running;
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)];
+    return {
+     ...id,
+     ...from !== void 0 && {
+      from: from
+     },
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_6__.d)(image),
+     now: nowRuns(result, live !== void 0, snapshot !== void 0),
+     ...took !== void 0 && {
+      seconds: took
+     }
+    };
+   });
+  }
+  function nowRuns(result, wasThere, begun) {
+   switch (result) {
+   case "deployed":
+   case "unchanged":
+    return "new";
+
+   case "stuck":
+   case "superseded":
+    return "unknown";
+
+   default:
+    if (wasThere) return "old";
+    return begun && result !== "failed" ? "removed" : "absent";
+   }
+  }
+ },
+ 9359: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Y: () => reported
+  });
+  var kubernetes_image = __nccwpck_require__(3165);
+  var ending = __nccwpck_require__(2523);
   var cause = __nccwpck_require__(4193);
   var trouble = __nccwpck_require__(7823);
   async function login(world, repository, username, password) {
@@ -19281,37 +19523,56 @@ var __webpack_modules__ = {
     this.add(await login(world, settings.image, username, password));
    }
   }
+  async function reported(command, start, work) {
+   const {settings: settings, reporter: reporter, signal: signal} = start;
+   const soFar = {
+    migrations: [],
+    warnings: [],
+    seconds: {}
+   };
+   const resources = new Resources;
+   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
+   let result;
+   try {
+    result = await work({
+     ...start,
+     command: command,
+     app: app,
+     soFar: soFar,
+     resources: resources
+    });
+   } catch (error) {
+    soFar.cause = (0, ending.rl)(error, signal);
+    result = (0, ending.ni)(soFar.cause);
+   } finally {
+    await resources.close();
+   }
+   return (0, ending.z8)(command, settings, reporter, result, soFar);
+  }
  },
  8543: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    N: () => settleLeft
   });
   var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
   var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
-  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2763);
+  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
   var _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6496);
-  var _ending_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2523);
-  var _resources_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5524);
-  async function settleLeft(world, settings, reporter, signal, holder, wanted) {
-   const soFar = {
-    migrations: [],
-    warnings: [],
-    seconds: {}
-   };
-   const resources = new _resources_js__WEBPACK_IMPORTED_MODULE_6__.E;
-   const app = settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image);
-   const release = {
-    world: world,
-    settings: settings,
-    source: {
-     tag: ""
-    },
-    app: app,
-    signal: signal
-   };
-   const putBack = () => reporter.stage("settle", async journal => {
+  var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9359);
+  function settleLeft(start, wanted) {
+   return (0, _run_js__WEBPACK_IMPORTED_MODULE_5__.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
+    const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+    const release = {
+     world: world,
+     settings: settings,
+     source: {
+      tag: ""
+     },
+     app: app,
+     holder: holder,
+     signal: signal
+    };
     const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     const isWanted = async () => {
@@ -19319,24 +19580,14 @@ var __webpack_modules__ = {
      return record && (wanted === "any" || record.run === holder.id) ? record : void 0;
     };
     if (!await isWanted()) return "unchanged";
-    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster, holder);
+    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster);
     resources.add(() => lease.release());
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
     soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, cluster, live, record);
     return "undone";
-   });
-   let result;
-   try {
-    result = await putBack();
-   } catch (error) {
-    soFar.cause = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.rl)(error, signal);
-    result = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.ni)(soFar.cause);
-   } finally {
-    await resources.close();
-   }
-   return (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.z8)("settle", settings, reporter, result, soFar);
+   }));
   }
  },
  6661: (module, __webpack_exports__, __nccwpck_require__) => {
@@ -19349,7 +19600,7 @@ var __webpack_modules__ = {
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2763);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
@@ -19364,9 +19615,13 @@ var __webpack_modules__ = {
        RUNNER_TEMP: folder
       });
       const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-      const never = (new AbortController).signal;
-      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run);
-      const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)(world, reading.settings, reporter, never, holder, "own");
+      const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
+       world: world,
+       reporter: reporter,
+       settings: reading.settings,
+       holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run),
+       signal: (new AbortController).signal
+      }, "own");
       await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
       process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
      }
@@ -20958,17 +21213,19 @@ var __webpack_modules__ = {
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
   var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    const step = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
     _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
-    const line = told(prior, did);
+    const line = told(prior, step);
     if (line !== void 0) journal.say(line);
     return {
      prior: prior,
-     did: did
+     did: step.do
     };
    }));
    return ended.map(one => {
@@ -20999,12 +21256,12 @@ var __webpack_modules__ = {
    case "keep":
    case "ask":
    }
-   return step.do;
+   return step;
   }
-  function told({object: object}, did) {
-   switch (did) {
+  function told({object: object, ran: ran}, step) {
+   switch (step.do) {
    case "put":
-    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back`;
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object, ran)}`;
 
    case "delete":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} removed: the release had created it`;
@@ -21018,6 +21275,16 @@ var __webpack_modules__ = {
    case "nothing":
     return;
    }
+  }
+  function withDigests(object, ran = {}) {
+   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), () => true) : [];
+   const put = images.filter(({name: name, image: image}) => ran[name] === image);
+   const words = put.map(({image: image}) => {
+    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image);
+    return `${tag} as ${digest?.slice(0, 19)}`;
+   });
+   return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
   }
  },
  3926: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21288,18 +21555,20 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    CF: () => undoOf,
    Gg: () => titleOf,
+   Ol: () => wanted,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
-   if (live === void 0) return {
+   if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
    if (prior.was === "absent") return {
     do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
    };
-   const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
+   const before = wanted(prior, live);
+   const object = prior.was === "template" ? templateBack(before, live) : allBack(before, live);
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
@@ -21309,6 +21578,13 @@ var __webpack_modules__ = {
     do: "put",
     object: object
    };
+  }
+  function wanted({object: object, ran: ran}, live) {
+   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) || !(0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)) return object;
+   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live))) return object;
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)(template, ran));
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
@@ -21326,13 +21602,13 @@ var __webpack_modules__ = {
    const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
-  function templateBack({object: prior}, live) {
+  function templateBack(before, live) {
    return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) && (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(prior) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(prior)) : live;
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before)) : live;
   }
-  function allBack(prior, live) {
-   const {metadata: metadata, ...content} = prior.object;
+  function allBack(before, live) {
+   const {metadata: metadata, ...content} = before;
    const annotations = {
     ...metadata?.annotations
    };
@@ -21672,136 +21948,13 @@ var __webpack_modules__ = {
    return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
   }
  },
- 2763: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6072: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    K: () => holderOf,
    s: () => lock
   });
-  var apierror = __nccwpck_require__(5392);
-  var away = __nccwpck_require__(5328);
-  var paths = __nccwpck_require__(1856);
-  const holderAnnotation = "django-rollout/holder";
-  const lookMs = 1e3;
-  function isFree(lease, id, unchangedForMs, lastsMs) {
-   const holder = lease.spec?.holderIdentity;
-   return !holder || holder === id || unchangedForMs >= lastsMs;
-  }
-  async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
-   const leases = (0, paths.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
-   const path = `${leases}/${name}`;
-   const startedAt = clock.now();
-   let seen;
-   for (;;) {
-    signal.throwIfAborted();
-    const lease = await cluster.find(path);
-    const now = clock.now();
-    const renewal = `${lease?.spec?.holderIdentity ?? ""} ${lease?.spec?.renewTime ?? ""}`;
-    if (seen?.renewal !== renewal) seen = {
-     renewal: renewal,
-     at: now
-    };
-    if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
-     const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
-     if (taken) return {
-      is: "taken",
-      lease: keep(cluster, clock, path, taken, holder, lastsMs)
-     };
-     continue;
-    }
-    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
-    if (now - startedAt >= waitMs) return {
-     is: "held",
-     by: by
-    };
-    onWait(by);
-    await clock.sleep(lookMs, signal);
-   }
-  }
-  async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
-   const wanted = {
-    apiVersion: "coordination.k8s.io/v1",
-    kind: "Lease",
-    metadata: {
-     name: name,
-     annotations: {
-      [holderAnnotation]: holder.who
-     },
-     ...lease?.metadata?.resourceVersion !== void 0 && {
-      resourceVersion: lease.metadata.resourceVersion
-     }
-    },
-    spec: {
-     holderIdentity: holder.id,
-     leaseDurationSeconds: Math.ceil(lastsMs / 1e3),
-     renewTime: microTime(clock.now())
-    }
-   };
-   try {
-    return lease ? await cluster.put(`${leases}/${name}`, wanted) : await cluster.post(leases, wanted);
-   } catch (error) {
-    if (error instanceof apierror.h && error.status === 409) return;
-    throw error;
-   }
-  }
-  function keep(cluster, clock, path, taken, holder, lastsMs) {
-   const lost = new AbortController;
-   let lease = taken;
-   let renewedAt = clock.now();
-   let over = false;
-   let renewing = Promise.resolve();
-   const lose = () => {
-    over = true;
-    stop();
-    lost.abort(new LeaseLost);
-   };
-   const renew = async () => {
-    const begun = clock.now();
-    try {
-     lease = await cluster.put(path, {
-      ...lease,
-      spec: {
-       ...lease.spec,
-       renewTime: microTime(begun)
-      }
-     });
-     renewedAt = begun;
-    } catch (error) {
-     if ((0, away.W)(error)) return;
-     const now = await cluster.find(path).catch(() => {});
-     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
-    }
-   };
-   const stop = clock.every(lastsMs / 3, () => {
-    if (clock.now() - renewedAt >= lastsMs * .9) lose();
-    if (!over) renewing = renewing.then(renew);
-   });
-   return {
-    lost: lost.signal,
-    release: async () => {
-     if (over) return;
-     over = true;
-     stop();
-     await renewing;
-     await cluster.put(path, {
-      ...lease,
-      spec: {
-       ...lease.spec,
-       holderIdentity: ""
-      }
-     });
-    }
-   };
-  }
-  class LeaseLost extends Error {
-   name="LeaseLost";
-   constructor() {
-    super("the lock was lost: another run may have taken it");
-   }
-  }
-  function microTime(ms) {
-   return new Date(ms).toISOString().replace("Z", "000Z");
-  }
-  var cause = __nccwpck_require__(4193);
+  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
   const lastsMs = 3e4;
   function holderOf({env: env}, id = crypto.randomUUID()) {
    const {GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run} = env;
@@ -21809,12 +21962,15 @@ var __webpack_modules__ = {
    const who = env["GITHUB_ACTOR"] || env["GITLAB_USER_LOGIN"] || env["USER"] || "somebody";
    return {
     id: id,
-    who: url === void 0 ? who : `${who}, ${url}`
+    who: who,
+    ...url !== void 0 && {
+     url: url
+    }
    };
   }
-  async function lock({world: world, settings: settings, app: app, signal: signal}, journal, cluster, holder) {
+  async function lock({world: world, settings: settings, app: app, holder: holder, signal: signal}, journal, cluster) {
    let told;
-   const taking = await takeLease(cluster, world.clock, `django-rollout-${app}`, holder, {
+   const taking = await (0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(cluster, world.clock, `django-rollout-${app}`, holder, {
     lastsMs: lastsMs,
     waitMs: settings["lock-wait"]
    }, signal, by => {
@@ -21823,7 +21979,7 @@ var __webpack_modules__ = {
     journal.waiting(`waiting for the release of ${by}`);
    });
    if (taking.is === "taken") return taking.lease;
-   return (0, cause.f)({
+   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
     code: "locked",
     sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
     hint: 'wait for it, or give this one more time by "lock-wait"'
@@ -22566,14 +22722,16 @@ var __webpack_modules__ = {
    });
    const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && (0, 
    objects.gv)(prior.object) ? [ {
-    path: prior.path,
+    prior: prior,
     before: prior.object
    } ] : []);
    const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
    objects.Vb)(before) ] : []);
    const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
-   const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => (0, 
-   rollout_aims.nJ)((0, objects.hY)(before), before, await cluster.get(path), live.picture())));
+   const aims = await Promise.all(workloads.map(async ({prior: prior, before: before}) => {
+    const now = await cluster.get(prior.path);
+    return (0, rollout_aims.nJ)((0, objects.hY)(before), (0, rollout_snapshot.Ol)(prior, now), now, live.picture());
+   }));
    const followed = await (0, follow.e)({
     cluster: cluster,
     clock: world.clock,

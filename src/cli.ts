@@ -2,8 +2,7 @@ import { Command, CommanderError } from 'commander'
 import project from '../package.json' with { type: 'json' }
 import { readOptions, type Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
-import { run } from './pipeline/release.js'
-import { settleLeft } from './pipeline/settle.js'
+import { runCommand } from './pipeline/commands.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
@@ -72,10 +71,7 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const reporter = new Reporter(terminalSink(write, color), world.clock)
   const { settings } = reading
   const holder = holderOf(world)
-  const report =
-    command === 'settle'
-      ? await settleLeft(world, settings, reporter, signal, holder, 'any')
-      : await run(command, world, settings, reporter, signal, holder)
+  const report = await runCommand(command, { world, settings, reporter, signal, holder })
   writeClosing(report, write, color)
   const path = settings.report
   if (path !== undefined) {
