@@ -62,6 +62,20 @@ export function withTemplate<T extends WorkloadObject>(object: T, template: PodT
   return { ...object, spec: { ...object.spec, jobTemplate: { ...jobTemplate, spec } } }
 }
 
+/** What `kubectl rollout history` shows of a revision. */
+export const changeCause = 'kubernetes.io/change-cause'
+
+/** The same object with an annotation; `undefined`: without it. */
+export function withAnnotation<T extends KubeObject>(
+  object: T,
+  name: string,
+  value: string | undefined,
+): T {
+  const { [name]: _, ...others } = object.metadata?.annotations ?? {}
+  const annotations = value === undefined ? others : { ...others, [name]: value }
+  return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
 /** A container of a pod template that runs our image. */
 export interface ContainerUse {
   readonly name: string

@@ -4,10 +4,12 @@
  */
 import type { KubeObject, WorkloadObject } from '../kubernetes/objects.js'
 import {
+  changeCause,
   isWorkload,
   nameOf,
   same,
   templateOf,
+  withAnnotation,
   withImages,
   withTemplate,
 } from '../kubernetes/objects.js'
@@ -18,8 +20,8 @@ export interface Prior {
   /** As it was; as it is going to be where it was not there. */
   readonly object: KubeObject
   /**
-   * absent: the release will create it. template: `kubectl set image` will change its pod template and
-   * nothing else. whole: an apply will change it.
+   * absent: the release will create it. template: `kubectl set image` will change its pod template, and
+   * `kubectl annotate` its cause, and nothing else. whole: an apply will change it.
    */
   readonly was: 'absent' | 'template' | 'whole'
   /** One of our workloads, or another object that comes with the manifests. */
@@ -125,8 +127,11 @@ function namedIn(object: WorkloadObject): readonly string[] {
   ]
 }
 
+/** With the template goes its cause, which the history of its revision shows. */
 function templateBack(before: KubeObject, live: KubeObject): KubeObject {
-  return isWorkload(live) && isWorkload(before) ? withTemplate(live, templateOf(before)) : live
+  if (!isWorkload(live) || !isWorkload(before)) return live
+  const back = withTemplate(live, templateOf(before))
+  return withAnnotation(back, changeCause, before.metadata?.annotations?.[changeCause])
 }
 
 /**

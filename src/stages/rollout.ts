@@ -3,6 +3,7 @@ import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
+  changeCause,
   templateOf,
   usesOf,
   type ContainerUse,
@@ -17,6 +18,7 @@ import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
+import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
 import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
@@ -45,12 +47,17 @@ export async function rollout(
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
+  const cause = causeOfChange(release, image)
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
+    await annotate(journal, cluster, targets, causeFirst, cause)
+    signal.throwIfAborted()
     await allOf([
-      applyOurs(journal, cluster, targets, settings.image, pinned(image)),
+      applyOurs(journal, cluster, targets, settings.image, pinned(image), cause),
       ...imageCommands(targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
     ])
+    signal.throwIfAborted()
+    await annotate(journal, cluster, targets, causeAfter, cause)
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
         const now = await cluster.get<WorkloadObject>(path)
@@ -124,7 +131,7 @@ export function runsWell({ live, targets }: Site, now: number): boolean {
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
-/** What an apply of our workloads' manifests with this image in them would change. */
+/** What an apply of our workloads' manifests with this image in them would change, whoever releases it. */
 export function planOurs(
   cluster: Cluster,
   targets: readonly Target[],
@@ -135,10 +142,17 @@ export function planOurs(
   return planApply(cluster, manifestsWith(targets, repository, image), live)
 }
 
-function manifestsWith(targets: readonly Target[], repository: string, image: string) {
-  return targets.flatMap(({ manifest, live }) =>
-    manifest ? [prepared(manifest, live, repository, image)] : [],
-  )
+function manifestsWith(
+  targets: readonly Target[],
+  repository: string,
+  image: string,
+  cause?: string,
+): readonly WorkloadObject[] {
+  return targets.flatMap(({ manifest, live }) => {
+    if (!manifest) return []
+    const object = prepared(manifest, live, repository, image)
+    return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
+  })
 }
 
 /**
@@ -151,8 +165,9 @@ async function applyOurs(
   targets: readonly Target[],
   repository: string,
   image: string,
+  cause: string,
 ): Promise<void> {
-  const objects = manifestsWith(targets, repository, image)
+  const objects = manifestsWith(targets, repository, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
   await apply(cluster, objects)
 }
