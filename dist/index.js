@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7636);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6708);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
@@ -15568,7 +15568,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7636);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6708);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7496);
@@ -16522,7 +16522,9 @@ var __webpack_modules__ = {
    nS: () => withImages,
    pi: () => isIgnored,
    rc: () => decided,
-   t3: () => withTemplate
+   sF: () => withAnnotation,
+   t3: () => withTemplate,
+   uo: () => changeCause
   });
   var _image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
@@ -16563,6 +16565,21 @@ var __webpack_modules__ = {
       ...jobTemplate,
       spec: spec
      }
+    }
+   };
+  }
+  const changeCause = "kubernetes.io/change-cause";
+  function withAnnotation(object, name, value) {
+   const {[name]: _, ...others} = object.metadata?.annotations ?? {};
+   const annotations = value === void 0 ? others : {
+    ...others,
+    [name]: value
+   };
+   return {
+    ...object,
+    metadata: {
+     ...object.metadata,
+     annotations: annotations
     }
    };
   }
@@ -17094,7 +17111,7 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 7636: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6708: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
@@ -18071,6 +18088,27 @@ var __webpack_modules__ = {
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(4157);
   var ledger = __nccwpck_require__(3600);
+  var lease = __nccwpck_require__(2882);
+  function causeOfChange({holder: holder}, image) {
+   return `release of ${(0, kubernetes_image.E4)((0, stages_release.d)(image))} by ${(0, 
+   lease.Gg)(holder)}`;
+  }
+  function withCause(object, cause) {
+   return cause === void 0 || object.kind === "CronJob" ? object : (0, kubernetes_objects.sF)(object, kubernetes_objects.uo, cause);
+  }
+  const causeFirst = [ "StatefulSet", "DaemonSet" ];
+  const causeAfter = [ "Deployment" ];
+  async function annotate(journal, cluster, targets, kinds, cause) {
+   const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
+   kubernetes_workload.T)(id));
+   if (ids.length === 0) return;
+   const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
+   journal.say(cluster.commandLine(args));
+   const done = await cluster.kubectl(args);
+   if (done.code === 0) return;
+   const why = done.stderr.trim().split("\n")[0] ?? "";
+   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+  }
   function priorOfTargets(targets, pins) {
    return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
     if (!live) return {
@@ -18100,10 +18138,15 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
+   const cause = causeOfChange(release, image);
    const write = async targets => {
     signal.throwIfAborted();
-    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
+    await annotate(journal, cluster, targets, causeFirst, cause);
+    signal.throwIfAborted();
+    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image), cause), ...imageCommands(targets, (0, 
     stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
+    signal.throwIfAborted();
+    await annotate(journal, cluster, targets, causeAfter, cause);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
      const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
@@ -18170,11 +18213,15 @@ var __webpack_modules__ = {
    const live = targets.flatMap(target => target.live ? [ target.live ] : []);
    return planApply(cluster, manifestsWith(targets, repository, image), live);
   }
-  function manifestsWith(targets, repository, image) {
-   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
+  function manifestsWith(targets, repository, image, cause) {
+   return targets.flatMap(({manifest: manifest, live: live}) => {
+    if (!manifest) return [];
+    const object = prepared(manifest, live, repository, image);
+    return [ withCause(object, cause ?? live?.metadata?.annotations?.[kubernetes_objects.uo]) ];
+   });
   }
-  async function applyOurs(journal, cluster, targets, repository, image) {
-   const objects = manifestsWith(targets, repository, image);
+  async function applyOurs(journal, cluster, targets, repository, image, cause) {
+   const objects = manifestsWith(targets, repository, image, cause);
    for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
    await apply(cluster, objects);
   }
@@ -19038,7 +19085,6 @@ var __webpack_modules__ = {
     hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
    };
   }
-  var lease = __nccwpck_require__(2882);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
   var settle = __nccwpck_require__(6496);
@@ -21603,9 +21649,10 @@ var __webpack_modules__ = {
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
   function templateBack(before, live) {
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) && (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before)) : live;
+   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before)) return live;
+   const back = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before));
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo]);
   }
   function allBack(before, live) {
    const {metadata: metadata, ...content} = before;
