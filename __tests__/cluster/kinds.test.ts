@@ -43,6 +43,13 @@ describe('all kinds', () => {
     }
   })
 
+  test('the same version again is `unchanged`, whoever releases it', async () => {
+    const before = await objects()
+    const { report, output } = await deploy('v2', { env: { GITHUB_ACTOR: 'grace' } })
+    expect({ result: report.result, output }).toMatchObject({ result: 'unchanged' })
+    expect(await objects()).toEqual(before)
+  })
+
   test('a broken one: every object exactly as before, and the pods of the old version', async () => {
     await site.commit('Manifests of the third version', manifests('v3', { more: true }))
     const before = { objects: await objects(), pods: await pods() }
@@ -151,7 +158,7 @@ function deploy(tag: string, how: How = {}): Promise<Released> {
       ...{ image: ours, namespace: site.namespace, tag, manifests: 'release' },
       ...{ 'migrate-command': '', bake: '1s' },
     },
-    { ...how, env },
+    { ...how, env: { ...env, ...how.env } },
   )
 }
 

@@ -179,6 +179,31 @@ spec:
     })
   })
 
+  const caused = (image: string, annotations: string) =>
+    web(image).replace('{name: web, uid', `{name: web, annotations: {${annotations}}, uid`)
+  const cause = (value: string) => `kubernetes.io/change-cause: ${value}`
+
+  test.each([
+    ['with its cause', cause('old'), cause('new'), { 'kubernetes.io/change-cause': 'old' }],
+    ['without the cause that it did not have', '', cause('new'), {}],
+    [
+      'with the cause that it has still',
+      cause('old'),
+      cause('old'),
+      { 'kubernetes.io/change-cause': 'old' },
+    ],
+    ['and leaves the annotations of others', '', 'theirs: "1"', { theirs: '1' }],
+  ])('goes back, %s', (_, before, live, expected) => {
+    const back = put(prior('template', 'workload', caused('old', before)), caused('new', live))
+    expect(back.metadata?.annotations).toEqual(expected)
+  })
+
+  test('whose cause alone was written has it taken away', () => {
+    const before = prior('template', 'workload', web('old'))
+    expect(put(before, caused('old', cause('new')))).toEqual(object(caused('old', '')))
+    expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
+  })
+
   test.each(['template', 'whole'] as const)('of a CronJob (%s)', (was) => {
     const clean = (image: string, version: string) => `
 apiVersion: batch/v1
