@@ -19097,16 +19097,16 @@ var __webpack_modules__ = {
      workload: (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)),
      container: name,
      image: image,
-     running: digestsOf(picture, object, name, repository)
+     running: runningIn(picture, object, name, repository)
     }));
    });
    return all.map(({running: running, ...tagged}) => {
     const others = all.filter(({image: image}) => image === tagged.image);
-    const digest = mostOf(running) ?? mostOf(others.flatMap(other => other.running));
+    const ran = mostOf(running) ?? mostOf(others.flatMap(other => other.running));
     return {
      ...tagged,
-     ...digest !== void 0 && {
-      digest: digest
+     ...ran && {
+      ran: ran
      }
     };
    });
@@ -19115,60 +19115,77 @@ var __webpack_modules__ = {
    const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
    return `${repository}:${tag}@${digest}`;
   }
-  function digestsOf(picture, object, container, repository) {
+  function runningIn(picture, object, container, repository) {
    const aim = (0, rollout_aims.nJ)((0, kubernetes_objects.hY)(object), object, object, picture);
    return (0, live.Fo)(picture, aim).flatMap(({status: status}) => {
     const all = [ ...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? [] ];
     const {imageID: imageID = ""} = all.find(({name: name}) => name === container) ?? {};
     const {repository: pulled, digest: digest} = (0, kubernetes_image.zZ)(imageID.replace("docker-pullable://", ""));
-    return digest !== void 0 && (0, kubernetes_image.iI)(pulled, repository) ? [ digest ] : [];
+    if (digest === void 0) return [];
+    const isOurs = (0, kubernetes_image.iI)(pulled, repository);
+    return [ {
+     digest: digest,
+     of: isOurs ? "our repository" : "another repository"
+    } ];
    });
   }
-  function mostOf(digests) {
-   const times = new Map;
-   for (const digest of digests) times.set(digest, (times.get(digest) ?? 0) + 1);
-   return [ ...times ].sort(([, one], [, other]) => other - one)[0]?.[0];
+  function mostOf(running) {
+   const count = ({digest: digest}) => running.filter(one => one.digest === digest).length;
+   return running.toSorted((one, other) => count(other) - count(one))[0];
   }
   const answerMs = 15e3;
   async function pinsOf(release, journal, live, targets) {
    const workloads = targets.flatMap(target => target.live ? [ target.live ] : []);
    const tagged = taggedIn(live.picture(), workloads, release.settings.image);
-   const images = [ ...new Set(tagged.map(({image: image}) => image)) ];
-   const named = new Map(await Promise.all(images.map(async image => {
-    const ran = tagged.some(one => one.image === image && one.digest !== void 0);
-    return [ image, ran ? await digestNow(release, image) : void 0 ];
-   })));
-   for (const line of new Set(tagged.flatMap(one => told(one, named.get(one.image))))) journal.say(line);
-   return moved(tagged, named);
+   const ask = once(image => lookUpSoon(release, image));
+   const pins = new Map;
+   const lines = new Set;
+   await Promise.all(tagged.map(async ({workload: workload, container: container, image: image, ran: ran}) => {
+    const fate = ran ? await fateOf(image, ran, ask) : "not known";
+    if (fate === "comes back") return;
+    const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+    const name = `${(0, kubernetes_image.EU)(repository)}:${tag}`;
+    if (ran === void 0 || fate === "not known") {
+     lines.add(`which ${name} runs is not known: an undo would bring back what it names then`);
+     return;
+    }
+    const pin = byDigest(image, ran.digest);
+    pins.set(workload, {
+     ...pins.get(workload),
+     [container]: pin
+    });
+    const why = fate === "moved" ? "has moved" : "may have moved";
+    lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`);
+   }));
+   for (const line of lines) journal.say(line);
+   return pins;
   }
-  async function digestNow({world: world, signal: signal}, image) {
-   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+  async function fateOf(image, {digest: digest, of: of}, ask) {
+   const named = await ask(image);
+   if (named?.is === "there" && named.image.digest === digest) return "comes back";
+   if (of === "another repository") {
+    const there = await ask(byDigest(image, digest));
+    if (there?.is !== "there") return "not known";
+   }
+   return named?.is === "there" ? "moved" : "may have moved";
+  }
+  async function lookUpSoon({world: world, signal: signal}, image) {
+   const {repository: repository, tag: tag = "latest", digest: digest} = (0, kubernetes_image.zZ)(image);
+   const name = digest === void 0 ? tag : `${tag}@${digest}`;
    try {
-    const found = await (0, deadline.u)(world.clock, answerMs, signal, own => lookUp(world, repository, tag, own));
-    return found.is === "there" ? found.image.digest : void 0;
+    return await (0, deadline.u)(world.clock, answerMs, signal, own => lookUp(world, repository, name, own));
    } catch {
     signal.throwIfAborted();
     return;
    }
   }
-  function moved(tagged, named) {
-   const pins = new Map;
-   for (const {workload: workload, container: container, image: image, digest: digest} of tagged) {
-    if (digest === void 0 || digest === named.get(image)) continue;
-    pins.set(workload, {
-     ...pins.get(workload),
-     [container]: byDigest(image, digest)
-    });
-   }
-   return pins;
-  }
-  function told({image: image, digest: digest}, now) {
-   if (digest !== void 0 && digest === now) return [];
-   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
-   const name = `${(0, kubernetes_image.EU)(repository)}:${tag}`;
-   if (digest === void 0) return [ `no pod tells which ${name} it runs: an undo would bring back what the tag names then` ];
-   const why = now === void 0 ? `what ${name} names now is not known` : `${name} names another image by now`;
-   return [ `${why}: an undo would bring back ${digest.slice(0, 19)}, which runs` ];
+  function once(ask) {
+   const asked = new Map;
+   return key => {
+    const answer = asked.get(key) ?? ask(key);
+    asked.set(key, answer);
+    return answer;
+   };
   }
   async function snapshot_snapshot(release, journal, cluster, before) {
    const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);

@@ -177,6 +177,7 @@ role = sys.argv[1]
 if role == "init":
     sys.exit()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+# Of ${site.namespace}: a node names an image that it knows already by the repository that it had it from.
 ${lines}
 pathlib.Path("/tmp/ready").touch()
 signal.pause()

@@ -4,12 +4,12 @@ import { digest, running } from '../support/running.js'
 
 const shop = 'ghcr.io/acme/shop'
 
-/** `statefulset/web app a`: workload, container and the digest's letter, or `?`. */
+/** `statefulset/web app a`: workload, container and the digest's letter, or `?`; is it of another repository? */
 function tagged(text: string): readonly string[] {
   const { picture, workloads } = running(text)
-  return taggedIn(picture, workloads, shop).map(({ workload, container, digest = ':?' }) => {
-    const [, letters = ''] = digest.split(':')
-    return `${workload} ${container} ${letters[0]}`
+  return taggedIn(picture, workloads, shop).map(({ workload, container, ran }) => {
+    const letter = ran?.digest.split(':')[1]?.[0] ?? '?'
+    return `${workload} ${container} ${letter}${ran?.of === 'another repository' ? ' elsewhere' : ''}`
   })
 }
 
@@ -37,9 +37,9 @@ describe('what runs by a tag', () => {
       ['statefulset/web app c'],
     ],
     [
-      'not the digest of another repository',
+      'the digest of another repository, where the node has the image from there too',
       `web: {image: ${shop}:v1, pods: ['${shop}-base@${digest('c')}']}`,
-      ['statefulset/web app ?'],
+      ['statefulset/web app c elsewhere'],
     ],
     [
       'not the id of an image that no registry has',
@@ -81,7 +81,7 @@ describe('what runs by a tag', () => {
         workload: 'statefulset/web',
         container: 'app',
         image: 'acme/shop:latest',
-        digest: digest('a'),
+        ran: { digest: digest('a'), of: 'our repository' },
       },
     ])
   })

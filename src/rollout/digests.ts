@@ -14,7 +14,16 @@ export interface Tagged {
   /** As the template has it: `shop:latest`. */
   readonly image: string
   /** What most of its pods run; of a workload without pods, what the others run by the same image. */
-  readonly digest?: string
+  readonly ran?: Ran
+}
+
+export interface Ran {
+  readonly digest: string
+  /**
+   * A node that has pulled the same image from several repositories names any of them: the digest may be
+   * unknown in ours.
+   */
+  readonly of: 'our repository' | 'another repository'
 }
 
 /** All containers of the repository that run by a tag alone, in these workloads as they stand now. */
@@ -32,13 +41,13 @@ export function taggedIn(
       workload: idOf(workloadId(object)),
       container: name,
       image,
-      running: digestsOf(picture, object, name, repository),
+      running: runningIn(picture, object, name, repository),
     }))
   })
   return all.map(({ running, ...tagged }) => {
     const others = all.filter(({ image }) => image === tagged.image)
-    const digest = mostOf(running) ?? mostOf(others.flatMap((other) => other.running))
-    return { ...tagged, ...(digest !== undefined && { digest }) }
+    const ran = mostOf(running) ?? mostOf(others.flatMap((other) => other.running))
+    return { ...tagged, ...(ran && { ran }) }
   })
 }
 
@@ -49,23 +58,24 @@ export function byDigest(image: string, digest: string): string {
 }
 
 /** What this container runs in each pod of the live template, by the kubelets that have pulled it. */
-function digestsOf(
+function runningIn(
   picture: Picture,
   object: WorkloadObject,
   container: string,
   repository: string,
-): readonly string[] {
+): readonly Ran[] {
   const aim = aimBack(workloadId(object), object, object, picture)
-  return ourPods(picture, aim).flatMap(({ status }) => {
+  return ourPods(picture, aim).flatMap(({ status }): readonly Ran[] => {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
     const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))
-    return digest !== undefined && isOfRepository(pulled, repository) ? [digest] : []
+    if (digest === undefined) return []
+    const isOurs = isOfRepository(pulled, repository)
+    return [{ digest, of: isOurs ? 'our repository' : 'another repository' }]
   })
 }
 
-function mostOf(digests: readonly string[]): string | undefined {
-  const times = new Map<string, number>()
-  for (const digest of digests) times.set(digest, (times.get(digest) ?? 0) + 1)
-  return [...times].sort(([, one], [, other]) => other - one)[0]?.[0]
+function mostOf(running: readonly Ran[]): Ran | undefined {
+  const count = ({ digest }: Ran) => running.filter((one) => one.digest === digest).length
+  return running.toSorted((one, other) => count(other) - count(one))[0]
 }

@@ -1,8 +1,8 @@
 /** Which images have to come back by digest, since their tag names another image by now. */
-import { lookUp } from '../docker/registry.js'
+import { lookUp, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import type { Journal } from '../report/journal.js'
-import { byDigest, taggedIn, type Tagged } from '../rollout/digests.js'
+import { byDigest, taggedIn, type Ran } from '../rollout/digests.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { within } from '../world/deadline.js'
 import type { Release } from './release.js'
@@ -23,52 +23,66 @@ export async function pinsOf(
 ): Promise<Pins> {
   const workloads = targets.flatMap((target) => (target.live ? [target.live] : []))
   const tagged = taggedIn(live.picture(), workloads, release.settings.image)
-  const images = [...new Set(tagged.map(({ image }) => image))]
-  const named = new Map(
-    await Promise.all(
-      images.map(async (image) => {
-        const ran = tagged.some((one) => one.image === image && one.digest !== undefined)
-        return [image, ran ? await digestNow(release, image) : undefined] as const
-      }),
-    ),
+  const ask = once((image: string) => lookUpSoon(release, image))
+  const pins = new Map<string, Record<string, string>>()
+  const lines = new Set<string>()
+  await Promise.all(
+    tagged.map(async ({ workload, container, image, ran }) => {
+      const fate = ran ? await fateOf(image, ran, ask) : 'not known'
+      if (fate === 'comes back') return
+      const { repository, tag = 'latest' } = parseImage(image)
+      const name = `${shortName(repository)}:${tag}`
+      if (ran === undefined || fate === 'not known') {
+        lines.add(`which ${name} runs is not known: an undo would bring back what it names then`)
+        return
+      }
+      const pin = byDigest(image, ran.digest)
+      pins.set(workload, { ...pins.get(workload), [container]: pin })
+      const why = fate === 'moved' ? 'has moved' : 'may have moved'
+      lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`)
+    }),
   )
-  for (const line of new Set(tagged.flatMap((one) => told(one, named.get(one.image))))) {
-    journal.say(line)
-  }
-  return moved(tagged, named)
+  for (const line of lines) journal.say(line)
+  return pins
 }
 
-/** What the tag names now; `undefined` when the registry does not say it. */
-async function digestNow({ world, signal }: Release, image: string): Promise<string | undefined> {
-  const { repository, tag = 'latest' } = parseImage(image)
+/** What would come back if the tag were put back as it is. */
+type Fate = 'comes back' | 'moved' | 'may have moved' | 'not known'
+
+async function fateOf(
+  image: string,
+  { digest, of }: Ran,
+  ask: (image: string) => Promise<Lookup | undefined>,
+): Promise<Fate> {
+  const named = await ask(image)
+  if (named?.is === 'there' && named.image.digest === digest) return 'comes back'
+  if (of === 'another repository') {
+    const there = await ask(byDigest(image, digest))
+    if (there?.is !== 'there') return 'not known'
+  }
+  return named?.is === 'there' ? 'moved' : 'may have moved'
+}
+
+/** `undefined`: no answer. */
+async function lookUpSoon({ world, signal }: Release, image: string): Promise<Lookup | undefined> {
+  const { repository, tag = 'latest', digest } = parseImage(image)
+  const name = digest === undefined ? tag : `${tag}@${digest}`
   try {
-    const found = await within(world.clock, answerMs, signal, (own) =>
-      lookUp(world, repository, tag, own),
+    return await within(world.clock, answerMs, signal, (own) =>
+      lookUp(world, repository, name, own),
     )
-    return found.is === 'there' ? found.image.digest : undefined
   } catch {
     signal.throwIfAborted()
     return undefined
   }
 }
 
-function moved(tagged: readonly Tagged[], named: ReadonlyMap<string, string | undefined>): Pins {
-  const pins = new Map<string, Record<string, string>>()
-  for (const { workload, container, image, digest } of tagged) {
-    if (digest === undefined || digest === named.get(image)) continue
-    pins.set(workload, { ...pins.get(workload), [container]: byDigest(image, digest) })
+/** Asks only once for the same. */
+function once<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>()
+  return (key) => {
+    const answer = asked.get(key) ?? ask(key)
+    asked.set(key, answer)
+    return answer
   }
-  return pins
-}
-
-function told({ image, digest }: Tagged, now: string | undefined): readonly string[] {
-  if (digest !== undefined && digest === now) return []
-  const { repository, tag = 'latest' } = parseImage(image)
-  const name = `${shortName(repository)}:${tag}`
-  if (digest === undefined) {
-    return [`no pod tells which ${name} it runs: an undo would bring back what the tag names then`]
-  }
-  const why =
-    now === undefined ? `what ${name} names now is not known` : `${name} names another image by now`
-  return [`${why}: an undo would bring back ${digest.slice(0, 19)}, which runs`]
 }
