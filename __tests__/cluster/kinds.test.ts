@@ -356,11 +356,12 @@ async function get<T>(...what: readonly string[]): Promise<readonly T[]> {
 
 const workloads = 'deploy,statefulset,daemonset,cronjob'
 
-/** All that people decide, object by object. */
+/** All that people decide, object by object; our own history is none of it. */
 async function objects() {
   const items = await get<KubeObject>(`${workloads},configmap`)
   const counted = ['deployment.kubernetes.io/revision', 'deprecated.daemonset.template.generation']
-  return items.map(({ kind, metadata: { name, labels, annotations = {} }, spec, data }) => ({
+  const decided = items.filter(({ metadata }) => !metadata.name.startsWith('django-rollout-'))
+  return decided.map(({ kind, metadata: { name, labels, annotations = {} }, spec, data }) => ({
     ...{ kind, name, labels, spec, data },
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !counted.includes(key))),
   }))

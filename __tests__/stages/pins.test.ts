@@ -9,13 +9,13 @@ import { releaseOf } from '../support/settings.js'
 
 const shop = 'ghcr.io/acme/shop'
 
-/** The registry's answer about a tag: a letter stands for a digest. */
-const names = (tag: string, letter: string): Line => ({
-  when: new RegExp(`imagetools inspect .* ${shop}:${tag}$`),
+/** The registry's answer about `:tag` or `@digest`: a letter stands for a digest. */
+const names = (name: string, letter: string): Line => ({
+  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
   stdout: JSON.stringify({ digest: digest(letter) }),
 })
-const refuses = (tag: string, stderr: string): Line => ({
-  when: new RegExp(`imagetools inspect .* ${shop}:${tag}$`),
+const refuses = (name: string, stderr: string): Line => ({
+  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
   code: 1,
   stderr,
 })
@@ -30,18 +30,18 @@ const short = (letter: string) => digest(letter).slice(0, 19)
 type Case = [string, string, Line[], Record<string, Record<string, string>>, string[]]
 
 test.each<Case>([
-  ['a tag that names what runs stays', onLatest, [names('latest', 'a')], {}, []],
+  ['a tag that names what runs stays', onLatest, [names(':latest', 'a')], {}, []],
   [
     'a tag that has moved',
     onLatest,
-    [names('latest', 'b')],
+    [names(':latest', 'b')],
     { 'statefulset/web': { app: back('latest', 'a') } },
     [`shop:latest has moved: an undo would bring back ${short('a')}, which runs`],
   ],
   [
     'a tag that was deleted',
     onLatest,
-    [refuses('latest', 'manifest unknown')],
+    [refuses(':latest', 'manifest unknown')],
     { 'statefulset/web': { app: back('latest', 'a') } },
     [`shop:latest may have moved: an undo would bring back ${short('a')}, which runs`],
   ],
@@ -55,7 +55,7 @@ test.each<Case>([
   [
     'each tag is asked for once, and each workload has its own digest',
     `{web: {image: '${shop}:latest', pods: [a]}, worker: {image: '${shop}:latest', pods: [b]}, old: {image: '${shop}:v1', init: '${shop}:latest', pods: [c]}}`,
-    [names('latest', 'a'), names('v1', 'c')],
+    [names(':latest', 'a'), names(':v1', 'c')],
     {
       'statefulset/worker': { app: back('latest', 'b') },
       'statefulset/old': { init: back('latest', 'c') },
@@ -75,23 +75,23 @@ test.each<Case>([
     [
       [
         'that ours has too',
-        names(`latest@${digest('a')}`, 'a'),
+        names(`@${digest('a')}`, 'a'),
         { 'statefulset/web': { app: back('latest', 'a') } },
         `shop:latest has moved: an undo would bring back ${short('a')}, which runs`,
       ],
-      ['that ours has not', refuses(`latest@${digest('a')}`, 'not found'), {}, unknown],
+      ['that ours has not', refuses(`@${digest('a')}`, 'not found'), {}, unknown],
     ] as const
   ).map(([which, asked, pins, line]): Case => [
     `a tag that has moved, of which the pods name a digest of another repository ${which}`,
     elsewhere,
-    [names('latest', 'b'), asked],
+    [names(':latest', 'b'), asked],
     pins,
     [line],
   ]),
   [
     'a tag that names what the pods name of another repository stays',
     elsewhere,
-    [names('latest', 'a')],
+    [names(':latest', 'a')],
     {},
     [],
   ],

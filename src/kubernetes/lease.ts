@@ -22,7 +22,7 @@ export interface Holder {
 }
 
 /** For people: `ada, https://…`. */
-export function titleOf({ who, url }: Holder): string {
+export function titleOf({ who, url }: Pick<Holder, 'who' | 'url'>): string {
   return url === undefined ? who : `${who}, ${url}`
 }
 

@@ -2,13 +2,15 @@
 import { addTags } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import type { ReleaseCommand } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
 import { readRecord } from '../rollout/record.js'
 import { build } from '../stages/build.js'
-import { imageThere, imageToDeploy } from '../stages/image.js'
+import { commitOf, imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { startMigration } from '../stages/migrate.js'
 import { hasWork } from '../stages/migrationlog.js'
+import { checkNotOvertaken } from '../stages/overtaken.js'
 import type { Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
@@ -25,12 +27,12 @@ import { transaction } from './transaction.js'
  * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
  * is the same.
  */
-export function release(command: 'release' | 'deploy', start: Start): Promise<Report> {
-  return reported(command, start, (run) => fromCommit(run))
+export function release(command: ReleaseCommand, start: Start): Promise<Report> {
+  return reported(command, start, (run) => fromCommit(run, command))
 }
 
-async function fromCommit(run: Run): Promise<Result> {
-  const { command, world, settings, reporter, signal, holder, app, soFar, resources } = run
+async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
+  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
   const source = await findSource(world, settings, settings.context)
   soFar.source = source
   const releaseWith = (own: AbortSignal): Release => ({
@@ -45,14 +47,22 @@ async function fromCommit(run: Run): Promise<Result> {
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
         const here = releaseWith(own)
         await resources.login(world, settings)
-        const there = await (command === 'deploy' ? imageToDeploy : imageThere)(here, journal)
-        if (there) return { is: 'pushed', image: there } as const
-        return { is: 'built', built: await build(here, journal) } as const
+        if (command === 'deploy') {
+          const image = await imageToDeploy(here, journal)
+          return { is: 'pushed', image, sha: await commitOf(here, image) } as const
+        }
+        const there = await imageThere(here, journal)
+        if (there) return { is: 'pushed', image: there, sha: source.sha } as const
+        return { is: 'built', built: await build(here, journal), sha: source.sha } as const
       }),
   ])
   soFar.site = site
 
-  const release = releaseWith(signal)
+  const { sha } = found
+  const release = {
+    ...releaseWith(signal),
+    source: { tag: source.tag, ...(sha !== undefined && { sha }) },
+  }
   if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
     soFar.image = found.image
     await moveTags(run, release, found.image)
@@ -67,9 +77,12 @@ async function fromCommit(run: Run): Promise<Result> {
       : await reporter.stage('push', (journal) => push(release, journal, found.built))
   soFar.image = image
 
-  const result = await transaction(run, release, cluster, site, (guarded, prepared) =>
-    write(run, guarded, cluster, prepared, image),
-  )
+  const result = await transaction(run, release, cluster, site, {
+    command,
+    image,
+    check: (journal, history) => checkNotOvertaken(release, journal, history),
+    write: (guarded, prepared) => write(run, guarded, cluster, prepared, image),
+  })
   if (result === 'deployed') await moveTags(run, release, image)
   return result
 }
@@ -104,7 +117,7 @@ async function write(
       applyManifests(release, journal, cluster, site, changes),
     )
   }
-  if (site.web) {
+  if (site.web && release.settings['migrate-command'] !== '') {
     const migration = startMigration(release, cluster, site, site.web, image)
     try {
       const plan = await reporter.stage('plan', (journal) => migration.plan(journal))

@@ -20,7 +20,7 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       resources.add(() => cluster.close())
       const isWanted = async () => {
         const record = await readRecord(cluster, app)
-        return record && (wanted === 'any' || record.run === holder.id) ? record : undefined
+        return record && (wanted === 'any' || record.begun.run === holder.id) ? record : undefined
       }
       if (!(await isWanted())) return 'unchanged'
       const lease = await lock(release, journal, cluster)

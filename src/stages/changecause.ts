@@ -3,17 +3,17 @@
  * which revision. CronJobs have no such history.
  */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { versionOf } from '../kubernetes/image.js'
+import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../kubernetes/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
 import type { Journal } from '../report/journal.js'
-import { pinned, type Image, type Release } from './release.js'
+import type { Image, Release } from './release.js'
 import type { Target } from './targets.js'
 
 /** `release of 4f2c1d9a… by ada, https://…` */
 export function causeOfChange({ holder }: Release, image: Image): string {
-  return `release of ${versionOf(pinned(image))} by ${titleOf(holder)}`
+  return `release of ${shortTag(image.tag)} by ${titleOf(holder)}`
 }
 
 /** The same object with its cause, where its kind has a history. */

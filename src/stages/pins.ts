@@ -1,5 +1,5 @@
 /** Which images have to come back by digest, since their tag names another image by now. */
-import { lookUp, type Lookup } from '../docker/registry.js'
+import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import type { Journal } from '../report/journal.js'
 import { byDigest, taggedIn, type Ran } from '../rollout/digests.js'
@@ -66,10 +66,11 @@ async function fateOf(
 /** `undefined`: no answer. */
 async function lookUpSoon({ world, signal }: Release, image: string): Promise<Lookup | undefined> {
   const { repository, tag = 'latest', digest } = parseImage(image)
-  const name = digest === undefined ? tag : `${tag}@${digest}`
   try {
     return await within(world.clock, answerMs, signal, (own) =>
-      lookUp(world, repository, name, own),
+      digest === undefined
+        ? lookUp(world, repository, tag, own)
+        : lookUpImage(world, { repository, tag, digest }, own),
     )
   } catch {
     signal.throwIfAborted()

@@ -13,7 +13,7 @@ import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
-import { follow, type Followed } from '../rollout/follow.js'
+import { follow, type Followed, type Following } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
@@ -22,6 +22,7 @@ import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './ch
 import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
+import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
@@ -74,6 +75,7 @@ export async function rollout(
     live: site.live,
     aims,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
+    ...verifyBy(release, journal, cluster, site, image),
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -85,6 +87,21 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+function verifyBy(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Pick<Following, 'verify'> {
+  const { settings } = release
+  if (settings['smoke-path'] === undefined || !site.web) return {}
+  const aim = smokeAim(site.web, site.services, settings['smoke-host'])
+  return {
+    verify: (signal) => smoke({ ...release, signal }, journal, cluster, site, aim, image),
+  }
 }
 
 /**
