@@ -13,18 +13,21 @@ export interface Asked {
 const pauseMs = 50
 const patienceMs = 10_000
 
-/** Asks `/version` of a web that answers already for as long as `work` lasts. */
-export async function whileAsking<T>(
-  url: string,
-  work: () => Promise<T>,
-): Promise<{ readonly result: T; readonly asked: Asked }> {
+export interface Asking {
+  /** What has come of it so far. */
+  readonly asked: Asked
+  stop(): Promise<void>
+}
+
+/** Asks `/version` of a web that answers already, until it is stopped. */
+export function startAsking(url: string): Asking {
   const failures: string[] = []
   const versions: string[] = []
-  let count = 0
+  const asked = { count: 0, failures, versions }
   const over = new AbortController()
   const asking = (async () => {
     while (!over.signal.aborted) {
-      count += 1
+      asked.count += 1
       try {
         const version = await get(`${url}/version`)
         if (!versions.includes(version)) versions.push(version)
@@ -35,13 +38,25 @@ export async function whileAsking<T>(
       await sleep(pauseMs)
     }
   })()
+  return {
+    asked,
+    stop: () => {
+      over.abort()
+      return asking
+    },
+  }
+}
+
+/** Asks for as long as `work` lasts. */
+export async function whileAsking<T>(
+  url: string,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly asked: Asked }> {
+  const { asked, stop } = startAsking(url)
   try {
-    const result = await work()
-    over.abort()
-    await asking
-    return { result, asked: { count, failures, versions } }
+    return { result: await work(), asked }
   } finally {
-    over.abort()
+    await stop()
   }
 }
 

@@ -1,0 +1,109 @@
+/** What stands in a namespace, as far as a release may change it; and what may not be left there. */
+import type { GoodTag } from './plan.js'
+import { kubectlJson } from '../e2e/stack.js'
+
+/** By `kind/name`: the whole spec, or the data of a ConfigMap. */
+export type State = Readonly<Record<string, unknown>>
+
+export interface Seen {
+  readonly state: State
+  /** The tag that the web's template names. */
+  readonly running: string
+  /** What is not as it should be when nothing is under way: sentences. */
+  readonly leftovers: readonly string[]
+  /** Workloads whose pods are not all there yet. */
+  readonly incomplete: readonly string[]
+}
+
+interface Item {
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly generation?: number
+    readonly labels?: Readonly<Record<string, string>>
+    readonly ownerReferences?: readonly unknown[]
+  }
+  readonly spec?: Spec
+  readonly data?: Readonly<Record<string, string>>
+  readonly status?: Readonly<Record<string, number | undefined>> & {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
+}
+
+interface Spec {
+  readonly replicas?: number
+  readonly holderIdentity?: string
+  readonly template?: {
+    readonly spec: { readonly containers: readonly { readonly image: string }[] }
+  }
+}
+
+const workloads = ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob']
+const kinds = 'deployments,statefulsets,daemonsets,cronjobs,configmaps,services,secrets,leases,jobs'
+
+export async function look(namespace: string): Promise<Seen> {
+  const { items } = await kubectlJson<{ readonly items: readonly Item[] }>(
+    ...['-n', namespace, 'get', kinds],
+  )
+  const own = items.filter(({ metadata }) => metadata.name !== 'kube-root-ca.crt')
+  const stateOf = ({ kind, metadata, spec, data }: Item) => [
+    `${kind.toLowerCase()}/${metadata.name}`,
+    spec ?? data ?? {},
+  ]
+  const web = own.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'web')
+  const image = web?.spec?.template?.spec.containers[0]?.image ?? ''
+  return {
+    state: Object.fromEntries(
+      own.filter(({ kind }) => [...workloads, 'ConfigMap', 'Service'].includes(kind)).map(stateOf),
+    ) as State,
+    running: /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? '',
+    leftovers: own.flatMap(leftover),
+    incomplete: own.flatMap((item) =>
+      isComplete(item) ? [] : [`${item.kind.toLowerCase()}/${item.metadata.name} is not complete`],
+    ),
+  }
+}
+
+function leftover({ kind, metadata: { name }, spec, status }: Item): readonly string[] {
+  switch (kind) {
+    case 'Lease':
+      return spec?.holderIdentity ? [`lease/${name} is held by ${spec.holderIdentity}`] : []
+    case 'Secret':
+      return [`secret/${name} is there`]
+    case 'Job': {
+      const isOver = (status?.conditions ?? []).some(
+        (one) => ['Complete', 'Failed'].includes(one.type) && one.status === 'True',
+      )
+      return isOver ? [] : [`job/${name} is not over`]
+    }
+    default:
+      return []
+  }
+}
+
+function isComplete({ kind, metadata, spec, status = {} }: Item): boolean {
+  const { replicas = 1 } = spec ?? {}
+  const counts = (...names: readonly string[]) => names.map((name) => status[name] ?? 0)
+  const seen = status['observedGeneration'] === metadata.generation
+  switch (kind) {
+    case 'Deployment':
+      return (
+        seen &&
+        counts('replicas', 'updatedReplicas', 'availableReplicas').every((n) => n === replicas)
+      )
+    case 'StatefulSet':
+      return seen && counts('updatedReplicas', 'availableReplicas').every((n) => n === replicas)
+    case 'DaemonSet': {
+      const wanted = status['desiredNumberScheduled'] ?? 0
+      return seen && counts('updatedNumberScheduled', 'numberAvailable').every((n) => n === wanted)
+    }
+    default:
+      return true
+  }
+}
+
+/** The good versions that come after the one that runs, the nearest first. */
+export function nextOf(running: string, tags: readonly GoodTag[]): readonly GoodTag[] {
+  const at = tags.findIndex((tag) => tag === running) + 1
+  return [...tags.slice(at), ...tags.slice(0, at)].filter((tag) => tag !== running)
+}
