@@ -12,8 +12,13 @@ const say = (line: string) => {
   console.log(line)
 }
 say(`seed ${seed}, ${rounds.length} rounds in ${game.places} namespaces`)
+const end = new AbortController()
+process.once('SIGINT', () => {
+  say('the rounds that are under way are played to their end')
+  end.abort()
+})
 const startedAt = Date.now()
-const result = await play(game, say)
+const result = await play(game, say, end.signal)
 say('')
 summaryOf(game, result).forEach(say)
 say(`${((Date.now() - startedAt) / 60_000).toFixed(1)} minutes`)

@@ -22,9 +22,15 @@ export interface Result {
   readonly lost: number
 }
 
-export async function play(game: Game, say: (line: string) => void): Promise<Result> {
+/** An aborted signal ends it after the rounds that are under way. */
+export async function play(
+  game: Game,
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Result> {
   const images = await makeImages()
   const left = [...game.rounds]
+  const nextNumber = () => (signal?.aborted ? undefined : left.shift())
   const played: Played[] = []
   const asked = { requests: 0, lost: 0 }
   const leave = async (place: Place) => {
@@ -35,7 +41,7 @@ export async function play(game: Game, say: (line: string) => void): Promise<Res
   const playHere = async () => {
     let place = await makePlace(images)
     try {
-      for (let number = left.shift(); number !== undefined; number = left.shift()) {
+      for (let number = nextNumber(); number !== undefined; number = nextNumber()) {
         const one = await playRound(place, planRound(game.seed, number))
         played.push(one)
         say(lineOf(one))

@@ -26,8 +26,8 @@ export interface Played {
 
 /** Whatever happens to a run, all is over within this time. */
 const longestMs = 10 * 60_000
-/** The last pods may still be on their way when a release that ran well is cut off at its end. */
-const completeMs = 60_000
+/** The last pods may still be on their way when a run is cut off at its end, and its lock has to run out. */
+const quietMs = 60_000
 
 /** One that was begun: its process, and what it will have to be judged by. */
 interface Begun {
@@ -94,7 +94,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
   const told = ends.flatMap(({ told, result, began, ended }) =>
     told ? [{ ...told, began, ended, ...(result !== undefined && { result }) }] : [],
   )
-  const seen = await lookWhenComplete(place)
+  const seen = await lookWhenQuiet(place)
   const state = judgeState(before.state, seen.state, told)
   const main = told[0]?.result ?? 'killed'
   const lost = place.client.asked.failures.slice(lostBefore)
@@ -102,7 +102,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     ...(wasReached === undefined ? ['it did not end in time'] : []),
     ...(state.is === 'torn' ? ['neither all old nor all new:', ...state.differences] : []),
     ...seen.leftovers,
-    ...seen.incomplete,
+    ...seen.pending,
     ...(await leftOnMachine(place, ends.filter(({ result }) => result === undefined).length)),
     ...lost.map((words) => `a client's request was lost: ${words}`),
     ...unsettled(ends.at(-1)?.result),
@@ -131,11 +131,11 @@ async function tidy({ namespace }: Place): Promise<void> {
   if (extra.length > 0) await kubectl('-n', namespace, 'delete', ...extra)
 }
 
-async function lookWhenComplete({ namespace }: Place): Promise<Seen> {
-  const until = Date.now() + completeMs
+async function lookWhenQuiet({ namespace }: Place): Promise<Seen> {
+  const until = Date.now() + quietMs
   for (;;) {
     const seen = await look(namespace)
-    if (seen.incomplete.length === 0 || Date.now() > until) return seen
+    if (seen.pending.length === 0 || Date.now() > until) return seen
     await sleep(1_000)
   }
 }

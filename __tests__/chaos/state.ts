@@ -11,8 +11,8 @@ export interface Seen {
   readonly running: string
   /** What is not as it should be when nothing is under way: sentences. */
   readonly leftovers: readonly string[]
-  /** Workloads whose pods are not all there yet. */
-  readonly incomplete: readonly string[]
+  /** What may mend itself within a minute: pods on their way, the Lease of a run that was killed. */
+  readonly pending: readonly string[]
 }
 
 interface Item {
@@ -33,6 +33,8 @@ interface Item {
 interface Spec {
   readonly replicas?: number
   readonly holderIdentity?: string
+  readonly renewTime?: string
+  readonly leaseDurationSeconds?: number
   readonly template?: {
     readonly spec: { readonly containers: readonly { readonly image: string }[] }
   }
@@ -58,16 +60,19 @@ export async function look(namespace: string): Promise<Seen> {
     ) as State,
     running: /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? '',
     leftovers: own.flatMap(leftover),
-    incomplete: own.flatMap((item) =>
-      isComplete(item) ? [] : [`${item.kind.toLowerCase()}/${item.metadata.name} is not complete`],
-    ),
+    pending: own.flatMap((item) => [...notComplete(item), ...held(item)]),
   }
 }
 
-function leftover({ kind, metadata: { name }, spec, status }: Item): readonly string[] {
+/** A Lease that nobody renews is free when its time is over, whoever it names. */
+function held({ kind, metadata: { name }, spec = {} }: Item): readonly string[] {
+  const { holderIdentity: holder, renewTime = '', leaseDurationSeconds = 0 } = spec
+  const isOver = Date.now() > Date.parse(renewTime) + leaseDurationSeconds * 1000
+  return kind === 'Lease' && holder && !isOver ? [`lease/${name} is held by ${holder}`] : []
+}
+
+function leftover({ kind, metadata: { name }, status }: Item): readonly string[] {
   switch (kind) {
-    case 'Lease':
-      return spec?.holderIdentity ? [`lease/${name} is held by ${spec.holderIdentity}`] : []
     case 'Secret':
       return [`secret/${name} is there`]
     case 'Job': {
@@ -79,6 +84,11 @@ function leftover({ kind, metadata: { name }, spec, status }: Item): readonly st
     default:
       return []
   }
+}
+
+function notComplete(item: Item): readonly string[] {
+  if (isComplete(item)) return []
+  return [`${item.kind.toLowerCase()}/${item.metadata.name} is not complete`]
 }
 
 function isComplete({ kind, metadata, spec, status = {} }: Item): boolean {
