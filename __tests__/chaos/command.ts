@@ -40,6 +40,8 @@ export function start(
     // Its temporary files, and so its proxy's socket, lie in `home`.
     env: { ...process.env, ...stack.env, KUBECONFIG: kubeconfig, TMPDIR: home, CI: 'true' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C that ends the rounds is none of its business.
+    detached: true,
   })
   let output = `$ django-rollout ${command} ${flags.join(' ')}\n`
   let isOver = false

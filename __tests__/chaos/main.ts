@@ -1,12 +1,12 @@
 /** `make chaos N=20 SEED=… ROUND=17`: random interruptions on the local stack, which has to be up. */
 import { play, summaryOf } from './play.js'
 
-const { N = '20', PLACES = '4', ROUND = '', SEED = '' } = process.env
+const { N, PLACES, ROUND, SEED } = process.env
 const seed = SEED || Math.random().toString(36).slice(2, 8)
 const rounds = ROUND
   ? ROUND.split(',').map(Number)
-  : Array.from({ length: Number(N) }, (_, i) => i + 1)
-const game = { seed, rounds, places: Math.min(Number(PLACES), rounds.length) }
+  : Array.from({ length: Number(N || 20) }, (_, i) => i + 1)
+const game = { seed, rounds, places: Math.min(Number(PLACES || 4), rounds.length) }
 
 const say = (line: string) => {
   console.log(line)
