@@ -38,6 +38,7 @@ const throughWorld = 'Only src/world and the entries touch the machine: take it 
 // In rollout/ these files act; all others judge: they take a picture and a time, and give a judgement.
 // Those import types, and values of each other and of these helpers only.
 const acting = [
+  'archive',
   'diagnose',
   'follow',
   'logs',

@@ -576,7 +576,7 @@ var __webpack_modules__ = {
   };
   module.exports = compareBuild;
  },
- 6874: (module, __unused_webpack_exports, __nccwpck_require__) => {
+ 4493: (module, __unused_webpack_exports, __nccwpck_require__) => {
   const compare = __nccwpck_require__(8469);
   const compareLoose = (a, b) => compare(a, b, true);
   module.exports = compareLoose;
@@ -777,7 +777,7 @@ var __webpack_modules__ = {
   const prerelease = __nccwpck_require__(5714);
   const compare = __nccwpck_require__(8469);
   const rcompare = __nccwpck_require__(2173);
-  const compareLoose = __nccwpck_require__(6874);
+  const compareLoose = __nccwpck_require__(4493);
   const compareBuild = __nccwpck_require__(7648);
   const sort = __nccwpck_require__(9872);
   const rsort = __nccwpck_require__(7192);
@@ -15509,14 +15509,13 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2763);
-    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-    var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
-    var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
+    var _world_files_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7827);
+    var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
     const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
     const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
     (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
@@ -15526,29 +15525,34 @@ var __webpack_modules__ = {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
      });
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
     } else {
-     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).privateFolder();
+     const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_7__.a)(process.env).privateFolder();
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
+     const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)({
       ...process.env,
       RUNNER_TEMP: folder
      });
-     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+     const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
      });
-     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
+     const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+     const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__.K)(world);
      _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, reading.settings, reporter, signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, reading.settings, reporter, signal, holder);
+     const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+      world: world,
+      reporter: reporter,
+      signal: signal,
+      holder: holder,
+      settings: reading.settings
+     });
      if (report.result !== "stuck") _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended", report.result);
      const path = reading.settings.report ?? `${folder}/report.json`;
      await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`);
      });
      await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
-     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+     process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
     }
     __webpack_async_result__();
    } catch (e) {
@@ -15564,29 +15568,31 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4596);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8543);
-    var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+    var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
     var _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7496);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2763);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6072);
     var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
     const descriptions = {
      release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
+     rollback: "Bring a version back that ran before: all workloads together, watched, and undone when it fails",
+     history: "Show the releases of the application: what ran when, who wanted it, how it ended",
      settle: "Put back what a release has left behind that was killed or lost its machine",
      deploy: "Roll out an image that the registry has already: the release without build and tests"
     };
-    const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way, 5 when somebody else changed the image, 130 when cancelled.\n`;
+    const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`;
     const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
      showGlobalOptions: false
     }).addHelpText("after", results);
     for (const name of _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi) {
      const command = program.command(name).description(descriptions[name]).exitOverride();
-     for (const [option, {help: help, default: standard, required: required}] of (0, 
+     for (const [option, {help: help, default: standard, required: required, flag: flag}] of (0, 
      _options_table_js__WEBPACK_IMPORTED_MODULE_3__.cz)(name)) {
-      const extra = required ? " (required)" : standard ? ` (default: ${standard})` : "";
-      command.option(`--${option} <value>`, help + extra);
+      const extra = required ? " (required)" : standard && !flag ? ` (default: ${standard})` : "";
+      command.addOption(flag ? new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} [value]`, help).preset("true") : new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} <value>`, help + extra));
      }
      command.addHelpText("after", `\nExample:\n  django-rollout ${name} --image ghcr.io/acme/shop --namespace shop`);
      command.action(async (_options, called) => {
@@ -15605,7 +15611,7 @@ var __webpack_modules__ = {
      const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
      if (reading.is === "wrong") {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-      return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+      return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
      }
      const color = process.stdout.isTTY && !process.env["NO_COLOR"];
      const write = line => {
@@ -15618,20 +15624,29 @@ var __webpack_modules__ = {
      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
      const {settings: settings} = reading;
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
-     const report = command === "settle" ? await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_5__.N)(world, settings, reporter, signal, holder, "any") : await (0, 
-     _pipeline_release_js__WEBPACK_IMPORTED_MODULE_4__.e)(command, world, settings, reporter, signal, holder);
-     (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+     const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+      world: world,
+      settings: settings,
+      reporter: reporter,
+      signal: signal,
+      holder: holder
+     });
+     if (report.history) {
+      const lines = settings.json ? [ JSON.stringify(report.history, null, 2) ] : (0, 
+      _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history);
+      lines.forEach(write);
+     } else (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
      const path = settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       console.error(`the report could not be written: ${String(error)}`);
      });
-     return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+     return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
     }
     try {
      await program.parseAsync();
     } catch (error) {
      if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+     process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
     }
     __webpack_async_result__();
    } catch (e) {
@@ -15787,6 +15802,79 @@ var __webpack_modules__ = {
   }
   function isText(json) {
    return typeof json === "string";
+  }
+ },
+ 7414: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   kX: () => webWorkload,
+   ko: () => selects
+  });
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4339);
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(each.workload))
+   });
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
+   return {
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
+   };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
  },
  7101: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16203,6 +16291,10 @@ var __webpack_modules__ = {
     kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
      input: input
     }),
+    stream: (args, how) => world.processes.stream(kubectl, [ ...inNamespace, ...args ], {
+     ...how,
+     bound: true
+    }),
     commandLine: args => {
      const context = access.context === void 0 ? [] : [ "--context", access.context ];
      return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
@@ -16333,6 +16425,7 @@ var __webpack_modules__ = {
    E4: () => versionOf,
    EU: () => shortName,
    iI: () => isOfRepository,
+   j: () => shortTag,
    zZ: () => parseImage
   });
   function parseImage(text) {
@@ -16364,8 +16457,282 @@ var __webpack_modules__ = {
   }
   function versionOf(image) {
    const {tag: tag, digest: digest} = parseImage(image);
-   if (tag !== void 0) return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag;
+   if (tag !== void 0) return shortTag(tag);
    return digest === void 0 ? "latest" : digest.slice(0, 19);
+  }
+  function shortTag(tag) {
+   return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag;
+  }
+ },
+ 2882: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Gg: () => titleOf,
+   _e: () => takeLease
+  });
+  var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  function titleOf({who: who, url: url}) {
+   return url === void 0 ? who : `${who}, ${url}`;
+  }
+  const holderAnnotation = "django-rollout/holder";
+  const lookMs = 1e3;
+  function isFree(lease, id, unchangedForMs, lastsMs) {
+   const holder = lease.spec?.holderIdentity;
+   return !holder || holder === id || unchangedForMs >= lastsMs;
+  }
+  async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
+   const leases = (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
+   const path = `${leases}/${name}`;
+   const startedAt = clock.now();
+   let seen;
+   for (;;) {
+    signal.throwIfAborted();
+    const lease = await cluster.find(path);
+    const now = clock.now();
+    const renewal = `${lease?.spec?.holderIdentity ?? ""} ${lease?.spec?.renewTime ?? ""}`;
+    if (seen?.renewal !== renewal) seen = {
+     renewal: renewal,
+     at: now
+    };
+    if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
+     const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
+     if (taken) return {
+      is: "taken",
+      lease: keep(cluster, clock, path, taken, holder, lastsMs)
+     };
+     continue;
+    }
+    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
+    if (now - startedAt >= waitMs) return {
+     is: "held",
+     by: by
+    };
+    onWait(by);
+    await clock.sleep(lookMs, signal);
+   }
+  }
+  async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
+   const wanted = {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: {
+     name: name,
+     annotations: {
+      [holderAnnotation]: titleOf(holder)
+     },
+     ...lease?.metadata?.resourceVersion !== void 0 && {
+      resourceVersion: lease.metadata.resourceVersion
+     }
+    },
+    spec: {
+     holderIdentity: holder.id,
+     leaseDurationSeconds: Math.ceil(lastsMs / 1e3),
+     renewTime: microTime(clock.now())
+    }
+   };
+   try {
+    return lease ? await cluster.put(`${leases}/${name}`, wanted) : await cluster.post(leases, wanted);
+   } catch (error) {
+    if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 409) return;
+    throw error;
+   }
+  }
+  function keep(cluster, clock, path, taken, holder, lastsMs) {
+   const lost = new AbortController;
+   let lease = taken;
+   let renewedAt = clock.now();
+   let over = false;
+   let renewing = Promise.resolve();
+   const lose = () => {
+    over = true;
+    stop();
+    lost.abort(new LeaseLost);
+   };
+   const renew = async () => {
+    const begun = clock.now();
+    try {
+     lease = await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       renewTime: microTime(begun)
+      }
+     });
+     renewedAt = begun;
+    } catch (error) {
+     if ((0, _away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error)) return;
+     const now = await cluster.find(path).catch(() => {});
+     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
+    }
+   };
+   const stop = clock.every(lastsMs / 3, () => {
+    if (clock.now() - renewedAt >= lastsMs * .9) lose();
+    if (!over) renewing = renewing.then(renew);
+   });
+   return {
+    lost: lost.signal,
+    release: async () => {
+     if (over) return;
+     over = true;
+     stop();
+     await renewing;
+     await cluster.put(path, {
+      ...lease,
+      spec: {
+       ...lease.spec,
+       holderIdentity: ""
+      }
+     });
+    }
+   };
+  }
+  class LeaseLost extends Error {
+   name="LeaseLost";
+   constructor() {
+    super("the lock was lost: another run may have taken it");
+   }
+  }
+  function microTime(ms) {
+   return new Date(ms).toISOString().replace("Z", "000Z");
+  }
+ },
+ 6874: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   PX: () => readManifests,
+   QB: () => ownImage,
+   sb: () => prepared,
+   wk: () => withLiveReplicas
+  });
+  var yaml__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8815);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
+  var _image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
+  var _paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
+  async function readManifests(world, cluster, paths, repository) {
+   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
+   objects.forEach(object => {
+    check(object, cluster.namespace);
+   });
+   const seen = new Set;
+   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
+    const key = `${apiVersion} ${kind} ${metadata?.name}`;
+    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
+    seen.add(key);
+   }
+   const isOurs = ownImage(repository);
+   const ours = objects.filter(_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv).filter(object => !(0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)).filter(object => (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), isOurs).length > 0);
+   return {
+    ours: ours,
+    others: objects.filter(object => !ours.includes(object))
+   };
+  }
+  function ownImage(repository) {
+   return image => (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository) || (0, 
+   _image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository === (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository);
+  }
+  function prepared(manifest, live, repository, image) {
+   const imaged = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.t3)(manifest, (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Mo)((0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(manifest), ownImage(repository), image));
+   return withLiveReplicas(imaged, live);
+  }
+  function withLiveReplicas(manifest, live) {
+   const replicas = live?.spec?.replicas;
+   if (replicas === void 0 || !(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(manifest)) return manifest;
+   return {
+    ...manifest,
+    spec: {
+     ...manifest.spec,
+     replicas: replicas
+    }
+   };
+  }
+  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
+  async function readPath(world, cluster, path) {
+   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
+   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
+   const names = await world.files.list(path);
+   if (names.some(name => kustomizations.includes(name))) {
+    const built = await cluster.kubectl([ "kustomize", path ]);
+    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
+    return parseManifest(built.stdout, path);
+   }
+   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
+   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
+   const read = await Promise.all(files.map(async name => {
+    const file = `${path.replace(/\/$/, "")}/${name}`;
+    return parseManifest(await world.files.read(file) ?? "", file);
+   }));
+   return read.flat();
+  }
+  const asKubectl = {
+   version: "1.1",
+   stringKeys: true,
+   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
+  };
+  function parseManifest(text, file) {
+   return (0, yaml__WEBPACK_IMPORTED_MODULE_0__.hR)(text, asKubectl).flatMap(document => {
+    const [error] = document.errors;
+    if (error) {
+     const line = error.linePos?.[0].line;
+     const where = line === void 0 ? file : `${file}:${line}`;
+     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
+     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
+    }
+    const read = plain(document, file);
+    if (read === null) return [];
+    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
+    return opened.map(object => {
+     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
+     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
+     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
+     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
+     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
+     if ((0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)) checkContainers(object, file);
+     return object;
+    });
+   });
+  }
+  function plain(document, file) {
+   try {
+    return document.toJS();
+   } catch (error) {
+    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
+   }
+  }
+  function isObject(value) {
+   return typeof value === "object" && value !== null && !Array.isArray(value);
+  }
+  function checkContainers(object, file) {
+   const {spec: spec} = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object);
+   const where = `${file}: ${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
+   for (const field of [ "containers", "initContainers" ]) {
+    const all = spec?.[field] ?? [];
+    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
+    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
+   }
+  }
+  function firstLine(text) {
+   return text.split("\n")[0] ?? "";
+  }
+  function check(object, namespace) {
+   const name = `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
+   if (clusterWide.includes(object.kind ?? "")) (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.qY)(object);
+   const own = object.metadata?.namespace;
+   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
+  }
+  function invalid(sentence, hint) {
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
+    code: "manifest-invalid",
+    sentence: sentence,
+    ...hint !== void 0 && {
+     hint: hint
+    }
+   });
   }
  },
  9340: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16647,8 +17014,10 @@ var __webpack_modules__ = {
  8090: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    AF: () => Problem,
+   GX: () => yesOrNo,
    Hd: () => objectName,
    I_: () => imageTag,
+   Lx: () => urlPath,
    Mn: () => lines,
    Qq: () => text,
    TT: () => assignments,
@@ -16732,6 +17101,8 @@ var __webpack_modules__ = {
     return found;
    };
   }
+  const yesOrNo = value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false");
+  const urlPath = value => /^\/[^\s#]*$/.test(value) ? value : new Problem("is not a path; it begins with /");
  },
  1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -16740,12 +17111,14 @@ var __webpack_modules__ = {
    tp: () => table
   });
   var _readers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8090);
-  const commands = [ "release", "deploy", "settle" ];
+  const commands = [ "release", "deploy", "rollback", "settle", "history" ];
   const troubles = [ "ImageNotFound", "ImagePull", "CannotStart", "ConfigMissing", "OutOfMemory", "CrashAfterReady", "Crash", "InitCrash", "PodRefused", "PodNotCreated", "Quota", "NoScaleUp", "ScalingUp", "Unschedulable", "MultiAttach", "Volume", "Sandbox", "NotReady", "ProgressDeadline" ];
   function option(declared) {
    return declared;
   }
   const everywhere = commands;
+  const writing = [ "release", "deploy", "rollback", "settle" ];
+  const rolling = [ "release", "deploy", "rollback" ];
   const releasing = [ "release", "deploy" ];
   const building = [ "release" ];
   const table = {
@@ -16800,7 +17173,7 @@ var __webpack_modules__ = {
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: "${{ github.actor }}",
     with: "registry-password",
-    on: releasing
+    on: rolling
    }),
    "registry-password": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16808,7 +17181,7 @@ var __webpack_modules__ = {
     example: "${{ github.token }}",
     with: "registry-username",
     secret: true,
-    on: releasing
+    on: rolling
    }),
    "test-command": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16877,7 +17250,7 @@ var __webpack_modules__ = {
     help: "How long to wait for another release of the same application; 0: not at all",
     example: "30m",
     default: "10m",
-    on: everywhere
+    on: writing
    }),
    "migrate-command": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16905,34 +17278,84 @@ var __webpack_modules__ = {
     help: "For the rollout of all workloads together",
     example: "20m",
     default: "10m",
-    on: releasing
+    on: rolling
    }),
    "ready-timeout": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
     help: "A started pod must be Ready within this time; learned from the running version when not given",
     example: "90s",
-    on: releasing
+    on: rolling
    }),
    grace: option({
     read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),
     help: "How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",
     example: "ConfigMissing=60s",
     default: "",
-    on: releasing
+    on: rolling
    }),
    order: option({
     read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first", "parallel"),
     help: "web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",
     example: "parallel",
     default: "web-first",
-    on: releasing
+    on: rolling
    }),
    bake: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
     help: "All pods are watched on for this time after the last became available; 0: not at all",
     example: "1m",
     default: "15s",
-    on: releasing
+    on: rolling
+   }),
+   "smoke-path": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,
+    help: "Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",
+    example: "/healthz",
+    on: rolling
+   }),
+   "smoke-host": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
+    example: "shop.example.com",
+    with: "smoke-path",
+    on: rolling
+   }),
+   "smoke-timeout": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
+    help: "A good answer must come within this time",
+    example: "2m",
+    default: "60s",
+    on: rolling
+   }),
+   "on-failure": option({
+    read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo", "keep"),
+    help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',
+    example: "keep",
+    default: "undo",
+    on: rolling
+   }),
+   to: option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    help: 'What to go back to: previous, the number of a release (see "history"), or a commit or tag',
+    example: "4f2c1d9",
+    default: "previous",
+    on: [ "rollback" ]
+   }),
+   "dry-run": option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,
+    help: "Says what would be done, and writes nothing",
+    example: "true",
+    default: "false",
+    flag: true,
+    on: [ "rollback" ]
+   }),
+   json: option({
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,
+    help: "Prints JSON instead of a table",
+    example: "true",
+    default: "false",
+    flag: true,
+    on: [ "history" ]
    }),
    report: option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -16945,142 +17368,22 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 2523: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 7017: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   eW: () => commandsBack,
-   ni: () => resultBefore,
-   rl: () => causeOf,
-   z8: () => report
-  });
-  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3006);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3830);
-  function causeOf(error, signal) {
-   if (signal.aborted) return {
-    code: "cancelled",
-    sentence: "the run was cancelled"
-   };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_2__.M) return {
-    code: "timeout",
-    sentence: "the cluster did not answer, or did not come to an end, in time",
-    hint: "see whether the API server answers: kubectl version"
-   };
-   if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
-    code: "write-failed",
-    sentence: `the API server refused a request (${error.status}): ${error.message}`
-   };
-   const text = error instanceof Error ? error.message : String(error);
-   return {
-    code: "internal",
-    sentence: text,
-    ...error instanceof Error && error.stack !== void 0 && {
-     log: error.stack.split("\n")
-    }
-   };
-  }
-  function commandsBack(cluster, {targets: targets}) {
-   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
-   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
-  }
-  function resultBefore(cause) {
-   if (cause.code === "usage") return "usage";
-   if (cause.code === "locked") return "locked";
-   if (cause.code === "restore-failed") return "stuck";
-   return cause.code === "cancelled" ? "cancelled" : "failed";
-  }
-  function report(command, settings, reporter, result, soFar) {
-   const {source: source, image: image, site: site, cause: cause} = soFar;
-   const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(previous).tag;
-   return {
-    command: command,
-    result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(settings.image),
-    namespace: settings.namespace,
-    image: settings.image,
-    tag: source?.tag ?? settings.tag ?? "",
-    ...image && {
-     digest: image.digest
-    },
-    ...previousTag !== void 0 && {
-     previousTag: previousTag
-    },
-    ...cause && {
-     cause: cause
-    },
-    ...soFar.judgedAt !== void 0 && {
-     judgedAt: soFar.judgedAt
-    },
-    stages: reporter.stages,
-    workloads: workloadsOf(result, soFar),
-    migrations: soFar.migrations,
-    warnings: soFar.warnings,
-    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
-     const word = {
-      put: "put back",
-      delete: "removed",
-      keep: "kept",
-      ask: "",
-      nothing: ""
-     }[did];
-     return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(prior.object),
-      did: word
-     } ];
-    }),
-    startedAt: reporter.startedAt,
-    seconds: reporter.seconds()
-   };
-  }
-  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds}) {
-   if (!site || !image) return [];
-   return site.targets.map(({id: id, live: live, running: running}) => {
-    const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)];
-    return {
-     ...id,
-     ...from !== void 0 && {
-      from: from
-     },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_6__.d)(image),
-     now: nowRuns(result, live !== void 0, snapshot !== void 0),
-     ...took !== void 0 && {
-      seconds: took
-     }
-    };
-   });
-  }
-  function nowRuns(result, wasThere, begun) {
-   switch (result) {
-   case "deployed":
-   case "unchanged":
-    return "new";
-
-   case "stuck":
-   case "superseded":
-    return "unknown";
-
-   default:
-    if (wasThere) return "old";
-    return begun && result !== "failed" ? "removed" : "absent";
-   }
-  }
- },
- 4596: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   e: () => run
+   d: () => runCommand
   });
   var kubernetes_cluster = __nccwpck_require__(1534);
-  var kubernetes_image = __nccwpck_require__(3165);
+  var archive = __nccwpck_require__(15);
+  var run = __nccwpck_require__(9359);
+  function tellHistory(start) {
+   return (0, run.Y)("history", start, async ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => {
+    const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+    resources.add(() => cluster.close());
+    soFar.history = await (0, archive.L)(cluster, app);
+    return "unchanged";
+   });
+  }
   var cause = __nccwpck_require__(4193);
-  var rollout_record = __nccwpck_require__(7476);
-  var restore = __nccwpck_require__(9456);
   var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
@@ -17161,6 +17464,10 @@ var __webpack_modules__ = {
   const answerTime = 3e4;
   async function lookUp(world, repository, tag, signal) {
    const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}:${tag}` ];
+   return readLookup(repository, tag, await imagetools(world, repository, args, signal));
+  }
+  async function lookUpImage(world, {repository: repository, tag: tag, digest: digest}, signal) {
+   const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}@${digest}` ];
    return readLookup(repository, tag, await imagetools(world, repository, args, signal));
   }
   function readLookup(repository, tag, finished) {
@@ -17332,9 +17639,12 @@ var __webpack_modules__ = {
    const [, host = "", path = ""] = address;
    return `https://${host}/${path.replace(/^\/+/, "").replace(/(\.git)?\/*$/, "")}`;
   }
+  function inFolder({env: env}, folder) {
+   const trusted = env["GITHUB_ACTIONS"] === "true" ? [ "-c", "safe.directory=*" ] : [];
+   return [ "-C", folder, ...trusted ];
+  }
   function gitIn(world, folder) {
-   const trusted = world.env["GITHUB_ACTIONS"] === "true" ? [ "-c", "safe.directory=*" ] : [];
-   return (args, input) => world.processes.run("git", [ "-C", folder, ...trusted, ...args ], {
+   return (args, input) => world.processes.run("git", [ ...inFolder(world, folder), ...args ], {
     env: {
      GIT_OPTIONAL_LOCKS: "0",
      LC_ALL: "C"
@@ -17391,6 +17701,7 @@ var __webpack_modules__ = {
   function lastLine(text) {
    return text.trim().split("\n").find(line => /^(fatal|error):/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
   }
+  var rollout_record = __nccwpck_require__(7476);
   const posix_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix");
   const kept = 30;
   const ownStep = /^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/;
@@ -17648,6 +17959,11 @@ var __webpack_modules__ = {
     sentence: `registry: ${settings.image}: ${found.said}`
    });
   }
+  async function commitOf({world: world, settings: settings, source: source, signal: signal}, image) {
+   if (settings.tag === void 0) return source.sha;
+   const [commit] = /^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag) ?? [];
+   return commit ?? await revisionOf(world, image, signal).catch(() => {});
+  }
   async function imageToDeploy({world: world, settings: settings, source: source, signal: signal}, journal) {
    const image = await findImage(world, settings.image, source.tag, signal);
    if (image) {
@@ -17660,7 +17976,6 @@ var __webpack_modules__ = {
     hint: "check the option tag, or push the image before it is deployed"
    });
   }
-  var lock = __nccwpck_require__(2763);
   var kubernetes_objects = __nccwpck_require__(9340);
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
@@ -17736,139 +18051,14 @@ var __webpack_modules__ = {
    const reasons = lines.slice(at + 1).filter(line => line.startsWith("* "));
    return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
   }
-  var dist = __nccwpck_require__(8815);
-  var paths = __nccwpck_require__(1856);
-  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
-  async function readManifests(world, cluster, paths, repository) {
-   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
-   objects.forEach(object => {
-    check(object, cluster.namespace);
-   });
-   const seen = new Set;
-   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
-    const key = `${apiVersion} ${kind} ${metadata?.name}`;
-    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
-    seen.add(key);
-   }
-   const isOurs = ownImage(repository);
-   const ours = objects.filter(kubernetes_objects.gv).filter(object => !(0, kubernetes_objects.pi)(object)).filter(object => (0, 
-   kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), isOurs).length > 0);
-   return {
-    ours: ours,
-    others: objects.filter(object => !ours.includes(object))
-   };
-  }
-  function ownImage(repository) {
-   return image => (0, kubernetes_image.iI)(image, repository) || (0, kubernetes_image.zZ)(image).repository === (0, 
-   kubernetes_image.EU)(repository);
-  }
-  function prepared(manifest, live, repository, image) {
-   const imaged = (0, kubernetes_objects.t3)(manifest, (0, kubernetes_objects.Mo)((0, 
-   kubernetes_objects.kW)(manifest), ownImage(repository), image));
-   return withLiveReplicas(imaged, live);
-  }
-  function withLiveReplicas(manifest, live) {
-   const replicas = live?.spec?.replicas;
-   if (replicas === void 0 || !(0, kubernetes_objects.gv)(manifest)) return manifest;
-   return {
-    ...manifest,
-    spec: {
-     ...manifest.spec,
-     replicas: replicas
-    }
-   };
-  }
-  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
-  async function readPath(world, cluster, path) {
-   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
-   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
-   const names = await world.files.list(path);
-   if (names.some(name => kustomizations.includes(name))) {
-    const built = await cluster.kubectl([ "kustomize", path ]);
-    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
-    return parseManifest(built.stdout, path);
-   }
-   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
-   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
-   const read = await Promise.all(files.map(async name => {
-    const file = `${path.replace(/\/$/, "")}/${name}`;
-    return parseManifest(await world.files.read(file) ?? "", file);
-   }));
-   return read.flat();
-  }
-  const asKubectl = {
-   version: "1.1",
-   stringKeys: true,
-   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
-  };
-  function parseManifest(text, file) {
-   return (0, dist.hR)(text, asKubectl).flatMap(document => {
-    const [error] = document.errors;
-    if (error) {
-     const line = error.linePos?.[0].line;
-     const where = line === void 0 ? file : `${file}:${line}`;
-     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
-     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
-    }
-    const read = manifests_plain(document, file);
-    if (read === null) return [];
-    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
-    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
-    return opened.map(object => {
-     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
-     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
-     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
-     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
-     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
-     if ((0, kubernetes_objects.gv)(object)) checkContainers(object, file);
-     return object;
-    });
-   });
-  }
-  function manifests_plain(document, file) {
-   try {
-    return document.toJS();
-   } catch (error) {
-    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
-   }
-  }
-  function isObject(value) {
-   return typeof value === "object" && value !== null && !Array.isArray(value);
-  }
-  function checkContainers(object, file) {
-   const {spec: spec} = (0, kubernetes_objects.kW)(object);
-   const where = `${file}: ${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
-   for (const field of [ "containers", "initContainers" ]) {
-    const all = spec?.[field] ?? [];
-    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
-    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
-   }
-  }
-  function firstLine(text) {
-   return text.split("\n")[0] ?? "";
-  }
-  function check(object, namespace) {
-   const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
-   if (clusterWide.includes(object.kind ?? "")) (0, paths.qY)(object);
-   const own = object.metadata?.namespace;
-   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
-  }
-  function invalid(sentence, hint) {
-   (0, cause.f)({
-    code: "manifest-invalid",
-    sentence: sentence,
-    ...hint !== void 0 && {
-     hint: hint
-    }
-   });
-  }
+  var kubernetes_manifests = __nccwpck_require__(6874);
   var report_words = __nccwpck_require__(2691);
   var follow = __nccwpck_require__(1644);
   var snapshot = __nccwpck_require__(5741);
   async function planManifests(cluster, others) {
    const live = await liveOf(cluster, others);
    const liveByKey = new Map(live.map(object => [ keyOf(object), object ]));
-   const objects = others.map(object => withLiveReplicas(object, liveByKey.get(keyOf(object))));
+   const objects = others.map(object => (0, kubernetes_manifests.wk)(object, liveByKey.get(keyOf(object))));
    return planApply(cluster, objects, live);
   }
   function priorOfChanges(changes, {resources: resources}) {
@@ -17943,60 +18133,315 @@ var __webpack_modules__ = {
   }
   var migrate = __nccwpck_require__(7787);
   var migrationlog = __nccwpck_require__(7366);
-  async function missingRights(cluster, rights) {
-   const asked = await Promise.all(rights.map(async right => ({
-    ...right,
-    verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
-   })));
-   return asked.filter(right => right.verbs.length > 0);
+  const fetchMs = 3e4;
+  async function lineageOf(world, folder, ours, theirs, signal) {
+   if (ours === theirs) return "not-older";
+   const git = gitIn(world, folder);
+   const has = async commit => (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+   if (!await has(ours)) return "unknown";
+   if (!await has(theirs)) {
+    if (world.env["CI"] !== "true") return "unknown";
+    await fetchCommit(world, folder, theirs, signal);
+    if (!await has(theirs)) return "unknown";
+   }
+   const {code: code} = await git([ "merge-base", "--is-ancestor", ours, theirs ]);
+   return code === 0 ? "older" : code === 1 ? "not-older" : "unknown";
   }
-  async function allowed(cluster, right, verb) {
-   const [resource, subresource] = right.resource.split("/");
-   const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
-    apiVersion: "authorization.k8s.io/v1",
-    kind: "SelfSubjectAccessReview",
-    spec: {
-     resourceAttributes: {
-      namespace: cluster.namespace,
-      group: right.group,
-      resource: resource,
-      ...subresource !== void 0 && {
-       subresource: subresource
-      },
-      verb: verb
-     }
-    }
-   });
-   return review.status?.allowed === true;
+  async function fetchCommit(world, folder, commit, signal) {
+   const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
+   const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200" ] : [], "origin", commit ];
+   await (0, deadline.u)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+    signal: late,
+    env: {
+     GIT_TERMINAL_PROMPT: "0",
+     GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
+    },
+    onLine: () => {}
+   }));
   }
-  function asRoleRules(rights) {
-   return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
-    apiGroups: [ group ],
-    resources: [ resource ],
-    verbs: [ ...verbs ]
-   })), {
-    defaultStringType: "PLAIN",
-    collectionStyle: "any"
-   }).trim();
-  }
-  function merged(rights) {
-   const byResource = new Map;
-   for (const right of rights) {
-    const key = `${right.group}/${right.resource}`;
-    const before = byResource.get(key)?.verbs ?? [];
-    byResource.set(key, {
-     ...right,
-     verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
+  var kubernetes_image = __nccwpck_require__(3165);
+  var lease = __nccwpck_require__(2882);
+  var rollout_history = __nccwpck_require__(4385);
+  async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
+   const live = (0, rollout_history.BO)(history);
+   if (live?.sha === void 0 || source.sha === void 0) return;
+   const {sha: sha} = source;
+   switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+   case "not-older":
+    return;
+
+   case "unknown":
+    journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
+    kubernetes_image.j)(sha)} cannot be told from this checkout`);
+    return;
+
+   case "older":
+    (0, cause.f)({
+     code: "overtaken",
+     sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
+     lease.Gg)(live)} brought live`,
+     hint: `nothing was changed; to go back to it all the same: django-rollout rollback --to ${source.tag}`
     });
    }
-   return [ ...byResource.values() ];
   }
-  var apierror = __nccwpck_require__(5392);
-  var watch = __nccwpck_require__(8394);
-  var kubernetes_workload = __nccwpck_require__(4339);
+  async function pushImage(world, built, journal, signal) {
+   const {repository: repository, tag: tag, id: id} = built;
+   const name = `${repository}:${tag}`;
+   check(await docker(world, [ "image", "tag", id, name ], {
+    signal: signal
+   }), built);
+   const pushed = await retry({
+    clock: world.clock,
+    signal: signal,
+    tries: 3,
+    pause: 2e3,
+    passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
+    onRetry: ({finished: finished}, pause) => {
+     journal.quote(reasonOf(finished));
+     journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
+    }
+   }, async () => {
+    const layers = new PushLog;
+    journal.waiting(`pushing ${name}`);
+    const finished = await docker(world, [ "push", name ], {
+     signal: signal,
+     onLine: line => {
+      layers.read(line);
+      journal.waiting(`pushing ${name}: ${layers.progress}`);
+     }
+    });
+    return {
+     finished: {
+      ...finished,
+      stderr: layers.last.join("\n")
+     },
+     layers: layers
+    };
+   });
+   journal.waiting(void 0);
+   check(pushed.finished, built);
+   journal.say(`pushed ${name}: ${pushed.layers.progress}`);
+   const {digest: digest} = pushed.layers;
+   if (digest !== void 0) return {
+    repository: repository,
+    tag: tag,
+    digest: digest
+   };
+   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
+    code: "push-failed",
+    sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
+   });
+  }
+  class PushLog {
+   last=[];
+   #layers=new Map;
+   #digest;
+   get digest() {
+    return this.#digest;
+   }
+   get progress() {
+    const states = [ ...this.#layers.values() ];
+    const sent = states.filter(state => state === "Pushed").length;
+    const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
+    const layers = states.length === 1 ? "layer" : "layers";
+    const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
+    return `${sent} of ${states.length} ${layers} sent${known}`;
+   }
+   read(raw) {
+    const line = plain(raw);
+    const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
+    if (layer !== void 0 && state !== void 0) {
+     this.#layers.set(layer, state);
+     return;
+    }
+    this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
+    if (this.last.push(line) > 20) this.last.shift();
+   }
+  }
+  function check(finished, {repository: repository, tag: tag}) {
+   if (finished.code === 0) return;
+   const missing = engineTrouble("push", finished);
+   if (missing !== void 0) (0, cause.f)(missing);
+   const said = reasonOf(finished);
+   const because = (why, hint) => (0, cause.f)({
+    code: "push-failed",
+    sentence: `push: ${why}: ${said}`,
+    ...hint === void 0 ? {} : {
+     hint: hint
+    },
+    log: finished.stderr.split("\n")
+   });
+   if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
+   switch ((0, docker_trouble.LH)(said, repository)) {
+   case "denied":
+    return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
+
+   case "absent":
+    return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
+
+   case "passing":
+    return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
+
+   case "refused":
+    return because(`${repository}:${tag} was not taken`);
+   }
+  }
+  function push(release, journal, built) {
+   return pushImage(release.world, built, journal, release.signal);
+  }
+  var workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(4157);
   var ledger = __nccwpck_require__(3600);
+  var roles = __nccwpck_require__(7414);
+  async function forwarded(cluster, pod, port, signal, work) {
+   const over = new AbortController;
+   const {promise: local, resolve: resolve, reject: reject} = Promise.withResolvers();
+   let said = "";
+   const ended = cluster.stream([ "port-forward", "--address", "127.0.0.1", `pod/${pod}`, `:${port}` ], {
+    signal: AbortSignal.any([ signal, over.signal ]),
+    onLine: line => {
+     const [, found] = /^Forwarding from 127\.0\.0\.1:(\d+) ->/.exec(line) ?? [];
+     if (found === void 0) said = line; else resolve(Number(found));
+    }
+   }).then(() => {
+    reject(new Error(said || "kubectl port-forward ended"));
+   }, reject);
+   try {
+    return await work(await local);
+   } finally {
+    over.abort();
+    await ended;
+   }
+  }
+  var paths = __nccwpck_require__(1856);
+  var logs = __nccwpck_require__(6738);
+  function smokeAim(web, services, host) {
+   const service = services.find(one => (0, roles.ko)(one, web));
+   const ports = service?.spec?.ports ?? [];
+   const port = ports.find(({name: name}) => name === "http") ?? ports[0];
+   if (!service || !port) return (0, cause.f)({
+    code: "usage",
+    sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
+    hint: 'leave "smoke-path" out, or make a Service that selects its pods'
+   });
+   return {
+    web: web,
+    service: service.metadata?.name ?? "",
+    port: port.name ?? "",
+    host: host ?? hostOfProbe(web) ?? "localhost"
+   };
+  }
+  function hostOfProbe({template: template, container: container}) {
+   const one = template.spec?.containers.find(({name: name}) => name === container);
+   const probes = [ one?.readinessProbe, one?.startupProbe, one?.livenessProbe ];
+   return probes.flatMap(probe => probe?.httpGet?.httpHeaders ?? []).find(({name: name}) => name.toLowerCase() === "host")?.value;
+  }
+  const pauseMs = 500;
+  const answerMs = 1e4;
+  const mostLines = 30;
+  async function smoke(release, journal, cluster, site, aim, image) {
+   const {world: world, settings: settings, signal: signal} = release;
+   const path = settings["smoke-path"] ?? "/";
+   const asked = `GET ${path} through service/${aim.service}`;
+   let miss = {
+    words: "was not asked yet"
+   };
+   const good = await (0, deadline.u)(world.clock, settings["smoke-timeout"], signal, async late => {
+    while (!late.aborted) {
+     const look = await lookOnce(release, cluster, site, aim, image, path, late);
+     if (look.is === "good") return look;
+     miss = look.miss;
+     await world.clock.sleep(pauseMs, late).catch(() => {});
+    }
+    return;
+   });
+   signal.throwIfAborted();
+   if (good) {
+    journal.say(`${asked}: ${good.status} from ${good.pod}, of the new version`);
+    return;
+   }
+   const log = miss.pod === void 0 ? [] : await (0, logs.$)(cluster, world.clock, {
+    pod: miss.pod,
+    container: aim.web.container,
+    previous: false
+   });
+   (0, cause.f)({
+    code: "smoke-failed",
+    sentence: `${asked} ${miss.words}`,
+    hint: hintOf(miss, aim),
+    workload: aim.web.workload.name,
+    ...miss.pod !== void 0 && {
+     pod: miss.pod,
+     container: aim.web.container
+    },
+    log: [ ...miss.body ?? [], ...log.slice(-mostLines) ]
+   });
+  }
+  async function lookOnce({world: world}, cluster, {live: live}, aim, image, path, signal) {
+   const notYet = miss => ({
+    is: "not yet",
+    miss: miss
+   });
+   try {
+    const slices = await cluster.get(`${(0, paths.rJ)("discovery.k8s.io/v1", cluster.namespace, "endpointslices")}?labelSelector=kubernetes.io%2Fservice-name%3D${aim.service}`);
+    const {pods: pods} = live.picture();
+    const end = endpointsOf(slices.items, aim.port).find(({pod: pod}) => runs(pods.get(pod), aim.web.container, (0, 
+    stages_release.d)(image)));
+    if (!end) return notYet({
+     words: "found no pod of the new version behind the Service"
+    });
+    const {status: status, body: body} = await forwarded(cluster, end.pod, end.port, signal, port => (0, 
+    deadline.u)(world.clock, answerMs, signal, async late => {
+     const answer = await world.network.request({
+      socket: port,
+      method: "GET",
+      path: path,
+      host: aim.host,
+      signal: late
+     });
+     return {
+      status: answer.status,
+      body: await answer.text()
+     };
+    }));
+    if (status >= 200 && status < 400) return {
+     is: "good",
+     status: status,
+     pod: end.pod
+    };
+    const lines = body.split("\n").slice(0, mostLines);
+    return notYet({
+     words: `answered ${status}`,
+     pod: end.pod,
+     body: lines
+    });
+   } catch (error) {
+    if (error instanceof deadline.M) return notYet({
+     words: `gave no answer within ${answerMs / 1e3} s`
+    });
+    return notYet({
+     words: `failed: ${error instanceof Error ? error.message : String(error)}`
+    });
+   }
+  }
+  function endpointsOf(slices, portName) {
+   return slices.flatMap(({ports: ports, endpoints: endpoints}) => {
+    const port = (ports ?? []).find(({name: name = ""}) => name === portName)?.port;
+    if (port === void 0) return [];
+    return (endpoints ?? []).flatMap(({conditions: conditions, targetRef: targetRef}) => conditions?.ready !== false && targetRef?.kind === "Pod" && targetRef.name !== void 0 ? [ {
+     pod: targetRef.name,
+     port: port
+    } ] : []);
+   });
+  }
+  function runs(pod, container, image) {
+   return pod?.spec?.containers.find(({name: name}) => name === container)?.image === image;
+  }
+  function hintOf({words: words}, {host: host, web: web}) {
+   const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
+   return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
+  }
   function priorOfTargets(targets) {
    return targets.map(({path: path, live: live, manifest: manifest}) => {
     if (live) return {
@@ -18044,6 +18489,7 @@ var __webpack_modules__ = {
       begin: () => write(rest)
      }
     },
+    ...verifyBy(release, journal, cluster, site, image),
     patience: {
      timeout: settings.timeout,
      bake: settings.bake,
@@ -18058,9 +18504,19 @@ var __webpack_modules__ = {
     signal: signal
    });
   }
+  function verifyBy(release, journal, cluster, site, image) {
+   const {settings: settings} = release;
+   if (settings["smoke-path"] === void 0 || !site.web) return {};
+   const aim = smokeAim(site.web, site.services, settings["smoke-host"]);
+   return {
+    verify: signal => smoke({
+     ...release,
+     signal: signal
+    }, journal, cluster, site, aim, image)
+   };
+  }
   function wavesOf({targets: targets, web: web}) {
-   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
-   kubernetes_workload.T)(web.workload);
+   const isWeb = ({id: id}) => web !== void 0 && (0, workload.T)(id) === (0, workload.T)(web.workload);
    const first = targets.filter(isWeb);
    if (!first.some(({live: live}) => live)) return [ targets, [] ];
    return [ first, targets.filter(target => !isWeb(target)) ];
@@ -18092,7 +18548,7 @@ var __webpack_modules__ = {
    return planApply(cluster, manifestsWith(targets, repository, image), live);
   }
   function manifestsWith(targets, repository, image) {
-   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ prepared(manifest, live, repository, image) ] : []);
+   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ (0, kubernetes_manifests.sb)(manifest, live, repository, image) ] : []);
   }
   async function applyOurs(journal, cluster, targets, repository, image) {
    const objects = manifestsWith(targets, repository, image);
@@ -18104,7 +18560,7 @@ var __webpack_modules__ = {
    for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
     if (manifest || !live) continue;
     const containers = containersArgument(uses, live);
-    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
+    groups.set(containers, [ ...groups.get(containers) ?? [], (0, workload.T)(id) ]);
    }
    return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
   }
@@ -18121,407 +18577,6 @@ var __webpack_modules__ = {
     code: "write-failed",
     sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
    });
-  }
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
-  }
-  function describe({id: id, live: live, running: running}) {
-   if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
-   const {replicas: replicas} = live.spec;
-   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
-   return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
-  }
-  function findTargets(picture, manifests, repository, namespace) {
-   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
-   kubernetes_objects.gv)(object));
-   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
-   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
-   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   return [ ...all ].map(([key, object]) => {
-    const id = (0, kubernetes_objects.hY)(object);
-    const now = liveById.get(key);
-    const manifest = manifestById.get(key);
-    const plural = `${id.kind.toLowerCase()}s`;
-    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
-    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
-    return {
-     id: id,
-     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
-     uses: uses,
-     running: imagesIn(now, uses),
-     ...now && {
-      live: now
-     },
-     ...manifest && {
-      manifest: manifest
-     }
-    };
-   });
-  }
-  function imagesIn(live, uses) {
-   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
-   return uses.flatMap(({name: name}) => {
-    const image = all.find(one => one.name === name)?.image;
-    return image === void 0 ? [] : [ image ];
-   });
-  }
-  function findWeb(targets, services, named) {
-   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-    const object = manifest ?? live;
-    if (!object) return [];
-    const containers = uses.map(({name: name}) => name);
-    return [ {
-     workload: id,
-     template: (0, kubernetes_objects.kW)(object),
-     containers: containers
-    } ];
-   });
-   const web = webWorkload(candidates, services, named);
-   if (web.is === "found") return {
-    ...web.candidate,
-    container: web.container
-   };
-   const all = web.candidates.join(", ");
-   return (0, cause.f)({
-    code: "usage",
-    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload the migration takes its environment from: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
-   });
-  }
-  function noWorkload(picture, repository, namespace) {
-   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-    kubernetes_image.zZ)(image).repository);
-    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
-   });
-   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   (0, cause.f)({
-    code: "no-workload",
-    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
-    kubernetes_image.EU)(repository)}" gets the new image)`
-   });
-  }
-  function checkFit(targets) {
-   const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) (0, cause.f)({
-    code: "workload-unfit",
-    sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
-    hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
-    workload: paused.id.name
-   });
-  }
-  async function preflight(release, journal, cluster) {
-   const {world: world, settings: settings} = release;
-   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
-   await checkNamespace(cluster);
-   const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
-   await checkRights(cluster, rightsFor(manifests, resources));
-   const live = await (0, watch.f)(cluster, world.clock);
-   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
-   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
-   checkFit(targets);
-   if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
-   await rehearse(release, cluster, targets, manifests);
-   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
-   targets.forEach(target => {
-    journal.say(describe(target));
-   });
-   const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   const services = [ ...items, ...planned ];
-   const site = {
-    live: live,
-    targets: targets,
-    others: manifests.others,
-    resources: resources,
-    services: services
-   };
-   if (settings["migrate-command"] === "") return site;
-   return {
-    ...site,
-    web: findWeb(targets, services, settings["migrate-from"])
-   };
-  }
-  async function checkNamespace(cluster) {
-   try {
-    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
-    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
-   } catch (error) {
-    if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
-   }
-  }
-  function clearer(error) {
-   if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, cause.f)({
-    code: "cluster-unreachable",
-    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
-    hint: "renew the token or the login; kubectl auth whoami shows who you are"
-   });
-  }
-  function namespaceMissing(namespace, is) {
-   (0, cause.f)({
-    code: "namespace-missing",
-    sentence: `the namespace "${namespace}" ${is}`,
-    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
-   });
-  }
-  const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
-   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
-   resource: plural,
-   verbs: [ "list", "watch" ]
-  })), {
-   group: "",
-   resource: "services",
-   verbs: [ "list" ]
-  }, {
-   group: "",
-   resource: "pods/log",
-   verbs: [ "get" ]
-  }, {
-   group: "coordination.k8s.io",
-   resource: "leases",
-   verbs: [ "get", "create", "update" ]
-  }, {
-   group: "",
-   resource: "secrets",
-   verbs: [ "get", "create", "delete" ]
-  } ];
-  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-  const forStatefulSets = {
-   group: "",
-   resource: "pods",
-   verbs: [ "delete" ]
-  };
-  function rightsFor(manifests, resources) {
-   return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
-    group: resource === "cronjobs" ? "batch" : "apps",
-    resource: resource,
-    verbs: [ "get", "patch", "update" ]
-   })), {
-    group: "batch",
-    resource: "jobs",
-    verbs: [ "create", "delete" ]
-   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
-    const {group: group, plural: plural} = resources.of(object);
-    return {
-     group: group,
-     resource: plural,
-     verbs: [ "get", "create", "patch", "update", "delete" ]
-    };
-   }) ];
-  }
-  async function checkRights(cluster, rights) {
-   const missing = await missingRights(cluster, merged(rights));
-   if (missing.length === 0) return;
-   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
-   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   (0, cause.f)({
-    code: "right-missing",
-    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
-    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
-   });
-  }
-  async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
-   const image = `${settings.image}:${source.tag}`;
-   await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
-  }
-  async function pushImage(world, built, journal, signal) {
-   const {repository: repository, tag: tag, id: id} = built;
-   const name = `${repository}:${tag}`;
-   push_check(await docker(world, [ "image", "tag", id, name ], {
-    signal: signal
-   }), built);
-   const pushed = await retry({
-    clock: world.clock,
-    signal: signal,
-    tries: 3,
-    pause: 2e3,
-    passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
-    onRetry: ({finished: finished}, pause) => {
-     journal.quote(reasonOf(finished));
-     journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
-    }
-   }, async () => {
-    const layers = new PushLog;
-    journal.waiting(`pushing ${name}`);
-    const finished = await docker(world, [ "push", name ], {
-     signal: signal,
-     onLine: line => {
-      layers.read(line);
-      journal.waiting(`pushing ${name}: ${layers.progress}`);
-     }
-    });
-    return {
-     finished: {
-      ...finished,
-      stderr: layers.last.join("\n")
-     },
-     layers: layers
-    };
-   });
-   journal.waiting(void 0);
-   push_check(pushed.finished, built);
-   journal.say(`pushed ${name}: ${pushed.layers.progress}`);
-   const {digest: digest} = pushed.layers;
-   if (digest !== void 0) return {
-    repository: repository,
-    tag: tag,
-    digest: digest
-   };
-   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
-    code: "push-failed",
-    sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
-   });
-  }
-  class PushLog {
-   last=[];
-   #layers=new Map;
-   #digest;
-   get digest() {
-    return this.#digest;
-   }
-   get progress() {
-    const states = [ ...this.#layers.values() ];
-    const sent = states.filter(state => state === "Pushed").length;
-    const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
-    const layers = states.length === 1 ? "layer" : "layers";
-    const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
-    return `${sent} of ${states.length} ${layers} sent${known}`;
-   }
-   read(raw) {
-    const line = plain(raw);
-    const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
-    if (layer !== void 0 && state !== void 0) {
-     this.#layers.set(layer, state);
-     return;
-    }
-    this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
-    if (this.last.push(line) > 20) this.last.shift();
-   }
-  }
-  function push_check(finished, {repository: repository, tag: tag}) {
-   if (finished.code === 0) return;
-   const missing = engineTrouble("push", finished);
-   if (missing !== void 0) (0, cause.f)(missing);
-   const said = reasonOf(finished);
-   const because = (why, hint) => (0, cause.f)({
-    code: "push-failed",
-    sentence: `push: ${why}: ${said}`,
-    ...hint === void 0 ? {} : {
-     hint: hint
-    },
-    log: finished.stderr.split("\n")
-   });
-   if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
-   switch ((0, docker_trouble.LH)(said, repository)) {
-   case "denied":
-    return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
-
-   case "absent":
-    return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
-
-   case "passing":
-    return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
-
-   case "refused":
-    return because(`${repository}:${tag} was not taken`);
-   }
-  }
-  function push(release, journal, built) {
-   return pushImage(release.world, built, journal, release.signal);
-  }
-  var settle = __nccwpck_require__(6496);
-  async function snapshot_snapshot(journal, cluster, before) {
-   const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
-    const live = await cluster.find(target.path);
-    return {
-     ...target,
-     running: imagesIn(live, target.uses),
-     ...live && {
-      live: live
-     }
-    };
-   })), planManifests(cluster, before.others) ]);
-   const site = {
-    ...before,
-    targets: targets
-   };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets) ];
-   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
-   return {
-    site: site,
-    snapshot: priors,
-    changes: changes
-   };
   }
   var django_traceback = __nccwpck_require__(7101);
   const part = /^=+ (.+?) =+$/;
@@ -18965,190 +19020,206 @@ var __webpack_modules__ = {
   function oneLine(text) {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
-  var undo = __nccwpck_require__(2064);
   var ending = __nccwpck_require__(2523);
-  var pipeline_resources = __nccwpck_require__(5524);
-  async function together(signal, works) {
-   const stop = new AbortController;
-   const shared = AbortSignal.any([ signal, stop.signal ]);
-   let first;
-   const ended = await Promise.allSettled(works.map(async work => {
-    try {
-     return await work(shared);
-    } catch (error) {
-     first ??= {
-      error: error
-     };
-     stop.abort(new Stopped);
-     throw error;
+  var dist = __nccwpck_require__(8815);
+  async function missingRights(cluster, rights) {
+   const asked = await Promise.all(rights.map(async right => ({
+    ...right,
+    verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
+   })));
+   return asked.filter(right => right.verbs.length > 0);
+  }
+  async function allowed(cluster, right, verb) {
+   const [resource, subresource] = right.resource.split("/");
+   const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: {
+     resourceAttributes: {
+      namespace: cluster.namespace,
+      group: right.group,
+      resource: resource,
+      ...subresource !== void 0 && {
+       subresource: subresource
+      },
+      verb: verb
+     }
     }
-   }));
-   if (first) throw first.error;
-   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
-  }
-  async function orAborted(signal, work) {
-   signal.throwIfAborted();
-   const {promise: promise, reject: reject} = Promise.withResolvers();
-   const stop = () => {
-    reject(signal.reason);
-   };
-   signal.addEventListener("abort", stop);
-   try {
-    return await Promise.race([ work(), promise ]);
-   } finally {
-    signal.removeEventListener("abort", stop);
-   }
-  }
-  class Stopped extends Error {
-   name="AbortError";
-   constructor() {
-    super("stopped: another stage failed");
-   }
-  }
-  async function run(command, world, settings, reporter, signal, holder) {
-   const soFar = {
-    migrations: [],
-    warnings: [],
-    seconds: {}
-   };
-   const resources = new pipeline_resources.E;
-   const run = {
-    command: command,
-    world: world,
-    settings: settings,
-    reporter: reporter,
-    signal: signal,
-    holder: holder,
-    soFar: soFar,
-    resources: resources
-   };
-   let result;
-   try {
-    result = await transaction(run);
-   } catch (error) {
-    soFar.cause = (0, ending.rl)(error, signal);
-    result = (0, ending.ni)(soFar.cause);
-   } finally {
-    await resources.close();
-   }
-   return (0, ending.z8)(command, settings, reporter, result, soFar);
-  }
-  async function transaction(run) {
-   const {command: command, world: world, settings: settings, reporter: reporter, signal: signal, soFar: soFar, resources: resources} = run;
-   const source = await findSource(world, settings, settings.context);
-   soFar.source = source;
-   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
-   const releaseWith = own => ({
-    world: world,
-    settings: settings,
-    source: source,
-    app: app,
-    signal: own
    });
-   const [[cluster, site], found] = await together(signal, [ own => reporter.stage("preflight", journal => orAborted(own, async () => {
-    const opened = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), own);
-    resources.add(() => opened.close());
-    return [ opened, await preflight(releaseWith(own), journal, opened) ];
-   })), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
-    const here = releaseWith(own);
-    await resources.login(world, settings);
-    const there = await (command === "deploy" ? imageToDeploy : imageThere)(here, journal);
-    if (there) return {
-     is: "pushed",
-     image: there
-    };
-    return {
-     is: "built",
-     built: await build(here, journal)
-    };
-   }) ]);
-   soFar.site = site;
-   const release = releaseWith(signal);
-   if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
-    soFar.image = found.image;
-    await moveTags(run, release, found.image);
-    return "unchanged";
-   }
-   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
-   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
-   soFar.image = image;
-   const {lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
-   const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, app, {
-     run: run.holder.id,
-     title: `${source.tag} by ${run.holder.who}`,
-     startedAt: world.clock.now(),
-     snapshot: taken.snapshot
+   return review.status?.allowed === true;
+  }
+  function asRoleRules(rights) {
+   return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
+    apiGroups: [ group ],
+    resources: [ resource ],
+    verbs: [ ...verbs ]
+   })), {
+    defaultStringType: "PLAIN",
+    collectionStyle: "any"
+   }).trim();
+  }
+  function merged(rights) {
+   const byResource = new Map;
+   for (const right of rights) {
+    const key = `${right.group}/${right.resource}`;
+    const before = byResource.get(key)?.verbs ?? [];
+    byResource.set(key, {
+     ...right,
+     verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
     });
-    return taken;
+   }
+   return [ ...byResource.values() ];
+  }
+  var apierror = __nccwpck_require__(5392);
+  var watch = __nccwpck_require__(8394);
+  var stages_targets = __nccwpck_require__(9501);
+  async function preflight(release, journal, cluster) {
+   const {world: world, settings: settings} = release;
+   const manifests = await (0, kubernetes_manifests.PX)(world, cluster, settings.manifests, settings.image);
+   await checkNamespace(cluster);
+   const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
+   await checkRights(cluster, rightsFor(manifests, resources));
+   const live = await (0, watch.f)(cluster, world.clock);
+   const targets = (0, stages_targets.q8)(live.picture(), manifests, settings.image, cluster.namespace);
+   if (targets.length === 0) (0, stages_targets.Nn)(live.picture(), settings.image, cluster.namespace);
+   (0, stages_targets._j)(targets);
+   if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
+   await rehearse(release, cluster, targets, manifests);
+   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
+   targets.forEach(target => {
+    journal.say((0, stages_targets.q0)(target));
    });
-   soFar.site = prepared.site;
-   soFar.snapshot = prepared.snapshot;
-   try {
-    const guarded = {
-     ...release,
-     signal: AbortSignal.any([ signal, lost ])
-    };
-    await write(guarded, reporter, cluster, prepared, image, soFar);
-   } catch (error) {
-    soFar.judgedAt ??= world.clock.now();
-    if (lost.aborted) return lockLost(soFar);
-    soFar.cause = (0, ending.rl)(error, signal);
-    return await unwind(release, reporter, cluster, prepared.site, prepared.snapshot, soFar);
+   const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
+   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
+   const services = [ ...items, ...planned ];
+   const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
+   const web = needed ? (0, stages_targets.M9)(targets, services, settings["migrate-from"]) : (0, 
+   stages_targets.Oo)(targets, services);
+   if (web && settings["smoke-path"] !== void 0) {
+    smokeAim(web, services, settings["smoke-host"]);
+    await checkRights(cluster, forSmoke);
    }
-   if (!await release_closed(release, cluster, soFar)) return "stuck";
-   await moveTags(run, release, image);
-   return "deployed";
-  }
-  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
-   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
-   stages_release.d)(image)) ]);
-   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
-  }
-  async function lockAndSettle({holder: holder, resources: resources}, release, journal, cluster, {live: live}) {
-   const lease = await (0, lock.s)(release, journal, cluster, holder);
-   resources.add(() => lease.release());
-   const record = await (0, rollout_record.aE)(cluster, release.app);
-   if (record) await (0, settle.G)(release, journal, cluster, live, record);
-   return lease;
-  }
-  async function release_closed({world: world, app: app, settings: settings}, cluster, soFar) {
-   try {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
-    return true;
-   } catch (error) {
-    soFar.cause = {
-     code: "write-failed",
-     sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
-     hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
-    };
-    return false;
-   }
-  }
-  function lockLost(soFar) {
-   soFar.cause = {
-    code: "lock-lost",
-    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
-    hint: "the next release puts things back before it begins; or now: django-rollout settle"
-   };
-   return "stuck";
-  }
-  async function write(release, reporter, cluster, {site: site, changes: changes}, image, soFar) {
-   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-   if (site.web) {
-    const migration = (0, migrate.B)(release, cluster, site, site.web, image);
-    try {
-     const plan = await reporter.stage("plan", journal => migration.plan(journal));
-     if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
-    } finally {
-     soFar.migrations = migration.applied();
-     await migration.close().catch(error => {
-      soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
-     });
+   return {
+    live: live,
+    targets: targets,
+    others: manifests.others,
+    resources: resources,
+    services: services,
+    ...web && {
+     web: web
     }
+   };
+  }
+  async function checkNamespace(cluster) {
+   try {
+    const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
+    if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
+   } catch (error) {
+    if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
    }
+  }
+  function clearer(error) {
+   if (!(error instanceof apierror.h && error.status === 401)) return error;
+   return (0, cause.f)({
+    code: "cluster-unreachable",
+    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
+    hint: "renew the token or the login; kubectl auth whoami shows who you are"
+   });
+  }
+  function namespaceMissing(namespace, is) {
+   (0, cause.f)({
+    code: "namespace-missing",
+    sentence: `the namespace "${namespace}" ${is}`,
+    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
+   });
+  }
+  const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
+   group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
+   resource: plural,
+   verbs: [ "list", "watch" ]
+  })), {
+   group: "",
+   resource: "services",
+   verbs: [ "list" ]
+  }, {
+   group: "",
+   resource: "pods/log",
+   verbs: [ "get" ]
+  }, {
+   group: "coordination.k8s.io",
+   resource: "leases",
+   verbs: [ "get", "create", "update" ]
+  }, {
+   group: "",
+   resource: "secrets",
+   verbs: [ "get", "create", "delete" ]
+  }, {
+   group: "",
+   resource: "configmaps",
+   verbs: [ "get", "create", "update" ]
+  } ];
+  const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
+  const forStatefulSets = {
+   group: "",
+   resource: "pods",
+   verbs: [ "delete" ]
+  };
+  const forSmoke = [ {
+   group: "discovery.k8s.io",
+   resource: "endpointslices",
+   verbs: [ "list" ]
+  }, {
+   group: "",
+   resource: "pods",
+   verbs: [ "get" ]
+  }, {
+   group: "",
+   resource: "pods/portforward",
+   verbs: [ "create" ]
+  } ];
+  function rightsFor(manifests, resources) {
+   return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+    group: resource === "cronjobs" ? "batch" : "apps",
+    resource: resource,
+    verbs: [ "get", "patch", "update" ]
+   })), {
+    group: "batch",
+    resource: "jobs",
+    verbs: [ "create", "delete" ]
+   }, ...[ ...manifests.ours, ...manifests.others ].map(object => {
+    const {group: group, plural: plural} = resources.of(object);
+    return {
+     group: group,
+     resource: plural,
+     verbs: [ "get", "create", "patch", "update", "delete" ]
+    };
+   }) ];
+  }
+  async function checkRights(cluster, rights) {
+   const missing = await missingRights(cluster, merged(rights));
+   if (missing.length === 0) return;
+   if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
+   const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
+   (0, cause.f)({
+    code: "right-missing",
+    sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
+    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
+   });
+  }
+  async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
+   const image = `${settings.image}:${source.tag}`;
+   await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
+  }
+  var together = __nccwpck_require__(1626);
+  function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
+   return reporter.stage("preflight", journal => (0, together.H6)(release.signal, async () => {
+    const access = await resources.access(world, settings);
+    const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
+    resources.add(() => opened.close());
+    return [ opened, await preflight(release, journal, opened) ];
+   }));
+  }
+  async function rollOut({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
    const longest = 2 * settings.timeout + settings.bake;
    const followed = await reporter.stage("rollout", async journal => {
@@ -19165,6 +19236,293 @@ var __webpack_modules__ = {
    });
    soFar.seconds = followed.seconds;
   }
+  function supersededBy(by) {
+   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
+   return {
+    code: "superseded",
+    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
+    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+   };
+  }
+  var restore = __nccwpck_require__(9456);
+  var lock = __nccwpck_require__(6072);
+  var settle = __nccwpck_require__(6496);
+  async function snapshot_snapshot(journal, cluster, before) {
+   const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
+    const live = await cluster.find(target.path);
+    return {
+     ...target,
+     running: (0, stages_targets.o$)(live, target.uses),
+     ...live && {
+      live: live
+     }
+    };
+   })), planManifests(cluster, before.others) ]);
+   const site = {
+    ...before,
+    targets: targets
+   };
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets) ];
+   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
+   return {
+    site: site,
+    snapshot: priors,
+    changes: changes
+   };
+  }
+  var undo = __nccwpck_require__(2064);
+  async function transaction(run, release, cluster, site, work) {
+   const {reporter: reporter, signal: signal, soFar: soFar} = run;
+   const {world: world, app: app} = release;
+   const {lost: lost} = await reporter.stage("lock", async journal => {
+    const lease = await lockAndSettle(run, release, journal, cluster, site);
+    await (work.check?.(journal, await (0, archive.L)(cluster, app)));
+    return lease;
+   });
+   const begun = begunOf(run, release, work);
+   const prepared = await reporter.stage("snapshot", async journal => {
+    const taken = await snapshot_snapshot(journal, cluster, site);
+    await (0, rollout_record.C6)(cluster, app, {
+     begun: begun,
+     snapshot: taken.snapshot
+    });
+    return taken;
+   });
+   soFar.site = prepared.site;
+   soFar.snapshot = prepared.snapshot;
+   const open = {
+    run: run,
+    release: release,
+    cluster: cluster,
+    begun: begun,
+    prepared: prepared
+   };
+   try {
+    const guarded = {
+     ...release,
+     signal: AbortSignal.any([ signal, lost ])
+    };
+    await work.write(guarded, prepared);
+    guarded.signal.throwIfAborted();
+   } catch (error) {
+    soFar.judgedAt ??= world.clock.now();
+    if (lost.aborted) {
+     soFar.cause = lockLost();
+     return "stuck";
+    }
+    soFar.cause = (0, ending.rl)(error, signal);
+    return unwind(open);
+   }
+   return transaction_close(open);
+  }
+  async function lockAndSettle({resources: resources}, release, journal, cluster, {live: live}) {
+   const lease = await (0, lock.s)(release, journal, cluster);
+   resources.add(() => lease.release());
+   const record = await (0, rollout_record.aE)(cluster, release.app);
+   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   return lease;
+  }
+  function begunOf({reporter: reporter}, {source: source, holder: holder}, {command: command, image: image, back: back}) {
+   return {
+    run: holder.id,
+    command: command,
+    who: holder.who,
+    ...holder.url !== void 0 && {
+     url: holder.url
+    },
+    at: new Date(reporter.startedAt).toISOString(),
+    image: image.repository,
+    tag: image.tag,
+    digest: image.digest,
+    ...source.sha !== void 0 && {
+     sha: source.sha
+    },
+    ...back !== void 0 && {
+     back: back
+    }
+   };
+  }
+  async function transaction_close(open) {
+   const {run: run, release: release, cluster: cluster} = open;
+   const {world: world, app: app, settings: settings} = release;
+   await transaction_tellHistory(open, "deployed");
+   try {
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return "deployed";
+   } catch (error) {
+    run.soFar.cause = {
+     code: "write-failed",
+     sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+     hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
+    };
+    return "stuck";
+   }
+  }
+  function lockLost() {
+   return {
+    code: "lock-lost",
+    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
+    hint: "the next release puts things back before it begins; or now: django-rollout settle"
+   };
+  }
+  async function unwind(open) {
+   const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
+   const {reporter: reporter, soFar: soFar, settings: settings} = run;
+   const {world: world, app: app} = release;
+   const {site: site, snapshot: priors} = prepared;
+   const end = async result => {
+    await transaction_tellHistory(open, result);
+    await (0, rollout_record.yv)(cluster, world.clock, app);
+    return result;
+   };
+   const never = (new AbortController).signal;
+   const cancelled = soFar.cause?.code === "cancelled";
+   try {
+    if (soFar.cause?.code === "superseded") return await end("superseded");
+    if (!await (0, restore.$)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
+    if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, never, late => (0, 
+    undo.t)({
+     ...release,
+     signal: late
+    }, journal, cluster, site.live, priors)));
+    return await end(cancelled ? "cancelled" : "undone");
+   } catch (error) {
+    const trouble = (0, ending.rl)(error, never);
+    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
+    soFar.cause = {
+     ...trouble,
+     code: "restore-failed",
+     sentence: trouble.sentence + why,
+     hint: (0, ending.eW)(cluster, site)
+    };
+    soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+    await transaction_tellHistory(open, "stuck");
+    return "stuck";
+   }
+  }
+  async function transaction_keep(open) {
+   const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
+   const {soFar: soFar} = run;
+   soFar.stands = await (0, ending.Cv)(cluster, release.world.clock, prepared.site);
+   if (soFar.cause) {
+    const back = `to have the version before: django-rollout settle --image ${release.settings.image} --namespace ${release.settings.namespace}; the next release does it too, before it begins`;
+    const {hint: hint} = soFar.cause;
+    soFar.cause = {
+     ...soFar.cause,
+     hint: hint === void 0 ? back : `${hint}\n${back}`
+    };
+   }
+   await transaction_tellHistory(open, "kept");
+   return "kept";
+  }
+  async function transaction_tellHistory({run: run, release: release, cluster: cluster, begun: begun}, result) {
+   const {soFar: soFar, reporter: reporter} = run;
+   const {world: world, app: app} = release;
+   const cause = soFar.cause?.sentence.split("\n")[0];
+   const ended = {
+    ...begun,
+    result: result,
+    ...cause !== void 0 && {
+     cause: cause
+    },
+    seconds: Math.round(reporter.seconds() * 10) / 10,
+    migrations: soFar.migrations
+   };
+   const telling = () => (0, archive.k)(cluster, world.clock, cluster.life, app, ended);
+   await (result === "stuck" ? (0, together.m_)(world.clock, telling) : telling()).catch(error => {
+    soFar.warnings.push(`${(0, kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`);
+   });
+  }
+  function release(command, start) {
+   return (0, run.Y)(command, start, run => fromCommit(run, command));
+  }
+  async function fromCommit(run, command) {
+   const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+   const source = await findSource(world, settings, settings.context);
+   soFar.source = source;
+   const releaseWith = own => ({
+    world: world,
+    settings: settings,
+    source: source,
+    app: app,
+    holder: holder,
+    signal: own
+   });
+   const [[cluster, site], found] = await (0, together.bs)(signal, [ own => lookAround(run, releaseWith(own)), own => reporter.stage(command === "deploy" ? "image" : "build", async journal => {
+    const here = releaseWith(own);
+    await resources.login(world, settings);
+    if (command === "deploy") {
+     const image = await imageToDeploy(here, journal);
+     return {
+      is: "pushed",
+      image: image,
+      sha: await commitOf(here, image)
+     };
+    }
+    const there = await imageThere(here, journal);
+    if (there) return {
+     is: "pushed",
+     image: there,
+     sha: source.sha
+    };
+    return {
+     is: "built",
+     built: await build(here, journal),
+     sha: source.sha
+    };
+   }) ]);
+   soFar.site = site;
+   const {sha: sha} = found;
+   const release = {
+    ...releaseWith(signal),
+    source: {
+     tag: source.tag,
+     ...sha !== void 0 && {
+      sha: sha
+     }
+    }
+   };
+   if (found.is === "pushed" && await isThere(release, cluster, site, found.image)) {
+    soFar.image = found.image;
+    await moveTags(run, release, found.image);
+    return "unchanged";
+   }
+   if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
+   const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
+   soFar.image = image;
+   const result = await transaction(run, release, cluster, site, {
+    command: command,
+    image: image,
+    check: (journal, history) => checkNotOvertaken(release, journal, history),
+    write: (guarded, prepared) => write(run, guarded, cluster, prepared, image)
+   });
+   if (result === "deployed") await moveTags(run, release, image);
+   return result;
+  }
+  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
+   stages_release.d)(image)) ]);
+   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
+  }
+  async function write(run, release, cluster, {site: site, changes: changes}, image) {
+   const {reporter: reporter, soFar: soFar} = run;
+   if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
+   if (site.web && release.settings["migrate-command"] !== "") {
+    const migration = (0, migrate.B)(release, cluster, site, site.web, image);
+    try {
+     const plan = await reporter.stage("plan", journal => migration.plan(journal));
+     if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
+    } finally {
+     soFar.migrations = migration.applied();
+     await migration.close().catch(error => {
+      soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
+     });
+    }
+   }
+   await rollOut(run, release, cluster, site, image);
+  }
   async function moveTags({reporter: reporter, soFar: soFar}, {world: world, settings: settings, signal: signal}, image) {
    const tags = settings["extra-tags"];
    if (tags.length === 0) return;
@@ -19177,51 +19535,306 @@ var __webpack_modules__ = {
     }
    });
   }
-  async function unwind(release, reporter, cluster, site, priors, soFar) {
-   const {world: world, app: app} = release;
-   if (soFar.cause?.code === "superseded") {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
-    return "superseded";
-   }
-   const cancelled = soFar.cause?.code === "cancelled";
-   const never = (new AbortController).signal;
-   try {
-    if (!await (0, restore.$)(cluster, priors)) {
-     await (0, rollout_record.yv)(cluster, world.clock, app);
-     return cancelled ? "cancelled" : "failed";
-    }
-    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, never, late => (0, 
-    undo.t)({
-     ...release,
-     signal: late
-    }, journal, cluster, site.live, priors)));
-    await (0, rollout_record.yv)(cluster, world.clock, app);
-    return cancelled ? "cancelled" : "undone";
-   } catch (error) {
-    const trouble = (0, ending.rl)(error, never);
-    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
-    soFar.cause = {
-     ...trouble,
-     code: "restore-failed",
-     sentence: trouble.sentence + why,
-     hint: (0, ending.eW)(cluster, site)
+  var readers = __nccwpck_require__(8090);
+  async function versionWanted(release, journal, cluster) {
+   const {settings: settings, app: app} = release;
+   const history = await (0, archive.L)(cluster, app);
+   const found = (0, rollout_history.Ol)(history, settings.to);
+   if (found.is !== "found") {
+    const other = found.is === "unknown" ? await inRegistry(release) : void 0;
+    if (other) return {
+     ...other,
+     appliedSince: []
     };
-    return "stuck";
+    const isOurChoice = settings.to === "previous";
+    return (0, cause.f)({
+     code: isOurChoice ? "no-release" : "usage",
+     sentence: `there is nothing to go back to: ${found.why}`,
+     hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`
+    });
    }
-  }
-  function supersededBy(by) {
-   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
+   const {entry: entry} = found;
+   const {tag: tag, digest: digest, number: number, at: at} = entry;
+   const image = {
+    repository: settings.image,
+    tag: tag,
+    digest: digest
+   };
+   await checkThere(release, journal, image, number);
+   journal.say(`back to release ${number}: ${(0, kubernetes_image.j)(tag)}, ${at.slice(0, 10)} by ${(0, 
+   lease.Gg)(entry)}`);
+   const appliedSince = history.flatMap(one => one.number > number ? one.migrations : []);
    return {
-    code: "superseded",
-    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
-    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+    image: image,
+    release: entry,
+    appliedSince: appliedSince,
+    ...entry.sha !== void 0 && {
+     sha: entry.sha
+    }
    };
   }
+  async function inRegistry({world: world, settings: settings, signal: signal}) {
+   const {to: to} = settings;
+   if ((0, readers.I_)(to) instanceof readers.AF) return;
+   const image = await findImage(world, settings.image, to, signal);
+   if (!image) return;
+   const sha = await revisionOf(world, image, signal);
+   return {
+    image: image,
+    ...sha !== void 0 && {
+     sha: sha
+    }
+   };
+  }
+  async function checkThere({world: world, signal: signal}, journal, image, number) {
+   const found = await lookUpImage(world, image, signal);
+   if (found.is === "absent") (0, cause.f)({
+    code: "image-missing",
+    sentence: `the registry does not have the image of release ${number} any more: ${(0, 
+    stages_release.d)(image)}`,
+    hint: "build it anew from its commit: git checkout, then django-rollout release"
+   });
+   if (found.is !== "there") journal.say(`the registry could not be asked (${found.said}); going on`);
+  }
+  function rollBack(start) {
+   return (0, run.Y)("rollback", start, toVersion);
+  }
+  async function toVersion(run) {
+   const {world: world, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+   const release = {
+    world: world,
+    app: app,
+    holder: holder,
+    signal: signal,
+    settings: {
+     ...run.settings,
+     "migrate-command": ""
+    },
+    source: {
+     tag: ""
+    }
+   };
+   const [cluster, site] = await lookAround(run, release);
+   soFar.site = site;
+   const version = await reporter.stage("version", async journal => {
+    await resources.login(world, run.settings);
+    return versionWanted(release, journal, cluster);
+   });
+   const {image: image, sha: sha, appliedSince: appliedSince} = version;
+   const source = {
+    tag: image.tag,
+    ...sha !== void 0 && {
+     sha: sha
+    }
+   };
+   soFar.source = source;
+   soFar.image = image;
+   if (appliedSince.length > 0) soFar.warnings.push(`the database stays as it is; migrations applied since: ${appliedSince.join(", ")}`);
+   if (await rollback_isThere(release, cluster, site, image)) return "unchanged";
+   if (run.settings["dry-run"]) return rollback_rehearse(run, site, image);
+   return transaction(run, {
+    ...release,
+    source: source
+   }, cluster, site, {
+    command: "rollback",
+    image: image,
+    ...backOf(version),
+    write: (guarded, prepared) => rollOut(run, guarded, cluster, prepared.site, image)
+   });
+  }
+  function backOf({release: release}) {
+   return release ? {
+    back: release.back ?? release.number
+   } : {};
+  }
+  async function rollback_isThere({world: world, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+   return await (0, rollout_record.aE)(cluster, app) === void 0;
+  }
+  async function rollback_rehearse({reporter: reporter, soFar: soFar}, site, {tag: tag}) {
+   await reporter.stage("dry run", journal => {
+    for (const target of site.targets) journal.say(`${(0, stages_targets.q0)(target)}; would get ${(0, 
+    kubernetes_image.j)(tag)}`);
+    return Promise.resolve();
+   });
+   soFar.rehearsal = true;
+   return "unchanged";
+  }
+  var pipeline_settle = __nccwpck_require__(8543);
+  function runCommand(command, start) {
+   switch (command) {
+   case "release":
+   case "deploy":
+    return release(command, start);
+
+   case "rollback":
+    return rollBack(start);
+
+   case "history":
+    return tellHistory(start);
+
+   case "settle":
+    return (0, pipeline_settle.N)(start, "any");
+   }
+  }
  },
- 5524: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 2523: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   E: () => Resources
+   Cv: () => whatStands,
+   eW: () => commandsBack,
+   ni: () => resultBefore,
+   rl: () => causeOf,
+   z8: () => report
   });
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5741);
+  var _stages_targets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9501);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1626);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3830);
+  function causeOf(error, signal) {
+   if (signal.aborted) return {
+    code: "cancelled",
+    sentence: "the run was cancelled"
+   };
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.M) return {
+    code: "timeout",
+    sentence: "the cluster did not answer, or did not come to an end, in time",
+    hint: "see whether the API server answers: kubectl version"
+   };
+   if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
+    code: "write-failed",
+    sentence: `the API server refused a request (${error.status}): ${error.message}`
+   };
+   const text = error instanceof Error ? error.message : String(error);
+   return {
+    code: "internal",
+    sentence: text,
+    ...error instanceof Error && error.stack !== void 0 && {
+     log: error.stack.split("\n")
+    }
+   };
+  }
+  function commandsBack(cluster, {targets: targets}) {
+   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
+  }
+  async function whatStands(cluster, clock, {targets: targets}) {
+   const read = await Promise.all(targets.map(async ({id: id, path: path, uses: uses}) => {
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_3__.m_)(clock, () => cluster.find(path)).catch(() => null);
+    if (live === null) return [];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id), live ? (0, 
+    _stages_targets_js__WEBPACK_IMPORTED_MODULE_2__.o$)(live, uses) : [] ] ];
+   }));
+   return Object.fromEntries(read.flat());
+  }
+  function resultBefore(cause) {
+   if (cause.code === "usage") return "usage";
+   if (cause.code === "locked") return "locked";
+   if (cause.code === "overtaken") return "superseded";
+   if (cause.code === "restore-failed") return "stuck";
+   return cause.code === "cancelled" ? "cancelled" : "failed";
+  }
+  function report(command, settings, reporter, result, soFar) {
+   const {source: source, image: image, site: site, cause: cause} = soFar;
+   const previous = site?.targets.flatMap(({running: running}) => running)[0];
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__.zZ)(previous).tag;
+   return {
+    command: command,
+    result: result,
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__.EU)(settings.image),
+    namespace: settings.namespace,
+    image: settings.image,
+    tag: source?.tag ?? settings.tag ?? "",
+    ...image && {
+     digest: image.digest
+    },
+    ...previousTag !== void 0 && {
+     previousTag: previousTag
+    },
+    ...cause && {
+     cause: cause
+    },
+    ...soFar.rehearsal && {
+     rehearsal: true
+    },
+    ...soFar.history && {
+     history: soFar.history
+    },
+    ...soFar.judgedAt !== void 0 && {
+     judgedAt: soFar.judgedAt
+    },
+    stages: reporter.stages,
+    workloads: workloadsOf(result, soFar),
+    migrations: soFar.migrations,
+    warnings: soFar.warnings,
+    undone: (soFar.restored ?? []).flatMap(({prior: prior, did: did}) => {
+     const word = {
+      put: "put back",
+      delete: "removed",
+      keep: "kept",
+      ask: "",
+      nothing: ""
+     }[did];
+     return word === "" ? [] : [ {
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_7__.Gg)(prior.object),
+      did: word
+     } ];
+    }),
+    startedAt: reporter.startedAt,
+    seconds: reporter.seconds()
+   };
+  }
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds, stands: stands, rehearsal: rehearsal}) {
+   if (!site || !image) return [];
+   return site.targets.map(({id: id, live: live, running: running}) => {
+    const [from] = running;
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id)];
+    const runs = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id)]?.[0];
+    return {
+     ...id,
+     ...from !== void 0 && {
+      from: from
+     },
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_8__.d)(image),
+     now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0),
+     ...runs !== void 0 && {
+      runs: runs
+     },
+     ...took !== void 0 && {
+      seconds: took
+     }
+    };
+   });
+  }
+  function nowRuns(result, wasThere, begun) {
+   switch (result) {
+   case "deployed":
+   case "unchanged":
+    return "new";
+
+   case "stuck":
+   case "kept":
+   case "superseded":
+    return "unknown";
+
+   default:
+    if (wasThere) return "old";
+    return begun && result !== "failed" ? "removed" : "absent";
+   }
+  }
+ },
+ 9359: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   Y: () => reported
+  });
+  var kubernetes_image = __nccwpck_require__(3165);
+  var ending = __nccwpck_require__(2523);
   var cause = __nccwpck_require__(4193);
   var trouble = __nccwpck_require__(7823);
   async function login(world, repository, username, password) {
@@ -19281,62 +19894,121 @@ var __webpack_modules__ = {
     this.add(await login(world, settings.image, username, password));
    }
   }
+  async function reported(command, start, work) {
+   const {settings: settings, reporter: reporter, signal: signal} = start;
+   const soFar = {
+    migrations: [],
+    warnings: [],
+    seconds: {}
+   };
+   const resources = new Resources;
+   const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
+   let result;
+   try {
+    result = await work({
+     ...start,
+     command: command,
+     app: app,
+     soFar: soFar,
+     resources: resources
+    });
+   } catch (error) {
+    soFar.cause = (0, ending.rl)(error, signal);
+    result = (0, ending.ni)(soFar.cause);
+   } finally {
+    await resources.close();
+   }
+   return (0, ending.z8)(command, settings, reporter, result, soFar);
+  }
  },
  8543: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    N: () => settleLeft
   });
   var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
   var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
-  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2763);
+  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
   var _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6496);
-  var _ending_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2523);
-  var _resources_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5524);
-  async function settleLeft(world, settings, reporter, signal, holder, wanted) {
-   const soFar = {
-    migrations: [],
-    warnings: [],
-    seconds: {}
-   };
-   const resources = new _resources_js__WEBPACK_IMPORTED_MODULE_6__.E;
-   const app = settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image);
-   const release = {
-    world: world,
-    settings: settings,
-    source: {
-     tag: ""
-    },
-    app: app,
-    signal: signal
-   };
-   const putBack = () => reporter.stage("settle", async journal => {
+  var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9359);
+  function settleLeft(start, wanted) {
+   return (0, _run_js__WEBPACK_IMPORTED_MODULE_5__.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
+    const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+    const release = {
+     world: world,
+     settings: settings,
+     source: {
+      tag: ""
+     },
+     app: app,
+     holder: holder,
+     signal: signal
+    };
     const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     const isWanted = async () => {
      const record = await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__.aE)(cluster, app);
-     return record && (wanted === "any" || record.run === holder.id) ? record : void 0;
+     return record && (wanted === "any" || record.begun.run === holder.id) ? record : void 0;
     };
     if (!await isWanted()) return "unchanged";
-    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster, holder);
+    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster);
     resources.add(() => lease.release());
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
     soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, cluster, live, record);
     return "undone";
-   });
-   let result;
+   }));
+  }
+ },
+ 1626: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   H6: () => orAborted,
+   bs: () => together,
+   m_: () => briefly
+  });
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3006);
+  async function together(signal, works) {
+   const stop = new AbortController;
+   const shared = AbortSignal.any([ signal, stop.signal ]);
+   let first;
+   const ended = await Promise.allSettled(works.map(async work => {
+    try {
+     return await work(shared);
+    } catch (error) {
+     first ??= {
+      error: error
+     };
+     stop.abort(new Stopped);
+     throw error;
+    }
+   }));
+   if (first) throw first.error;
+   return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
+  }
+  async function orAborted(signal, work) {
+   signal.throwIfAborted();
+   const {promise: promise, reject: reject} = Promise.withResolvers();
+   const stop = () => {
+    reject(signal.reason);
+   };
+   signal.addEventListener("abort", stop);
    try {
-    result = await putBack();
-   } catch (error) {
-    soFar.cause = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.rl)(error, signal);
-    result = (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.ni)(soFar.cause);
+    return await Promise.race([ work(), promise ]);
    } finally {
-    await resources.close();
+    signal.removeEventListener("abort", stop);
    }
-   return (0, _ending_js__WEBPACK_IMPORTED_MODULE_5__.z8)("settle", settings, reporter, result, soFar);
+  }
+  const brieflyMs = 5e3;
+  function briefly(clock, work) {
+   const never = (new AbortController).signal;
+   return (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, brieflyMs, never, late => orAborted(late, work));
+  }
+  class Stopped extends Error {
+   name="AbortError";
+   constructor() {
+    super("stopped: another stage failed");
+   }
   }
  },
  6661: (module, __webpack_exports__, __nccwpck_require__) => {
@@ -19349,7 +20021,7 @@ var __webpack_modules__ = {
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2763);
+    var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
@@ -19364,9 +20036,13 @@ var __webpack_modules__ = {
        RUNNER_TEMP: folder
       });
       const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-      const never = (new AbortController).signal;
-      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run);
-      const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)(world, reading.settings, reporter, never, holder, "own");
+      const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
+       world: world,
+       reporter: reporter,
+       settings: reading.settings,
+       holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run),
+       signal: (new AbortController).signal
+      }, "own");
       await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
       process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
      }
@@ -19442,6 +20118,30 @@ var __webpack_modules__ = {
    return lines;
   }
  },
+ 2792: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   f: () => historyTable
+  });
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3165);
+  var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
+  const head = [ "", "#", "when", "version", "result", "took", "by", "" ];
+  function historyTable(history) {
+   if (history.length === 0) return [ "no release is in the history yet" ];
+   const live = history.findLast(({result: result}) => result === "deployed");
+   const rows = history.toReversed().map(entry => rowOf(entry, entry === live));
+   const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => row[column]?.length ?? 0)));
+   return [ head, ...rows ].map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+  }
+  function rowOf(entry, isLive) {
+   const {number: number, at: at, tag: tag, result: result, seconds: took, who: who, url: url} = entry;
+   return [ isLive ? "*" : "", String(number), `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`, (0, 
+   _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag), result, (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(took), who, [ remarks(entry), url ].filter(part => part).join("  ") ].map(_words_js__WEBPACK_IMPORTED_MODULE_0__.g$);
+  }
+  function remarks({command: command, back: back, cause: cause, migrations: migrations}) {
+   const parts = [ ...command === "rollback" ? [ back === void 0 ? "rollback" : `back to ${back}` ] : [], ...cause === void 0 ? [] : [ cause ], ...migrations.length === 0 ? [] : [ `migrations: ${migrations.length}` ] ];
+   return parts.join("; ");
+  }
+ },
  8850: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    h: () => exitCodes
@@ -19453,6 +20153,7 @@ var __webpack_modules__ = {
    failed: 1,
    usage: 2,
    stuck: 3,
+   kept: 3,
    locked: 4,
    superseded: 5,
    cancelled: 130
@@ -19635,7 +20336,7 @@ var __webpack_modules__ = {
   function plural(count, one, many = `${one}s`) {
    return `${count} ${count === 1 ? one : many}`;
   }
-  function moved({from: from, to: to, now: now}) {
+  function moved({from: from, to: to, now: now, runs: runs}) {
    const before = from === void 0 ? "nothing" : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(from);
    switch (now) {
    case "new":
@@ -19651,18 +20352,20 @@ var __webpack_modules__ = {
     return "not there, as before";
 
    case "unknown":
+    if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(runs)} (before: ${before})`;
     return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
    }
   }
   function verdict(report) {
-   const {tag: tag, app: app, namespace: namespace, workloads: workloads} = report;
-   const release = tag === "" ? app : `${app} ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(`${report.image}:${tag}`)}`;
+   const {tag: tag, app: app, namespace: namespace, workloads: workloads, cause: cause} = report;
+   const release = tag === "" ? app : `${app} ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`;
    const all = plural(workloads.length, "workload");
    const before = report.previousTag === void 0 ? "the version before" : `version ${(0, 
-   _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(`x:${report.previousTag}`)}`;
+   _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(report.previousTag)}`;
    const old = workloads.filter(({now: now}) => now === "old").length;
    const back = old > 0 ? `${plural(old, "workload runs", "workloads run")} ${before} again, verified` : "what the release had created is removed again, verified";
    if (report.command === "settle") return settled(report);
+   if (report.rehearsal) return `dry run: ${app} would go back to ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}; nothing was changed`;
    const words = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
     unchanged: () => `${release} runs already: nothing to do for ${all}`,
@@ -19671,7 +20374,8 @@ var __webpack_modules__ = {
     usage: () => "nothing was done",
     stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
     locked: () => "another release is under way: nothing was done",
-    superseded: () => `${app}: somebody else changed the image in the middle; theirs was left alone`,
+    kept: () => `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
+    superseded: () => cause?.code === "overtaken" ? `${release} was not released: a newer version is live already` : `${app}: somebody else changed the image in the middle; theirs was left alone`,
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`
    };
    return words[report.result]();
@@ -19749,6 +20453,61 @@ var __webpack_modules__ = {
     return [ Date.parse(ready.lastTransitionTime) - Math.max(...starts) ];
    });
    return times.length === 0 ? void 0 : Math.max(0, ...times);
+  }
+ },
+ 15: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   L: () => readHistory,
+   k: () => remember
+  });
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  var _history_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4385);
+  async function readHistory(cluster, app) {
+   return historyOf(await cluster.find(`${configMapsOf(cluster)}/${nameOf(app)}`));
+  }
+  async function remember(cluster, clock, signal, app, ended) {
+   const configMaps = configMapsOf(cluster);
+   const path = `${configMaps}/${nameOf(app)}`;
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, async () => {
+    const live = await cluster.find(path);
+    const history = (0, _history_js__WEBPACK_IMPORTED_MODULE_3__.vN)(historyOf(live), ended);
+    const data = Object.fromEntries(history.map(entry => [ keyOf(entry.number), JSON.stringify(entry) ]));
+    await (live ? cluster.put(path, {
+     ...live,
+     data: data
+    }) : cluster.post(configMaps, {
+     apiVersion: "v1",
+     kind: "ConfigMap",
+     metadata: {
+      name: nameOf(app),
+      labels: {
+       "app.kubernetes.io/managed-by": "django-rollout"
+      }
+     },
+     data: data
+    }));
+   }, error => (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 409);
+  }
+  function historyOf(live) {
+   return Object.entries(live?.data ?? {}).flatMap(([key, text]) => {
+    try {
+     const entry = JSON.parse(text);
+     return keyOf(entry.number) === key ? [ entry ] : [];
+    } catch {
+     return [];
+    }
+   }).sort((one, other) => one.number - other.number);
+  }
+  function keyOf(number) {
+   return `release-${String(number).padStart(6, "0")}`;
+  }
+  function nameOf(app) {
+   return `django-rollout-${app}`;
+  }
+  function configMapsOf(cluster) {
+   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1", cluster.namespace, "configmaps");
   }
  },
  4161: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -19845,6 +20604,15 @@ var __webpack_modules__ = {
   var _looking_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9092);
   async function follow(following) {
    const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
+   const stop = new AbortController;
+   const signal = AbortSignal.any([ following.signal, stop.signal ]);
+   let verified;
+   const verify = () => {
+    verified ??= following.verify?.(signal);
+    verified?.catch(error => {
+     stop.abort(error);
+    });
+   };
    let {aims: aims, next: next} = following;
    let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
    const tell = teller(journal);
@@ -19853,11 +20621,15 @@ var __webpack_modules__ = {
     return waitingOn(verdicts);
    });
    for (;;) {
-    const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)(following, now => {
+    const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)({
+     ...following,
+     signal: signal
+    }, now => {
      const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
      ledger = judgement.ledger;
      tell(judgement);
-     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted} = judgement;
+     const {lookAgainAt: lookAgainAt, logsWanted: logsWanted, completeAt: completeAt} = judgement;
+     if (completeAt !== void 0 && !next) verify();
      const end = endOf(judgement, ledger, now);
      const lost = end?.is !== "done" ? end : void 0;
      const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
@@ -19873,7 +20645,11 @@ var __webpack_modules__ = {
     }, (wanted, lines) => {
      ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
     });
-    if ("is" in ended) return ended;
+    if ("is" in ended) {
+     if (ended.is === "done") await verified;
+     stop.abort();
+     return ended;
+    }
     aims = [ ...aims, ...await ended.begin() ];
     next = void 0;
    }
@@ -19926,6 +20702,105 @@ var __webpack_modules__ = {
    case "superseded":
     return `runs somebody else's image: ${verdict.by}`;
    }
+  }
+ },
+ 4385: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   BO: () => liveNow,
+   Ol: () => wanted,
+   vN: () => added
+  });
+  const mostEntries = 20;
+  const liveKept = 5;
+  const longestCause = 500;
+  function added(history, ended) {
+   const before = history.find(({run: run}) => run === ended.run);
+   const last = history.at(-1)?.number ?? 0;
+   const cause = before?.cause ?? ended.cause;
+   const migrations = ended.migrations.length > 0 ? ended.migrations : before?.migrations ?? [];
+   const entry = {
+    ...ended,
+    migrations: migrations,
+    ...cause !== void 0 && {
+     cause: cause.slice(0, longestCause)
+    },
+    number: before?.number ?? last + 1
+   };
+   const all = before ? history.map(one => one === before ? entry : one) : [ ...history, entry ];
+   return shortened(all);
+  }
+  function shortened(history) {
+   if (history.length <= mostEntries) return history;
+   const kept = new Set(history.filter(wentLive).slice(-liveKept));
+   const oldest = history.find(entry => !kept.has(entry));
+   return shortened(history.filter(entry => entry !== oldest));
+  }
+  function wentLive({result: result}) {
+   return result === "deployed";
+  }
+  function liveNow(history) {
+   return history.findLast(wentLive);
+  }
+  function wanted(history, to) {
+   if (to === "previous") return previous(history);
+   if (/^\d{1,6}$/.test(to)) return numbered(history, Number(to));
+   const versions = history.filter(({sha: sha = "", tag: tag}) => [ sha, tag ].some(name => name.startsWith(to)));
+   const live = versions.filter(wentLive);
+   const entry = live.at(-1);
+   if (entry === void 0) {
+    const last = versions.at(-1);
+    if (last) return {
+     is: "none",
+     why: `release ${last.number} of "${to}" did not go live (${last.result})`
+    };
+    const why = `no release in the history has a commit or tag that begins with "${to}"`;
+    return {
+     is: "unknown",
+     why: why
+    };
+   }
+   const others = live.filter(({digest: digest}) => digest !== entry.digest);
+   if (others.length > 0 && others.some(({tag: tag}) => tag !== entry.tag)) {
+    const tags = [ ...new Set(live.map(({tag: tag}) => tag)) ];
+    return {
+     is: "none",
+     why: `"${to}" may be ${tags.join(" or ")}`
+    };
+   }
+   return {
+    is: "found",
+    entry: entry
+   };
+  }
+  function previous(history) {
+   const now = liveNow(history);
+   if (!now) return {
+    is: "none",
+    why: "no release is in the history yet"
+   };
+   const position = now.back ?? now.number;
+   const entry = history.findLast(one => wentLive(one) && one.back === void 0 && one.number < position && one.digest !== now.digest);
+   return entry ? {
+    is: "found",
+    entry: entry
+   } : {
+    is: "none",
+    why: `no release before ${now.tag} is in the history`
+   };
+  }
+  function numbered(history, number) {
+   const entry = history.find(one => one.number === number);
+   if (!entry) return {
+    is: "none",
+    why: `release ${number} is not in the history`
+   };
+   return wentLive(entry) ? {
+    is: "found",
+    entry: entry
+   } : {
+    is: "none",
+    why: `release ${number} did not go live (${entry.result})`
+   };
   }
  },
  4157: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21672,136 +22547,13 @@ var __webpack_modules__ = {
    return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`;
   }
  },
- 2763: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6072: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    K: () => holderOf,
    s: () => lock
   });
-  var apierror = __nccwpck_require__(5392);
-  var away = __nccwpck_require__(5328);
-  var paths = __nccwpck_require__(1856);
-  const holderAnnotation = "django-rollout/holder";
-  const lookMs = 1e3;
-  function isFree(lease, id, unchangedForMs, lastsMs) {
-   const holder = lease.spec?.holderIdentity;
-   return !holder || holder === id || unchangedForMs >= lastsMs;
-  }
-  async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
-   const leases = (0, paths.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
-   const path = `${leases}/${name}`;
-   const startedAt = clock.now();
-   let seen;
-   for (;;) {
-    signal.throwIfAborted();
-    const lease = await cluster.find(path);
-    const now = clock.now();
-    const renewal = `${lease?.spec?.holderIdentity ?? ""} ${lease?.spec?.renewTime ?? ""}`;
-    if (seen?.renewal !== renewal) seen = {
-     renewal: renewal,
-     at: now
-    };
-    if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
-     const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
-     if (taken) return {
-      is: "taken",
-      lease: keep(cluster, clock, path, taken, holder, lastsMs)
-     };
-     continue;
-    }
-    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
-    if (now - startedAt >= waitMs) return {
-     is: "held",
-     by: by
-    };
-    onWait(by);
-    await clock.sleep(lookMs, signal);
-   }
-  }
-  async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
-   const wanted = {
-    apiVersion: "coordination.k8s.io/v1",
-    kind: "Lease",
-    metadata: {
-     name: name,
-     annotations: {
-      [holderAnnotation]: holder.who
-     },
-     ...lease?.metadata?.resourceVersion !== void 0 && {
-      resourceVersion: lease.metadata.resourceVersion
-     }
-    },
-    spec: {
-     holderIdentity: holder.id,
-     leaseDurationSeconds: Math.ceil(lastsMs / 1e3),
-     renewTime: microTime(clock.now())
-    }
-   };
-   try {
-    return lease ? await cluster.put(`${leases}/${name}`, wanted) : await cluster.post(leases, wanted);
-   } catch (error) {
-    if (error instanceof apierror.h && error.status === 409) return;
-    throw error;
-   }
-  }
-  function keep(cluster, clock, path, taken, holder, lastsMs) {
-   const lost = new AbortController;
-   let lease = taken;
-   let renewedAt = clock.now();
-   let over = false;
-   let renewing = Promise.resolve();
-   const lose = () => {
-    over = true;
-    stop();
-    lost.abort(new LeaseLost);
-   };
-   const renew = async () => {
-    const begun = clock.now();
-    try {
-     lease = await cluster.put(path, {
-      ...lease,
-      spec: {
-       ...lease.spec,
-       renewTime: microTime(begun)
-      }
-     });
-     renewedAt = begun;
-    } catch (error) {
-     if ((0, away.W)(error)) return;
-     const now = await cluster.find(path).catch(() => {});
-     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
-    }
-   };
-   const stop = clock.every(lastsMs / 3, () => {
-    if (clock.now() - renewedAt >= lastsMs * .9) lose();
-    if (!over) renewing = renewing.then(renew);
-   });
-   return {
-    lost: lost.signal,
-    release: async () => {
-     if (over) return;
-     over = true;
-     stop();
-     await renewing;
-     await cluster.put(path, {
-      ...lease,
-      spec: {
-       ...lease.spec,
-       holderIdentity: ""
-      }
-     });
-    }
-   };
-  }
-  class LeaseLost extends Error {
-   name="LeaseLost";
-   constructor() {
-    super("the lock was lost: another run may have taken it");
-   }
-  }
-  function microTime(ms) {
-   return new Date(ms).toISOString().replace("Z", "000Z");
-  }
-  var cause = __nccwpck_require__(4193);
+  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
   const lastsMs = 3e4;
   function holderOf({env: env}, id = crypto.randomUUID()) {
    const {GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run} = env;
@@ -21809,12 +22561,15 @@ var __webpack_modules__ = {
    const who = env["GITHUB_ACTOR"] || env["GITLAB_USER_LOGIN"] || env["USER"] || "somebody";
    return {
     id: id,
-    who: url === void 0 ? who : `${who}, ${url}`
+    who: who,
+    ...url !== void 0 && {
+     url: url
+    }
    };
   }
-  async function lock({world: world, settings: settings, app: app, signal: signal}, journal, cluster, holder) {
+  async function lock({world: world, settings: settings, app: app, holder: holder, signal: signal}, journal, cluster) {
    let told;
-   const taking = await takeLease(cluster, world.clock, `django-rollout-${app}`, holder, {
+   const taking = await (0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(cluster, world.clock, `django-rollout-${app}`, holder, {
     lastsMs: lastsMs,
     waitMs: settings["lock-wait"]
    }, signal, by => {
@@ -21823,7 +22578,7 @@ var __webpack_modules__ = {
     journal.waiting(`waiting for the release of ${by}`);
    });
    if (taking.is === "taken") return taking.lease;
-   return (0, cause.f)({
+   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
     code: "locked",
     sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
     hint: 'wait for it, or give this one more time by "lock-wait"'
@@ -22501,19 +23256,155 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    G: () => settle
   });
-  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7476);
-  var _migrate_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7787);
-  var _undo_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2064);
+  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
+  var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(15);
+  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7476);
+  var _migrate_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7787);
+  var _undo_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2064);
   async function settle(release, journal, cluster, live, record) {
-   journal.say(`an unfinished release was found: ${record.title}`);
+   const {begun: begun} = record;
+   const {world: world, app: app, holder: holder} = release;
+   journal.say(`an unfinished release was found: ${begun.tag} by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`);
    await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
-   _migrate_js__WEBPACK_IMPORTED_MODULE_1__.e)(release, cluster, live, metadata?.name ?? "")));
-   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_2__.t)(release, journal, cluster, live, record.snapshot);
-   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_0__.yv)(cluster, release.world.clock, release.app);
+   _migrate_js__WEBPACK_IMPORTED_MODULE_3__.e)(release, cluster, live, metadata?.name ?? "")));
+   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_4__.t)(release, journal, cluster, live, record.snapshot);
+   await (0, _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.k)(cluster, world.clock, cluster.life, app, {
+    ...begun,
+    result: "undone",
+    cause: `its run was gone before it had ended; put back by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}`,
+    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
+    migrations: []
+   }).catch(error => {
+    journal.say(`the history could not be written: ${String(error)}`);
+   });
+   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app);
    return restored;
   }
   function unfinishedJobs(live, app) {
    return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
+  }
+ },
+ 9501: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   M9: () => findWeb,
+   Nn: () => noWorkload,
+   Oo: () => guessWeb,
+   _j: () => checkFit,
+   o$: () => imagesIn,
+   q0: () => describe,
+   q8: () => findTargets
+  });
+  var _django_roles_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7414);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6874);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9340);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1856);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
+  function describe({id: id, live: live, running: running}) {
+   if (!live) return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: will be created`;
+   const {replicas: replicas} = live.spec;
+   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+   const versions = [ ...new Set(running.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.E4)) ].join(", ");
+   return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: runs ${versions}${size}`;
+  }
+  function findTargets(picture, manifests, repository, namespace) {
+   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(object));
+   const liveById = new Map(live.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   const manifestById = new Map(manifests.ours.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   const running = live.filter(object => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.GP)(object, repository));
+   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   return [ ...all ].map(([key, object]) => {
+    const id = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object);
+    const now = liveById.get(key);
+    const manifest = manifestById.get(key);
+    const plural = `${id.kind.toLowerCase()}s`;
+    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+    const uses = manifest ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(manifest), (0, _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__.QB)(repository)) : (0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object), image => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository));
+    return {
+     id: id,
+     path: `${(0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)(apiVersion, namespace, plural)}/${id.name}`,
+     uses: uses,
+     running: imagesIn(now, uses),
+     ...now && {
+      live: now
+     },
+     ...manifest && {
+      manifest: manifest
+     }
+    };
+   });
+  }
+  function imagesIn(live, uses) {
+   const all = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(live), () => true) : [];
+   return uses.flatMap(({name: name}) => {
+    const image = all.find(one => one.name === name)?.image;
+    return image === void 0 ? [] : [ image ];
+   });
+  }
+  function findWeb(targets, services, named) {
+   const web = look(targets, services, named);
+   if (web.is === "found") return {
+    ...web.candidate,
+    container: web.container
+   };
+   const all = web.candidates.join(", ");
+   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "usage",
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
+   });
+  }
+  function guessWeb(targets, services) {
+   const web = look(targets, services, void 0);
+   return web.is === "found" ? {
+    ...web.candidate,
+    container: web.container
+   } : void 0;
+  }
+  function look(targets, services, named) {
+   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+    const object = manifest ?? live;
+    if (!object) return [];
+    const containers = uses.map(({name: name}) => name);
+    return [ {
+     workload: id,
+     template: (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object),
+     containers: containers
+    } ];
+   });
+   return (0, _django_roles_js__WEBPACK_IMPORTED_MODULE_6__.kX)(candidates, services, named);
+  }
+  function noWorkload(picture, repository, namespace) {
+   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository);
+    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+   });
+   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "no-workload",
+    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository)}" gets the new image)`
+   });
+  }
+  function checkFit(targets) {
+   const paused = targets.find(({live: live}) => live?.spec.paused);
+   if (paused) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "workload-unfit",
+    sentence: `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)} is paused, so a new version would never roll out`,
+    hint: `kubectl rollout resume ${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)}`,
+    workload: paused.id.name
+   });
   }
  },
  2064: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22746,12 +23637,21 @@ var __webpack_modules__ = {
     if (signal?.aborted) return reject(signal.reason);
     const body = request.body === void 0 ? void 0 : Buffer.from(JSON.stringify(request.body));
     const call = (0, external_node_http_.request)({
-     agent: agent,
-     socketPath: request.socket,
+     ...typeof request.socket === "string" ? {
+      agent: agent,
+      socketPath: request.socket
+     } : {
+      agent: false,
+      host: "127.0.0.1",
+      port: request.socket
+     },
      method: request.method,
      path: request.path,
      headers: {
       accept: "application/json",
+      ...request.host !== void 0 && {
+       host: request.host
+      },
       ...body === void 0 ? {} : {
        "content-type": request.contentType ?? "application/json",
        "content-length": body.length
@@ -31009,7 +31909,8 @@ var __webpack_modules__ = {
  7009: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    uB: () => command_Command,
-   b7: () => CommanderError
+   b7: () => CommanderError,
+   c$: () => option_Option
   });
   class CommanderError extends Error {
    constructor(exitCode, code, message) {

@@ -32,11 +32,18 @@ const actions: readonly Action[] = [
     description:
       'Migrate and roll out an image that the registry has already; everything is put back when anything fails',
   },
+  {
+    path: 'actions/rollback/action.yml',
+    command: 'rollback',
+    name: 'django-rollout: rollback',
+    description:
+      'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
+  },
 ]
 
 const outputs: Readonly<Record<string, string>> = {
   result:
-    'How it ended: deployed, unchanged, undone, failed, usage, stuck, locked, superseded or cancelled',
+    'How it ended: deployed, unchanged, undone, failed, usage, stuck, kept, locked, superseded or cancelled',
   image: 'The image with tag and digest',
   digest: 'Digest of the image: sha256:…',
   tag: 'Tag of the image',

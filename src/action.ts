@@ -2,8 +2,7 @@ import * as core from '@actions/core'
 import { maskSecrets, inputsOf, runnerSink, tellRunner } from './github/runner.js'
 import { readOptions } from './options/read.js'
 import { commands } from './options/table.js'
-import { run } from './pipeline/release.js'
-import { settleLeft } from './pipeline/settle.js'
+import { runCommand } from './pipeline/commands.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
@@ -35,10 +34,10 @@ if (reading.is === 'wrong') {
   // Post looks for the record of this very run, in case that it does not come to its end.
   const holder = holderOf(world)
   core.saveState('run', holder.id)
-  const report =
-    command === 'settle'
-      ? await settleLeft(world, reading.settings, reporter, signal, holder, 'any')
-      : await run(command, world, reading.settings, reporter, signal, holder)
+  const report = await runCommand(command, {
+    ...{ world, reporter, signal, holder },
+    settings: reading.settings,
+  })
   if (report.result !== 'stuck') core.saveState('ended', report.result)
   const path = reading.settings.report ?? `${folder}/report.json`
   await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {

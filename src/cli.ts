@@ -1,10 +1,10 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import project from '../package.json' with { type: 'json' }
 import { readOptions, type Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
-import { run } from './pipeline/release.js'
-import { settleLeft } from './pipeline/settle.js'
+import { runCommand } from './pipeline/commands.js'
 import { exitCodes } from './report/report.js'
+import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { holderOf } from './stages/lock.js'
@@ -14,13 +14,17 @@ import { realWorld } from './world/real.js'
 const descriptions: Readonly<Record<CommandName, string>> = {
   release:
     'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
+  rollback:
+    'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
+  history: 'Show the releases of the application: what ran when, who wanted it, how it ended',
   settle: 'Put back what a release has left behind that was killed or lost its machine',
   deploy: 'Roll out an image that the registry has already: the release without build and tests',
 }
 
 const results = `
 Ends with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,
-2 for a wrong option, 3 when a person is needed, 4 when another release is under way, 5 when somebody else changed the image, 130 when cancelled.
+2 for a wrong option, 3 when a person is needed, 4 when another release is under way,
+5 when a newer version is live or somebody else changed the image, 130 when cancelled.
 `
 
 const program = new Command('django-rollout')
@@ -32,9 +36,13 @@ const program = new Command('django-rollout')
 
 for (const name of commands) {
   const command = program.command(name).description(descriptions[name]).exitOverride()
-  for (const [option, { help, default: standard, required }] of optionsOf(name)) {
-    const extra = required ? ' (required)' : standard ? ` (default: ${standard})` : ''
-    command.option(`--${option} <value>`, help + extra)
+  for (const [option, { help, default: standard, required, flag }] of optionsOf(name)) {
+    const extra = required ? ' (required)' : standard && !flag ? ` (default: ${standard})` : ''
+    command.addOption(
+      flag
+        ? new Option(`--${option} [value]`, help).preset('true')
+        : new Option(`--${option} <value>`, help + extra),
+    )
   }
   command.addHelpText(
     'after',
@@ -72,11 +80,13 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const reporter = new Reporter(terminalSink(write, color), world.clock)
   const { settings } = reading
   const holder = holderOf(world)
-  const report =
-    command === 'settle'
-      ? await settleLeft(world, settings, reporter, signal, holder, 'any')
-      : await run(command, world, settings, reporter, signal, holder)
-  writeClosing(report, write, color)
+  const report = await runCommand(command, { world, settings, reporter, signal, holder })
+  if (report.history) {
+    const lines = settings.json
+      ? [JSON.stringify(report.history, null, 2)]
+      : historyTable(report.history)
+    lines.forEach(write)
+  } else writeClosing(report, write, color)
   const path = settings.report
   if (path !== undefined) {
     await world.files

@@ -23,9 +23,14 @@ if (run !== '' && core.getState('ended') === '') {
   if (reading.is === 'read') {
     const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
     const reporter = new Reporter(runnerSink(), world.clock)
-    const never = new AbortController().signal
-    const holder = holderOf(world, run)
-    const report = await settleLeft(world, reading.settings, reporter, never, holder, 'own')
+    const report = await settleLeft(
+      {
+        ...{ world, reporter, settings: reading.settings, holder: holderOf(world, run) },
+        // A person who cancels again does not end the way back.
+        signal: new AbortController().signal,
+      },
+      'own',
+    )
     await tellRunner(report, '')
     process.exitCode = exitCodes[report.result]
   }

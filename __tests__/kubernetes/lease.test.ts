@@ -30,7 +30,7 @@ beforeEach(() => {
   }
 })
 
-const holder = (id: string): Holder => ({ id, who: `${id}, https://ci.example/${id}` })
+const holder = (id: string): Holder => ({ id, who: id, url: `https://ci.example/${id}` })
 
 /** Starts to take the lock; what became of it can be asked at any time. */
 function take(id: string, waitMs = 0) {

@@ -40,7 +40,7 @@ test('what is secret: the kubeconfig and the password', () => {
 test('deploy takes all that release takes, but for build and tests', () => {
   const names = (command: (typeof commands)[number]): string[] =>
     optionsOf(command).map(([name]) => name)
-  expect(names('release')).toEqual(all.map(([name]) => name))
+  expect(names('deploy').filter((name) => !names('release').includes(name))).toEqual([])
   expect(names('release').filter((name) => !names('deploy').includes(name))).toEqual([
     'context',
     'file',
@@ -50,6 +50,14 @@ test('deploy takes all that release takes, but for build and tests', () => {
     'test-services',
     'test-env',
     'test-timeout',
+  ])
+})
+
+test('a rollback takes what a rollout takes, and says where to', () => {
+  const names = optionsOf('rollback').map(([name]) => name)
+  expect(names.filter((name) => !optionsOf('deploy').some(([other]) => other === name))).toEqual([
+    'to',
+    'dry-run',
   ])
 })
 

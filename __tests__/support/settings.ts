@@ -16,6 +16,7 @@ export function releaseOf(world: World, given: Given = {}, signal?: AbortSignal)
     settings: reading.settings,
     source: { sha, tag: sha },
     app: 'shop',
+    holder: { id: 'run-1', who: 'ada', url: 'https://ci.example/1' },
     signal: signal ?? new AbortController().signal,
   }
 }

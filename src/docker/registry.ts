@@ -35,6 +35,16 @@ export async function lookUp(
   return readLookup(repository, tag, await imagetools(world, repository, args, signal))
 }
 
+/** The same for the very image, whatever its tag names now. */
+export async function lookUpImage(
+  world: World,
+  { repository, tag, digest }: Image,
+  signal: AbortSignal,
+): Promise<Lookup> {
+  const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}@${digest}`]
+  return readLookup(repository, tag, await imagetools(world, repository, args, signal))
+}
+
 /** Reads the end of `imagetools inspect --format '{{json .Manifest}}'`. */
 function readLookup(repository: string, tag: string, finished: Finished): Lookup {
   if (finished.code === 0) {

@@ -70,12 +70,17 @@ export function withoutCredentials(remote: string): string | undefined {
 
 type Git = (args: readonly string[], input?: string) => Promise<Finished>
 
-function gitIn(world: World, folder: string): Git {
+/** What git is told before its command, so that it works in a folder. */
+export function inFolder({ env }: World, folder: string): readonly string[] {
   // In a job's container the checkout belongs to another user than the one who runs the steps, and git
   // would not touch it. On a person's machine that refusal is right, and is passed on.
-  const trusted = world.env['GITHUB_ACTIONS'] === 'true' ? ['-c', 'safe.directory=*'] : []
+  const trusted = env['GITHUB_ACTIONS'] === 'true' ? ['-c', 'safe.directory=*'] : []
+  return ['-C', folder, ...trusted]
+}
+
+export function gitIn(world: World, folder: string): Git {
   return (args, input) =>
-    world.processes.run('git', ['-C', folder, ...trusted, ...args], {
+    world.processes.run('git', [...inFolder(world, folder), ...args], {
       // Looking must not take the lock of an index that somebody works with.
       env: { GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
       ...(input === undefined ? {} : { input }),

@@ -7,7 +7,7 @@ import { ApiError } from './apierror.js'
 import { patiently } from './away.js'
 import { Failure, fail } from '../report/cause.js'
 import { within } from '../world/deadline.js'
-import type { Finished, Response, World } from '../world/world.js'
+import type { Finished, Response, StreamHow, World } from '../world/world.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */
@@ -34,6 +34,8 @@ export interface Cluster {
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
   /** Runs kubectl against this cluster and namespace; the exit code is the caller's to judge. */
   kubectl(args: readonly string[], input?: string): Promise<Finished>
+  /** The same for one that goes on until it is aborted; resolves with its exit code. */
+  stream(args: readonly string[], how: Pick<StreamHow, 'signal' | 'onLine'>): Promise<number>
   /** The command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
@@ -88,6 +90,8 @@ export async function openCluster(
     lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
     kubectl: (args, input) =>
       world.processes.run(kubectl, [...inNamespace, ...args], input === undefined ? {} : { input }),
+    stream: (args, how) =>
+      world.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
       return ['kubectl', ...context, '-n', access.namespace, ...args].map(shown).join(' ')

@@ -43,6 +43,11 @@ export function shortName(repository: string): string {
  */
 export function versionOf(image: string): string {
   const { tag, digest } = parseImage(image)
-  if (tag !== undefined) return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag
+  if (tag !== undefined) return shortTag(tag)
   return digest === undefined ? 'latest' : digest.slice(0, 19)
+}
+
+/** A commit's SHA cut to 12 letters, with what follows it (`-dirty-…`); any other tag as it is. */
+export function shortTag(tag: string): string {
+  return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag
 }

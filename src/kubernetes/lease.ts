@@ -15,8 +15,15 @@ import { collection } from './paths.js'
 export interface Holder {
   /** Different for every run, attempts of the same one included. */
   readonly id: string
-  /** For people: `somebody, run https://…`. */
+  /** Who started it: `ada`. */
   readonly who: string
+  /** Where it can be looked at. */
+  readonly url?: string
+}
+
+/** For people: `ada, https://…`. */
+export function titleOf({ who, url }: Pick<Holder, 'who' | 'url'>): string {
+  return url === undefined ? who : `${who}, ${url}`
 }
 
 export interface HeldLease {
@@ -98,7 +105,7 @@ async function tryTake(
     kind: 'Lease',
     metadata: {
       name,
-      annotations: { [holderAnnotation]: holder.who },
+      annotations: { [holderAnnotation]: titleOf(holder) },
       ...(lease?.metadata?.resourceVersion !== undefined && {
         resourceVersion: lease.metadata.resourceVersion,
       }),

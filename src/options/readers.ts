@@ -134,3 +134,11 @@ export function graces<const T extends string>(
     return found
   }
 }
+
+/** Written as YAML writes it. */
+export const yesOrNo: Reader<boolean> = (value) =>
+  value === 'true' || value === 'false' ? value === 'true' : new Problem('is not true or false')
+
+/** The path of a URL, with a query where one is needed. */
+export const urlPath: Reader<string> = (value) =>
+  /^\/[^\s#]*$/.test(value) ? value : new Problem('is not a path; it begins with /')

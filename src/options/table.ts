@@ -15,13 +15,15 @@ import {
   someOf,
   someTime,
   text,
+  urlPath,
+  yesOrNo,
   type Reader,
 } from './readers.js'
 
 /** What can be asked for. Each is a command of the CLI and an action (`release` is the root one). */
-export const commands = ['release', 'deploy', 'settle'] as const
+export const commands = ['release', 'deploy', 'rollback', 'settle', 'history'] as const
 export type Command = (typeof commands)[number]
-export type ReleaseCommand = Exclude<Command, 'settle'>
+export type ReleaseCommand = 'release' | 'deploy'
 
 /** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
 export const troubles = [
@@ -61,6 +63,8 @@ export interface Option<T> {
   readonly secret?: true
   /** The option without which this one means nothing. */
   readonly with?: string
+  /** On a command line it needs no value: `--dry-run`. */
+  readonly flag?: true
   readonly on: readonly Command[]
 }
 
@@ -69,6 +73,8 @@ function option<T, const O extends Option<T>>(declared: O & { readonly read: Rea
 }
 
 const everywhere = commands
+const writing = ['release', 'deploy', 'rollback', 'settle'] as const
+const rolling = ['release', 'deploy', 'rollback'] as const
 const releasing = ['release', 'deploy'] as const
 const building = ['release'] as const
 
@@ -125,7 +131,7 @@ export const table = {
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: '${{ github.actor }}',
     with: 'registry-password',
-    on: releasing,
+    on: rolling,
   }),
   'registry-password': option({
     read: text,
@@ -133,7 +139,7 @@ export const table = {
     example: '${{ github.token }}',
     with: 'registry-username',
     secret: true,
-    on: releasing,
+    on: rolling,
   }),
   // The tests.
   'test-command': option({
@@ -204,7 +210,7 @@ export const table = {
     help: 'How long to wait for another release of the same application; 0: not at all',
     example: '30m',
     default: '10m',
-    on: everywhere,
+    on: writing,
   }),
   // Migrations.
   'migrate-command': option({
@@ -234,34 +240,85 @@ export const table = {
     help: 'For the rollout of all workloads together',
     example: '20m',
     default: '10m',
-    on: releasing,
+    on: rolling,
   }),
   'ready-timeout': option({
     read: someTime,
     help: 'A started pod must be Ready within this time; learned from the running version when not given',
     example: '90s',
-    on: releasing,
+    on: rolling,
   }),
   grace: option({
     read: graces(...troubles),
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',
-    on: releasing,
+    on: rolling,
   }),
   order: option({
     read: oneOf('web-first', 'parallel'),
     help: 'web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once',
     example: 'parallel',
     default: 'web-first',
-    on: releasing,
+    on: rolling,
   }),
   bake: option({
     read: duration,
     help: 'All pods are watched on for this time after the last became available; 0: not at all',
     example: '1m',
     default: '15s',
-    on: releasing,
+    on: rolling,
+  }),
+  'smoke-path': option({
+    read: urlPath,
+    help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good',
+    example: '/healthz',
+    on: rolling,
+  }),
+  'smoke-host': option({
+    read: text,
+    help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
+    example: 'shop.example.com',
+    with: 'smoke-path',
+    on: rolling,
+  }),
+  'smoke-timeout': option({
+    read: someTime,
+    help: 'A good answer must come within this time',
+    example: '2m',
+    default: '60s',
+    on: rolling,
+  }),
+  'on-failure': option({
+    read: oneOf('undo', 'keep'),
+    help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',
+    example: 'keep',
+    default: 'undo',
+    on: rolling,
+  }),
+  // Rollback and history.
+  to: option({
+    read: text,
+    help: 'What to go back to: previous, the number of a release (see "history"), or a commit or tag',
+    example: '4f2c1d9',
+    default: 'previous',
+    on: ['rollback'],
+  }),
+  'dry-run': option({
+    read: yesOrNo,
+    help: 'Says what would be done, and writes nothing',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    on: ['rollback'],
+  }),
+  json: option({
+    read: yesOrNo,
+    help: 'Prints JSON instead of a table',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    on: ['history'],
   }),
   // What is left behind.
   report: option({

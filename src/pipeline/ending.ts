@@ -3,14 +3,19 @@ import type { Command, Settings } from '../options/table.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
+import type { WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
+import type { History } from '../rollout/history.js'
 import type { Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Site } from '../stages/preflight.js'
+import { imagesIn } from '../stages/targets.js'
 import { TimeOver } from '../world/deadline.js'
+import type { Clock } from '../world/world.js'
+import { briefly } from './together.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 
 /** What is known of a run so far: the report is made of it, however the run ends. */
@@ -22,10 +27,15 @@ export interface SoFar {
   cause?: Cause
   judgedAt?: number
   restored?: readonly Restored[]
+  /** Nothing was to be done, only said. */
+  rehearsal?: true
+  history?: History
   migrations: readonly string[]
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
   seconds: Readonly<Record<string, number>>
+  /** What each workload runs where the run could not make sure of it, by `idOf`. */
+  stands?: Readonly<Record<string, readonly string[]>>
 }
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
@@ -72,10 +82,27 @@ export function commandsBack(cluster: Cluster, { targets }: Site): string {
   ].join('\n')
 }
 
+/** What the workloads run now; those that cannot be read any more are left out. */
+export async function whatStands(
+  cluster: Cluster,
+  clock: Clock,
+  { targets }: Site,
+): Promise<Readonly<Record<string, readonly string[]>>> {
+  const read = await Promise.all(
+    targets.map(async ({ id, path, uses }) => {
+      const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
+      if (live === null) return []
+      return [[idOf(id), live ? imagesIn(live, uses) : []] as const]
+    }),
+  )
+  return Object.fromEntries(read.flat())
+}
+
 /** How a run ends that wrote nothing. */
 export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
+  if (cause.code === 'overtaken') return 'superseded'
   if (cause.code === 'restore-failed') return 'stuck'
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
@@ -100,6 +127,8 @@ export function report(
     ...(image && { digest: image.digest }),
     ...(previousTag !== undefined && { previousTag }),
     ...(cause && { cause }),
+    ...(soFar.rehearsal && { rehearsal: true as const }),
+    ...(soFar.history && { history: soFar.history }),
     ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
     stages: reporter.stages,
     workloads: workloadsOf(result, soFar),
@@ -116,17 +145,19 @@ export function report(
 
 function workloadsOf(
   result: Result,
-  { site, image, snapshot, seconds }: SoFar,
+  { site, image, snapshot, seconds, stands, rehearsal }: SoFar,
 ): readonly WorkloadReport[] {
   if (!site || !image) return []
   return site.targets.map(({ id, live, running }) => {
     const [from] = running
     const took = seconds[idOf(id)]
+    const runs = stands?.[idOf(id)]?.[0]
     return {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: nowRuns(result, live !== undefined, snapshot !== undefined),
+      now: rehearsal ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined),
+      ...(runs !== undefined && { runs }),
       ...(took !== undefined && { seconds: took }),
     }
   })
@@ -138,6 +169,7 @@ function nowRuns(result: Result, wasThere: boolean, begun: boolean): WorkloadRep
     case 'unchanged':
       return 'new'
     case 'stuck':
+    case 'kept':
     case 'superseded':
       return 'unknown'
     default:

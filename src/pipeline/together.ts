@@ -1,3 +1,6 @@
+import { within } from '../world/deadline.js'
+import type { Clock } from '../world/world.js'
+
 /**
  * Runs works side by side. The first that throws aborts the others' signal; all have ended when this
  * throws that first error, so that nothing goes on behind the pipeline's back.
@@ -41,6 +44,15 @@ export async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>):
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** Who has just failed for the server's sake does not wait for it much longer, in ms. */
+const brieflyMs = 5_000
+
+/** What `work` comes to when it does so soon, else a `TimeOver`; it may be left alone. */
+export function briefly<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  const never = new AbortController().signal
+  return within(clock, brieflyMs, never, (late) => orAborted(late, work))
 }
 
 /** Why a stage was ended: the one beside it failed. */

@@ -29,6 +29,7 @@ export type CauseCode =
   | 'not-ready'
   | 'progress-deadline'
   | 'timeout'
+  | 'smoke-failed'
   // the database's part
   | 'plan-failed'
   | 'migration-failed'
@@ -39,6 +40,8 @@ export type CauseCode =
   | 'locked'
   | 'lock-lost'
   | 'superseded'
+  | 'overtaken'
+  | 'no-release'
   | 'cancelled'
   | 'internal'
 

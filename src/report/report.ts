@@ -1,5 +1,6 @@
 import type { Command } from '../options/table.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
+import type { History } from '../rollout/history.js'
 import type { Cause } from './cause.js'
 
 /** How a release ended. See the README's table of results. */
@@ -10,6 +11,7 @@ export type Result =
   | 'failed'
   | 'usage'
   | 'stuck'
+  | 'kept'
   | 'locked'
   | 'superseded'
   | 'cancelled'
@@ -22,6 +24,7 @@ export const exitCodes: Readonly<Record<Result, number>> = {
   failed: 1,
   usage: 2,
   stuck: 3,
+  kept: 3,
   locked: 4,
   superseded: 5,
   cancelled: 130,
@@ -41,6 +44,8 @@ export interface WorkloadReport extends WorkloadId {
   readonly to: string
   /** What it runs at the end of the run. */
   readonly now: 'new' | 'old' | 'removed' | 'absent' | 'unknown'
+  /** The image that was seen where it is not certain what it runs. */
+  readonly runs?: string
   /** From our write to done. */
   readonly seconds?: number
 }
@@ -58,6 +63,10 @@ export interface Report {
   readonly cause?: Cause
   /** When the cause was recognised, in ms since 1970. */
   readonly judgedAt?: number
+  /** A dry run: nothing was to be done. */
+  readonly rehearsal?: true
+  /** What `history` was asked for. */
+  readonly history?: History
   readonly stages: readonly StageReport[]
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */

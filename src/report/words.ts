@@ -1,6 +1,6 @@
 /** Small renderings that log, summary and outputs share. Pure. */
 import { stripVTControlCharacters } from 'node:util'
-import { versionOf } from '../kubernetes/image.js'
+import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Report, Result, WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
@@ -17,7 +17,7 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 }
 
 /** `1f0e… -> 93ab…`, or what became of it when it did not get there. */
-export function moved({ from, to, now }: WorkloadReport): string {
+export function moved({ from, to, now, runs }: WorkloadReport): string {
   const before = from === undefined ? 'nothing' : versionOf(from)
   switch (now) {
     case 'new':
@@ -29,26 +29,29 @@ export function moved({ from, to, now }: WorkloadReport): string {
     case 'absent':
       return 'not there, as before'
     case 'unknown':
+      if (runs !== undefined) return `is on ${versionOf(runs)} (before: ${before})`
       return `${before} or ${versionOf(to)}: not known`
   }
 }
 
 /** The last word of a run: what the cluster runs now, and whether a person has anything to do. */
 export function verdict(report: Report): string {
-  const { tag, app, namespace, workloads } = report
+  const { tag, app, namespace, workloads, cause } = report
   // A run that ended early may not know its tag yet.
-  const release = tag === '' ? app : `${app} ${versionOf(`${report.image}:${tag}`)}`
+  const release = tag === '' ? app : `${app} ${shortTag(tag)}`
   const all = plural(workloads.length, 'workload')
   const before =
     report.previousTag === undefined
       ? 'the version before'
-      : `version ${versionOf(`x:${report.previousTag}`)}`
+      : `version ${shortTag(report.previousTag)}`
   const old = workloads.filter(({ now }) => now === 'old').length
   const back =
     old > 0
       ? `${plural(old, 'workload runs', 'workloads run')} ${before} again, verified`
       : 'what the release had created is removed again, verified'
   if (report.command === 'settle') return settled(report)
+  if (report.rehearsal)
+    return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
   const words: Readonly<Record<Result, () => string>> = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
     unchanged: () => `${release} runs already: nothing to do for ${all}`,
@@ -57,8 +60,12 @@ export function verdict(report: Report): string {
     usage: () => 'nothing was done',
     stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
     locked: () => 'another release is under way: nothing was done',
+    kept: () =>
+      `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
     superseded: () =>
-      `${app}: somebody else changed the image in the middle; theirs was left alone`,
+      cause?.code === 'overtaken'
+        ? `${release} was not released: a newer version is live already`
+        : `${app}: somebody else changed the image in the middle; theirs was left alone`,
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
   return words[report.result]()

@@ -25,6 +25,8 @@ export interface NextWave {
 export interface Following extends Lookout {
   readonly aims: readonly Aim[]
   readonly next?: NextWave
+  /** Begins once all are complete, beside the bake; what it throws ends the following. */
+  readonly verify?: (signal: AbortSignal) => Promise<void>
   readonly patience: Patience
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
@@ -35,6 +37,15 @@ export interface Following extends Lookout {
 /** Rejects with the signal's reason when it is aborted, and with what the next wave's writes throw. */
 export async function follow(following: Following): Promise<Followed> {
   const { live, patience, startedAt, toRepo, journal } = following
+  const stop = new AbortController()
+  const signal = AbortSignal.any([following.signal, stop.signal])
+  let verified: Promise<void> | undefined
+  const verify = () => {
+    verified ??= following.verify?.(signal)
+    verified?.catch((error: unknown) => {
+      stop.abort(error)
+    })
+  }
   let { aims, next } = following
   let ledger = newLedger(startedAt)
   const tell = teller(journal)
@@ -45,12 +56,13 @@ export async function follow(following: Following): Promise<Followed> {
   })
   for (;;) {
     const ended = await looking<Followed | NextWave>(
-      following,
+      { ...following, signal },
       (now) => {
         const judgement = judge(live.picture(), aims, patience, ledger, now)
         ledger = judgement.ledger
         tell(judgement)
-        const { lookAgainAt, logsWanted } = judgement
+        const { lookAgainAt, logsWanted, completeAt } = judgement
+        if (completeAt !== undefined && !next) verify()
         const end = endOf(judgement, ledger, now)
         // What is lost is lost, but nothing is done before the last wave is.
         const lost = end?.is !== 'done' ? end : undefined
@@ -65,7 +77,11 @@ export async function follow(following: Following): Promise<Followed> {
         ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
       },
     )
-    if ('is' in ended) return ended
+    if ('is' in ended) {
+      if (ended.is === 'done') await verified
+      stop.abort()
+      return ended
+    }
     aims = [...aims, ...(await ended.begin())]
     next = undefined
   }

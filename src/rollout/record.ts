@@ -9,15 +9,12 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../report/cause.js'
 import type { Clock } from '../world/world.js'
+import type { Begun } from './history.js'
 import type { Snapshot } from './snapshot.js'
 
 export interface OpenRecord {
-  /** The run that wrote it (`Holder.id`). */
-  readonly run: string
-  /** For people: who released what. */
-  readonly title: string
-  /** ms since 1970. */
-  readonly startedAt: number
+  /** The release that wrote it. */
+  readonly begun: Begun
   readonly snapshot: Snapshot
 }
 

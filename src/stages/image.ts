@@ -36,6 +36,19 @@ export async function imageThere(
   return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${found.said}` })
 }
 
+/**
+ * The commit of an image that is deployed: a tag of the user's own says nothing of it, and the checkout may
+ * be at another one. `undefined` when nobody tells it.
+ */
+export async function commitOf(
+  { world, settings, source, signal }: Release,
+  image: Image,
+): Promise<string | undefined> {
+  if (settings.tag === undefined) return source.sha
+  const [commit] = /^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag) ?? []
+  return commit ?? (await revisionOf(world, image, signal).catch(() => undefined))
+}
+
 /** The image of this tag, which must be there. Throws a Failure `image-missing` or `registry`. */
 export async function imageToDeploy(
   { world, settings, source, signal }: Release,

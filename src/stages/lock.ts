@@ -17,15 +17,14 @@ export function holderOf({ env }: World, id: string = crypto.randomUUID()): Hold
       ? `${server}/${repository}/actions/runs/${run}`
       : env['CI_JOB_URL'] || env['BUILD_URL']
   const who = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || 'somebody'
-  return { id, who: url === undefined ? who : `${who}, ${url}` }
+  return { id, who, ...(url !== undefined && { url }) }
 }
 
 /** Takes the lock; throws a Failure `locked` that names the holder when it cannot be had in time. */
 export async function lock(
-  { world, settings, app, signal }: Pick<Release, 'world' | 'settings' | 'app' | 'signal'>,
+  { world, settings, app, holder, signal }: Release,
   journal: Journal,
   cluster: Cluster,
-  holder: Holder,
 ): Promise<HeldLease> {
   let told: string | undefined
   const taking = await takeLease(

@@ -12,11 +12,13 @@ import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { planManifests } from './manifests.js'
 import type { Release } from './release.js'
 import { planOurs } from './rollout.js'
+import { smokeAim } from './smoke.js'
 import {
   checkFit,
   describe,
   findTargets,
   findWeb,
+  guessWeb,
   noWorkload,
   type Target,
   type Web,
@@ -29,7 +31,7 @@ export interface Site {
   /** Manifests of everything that does not run our image. */
   readonly others: readonly KubeObject[]
   readonly resources: Resources
-  /** What the migration Job is made from; none when no migrations are wanted. */
+  /** What serves the web: goes first, and the migration Job is made from it. None: it is not known. */
   readonly web?: Web
   /** Services, live and from the manifests: they tell which workload serves the web. */
   readonly services: readonly Service[]
@@ -64,9 +66,15 @@ export async function preflight(
   )
   const planned = manifests.others.filter(({ kind }) => kind === 'Service') as unknown as Service[]
   const services = [...items, ...planned]
-  const site = { live, targets, others: manifests.others, resources, services }
-  if (settings['migrate-command'] === '') return site
-  return { ...site, web: findWeb(targets, services, settings['migrate-from']) }
+  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
+  const web = needed
+    ? findWeb(targets, services, settings['migrate-from'])
+    : guessWeb(targets, services)
+  if (web && settings['smoke-path'] !== undefined) {
+    smokeAim(web, services, settings['smoke-host'])
+    await checkRights(cluster, forSmoke)
+  }
+  return { live, targets, others: manifests.others, resources, services, ...(web && { web }) }
 }
 
 async function checkNamespace(cluster: Cluster): Promise<void> {
@@ -109,12 +117,21 @@ const alwaysNeeded: readonly Right[] = [
   // The lock, and the record of the release that is under way.
   { group: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'update'] },
   { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'] },
+  // The history.
+  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'] },
 ]
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
 /** A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts). */
 const forStatefulSets: Right = { group: '', resource: 'pods', verbs: ['delete'] }
+
+/** The way to a pod behind the Service (src/stages/smoke.ts). */
+const forSmoke: readonly Right[] = [
+  { group: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
+  { group: '', resource: 'pods', verbs: ['get'] },
+  { group: '', resource: 'pods/portforward', verbs: ['create'] },
+]
 
 function rightsFor(manifests: Manifests, resources: Resources): readonly Right[] {
   return [

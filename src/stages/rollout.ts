@@ -12,13 +12,14 @@ import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
-import { follow, type Followed } from '../rollout/follow.js'
+import { follow, type Followed, type Following } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
+import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
@@ -64,6 +65,7 @@ export async function rollout(
     live: site.live,
     aims,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
+    ...verifyBy(release, journal, cluster, site, image),
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -75,6 +77,21 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+function verifyBy(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Pick<Following, 'verify'> {
+  const { settings } = release
+  if (settings['smoke-path'] === undefined || !site.web) return {}
+  const aim = smokeAim(site.web, site.services, settings['smoke-host'])
+  return {
+    verify: (signal) => smoke({ ...release, signal }, journal, cluster, site, aim, image),
+  }
 }
 
 /**

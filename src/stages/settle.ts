@@ -1,7 +1,9 @@
 /** Finishes what a run has left behind that vanished in the middle of its release. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { titleOf } from '../kubernetes/lease.js'
 import type { Journal } from '../report/journal.js'
+import { remember } from '../rollout/archive.js'
 import { closeRecord, type OpenRecord } from '../rollout/record.js'
 import type { Restored } from '../rollout/restore.js'
 import type { LivePicture } from '../rollout/watch.js'
@@ -20,7 +22,9 @@ export async function settle(
   live: LivePicture,
   record: OpenRecord,
 ): Promise<readonly Restored[]> {
-  journal.say(`an unfinished release was found: ${record.title}`)
+  const { begun } = record
+  const { world, app, holder } = release
+  journal.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
   // A migration that still runs would go on changing the database under the version that comes back.
   await Promise.all(
     unfinishedJobs(live, release.app).map(({ metadata }) =>
@@ -28,7 +32,16 @@ export async function settle(
     ),
   )
   const restored = await undo(release, journal, cluster, live, record.snapshot)
-  await closeRecord(cluster, release.world.clock, release.app)
+  await remember(cluster, world.clock, cluster.life, app, {
+    ...begun,
+    result: 'undone',
+    cause: `its run was gone before it had ended; put back by ${titleOf(holder)}`,
+    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1000),
+    migrations: [],
+  }).catch((error: unknown) => {
+    journal.say(`the history could not be written: ${String(error)}`)
+  })
+  await closeRecord(cluster, world.clock, app)
   return restored
 }
 

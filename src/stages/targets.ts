@@ -1,6 +1,6 @@
 /** Which workloads a release is about, and what keeps one from being released. Pure. */
 import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
-import { webWorkload, type Candidate } from '../django/roles.js'
+import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.js'
 import { isOfRepository, parseImage, shortName, versionOf } from '../kubernetes/image.js'
 import { ownImage, type Manifests } from '../kubernetes/manifests.js'
 import {
@@ -102,19 +102,13 @@ export function imagesIn(
   })
 }
 
-/** Throws a Failure `usage` when the user has to say which it is. */
+/** What serves the web; throws a Failure `usage` when the user has to say which it is. */
 export function findWeb(
   targets: readonly Target[],
   services: readonly Service[],
   named: string | undefined,
 ): Web {
-  const candidates = targets.flatMap(({ id, uses, live, manifest }): readonly Candidate[] => {
-    const object = manifest ?? live
-    if (!object) return []
-    const containers = uses.map(({ name }) => name)
-    return [{ workload: id, template: templateOf(object), containers }]
-  })
-  const web = webWorkload(candidates, services, named)
+  const web = look(targets, services, named)
   if (web.is === 'found') return { ...web.candidate, container: web.container }
   const all = web.candidates.join(', ')
   return fail({
@@ -122,9 +116,32 @@ export function findWeb(
     sentence:
       web.because === 'no-such-name'
         ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
-        : `it is not clear which workload the migration takes its environment from: ${all}`,
+        : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
     hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
   })
+}
+
+/** The same where it is good to know and no more. */
+export function guessWeb(
+  targets: readonly Target[],
+  services: readonly Service[],
+): Web | undefined {
+  const web = look(targets, services, undefined)
+  return web.is === 'found' ? { ...web.candidate, container: web.container } : undefined
+}
+
+function look(
+  targets: readonly Target[],
+  services: readonly Service[],
+  named: string | undefined,
+): WebWorkload {
+  const candidates = targets.flatMap(({ id, uses, live, manifest }): readonly Candidate[] => {
+    const object = manifest ?? live
+    if (!object) return []
+    const containers = uses.map(({ name }) => name)
+    return [{ workload: id, template: templateOf(object), containers }]
+  })
+  return webWorkload(candidates, services, named)
 }
 
 /** Throws a Failure `no-workload` that tells what is there instead. */

@@ -2,7 +2,7 @@ import { Agent, request as open, type IncomingMessage } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import type { Network, Request, Response } from './world.js'
 
-/** HTTP over Unix sockets, with connections that are used again. */
+/** HTTP over Unix sockets, with connections that are used again; over TCP each time with a new one. */
 export function realNetwork(): Network {
   const agent = new Agent({ keepAlive: true })
   return {
@@ -19,12 +19,14 @@ function send(request: Request, agent: Agent): Promise<IncomingMessage> {
     if (signal?.aborted) return reject(signal.reason as Error)
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
     const call = open({
-      agent,
-      socketPath: request.socket,
+      ...(typeof request.socket === 'string'
+        ? { agent, socketPath: request.socket }
+        : { agent: false, host: '127.0.0.1', port: request.socket }),
       method: request.method,
       path: request.path,
       headers: {
         accept: 'application/json',
+        ...(request.host !== undefined && { host: request.host }),
         ...(body === undefined
           ? {}
           : {

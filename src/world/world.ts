@@ -82,8 +82,10 @@ export interface Files {
 }
 
 export interface Request {
-  /** The Unix socket that answers. */
-  readonly socket: string
+  /** Who answers: the path of a Unix socket, or a TCP port of this machine. */
+  readonly socket: string | number
+  /** The name that the server is asked by; that of this machine when not given. */
+  readonly host?: string
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   /** Sent as JSON. */

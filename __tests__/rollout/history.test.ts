@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals'
+import { added, wanted, type Ended, type Entry, type History } from '../../src/rollout/history.js'
+
+function ended(version: string, more: Partial<Ended> = {}): Ended {
+  return {
+    run: `run of ${version}`,
+    command: 'release',
+    who: 'ada',
+    at: '2026-01-31T12:00:00.000Z',
+    image: 'ghcr.io/acme/shop',
+    tag: version,
+    digest: `sha256:${version}`,
+    result: 'deployed',
+    seconds: 30,
+    migrations: [],
+    ...more,
+  }
+}
+
+/** `a` went live; `-b` was undone; `c>1` is a rollback to release 1 (whose version is named). */
+function historyOf(words: string): History {
+  return words.split(' ').reduce<History>((history, word, i) => {
+    const [version = '', back] = word.replace('-', '').split('>')
+    return added(
+      history,
+      ended(version, {
+        run: `run ${i}`,
+        ...(word.startsWith('-') && { result: 'undone' }),
+        ...(back !== undefined && { command: 'rollback', back: Number(back) }),
+      }),
+    )
+  }, [])
+}
+
+const said = (history: History) =>
+  history.map(({ number, tag }: Entry) => `${number}${tag}`).join(' ')
+
+describe('a release that is added', () => {
+  test('has the next number', () => {
+    expect(said(historyOf('a -b c'))).toBe('1a 2b 3c')
+  })
+
+  test('takes the place of what was known of the same run, and keeps what that knew', () => {
+    const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
+    const settled = ended('b', { result: 'undone', cause: 'its run was gone' })
+    const [, , entry, ...more] = added(added(historyOf('a c'), stuck), settled)
+    expect(entry).toMatchObject({
+      ...{ number: 3, result: 'undone', cause: 'web: exit 1', migrations: ['orders.0002'] },
+    })
+    expect(more).toEqual([])
+  })
+
+  test.each([
+    ['the oldest goes when there are more than twenty', 22, 3, 22],
+    ['twenty are kept', 20, 1, 20],
+  ])('%s', (_, count, first, last) => {
+    const history = historyOf(Array.from({ length: count }, (_, i) => `v${i}`).join(' '))
+    expect(history).toHaveLength(20)
+    expect([history[0]?.number, history.at(-1)?.number]).toEqual([first, last])
+  })
+
+  test('does not drive out the last five that went live, however many fail', () => {
+    const live = ['a', 'b', 'c', 'd', 'e', 'f']
+    const failed = Array.from({ length: 30 }, (_, i) => `-x${i}`)
+    const history = historyOf([...live, ...failed].join(' '))
+    expect(history).toHaveLength(20)
+    expect(said(history.slice(0, 6))).toBe('2b 3c 4d 5e 6f 22x15')
+  })
+})
+
+describe('a rollback wants', () => {
+  test.each([
+    ['what ran before', 'a b', 'previous', 'a'],
+    ['what ran before, and nothing that failed', 'a b -c -d', 'previous', 'a'],
+    ['not the failed one in between', 'a -b c', 'previous', 'a'],
+    ['another version, when the same one was released twice', 'a b b', 'previous', 'a'],
+    ['further back after a rollback', 'a b c b>2', 'previous', 'a'],
+    ['what ran before the newest again, when it was released anew', 'a b a>1 c', 'previous', 'b'],
+    ['a number', 'a b c', '2', 'b'],
+    ['the beginning of a tag', 'abc1 abd2', 'abc', 'abc1'],
+    ['a tag that went live and failed later', 'abc1 -abc1', 'abc1', 'abc1'],
+  ])('%s: %s', (_, words, to, tag) => {
+    const found = wanted(historyOf(words), to)
+    expect(found.is === 'found' ? found.entry.tag : found.why).toBe(tag)
+  })
+
+  test('a commit, whatever its tag is', () => {
+    const history = added(historyOf('a'), ended('v2', { sha: '4f2c1d9'.padEnd(40, '0') }))
+    expect(wanted(history, '4f2c1d9')).toMatchObject({ is: 'found', entry: { tag: 'v2' } })
+  })
+
+  test.each([
+    ['an empty history', '-a', 'previous', 'none', 'no release is in the history yet'],
+    ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
+    ['a number that is not there', 'a', '7', 'none', 'release 7 is not in the history'],
+    ['a number that failed', 'a -b', '2', 'none', 'release 2 did not go live (undone)'],
+    ['a tag that failed', 'a -b', 'b', 'none', 'release 2 of "b" did not go live (undone)'],
+    ['two at once', 'ab1 ab2', 'ab', 'none', '"ab" may be ab1 or ab2'],
+    [
+      ...(['a tag that is not there', 'a', 'zz', 'unknown'] as const),
+      'no release in the history has a commit or tag that begins with "zz"',
+    ],
+  ])('but cannot have it: %s', (_, words, to, is, why) => {
+    expect(wanted(historyOf(words), to)).toEqual({ is, why })
+  })
+})

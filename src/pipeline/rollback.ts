@@ -1,0 +1,76 @@
+/** Back to a version that ran before: the same transaction as a release, without build and migrations. */
+import type { Cluster } from '../kubernetes/cluster.js'
+import { shortTag } from '../kubernetes/image.js'
+import type { Report, Result } from '../report/report.js'
+import { readRecord } from '../rollout/record.js'
+import type { Site } from '../stages/preflight.js'
+import type { Image, Release } from '../stages/release.js'
+import { runsAlready, runsWell } from '../stages/rollout.js'
+import { describe } from '../stages/targets.js'
+import { versionWanted, type Version } from '../stages/version.js'
+import { reported, type Run, type Start } from './run.js'
+import { lookAround, rollOut } from './steps.js'
+import { transaction } from './transaction.js'
+
+export function rollBack(start: Start): Promise<Report> {
+  return reported('rollback', start, toVersion)
+}
+
+async function toVersion(run: Run): Promise<Result> {
+  const { world, reporter, signal, holder, app, soFar, resources } = run
+  const release: Release = {
+    ...{ world, app, holder, signal },
+    // Old code does not migrate a newer database: its schema stays as it is.
+    settings: { ...run.settings, 'migrate-command': '' },
+    source: { tag: '' },
+  }
+  const [cluster, site] = await lookAround(run, release)
+  soFar.site = site
+  const version = await reporter.stage('version', async (journal) => {
+    await resources.login(world, run.settings)
+    return versionWanted(release, journal, cluster)
+  })
+  const { image, sha, appliedSince } = version
+  const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
+  soFar.source = source
+  soFar.image = image
+  if (appliedSince.length > 0) {
+    soFar.warnings.push(
+      `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
+    )
+  }
+  if (await isThere(release, cluster, site, image)) return 'unchanged'
+  if (run.settings['dry-run']) return rehearse(run, site, image)
+  return transaction(run, { ...release, source }, cluster, site, {
+    command: 'rollback',
+    image,
+    ...backOf(version),
+    write: (guarded, prepared) => rollOut(run, guarded, cluster, prepared.site, image),
+  })
+}
+
+/** A rollback to a rollback goes back to what that one went back to. */
+function backOf({ release }: Version): { readonly back?: number } {
+  return release ? { back: release.back ?? release.number } : {}
+}
+
+async function isThere(
+  { world, app }: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
+  return (await readRecord(cluster, app)) === undefined
+}
+
+async function rehearse({ reporter, soFar }: Run, site: Site, { tag }: Image): Promise<Result> {
+  await reporter.stage('dry run', (journal) => {
+    for (const target of site.targets) {
+      journal.say(`${describe(target)}; would get ${shortTag(tag)}`)
+    }
+    return Promise.resolve()
+  })
+  soFar.rehearsal = true
+  return 'unchanged'
+}

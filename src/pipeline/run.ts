@@ -1,0 +1,49 @@
+/** One run of the program, from its options to its report. */
+import type { Holder } from '../kubernetes/lease.js'
+import { shortName } from '../kubernetes/image.js'
+import type { Command, Settings } from '../options/table.js'
+import type { Report, Result } from '../report/report.js'
+import type { Reporter } from '../report/reporter.js'
+import type { World } from '../world/world.js'
+import { causeOf, report, resultBefore, type SoFar } from './ending.js'
+import { Resources } from './resources.js'
+
+/** What an entry gives to a run. */
+export interface Start {
+  readonly world: World
+  readonly settings: Settings
+  readonly reporter: Reporter
+  /** Aborted when a person, or the runner, wants the run to end. */
+  readonly signal: AbortSignal
+  readonly holder: Holder
+}
+
+export interface Run extends Start {
+  readonly command: Command
+  /** Name of the application in jobs, labels and records. */
+  readonly app: string
+  readonly soFar: SoFar
+  readonly resources: Resources
+}
+
+/** Does the work of a command. Never throws: whatever happens ends in a report. */
+export async function reported(
+  command: Command,
+  start: Start,
+  work: (run: Run) => Promise<Result>,
+): Promise<Report> {
+  const { settings, reporter, signal } = start
+  const soFar: SoFar = { migrations: [], warnings: [], seconds: {} }
+  const resources = new Resources()
+  const app = settings.app ?? shortName(settings.image)
+  let result: Result
+  try {
+    result = await work({ ...start, command, app, soFar, resources })
+  } catch (error) {
+    soFar.cause = causeOf(error, signal)
+    result = resultBefore(soFar.cause)
+  } finally {
+    await resources.close()
+  }
+  return report(command, settings, reporter, result, soFar)
+}

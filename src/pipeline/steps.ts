@@ -1,0 +1,60 @@
+/** Steps that a release and a rollback have in common. */
+import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import { Failure, type Cause } from '../report/cause.js'
+import { preflight, type Site } from '../stages/preflight.js'
+import type { Image, Release } from '../stages/release.js'
+import { rollout } from '../stages/rollout.js'
+import { within } from '../world/deadline.js'
+import type { Run } from './run.js'
+import { orAborted } from './together.js'
+
+/** Opens the cluster and looks at everything that the release is about. */
+export function lookAround(
+  { world, settings, reporter, resources }: Run,
+  release: Release,
+): Promise<readonly [Cluster, Site]> {
+  return reporter.stage('preflight', (journal) =>
+    // Nothing is written here, so nobody has to wait for a server that does not answer.
+    orAborted(release.signal, async () => {
+      const access = await resources.access(world, settings)
+      const opened = await openCluster(world, access, release.signal)
+      resources.add(() => opened.close())
+      return [opened, await preflight(release, journal, opened)] as const
+    }),
+  )
+}
+
+/** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
+export async function rollOut(
+  { reporter, soFar }: Run,
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<void> {
+  const { world, settings, signal } = release
+  // A workload that is complete and then grows has its time anew, and none is over while the server is
+  // away: but no release waits for ever.
+  const longest = 2 * settings.timeout + settings.bake
+  const followed = await reporter.stage('rollout', async (journal) => {
+    const ended = await within(world.clock, longest, signal, (late) =>
+      rollout({ ...release, signal: late }, journal, cluster, site, image),
+    )
+    if (ended.is === 'failed') {
+      soFar.judgedAt = ended.at
+      throw new Failure(ended.cause)
+    }
+    if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
+    return ended
+  })
+  soFar.seconds = followed.seconds
+}
+
+function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`)
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed the image in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
+}

@@ -1,0 +1,34 @@
+/** A slow build may be overtaken by a newer push: the older commit must not go live after it. */
+import { lineageOf } from '../docker/lineage.js'
+import { shortTag } from '../kubernetes/image.js'
+import { titleOf } from '../kubernetes/lease.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { liveNow, type History } from '../rollout/history.js'
+import type { Release } from './release.js'
+
+/** Throws a Failure `overtaken` when a descendant of this commit is live. Going back is a rollback's work. */
+export async function checkNotOvertaken(
+  { world, settings, source, signal }: Release,
+  journal: Journal,
+  history: History,
+): Promise<void> {
+  const live = liveNow(history)
+  if (live?.sha === undefined || source.sha === undefined) return
+  const { sha } = source
+  switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+    case 'not-older':
+      return
+    case 'unknown':
+      journal.say(
+        `whether ${shortTag(live.tag)}, which runs now, is newer than ${shortTag(sha)} cannot be told from this checkout`,
+      )
+      return
+    case 'older':
+      fail({
+        code: 'overtaken',
+        sentence: `${shortTag(sha)} is older than ${shortTag(live.tag)}, which release ${live.number} by ${titleOf(live)} brought live`,
+        hint: `nothing was changed; to go back to it all the same: django-rollout rollback --to ${source.tag}`,
+      })
+  }
+}

@@ -1,0 +1,88 @@
+/** Which version a rollback brings back. */
+import { findImage, lookUpImage, revisionOf } from '../docker/registry.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { shortTag } from '../kubernetes/image.js'
+import { titleOf } from '../kubernetes/lease.js'
+import { imageTag, Problem } from '../options/readers.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { readHistory } from '../rollout/archive.js'
+import { wanted, type Entry } from '../rollout/history.js'
+import { pinned, type Image, type Release } from './release.js'
+
+export interface Version {
+  readonly image: Image
+  /** The release that brought it live; none for an image that the registry has and the history has not. */
+  readonly release?: Entry
+  /** Its commit, where it is known. */
+  readonly sha?: string
+  /** Migrations that were applied since, and stay. */
+  readonly appliedSince: readonly string[]
+}
+
+/** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
+export async function versionWanted(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+): Promise<Version> {
+  const { settings, app } = release
+  const history = await readHistory(cluster, app)
+  const found = wanted(history, settings.to)
+  if (found.is !== 'found') {
+    const other = found.is === 'unknown' ? await inRegistry(release) : undefined
+    if (other) return { ...other, appliedSince: [] }
+    const isOurChoice = settings.to === 'previous'
+    return fail({
+      code: isOurChoice ? 'no-release' : 'usage',
+      sentence: `there is nothing to go back to: ${found.why}`,
+      hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`,
+    })
+  }
+  const { entry } = found
+  const { tag, digest, number, at } = entry
+  const image = { repository: settings.image, tag, digest }
+  await checkThere(release, journal, image, number)
+  journal.say(
+    `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
+  )
+  const appliedSince = history.flatMap((one) => (one.number > number ? one.migrations : []))
+  return {
+    image,
+    release: entry,
+    appliedSince,
+    ...(entry.sha !== undefined && { sha: entry.sha }),
+  }
+}
+
+/** A commit or tag that never went live here, but that the registry has. */
+async function inRegistry({
+  world,
+  settings,
+  signal,
+}: Release): Promise<Pick<Version, 'image' | 'sha'> | undefined> {
+  const { to } = settings
+  if (imageTag(to) instanceof Problem) return undefined
+  const image = await findImage(world, settings.image, to, signal)
+  if (!image) return undefined
+  const sha = await revisionOf(world, image, signal)
+  return { image, ...(sha !== undefined && { sha }) }
+}
+
+/** Only a registry that says no ends a rollback: one that is away may matter to no node. */
+async function checkThere(
+  { world, signal }: Release,
+  journal: Journal,
+  image: Image,
+  number: number,
+): Promise<void> {
+  const found = await lookUpImage(world, image, signal)
+  if (found.is === 'absent') {
+    fail({
+      code: 'image-missing',
+      sentence: `the registry does not have the image of release ${number} any more: ${pinned(image)}`,
+      hint: 'build it anew from its commit: git checkout, then django-rollout release',
+    })
+  }
+  if (found.is !== 'there') journal.say(`the registry could not be asked (${found.said}); going on`)
+}
