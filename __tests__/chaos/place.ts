@@ -37,91 +37,117 @@ export interface Deploy {
 export async function makePlace(images: Images): Promise<Place> {
   const namespace = `chaos-${Math.random().toString(36).slice(2, 7)}`
   const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
-  await kubectl('create', 'namespace', namespace)
-  await kubectl('-n', namespace, 'apply', '-f', join(root, 'examples/rbac.yaml'))
-  const workloads = await readFile(join(root, '__tests__/chaos/app/workloads.yaml'), 'utf8')
-  const text = workloads.replaceAll('IMAGE', images.pinned.a)
-  await must('kubectl', ['-n', namespace, 'apply', '-f', '-'], { env: stack.env, input: text })
-  for (const workload of [
-    'deployment/web',
-    'deployment/worker',
-    'statefulset/store',
-    'daemonset/agent',
-  ]) {
-    await kubectl('-n', namespace, 'rollout', 'status', workload, '--timeout=180s')
+  const remove = async () => {
+    await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false')
+    await rm(home, { recursive: true, force: true })
   }
-  const direct = await leastKubeconfig(namespace)
-  const { hostname, port } = new URL(serverOf(direct))
-  const relay = await startRelay(hostname, Number(port || 443))
-  const files = { direct: join(home, 'direct.json'), relay: join(home, 'relay.json') }
-  await writeFile(files.direct, direct, { mode: 0o600 })
-  await writeFile(files.relay, throughRelay(direct, hostname, relay.port), { mode: 0o600 })
-  const nodePort = await kubectl(
-    ...['-n', namespace, 'get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'],
-  )
-  const client = startAsking(`http://${stack.address}:${nodePort}`)
-  const common = { image: images.repository, namespace }
+  try {
+    const address = await makeNamespace(namespace, images)
+    const files = { direct: join(home, 'direct.json'), relay: join(home, 'relay.json') }
+    const direct = await leastKubeconfig(namespace)
+    const { hostname, port } = new URL(serverOf(direct))
+    const relay = await startRelay(hostname, Number(port || 443))
+    await writeFile(files.direct, direct, { mode: 0o600 })
+    await writeFile(files.relay, throughRelay(direct, hostname, relay.port), { mode: 0o600 })
 
-  const deploy: Place['deploy'] = async ({ tag, migrates, manifests, label, way }) => {
-    const configMaps = {
-      'configmap/settings': { release: label },
-      [`configmap/extra-${label}`]: { of: label },
+    const common = { image: images.repository, namespace }
+    const deploy: Place['deploy'] = async (how) => {
+      const { tag, migrates, manifests, label, way } = how
+      const effect = effectOf(how, images)
+      const folder = join(home, label)
+      await writeManifests(folder, effect, images.repository)
+      const run = start(home, files[way], 'deploy', {
+        ...common,
+        tag,
+        'migrate-command': migrates ? 'python manage.py migrate --noinput' : '',
+        bake: '1s',
+        ...(tag === 'unready' && { 'ready-timeout': '5s' }),
+        ...(manifests !== 'none' && { manifests: folder }),
+      })
+      return { run, effect }
     }
-    const webEnv = [{ name: 'RELEASE', value: label }]
-    const effect: Effect = {
-      image: images.pinned[tag],
-      configMaps: manifests === 'none' ? {} : configMaps,
-      ...(manifests === 'config-and-web' && { webEnv }),
+    const usualMs = await undisturbed(deploy)
+    const client = startAsking(address)
+    return {
+      namespace,
+      home,
+      relay,
+      client,
+      usualMs,
+      deploy,
+      settle: () => start(home, files.direct, 'settle', common),
+      remove: async () => {
+        await client.stop()
+        await relay.close()
+        await remove()
+      },
     }
-    const folder = join(home, label)
-    await mkdir(folder)
-    const texts = Object.entries(effect.configMaps).map(([id, data]) => ({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: id.slice('configmap/'.length) },
-      data,
-    }))
-    await Promise.all(
-      texts.map((one) => writeFile(join(folder, `${one.metadata.name}.json`), JSON.stringify(one))),
-    )
-    if (effect.webEnv) {
-      await writeFile(join(folder, 'web.yaml'), webManifest(workloads, images.repository, label))
-    }
-    const run = start(home, files[way], 'deploy', {
-      ...common,
-      tag,
-      'migrate-command': migrates ? 'python manage.py migrate --noinput' : '',
-      bake: '1s',
-      grace: 'Crash=15s',
-      ...(tag === 'unready' && { 'ready-timeout': '5s' }),
-      ...(manifests !== 'none' && { manifests: folder }),
-    })
-    return { run, effect }
+  } catch (error) {
+    await remove()
+    throw error
   }
-  const place = {
-    namespace,
-    home,
-    relay,
-    client,
-    deploy,
-    settle: () => start(home, files.direct, 'settle', common),
-    remove: async () => {
-      await client.stop()
-      await relay.close()
-      await kubectl('delete', 'namespace', namespace, '--wait=false')
-      await rm(home, { recursive: true, force: true })
-    },
+}
+
+/** The workloads in version a, and the least account; where the web answers. */
+async function makeNamespace(namespace: string, images: Images): Promise<string> {
+  const inside = (...args: readonly string[]) => kubectl('-n', namespace, ...args)
+  await kubectl('create', 'namespace', namespace)
+  await inside('apply', '-f', join(root, 'examples/rbac.yaml'))
+  const input = (await workloads()).replaceAll('IMAGE', images.pinned.a)
+  await must('kubectl', ['-n', namespace, 'apply', '-f', '-'], { env: stack.env, input })
+  for (const title of ['deploy/web', 'deploy/worker', 'statefulset/store', 'daemonset/agent']) {
+    await inside('rollout', 'status', title, '--timeout=300s')
   }
-  const { run } = await deploy({
+  const port = await inside('get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}')
+  return `http://${stack.address}:${port}`
+}
+
+function workloads(): Promise<string> {
+  return readFile(join(root, '__tests__/chaos/app/workloads.yaml'), 'utf8')
+}
+
+/** Releases version b with all that may come with it; what that took, in ms. */
+async function undisturbed(deploy: Place['deploy']): Promise<number> {
+  const how = {
     tag: 'b',
     migrates: true,
     manifests: 'config',
     label: 'usual',
     way: 'relay',
-  })
+  } as const
+  const { run } = await deploy(how)
   const { result, began, ended } = await run.ended
   if (result !== 'deployed') throw new Error(`the undisturbed release failed:\n${run.output()}`)
-  return { ...place, usualMs: ended - began }
+  return ended - began
+}
+
+function effectOf({ tag, manifests, label }: Deploy, images: Images): Effect {
+  const configMaps = {
+    'configmap/settings': { release: label },
+    [`configmap/extra-${label}`]: { of: label },
+  }
+  return {
+    image: images.pinned[tag],
+    configMaps: manifests === 'none' ? {} : configMaps,
+    ...(manifests === 'config-and-web' && { webEnv: [{ name: 'RELEASE', value: label }] }),
+  }
+}
+
+async function writeManifests(folder: string, effect: Effect, repository: string): Promise<void> {
+  await mkdir(folder)
+  for (const [id, data] of Object.entries(effect.configMaps)) {
+    const name = id.slice('configmap/'.length)
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }
+    await writeFile(join(folder, `${name}.json`), JSON.stringify(object))
+  }
+  const [variable] = effect.webEnv ?? []
+  if (!variable) return
+  const web = (await workloads())
+    .split(/^---$/m)
+    .find((text) => /^kind: Deployment$/m.test(text) && /^ {2}name: web$/m.test(text))
+  const env = `env:\n            - name: ${variable.name}\n              value: ${variable.value}\n`
+  const manifest = web?.replace('image: IMAGE\n', `image: ${repository}\n          ${env}`)
+  await writeFile(join(folder, 'web.yaml'), manifest ?? '')
 }
 
 interface Kubeconfig {
@@ -143,15 +169,4 @@ function throughRelay(kubeconfig: string, hostname: string, port: number): strin
     cluster: { ...cluster, server: `https://127.0.0.1:${port}`, 'tls-server-name': hostname },
   }))
   return JSON.stringify({ ...config, clusters })
-}
-
-/** The web's own manifest with a variable in it that names the release. */
-function webManifest(workloads: string, repository: string, label: string): string {
-  const manifest = workloads
-    .split(/^---$/m)
-    .find((text) => /^kind: Deployment$/m.test(text) && /^ {2}name: web$/m.test(text))
-  return (manifest ?? '').replace(
-    'image: IMAGE\n',
-    `image: ${repository}\n          env:\n            - name: RELEASE\n              value: ${label}\n`,
-  )
 }

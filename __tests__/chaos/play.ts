@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { kubectl, root } from '../e2e/stack.js'
 import { makeImages } from './images.js'
 import { makePlace, type Place } from './place.js'
-import { planRound, titleOf } from './plan.js'
+import { planRound, titleOf, type Round } from './plan.js'
 import { playRound, type Played } from './round.js'
 
 export interface Game {
@@ -42,7 +42,7 @@ export async function play(
     let place = await makePlace(images)
     try {
       for (let number = nextNumber(); number !== undefined; number = nextNumber()) {
-        const one = await playRound(place, planRound(game.seed, number))
+        const one = await tryRound(place, planRound(game.seed, number))
         played.push(one)
         say(lineOf(one))
         if (one.violations.length === 0) continue
@@ -55,8 +55,20 @@ export async function play(
       await leave(place)
     }
   }
-  await Promise.all(Array.from({ length: game.places }, playHere))
+  const ends = await Promise.allSettled(Array.from({ length: game.places }, playHere))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
   return { played, ...asked }
+}
+
+/** What keeps a round from being played counts as a violation: nobody knows what it hides. */
+async function tryRound(place: Place, round: Round): Promise<Played> {
+  try {
+    return await playRound(place, round)
+  } catch (error) {
+    const violations = [`it could not be played: ${String(error)}`]
+    const none = { wasReached: false, said: 'nothing', ended: 'unknown', seconds: 0, log: '' }
+    return { round, violations, ...none }
+  }
 }
 
 function lineOf({ round, wasReached, said, ended, violations, seconds }: Played): string {
