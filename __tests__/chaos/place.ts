@@ -34,6 +34,9 @@ export interface Deploy {
   readonly way: 'relay' | 'direct'
 }
 
+/** Of the client: four namespaces share one machine, and a late answer is not a lost one. */
+const patienceMs = 30_000
+
 export async function makePlace(images: Images): Promise<Place> {
   const namespace = `chaos-${Math.random().toString(36).slice(2, 7)}`
   const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
@@ -67,7 +70,7 @@ export async function makePlace(images: Images): Promise<Place> {
       return { run, effect }
     }
     const usualMs = await undisturbed(deploy)
-    const client = startAsking(address)
+    const client = startAsking(address, patienceMs)
     return {
       namespace,
       home,

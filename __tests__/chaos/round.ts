@@ -104,7 +104,9 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     ...seen.leftovers,
     ...seen.pending,
     ...(await leftOnMachine(place, ends.filter(({ result }) => result === undefined).length)),
-    ...lost.map((words) => `a client's request was lost: ${words}`),
+    ...(lost.length > 0
+      ? [`${lost.length} requests were lost, the first at ${lost[0] ?? ''}`]
+      : []),
     ...unsettled(ends.at(-1)?.result),
     ...(interruption.is === 'none' && order.image.is === 'good' && main !== 'deployed'
       ? [`a good release that nobody disturbed said "${main}"`]

@@ -11,7 +11,7 @@ export interface Asked {
 }
 
 const pauseMs = 50
-const patienceMs = 10_000
+const usualPatienceMs = 10_000
 
 export interface Asking {
   /** What has come of it so far. */
@@ -20,7 +20,7 @@ export interface Asking {
 }
 
 /** Asks `/version` of a web that answers already, until it is stopped. */
-export function startAsking(url: string): Asking {
+export function startAsking(url: string, patienceMs = usualPatienceMs): Asking {
   const failures: string[] = []
   const versions: string[] = []
   const asked = { count: 0, failures, versions }
@@ -29,7 +29,7 @@ export function startAsking(url: string): Asking {
     while (!over.signal.aborted) {
       asked.count += 1
       try {
-        const version = await get(`${url}/version`)
+        const version = await get(`${url}/version`, patienceMs)
         if (!versions.includes(version)) versions.push(version)
       } catch (error) {
         const words = error instanceof Error ? error.message : String(error)
@@ -60,7 +60,7 @@ export async function whileAsking<T>(
   }
 }
 
-export function get(url: string): Promise<string> {
+export function get(url: string, patienceMs = usualPatienceMs): Promise<string> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { agent: false, timeout: patienceMs }, (response) => {
       let body = ''
