@@ -39,9 +39,10 @@ export async function play(
     asked.lost += place.client.asked.failures.length
   }
   const playHere = async () => {
-    let place = await makePlace(images)
+    let place: Place | undefined
     try {
       for (let number = nextNumber(); number !== undefined; number = nextNumber()) {
+        place ??= await makePlace(images)
         const one = await tryRound(place, planRound(game.seed, number))
         played.push(one)
         say(lineOf(one))
@@ -49,10 +50,10 @@ export async function play(
         for (const line of await accuse(one, place, game.seed)) say(line)
         // What is torn stays as it is in the log; the next round begins with a whole one.
         await leave(place)
-        place = await makePlace(images)
+        place = undefined
       }
     } finally {
-      await leave(place)
+      if (place) await leave(place)
     }
   }
   const ends = await Promise.allSettled(Array.from({ length: game.places }, playHere))
