@@ -7,7 +7,7 @@ import { causeOf, lostCause } from '../../src/pipeline/ending.js'
 const never = new AbortController().signal
 
 describe('a lock that was lost', () => {
-  const end = ': the release ended in the middle, and nothing more was written'
+  const end = ': the release is left in the middle, and nothing more was written'
   const back =
     'the next release puts everything back before it begins; or at once: django-rollout settle'
   const login = `renew the token or the login (kubectl auth whoami shows who you are); then ${back}`
