@@ -16250,7 +16250,7 @@ var __webpack_modules__ = {
   function noServer(words) {
    return {
     code: "cluster-unreachable",
-    sentence: `the API server did not answer for ${patienceMs / 1e3} s: ${words}`,
+    sentence: `the API server did not answer: ${words}`,
     hint: "see whether this machine reaches the cluster: kubectl version"
    };
   }
@@ -19699,7 +19699,11 @@ var __webpack_modules__ = {
    resources.add(() => lease.release());
    const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
-   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   const own = {
+    ...release,
+    signal: AbortSignal.any([ release.signal, lease.lost ])
+   };
+   if (record) await (0, settle.G)(own, journal, cluster, live, record);
    return {
     cluster: cluster,
     lost: lease.lost
@@ -20088,6 +20092,7 @@ var __webpack_modules__ = {
     sentence: "the run was cancelled"
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
+   if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
    if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
@@ -20109,11 +20114,13 @@ var __webpack_modules__ = {
    };
   }
   function lostCause({reason: reason}) {
-   if (!(reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)) return;
+   return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj ? causeOfLoss(reason) : void 0;
+  }
+  function causeOfLoss(reason) {
    const {sentence: sentence, first: first} = lostWords(reason);
    return {
     code: "lock-lost",
-    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
     hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`
    };
   }
@@ -20157,7 +20164,7 @@ var __webpack_modules__ = {
    if (cause.code === "usage") return "usage";
    if (cause.code === "locked") return "locked";
    if (cause.code === "overtaken") return "superseded";
-   if (cause.code === "restore-failed") return "stuck";
+   if (cause.code === "restore-failed" || cause.code === "lock-lost") return "stuck";
    return cause.code === "cancelled" ? "cancelled" : "failed";
   }
   function report(command, settings, reporter, result, soFar) {
@@ -20378,8 +20385,12 @@ var __webpack_modules__ = {
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
-    const locked = (0, _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease);
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, locked, live, record);
+    const own = {
+     ...release,
+     signal: AbortSignal.any([ signal, lease.lost ])
+    };
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(own, journal, (0, 
+    _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease), live, record);
     return "undone";
    }));
   }
@@ -23413,20 +23424,27 @@ var __webpack_modules__ = {
    });
    return [ ...workloads, ...behind ];
   }
-  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job, onTry) {
+  async function createJob(cluster, {live: live}, {world: world, app: app, source: source, signal: signal}, job, onTry) {
    const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
    for (let attempt = 1; ;attempt++) {
     signal.throwIfAborted();
     const name = jobName(app, source.sha ?? source.tag, attempt);
     if (live.picture().jobs.has(name)) continue;
     onTry(name);
+    const named = {
+     ...job,
+     metadata: {
+      ...job.metadata,
+      name: name
+     }
+    };
+    let isLost = false;
     try {
-     return await cluster.post(path, {
-      ...job,
-      metadata: {
-       ...job.metadata,
-       name: name
-      }
+     return await (0, away.d_)(world.clock, signal, async () => {
+      const there = isLost ? await cluster.find(`${path}/${name}`) : void 0;
+      if (there) return there;
+      isLost = true;
+      return cluster.post(path, named);
      });
     } catch (error) {
      if (error instanceof apierror.h && error.status === 409) continue;

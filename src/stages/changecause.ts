@@ -36,7 +36,7 @@ export const causeAfter: readonly WorkloadKind[] = ['Deployment']
  * that cannot be written is told, and no reason to give a release up.
  */
 export async function annotate(
-  { signal }: Release,
+  { signal }: Pick<Release, 'signal'>,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
