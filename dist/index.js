@@ -16278,10 +16278,16 @@ var __webpack_modules__ = {
     },
     post: async (path, body) => await ask("POST", path, body),
     put: async (path, body) => await ask("PUT", path, body),
-    remove: async path => {
+    remove: async (path, uid) => {
+     const only = uid === void 0 ? {} : {
+      preconditions: {
+       uid: uid
+      }
+     };
      try {
       await ask("DELETE", path, {
-       propagationPolicy: "Background"
+       propagationPolicy: "Background",
+       ...only
       });
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
@@ -18102,7 +18108,7 @@ var __webpack_modules__ = {
      return [ {
       path: path,
       object: change.live,
-      was: "whole",
+      was: seals(change) ? "sealed" : "whole",
       of: "other"
      } ];
 
@@ -18110,6 +18116,9 @@ var __webpack_modules__ = {
      return [];
     }
    });
+  }
+  function seals({object: object, live: live}) {
+   return (0, snapshot.t3)(object) && !(0, snapshot.t3)(live);
   }
   async function applyManifests(release, journal, cluster, site, changes) {
    const touched = changes.filter(({is: is}) => is !== "none");
@@ -22028,7 +22037,7 @@ var __webpack_modules__ = {
    const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
    switch (step.do) {
    case "put":
-    await cluster.put(prior.path, step.object);
+    await put(cluster, prior.path, step.object, step.by);
     break;
 
    case "delete":
@@ -22040,6 +22049,14 @@ var __webpack_modules__ = {
    case "ask":
    }
    return step;
+  }
+  async function put(cluster, path, object, by) {
+   if (by.is === "update") {
+    await cluster.put(path, object);
+    return;
+   }
+   if (by.is === "replace") await cluster.remove(path, by.uid);
+   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
   function told({object: object, ran: ran}, step) {
    switch (step.do) {
@@ -22339,11 +22356,19 @@ var __webpack_modules__ = {
    CF: () => undoOf,
    Gg: () => titleOf,
    Ol: () => wanted,
+   t3: () => isImmutable,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
+   if (live === void 0 && prior.was === "sealed") return {
+    do: "put",
+    object: anew(prior.object),
+    by: {
+     is: "create"
+    }
+   };
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
@@ -22355,11 +22380,49 @@ var __webpack_modules__ = {
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
-   return holdsData(prior) ? {
+   if (holdsData(prior)) return {
     do: "keep"
-   } : {
+   };
+   if (prior.was === "sealed" && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? "";
+    return {
+     do: "put",
+     object: anew(prior.object),
+     by: {
+      is: "replace",
+      uid: uid
+     }
+    };
+   }
+   return {
     do: "put",
-    object: object
+    object: object,
+    by: {
+     is: "update"
+    }
+   };
+  }
+  function isImmutable(object) {
+   return object.immutable === true;
+  }
+  function anew({metadata: metadata, ...content}) {
+   const {name: name, labels: labels, annotations: annotations, ownerReferences: ownerReferences} = metadata ?? {};
+   return {
+    ...content,
+    metadata: {
+     ...name !== void 0 && {
+      name: name
+     },
+     ...labels && {
+      labels: labels
+     },
+     ...annotations && {
+      annotations: annotations
+     },
+     ...ownerReferences && {
+      ownerReferences: ownerReferences
+     }
+    }
    };
   }
   function wanted({object: object, ran: ran}, live) {
@@ -23620,7 +23683,8 @@ var __webpack_modules__ = {
      if (deleted.has(uid)) continue;
      deleted.add(uid);
      journal.say(`pod/${name} of the broken version stands in the way: deleted`);
-     cluster.remove(`${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`).catch(() => {
+     const path = `${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`;
+     cluster.remove(path, uid).catch(() => {
       deleted.delete(uid);
      });
     }

@@ -28,8 +28,11 @@ export interface Cluster {
   find<T>(path: string): Promise<T | undefined>
   post<T>(path: string, body: unknown): Promise<T>
   put<T>(path: string, body: unknown): Promise<T>
-  /** Deletes in the background; nothing happens when the object is gone already. */
-  remove(path: string): Promise<void>
+  /**
+   * Deletes in the background; nothing happens when the object is gone already. With a uid, another object
+   * that has taken its name meanwhile is a conflict.
+   */
+  remove(path: string, uid?: string): Promise<void>
   /** The lines of a long answer (a watch, a followed log) as they come. */
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
   /** Runs kubectl against this cluster and namespace; the exit code is the caller's to judge. */
@@ -80,9 +83,10 @@ export async function openCluster(
     },
     post: async <T>(path: string, body: unknown) => (await ask('POST', path, body)) as T,
     put: async <T>(path: string, body: unknown) => (await ask('PUT', path, body)) as T,
-    remove: async (path) => {
+    remove: async (path, uid) => {
+      const only = uid === undefined ? {} : { preconditions: { uid } }
       try {
-        await ask('DELETE', path, { propagationPolicy: 'Background' })
+        await ask('DELETE', path, { propagationPolicy: 'Background', ...only })
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 404)) throw error
       }
