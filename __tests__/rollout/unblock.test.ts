@@ -71,7 +71,7 @@ describe('a pod blocks the way back', () => {
 test('each is deleted once, as it shows itself, until it is stopped', () => {
   const removed: string[] = []
   const cluster = clusterOf({
-    remove: (path, uid) => {
+    remove: (path, { uid } = {}) => {
       removed.push(`${path} ${uid}`)
       return Promise.resolve()
     },

@@ -19,6 +19,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     remove: cannot('remove'),
     lines: cannot('lines'),
     kubectl: cannot('kubectl'),
+    kustomize: cannot('kustomize'),
     stream: cannot('stream'),
     commandLine: cannot('commandLine'),
     close: () => Promise.resolve(),
@@ -100,7 +101,7 @@ export function memoryCluster(
           return kept.get(own) as T
         })
       },
-      remove: (path, uid) =>
+      remove: (path, { uid } = {}) =>
         answer(`DELETE ${path}`, () => {
           const live = kept.get(path)
           if (live && uid !== undefined && live.metadata?.uid !== uid) {

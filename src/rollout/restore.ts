@@ -94,7 +94,7 @@ async function put(cluster: Cluster, path: string, object: KubeObject, by: PutBy
     await cluster.put(path, object)
     return
   }
-  if (by.is === 'replace') await cluster.remove(path, by.uid)
+  if (by.is === 'replace') await cluster.remove(path, { uid: by.uid })
   await cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 

@@ -38,7 +38,7 @@ export function keepUnblocked(
       journal.say(`pod/${name} of the broken version stands in the way: deleted`)
       const path = `${collection('v1', cluster.namespace, 'pods')}/${name}`
       // The pod that comes next has the same name.
-      cluster.remove(path, uid).catch(() => {
+      cluster.remove(path, { uid }).catch(() => {
         deleted.delete(uid)
       })
     }
