@@ -16303,10 +16303,16 @@ var __webpack_modules__ = {
     },
     post: async (path, body, signal) => await ask("POST", path, body, signal),
     put: async (path, body, signal) => await ask("PUT", path, body, signal),
-    remove: async (path, signal) => {
+    remove: async (path, {uid: uid, signal: signal} = {}) => {
+     const only = uid === void 0 ? {} : {
+      preconditions: {
+       uid: uid
+      }
+     };
      try {
       await ask("DELETE", path, {
-       propagationPolicy: "Background"
+       propagationPolicy: "Background",
+       ...only
       }, signal);
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
@@ -16487,7 +16493,10 @@ var __webpack_modules__ = {
     ...cluster,
     post: async (path, body) => cluster.post(path, body, await ours()),
     put: async (path, body) => cluster.put(path, body, await ours()),
-    remove: async path => cluster.remove(path, await ours()),
+    remove: async (path, how) => cluster.remove(path, {
+     ...how,
+     signal: await ours()
+    }),
     kubectl: (args, how) => cluster.kubectl(args, {
      ...how,
      ours: ours
@@ -18299,7 +18308,7 @@ var __webpack_modules__ = {
      return [ {
       path: path,
       object: change.live,
-      was: "whole",
+      was: seals(change) ? "sealed" : "whole",
       of: "other"
      } ];
 
@@ -18307,6 +18316,9 @@ var __webpack_modules__ = {
      return [];
     }
    });
+  }
+  function seals({object: object, live: live}) {
+   return (0, snapshot.t3)(object) && !(0, snapshot.t3)(live);
   }
   async function applyManifests(release, journal, cluster, site, changes) {
    const touched = changes.filter(({is: is}) => is !== "none");
@@ -18535,8 +18547,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (done.code === 0) return;
-   const why = done.stderr.trim().split("\n")[0] ?? "";
-   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+   journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
   }
   var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
@@ -22313,7 +22324,7 @@ var __webpack_modules__ = {
    const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
    switch (step.do) {
    case "put":
-    await cluster.put(prior.path, step.object);
+    await put(cluster, prior.path, step.object, step.by);
     break;
 
    case "delete":
@@ -22325,6 +22336,16 @@ var __webpack_modules__ = {
    case "ask":
    }
    return step;
+  }
+  async function put(cluster, path, object, by) {
+   if (by.is === "update") {
+    await cluster.put(path, object);
+    return;
+   }
+   if (by.is === "replace") await cluster.remove(path, {
+    uid: by.uid
+   });
+   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
   function told({object: object, ran: ran}, step) {
    switch (step.do) {
@@ -22624,11 +22645,19 @@ var __webpack_modules__ = {
    CF: () => undoOf,
    Gg: () => titleOf,
    Ol: () => wanted,
+   t3: () => isImmutable,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
+   if (live === void 0 && prior.was === "sealed") return {
+    do: "put",
+    object: anew(prior.object),
+    by: {
+     is: "create"
+    }
+   };
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
@@ -22640,11 +22669,49 @@ var __webpack_modules__ = {
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
-   return holdsData(prior) ? {
+   if (holdsData(prior)) return {
     do: "keep"
-   } : {
+   };
+   if (prior.was === "sealed" && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? "";
+    return {
+     do: "put",
+     object: anew(prior.object),
+     by: {
+      is: "replace",
+      uid: uid
+     }
+    };
+   }
+   return {
     do: "put",
-    object: object
+    object: object,
+    by: {
+     is: "update"
+    }
+   };
+  }
+  function isImmutable(object) {
+   return object.immutable === true;
+  }
+  function anew({metadata: metadata, ...content}) {
+   const {name: name, labels: labels, annotations: annotations, ownerReferences: ownerReferences} = metadata ?? {};
+   return {
+    ...content,
+    metadata: {
+     ...name !== void 0 && {
+      name: name
+     },
+     ...labels && {
+      labels: labels
+     },
+     ...annotations && {
+      annotations: annotations
+     },
+     ...ownerReferences && {
+      ownerReferences: ownerReferences
+     }
+    }
    };
   }
   function wanted({object: object, ran: ran}, live) {
@@ -23912,7 +23979,10 @@ var __webpack_modules__ = {
      if (deleted.has(uid)) continue;
      deleted.add(uid);
      journal.say(`pod/${name} of the broken version stands in the way: deleted`);
-     cluster.remove(`${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`).catch(() => {
+     const path = `${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`;
+     cluster.remove(path, {
+      uid: uid
+     }).catch(() => {
       deleted.delete(uid);
      });
     }

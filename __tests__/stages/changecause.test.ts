@@ -96,7 +96,7 @@ describe('kubectl annotate', () => {
     const { lines } = await run([target('Deployment', 'web')], causeAfter, 'Error: forbidden\nmore')
     expect(lines).toEqual([
       command('deployment/web'),
-      'kubectl rollout history will not tell of this release: Error: forbidden',
+      'kubectl rollout history will not tell of this release: forbidden',
     ])
   })
 })
