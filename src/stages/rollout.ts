@@ -1,6 +1,7 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
   templateOf,
@@ -9,12 +10,14 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import { fail } from '../report/cause.js'
+import { fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed, type Following } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
+import { liveOf } from '../rollout/live.js'
+import { deletion, takenOver } from '../rollout/progress.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
@@ -45,9 +48,13 @@ export async function rollout(
   const startedAt = world.clock.now()
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
+    const by = takenSince(targets, site.live.picture())
+    if (Object.keys(by).length > 0) fail(supersededBy(by))
     await allOf([
-      applyOurs(journal, cluster, targets, settings.image, pinned(image)),
-      ...imageCommands(targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
+      applyOurs(release, journal, cluster, targets, pinned(image)),
+      ...imageCommands(targets, pinned(image)).map((args) =>
+        setImage(release, journal, cluster, args),
+      ),
     ])
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
@@ -113,6 +120,35 @@ function hasOneReady({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
+/** Who changed a workload after it was remembered, and before its turn came; by `idOf`. */
+function takenSince(
+  targets: readonly Target[],
+  picture: Picture,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    targets.flatMap(({ id, uses, live }) => {
+      if (!live) return []
+      const ours = uses.map(({ name }) => name)
+      const before = usesOf(templateOf(live), () => true).filter(({ name }) => ours.includes(name))
+      const images = Object.fromEntries(before.map(({ name, image }) => [name, image]))
+      const generation = live.metadata?.generation ?? 0
+      const by = takenOver(liveOf(picture, id), { workload: id, images, generation, first: false })
+      return by === undefined ? [] : [[idOf(id), by]]
+    }),
+  )
+}
+
+export function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, what]) =>
+    what === deletion ? `${id} was deleted` : `${id} runs ${what}`,
+  )
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
+}
+
 /** Waits for every write, and throws what went wrong then: none may arrive after its undo. */
 async function allOf(writes: readonly Promise<void>[]): Promise<void> {
   const ended = await Promise.allSettled(writes)
@@ -160,15 +196,15 @@ function manifestsWith(targets: readonly Target[], repository: string, image: st
  * changed in the manifest.
  */
 async function applyOurs(
+  { settings, signal }: Release,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
-  repository: string,
   image: string,
 ): Promise<void> {
-  const objects = manifestsWith(targets, repository, image)
+  const objects = manifestsWith(targets, settings.image, image)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  await apply(cluster, objects)
+  await apply(cluster, objects, signal)
 }
 
 /**
@@ -204,15 +240,13 @@ function containersArgument(uses: readonly ContainerUse[], live: WorkloadObject)
 }
 
 async function setImage(
+  { signal }: Release,
   journal: Journal,
   cluster: Cluster,
   args: readonly string[],
 ): Promise<void> {
   journal.say(cluster.commandLine(args))
-  const done = await cluster.kubectl(args)
+  const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  fail({
-    code: 'write-failed',
-    sentence: `kubectl set image: ${done.stderr.trim().split('\n')[0] ?? 'no reason given'}`,
-  })
+  fail({ code: 'write-failed', sentence: `kubectl set image: ${troubleOf(done)}` })
 }

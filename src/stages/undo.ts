@@ -28,16 +28,8 @@ export async function undo(
   const { world, signal } = release
   const startedAt = world.clock.now()
   const restored = await restore(cluster, world.clock, snapshot, journal, signal)
-  const gone = restored.filter(({ did }) => did === 'ask')
-  if (gone.length > 0) {
-    fail({
-      code: 'restore-failed',
-      sentence: `${gone.map(({ prior }) => titleOf(prior.object)).join(', ')} was deleted in the middle of the release`,
-      hint: 'apply the manifests of the version before by hand',
-    })
-  }
   const workloads = restored.flatMap(({ prior, did }) =>
-    prior.was !== 'absent' && did !== 'keep' && isWorkload(prior.object)
+    prior.was !== 'absent' && did !== 'keep' && did !== 'ask' && isWorkload(prior.object)
       ? [{ path: prior.path, before: prior.object }]
       : [],
   )
@@ -74,6 +66,15 @@ export async function undo(
       code: 'restore-failed',
       sentence: `somebody else changed a workload while it was put back: ${by.join('; ')}`,
       hint: 'look at what runs now (kubectl get deployments -o wide) and release the version that is wanted',
+    })
+  }
+  const gone = restored.filter(({ did }) => did === 'ask')
+  if (gone.length > 0) {
+    const names = gone.map(({ prior }) => titleOf(prior.object)).join(', ')
+    fail({
+      code: 'restore-failed',
+      sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
+      hint: `apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
     })
   }
   return restored
