@@ -1,5 +1,5 @@
-// Three projects: `unit` is pure and quick, `cluster` needs the stack to be up, `workflows` runs whole
-// workflow files against it. Each has an npm script, where its time limit stands too: jest takes none
+// Four projects: `unit` is pure and quick, `cluster` needs the stack to be up, `workflows` runs whole
+// workflow files against it, `long` takes minutes a test and disturbs whoever uses the stack too. Each has an npm script, where its time limit stands too: jest takes none
 // from a project.
 
 /** @type {import('jest').Config} */
@@ -20,7 +20,7 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
-      testPathIgnorePatterns: ['<rootDir>/__tests__/(cluster|workflows)/'],
+      testPathIgnorePatterns: ['<rootDir>/__tests__/(cluster|workflows|long)/'],
     },
     {
       ...shared,
@@ -31,6 +31,11 @@ export default {
       ...shared,
       displayName: 'workflows',
       testMatch: ['<rootDir>/__tests__/workflows/**/*.test.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'long',
+      testMatch: ['<rootDir>/__tests__/long/**/*.test.ts'],
     },
   ],
 }

@@ -18544,13 +18544,14 @@ var __webpack_modules__ = {
    const path = settings["smoke-path"] ?? "/";
    const asked = `GET ${path} through service/${aim.service}`;
    let miss = {
-    words: "was not asked yet"
+    words: `gave no answer within ${settings["smoke-timeout"] / 1e3} s`
    };
    const good = await (0, deadline.u)(world.clock, settings["smoke-timeout"], signal, async late => {
-    while (!late.aborted) {
+    const isOver = () => late.aborted;
+    while (!isOver()) {
      const look = await lookOnce(release, cluster, site, aim, image, path, late);
      if (look.is === "good") return look;
-     miss = look.miss;
+     if (!isOver()) miss = look.miss;
      await world.clock.sleep(pauseMs, late).catch(() => {});
     }
     return;

@@ -2,13 +2,15 @@
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
+import { at, inTheRollout } from '../e2e/moment.js'
 import { relayTo, type Relay } from '../e2e/relay.js'
 import { Site } from '../e2e/site.js'
-import { kubectl, type How } from '../e2e/stack.js'
+import { kubectl } from '../e2e/stack.js'
 
 let shop: Site
 let relay: Relay
-let kubeconfig: string
+/** The way through the relay. */
+let env: { readonly KUBECONFIG: string }
 /** Two versions that the registry has. */
 let one: string
 let two: string
@@ -16,7 +18,7 @@ let two: string
 beforeAll(async () => {
   shop = await Site.make('away')
   relay = await relayTo(shop.kubeconfig)
-  kubeconfig = await relay.kubeconfig(shop.kubeconfig)
+  env = { KUBECONFIG: await relay.kubeconfig(shop.kubeconfig) }
   one = await shop.commit('One', {})
   two = 'two'
   const released = await shop.release({ version: 'one', 'extra-tags': two })
@@ -28,20 +30,6 @@ afterAll(async () => {
   await shop.remove()
 })
 
-/** Does something once, as soon as the log shows the moment; the run's way leads through the relay. */
-const at = (moment: RegExp, work: () => Promise<unknown>) => {
-  let done: Promise<unknown> | undefined
-  const how: How = {
-    env: { KUBECONFIG: kubeconfig },
-    onOutput: (soFar) => {
-      if (moment.test(soFar)) done ??= work()
-    },
-  }
-  return { how, done: () => done ?? Promise.reject(new Error(`${String(moment)} never came`)) }
-}
-
-const inTheRollout = /deployment\/web: (0|1) of 2/
-
 async function runsAll(tag: string): Promise<void> {
   expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
   expect(await shop.leftovers()).toEqual([])
@@ -52,7 +40,7 @@ test('the API server is stopped for 30 s in the middle of a release that is brok
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
   const cut = at(inTheRollout, () => relay.stop(30_000))
   const { result: ended, asked } = await whileAsking(await shop.url(), () =>
-    shop.release({ version: 'bad' }, cut.how),
+    shop.release({ version: 'bad' }, { ...cut.how, env }),
   )
   await cut.done()
   await shop.drop()
@@ -67,7 +55,7 @@ test('the API server is stopped for 30 s in the middle of a release that is brok
 test('a firewall drops every packet for 20 s, without a word: the release goes its way', async () => {
   const cut = at(inTheRollout, () => relay.drop(20_000))
   const { result: ended, asked } = await whileAsking(await shop.url(), () =>
-    shop.deploy(two, {}, cut.how),
+    shop.deploy(two, {}, { ...cut.how, env }),
   )
   await cut.done()
 
@@ -81,8 +69,8 @@ test('credentials that expire in the middle: the run says so, and `settle` with 
   const { path, expire } = await expiringKubeconfig()
   const cut = at(inTheRollout, expire)
   const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
-    const env = { KUBECONFIG: path }
-    const ended = await shop.deploy(one, { bake: '60s' }, { ...cut.how, env })
+    const own = { ...cut.how, env: { KUBECONFIG: path } }
+    const ended = await shop.deploy(one, { bake: '60s' }, own)
     await cut.done()
 
     expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
