@@ -28,6 +28,9 @@ interface Path {
   readonly before: Path | undefined
 }
 
+// Each request that is answered ends its own deadline by an abort: nobody reads where that came from.
+Error.stackTraceLimit = 0
+
 export async function explore(scene: Scene, { stopsAtFirst = false } = {}): Promise<Explored> {
   const seen = new Set<string>()
   const settled = new Set<string>()

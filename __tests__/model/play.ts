@@ -25,6 +25,8 @@ export type Fault = keyof Faults
 export interface Scene {
   readonly runs: Readonly<Record<string, Does>>
   readonly faults: Faults
+  /** Runs that begin when the first one is cut off. */
+  readonly comes?: Readonly<Record<string, Does>>
   /** Post of this run follows when it is killed, or ends stuck. */
   readonly postOf?: string
   /** The version whose last write is refused. */
@@ -49,9 +51,9 @@ interface Actor {
 
 const workloads = ['web', 'worker']
 /**
- * How long a line is cut off, in ms: shorter than a lock lasts, until right before it is over, and longer.
+ * How long a line is cut off, in ms: until right before a lock is over, and longer.
  */
-const cutsMs = [15_000, 29_000, 45_000]
+const cutsMs = [29_000, 45_000]
 const longestCut = Math.max(...cutsMs)
 /** No play takes longer: an undo has 10 minutes, a lock is waited for as long. */
 const longestMs = 60 * 60_000
@@ -121,7 +123,7 @@ export class Play {
     if (dueAt < Infinity && !isTooLong && (!isServed || left.dawdle > 0)) {
       choices.push({ what: isServed ? 'dawdle' : 'wait', who: '' })
     }
-    for (const [who, { process, cancel }] of alive) {
+    for (const [who, { process, cancel, does }] of alive) {
       const writes = process.next().filter(isWrite)
       if (process.isCutOff) {
         const others = alive.some(
@@ -141,7 +143,7 @@ export class Play {
         if (left.drop > 0) choices.push({ what: 'drop', who, id })
         if (left.cut > 0) choices.push({ what: 'cut', who, id })
       }
-      if (process.pending.size > 0 && left.cancel > 0 && !cancel.signal.aborted) {
+      if (does.is !== 'post' && process.pending.size > 0 && left.cancel > 0 && !cancel.signal.aborted) {
         choices.push({ what: 'cancel', who })
       }
     }
@@ -157,8 +159,7 @@ export class Play {
     await this.drained()
     const [trouble] = this.troubles
     if (trouble) throw trouble
-    this.followUp()
-    await this.drained()
+    if (this.followUp()) await this.drained()
   }
 
   /** Lets a `settle` put everything back that is left, as a person would; then all laws are asked. */
@@ -266,11 +267,19 @@ export class Play {
     for (const { process } of this.actors.values()) await process.ring(() => this.drained())
   }
 
-  private followUp(): void {
-    const { postOf } = this.scene
+  /** Whether somebody has come. */
+  private followUp(): boolean {
+    const before = this.actors.size
+    const { postOf, comes = {} } = this.scene
+    const isCut = this.left.cut < (this.scene.faults.cut ?? 0)
+    for (const [name, does] of Object.entries(comes)) {
+      if (isCut && !this.actors.has(name)) this.start(name, does, name)
+    }
     const main = postOf === undefined ? undefined : this.actors.get(postOf)
-    if (!main || !postOf || this.actors.has('post')) return
-    if (main.process.isDead || main.result === 'stuck') this.start('post', { is: 'post' }, postOf)
+    if (main && postOf && !this.actors.has('post') && (main.process.isDead || main.result === 'stuck')) {
+      this.start('post', { is: 'post' }, postOf)
+    }
+    return this.actors.size > before
   }
 
   private nextAlarm(): number {

@@ -98,6 +98,22 @@ export const quick: readonly Named[] = [
     meets: ['A cancelled', 'A stuck, post undone'],
   },
   {
+    title: 'a release is cut off, and another one comes',
+    ...good,
+    runs: { A },
+    comes: { B },
+    faults: { cut: 1 },
+    meets: ['A stuck, B deployed', 'A deployed, B deployed'],
+  },
+  {
+    title: 'a bad release is cut off, and settle comes',
+    ...bad,
+    runs: { A },
+    comes: { S },
+    faults: { cut: 1 },
+    meets: ['A stuck, S undone', 'A undone, S unchanged'],
+  },
+  {
     title: 'a release that is cut off from the cluster',
     ...good,
     runs: { A },
