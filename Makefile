@@ -9,6 +9,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# For `make chaos`; its own defaults stand in __tests__/chaos/main.ts.
+export N SEED ROUND PLACES
+
 # A file in node_modules, so that it is gone when they are.
 READY := node_modules/.ready
 
@@ -54,6 +57,15 @@ check: lint typecheck ## All static checks: lint, types, generated files, dist
 .PHONY: test
 test: setup ## Everything: static checks, unit tests, tests on a real Kubernetes, workflow runs
 	@node scripts/test.mjs
+
+.PHONY: chaos
+chaos: setup up ## Interrupt N=20 random releases (SEED=… ROUND=17 plays one again)
+	@node --import ./scripts/typescript.mjs __tests__/chaos/main.ts
+
+.PHONY: test-long
+test-long: N := 200
+test-long: chaos ## What takes an hour: 200 rounds of chaos, and the tests in __tests__/long
+	@npm run --silent long
 
 .PHONY: demo
 demo: setup up ## Release the example shop on the local stack, break it, watch it come back

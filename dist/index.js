@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
@@ -15568,7 +15568,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
@@ -16942,9 +16942,12 @@ var __webpack_modules__ = {
    gv: () => isWorkload,
    hY: () => workloadId,
    kW: () => templateOf,
+   nS: () => withImages,
    pi: () => isIgnored,
    rc: () => decided,
-   t3: () => withTemplate
+   sF: () => withAnnotation,
+   t3: () => withTemplate,
+   uo: () => changeCause
   });
   var _image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
@@ -16988,6 +16991,21 @@ var __webpack_modules__ = {
     }
    };
   }
+  const changeCause = "kubernetes.io/change-cause";
+  function withAnnotation(object, name, value) {
+   const {[name]: _, ...others} = object.metadata?.annotations ?? {};
+   const annotations = value === void 0 ? others : {
+    ...others,
+    [name]: value
+   };
+   return {
+    ...object,
+    metadata: {
+     ...object.metadata,
+     annotations: annotations
+    }
+   };
+  }
   function usesOf(template, isOurs) {
    const pick = (containers, init) => containers.flatMap(({name: name, image: image}) => image && isOurs(image) ? [ {
     name: name,
@@ -16997,11 +17015,18 @@ var __webpack_modules__ = {
    return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
   }
   function withImage(template, isOurs, image) {
+   const uses = usesOf(template, isOurs);
+   return withImages(template, Object.fromEntries(uses.map(({name: name}) => [ name, image ])));
+  }
+  function withImages(template, images) {
    if (!template.spec) return template;
-   const put = container => isOurs(container.image ?? "") ? {
-    ...container,
-    image: image
-   } : container;
+   const put = container => {
+    const image = images[container.name];
+    return image === void 0 ? container : {
+     ...container,
+     image: image
+    };
+   };
    const {containers: containers, initContainers: initContainers} = template.spec;
    return {
     ...template,
@@ -17565,7 +17590,7 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 7017: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6332: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
@@ -17580,7 +17605,7 @@ var __webpack_modules__ = {
     return "unchanged";
    });
   }
-  var cause = __nccwpck_require__(4193);
+  var report_cause = __nccwpck_require__(4193);
   var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
@@ -17718,21 +17743,21 @@ var __webpack_modules__ = {
     return;
 
    case "denied":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
      hint: (0, docker_trouble.t$)(repository, "read")
     });
 
    case "unreachable":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
      hint: `Check the host's name in "image" and the way to it, then run again`
     });
 
    case "failed":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
     });
@@ -17741,7 +17766,7 @@ var __webpack_modules__ = {
   async function revisionOf(world, {repository: repository, digest: digest}, signal) {
    const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
    const finished = await imagetools(world, repository, args, signal);
-   if (finished.code !== 0) (0, cause.f)({
+   if (finished.code !== 0) (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
    });
@@ -17762,7 +17787,7 @@ var __webpack_modules__ = {
    if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
    if (finished.code === 0) return;
    const said = reasonOf(finished);
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
     ...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
@@ -17779,7 +17804,7 @@ var __webpack_modules__ = {
     passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
    }, () => withinAnswerTime(world, args, signal));
    const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
-   return trouble === void 0 ? finished : (0, cause.f)(trouble);
+   return trouble === void 0 ? finished : (0, report_cause.f)(trouble);
   }
   async function withinAnswerTime(world, args, signal) {
    try {
@@ -17815,7 +17840,7 @@ var __webpack_modules__ = {
      sha: sha
     }
    };
-   if (sha === void 0) return (0, cause.f)(noCommit(contextDir, head));
+   if (sha === void 0) return (0, report_cause.f)(noCommit(contextDir, head));
    if (head.code !== 0) return {
     sha: sha,
     tag: sha
@@ -17857,7 +17882,7 @@ var __webpack_modules__ = {
    const untrackedCount = world.env["CI"] !== "true";
    const untracked = untrackedCount ? "normal" : "no";
    const status = await git([ "status", "--porcelain", "-z", `--untracked-files=${untracked}` ]);
-   if (status.code !== 0) return (0, cause.f)({
+   if (status.code !== 0) return (0, report_cause.f)({
     code: "usage",
     sentence: `git status failed: ${lastLine(status.stderr)}`,
     hint: 'Mend the checkout, or name the image with "tag"'
@@ -18041,7 +18066,7 @@ var __webpack_modules__ = {
      stderr: last.join("\n")
     };
     const trouble = engineTrouble("build", ended);
-    (0, cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
+    (0, report_cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
    }
    return {
     repository: plan.repository,
@@ -18054,13 +18079,13 @@ var __webpack_modules__ = {
    return [ "buildx", "build", "--load", "--progress", "plain", "--provenance", "false", "--tag", `${plan.repository}:${plan.tag}`, "--file", dockerfile, ...plan.target === void 0 ? [] : [ "--target", plan.target ], ...pairs("--build-arg", plan.args), ...pairs("--label", plan.labels), "--", plan.context ];
   }
   function checkPlan({files: files}, {context: context, file: file}) {
-   if (!files.isFolder(context)) return (0, cause.f)({
+   if (!files.isFolder(context)) return (0, report_cause.f)({
     code: "usage",
     sentence: `build: the context "${context}" is not a folder`,
     hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?'
    });
    const dockerfile = file ?? (0, posix_namespaceObject.join)(context, "Dockerfile");
-   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, cause.f)({
+   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, report_cause.f)({
     code: "usage",
     sentence: `build: there is no Dockerfile at "${dockerfile}"`,
     hint: 'Give its path by "file", or the folder that it is in by "context"'
@@ -18099,7 +18124,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (found.code === 0) return found.stdout.trim();
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "build-failed",
     sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`
    });
@@ -18142,7 +18167,7 @@ var __webpack_modules__ = {
      journal.say(`the registry has ${(0, stages_release.d)(found.image)}`);
      return found.image;
     }
-    if (holds === void 0) (0, cause.f)({
+    if (holds === void 0) (0, report_cause.f)({
      code: "registry",
      sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
      hint: 'roll that image out by "deploy", or give this one a tag of its own'
@@ -18151,7 +18176,7 @@ var __webpack_modules__ = {
     return;
    }
    if (found.is === "absent" || found.is === "denied") return;
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${settings.image}: ${found.said}`
    });
@@ -18167,7 +18192,7 @@ var __webpack_modules__ = {
     journal.say(`the registry has ${(0, stages_release.d)(image)}`);
     return image;
    }
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "image-missing",
     sentence: `the registry has no ${settings.image}:${source.tag}`,
     hint: "check the option tag, or push the image before it is deployed"
@@ -18216,7 +18241,7 @@ var __webpack_modules__ = {
     input: asList(objects),
     signal: signal
    });
-   if (applied.code !== 0) (0, cause.f)({
+   if (applied.code !== 0) (0, report_cause.f)({
     code: "apply-failed",
     sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
    });
@@ -18242,7 +18267,7 @@ var __webpack_modules__ = {
    return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
   }
   function refused(words) {
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "manifest-invalid",
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
@@ -18319,10 +18344,10 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
-   if (followed.is === "failed") (0, cause.f)(followed.cause);
+   if (followed.is === "failed") (0, report_cause.f)(followed.cause);
    if (followed.is === "superseded") {
     const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`);
-    (0, cause.f)({
+    (0, report_cause.f)({
      code: "apply-failed",
      sentence: `somebody else changed what the manifests had just applied: ${by.join("; ")}`
     });
@@ -18373,7 +18398,7 @@ var __webpack_modules__ = {
     return;
 
    case "older":
-    (0, cause.f)({
+    (0, report_cause.f)({
      code: "overtaken",
      sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
      lease.Gg)(live)} brought live`,
@@ -18424,7 +18449,7 @@ var __webpack_modules__ = {
     tag: tag,
     digest: digest
    };
-   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
+   return await findImage(world, repository, tag, signal) ?? (0, report_cause.f)({
     code: "push-failed",
     sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
    });
@@ -18458,9 +18483,9 @@ var __webpack_modules__ = {
   function check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
-   if (missing !== void 0) (0, cause.f)(missing);
+   if (missing !== void 0) (0, report_cause.f)(missing);
    const said = reasonOf(finished);
-   const because = (why, hint) => (0, cause.f)({
+   const because = (why, hint) => (0, report_cause.f)({
     code: "push-failed",
     sentence: `push: ${why}: ${said}`,
     ...hint === void 0 ? {} : {
@@ -18492,6 +18517,27 @@ var __webpack_modules__ = {
   var ledger = __nccwpck_require__(3600);
   var rollout_live = __nccwpck_require__(371);
   var progress = __nccwpck_require__(9778);
+  function causeOfChange({holder: holder}, image) {
+   return `release of ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
+  }
+  function withCause(object, cause) {
+   return cause === void 0 || object.kind === "CronJob" ? object : (0, kubernetes_objects.sF)(object, kubernetes_objects.uo, cause);
+  }
+  const causeFirst = [ "StatefulSet", "DaemonSet" ];
+  const causeAfter = [ "Deployment" ];
+  async function annotate({signal: signal}, journal, cluster, targets, kinds, cause) {
+   const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
+   workload.T)(id));
+   if (ids.length === 0) return;
+   const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
+   journal.say(cluster.commandLine(args));
+   const done = await cluster.kubectl(args, {
+    signal: signal
+   });
+   if (done.code === 0) return;
+   const why = done.stderr.trim().split("\n")[0] ?? "";
+   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+  }
   var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
    const over = new AbortController;
@@ -18519,7 +18565,7 @@ var __webpack_modules__ = {
    const service = services.find(one => (0, roles.ko)(one, web));
    const ports = service?.spec?.ports ?? [];
    const port = ports.find(({name: name}) => name === "http") ?? ports[0];
-   if (!service || !port) return (0, cause.f)({
+   if (!service || !port) return (0, report_cause.f)({
     code: "usage",
     sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
     hint: 'leave "smoke-path" out, or make a Service that selects its pods'
@@ -18566,7 +18612,7 @@ var __webpack_modules__ = {
     container: aim.web.container,
     previous: false
    });
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "smoke-failed",
     sentence: `${asked} ${miss.words}`,
     hint: hintOf(miss, aim),
@@ -18642,19 +18688,24 @@ var __webpack_modules__ = {
    const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
-  function priorOfTargets(targets) {
-   return targets.map(({path: path, live: live, manifest: manifest}) => {
-    if (live) return {
-     path: path,
-     object: live,
-     was: manifest ? "whole" : "template",
-     of: "workload"
-    };
-    return {
+  function priorOfTargets(targets, pins) {
+   return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
+    if (!live) return {
      path: path,
      object: manifest ?? {},
      was: "absent",
      of: "workload"
+    };
+    const ran = pins.get((0, workload.T)(id));
+    const was = manifest ? "whole" : "template";
+    return {
+     path: path,
+     object: live,
+     was: was,
+     of: "workload",
+     ...ran && {
+      ran: ran
+     }
     };
    });
   }
@@ -18666,12 +18717,17 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
+   const cause = causeOfChange(release, image);
    const write = async targets => {
     signal.throwIfAborted();
     const by = takenSince(targets, site.live.picture());
-    if (Object.keys(by).length > 0) (0, cause.f)(supersededBy(by));
-    await allOf([ applyOurs(release, journal, cluster, targets, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
+    if (Object.keys(by).length > 0) (0, report_cause.f)(supersededBy(by));
+    await annotate(release, journal, cluster, targets, causeFirst, cause);
+    signal.throwIfAborted();
+    await allOf([ applyOurs(release, journal, cluster, targets, (0, stages_release.d)(image), cause), ...imageCommands(targets, (0, 
     stages_release.d)(image)).map(args => setImage(release, journal, cluster, args)) ]);
+    signal.throwIfAborted();
+    await annotate(release, journal, cluster, targets, causeAfter, cause);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
      const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
@@ -18773,11 +18829,15 @@ var __webpack_modules__ = {
    const live = targets.flatMap(target => target.live ? [ target.live ] : []);
    return planApply(cluster, manifestsWith(targets, repository, image), live);
   }
-  function manifestsWith(targets, repository, image) {
-   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ (0, kubernetes_manifests.sb)(manifest, live, repository, image) ] : []);
+  function manifestsWith(targets, repository, image, cause) {
+   return targets.flatMap(({manifest: manifest, live: live}) => {
+    if (!manifest) return [];
+    const object = (0, kubernetes_manifests.sb)(manifest, live, repository, image);
+    return [ withCause(object, cause ?? live?.metadata?.annotations?.[kubernetes_objects.uo]) ];
+   });
   }
-  async function applyOurs({settings: settings, signal: signal}, journal, cluster, targets, image) {
-   const objects = manifestsWith(targets, settings.image, image);
+  async function applyOurs({settings: settings, signal: signal}, journal, cluster, targets, image, cause) {
+   const objects = manifestsWith(targets, settings.image, image, cause);
    for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
    await apply(cluster, objects, signal);
   }
@@ -18801,7 +18861,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (done.code === 0) return;
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "write-failed",
     sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
    });
@@ -19024,7 +19084,7 @@ var __webpack_modules__ = {
    });
    if (made.code !== 0) {
     const trouble = engineTrouble("tests", made);
-    (0, cause.f)(trouble ?? {
+    (0, report_cause.f)(trouble ?? {
      code: "tests-failed",
      sentence: `tests: no network could be made for ${names.join(" and ")}: ${reasonOf(made)}`
     });
@@ -19061,7 +19121,7 @@ var __webpack_modules__ = {
    const started = await docker(world, [ "run", "--detach", "--name", container, "--label", labelOf(box), "--network", box.name, "--network-alias", name, "--tmpfs", service.data, ...Object.entries(service.env).flatMap(([key, value]) => [ "--env", `${key}=${value}` ]), service.image, ...service.command ], {
     signal: signal
    });
-   if (started.code !== 0) (0, cause.f)({
+   if (started.code !== 0) (0, report_cause.f)({
     code: "registry",
     sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
     log: started.stderr.split("\n").slice(-20)
@@ -19082,7 +19142,7 @@ var __webpack_modules__ = {
      });
      const log = [ logs.stdout, logs.stderr ].join("\n").split("\n").filter(line => line !== "");
      const how = over ? `did not answer within ${duration(services_answerTime)}` : "ended before its first answer";
-     (0, cause.f)({
+     (0, report_cause.f)({
       code: "tests-failed",
       sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
       log: log
@@ -19153,9 +19213,9 @@ var __webpack_modules__ = {
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
    const code = await (0, deadline.u)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.M && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof deadline.M) return (0, cause.f)(notInTime(timeout, lines));
+   if (code instanceof deadline.M) return (0, report_cause.f)(notInTime(timeout, lines));
    const report = readTests(lines);
-   if (code !== 0) return (0, cause.f)(testCause(release, command, code, lines, report));
+   if (code !== 0) return (0, report_cause.f)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
    journal.say(passed(report, ms));
    return {
@@ -19349,10 +19409,10 @@ var __webpack_modules__ = {
   }
   function clearer(error) {
    if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, cause.f)(away.gT);
+   return (0, report_cause.f)(away.gT);
   }
   function namespaceMissing(namespace, is) {
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "namespace-missing",
     sentence: `the namespace "${namespace}" ${is}`,
     hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
@@ -19425,7 +19485,7 @@ var __webpack_modules__ = {
    if (missing.length === 0) return;
    if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
    const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "right-missing",
     sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
     hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
@@ -19454,9 +19514,9 @@ var __webpack_modules__ = {
     }, journal, cluster, site, image));
     if (ended.is === "failed") {
      soFar.judgedAt = ended.at;
-     throw new cause.H(ended.cause);
+     throw new report_cause.H(ended.cause);
     }
-    if (ended.is === "superseded") throw new cause.H(supersededBy(ended.by));
+    if (ended.is === "superseded") throw new report_cause.H(supersededBy(ended.by));
     return ended;
    });
    soFar.seconds = followed.seconds;
@@ -19465,8 +19525,123 @@ var __webpack_modules__ = {
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
   var settle = __nccwpck_require__(6496);
-  async function snapshot_snapshot(journal, cluster, before) {
-   const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
+  function taggedIn(picture, workloads, repository) {
+   const all = workloads.flatMap(object => {
+    const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
+    kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
+    return uses.map(({name: name, image: image}) => ({
+     workload: (0, workload.T)((0, kubernetes_objects.hY)(object)),
+     container: name,
+     image: image,
+     running: runningIn(picture, object, name, repository)
+    }));
+   });
+   return all.map(({running: running, ...tagged}) => {
+    const others = all.filter(({image: image}) => image === tagged.image);
+    const ran = mostOf(running) ?? mostOf(others.flatMap(other => other.running));
+    return {
+     ...tagged,
+     ...ran && {
+      ran: ran
+     }
+    };
+   });
+  }
+  function byDigest(image, digest) {
+   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+   return `${repository}:${tag}@${digest}`;
+  }
+  function runningIn(picture, object, container, repository) {
+   const aim = (0, rollout_aims.nJ)((0, kubernetes_objects.hY)(object), object, object, picture);
+   return (0, rollout_live.Fo)(picture, aim).flatMap(({status: status}) => {
+    const all = [ ...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? [] ];
+    const {imageID: imageID = ""} = all.find(({name: name}) => name === container) ?? {};
+    const {repository: pulled, digest: digest} = (0, kubernetes_image.zZ)(imageID.replace("docker-pullable://", ""));
+    if (digest === void 0) return [];
+    const isOurs = (0, kubernetes_image.iI)(pulled, repository);
+    return [ {
+     digest: digest,
+     of: isOurs ? "our repository" : "another repository"
+    } ];
+   });
+  }
+  function mostOf(running) {
+   const count = ({digest: digest}) => running.filter(one => one.digest === digest).length;
+   return running.toSorted((one, other) => count(other) - count(one))[0];
+  }
+  const pins_answerMs = 15e3;
+  async function pinsOf(release, journal, live, targets) {
+   const workloads = targets.flatMap(target => target.live ? [ target.live ] : []);
+   const tagged = taggedIn(live.picture(), workloads, release.settings.image);
+   const ask = once(image => lookUpSoon(release, image));
+   const pins = new Map;
+   const lines = new Set;
+   await Promise.all(tagged.map(async ({workload: workload, container: container, image: image, ran: ran}) => {
+    const fate = ran ? await fateOf(image, ran, ask) : "not known";
+    if (fate === "comes back") return;
+    const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+    const name = `${(0, kubernetes_image.EU)(repository)}:${tag}`;
+    if (ran === void 0 || fate === "not known") {
+     lines.add(`which ${name} runs is not known: an undo would bring back what it names then`);
+     return;
+    }
+    const pin = byDigest(image, ran.digest);
+    pins.set(workload, {
+     ...pins.get(workload),
+     [container]: pin
+    });
+    const why = fate === "moved" ? "has moved" : "may have moved";
+    lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`);
+   }));
+   for (const line of lines) journal.say(line);
+   return pins;
+  }
+  async function fateOf(image, {digest: digest, of: of}, ask) {
+   const named = await ask(image);
+   if (named?.is === "there" && named.image.digest === digest) return "comes back";
+   if (of === "another repository") {
+    const there = await ask(byDigest(image, digest));
+    if (there?.is !== "there") return "not known";
+   }
+   return named?.is === "there" ? "moved" : "may have moved";
+  }
+  async function lookUpSoon({world: world, signal: signal}, image) {
+   const {repository: repository, tag: tag = "latest", digest: digest} = (0, kubernetes_image.zZ)(image);
+   try {
+    return await (0, deadline.u)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
+     repository: repository,
+     tag: tag,
+     digest: digest
+    }, own));
+   } catch {
+    signal.throwIfAborted();
+    return;
+   }
+  }
+  function once(ask) {
+   const asked = new Map;
+   return key => {
+    const answer = asked.get(key) ?? ask(key);
+    asked.set(key, answer);
+    return answer;
+   };
+  }
+  async function snapshot_snapshot(release, journal, cluster, before) {
+   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
+   const site = {
+    ...before,
+    targets: targets
+   };
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets, pins) ];
+   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
+   return {
+    site: site,
+    snapshot: priors,
+    changes: changes
+   };
+  }
+  function asTheyAre(cluster, targets) {
+   return Promise.all(targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
     return {
      ...target,
@@ -19475,18 +19650,7 @@ var __webpack_modules__ = {
       live: live
      }
     };
-   })), planManifests(cluster, before.others) ]);
-   const site = {
-    ...before,
-    targets: targets
-   };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets) ];
-   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
-   return {
-    site: site,
-    snapshot: priors,
-    changes: changes
-   };
+   }));
   }
   var undo = __nccwpck_require__(2064);
   async function transaction(run, release, unlocked, site, work) {
@@ -19499,7 +19663,7 @@ var __webpack_modules__ = {
    });
    const begun = begunOf(run, release, work);
    const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(journal, cluster, site);
+    const taken = await snapshot_snapshot(release, journal, cluster, site);
     await (0, rollout_record.C6)(cluster, app, {
      begun: begun,
      snapshot: taken.snapshot
@@ -19767,7 +19931,7 @@ var __webpack_modules__ = {
      appliedSince: []
     };
     const isOurChoice = settings.to === "previous";
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: isOurChoice ? "no-release" : "usage",
      sentence: `there is nothing to go back to: ${found.why}`,
      hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`
@@ -19808,7 +19972,7 @@ var __webpack_modules__ = {
   }
   async function checkThere({world: world, signal: signal}, journal, image, number) {
    const found = await lookUpImage(world, image, signal);
-   if (found.is === "absent") (0, cause.f)({
+   if (found.is === "absent") (0, report_cause.f)({
     code: "image-missing",
     sentence: `the registry does not have the image of release ${number} any more: ${(0, 
     stages_release.d)(image)}`,
@@ -22106,17 +22270,19 @@ var __webpack_modules__ = {
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
   var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    const step = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
     _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
-    const line = told(prior, did);
+    const line = told(prior, step);
     if (line !== void 0) journal.say(line);
     return {
      prior: prior,
-     did: did
+     did: step.do
     };
    }));
    return ended.map(one => {
@@ -22147,12 +22313,12 @@ var __webpack_modules__ = {
    case "keep":
    case "ask":
    }
-   return step.do;
+   return step;
   }
-  function told({object: object}, did) {
-   switch (did) {
+  function told({object: object, ran: ran}, step) {
+   switch (step.do) {
    case "put":
-    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back`;
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object, ran)}`;
 
    case "delete":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} removed: the release had created it`;
@@ -22166,6 +22332,16 @@ var __webpack_modules__ = {
    case "nothing":
     return;
    }
+  }
+  function withDigests(object, ran = {}) {
+   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), () => true) : [];
+   const put = images.filter(({name: name, image: image}) => ran[name] === image);
+   const words = put.map(({image: image}) => {
+    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image);
+    return `${tag} as ${digest?.slice(0, 19)}`;
+   });
+   return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
   }
  },
  3926: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22436,18 +22612,20 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    CF: () => undoOf,
    Gg: () => titleOf,
+   Ol: () => wanted,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
-   if (live === void 0) return {
+   if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
    if (prior.was === "absent") return {
     do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
    };
-   const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
+   const before = wanted(prior, live);
+   const object = prior.was === "template" ? templateBack(before, live) : allBack(before, live);
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
@@ -22457,6 +22635,13 @@ var __webpack_modules__ = {
     do: "put",
     object: object
    };
+  }
+  function wanted({object: object, ran: ran}, live) {
+   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) || !(0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)) return object;
+   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live))) return object;
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)(template, ran));
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
@@ -22474,13 +22659,14 @@ var __webpack_modules__ = {
    const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
-  function templateBack({object: prior}, live) {
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) && (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(prior) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(prior)) : live;
+  function templateBack(before, live) {
+   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before)) return live;
+   const back = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before));
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo]);
   }
-  function allBack(prior, live) {
-   const {metadata: metadata, ...content} = prior.object;
+  function allBack(before, live) {
+   const {metadata: metadata, ...content} = before;
    const annotations = {
     ...metadata?.annotations
    };
@@ -23724,14 +23910,16 @@ var __webpack_modules__ = {
    const restored = await (0, restore.P)(cluster, world.clock, snapshot, journal, signal);
    const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && did !== "ask" && (0, 
    objects.gv)(prior.object) ? [ {
-    path: prior.path,
+    prior: prior,
     before: prior.object
    } ] : []);
    const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
    objects.Vb)(before) ] : []);
    const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
-   const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => (0, 
-   rollout_aims.nJ)((0, objects.hY)(before), before, await cluster.get(path), live.picture())));
+   const aims = await Promise.all(workloads.map(async ({prior: prior, before: before}) => {
+    const now = await cluster.get(prior.path);
+    return (0, rollout_aims.nJ)((0, objects.hY)(before), (0, rollout_snapshot.Ol)(prior, now), now, live.picture());
+   }));
    const followed = await (0, follow.e)({
     cluster: cluster,
     clock: world.clock,

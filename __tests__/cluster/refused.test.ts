@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { leastKubeconfig, Site } from '../e2e/site.js'
+import { leastKubeconfig } from '../e2e/account.js'
+import { Site } from '../e2e/site.js'
 import { kubectl, stack } from '../e2e/stack.js'
 
 let shop: Site

@@ -11,22 +11,25 @@ export interface Asked {
 }
 
 const pauseMs = 50
-const patienceMs = 10_000
+const usualPatienceMs = 10_000
 
-/** Asks `/version` of a web that answers already for as long as `work` lasts. */
-export async function whileAsking<T>(
-  url: string,
-  work: () => Promise<T>,
-): Promise<{ readonly result: T; readonly asked: Asked }> {
+export interface Asking {
+  /** What has come of it so far. */
+  readonly asked: Asked
+  stop(): Promise<void>
+}
+
+/** Asks `/version` of a web that answers already, until it is stopped. */
+export function startAsking(url: string, patienceMs = usualPatienceMs): Asking {
   const failures: string[] = []
   const versions: string[] = []
-  let count = 0
+  const asked = { count: 0, failures, versions }
   const over = new AbortController()
   const asking = (async () => {
     while (!over.signal.aborted) {
-      count += 1
+      asked.count += 1
       try {
-        const version = await get(`${url}/version`)
+        const version = await get(`${url}/version`, patienceMs)
         if (!versions.includes(version)) versions.push(version)
       } catch (error) {
         const words = error instanceof Error ? error.message : String(error)
@@ -35,17 +38,29 @@ export async function whileAsking<T>(
       await sleep(pauseMs)
     }
   })()
-  try {
-    const result = await work()
-    over.abort()
-    await asking
-    return { result, asked: { count, failures, versions } }
-  } finally {
-    over.abort()
+  return {
+    asked,
+    stop: () => {
+      over.abort()
+      return asking
+    },
   }
 }
 
-export function get(url: string): Promise<string> {
+/** Asks for as long as `work` lasts. */
+export async function whileAsking<T>(
+  url: string,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly asked: Asked }> {
+  const { asked, stop } = startAsking(url)
+  try {
+    return { result: await work(), asked }
+  } finally {
+    await stop()
+  }
+}
+
+export function get(url: string, patienceMs = usualPatienceMs): Promise<string> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { agent: false, timeout: patienceMs }, (response) => {
       let body = ''

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile, mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
+import { leastKubeconfig } from './account.js'
 import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
 
 /** Files to change, by path: the new text, or what becomes of the old one. */
@@ -218,25 +219,6 @@ function templateOf({ spec }: Item): PodSpec {
 
 function tagOf(image: string): string {
   return /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? ''
-}
-
-/** A kubeconfig for the ServiceAccount of examples/rbac.yaml. */
-export async function leastKubeconfig(namespace: string): Promise<string> {
-  const token = await kubectl('-n', namespace, 'create', 'token', 'django-rollout', '--duration=4h')
-  interface Config {
-    readonly clusters: readonly { readonly cluster: unknown }[]
-  }
-  const config = JSON.parse(
-    await kubectl('config', 'view', '--raw', '--flatten', '-o', 'json'),
-  ) as Config
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'least',
-    clusters: [{ name: 'stack', cluster: config.clusters[0]?.cluster }],
-    users: [{ name: 'least', user: { token: token.trim() } }],
-    contexts: [{ name: 'least', context: { cluster: 'stack', user: 'least' } }],
-  })
 }
 
 /** A migration of the shop's catalog that the database refuses. */

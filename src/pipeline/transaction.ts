@@ -65,7 +65,7 @@ export async function transaction(
   })
   const begun = begunOf(run, release, work)
   const prepared = await reporter.stage('snapshot', async (journal) => {
-    const taken = await snapshot(journal, cluster, site)
+    const taken = await snapshot(release, journal, cluster, site)
     await openRecord(cluster, world.clock, app, { begun, snapshot: taken.snapshot })
     return taken
   })

@@ -4,6 +4,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
+  changeCause,
   templateOf,
   usesOf,
   type ContainerUse,
@@ -20,16 +21,20 @@ import { liveOf } from '../rollout/live.js'
 import { deletion, takenOver } from '../rollout/progress.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
+import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
+import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {
-  return targets.map(({ path, live, manifest }): Prior => {
-    if (live) return { path, object: live, was: manifest ? 'whole' : 'template', of: 'workload' }
-    return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
+  return targets.map(({ id, path, live, manifest }): Prior => {
+    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+    const ran = pins.get(idOf(id))
+    const was = manifest ? 'whole' : 'template'
+    return { path, object: live, was, of: 'workload', ...(ran && { ran }) }
   })
 }
 
@@ -46,16 +51,21 @@ export async function rollout(
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
+  const cause = causeOfChange(release, image)
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
     const by = takenSince(targets, site.live.picture())
     if (Object.keys(by).length > 0) fail(supersededBy(by))
+    await annotate(release, journal, cluster, targets, causeFirst, cause)
+    signal.throwIfAborted()
     await allOf([
-      applyOurs(release, journal, cluster, targets, pinned(image)),
+      applyOurs(release, journal, cluster, targets, pinned(image), cause),
       ...imageCommands(targets, pinned(image)).map((args) =>
         setImage(release, journal, cluster, args),
       ),
     ])
+    signal.throwIfAborted()
+    await annotate(release, journal, cluster, targets, causeAfter, cause)
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
         const now = await cluster.get<WorkloadObject>(path)
@@ -174,7 +184,7 @@ export function runsWell({ live, targets }: Site, now: number): boolean {
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
-/** What an apply of our workloads' manifests with this image in them would change. */
+/** What an apply of our workloads' manifests with this image in them would change, whoever releases it. */
 export function planOurs(
   cluster: Cluster,
   targets: readonly Target[],
@@ -185,10 +195,17 @@ export function planOurs(
   return planApply(cluster, manifestsWith(targets, repository, image), live)
 }
 
-function manifestsWith(targets: readonly Target[], repository: string, image: string) {
-  return targets.flatMap(({ manifest, live }) =>
-    manifest ? [prepared(manifest, live, repository, image)] : [],
-  )
+function manifestsWith(
+  targets: readonly Target[],
+  repository: string,
+  image: string,
+  cause?: string,
+): readonly WorkloadObject[] {
+  return targets.flatMap(({ manifest, live }) => {
+    if (!manifest) return []
+    const object = prepared(manifest, live, repository, image)
+    return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
+  })
 }
 
 /**
@@ -201,8 +218,9 @@ async function applyOurs(
   cluster: Cluster,
   targets: readonly Target[],
   image: string,
+  cause: string,
 ): Promise<void> {
-  const objects = manifestsWith(targets, settings.image, image)
+  const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
   await apply(cluster, objects, signal)
 }

@@ -6,7 +6,7 @@ import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { follow } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
-import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { titleOf, wanted, type Snapshot } from '../rollout/snapshot.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -30,7 +30,7 @@ export async function undo(
   const restored = await restore(cluster, world.clock, snapshot, journal, signal)
   const workloads = restored.flatMap(({ prior, did }) =>
     prior.was !== 'absent' && did !== 'keep' && did !== 'ask' && isWorkload(prior.object)
-      ? [{ path: prior.path, before: prior.object }]
+      ? [{ prior, before: prior.object }]
       : [],
   )
   const ordered = workloads.flatMap(({ before }) =>
@@ -38,9 +38,10 @@ export async function undo(
   )
   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
   const aims = await Promise.all(
-    workloads.map(async ({ path, before }) =>
-      aimBack(workloadId(before), before, await cluster.get<WorkloadObject>(path), live.picture()),
-    ),
+    workloads.map(async ({ prior, before }) => {
+      const now = await cluster.get<WorkloadObject>(prior.path)
+      return aimBack(workloadId(before), wanted(prior, now) as WorkloadObject, now, live.picture())
+    }),
   )
   const followed = await follow({
     cluster,

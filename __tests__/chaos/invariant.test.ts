@@ -1,0 +1,62 @@
+import { describe, expect, test } from '@jest/globals'
+import { after, judgeState, type Effect, type Told } from './invariant.js'
+
+const web = (image: string, env?: object) => ({
+  template: { spec: { containers: [{ name: 'web', image, ...env }] } },
+})
+const before = {
+  'deployment/web': web('a'),
+  'deployment/worker': web('a'),
+  'configmap/x': { of: 'a' },
+}
+const toB: Effect = { image: 'b', configMaps: { 'configmap/x': { of: 'b' } } }
+const toC: Effect = { image: 'c', configMaps: {} }
+const one: Told = { name: 'new', effect: toB, isGood: true, began: 0, ended: 10 }
+const meanwhile: Told = { name: 'second', effect: toC, isGood: true, began: 5, ended: 15 }
+const later: Told = { ...meanwhile, name: 'next', began: 11, ended: 20 }
+const allB = after(before, toB)
+const allC = after(before, toC)
+
+test('a release changes every container, and what comes with it', () => {
+  const { webEnv, ...effect } = { ...toB, webEnv: [{ name: 'RELEASE', value: '1' }] }
+  expect(after(before, { ...effect, webEnv })).toEqual({
+    'deployment/web': web('b', { env: webEnv }),
+    'deployment/worker': web('b'),
+    'configmap/x': { of: 'b' },
+  })
+})
+
+describe('what may stand there in the end', () => {
+  const torn = { ...allB, 'deployment/worker': before['deployment/worker'] }
+  test.each<[string, object, readonly Told[], string]>([
+    ['all old, after a run that was killed', before, [one], 'old'],
+    ['all new, after a run that was killed', allB, [one], 'new'],
+    ['some of both', torn, [one], 'torn'],
+    ['old pods, new ConfigMap', { ...before, 'configmap/x': { of: 'b' } }, [one], 'torn'],
+    ['all new, and it said so', allB, [{ ...one, result: 'deployed' }], 'new'],
+    ['all old, and it said deployed', before, [{ ...one, result: 'deployed' }], 'torn'],
+    ['all old, and it said undone', before, [{ ...one, result: 'undone' }], 'old'],
+    ['all new, and it said undone', allB, [{ ...one, result: 'undone' }], 'torn'],
+    ['a bad version', allB, [{ ...one, isGood: false }], 'torn'],
+    ['the other of two', allC, [one, meanwhile], 'second'],
+    ['one over the other', after(allB, toC), [one, meanwhile], 'new, then second'],
+    [
+      'the first again, since they met',
+      after(allC, toB),
+      [
+        { ...one, result: 'deployed' },
+        { ...meanwhile, result: 'deployed' },
+      ],
+      'second, then new',
+    ],
+    [
+      'the first again, though it had ended',
+      after(allC, toB),
+      [one, { ...later, result: 'deployed' }],
+      'torn',
+    ],
+  ])('%s', (_name, now, told, expected) => {
+    const judged = judgeState(before, now as typeof before, told)
+    expect(judged.is === 'whole' ? judged.as : judged.is).toBe(expected)
+  })
+})

@@ -1,0 +1,175 @@
+/** A namespace with every kind of workload, its least account, the wire to the cluster and a client. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { leastKubeconfig } from '../e2e/account.js'
+import { startAsking, type Asking } from '../e2e/client.js'
+import { kubectl, must, root, stack } from '../e2e/stack.js'
+import { start, type Running } from './command.js'
+import type { Images } from './images.js'
+import type { Effect } from './invariant.js'
+import type { Manifests, Tag } from './plan.js'
+import { startRelay, type Relay } from './relay.js'
+
+export interface Place {
+  readonly namespace: string
+  /** A folder for all that runs here write down. */
+  readonly home: string
+  /** Between the runs that are interrupted and the API server; the others have a way of their own. */
+  readonly relay: Relay
+  readonly client: Asking
+  /** What an undisturbed release takes here, in ms. */
+  readonly usualMs: number
+  deploy(how: Deploy): Promise<{ readonly run: Running; readonly effect: Effect }>
+  settle(): Running
+  remove(): Promise<void>
+}
+
+export interface Deploy {
+  readonly tag: Tag
+  readonly migrates: boolean
+  readonly manifests: Manifests
+  /** Stands in what the manifests bring. */
+  readonly label: string
+  readonly way: 'relay' | 'direct'
+}
+
+/** Of the client: four namespaces share one machine, and a late answer is not a lost one. */
+const patienceMs = 30_000
+
+export async function makePlace(images: Images): Promise<Place> {
+  const namespace = `chaos-${Math.random().toString(36).slice(2, 7)}`
+  const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
+  const remove = async () => {
+    await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false')
+    await rm(home, { recursive: true, force: true })
+  }
+  try {
+    const address = await makeNamespace(namespace, images)
+    const files = { direct: join(home, 'direct.json'), relay: join(home, 'relay.json') }
+    const direct = await leastKubeconfig(namespace)
+    const { hostname, port } = new URL(serverOf(direct))
+    const relay = await startRelay(hostname, Number(port || 443))
+    await writeFile(files.direct, direct, { mode: 0o600 })
+    await writeFile(files.relay, throughRelay(direct, hostname, relay.port), { mode: 0o600 })
+
+    const common = { image: images.repository, namespace }
+    const deploy: Place['deploy'] = async (how) => {
+      const { tag, migrates, manifests, label, way } = how
+      const effect = effectOf(how, images)
+      const folder = join(home, label)
+      await writeManifests(folder, effect, images.repository)
+      const run = start(home, files[way], 'deploy', {
+        ...common,
+        tag,
+        'migrate-command': migrates ? 'python manage.py migrate --noinput' : '',
+        bake: '1s',
+        ...(tag === 'unready' && { 'ready-timeout': '5s' }),
+        ...(manifests !== 'none' && { manifests: folder }),
+      })
+      return { run, effect }
+    }
+    const usualMs = await undisturbed(deploy)
+    const client = startAsking(address, patienceMs)
+    return {
+      namespace,
+      home,
+      relay,
+      client,
+      usualMs,
+      deploy,
+      settle: () => start(home, files.direct, 'settle', common),
+      remove: async () => {
+        await client.stop()
+        await relay.close()
+        await remove()
+      },
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** The workloads in version a, and the least account; where the web answers. */
+async function makeNamespace(namespace: string, images: Images): Promise<string> {
+  const inside = (...args: readonly string[]) => kubectl('-n', namespace, ...args)
+  await kubectl('create', 'namespace', namespace)
+  await inside('apply', '-f', join(root, 'examples/rbac.yaml'))
+  const input = (await workloads()).replaceAll('IMAGE', images.pinned.a)
+  await must('kubectl', ['-n', namespace, 'apply', '-f', '-'], { env: stack.env, input })
+  for (const title of ['deploy/web', 'deploy/worker', 'statefulset/store', 'daemonset/agent']) {
+    await inside('rollout', 'status', title, '--timeout=300s')
+  }
+  const port = await inside('get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}')
+  return `http://${stack.address}:${port}`
+}
+
+function workloads(): Promise<string> {
+  return readFile(join(root, '__tests__/chaos/app/workloads.yaml'), 'utf8')
+}
+
+/** Releases version b with all that may come with it; what that took, in ms. */
+async function undisturbed(deploy: Place['deploy']): Promise<number> {
+  const how = {
+    tag: 'b',
+    migrates: true,
+    manifests: 'config',
+    label: 'usual',
+    way: 'relay',
+  } as const
+  const { run } = await deploy(how)
+  const { result, began, ended } = await run.ended
+  if (result !== 'deployed') throw new Error(`the undisturbed release failed:\n${run.output()}`)
+  return ended - began
+}
+
+function effectOf({ tag, manifests, label }: Deploy, images: Images): Effect {
+  const configMaps = {
+    'configmap/settings': { release: label },
+    [`configmap/extra-${label}`]: { of: label },
+  }
+  return {
+    image: images.pinned[tag],
+    configMaps: manifests === 'none' ? {} : configMaps,
+    ...(manifests === 'config-and-web' && { webEnv: [{ name: 'RELEASE', value: label }] }),
+  }
+}
+
+async function writeManifests(folder: string, effect: Effect, repository: string): Promise<void> {
+  await mkdir(folder)
+  for (const [id, data] of Object.entries(effect.configMaps)) {
+    const name = id.slice('configmap/'.length)
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }
+    await writeFile(join(folder, `${name}.json`), JSON.stringify(object))
+  }
+  const [variable] = effect.webEnv ?? []
+  if (!variable) return
+  const web = (await workloads())
+    .split(/^---$/m)
+    .find((text) => /^kind: Deployment$/m.test(text) && /^ {2}name: web$/m.test(text))
+  const env = `env:\n            - name: ${variable.name}\n              value: ${variable.value}\n`
+  const manifest = web?.replace('image: IMAGE\n', `image: ${repository}\n          ${env}`)
+  await writeFile(join(folder, 'web.yaml'), manifest ?? '')
+}
+
+interface Kubeconfig {
+  readonly clusters: readonly {
+    readonly name: string
+    readonly cluster: { readonly server: string }
+  }[]
+}
+
+function serverOf(kubeconfig: string): string {
+  return (JSON.parse(kubeconfig) as Kubeconfig).clusters[0]?.cluster.server ?? ''
+}
+
+/** The certificate is the server's own: its name stays. */
+function throughRelay(kubeconfig: string, hostname: string, port: number): string {
+  const config = JSON.parse(kubeconfig) as Kubeconfig
+  const clusters = config.clusters.map(({ name, cluster }) => ({
+    name,
+    cluster: { ...cluster, server: `https://127.0.0.1:${port}`, 'tls-server-name': hostname },
+  }))
+  return JSON.stringify({ ...config, clusters })
+}

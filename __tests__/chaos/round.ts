@@ -1,0 +1,159 @@
+/** Plays one round in a namespace and says what was wrong afterwards. */
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kubectl } from '../e2e/stack.js'
+import { processes, type Running } from './command.js'
+import { interrupt, reached } from './interruptions.js'
+import { judgeState, type Told } from './invariant.js'
+import type { Deploy, Place } from './place.js'
+import { goodTags, type Round } from './plan.js'
+import { look, nextOf, type Seen } from './state.js'
+
+export interface Played {
+  readonly round: Round
+  /** Whether the moment came before the run's end. */
+  readonly wasReached: boolean
+  /** What the interrupted run said; `killed` when it could not. */
+  readonly said: string
+  /** Which version stands there in the end: `old`, `new`, or who came about. */
+  readonly ended: string
+  readonly violations: readonly string[]
+  readonly seconds: number
+  /** What all runs of the round wrote. */
+  readonly log: string
+}
+
+/** Whatever happens to a run, all is over within this time. */
+const longestMs = 10 * 60_000
+/** The last pods may still be on their way when a run is cut off at its end, and its lock has to run out. */
+const quietMs = 60_000
+
+/** One that was begun: its process, and what it will have to be judged by. */
+interface Begun {
+  readonly name: string
+  readonly run: Running
+  readonly told?: Omit<Told, 'began' | 'ended' | 'result'>
+}
+
+export async function playRound(place: Place, round: Round): Promise<Played> {
+  const startedAt = Date.now()
+  const { order, interruption, next } = round
+  await tidy(place)
+  const before = await look(place.namespace)
+  const lostBefore = place.client.asked.failures.length
+  const [ahead, furtherAhead] = nextOf(before.running, goodTags)
+  if (!ahead || !furtherAhead) throw new Error('there are too few good versions')
+
+  const begun: Begun[] = []
+  const deploy = async (name: string, how: Omit<Deploy, 'label'>) => {
+    const { run, effect } = await place.deploy({ ...how, label: `r${round.number}-${name}` })
+    const isGood = goodTags.some((tag) => tag === how.tag)
+    begun.push({ name, run, told: { name, effect, isGood } })
+    return run
+  }
+  const settle = (name: string) => {
+    const run = place.settle()
+    begun.push({ name, run })
+    return run
+  }
+  const another = (name: string) =>
+    deploy(name, { tag: furtherAhead, migrates: false, manifests: 'none', way: 'direct' })
+  const comesNext = async () => {
+    if (next.is === 'release') return (await another('next')).ended
+    const run = settle('settle')
+    if (next.is === 'settle') return run.ended
+    await Promise.race([sleep(next.afterMs), run.ended])
+    run.kill('SIGKILL')
+    await run.ended
+    return settle('settle again').ended
+  }
+
+  const whole = async () => {
+    const { image } = order
+    const tag = image.is === 'good' ? (image.ahead === 1 ? ahead : furtherAhead) : image.tag
+    const run = await deploy('new', { ...order, tag, way: 'relay' })
+    const wasReached =
+      interruption.is !== 'none' && (await reached(run, round.moment, place.usualMs))
+    const scene = {
+      run,
+      relay: place.relay,
+      secondRelease: async () => (await another('second')).ended,
+    }
+    const disturbed = wasReached ? interrupt(interruption, scene) : Promise.resolve()
+    if (wasReached && round.nextBegins === 'at-once') await Promise.all([disturbed, comesNext()])
+    await Promise.all([disturbed, run.ended])
+    if (!wasReached || round.nextBegins === 'after') await comesNext()
+    await settle('last settle').ended
+    return wasReached
+  }
+  const wasReached = await Promise.race([whole(), sleep(longestMs, undefined, { ref: false })])
+  if (wasReached === undefined) begun.forEach(({ run }) => run.kill('SIGKILL'))
+
+  const ends = await Promise.all(begun.map(async (one) => ({ ...one, ...(await one.run.ended) })))
+  const told = ends.flatMap(({ told, result, began, ended }) =>
+    told ? [{ ...told, began, ended, ...(result !== undefined && { result }) }] : [],
+  )
+  const seen = await lookWhenQuiet(place)
+  const state = judgeState(before.state, seen.state, told)
+  const main = told[0]?.result ?? 'killed'
+  const lost = place.client.asked.failures.slice(lostBefore)
+  const violations = [
+    ...(wasReached === undefined ? ['it did not end in time'] : []),
+    ...(state.is === 'torn' ? ['neither all old nor all new:', ...state.differences] : []),
+    ...seen.leftovers,
+    ...seen.pending,
+    ...(await leftOnMachine(place, ends.filter(({ result }) => result === undefined).length)),
+    ...(lost.length > 0
+      ? [`${lost.length} requests were lost, the first at ${lost[0] ?? ''}`]
+      : []),
+    ...unsettled(ends.at(-1)?.result),
+    ...(interruption.is === 'none' && order.image.is === 'good' && main !== 'deployed'
+      ? [`a good release that nobody disturbed said "${main}"`]
+      : []),
+  ]
+  return {
+    round,
+    wasReached: wasReached ?? false,
+    said: main,
+    ended: state.is === 'whole' ? state.as : 'torn',
+    violations,
+    seconds: (Date.now() - startedAt) / 1000,
+    log: ends
+      .map(({ name, run, result = 'killed' }) => `=== ${name}: ${result}\n${run.output()}`)
+      .join('\n'),
+  }
+}
+
+/** Finished Jobs and the ConfigMaps of earlier rounds are kept on purpose; here they would only pile up. */
+async function tidy({ namespace }: Place): Promise<void> {
+  await kubectl('-n', namespace, 'delete', 'jobs', '--all', '--wait')
+  const names = await kubectl('-n', namespace, 'get', 'configmaps', '-o', 'name')
+  const extra = names.split('\n').filter((name) => name.startsWith('configmap/extra-'))
+  if (extra.length > 0) await kubectl('-n', namespace, 'delete', ...extra)
+}
+
+async function lookWhenQuiet({ namespace }: Place): Promise<Seen> {
+  const until = Date.now() + quietMs
+  for (;;) {
+    const seen = await look(namespace)
+    if (seen.pending.length === 0 || Date.now() > until) return seen
+    await sleep(1_000)
+  }
+}
+
+/** Processes, and the temporary folders of runs that had the time to remove them. */
+async function leftOnMachine({ home }: Place, killed: number): Promise<readonly string[]> {
+  const running = (await processes()).filter(({ line }) => line.includes(home))
+  const folders = (await readdir(home)).filter((name) => name.startsWith('django-rollout-'))
+  await Promise.all(folders.map((name) => rm(join(home, name), { recursive: true })))
+  return [
+    ...running.map(({ line }) => `a process still runs: ${line}`),
+    ...(folders.length > killed ? [`temporary folders are left: ${folders.join(', ')}`] : []),
+  ]
+}
+
+/** The last settle has to find an end, whatever it found before it. */
+function unsettled(result = 'killed'): readonly string[] {
+  return ['undone', 'unchanged'].includes(result) ? [] : [`the last settle said "${result}"`]
+}
