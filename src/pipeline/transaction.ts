@@ -66,7 +66,7 @@ export async function transaction(
   const begun = begunOf(run, release, work)
   const prepared = await reporter.stage('snapshot', async (journal) => {
     const taken = await snapshot(release, journal, cluster, site)
-    await openRecord(cluster, app, { begun, snapshot: taken.snapshot })
+    await openRecord(cluster, world.clock, app, { begun, snapshot: taken.snapshot })
     return taken
   })
   soFar.site = prepared.site
