@@ -19796,7 +19796,7 @@ var __webpack_modules__ = {
      ...trouble,
      code: "restore-failed",
      sentence: trouble.sentence + why,
-     hint: [ ...trouble.hint === void 0 ? [] : [ trouble.hint ], (0, ending.eW)(cluster, site) ].join("\n")
+     hint: [ ...trouble.hint === void 0 ? [] : [ trouble.hint ], (0, ending.eW)(settings, cluster, priors) ].join("\n")
     };
     await transaction_tellHistory(open, "stuck");
     return "stuck";
@@ -20092,13 +20092,14 @@ var __webpack_modules__ = {
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
   var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4339);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9340);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5741);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
   var _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9501);
   var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
   var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3830);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
@@ -20159,16 +20160,21 @@ var __webpack_modules__ = {
     };
    }
   }
-  function commandsBack(cluster, {targets: targets}) {
-   const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
-   return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
+  function commandsBack({image: image, namespace: namespace}, cluster, snapshot) {
+   const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
+    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(object), name => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), ...images ]) ];
+   });
+   return [ `try again to put everything back: django-rollout settle --image ${image} --namespace ${namespace}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
   async function whatStands(cluster, clock, {targets: targets}) {
    const read = await Promise.all(targets.map(async ({id: id, path: path, uses: uses}) => {
     const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id), live ? (0, 
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id), live ? (0, 
     _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__.o$)(live, uses) : [] ] ];
    }));
    return Object.fromEntries(read.flat());
@@ -20222,7 +20228,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_9__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -20234,15 +20240,15 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
     const runs = seen?.[0];
     return {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_10__.d)(image),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_11__.d)(image),
      now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0, seen),
      ...runs !== void 0 && {
       runs: runs

@@ -206,10 +206,10 @@ export class Process {
 
   private watch(collection: string, signal?: AbortSignal): Promise<Response> {
     const lines: string[] = []
-    let news = Promise.withResolvers<void>()
+    let news = Promise.withResolvers<null>()
     this.watchers.set(collection, (line) => {
       lines.push(line)
-      news.resolve()
+      news.resolve(null)
     })
     signal?.addEventListener('abort', () => {
       this.watchers.delete(collection)

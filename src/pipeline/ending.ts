@@ -4,8 +4,14 @@ import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { LeaseLost } from '../kubernetes/lease.js'
-import { parseImage, shortName } from '../kubernetes/image.js'
-import type { WorkloadObject } from '../kubernetes/objects.js'
+import { isOfRepository, parseImage, shortName } from '../kubernetes/image.js'
+import {
+  isWorkload,
+  templateOf,
+  usesOf,
+  workloadId,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
@@ -105,23 +111,25 @@ function lostWords({ why, words }: LeaseLost): {
   }
 }
 
-/** What a person types to have the old version back, when we could not make sure of it. */
-export function commandsBack(cluster: Cluster, { targets }: Site): string {
-  const commands = targets.flatMap(({ id, uses, running }) =>
-    running.length === 0
-      ? []
-      : [
-          cluster.commandLine([
-            'set',
-            'image',
-            idOf(id),
-            ...uses.map(({ name }, i) => `${name}=${running[i] ?? ''}`),
-          ]),
-        ],
-  )
+/**
+ * What a person types to have the old version back, when we could not make sure of it: the record is open
+ * still, so the whole undo can be asked for again; what the workloads ran is for doing it by hand.
+ */
+export function commandsBack(
+  { image, namespace }: Settings,
+  cluster: Cluster,
+  snapshot: Snapshot,
+): string {
+  const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
+    if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
+    const images = usesOf(templateOf(object), (name) => isOfRepository(name, image)).map(
+      ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
+    )
+    return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
+  })
   return [
-    'look at what runs now, and bring the old version back where it does not:',
-    ...commands,
+    `try again to put everything back: django-rollout settle --image ${image} --namespace ${namespace}`,
+    ...(byHand.length > 0 ? ['or the images alone, by hand:', ...byHand] : []),
   ].join('\n')
 }
 

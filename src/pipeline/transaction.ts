@@ -180,7 +180,7 @@ async function unwind(open: Transaction): Promise<Result> {
       sentence: trouble.sentence + why,
       hint: [
         ...(trouble.hint === undefined ? [] : [trouble.hint]),
-        commandsBack(cluster, site),
+        commandsBack(settings, cluster, priors),
       ].join('\n'),
     }
     await tellHistory(open, 'stuck')
