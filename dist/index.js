@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
@@ -15568,7 +15568,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7017);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
@@ -16223,16 +16223,20 @@ var __webpack_modules__ = {
  },
  5328: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   W: () => isPassing,
-   d: () => patiently
+   WG: () => isPassing,
+   XX: () => noServer,
+   ZV: () => causeOfAway,
+   d_: () => patiently,
+   gT: () => noCredentials,
+   si: () => patienceMs
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   const patienceMs = 9e4;
   const firstPauseMs = 250;
   const longestPauseMs = 2e3;
   function isPassing(error) {
-   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return error.status === 429 || error.status >= 500;
-   return !(error instanceof Error && error.name === "AbortError");
+   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return [ 401, 429 ].includes(error.status) || error.status >= 500;
+   return !(error instanceof Error && [ "AbortError", "LeaseLost" ].includes(error.name));
   }
   async function patiently(clock, signal, work, again = isPassing) {
    const until = clock.now() + patienceMs;
@@ -16243,6 +16247,26 @@ var __webpack_modules__ = {
     await clock.sleep(pause, signal);
    }
   }
+  function noServer(words) {
+   return {
+    code: "cluster-unreachable",
+    sentence: `the API server did not answer for ${patienceMs / 1e3} s: ${words}`,
+    hint: "see whether this machine reaches the cluster: kubectl version"
+   };
+  }
+  const noCredentials = {
+   code: "cluster-unreachable",
+   sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
+   hint: "renew the token or the login; kubectl auth whoami shows who you are"
+  };
+  function causeOfAway(error) {
+   if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) {
+    if (error.status === 401) return noCredentials;
+    return error.status === 502 && error.reason === "" ? noServer(error.message) : void 0;
+   }
+   const isNetwork = error instanceof Error && /^E[A-Z]+$/.test(error.code ?? "");
+   return isNetwork ? noServer(error.message) : void 0;
+  }
  },
  1534: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -16250,15 +16274,16 @@ var __webpack_modules__ = {
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3006);
+  var _kubectl_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6402);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3006);
   async function openCluster(world, access, signal) {
    const kubectl = await findKubectl(world);
    const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
    const life = new AbortController;
-   const ask = (method, path, body) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.u)(world.clock, answerMs, life.signal, signal => answer(world, proxy.socket, signal, method, path, body));
+   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.u)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -16267,7 +16292,7 @@ var __webpack_modules__ = {
     namespace: access.namespace,
     version: "",
     life: life.signal,
-    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d)(world.clock, life.signal, () => ask("GET", path)),
+    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(world.clock, life.signal, () => ask("GET", path)),
     find: async path => {
      try {
       return await cluster.get(path);
@@ -16276,21 +16301,31 @@ var __webpack_modules__ = {
       throw error;
      }
     },
-    post: async (path, body) => await ask("POST", path, body),
-    put: async (path, body) => await ask("PUT", path, body),
-    remove: async path => {
+    post: async (path, body, signal) => await ask("POST", path, body, signal),
+    put: async (path, body, signal) => await ask("PUT", path, body, signal),
+    remove: async (path, signal) => {
      try {
       await ask("DELETE", path, {
        propagationPolicy: "Background"
-      });
+      }, signal);
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
      }
     },
     lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
-    kubectl: (args, input) => world.processes.run(kubectl, [ ...inNamespace, ...args ], input === void 0 ? {} : {
-     input: input
+    kubectl: (args, {input: input, signal: signal = life.signal, ours: ours} = {}) => (0, 
+    _kubectl_js__WEBPACK_IMPORTED_MODULE_2__.Yv)(world.clock, signal, async () => {
+     const sure = await (ours?.()) ?? life.signal;
+     const done = await finish(world, kubectl, [ ...inNamespace, ...answerIn, ...args ], {
+      ...input !== void 0 && {
+       input: input
+      },
+      signal: AbortSignal.any([ life.signal, sure ])
+     });
+     if (done.code !== 0) sure.throwIfAborted();
+     return done;
     }),
+    kustomize: folder => world.processes.run(kubectl, [ "kustomize", folder ]),
     stream: (args, how) => world.processes.stream(kubectl, [ ...inNamespace, ...args ], {
      ...how,
      bound: true
@@ -16314,7 +16349,7 @@ var __webpack_modules__ = {
    }
   }
   async function findKubectl(world) {
-   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
     code: "tool-missing",
     sentence: `kubectl is not on PATH${why}`,
     hint: "install kubectl in a version near to the cluster’s"
@@ -16322,7 +16357,7 @@ var __webpack_modules__ = {
    try {
     return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
    } catch (error) {
-    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H) throw error;
+    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) throw error;
     return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
    }
   }
@@ -16330,6 +16365,11 @@ var __webpack_modules__ = {
    return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
   }
   const answerMs = 3e4;
+  const answerIn = [ `--request-timeout=${answerMs / 1e3}s` ];
+  const signsOfLife = {
+   HTTP2_READ_IDLE_TIMEOUT_SECONDS: "5",
+   HTTP2_PING_TIMEOUT_SECONDS: "5"
+  };
   const restartMs = 250;
   const mostLines = 20;
   async function startProxy(world, kubectl, chosen) {
@@ -16344,6 +16384,7 @@ var __webpack_modules__ = {
    const serving = new Promise((resolve, reject) => {
     const serve = () => world.processes.stream(kubectl, [ ...chosen, "proxy", "--unix-socket", socket ], {
      signal: ending.signal,
+     env: signsOfLife,
      bound: true,
      onLine: line => {
       if (said.push(line) > mostLines) said.shift();
@@ -16381,11 +16422,28 @@ var __webpack_modules__ = {
    };
   }
   function unreachable(words) {
-   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.H({
+   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H({
     code: "cluster-unreachable",
     sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
     hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
    });
+  }
+  async function finish(world, kubectl, args, how) {
+   const said = {
+    stdout: [],
+    stderr: []
+   };
+   const code = await world.processes.stream(kubectl, args, {
+    ...how,
+    env: signsOfLife,
+    bound: true,
+    onLine: (line, channel) => said[channel].push(line)
+   });
+   return {
+    code: code,
+    stdout: said.stdout.join("\n"),
+    stderr: said.stderr.join("\n")
+   };
   }
   async function answer(world, socket, signal, method, path, body) {
    const response = await world.network.request({
@@ -16418,6 +16476,23 @@ var __webpack_modules__ = {
    } catch {
     return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, "", body.trim());
    }
+  }
+ },
+ 4172: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   N: () => guarded
+  });
+  function guarded(cluster, {ours: ours}) {
+   return {
+    ...cluster,
+    post: async (path, body) => cluster.post(path, body, await ours()),
+    put: async (path, body) => cluster.put(path, body, await ours()),
+    remove: async path => cluster.remove(path, await ours()),
+    kubectl: (args, how) => cluster.kubectl(args, {
+     ...how,
+     ours: ours
+    })
+   };
   }
  },
  3165: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16464,10 +16539,75 @@ var __webpack_modules__ = {
    return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag;
   }
  },
+ 6402: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   LH: () => troubleOf,
+   Yv: () => untilAnswered
+  });
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _lease_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2882);
+  var _away_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5328);
+  const busyReasons = /^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/;
+  const busyWords = /Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /;
+  const silentWords = /Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /;
+  const unknownWords = /You must be logged in to the server|the server has asked for the client to provide credentials|^Unauthorized\b|: Unauthorized$/;
+  const refusedWords = /^The \S+ ".*" is invalid: |admission webhook ".*" denied the request/;
+  function meaningOf({code: code, stderr: stderr}) {
+   if (code === 0) return "done";
+   const line = errorLines(stderr)[0] ?? "";
+   if (refusedWords.test(line)) return "refused";
+   const reason = /^Error from server \((\w+)\): /.exec(line)?.[1];
+   if (reason === "Unauthorized" || unknownWords.test(line)) return "unknown";
+   if (reason !== void 0) return busyReasons.test(reason) ? "busy" : "refused";
+   if (busyWords.test(line)) return "busy";
+   return silentWords.test(line) ? "silent" : "refused";
+  }
+  async function untilAnswered(clock, signal, call) {
+   try {
+    return await (0, _away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, signal, async () => {
+     signal.throwIfAborted();
+     const done = await call();
+     const meaning = meaningOf(done);
+     if (meaning === "done" || meaning === "refused") return done;
+     throw new Passing(done, meaning);
+    }, error => error instanceof Passing || error instanceof _lease_js__WEBPACK_IMPORTED_MODULE_1__.by);
+   } catch (error) {
+    if (!(error instanceof Passing)) throw error;
+    signal.throwIfAborted();
+    if (error.meaning === "silent") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)((0, 
+    _away_js__WEBPACK_IMPORTED_MODULE_2__.XX)(troubleOf(error.done)));
+    if (error.meaning === "unknown") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)(_away_js__WEBPACK_IMPORTED_MODULE_2__.gT);
+    return error.done;
+   }
+  }
+  class Passing extends Error {
+   done;
+   meaning;
+   constructor(done, meaning) {
+    super(meaning);
+    this.done = done;
+    this.meaning = meaning;
+   }
+  }
+  function troubleOf({stderr: stderr}) {
+   const [first = "no reason given", ...others] = errorLines(stderr);
+   const error = first.replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
+   if (!error.endsWith(":")) return error;
+   const reasons = others.filter(line => line.startsWith("* "));
+   return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
+  }
+  function errorLines(stderr) {
+   const lines = stderr.split("\n").filter(line => line.trim() !== "");
+   const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
+   return lines.slice(Math.max(at, 0));
+  }
+ },
  2882: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    Gg: () => titleOf,
-   _e: () => takeLease
+   Vj: () => LeaseLost,
+   _e: () => takeLease,
+   by: () => LeaseUnsure
   });
   var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
@@ -16477,6 +16617,7 @@ var __webpack_modules__ = {
   }
   const holderAnnotation = "django-rollout/holder";
   const lookMs = 1e3;
+  const againMs = 1e3;
   function isFree(lease, id, unchangedForMs, lastsMs) {
    const holder = lease.spec?.holderIdentity;
    return !holder || holder === id || unchangedForMs >= lastsMs;
@@ -16499,7 +16640,7 @@ var __webpack_modules__ = {
      const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs);
      if (taken) return {
       is: "taken",
-      lease: keep(cluster, clock, path, taken, holder, lastsMs)
+      lease: keep(cluster, clock, path, taken, now, holder, lastsMs)
      };
      continue;
     }
@@ -16538,16 +16679,36 @@ var __webpack_modules__ = {
     throw error;
    }
   }
-  function keep(cluster, clock, path, taken, holder, lastsMs) {
+  function keep(cluster, clock, path, taken, takenAt, holder, lastsMs) {
    const lost = new AbortController;
+   const over = new AbortController;
    let lease = taken;
-   let renewedAt = clock.now();
-   let over = false;
-   let renewing = Promise.resolve();
-   const lose = () => {
-    over = true;
-    stop();
-    lost.abort(new LeaseLost);
+   let sure = new AbortController;
+   let expiry = new AbortController;
+   let news = Promise.withResolvers();
+   const lose = reason => {
+    if (over.signal.aborted) return;
+    over.abort();
+    sure.abort(reason);
+    lost.abort(reason);
+    news.resolve(void 0);
+   };
+   let trouble;
+   const expire = async (at, signal) => {
+    const until = time => clock.sleep(Math.max(0, time - clock.now()), signal);
+    await until(at + lastsMs * .9);
+    sure.abort(new LeaseUnsure);
+    if (isDenied(trouble)) lose(lostBy(trouble));
+    await until(at + _away_js__WEBPACK_IMPORTED_MODULE_1__.si);
+    lose(lostBy(trouble));
+   };
+   const renewedAt = at => {
+    expiry.abort();
+    expiry = new AbortController;
+    if (sure.signal.aborted) sure = new AbortController;
+    news.resolve(void 0);
+    news = Promise.withResolvers();
+    expire(at, AbortSignal.any([ expiry.signal, over.signal ])).catch(() => {});
    };
    const renew = async () => {
     const begun = clock.now();
@@ -16559,24 +16720,43 @@ var __webpack_modules__ = {
        renewTime: microTime(begun)
       }
      });
-     renewedAt = begun;
+     if (!over.signal.aborted) renewedAt(begun);
+     return true;
     } catch (error) {
-     if ((0, _away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error)) return;
-     const now = await cluster.find(path).catch(() => {});
-     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose();
+     trouble = error;
+     if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status)) await lookWhose(); else if (sure.signal.aborted && isDenied(error)) lose(lostBy(error));
+     return false;
     }
    };
-   const stop = clock.every(lastsMs / 3, () => {
-    if (clock.now() - renewedAt >= lastsMs * .9) lose();
-    if (!over) renewing = renewing.then(renew);
-   });
+   const lookWhose = async () => {
+    try {
+     const now = await cluster.find(path);
+     if (now?.spec?.holderIdentity === holder.id) lease = now; else lose(new LeaseLost("taken", now?.metadata?.annotations?.[holderAnnotation] ?? ""));
+    } catch (error) {
+     trouble = error;
+    }
+   };
+   const keepRenewing = async () => {
+    for (let pause = lastsMs / 3; ;) {
+     await clock.sleep(pause, over.signal);
+     pause = await renew() ? lastsMs / 3 : againMs;
+    }
+   };
+   renewedAt(takenAt);
+   const ended = keepRenewing().catch(() => {});
    return {
     lost: lost.signal,
+    ours: async () => {
+     for (;;) {
+      lost.signal.throwIfAborted();
+      if (!sure.signal.aborted) return sure.signal;
+      await news.promise;
+     }
+    },
     release: async () => {
-     if (over) return;
-     over = true;
-     stop();
-     await renewing;
+     if (over.signal.aborted) return;
+     over.abort();
+     await ended;
      await cluster.put(path, {
       ...lease,
       spec: {
@@ -16588,10 +16768,27 @@ var __webpack_modules__ = {
    };
   }
   class LeaseLost extends Error {
+   why;
+   words;
    name="LeaseLost";
-   constructor() {
+   constructor(why, words) {
     super("the lock was lost: another run may have taken it");
+    this.why = why;
+    this.words = words;
    }
+  }
+  class LeaseUnsure extends Error {
+   name="LeaseUnsure";
+   constructor() {
+    super("the lock could not be renewed in time");
+   }
+  }
+  function isDenied(trouble) {
+   return trouble instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 401, 403 ].includes(trouble.status);
+  }
+  function lostBy(trouble) {
+   if (isDenied(trouble)) return new LeaseLost("denied", `${trouble.status} ${trouble.reason}`);
+   return new LeaseLost("away", trouble instanceof Error ? trouble.message : "");
   }
   function microTime(ms) {
    return new Date(ms).toISOString().replace("Z", "000Z");
@@ -16656,7 +16853,7 @@ var __webpack_modules__ = {
    if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
    const names = await world.files.list(path);
    if (names.some(name => kustomizations.includes(name))) {
-    const built = await cluster.kubectl([ "kustomize", path ]);
+    const built = await cluster.kustomize(path);
     if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
     return parseManifest(built.stdout, path);
    }
@@ -16745,9 +16942,12 @@ var __webpack_modules__ = {
    gv: () => isWorkload,
    hY: () => workloadId,
    kW: () => templateOf,
+   nS: () => withImages,
    pi: () => isIgnored,
    rc: () => decided,
-   t3: () => withTemplate
+   sF: () => withAnnotation,
+   t3: () => withTemplate,
+   uo: () => changeCause
   });
   var _image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
@@ -16791,6 +16991,21 @@ var __webpack_modules__ = {
     }
    };
   }
+  const changeCause = "kubernetes.io/change-cause";
+  function withAnnotation(object, name, value) {
+   const {[name]: _, ...others} = object.metadata?.annotations ?? {};
+   const annotations = value === void 0 ? others : {
+    ...others,
+    [name]: value
+   };
+   return {
+    ...object,
+    metadata: {
+     ...object.metadata,
+     annotations: annotations
+    }
+   };
+  }
   function usesOf(template, isOurs) {
    const pick = (containers, init) => containers.flatMap(({name: name, image: image}) => image && isOurs(image) ? [ {
     name: name,
@@ -16800,11 +17015,18 @@ var __webpack_modules__ = {
    return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
   }
   function withImage(template, isOurs, image) {
+   const uses = usesOf(template, isOurs);
+   return withImages(template, Object.fromEntries(uses.map(({name: name}) => [ name, image ])));
+  }
+  function withImages(template, images) {
    if (!template.spec) return template;
-   const put = container => isOurs(container.image ?? "") ? {
-    ...container,
-    image: image
-   } : container;
+   const put = container => {
+    const image = images[container.name];
+    return image === void 0 ? container : {
+     ...container,
+     image: image
+    };
+   };
    const {containers: containers, initContainers: initContainers} = template.spec;
    return {
     ...template,
@@ -17368,7 +17590,7 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 7017: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6332: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
@@ -17383,7 +17605,7 @@ var __webpack_modules__ = {
     return "unchanged";
    });
   }
-  var cause = __nccwpck_require__(4193);
+  var report_cause = __nccwpck_require__(4193);
   var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
@@ -17521,21 +17743,21 @@ var __webpack_modules__ = {
     return;
 
    case "denied":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
      hint: (0, docker_trouble.t$)(repository, "read")
     });
 
    case "unreachable":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
      hint: `Check the host's name in "image" and the way to it, then run again`
     });
 
    case "failed":
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: "registry",
      sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
     });
@@ -17544,7 +17766,7 @@ var __webpack_modules__ = {
   async function revisionOf(world, {repository: repository, digest: digest}, signal) {
    const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
    const finished = await imagetools(world, repository, args, signal);
-   if (finished.code !== 0) (0, cause.f)({
+   if (finished.code !== 0) (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
    });
@@ -17565,7 +17787,7 @@ var __webpack_modules__ = {
    if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
    if (finished.code === 0) return;
    const said = reasonOf(finished);
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
     ...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
@@ -17582,7 +17804,7 @@ var __webpack_modules__ = {
     passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
    }, () => withinAnswerTime(world, args, signal));
    const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
-   return trouble === void 0 ? finished : (0, cause.f)(trouble);
+   return trouble === void 0 ? finished : (0, report_cause.f)(trouble);
   }
   async function withinAnswerTime(world, args, signal) {
    try {
@@ -17618,7 +17840,7 @@ var __webpack_modules__ = {
      sha: sha
     }
    };
-   if (sha === void 0) return (0, cause.f)(noCommit(contextDir, head));
+   if (sha === void 0) return (0, report_cause.f)(noCommit(contextDir, head));
    if (head.code !== 0) return {
     sha: sha,
     tag: sha
@@ -17660,7 +17882,7 @@ var __webpack_modules__ = {
    const untrackedCount = world.env["CI"] !== "true";
    const untracked = untrackedCount ? "normal" : "no";
    const status = await git([ "status", "--porcelain", "-z", `--untracked-files=${untracked}` ]);
-   if (status.code !== 0) return (0, cause.f)({
+   if (status.code !== 0) return (0, report_cause.f)({
     code: "usage",
     sentence: `git status failed: ${lastLine(status.stderr)}`,
     hint: 'Mend the checkout, or name the image with "tag"'
@@ -17844,7 +18066,7 @@ var __webpack_modules__ = {
      stderr: last.join("\n")
     };
     const trouble = engineTrouble("build", ended);
-    (0, cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
+    (0, report_cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
    }
    return {
     repository: plan.repository,
@@ -17857,13 +18079,13 @@ var __webpack_modules__ = {
    return [ "buildx", "build", "--load", "--progress", "plain", "--provenance", "false", "--tag", `${plan.repository}:${plan.tag}`, "--file", dockerfile, ...plan.target === void 0 ? [] : [ "--target", plan.target ], ...pairs("--build-arg", plan.args), ...pairs("--label", plan.labels), "--", plan.context ];
   }
   function checkPlan({files: files}, {context: context, file: file}) {
-   if (!files.isFolder(context)) return (0, cause.f)({
+   if (!files.isFolder(context)) return (0, report_cause.f)({
     code: "usage",
     sentence: `build: the context "${context}" is not a folder`,
     hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?'
    });
    const dockerfile = file ?? (0, posix_namespaceObject.join)(context, "Dockerfile");
-   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, cause.f)({
+   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, report_cause.f)({
     code: "usage",
     sentence: `build: there is no Dockerfile at "${dockerfile}"`,
     hint: 'Give its path by "file", or the folder that it is in by "context"'
@@ -17902,7 +18124,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (found.code === 0) return found.stdout.trim();
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "build-failed",
     sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`
    });
@@ -17945,7 +18167,7 @@ var __webpack_modules__ = {
      journal.say(`the registry has ${(0, stages_release.d)(found.image)}`);
      return found.image;
     }
-    if (holds === void 0) (0, cause.f)({
+    if (holds === void 0) (0, report_cause.f)({
      code: "registry",
      sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
      hint: 'roll that image out by "deploy", or give this one a tag of its own'
@@ -17954,7 +18176,7 @@ var __webpack_modules__ = {
     return;
    }
    if (found.is === "absent" || found.is === "denied") return;
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "registry",
     sentence: `registry: ${settings.image}: ${found.said}`
    });
@@ -17970,23 +18192,28 @@ var __webpack_modules__ = {
     journal.say(`the registry has ${(0, stages_release.d)(image)}`);
     return image;
    }
-   return (0, cause.f)({
+   return (0, report_cause.f)({
     code: "image-missing",
     sentence: `the registry has no ${settings.image}:${source.tag}`,
     hint: "check the option tag, or push the image before it is deployed"
    });
   }
+  var kubectl = __nccwpck_require__(6402);
   var kubernetes_objects = __nccwpck_require__(9340);
   async function liveOf(cluster, objects) {
    if (objects.length === 0) return [];
-   const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], asList(objects));
-   if (got.code !== 0) refused(trouble(got.stderr));
+   const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], {
+    input: asList(objects)
+   });
+   if (got.code !== 0) refused((0, kubectl.LH)(got));
    return opened(got.stdout);
   }
   async function planApply(cluster, objects, live) {
    if (objects.length === 0) return [];
-   const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], asList(objects));
-   if (tried.code !== 0) refused(trouble(tried.stderr));
+   const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], {
+    input: asList(objects)
+   });
+   if (tried.code !== 0) refused((0, kubectl.LH)(tried));
    const after = byKey(opened(tried.stdout));
    const before = byKey(live);
    return objects.map(object => {
@@ -18008,12 +18235,15 @@ var __webpack_modules__ = {
     };
    });
   }
-  async function apply(cluster, objects) {
+  async function apply(cluster, objects, signal) {
    if (objects.length === 0) return;
-   const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], asList(objects));
-   if (applied.code !== 0) (0, cause.f)({
+   const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], {
+    input: asList(objects),
+    signal: signal
+   });
+   if (applied.code !== 0) (0, report_cause.f)({
     code: "apply-failed",
-    sentence: `kubectl apply: ${trouble(applied.stderr)}`
+    sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
    });
   }
   function keyOf(object) {
@@ -18037,19 +18267,11 @@ var __webpack_modules__ = {
    return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
   }
   function refused(words) {
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "manifest-invalid",
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
    });
-  }
-  function trouble(stderr) {
-   const lines = stderr.split("\n").filter(line => line.trim() !== "");
-   const at = lines.findIndex(line => !/^(Warning:|[IWEF]\d{4} )/.test(line));
-   const error = (lines[Math.max(at, 0)] ?? "no reason given").replace(/^(error|Error from server)( \([^)]*\))?: /i, "").trim();
-   if (!error.endsWith(":")) return error;
-   const reasons = lines.slice(at + 1).filter(line => line.startsWith("* "));
-   return `${error} ${reasons.map(line => line.slice(2)).join("; ")}`;
   }
   var kubernetes_manifests = __nccwpck_require__(6874);
   var report_words = __nccwpck_require__(2691);
@@ -18094,7 +18316,7 @@ var __webpack_modules__ = {
    if (touched.length === 0) return;
    const startedAt = release.world.clock.now();
    release.signal.throwIfAborted();
-   await apply(cluster, touched.map(({object: object}) => object));
+   await apply(cluster, touched.map(({object: object}) => object), release.signal);
    const workloads = touched.filter(change => (0, kubernetes_objects.gv)(change.object));
    if (workloads.length === 0) return;
    const aims = await Promise.all(workloads.map(async ({is: is, object: object}) => {
@@ -18122,10 +18344,10 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
-   if (followed.is === "failed") (0, cause.f)(followed.cause);
+   if (followed.is === "failed") (0, report_cause.f)(followed.cause);
    if (followed.is === "superseded") {
     const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`);
-    (0, cause.f)({
+    (0, report_cause.f)({
      code: "apply-failed",
      sentence: `somebody else changed what the manifests had just applied: ${by.join("; ")}`
     });
@@ -18176,7 +18398,7 @@ var __webpack_modules__ = {
     return;
 
    case "older":
-    (0, cause.f)({
+    (0, report_cause.f)({
      code: "overtaken",
      sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
      lease.Gg)(live)} brought live`,
@@ -18227,7 +18449,7 @@ var __webpack_modules__ = {
     tag: tag,
     digest: digest
    };
-   return await findImage(world, repository, tag, signal) ?? (0, cause.f)({
+   return await findImage(world, repository, tag, signal) ?? (0, report_cause.f)({
     code: "push-failed",
     sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
    });
@@ -18261,9 +18483,9 @@ var __webpack_modules__ = {
   function check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
-   if (missing !== void 0) (0, cause.f)(missing);
+   if (missing !== void 0) (0, report_cause.f)(missing);
    const said = reasonOf(finished);
-   const because = (why, hint) => (0, cause.f)({
+   const because = (why, hint) => (0, report_cause.f)({
     code: "push-failed",
     sentence: `push: ${why}: ${said}`,
     ...hint === void 0 ? {} : {
@@ -18291,8 +18513,31 @@ var __webpack_modules__ = {
   }
   var workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
-  var judge = __nccwpck_require__(4157);
+  var judge = __nccwpck_require__(1462);
   var ledger = __nccwpck_require__(3600);
+  var rollout_live = __nccwpck_require__(371);
+  var progress = __nccwpck_require__(9778);
+  function causeOfChange({holder: holder}, image) {
+   return `release of ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
+  }
+  function withCause(object, cause) {
+   return cause === void 0 || object.kind === "CronJob" ? object : (0, kubernetes_objects.sF)(object, kubernetes_objects.uo, cause);
+  }
+  const causeFirst = [ "StatefulSet", "DaemonSet" ];
+  const causeAfter = [ "Deployment" ];
+  async function annotate({signal: signal}, journal, cluster, targets, kinds, cause) {
+   const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
+   workload.T)(id));
+   if (ids.length === 0) return;
+   const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
+   journal.say(cluster.commandLine(args));
+   const done = await cluster.kubectl(args, {
+    signal: signal
+   });
+   if (done.code === 0) return;
+   const why = done.stderr.trim().split("\n")[0] ?? "";
+   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+  }
   var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
    const over = new AbortController;
@@ -18320,7 +18565,7 @@ var __webpack_modules__ = {
    const service = services.find(one => (0, roles.ko)(one, web));
    const ports = service?.spec?.ports ?? [];
    const port = ports.find(({name: name}) => name === "http") ?? ports[0];
-   if (!service || !port) return (0, cause.f)({
+   if (!service || !port) return (0, report_cause.f)({
     code: "usage",
     sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
     hint: 'leave "smoke-path" out, or make a Service that selects its pods'
@@ -18345,13 +18590,14 @@ var __webpack_modules__ = {
    const path = settings["smoke-path"] ?? "/";
    const asked = `GET ${path} through service/${aim.service}`;
    let miss = {
-    words: "was not asked yet"
+    words: `gave no answer within ${settings["smoke-timeout"] / 1e3} s`
    };
    const good = await (0, deadline.u)(world.clock, settings["smoke-timeout"], signal, async late => {
-    while (!late.aborted) {
+    const isOver = () => late.aborted;
+    while (!isOver()) {
      const look = await lookOnce(release, cluster, site, aim, image, path, late);
      if (look.is === "good") return look;
-     miss = look.miss;
+     if (!isOver()) miss = look.miss;
      await world.clock.sleep(pauseMs, late).catch(() => {});
     }
     return;
@@ -18366,7 +18612,7 @@ var __webpack_modules__ = {
     container: aim.web.container,
     previous: false
    });
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "smoke-failed",
     sentence: `${asked} ${miss.words}`,
     hint: hintOf(miss, aim),
@@ -18442,19 +18688,24 @@ var __webpack_modules__ = {
    const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
-  function priorOfTargets(targets) {
-   return targets.map(({path: path, live: live, manifest: manifest}) => {
-    if (live) return {
-     path: path,
-     object: live,
-     was: manifest ? "whole" : "template",
-     of: "workload"
-    };
-    return {
+  function priorOfTargets(targets, pins) {
+   return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
+    if (!live) return {
      path: path,
      object: manifest ?? {},
      was: "absent",
      of: "workload"
+    };
+    const ran = pins.get((0, workload.T)(id));
+    const was = manifest ? "whole" : "template";
+    return {
+     path: path,
+     object: live,
+     was: was,
+     of: "workload",
+     ...ran && {
+      ran: ran
+     }
     };
    });
   }
@@ -18466,10 +18717,17 @@ var __webpack_modules__ = {
     pods: new Map(before.pods)
    };
    const startedAt = world.clock.now();
+   const cause = causeOfChange(release, image);
    const write = async targets => {
     signal.throwIfAborted();
-    await allOf([ applyOurs(journal, cluster, targets, settings.image, (0, stages_release.d)(image)), ...imageCommands(targets, (0, 
-    stages_release.d)(image)).map(args => setImage(journal, cluster, args)) ]);
+    const by = takenSince(targets, site.live.picture());
+    if (Object.keys(by).length > 0) (0, report_cause.f)(supersededBy(by));
+    await annotate(release, journal, cluster, targets, causeFirst, cause);
+    signal.throwIfAborted();
+    await allOf([ applyOurs(release, journal, cluster, targets, (0, stages_release.d)(image), cause), ...imageCommands(targets, (0, 
+    stages_release.d)(image)).map(args => setImage(release, journal, cluster, args)) ]);
+    signal.throwIfAborted();
+    await annotate(release, journal, cluster, targets, causeAfter, cause);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
      const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
@@ -18524,6 +18782,30 @@ var __webpack_modules__ = {
   function hasOneReady({progress: progress}) {
    return Object.values(progress).every(({ready: ready, wanted: wanted}) => ready > 0 || wanted === 0);
   }
+  function takenSince(targets, picture) {
+   return Object.fromEntries(targets.flatMap(({id: id, uses: uses, live: live}) => {
+    if (!live) return [];
+    const ours = uses.map(({name: name}) => name);
+    const before = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true).filter(({name: name}) => ours.includes(name));
+    const images = Object.fromEntries(before.map(({name: name, image: image}) => [ name, image ]));
+    const generation = live.metadata?.generation ?? 0;
+    const by = (0, progress.GH)((0, rollout_live.QA)(picture, id), {
+     workload: id,
+     images: images,
+     generation: generation,
+     first: false
+    });
+    return by === void 0 ? [] : [ [ (0, workload.T)(id), by ] ];
+   }));
+  }
+  function supersededBy(by) {
+   const words = Object.entries(by).map(([id, what]) => what === progress.jo ? `${id} was deleted` : `${id} runs ${what}`);
+   return {
+    code: "superseded",
+    sentence: `somebody else changed a workload in the middle of the release: ${words.join("; ")}`,
+    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
+   };
+  }
   async function allOf(writes) {
    const ended = await Promise.allSettled(writes);
    for (const one of ended) if (one.status === "rejected") throw one.reason;
@@ -18547,13 +18829,17 @@ var __webpack_modules__ = {
    const live = targets.flatMap(target => target.live ? [ target.live ] : []);
    return planApply(cluster, manifestsWith(targets, repository, image), live);
   }
-  function manifestsWith(targets, repository, image) {
-   return targets.flatMap(({manifest: manifest, live: live}) => manifest ? [ (0, kubernetes_manifests.sb)(manifest, live, repository, image) ] : []);
+  function manifestsWith(targets, repository, image, cause) {
+   return targets.flatMap(({manifest: manifest, live: live}) => {
+    if (!manifest) return [];
+    const object = (0, kubernetes_manifests.sb)(manifest, live, repository, image);
+    return [ withCause(object, cause ?? live?.metadata?.annotations?.[kubernetes_objects.uo]) ];
+   });
   }
-  async function applyOurs(journal, cluster, targets, repository, image) {
-   const objects = manifestsWith(targets, repository, image);
+  async function applyOurs({settings: settings, signal: signal}, journal, cluster, targets, image, cause) {
+   const objects = manifestsWith(targets, settings.image, image, cause);
    for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
-   await apply(cluster, objects);
+   await apply(cluster, objects, signal);
   }
   function imageCommands(targets, image) {
    const groups = new Map;
@@ -18569,13 +18855,15 @@ var __webpack_modules__ = {
    if (all.length === uses.length && all.length > 1) return "*";
    return uses.map(({name: name}) => name).sort().join(" ");
   }
-  async function setImage(journal, cluster, args) {
+  async function setImage({signal: signal}, journal, cluster, args) {
    journal.say(cluster.commandLine(args));
-   const done = await cluster.kubectl(args);
+   const done = await cluster.kubectl(args, {
+    signal: signal
+   });
    if (done.code === 0) return;
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "write-failed",
-    sentence: `kubectl set image: ${done.stderr.trim().split("\n")[0] ?? "no reason given"}`
+    sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
    });
   }
   var django_traceback = __nccwpck_require__(7101);
@@ -18796,7 +19084,7 @@ var __webpack_modules__ = {
    });
    if (made.code !== 0) {
     const trouble = engineTrouble("tests", made);
-    (0, cause.f)(trouble ?? {
+    (0, report_cause.f)(trouble ?? {
      code: "tests-failed",
      sentence: `tests: no network could be made for ${names.join(" and ")}: ${reasonOf(made)}`
     });
@@ -18833,7 +19121,7 @@ var __webpack_modules__ = {
    const started = await docker(world, [ "run", "--detach", "--name", container, "--label", labelOf(box), "--network", box.name, "--network-alias", name, "--tmpfs", service.data, ...Object.entries(service.env).flatMap(([key, value]) => [ "--env", `${key}=${value}` ]), service.image, ...service.command ], {
     signal: signal
    });
-   if (started.code !== 0) (0, cause.f)({
+   if (started.code !== 0) (0, report_cause.f)({
     code: "registry",
     sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
     log: started.stderr.split("\n").slice(-20)
@@ -18854,7 +19142,7 @@ var __webpack_modules__ = {
      });
      const log = [ logs.stdout, logs.stderr ].join("\n").split("\n").filter(line => line !== "");
      const how = over ? `did not answer within ${duration(services_answerTime)}` : "ended before its first answer";
-     (0, cause.f)({
+     (0, report_cause.f)({
       code: "tests-failed",
       sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
       log: log
@@ -18925,9 +19213,9 @@ var __webpack_modules__ = {
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
    const code = await (0, deadline.u)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.M && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof deadline.M) return (0, cause.f)(notInTime(timeout, lines));
+   if (code instanceof deadline.M) return (0, report_cause.f)(notInTime(timeout, lines));
    const report = readTests(lines);
-   if (code !== 0) return (0, cause.f)(testCause(release, command, code, lines, report));
+   if (code !== 0) return (0, report_cause.f)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
    journal.say(passed(report, ms));
    return {
@@ -19071,6 +19359,7 @@ var __webpack_modules__ = {
    return [ ...byResource.values() ];
   }
   var apierror = __nccwpck_require__(5392);
+  var away = __nccwpck_require__(5328);
   var watch = __nccwpck_require__(8394);
   var stages_targets = __nccwpck_require__(9501);
   async function preflight(release, journal, cluster) {
@@ -19120,14 +19409,10 @@ var __webpack_modules__ = {
   }
   function clearer(error) {
    if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, cause.f)({
-    code: "cluster-unreachable",
-    sentence: "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",
-    hint: "renew the token or the login; kubectl auth whoami shows who you are"
-   });
+   return (0, report_cause.f)(away.gT);
   }
   function namespaceMissing(namespace, is) {
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "namespace-missing",
     sentence: `the namespace "${namespace}" ${is}`,
     hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
@@ -19200,7 +19485,7 @@ var __webpack_modules__ = {
    if (missing.length === 0) return;
    if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
    const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   (0, cause.f)({
+   (0, report_cause.f)({
     code: "right-missing",
     sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
     hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
@@ -19229,26 +19514,134 @@ var __webpack_modules__ = {
     }, journal, cluster, site, image));
     if (ended.is === "failed") {
      soFar.judgedAt = ended.at;
-     throw new cause.H(ended.cause);
+     throw new report_cause.H(ended.cause);
     }
-    if (ended.is === "superseded") throw new cause.H(supersededBy(ended.by));
+    if (ended.is === "superseded") throw new report_cause.H(supersededBy(ended.by));
     return ended;
    });
    soFar.seconds = followed.seconds;
   }
-  function supersededBy(by) {
-   const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`);
-   return {
-    code: "superseded",
-    sentence: `somebody else changed the image in the middle of the release: ${words.join("; ")}`,
-    hint: "theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"
-   };
-  }
+  var guarded = __nccwpck_require__(4172);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
   var settle = __nccwpck_require__(6496);
-  async function snapshot_snapshot(journal, cluster, before) {
-   const [targets, changes] = await Promise.all([ Promise.all(before.targets.map(async ({live: _live, ...target}) => {
+  function taggedIn(picture, workloads, repository) {
+   const all = workloads.flatMap(object => {
+    const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
+    kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
+    return uses.map(({name: name, image: image}) => ({
+     workload: (0, workload.T)((0, kubernetes_objects.hY)(object)),
+     container: name,
+     image: image,
+     running: runningIn(picture, object, name, repository)
+    }));
+   });
+   return all.map(({running: running, ...tagged}) => {
+    const others = all.filter(({image: image}) => image === tagged.image);
+    const ran = mostOf(running) ?? mostOf(others.flatMap(other => other.running));
+    return {
+     ...tagged,
+     ...ran && {
+      ran: ran
+     }
+    };
+   });
+  }
+  function byDigest(image, digest) {
+   const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+   return `${repository}:${tag}@${digest}`;
+  }
+  function runningIn(picture, object, container, repository) {
+   const aim = (0, rollout_aims.nJ)((0, kubernetes_objects.hY)(object), object, object, picture);
+   return (0, rollout_live.Fo)(picture, aim).flatMap(({status: status}) => {
+    const all = [ ...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? [] ];
+    const {imageID: imageID = ""} = all.find(({name: name}) => name === container) ?? {};
+    const {repository: pulled, digest: digest} = (0, kubernetes_image.zZ)(imageID.replace("docker-pullable://", ""));
+    if (digest === void 0) return [];
+    const isOurs = (0, kubernetes_image.iI)(pulled, repository);
+    return [ {
+     digest: digest,
+     of: isOurs ? "our repository" : "another repository"
+    } ];
+   });
+  }
+  function mostOf(running) {
+   const count = ({digest: digest}) => running.filter(one => one.digest === digest).length;
+   return running.toSorted((one, other) => count(other) - count(one))[0];
+  }
+  const pins_answerMs = 15e3;
+  async function pinsOf(release, journal, live, targets) {
+   const workloads = targets.flatMap(target => target.live ? [ target.live ] : []);
+   const tagged = taggedIn(live.picture(), workloads, release.settings.image);
+   const ask = once(image => lookUpSoon(release, image));
+   const pins = new Map;
+   const lines = new Set;
+   await Promise.all(tagged.map(async ({workload: workload, container: container, image: image, ran: ran}) => {
+    const fate = ran ? await fateOf(image, ran, ask) : "not known";
+    if (fate === "comes back") return;
+    const {repository: repository, tag: tag = "latest"} = (0, kubernetes_image.zZ)(image);
+    const name = `${(0, kubernetes_image.EU)(repository)}:${tag}`;
+    if (ran === void 0 || fate === "not known") {
+     lines.add(`which ${name} runs is not known: an undo would bring back what it names then`);
+     return;
+    }
+    const pin = byDigest(image, ran.digest);
+    pins.set(workload, {
+     ...pins.get(workload),
+     [container]: pin
+    });
+    const why = fate === "moved" ? "has moved" : "may have moved";
+    lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`);
+   }));
+   for (const line of lines) journal.say(line);
+   return pins;
+  }
+  async function fateOf(image, {digest: digest, of: of}, ask) {
+   const named = await ask(image);
+   if (named?.is === "there" && named.image.digest === digest) return "comes back";
+   if (of === "another repository") {
+    const there = await ask(byDigest(image, digest));
+    if (there?.is !== "there") return "not known";
+   }
+   return named?.is === "there" ? "moved" : "may have moved";
+  }
+  async function lookUpSoon({world: world, signal: signal}, image) {
+   const {repository: repository, tag: tag = "latest", digest: digest} = (0, kubernetes_image.zZ)(image);
+   try {
+    return await (0, deadline.u)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
+     repository: repository,
+     tag: tag,
+     digest: digest
+    }, own));
+   } catch {
+    signal.throwIfAborted();
+    return;
+   }
+  }
+  function once(ask) {
+   const asked = new Map;
+   return key => {
+    const answer = asked.get(key) ?? ask(key);
+    asked.set(key, answer);
+    return answer;
+   };
+  }
+  async function snapshot_snapshot(release, journal, cluster, before) {
+   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
+   const site = {
+    ...before,
+    targets: targets
+   };
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets, pins) ];
+   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
+   return {
+    site: site,
+    snapshot: priors,
+    changes: changes
+   };
+  }
+  function asTheyAre(cluster, targets) {
+   return Promise.all(targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
     return {
      ...target,
@@ -19257,31 +19650,20 @@ var __webpack_modules__ = {
       live: live
      }
     };
-   })), planManifests(cluster, before.others) ]);
-   const site = {
-    ...before,
-    targets: targets
-   };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets) ];
-   journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
-   return {
-    site: site,
-    snapshot: priors,
-    changes: changes
-   };
+   }));
   }
   var undo = __nccwpck_require__(2064);
-  async function transaction(run, release, cluster, site, work) {
+  async function transaction(run, release, unlocked, site, work) {
    const {reporter: reporter, signal: signal, soFar: soFar} = run;
    const {world: world, app: app} = release;
-   const {lost: lost} = await reporter.stage("lock", async journal => {
-    const lease = await lockAndSettle(run, release, journal, cluster, site);
-    await (work.check?.(journal, await (0, archive.L)(cluster, app)));
-    return lease;
+   const {cluster: cluster, lost: lost} = await reporter.stage("lock", async journal => {
+    const locked = await lockAndSettle(run, release, journal, unlocked, site);
+    await (work.check?.(journal, await (0, archive.L)(unlocked, app)));
+    return locked;
    });
    const begun = begunOf(run, release, work);
    const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(journal, cluster, site);
+    const taken = await snapshot_snapshot(release, journal, cluster, site);
     await (0, rollout_record.C6)(cluster, app, {
      begun: begun,
      snapshot: taken.snapshot
@@ -19294,33 +19676,34 @@ var __webpack_modules__ = {
     run: run,
     release: release,
     cluster: cluster,
+    lost: lost,
     begun: begun,
     prepared: prepared
    };
    try {
-    const guarded = {
+    const own = {
      ...release,
      signal: AbortSignal.any([ signal, lost ])
     };
-    await work.write(guarded, prepared);
-    guarded.signal.throwIfAborted();
+    await work.write(own, cluster, prepared);
+    own.signal.throwIfAborted();
    } catch (error) {
     soFar.judgedAt ??= world.clock.now();
-    if (lost.aborted) {
-     soFar.cause = lockLost();
-     return "stuck";
-    }
-    soFar.cause = (0, ending.rl)(error, signal);
+    soFar.cause = (0, ending.qT)(lost) ?? (0, ending.rl)(error, signal);
     return unwind(open);
    }
    return transaction_close(open);
   }
-  async function lockAndSettle({resources: resources}, release, journal, cluster, {live: live}) {
-   const lease = await (0, lock.s)(release, journal, cluster);
+  async function lockAndSettle({resources: resources}, release, journal, unlocked, {live: live}) {
+   const lease = await (0, lock.s)(release, journal, unlocked);
    resources.add(() => lease.release());
+   const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
    if (record) await (0, settle.G)(release, journal, cluster, live, record);
-   return lease;
+   return {
+    cluster: cluster,
+    lost: lease.lost
+   };
   }
   function begunOf({reporter: reporter}, {source: source, holder: holder}, {command: command, image: image, back: back}) {
    return {
@@ -19343,14 +19726,14 @@ var __webpack_modules__ = {
    };
   }
   async function transaction_close(open) {
-   const {run: run, release: release, cluster: cluster} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost} = open;
    const {world: world, app: app, settings: settings} = release;
    await transaction_tellHistory(open, "deployed");
    try {
     await (0, rollout_record.yv)(cluster, world.clock, app);
     return "deployed";
    } catch (error) {
-    run.soFar.cause = {
+    run.soFar.cause = (0, ending.qT)(lost) ?? {
      code: "write-failed",
      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
@@ -19358,15 +19741,8 @@ var __webpack_modules__ = {
     return "stuck";
    }
   }
-  function lockLost() {
-   return {
-    code: "lock-lost",
-    sentence: "the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over",
-    hint: "the next release puts things back before it begins; or now: django-rollout settle"
-   };
-  }
   async function unwind(open) {
-   const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost, prepared: prepared} = open;
    const {reporter: reporter, soFar: soFar, settings: settings} = run;
    const {world: world, app: app} = release;
    const {site: site, snapshot: priors} = prepared;
@@ -19375,28 +19751,36 @@ var __webpack_modules__ = {
     await (0, rollout_record.yv)(cluster, world.clock, app);
     return result;
    };
-   const never = (new AbortController).signal;
    const cancelled = soFar.cause?.code === "cancelled";
    try {
-    if (soFar.cause?.code === "superseded") return await end("superseded");
+    lost.throwIfAborted();
+    if (soFar.cause?.code === "superseded") {
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+     return await end("superseded");
+    }
     if (!await (0, restore.$)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
     if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
-    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, never, late => (0, 
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
     }, journal, cluster, site.live, priors)));
     return await end(cancelled ? "cancelled" : "undone");
    } catch (error) {
-    const trouble = (0, ending.rl)(error, never);
+    soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+    const lockLost = (0, ending.qT)(lost);
+    if (lockLost) {
+     soFar.cause = lockLost;
+     return "stuck";
+    }
+    const trouble = (0, ending.rl)(error, lost);
     const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : "";
     soFar.cause = {
      ...trouble,
      code: "restore-failed",
      sentence: trouble.sentence + why,
-     hint: (0, ending.eW)(cluster, site)
+     hint: [ ...trouble.hint === void 0 ? [] : [ trouble.hint ], (0, ending.eW)(cluster, site) ].join("\n")
     };
-    soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
     await transaction_tellHistory(open, "stuck");
     return "stuck";
    }
@@ -19495,7 +19879,7 @@ var __webpack_modules__ = {
     command: command,
     image: image,
     check: (journal, history) => checkNotOvertaken(release, journal, history),
-    write: (guarded, prepared) => write(run, guarded, cluster, prepared, image)
+    write: (own, locked, prepared) => write(run, own, locked, prepared, image)
    });
    if (result === "deployed") await moveTags(run, release, image);
    return result;
@@ -19547,7 +19931,7 @@ var __webpack_modules__ = {
      appliedSince: []
     };
     const isOurChoice = settings.to === "previous";
-    return (0, cause.f)({
+    return (0, report_cause.f)({
      code: isOurChoice ? "no-release" : "usage",
      sentence: `there is nothing to go back to: ${found.why}`,
      hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`
@@ -19588,7 +19972,7 @@ var __webpack_modules__ = {
   }
   async function checkThere({world: world, signal: signal}, journal, image, number) {
    const found = await lookUpImage(world, image, signal);
-   if (found.is === "absent") (0, cause.f)({
+   if (found.is === "absent") (0, report_cause.f)({
     code: "image-missing",
     sentence: `the registry does not have the image of release ${number} any more: ${(0, 
     stages_release.d)(image)}`,
@@ -19639,7 +20023,7 @@ var __webpack_modules__ = {
     command: "rollback",
     image: image,
     ...backOf(version),
-    write: (guarded, prepared) => rollOut(run, guarded, cluster, prepared.site, image)
+    write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image)
    });
   }
   function backOf({release: release}) {
@@ -19683,29 +20067,34 @@ var __webpack_modules__ = {
    Cv: () => whatStands,
    eW: () => commandsBack,
    ni: () => resultBefore,
+   qT: () => lostCause,
    rl: () => causeOf,
    z8: () => report
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3165);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5741);
-  var _stages_targets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9501);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3006);
-  var _together_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1626);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3830);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5741);
+  var _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9501);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
     sentence: "the run was cancelled"
    };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.H) return error.cause;
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.M) return {
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
    };
+   const away = (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.ZV)(error);
+   if (away) return away;
    if (error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h) return {
     code: "write-failed",
     sentence: `the API server refused a request (${error.status}): ${error.message}`
@@ -19719,17 +20108,48 @@ var __webpack_modules__ = {
     }
    };
   }
+  function lostCause({reason: reason}) {
+   if (!(reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)) return;
+   const {sentence: sentence, first: first} = lostWords(reason);
+   return {
+    code: "lock-lost",
+    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`
+   };
+  }
+  function lostWords({why: why, words: words}) {
+   const [status] = words.split(" ");
+   switch (why) {
+   case "taken":
+    return {
+     sentence: `another run has taken the lock${words && ` (${words})`}`,
+     first: ""
+    };
+
+   case "away":
+    return {
+     sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+     first: "when it answers again, "
+    };
+
+   case "denied":
+    return {
+     sentence: status === "401" ? `the cluster no longer accepts the credentials of the kubeconfig (${words})` : `the cluster no longer lets this account renew its lock (${words})`,
+     first: "renew the token or the login (kubectl auth whoami shows who you are); then "
+    };
+   }
+  }
   function commandsBack(cluster, {targets: targets}) {
    const commands = targets.flatMap(({id: id, uses: uses, running: running}) => running.length === 0 ? [] : [ cluster.commandLine([ "set", "image", (0, 
-   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
+   _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id), ...uses.map(({name: name}, i) => `${name}=${running[i] ?? ""}`) ]) ]);
    return [ "look at what runs now, and bring the old version back where it does not:", ...commands ].join("\n");
   }
   async function whatStands(cluster, clock, {targets: targets}) {
    const read = await Promise.all(targets.map(async ({id: id, path: path, uses: uses}) => {
-    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_3__.m_)(clock, () => cluster.find(path)).catch(() => null);
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id), live ? (0, 
-    _stages_targets_js__WEBPACK_IMPORTED_MODULE_2__.o$)(live, uses) : [] ] ];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id), live ? (0, 
+    _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__.o$)(live, uses) : [] ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -19743,11 +20163,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_6__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -19782,7 +20202,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_7__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_9__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -19794,15 +20214,16 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id)];
-    const runs = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(id)]?.[0];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
+    const runs = seen?.[0];
     return {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_8__.d)(image),
-     now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_10__.d)(image),
+     now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0, seen),
      ...runs !== void 0 && {
       runs: runs
      },
@@ -19812,7 +20233,7 @@ var __webpack_modules__ = {
     };
    });
   }
-  function nowRuns(result, wasThere, begun) {
+  function nowRuns(result, wasThere, begun, seen) {
    switch (result) {
    case "deployed":
    case "unchanged":
@@ -19821,7 +20242,7 @@ var __webpack_modules__ = {
    case "stuck":
    case "kept":
    case "superseded":
-    return "unknown";
+    return wasThere && seen?.length === 0 ? "gone" : "unknown";
 
    default:
     if (wasThere) return "old";
@@ -19926,6 +20347,7 @@ var __webpack_modules__ = {
    N: () => settleLeft
   });
   var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
+  var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4172);
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
   var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
   var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
@@ -19956,7 +20378,8 @@ var __webpack_modules__ = {
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, cluster, live, record);
+    const locked = (0, _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease);
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, locked, live, record);
     return "undone";
    }));
   }
@@ -20351,6 +20774,9 @@ var __webpack_modules__ = {
    case "absent":
     return "not there, as before";
 
+   case "gone":
+    return `deleted by somebody else (before: ${before})`;
+
    case "unknown":
     if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(runs)} (before: ${before})`;
     return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
@@ -20470,7 +20896,7 @@ var __webpack_modules__ = {
   async function remember(cluster, clock, signal, app, ended) {
    const configMaps = configMapsOf(cluster);
    const path = `${configMaps}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, async () => {
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, async () => {
     const live = await cluster.find(path);
     const history = (0, _history_js__WEBPACK_IMPORTED_MODULE_3__.vN)(historyOf(live), ended);
     const data = Object.fromEntries(history.map(entry => [ keyOf(entry.number), JSON.stringify(entry) ]));
@@ -20488,7 +20914,7 @@ var __webpack_modules__ = {
      },
      data: data
     }));
-   }, error => (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 409);
+   }, error => (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 409);
   }
   function historyOf(live) {
    return Object.entries(live?.data ?? {}).flatMap(([key, text]) => {
@@ -20599,7 +21025,7 @@ var __webpack_modules__ = {
    e: () => follow
   });
   var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
-  var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4157);
+  var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1462);
   var _ledger_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3600);
   var _looking_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9092);
   async function follow(following) {
@@ -20803,136 +21229,22 @@ var __webpack_modules__ = {
    };
   }
  },
- 4157: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 1462: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    S: () => judge
   });
-  var workload = __nccwpck_require__(4339);
-  var rollout_live = __nccwpck_require__(371);
-  var rollout_ledger = __nccwpck_require__(3600);
-  var rollout_patience = __nccwpck_require__(5322);
-  function standOf(live, aim, pods) {
-   const ready = pods.filter(rollout_live.i_).length;
-   if (!(0, rollout_live.XJ)(live, aim)) return {
-    ready: ready,
-    complete: false,
-    on: "its controller to see the new version"
-   };
-   switch (live.kind) {
-   case "Deployment":
-    return deployment(live, ready);
-
-   case "StatefulSet":
-    return statefulSet(live, ready);
-
-   case "DaemonSet":
-    return daemonSet(live, ready);
-
-   case "CronJob":
-    return {
-     wanted: 0,
-     ready: 0,
-     complete: true,
-     on: ""
-    };
-   }
-  }
-  function deployment({object: object}, ready) {
-   const wanted = object.spec?.replicas ?? 1;
-   const {updatedReplicas: updatedReplicas = 0, replicas: replicas = 0, availableReplicas: availableReplicas = 0} = object.status ?? {};
-   if (object.spec?.paused) return {
-    wanted: wanted,
-    ready: ready,
-    complete: false,
-    on: "paused"
-   };
-   if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-   if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
-   const old = replicas - updatedReplicas;
-   if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-   return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function statefulSet({object: object}, ready) {
-   const strategy = object.spec?.updateStrategy;
-   const replicas = object.spec?.replicas ?? 1;
-   if (strategy?.type === "OnDelete") return {
-    wanted: 0,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0));
-   const {updatedReplicas: updatedReplicas = 0, currentRevision: currentRevision, updateRevision: updateRevision} = object.status ?? {};
-   const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
-   if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`);
-   if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`);
-   const availableReplicas = object.status?.availableReplicas ?? replicas;
-   return wanted === replicas && availableReplicas < wanted ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function daemonSet({object: object}, ready) {
-   if (object.spec?.updateStrategy?.type === "OnDelete") return {
-    wanted: 0,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-   const {desiredNumberScheduled: wanted = 0} = object.status ?? {};
-   const {updatedNumberScheduled: updatedNumberScheduled = 0, numberAvailable: numberAvailable = 0} = object.status ?? {};
-   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`);
-   return numberAvailable < wanted ? unfinished(wanted, ready, available(numberAvailable, ready, wanted)) : {
-    wanted: wanted,
-    ready: ready,
-    complete: true,
-    on: ""
-   };
-  }
-  function unfinished(wanted, ready, on) {
-   return {
-    wanted: wanted,
-    ready: ready,
-    complete: false,
-    on: on
-   };
-  }
-  function available(count, ready, wanted) {
-   return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`;
-  }
-  function takenOver(live, aim) {
-   if (!live) return `its deletion`;
-   if ((live.object.metadata?.generation ?? 0) < aim.generation) return;
-   const images = (0, rollout_live.IC)((0, rollout_live.kW)(live)?.spec);
-   for (const [container, image] of Object.entries(aim.images)) {
-    if (images[container] === image) continue;
-    const theirs = images[container];
-    return theirs === void 0 ? `a template without our container ${container}` : `image ${theirs} in container ${container}${writerOf(live, container)}`;
-   }
-   return;
-  }
-  function writerOf(live, container) {
-   const owner = live.object.metadata?.managedFields?.find(({fieldsV1: fieldsV1}) => holdsImage(fieldsV1, `k:{"name":"${container}"}`));
-   return owner?.manager === void 0 ? "" : `, written by ${owner.manager}`;
-  }
-  function holdsImage(fields, key) {
-   if (fields === null || typeof fields !== "object") return false;
-   return Object.entries(fields).some(([name, inner]) => name === key ? inner !== null && typeof inner === "object" && "f:image" in inner : holdsImage(inner, key));
-  }
-  var rollout_signs = __nccwpck_require__(1223);
-  var stage = __nccwpck_require__(4367);
-  var weigh = __nccwpck_require__(6669);
-  var words = __nccwpck_require__(7080);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4339);
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  var _ledger_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3600);
+  var _patience_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5322);
+  var _progress_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9778);
+  var _signs_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1223);
+  var _stage_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4367);
+  var _weigh_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6669);
+  var _words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7080);
   function judge(picture, aims, patience, ledger, now) {
-   const stale = now - picture.confirmedAt > stage.y;
-   const notes = new rollout_ledger.u3(ledger, now);
+   const stale = now - picture.confirmedAt > _stage_js__WEBPACK_IMPORTED_MODULE_4__.y;
+   const notes = new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger, now);
    const sight = {
     picture: picture,
     patience: patience,
@@ -20943,7 +21255,7 @@ var __webpack_modules__ = {
     looks: [],
     logsWanted: []
    };
-   const seen = aims.map(aim => [ (0, workload.T)(aim.workload), lookAt(aim, sight) ]);
+   const seen = aims.map(aim => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(aim.workload), lookAt(aim, sight) ]);
    const ours = seen.flatMap(([, look]) => look.is === "superseded" ? [] : [ look ]);
    const completes = ours.flatMap(look => look.is === "complete" ? [ look.since ?? -1 / 0 ] : []);
    const completeAt = completes.length === ours.length ? Math.max(...completes) : void 0;
@@ -20979,7 +21291,8 @@ var __webpack_modules__ = {
        is: "waiting",
        on: "waits for the other workloads"
       };
-      const on = `the bake (${(0, words.n)(now - completeAt)} of ${(0, words.n)(patience.bake)})`;
+      const on = `the bake (${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(now - completeAt)} of ${(0, 
+      _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.bake)})`;
       return {
        is: "waiting",
        on: on
@@ -21003,21 +21316,21 @@ var __webpack_modules__ = {
   }
   function lookAt(aim, sight) {
    const {picture: picture, patience: patience, notes: notes, ledger: ledger, now: now, stale: stale} = sight;
-   const live = (0, rollout_live.QA)(picture, aim.workload);
-   const by = takenOver(live, aim);
+   const live = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture, aim.workload);
+   const by = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__.GH)(live, aim);
    if (live === void 0 || by !== void 0) return {
     is: "superseded",
-    by: by ?? "its deletion"
+    by: by ?? _progress_js__WEBPACK_IMPORTED_MODULE_2__.jo
    };
-   const id = (0, workload.T)(aim.workload);
+   const id = (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(aim.workload);
    const {name: name} = aim.workload;
-   if (!(0, rollout_live.XJ)(live, aim)) notes.keepAll();
-   const pods = (0, rollout_live.Fo)(picture, aim);
-   const stand = standOf(live, aim, pods);
+   if (!(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live, aim)) notes.keepAll();
+   const pods = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim);
+   const stand = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live, aim, pods);
    const deadline = deadlineOf(live, patience);
-   const ready = (0, rollout_patience.tZ)(aim, patience, deadline);
-   const signs = (0, rollout_signs.O)(picture, aim, ledger.startedAt);
-   const weighing = (0, weigh.vi)(pods, signs, {
+   const ready = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim, patience, deadline);
+   const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.O)(picture, aim, ledger.startedAt);
+   const weighing = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods, signs, {
     patience: patience,
     deadline: deadline,
     ready: ready,
@@ -21029,9 +21342,9 @@ var __webpack_modules__ = {
    const {weighed: weighed, unsteady: unsteady} = weighing;
    sight.looks.push(...weighing.looks);
    sight.logsWanted.push(...weighing.logsWanted);
-   const lost = (0, weigh.iR)(weighed, now, stale);
+   const lost = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.iR)(weighed, now, stale);
    if (lost) {
-    const cause = (0, weigh.rl)(name, id, lost);
+    const cause = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.rl)(name, id, lost);
     const why = lost.sign.reason === "ProgressDeadline" ? troubleOf(weighed, lost) : void 0;
     return {
      is: "failed",
@@ -21040,7 +21353,7 @@ var __webpack_modules__ = {
     };
    }
    for (const {due: due} of weighed) if (due.is === "at") sight.looks.push(due.at);
-   if (stand.complete && unsteady.length === 0 && pods.every(rollout_live.i_)) return stand.wanted === 0 ? {
+   if (stand.complete && unsteady.length === 0 && pods.every(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)) return stand.wanted === 0 ? {
     is: "complete",
     stand: stand
    } : {
@@ -21051,7 +21364,7 @@ var __webpack_modules__ = {
    const on = waitingOn(stand, pods, weighing, now);
    const lateAt = notes.since(`incomplete/${id}`) + patience.timeout;
    if (lateAt <= now && !stale) {
-    const sentence = `${name}: not done after ${(0, words.n)(patience.timeout)}: ${on}`;
+    const sentence = `${name}: not done after ${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.timeout)}: ${on}`;
     const why = troubleOf(weighed);
     const cause = {
      code: "timeout",
@@ -21108,15 +21421,15 @@ var __webpack_modules__ = {
   }
   function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, now) {
    const first = weighed[0];
-   const isBack = unsteady.find(pod => (0, rollout_live.i_)(pod) && pod.metadata?.name === first?.sign.pod);
-   const late = isBack ?? pods.find(pod => !(0, rollout_live.i_)(pod)) ?? unsteady[0];
+   const isBack = unsteady.find(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) && pod.metadata?.name === first?.sign.pod);
+   const late = isBack ?? pods.find(pod => !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)) ?? unsteady[0];
    let what = "";
    if (first && !isBack) {
     const {pod: pod} = first.sign;
-    const trouble = (0, weigh.jV)(first, now);
+    const trouble = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.jV)(first, now);
     if (pod === void 0) return stand.on === "" ? trouble : `${stand.on}: ${trouble}`;
     what = `${pod} (${trouble})`;
-   } else if (late) what = `${late.metadata?.name ?? ""} (${(0, stage.g)(late)})`;
+   } else if (late) what = `${late.metadata?.name ?? ""} (${(0, _stage_js__WEBPACK_IMPORTED_MODULE_4__.g)(late)})`;
    return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
   }
  },
@@ -21776,6 +22089,130 @@ var __webpack_modules__ = {
    return (initialDelaySeconds + failureThreshold * periodSeconds) * 1e3;
   }
  },
+ 9778: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   GH: () => takenOver,
+   _f: () => standOf,
+   jo: () => deletion
+  });
+  var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+  function standOf(live, aim, pods) {
+   const ready = pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length;
+   if (!(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live, aim)) return {
+    ready: ready,
+    complete: false,
+    on: "its controller to see the new version"
+   };
+   switch (live.kind) {
+   case "Deployment":
+    return deployment(live, ready);
+
+   case "StatefulSet":
+    return statefulSet(live, ready);
+
+   case "DaemonSet":
+    return daemonSet(live, ready);
+
+   case "CronJob":
+    return {
+     wanted: 0,
+     ready: 0,
+     complete: true,
+     on: ""
+    };
+   }
+  }
+  function deployment({object: object}, ready) {
+   const wanted = object.spec?.replicas ?? 1;
+   const {updatedReplicas: updatedReplicas = 0, replicas: replicas = 0, availableReplicas: availableReplicas = 0} = object.status ?? {};
+   if (object.spec?.paused) return {
+    wanted: wanted,
+    ready: ready,
+    complete: false,
+    on: "paused"
+   };
+   if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
+   const old = replicas - updatedReplicas;
+   if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
+   return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function statefulSet({object: object}, ready) {
+   const strategy = object.spec?.updateStrategy;
+   const replicas = object.spec?.replicas ?? 1;
+   if (strategy?.type === "OnDelete") return {
+    wanted: 0,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0));
+   const {updatedReplicas: updatedReplicas = 0, currentRevision: currentRevision, updateRevision: updateRevision} = object.status ?? {};
+   const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
+   if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`);
+   if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`);
+   const availableReplicas = object.status?.availableReplicas ?? replicas;
+   return wanted === replicas && availableReplicas < wanted ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function daemonSet({object: object}, ready) {
+   if (object.spec?.updateStrategy?.type === "OnDelete") return {
+    wanted: 0,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+   const {desiredNumberScheduled: wanted = 0} = object.status ?? {};
+   const {updatedNumberScheduled: updatedNumberScheduled = 0, numberAvailable: numberAvailable = 0} = object.status ?? {};
+   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`);
+   return numberAvailable < wanted ? unfinished(wanted, ready, available(numberAvailable, ready, wanted)) : {
+    wanted: wanted,
+    ready: ready,
+    complete: true,
+    on: ""
+   };
+  }
+  function unfinished(wanted, ready, on) {
+   return {
+    wanted: wanted,
+    ready: ready,
+    complete: false,
+    on: on
+   };
+  }
+  function available(count, ready, wanted) {
+   return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`;
+  }
+  const deletion = "its deletion";
+  function takenOver(live, aim) {
+   if (!live) return deletion;
+   if ((live.object.metadata?.generation ?? 0) < aim.generation) return;
+   const images = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.IC)((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live)?.spec);
+   for (const [container, image] of Object.entries(aim.images)) {
+    if (images[container] === image) continue;
+    const theirs = images[container];
+    return theirs === void 0 ? `a template without our container ${container}` : `image ${theirs} in container ${container}${writerOf(live, container)}`;
+   }
+   return;
+  }
+  function writerOf(live, container) {
+   const owner = live.object.metadata?.managedFields?.find(({fieldsV1: fieldsV1}) => holdsImage(fieldsV1, `k:{"name":"${container}"}`));
+   return owner?.manager === void 0 ? "" : `, written by ${owner.manager}`;
+  }
+  function holdsImage(fields, key) {
+   if (fields === null || typeof fields !== "object") return false;
+   return Object.entries(fields).some(([name, inner]) => name === key ? inner !== null && typeof inner === "object" && "f:image" in inner : holdsImage(inner, key));
+  }
+ },
  7476: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    C6: () => openRecord,
@@ -21817,7 +22254,7 @@ var __webpack_modules__ = {
   }
   async function closeRecord(cluster, clock, app) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, cluster.life, () => cluster.remove(path));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
@@ -21833,17 +22270,19 @@ var __webpack_modules__ = {
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
   var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const did = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
-    _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.W)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
-    const line = told(prior, did);
+    const step = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
+    const line = told(prior, step);
     if (line !== void 0) journal.say(line);
     return {
      prior: prior,
-     did: did
+     did: step.do
     };
    }));
    return ended.map(one => {
@@ -21874,12 +22313,12 @@ var __webpack_modules__ = {
    case "keep":
    case "ask":
    }
-   return step.do;
+   return step;
   }
-  function told({object: object}, did) {
-   switch (did) {
+  function told({object: object, ran: ran}, step) {
+   switch (step.do) {
    case "put":
-    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back`;
+    return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object, ran)}`;
 
    case "delete":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} removed: the release had created it`;
@@ -21893,6 +22332,16 @@ var __webpack_modules__ = {
    case "nothing":
     return;
    }
+  }
+  function withDigests(object, ran = {}) {
+   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), () => true) : [];
+   const put = images.filter(({name: name, image: image}) => ran[name] === image);
+   const words = put.map(({image: image}) => {
+    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image);
+    return `${tag} as ${digest?.slice(0, 19)}`;
+   });
+   return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
   }
  },
  3926: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22163,18 +22612,20 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    CF: () => undoOf,
    Gg: () => titleOf,
+   Ol: () => wanted,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
-   if (live === void 0) return {
+   if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
    if (prior.was === "absent") return {
     do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
    };
-   const object = prior.was === "template" ? templateBack(prior, live) : allBack(prior, live);
+   const before = wanted(prior, live);
+   const object = prior.was === "template" ? templateBack(before, live) : allBack(before, live);
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
@@ -22184,6 +22635,13 @@ var __webpack_modules__ = {
     do: "put",
     object: object
    };
+  }
+  function wanted({object: object, ran: ran}, live) {
+   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) || !(0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)) return object;
+   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live))) return object;
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)(template, ran));
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
@@ -22201,13 +22659,14 @@ var __webpack_modules__ = {
    const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
-  function templateBack({object: prior}, live) {
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) && (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(prior) ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(prior)) : live;
+  function templateBack(before, live) {
+   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before)) return live;
+   const back = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before));
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo]);
   }
-  function allBack(prior, live) {
-   const {metadata: metadata, ...content} = prior.object;
+  function allBack(before, live) {
+   const {metadata: metadata, ...content} = before;
    const annotations = {
     ...metadata?.annotations
    };
@@ -22591,7 +23050,6 @@ var __webpack_modules__ = {
    B: () => startMigration
   });
   var inspector = __nccwpck_require__(2210);
-  var apierror = __nccwpck_require__(5392);
   var away = __nccwpck_require__(5328);
   var paths = __nccwpck_require__(1856);
   var report_cause = __nccwpck_require__(4193);
@@ -22896,6 +23354,7 @@ var __webpack_modules__ = {
   function listed(labels) {
    return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(", ");
   }
+  var apierror = __nccwpck_require__(5392);
   var workload = __nccwpck_require__(4339);
   var stages_release = __nccwpck_require__(3830);
   const databaseWaitSeconds = 15;
@@ -23054,7 +23513,7 @@ var __webpack_modules__ = {
      }
      return;
     } catch (error) {
-     if (error instanceof apierror.h && error.status < 500) return;
+     if (!(0, away.WG)(error)) return;
      await world.clock.sleep(reconnectMs, until).catch(() => {});
     }
    };
@@ -23083,7 +23542,7 @@ var __webpack_modules__ = {
   }
   async function removeJob({world: world}, cluster, live, name) {
    const path = `${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`;
-   await (0, away.d)(world.clock, cluster.life, () => cluster.remove(path));
+   await (0, away.d_)(world.clock, cluster.life, () => cluster.remove(path));
    await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
     cluster: cluster,
     clock: world.clock,
@@ -23449,22 +23908,18 @@ var __webpack_modules__ = {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
    const restored = await (0, restore.P)(cluster, world.clock, snapshot, journal, signal);
-   const gone = restored.filter(({did: did}) => did === "ask");
-   if (gone.length > 0) (0, cause.f)({
-    code: "restore-failed",
-    sentence: `${gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ")} was deleted in the middle of the release`,
-    hint: "apply the manifests of the version before by hand"
-   });
-   const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && (0, 
+   const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && did !== "ask" && (0, 
    objects.gv)(prior.object) ? [ {
-    path: prior.path,
+    prior: prior,
     before: prior.object
    } ] : []);
    const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
    objects.Vb)(before) ] : []);
    const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
-   const aims = await Promise.all(workloads.map(async ({path: path, before: before}) => (0, 
-   rollout_aims.nJ)((0, objects.hY)(before), before, await cluster.get(path), live.picture())));
+   const aims = await Promise.all(workloads.map(async ({prior: prior, before: before}) => {
+    const now = await cluster.get(prior.path);
+    return (0, rollout_aims.nJ)((0, objects.hY)(before), (0, rollout_snapshot.Ol)(prior, now), now, live.picture());
+   }));
    const followed = await (0, follow.e)({
     cluster: cluster,
     clock: world.clock,
@@ -23491,6 +23946,15 @@ var __webpack_modules__ = {
      code: "restore-failed",
      sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
      hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
+    });
+   }
+   const gone = restored.filter(({did: did}) => did === "ask");
+   if (gone.length > 0) {
+    const names = gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ");
+    (0, cause.f)({
+     code: "restore-failed",
+     sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
+     hint: `apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`
     });
    }
    return restored;
@@ -23598,7 +24062,7 @@ var __webpack_modules__ = {
    b: () => realWorld
   });
   const realClock = {
-   now: () => Date.now(),
+   now: () => Math.round(performance.timeOrigin + performance.now()),
    sleep: (ms, signal) => new Promise((resolve, reject) => {
     const end = () => {
      clearTimeout(timer);

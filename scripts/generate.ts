@@ -88,8 +88,11 @@ function actionYaml({ path, command, name, description }: Action): string {
   return `# Made from src/options/table.ts by \`npm run generate\`: change that file, not this one.\n${yaml}`
 }
 
-function optionTable(command: Command): string {
-  const rows = optionsOf(command).map(([name, { help, default: standard, required, example }]) => {
+/** The options of a command, without those of another one. */
+function optionTable(command: Command, without?: Command): string {
+  const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
+  const own = optionsOf(command).filter(([name]) => !others.includes(name))
+  const rows = own.map(([name, { help, default: standard, required, example }]) => {
     const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
     return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
   })
@@ -115,7 +118,9 @@ function filled(text: string, name: string, content: string): string {
 
 function readme(): string {
   const text = readFileSync(join(root, 'README.md'), 'utf8')
-  return filled(filled(text, 'options', optionTable('release')), 'outputs', outputTable())
+  const options = filled(text, 'options', optionTable('release'))
+  const rollback = filled(options, 'rollback', optionTable('rollback', 'release'))
+  return filled(rollback, 'outputs', outputTable())
 }
 
 const files = new Map([

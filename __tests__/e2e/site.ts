@@ -106,6 +106,32 @@ export class Site {
     )
   }
 
+  /** An image that the registry has already, into all workloads. */
+  deploy(
+    tag: string,
+    options: Readonly<Record<string, string>> = {},
+    how: How = {},
+  ): Promise<Released> {
+    const { image, namespace } = this
+    return this.cli('deploy', { image, namespace, tag, bake: '2s', ...options }, how)
+  }
+
+  /** Puts back what a run has left. */
+  settle(how: How = {}): Promise<Released> {
+    return this.cli('settle', { image: this.image, namespace: this.namespace }, how)
+  }
+
+  /** Whether a record of an open release, or a holder of its lock, is there. */
+  async leftovers(): Promise<readonly string[]> {
+    const secrets = await kubectl('-n', this.namespace, 'get', 'secrets', '-o', 'name')
+    const lease = ['-n', this.namespace, 'get', 'lease', 'django-rollout-shop']
+    const holder = await kubectl(...lease, '-o', 'jsonpath={.spec.holderIdentity}')
+    return [
+      ...secrets.split('\n').filter((name) => name === 'secret/django-rollout-shop'),
+      ...(holder === '' ? [] : [`held by ${holder}`]),
+    ]
+  }
+
   /** What each workload's template names, by `kind/name`: the tag of the image. */
   async tags(): Promise<Readonly<Record<string, string>>> {
     const kinds = 'deploy,statefulset,cronjob'

@@ -8,6 +8,8 @@ import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Finished } from '../../src/world/world.js'
 import { clusterOf } from '../support/cluster.js'
 
+const never = new AbortController().signal
+
 const object = (text: string) => parse(text) as KubeObject
 const config = (name: string, x: string, more = '') =>
   object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}, ${more}}, data: {x: "${x}"}}`)
@@ -16,7 +18,7 @@ const config = (name: string, x: string, more = '') =>
 function answering(answer: Partial<Finished>) {
   const calls: { args: string; input: unknown }[] = []
   const cluster: Cluster = clusterOf({
-    kubectl: (args, input) => {
+    kubectl: (args, { input } = {}) => {
       calls.push({ args: args.join(' '), input: JSON.parse(input ?? 'null') })
       return Promise.resolve({ code: 0, stdout: '', stderr: '', ...answer })
     },
@@ -39,7 +41,7 @@ test('nothing to apply asks nobody', async () => {
   const nobody = clusterOf({})
   expect(await liveOf(nobody, [])).toEqual([])
   expect(await planApply(nobody, [], [])).toEqual([])
-  await apply(nobody, [])
+  await apply(nobody, [], never)
 })
 
 describe('what is there already', () => {
@@ -186,7 +188,7 @@ describe('a refusal is told in the server’s words', () => {
       sentence: `the cluster refuses the manifests: ${words}`,
       hint: 'try them by hand: kubectl apply --dry-run=server -f …',
     })
-    expect(await causeOf(apply(cluster, [config('a', '1')]))).toEqual({
+    expect(await causeOf(apply(cluster, [config('a', '1')], never))).toEqual({
       code: 'apply-failed',
       sentence: `kubectl apply: ${words}`,
     })
@@ -195,7 +197,7 @@ describe('a refusal is told in the server’s words', () => {
 
 test('all objects go through one kubectl', async () => {
   const { cluster, calls } = answering({ stdout: 'configmap/a\nconfigmap/b\n' })
-  await apply(cluster, [config('a', '1'), config('b', '1')])
+  await apply(cluster, [config('a', '1'), config('b', '1')], never)
   expect(calls).toEqual([
     { args: 'apply -f - -o name', input: list(config('a', '1'), config('b', '1')) },
   ])

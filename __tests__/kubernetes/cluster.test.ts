@@ -2,8 +2,10 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiError } from '../../src/kubernetes/apierror.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
+import { LeaseUnsure } from '../../src/kubernetes/lease.js'
 import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Request, World } from '../../src/world/world.js'
+import { settled } from '../support/clock.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 /** What the API server says to one request; an Error: no answer at all. */
@@ -193,6 +195,14 @@ describe('reading', () => {
       ],
       { a: 1 },
     ],
+    [
+      'after a login that was renewed too late',
+      [
+        [401, { reason: 'Unauthorized', message: 'Unauthorized' }],
+        [200, { a: 1 }],
+      ],
+      { a: 1 },
+    ],
   ])('%s', async (_, answers, value) => {
     const { cluster, asked } = await opened({ answers: { 'GET /x': answers } })
     expect(await cluster.get('/x')).toEqual(value)
@@ -294,8 +304,47 @@ describe('kubectl', () => {
       stderr: 'no',
     })
     expect(ran.at(-1)).toBe(
-      '/usr/bin/kubectl --kubeconfig /private/config --context prod --namespace shop set image deployment/web c=x',
+      '/usr/bin/kubectl --kubeconfig /private/config --context prod --namespace shop --request-timeout=30s set image deployment/web c=x',
     )
+  })
+
+  test('is called again while the server is away', async () => {
+    const { cluster, ran } = await opened({
+      kubectl: [
+        { when: /set image/, code: 1, stderr: 'Unable to connect to the server: EOF' },
+        { when: /set image/, stdout: 'deployment.apps/web image updated' },
+      ],
+    })
+    expect(await cluster.kubectl(['set', 'image'])).toMatchObject({
+      code: 0,
+      stdout: 'deployment.apps/web image updated',
+    })
+    expect(ran).toHaveLength(3)
+  })
+
+  test('is ended when the lock is not sure any more, and called again when it is ours again', async () => {
+    const { cluster, ran } = await opened({
+      kubectl: [
+        { when: /set image/, hangs: true },
+        { when: /set image/, stdout: 'done' },
+      ],
+    })
+    const first = new AbortController()
+    const asked = [first.signal, new AbortController().signal]
+    const set = cluster.kubectl(['set', 'image'], {
+      ours: () => Promise.resolve(asked.shift() ?? first.signal),
+    })
+    await settled()
+    expect(ran).toHaveLength(2)
+    first.abort(new LeaseUnsure())
+    expect(await set).toMatchObject({ code: 0, stdout: 'done' })
+    expect(asked).toEqual([])
+  })
+
+  test('builds kustomizations without asking the cluster', async () => {
+    const { cluster, ran } = await opened({ kubectl: [{ when: /kustomize/, stdout: 'a: 1' }] })
+    expect(await cluster.kustomize('k8s')).toMatchObject({ code: 0, stdout: 'a: 1' })
+    expect(ran.at(-1)).toBe('/usr/bin/kubectl kustomize k8s')
   })
 
   test.each([

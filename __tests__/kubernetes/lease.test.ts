@@ -2,10 +2,18 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import { ApiError } from '../../src/kubernetes/apierror.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
-import { isFree, takeLease, type Holder, type Taking } from '../../src/kubernetes/lease.js'
+import { guarded } from '../../src/kubernetes/guarded.js'
+import {
+  isFree,
+  LeaseLost,
+  takeLease,
+  type HeldLease,
+  type Holder,
+  type Taking,
+} from '../../src/kubernetes/lease.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { handClock, type HandClock } from '../support/clock.js'
-import { memoryCluster, type Memory } from '../support/cluster.js'
+import { handClock, settled, type HandClock } from '../support/clock.js'
+import { clusterOf, memoryCluster, type Memory } from '../support/cluster.js'
 
 const path = '/apis/coordination.k8s.io/v1/namespaces/shop/leases/django-rollout-shop'
 const lastsMs = 30_000
@@ -135,12 +143,129 @@ describe('the lock', () => {
     expect((await b.done).is).toBe('held')
   })
 
-  test('counts as lost before another run may take it, when no renewal comes through', async () => {
+  test('is not sure any more before another run may take it, when no renewal comes through', async () => {
     const lease = await taken('a')
     cluster.put = () => Promise.reject(new Error('socket hang up'))
-    await clock.pass(26_000)
+    await clock.pass(26_900)
+    expect((await lease.ours()).aborted).toBe(false)
+    await clock.pass(200)
+    expect(await isOurs(lease)).toBe('waits')
     expect(lease.lost.aborted).toBe(false)
-    await clock.pass(4_500)
-    expect(lease.lost.aborted).toBe(true)
+  })
+
+  test('is ours again when the server comes back and nobody has taken it', async () => {
+    const lease = await taken('a')
+    const before = await lease.ours()
+    const { put } = cluster
+    cluster.put = () => Promise.reject(new ApiError(502, '', 'connect: connection refused'))
+    await clock.pass(60_000)
+    expect([before.aborted, await isOurs(lease)]).toEqual([true, 'waits'])
+    cluster.put = put
+    await clock.pass(2_000)
+    expect([await isOurs(lease), (await lease.ours()).aborted]).toEqual(['ours', false])
+    await clock.pass(300_000)
+    expect(await isOurs(lease)).toBe('ours')
+  })
+
+  const gone = new Error('socket hang up')
+  const denied = new ApiError(401, 'Unauthorized', 'Unauthorized')
+  test.each<[string, Error, number, string, string]>([
+    ['the server stays away for 90 s', gone, 90_000, 'away', 'socket hang up'],
+    ['its credentials have run out', denied, 27_000, 'denied', '401 Unauthorized'],
+    ['its rights are gone', new ApiError(403, 'Forbidden', ''), 27_000, 'denied', '403 Forbidden'],
+  ])('is lost when %s', async (_, error, after, why, words) => {
+    const lease = await taken('a')
+    cluster.put = () => Promise.reject(error)
+    await clock.pass(after - 100)
+    expect(lease.lost.aborted).toBe(false)
+    await clock.pass(200)
+    expect(lease.lost.reason).toMatchObject({ name: 'LeaseLost', why, words })
+    await expect(lease.ours()).rejects.toBe(lease.lost.reason)
+  })
+
+  test('is lost at once when the server comes back and does not know the account any more', async () => {
+    const lease = await taken('a')
+    cluster.put = () => Promise.reject(gone)
+    await clock.pass(40_000)
+    cluster.put = () => Promise.reject(denied)
+    await clock.pass(2_000)
+    expect(lease.lost.reason).toMatchObject({ why: 'denied' })
+  })
+
+  test.each([
+    ['another run has it', { spec: { holderIdentity: 'b' } }, 'b, https://ci.example/b'],
+    ['somebody deleted it', undefined, ''],
+  ])('is lost when the server comes back and %s', async (_, now, words) => {
+    const lease = await taken('a')
+    const { put } = cluster
+    cluster.put = () => Promise.reject(gone)
+    await clock.pass(40_000)
+    if (now) {
+      const annotations = { 'django-rollout/holder': words }
+      memory.write(path, { metadata: { name: 'x', annotations }, ...now })
+    } else memory.objects.delete(path)
+    cluster.put = put
+    const wanted = lease.ours().catch((reason: unknown) => reason)
+    await clock.pass(2_000)
+    expect(lease.lost.reason).toMatchObject({ why: 'taken', words })
+    expect(await wanted).toBe(lease.lost.reason)
+  })
+})
+
+/** What a write would meet now. */
+function isOurs(lease: HeldLease): Promise<string> {
+  return Promise.race([
+    lease.ours().then(
+      () => 'ours',
+      () => 'lost',
+    ),
+    clock.pass(3_000).then(() => 'waits'),
+  ])
+}
+
+describe('writes of a run that may have lost its lock', () => {
+  const body = { metadata: { name: 'x' } }
+  const sure = new AbortController().signal
+  const done = { code: 0, stdout: '', stderr: '' }
+  const writes: [string, (cluster: Cluster) => Promise<unknown>][] = [
+    ['post', (one) => one.post('/a', body)],
+    ['put', (one) => one.put('/a', body)],
+    ['remove', (one) => one.remove('/a')],
+    ['kubectl', (one) => one.kubectl(['set', 'image'])],
+  ]
+  const scene = (ours: HeldLease['ours']) => {
+    const given: unknown[] = []
+    const write = (signal: unknown) => Promise.resolve(void given.push(signal))
+    const bare = clusterOf({
+      post: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
+      put: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
+      remove: (_path, signal) => write(signal),
+      kubectl: async (_args, how) => {
+        given.push(await how?.ours?.())
+        return done
+      },
+    })
+    return { given, guard: guarded(bare, { ours }) }
+  }
+
+  test.each(writes)(
+    '%s waits until it is ours, and is ended when it is not any more',
+    async (_, write) => {
+      const asked = Promise.withResolvers<AbortSignal>()
+      const { given, guard } = scene(() => asked.promise)
+      const writing = write(guard)
+      await settled()
+      expect(given).toEqual([])
+      asked.resolve(sure)
+      await writing
+      expect(given).toEqual([sure])
+    },
+  )
+
+  test.each(writes)('%s does nothing when it is lost', async (_, write) => {
+    const reason = new LeaseLost('taken', 'b')
+    const { given, guard } = scene(() => Promise.reject(reason))
+    await expect(write(guard)).rejects.toBe(reason)
+    expect(given).toEqual([])
   })
 })

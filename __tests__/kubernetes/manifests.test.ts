@@ -167,13 +167,8 @@ function read(
     exists: (path) => world.files.exists(path.replace(/\/$/, '')),
   }
   const cluster = clusterOf({
-    kubectl: (args) =>
-      Promise.resolve({
-        code: 0,
-        stdout: args[0] === 'kustomize' ? config('built') : '',
-        stderr: '',
-        ...kustomized,
-      }),
+    kustomize: () =>
+      Promise.resolve({ code: 0, stdout: config('built'), stderr: '', ...kustomized }),
   })
   return readManifests({ ...world, files }, cluster, paths, 'ghcr.io/acme/shop')
 }

@@ -119,15 +119,74 @@ describe('restore', () => {
     expect(memory.asked.filter((request) => !request.startsWith('GET'))).toEqual([])
   })
 
-  test('twice is the same as once', async () => {
-    const memory = onCluster()
-    await run(memory)
-    const once = [...memory.objects]
-    expect(await run(memory)).toEqual({ did: '/a nothing, /b nothing', lines: [], slept: [] })
-    expect([...memory.objects]).toEqual(once)
+  test('says by which digest an image came back', async () => {
+    const memory = memoryCluster({ '/web': deployment('shop:new') })
+    const { lines } = await run(memory, [
+      { ...ofOurs('web'), ran: { web: `shop:latest@sha256:${'ab'.repeat(32)}` } },
+    ])
+    expect(lines).toEqual([
+      'deployment/web put back (latest as sha256:abababababab that ran before)',
+    ])
+  })
+})
+
+describe('however often it is begun, it ends the same', () => {
+  const ran = { web: 'shop:latest@sha256:1' }
+  /** Of all kinds of steps one, with what is there after the release, and after the undo. */
+  const cases: [string, Prior, KubeObject | undefined, KubeObject | undefined][] = [
+    ['an object that was changed', changed('x'), config('x', 'new'), config('x', 'old')],
+    ['an object that was not reached', changed('x'), config('x', 'old'), config('x', 'old')],
+    ['an object that was created', created('x'), config('x', 'new'), undefined],
+    ['an object that was to be created', created('x'), undefined, undefined],
+    ['a volume', created('x', volume), volume, volume],
+    ['a workload', ofOurs('x'), deployment('shop:new'), deployment('shop:latest')],
+    [
+      'a workload whose tag has moved',
+      { ...ofOurs('x'), ran },
+      deployment('shop:new'),
+      deployment('shop:latest@sha256:1'),
+    ],
+    [
+      'an applied workload whose tag has moved',
+      { ...ofOurs('x'), was: 'whole', ran },
+      deployment('shop:new'),
+      deployment('shop:latest@sha256:1'),
+    ],
+    [
+      'a workload whose tag has moved, and which was not reached',
+      { ...ofOurs('x'), ran },
+      deployment('shop:latest'),
+      deployment('shop:latest'),
+    ],
+  ]
+  /** As people decide about it. */
+  const stands = ({ objects }: Memory) => {
+    const { metadata: _, ...decided } = objects.get('/x') ?? {}
+    return decided
+  }
+  const written = (object: KubeObject | undefined) => (object ? { '/x': object } : {})
+
+  describe.each<[string, readonly Trouble[]]>([
+    ['once', []],
+    ['after a write that was refused', [403]],
+    ['after a write whose answer got lost', ['answer lost', 403]],
+    ['after many that did not come through', ['no answer', 500, 409, 403]],
+  ])('%s', (_, troubles) => {
+    test.each(cases)('%s', async (_, prior, released, expected) => {
+      const memory = memoryCluster(written(released), { 'PUT /x': troubles, 'DELETE /x': troubles })
+      await run(memory, [prior]).catch(() => undefined)
+      await run(memory, [prior])
+      const { metadata: _metadata, ...wanted } = expected ?? {}
+      expect(stands(memory)).toEqual(wanted)
+
+      const before = [...memory.objects]
+      const { did } = await run(memory, [prior])
+      expect(did).toBe(expected === volume ? '/x keep' : '/x nothing')
+      expect([...memory.objects]).toEqual(before)
+    })
   })
 
-  test('half done and taken up again is the same', async () => {
+  test('an object goes on where another one was refused', async () => {
     const memory = onCluster({ 'DELETE /b': [403] })
     await expect(run(memory)).rejects.toThrow('status 403')
     expect(standing(memory)).toBe('/a=old /b=new')
@@ -234,6 +293,20 @@ describe('changedSince', () => {
     expect(memory.asked.every((request) => request.startsWith('GET'))).toBe(true)
   })
 })
+
+/** One of our workloads that ran `shop:latest`. */
+function ofOurs(name: string): Prior {
+  return { path: `/${name}`, object: deployment('shop:latest'), was: 'template', of: 'workload' }
+}
+
+function deployment(image: string): KubeObject {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: { template: { spec: { containers: [{ name: 'web', image }] } } },
+  }
+}
 
 /** A database that names a Secret. */
 function database(): KubeObject {

@@ -13,6 +13,10 @@ const prior = (was: Prior['was'], of: Prior['of'], text: string): Prior => ({
   of,
 })
 
+interface PodTemplate {
+  readonly template: { readonly spec: { readonly containers: readonly { image: string }[] } }
+}
+
 /** What is to be done. */
 function step(before: Prior, live: string | undefined, needed: readonly string[] = []) {
   return undoOf(before, live === undefined ? undefined : object(live), new Set(needed)).do
@@ -175,6 +179,31 @@ spec:
     })
   })
 
+  const caused = (image: string, annotations: string) =>
+    web(image).replace('{name: web, uid', `{name: web, annotations: {${annotations}}, uid`)
+  const cause = (value: string) => `kubernetes.io/change-cause: ${value}`
+
+  test.each([
+    ['with its cause', cause('old'), cause('new'), { 'kubernetes.io/change-cause': 'old' }],
+    ['without the cause that it did not have', '', cause('new'), {}],
+    [
+      'with the cause that it has still',
+      cause('old'),
+      cause('old'),
+      { 'kubernetes.io/change-cause': 'old' },
+    ],
+    ['and leaves the annotations of others', '', 'theirs: "1"', { theirs: '1' }],
+  ])('goes back, %s', (_, before, live, expected) => {
+    const back = put(prior('template', 'workload', caused('old', before)), caused('new', live))
+    expect(back.metadata?.annotations).toEqual(expected)
+  })
+
+  test('whose cause alone was written has it taken away', () => {
+    const before = prior('template', 'workload', web('old'))
+    expect(put(before, caused('old', cause('new')))).toEqual(object(caused('old', '')))
+    expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
+  })
+
   test.each(['template', 'whole'] as const)('of a CronJob (%s)', (was) => {
     const clean = (image: string, version: string) => `
 apiVersion: batch/v1
@@ -187,6 +216,54 @@ spec:
     expect(put(before, clean('new', '9'))).toEqual(object(clean('old', '9')))
     expect(step(before, clean('old', '9'))).toBe('nothing')
   })
+})
+
+describe('what ran by a tag that has moved', () => {
+  const ran = { web: 'shop:old@sha256:1' }
+  const images = ({ spec }: KubeObject) =>
+    (spec as PodTemplate).template.spec.containers.map(({ image }) => image)
+
+  describe.each(['template', 'whole'] as const)('%s', (was) => {
+    const before: Prior = { ...prior(was, 'workload', web('old')), ran }
+
+    test('comes back by its digest', () => {
+      expect(images(put(before, web('new')))).toEqual(['shop:old@sha256:1'])
+    })
+
+    test.each([
+      ['was not changed', web('old')],
+      ['is back already', web('old@sha256:1')],
+      [
+        'is back already, in another number',
+        web('old@sha256:1').replace('replicas: 2', 'replicas: 5'),
+      ],
+    ])('is left alone where it %s', (_, live) => {
+      expect(step(before, live)).toBe('nothing')
+    })
+
+    test('leaves the other containers as they were', () => {
+      const two = (image: string) =>
+        web(image).replace('[{name: web', "[{name: proxy, image: 'nginx:1'}, {name: web")
+      const after = put({ ...prior(was, 'workload', two('old')), ran }, two('new'))
+      expect(images(after)).toEqual(['nginx:1', 'shop:old@sha256:1'])
+    })
+  })
+
+  test('does not come back by it when only its labels were changed: the pods are the old ones', () => {
+    const labelled = web('old').replace('{name: web, uid', '{name: web, labels: {a: new}, uid')
+    expect(images(put({ ...prior('whole', 'workload', web('old')), ran }, labelled))).toEqual([
+      'shop:old',
+    ])
+  })
+})
+
+test.each<[Prior['was'], string]>([
+  ['absent', 'nothing'],
+  ['template', 'ask'],
+  ['whole', 'ask'],
+])('what is being deleted counts as deleted: %s: %s', (was, expected) => {
+  const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
+  expect(step(prior(was, 'workload', web('old')), live)).toBe(expected)
 })
 
 describe('a whole object', () => {

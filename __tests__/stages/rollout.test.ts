@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import { imageCommands, runsAlready, wavesOf } from '../../src/stages/rollout.js'
+import { imageCommands, planOurs, runsAlready, wavesOf } from '../../src/stages/rollout.js'
 import type { Target } from '../../src/stages/targets.js'
+import { clusterOf } from '../support/cluster.js'
 
 const digest = `sha256:${'a'.repeat(64)}`
 const image = { repository: 'ghcr.io/acme/shop', tag: 'new', digest }
@@ -70,6 +71,28 @@ describe('kubectl set image', () => {
   test('is not for what the manifests bring', () => {
     expect(imageCommands([target('web', ['web'], { manifest })], pinned)).toEqual([])
   })
+})
+
+test('what an apply would change does not depend on who releases', async () => {
+  const given: string[] = []
+  const cluster = clusterOf({
+    kubectl: (_args, input = '') => {
+      given.push(input)
+      return Promise.resolve({ code: 0, stdout: input, stderr: '' })
+    },
+  })
+  const cause = { 'kubernetes.io/change-cause': 'release of old by ada' }
+  const live = {
+    ...manifest,
+    metadata: { name: 'web', annotations: cause },
+    spec: { template: {} },
+  }
+  const ours = { ...manifest, metadata: { name: 'web' } }
+  const targets = [target('web', [], { manifest: ours, live })]
+  expect(await planOurs(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
+    { is: 'none' },
+  ])
+  expect(given[0]).toContain('release of old by ada')
 })
 
 describe('runs already', () => {

@@ -19,6 +19,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     remove: cannot('remove'),
     lines: cannot('lines'),
     kubectl: cannot('kubectl'),
+    kustomize: cannot('kustomize'),
     stream: cannot('stream'),
     commandLine: cannot('commandLine'),
     close: () => Promise.resolve(),

@@ -1,6 +1,7 @@
 /** `kubectl apply`, and what it will change, told before it is done. */
 import { fail } from '../report/cause.js'
 import type { Cluster } from './cluster.js'
+import { troubleOf } from './kubectl.js'
 import { decided, nameOf, same, type KubeObject } from './objects.js'
 
 export type Change =
@@ -19,11 +20,10 @@ export async function liveOf(
   objects: readonly KubeObject[],
 ): Promise<readonly KubeObject[]> {
   if (objects.length === 0) return []
-  const got = await cluster.kubectl(
-    ['get', '-f', '-', '--ignore-not-found', '-o', 'json'],
-    asList(objects),
-  )
-  if (got.code !== 0) refused(trouble(got.stderr))
+  const got = await cluster.kubectl(['get', '-f', '-', '--ignore-not-found', '-o', 'json'], {
+    input: asList(objects),
+  })
+  if (got.code !== 0) refused(troubleOf(got))
   return opened(got.stdout)
 }
 
@@ -38,11 +38,10 @@ export async function planApply(
   live: readonly KubeObject[],
 ): Promise<readonly Change[]> {
   if (objects.length === 0) return []
-  const tried = await cluster.kubectl(
-    ['apply', '--dry-run=server', '-f', '-', '-o', 'json'],
-    asList(objects),
-  )
-  if (tried.code !== 0) refused(trouble(tried.stderr))
+  const tried = await cluster.kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'json'], {
+    input: asList(objects),
+  })
+  if (tried.code !== 0) refused(troubleOf(tried))
   const after = byKey(opened(tried.stdout))
   const before = byKey(live)
   return objects.map((object) => {
@@ -55,15 +54,22 @@ export async function planApply(
   })
 }
 
-/** Applies them by one kubectl; throws a Failure with the server's words. Some may be applied then. */
-export async function apply(cluster: Cluster, objects: readonly KubeObject[]): Promise<void> {
+/**
+ * Applies them by one kubectl; throws a Failure with the server's words. Some may be applied then. Not
+ * repeated once the signal is aborted.
+ */
+export async function apply(
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
   if (objects.length === 0) return
-  const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'name'], asList(objects))
+  const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'name'], {
+    input: asList(objects),
+    signal,
+  })
   if (applied.code !== 0) {
-    fail({
-      code: 'apply-failed',
-      sentence: `kubectl apply: ${trouble(applied.stderr)}`,
-    })
+    fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
   }
 }
 
@@ -95,19 +101,4 @@ function refused(words: string): never {
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: 'try them by hand: kubectl apply --dry-run=server -f …',
   })
-}
-
-/**
- * The first line of kubectl's that is an error, and neither a warning nor a line of its own log. Several
- * reasons of one error follow it, each in a line with a star.
- */
-function trouble(stderr: string): string {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '')
-  const at = lines.findIndex((line) => !/^(Warning:|[IWEF]\d{4} )/.test(line))
-  const error = (lines[Math.max(at, 0)] ?? 'no reason given')
-    .replace(/^(error|Error from server)( \([^)]*\))?: /i, '')
-    .trim()
-  if (!error.endsWith(':')) return error
-  const reasons = lines.slice(at + 1).filter((line) => line.startsWith('* '))
-  return `${error} ${reasons.map((line) => line.slice(2)).join('; ')}`
 }

@@ -1,18 +1,22 @@
+/** When the server is asked again, and what is said when it never answers. */
+import type { Cause } from '../report/cause.js'
 import type { Clock } from '../world/world.js'
 import { ApiError } from './apierror.js'
 
 /** How long an API server may be away before that is a failure, in ms. */
-const patienceMs = 90_000
+export const patienceMs = 90_000
 const firstPauseMs = 250
 const longestPauseMs = 2_000
 
 /**
  * Whether the same request may succeed a little later: no answer at all, a server that is overloaded or
- * being restarted, and what `kubectl proxy` says when it does not reach the server (502).
+ * being restarted, and what `kubectl proxy` says when it does not reach the server (502). And a login that
+ * is not accepted (401): it was when the cluster was opened, so what checks it may be away, or a token is
+ * just being renewed. Nothing mends a lock that was lost.
  */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 429 || error.status >= 500
-  return !(error instanceof Error && error.name === 'AbortError')
+  if (error instanceof ApiError) return [401, 429].includes(error.status) || error.status >= 500
+  return !(error instanceof Error && ['AbortError', 'LeaseLost'].includes(error.name))
 }
 
 /**
@@ -34,4 +38,30 @@ export async function patiently<T>(
       await clock.sleep(pause, signal)
     }
   }
+}
+
+export function noServer(words: string): Cause {
+  return {
+    code: 'cluster-unreachable',
+    sentence: `the API server did not answer for ${patienceMs / 1000} s: ${words}`,
+    hint: 'see whether this machine reaches the cluster: kubectl version',
+  }
+}
+
+export const noCredentials: Cause = {
+  code: 'cluster-unreachable',
+  sentence: 'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
+  hint: 'renew the token or the login; kubectl auth whoami shows who you are',
+}
+
+/** What an error means that came from a server which was asked for as long as the patience lasts, if it is that. */
+export function causeOfAway(error: unknown): Cause | undefined {
+  if (error instanceof ApiError) {
+    if (error.status === 401) return noCredentials
+    // kubectl's proxy tells in plain text that it did not reach the server; the server's answers have a reason.
+    return error.status === 502 && error.reason === '' ? noServer(error.message) : undefined
+  }
+  const isNetwork =
+    error instanceof Error && /^E[A-Z]+$/.test((error as { code?: string }).code ?? '')
+  return isNetwork ? noServer(error.message) : undefined
 }

@@ -5,9 +5,10 @@
  */
 import { ApiError } from './apierror.js'
 import { patiently } from './away.js'
+import { untilAnswered } from './kubectl.js'
 import { Failure, fail } from '../report/cause.js'
 import { within } from '../world/deadline.js'
-import type { Finished, Response, StreamHow, World } from '../world/world.js'
+import type { Channel, Finished, Response, StreamHow, World } from '../world/world.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */
@@ -26,19 +27,33 @@ export interface Cluster {
   get<T>(path: string): Promise<T>
   /** Like `get`; `undefined` when the object is not there. */
   find<T>(path: string): Promise<T | undefined>
-  post<T>(path: string, body: unknown): Promise<T>
-  put<T>(path: string, body: unknown): Promise<T>
+  post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
+  put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; nothing happens when the object is gone already. */
-  remove(path: string): Promise<void>
+  remove(path: string, signal?: AbortSignal): Promise<void>
   /** The lines of a long answer (a watch, a followed log) as they come. */
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
-  /** Runs kubectl against this cluster and namespace; the exit code is the caller's to judge. */
-  kubectl(args: readonly string[], input?: string): Promise<Finished>
-  /** The same for one that goes on until it is aborted; resolves with its exit code. */
+  /**
+   * Runs kubectl against this cluster and namespace, and again while the server is away; the exit code is
+   * the caller's to judge.
+   */
+  kubectl(args: readonly string[], how?: KubectlHow): Promise<Finished>
+  /** `kubectl kustomize`: done on this machine. */
+  kustomize(folder: string): Promise<Finished>
+  /** kubectl for something that goes on until it is aborted; resolves with its exit code. */
   stream(args: readonly string[], how: Pick<StreamHow, 'signal' | 'onLine'>): Promise<number>
   /** The command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
+}
+
+export interface KubectlHow {
+  /** Text for the standard input. */
+  readonly input?: string
+  /** Not called again once it is aborted. What has begun is let end: an undo has to find what it did. */
+  readonly signal?: AbortSignal
+  /** Asked before each call; when the signal that it gives is aborted, kubectl is ended in its middle. */
+  readonly ours?: () => Promise<AbortSignal>
 }
 
 /** `signal` ends the opening; what is open then lives until it is closed. */
@@ -55,9 +70,9 @@ export async function openCluster(
   const inNamespace = [...chosen, '--namespace', access.namespace]
   const proxy = await startProxy(world, kubectl, chosen)
   const life = new AbortController()
-  const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown) =>
-    within(world.clock, answerMs, life.signal, (signal) =>
-      answer(world, proxy.socket, signal, method, path, body),
+  const ask = (method: Method, path: string, body?: unknown, signal: AbortSignal = life.signal) =>
+    within(world.clock, answerMs, AbortSignal.any([life.signal, signal]), (late) =>
+      answer(world, proxy.socket, late, method, path, body),
     )
 
   const close = async () => {
@@ -78,18 +93,29 @@ export async function openCluster(
         throw error
       }
     },
-    post: async <T>(path: string, body: unknown) => (await ask('POST', path, body)) as T,
-    put: async <T>(path: string, body: unknown) => (await ask('PUT', path, body)) as T,
-    remove: async (path) => {
+    post: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
+      (await ask('POST', path, body, signal)) as T,
+    put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
+      (await ask('PUT', path, body, signal)) as T,
+    remove: async (path, signal) => {
       try {
-        await ask('DELETE', path, { propagationPolicy: 'Background' })
+        await ask('DELETE', path, { propagationPolicy: 'Background' }, signal)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 404)) throw error
       }
     },
     lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
-    kubectl: (args, input) =>
-      world.processes.run(kubectl, [...inNamespace, ...args], input === undefined ? {} : { input }),
+    kubectl: (args, { input, signal = life.signal, ours } = {}) =>
+      untilAnswered(world.clock, signal, async () => {
+        const sure = (await ours?.()) ?? life.signal
+        const done = await finish(world, kubectl, [...inNamespace, ...answerIn, ...args], {
+          ...(input !== undefined && { input }),
+          signal: AbortSignal.any([life.signal, sure]),
+        })
+        if (done.code !== 0) sure.throwIfAborted()
+        return done
+      }),
+    kustomize: (folder) => world.processes.run(kubectl, ['kustomize', folder]),
     stream: (args, how) =>
       world.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
     commandLine: (args) => {
@@ -114,6 +140,8 @@ export async function openCluster(
     throw unreachable(error instanceof Error ? error.message : String(error))
   }
 }
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** The machine's own kubectl, else one that is fetched. */
 async function findKubectl(world: World): Promise<string> {
@@ -142,6 +170,13 @@ function shown(argument: string): string {
 
 /** A server that says nothing for so long does not answer, in ms. */
 const answerMs = 30_000
+/** The same for each of kubectl's own requests. */
+const answerIn = [`--request-timeout=${answerMs / 1000}s`]
+/**
+ * A connection that is cut without a word is given up by kubectl after 45 s, unless it is told (in seconds)
+ * to ask sooner for a sign of life: longer than a lock lasts.
+ */
+const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }
 /** A proxy that was ended is started again after this time, in ms. */
 const restartMs = 250
 /** What it said last, for the error's sentence. */
@@ -168,6 +203,7 @@ async function startProxy(
     const serve = () =>
       world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
         signal: ending.signal,
+        env: signsOfLife,
         bound: true,
         onLine: (line) => {
           if (said.push(line) > mostLines) said.shift()
@@ -211,11 +247,28 @@ function unreachable(words: string): Failure {
   })
 }
 
+/** Runs kubectl to its end; it does not outlive this process. */
+async function finish(
+  world: World,
+  kubectl: string,
+  args: readonly string[],
+  how: { readonly input?: string; readonly signal: AbortSignal },
+): Promise<Finished> {
+  const said: Record<Channel, string[]> = { stdout: [], stderr: [] }
+  const code = await world.processes.stream(kubectl, args, {
+    ...how,
+    env: signsOfLife,
+    bound: true,
+    onLine: (line, channel) => said[channel].push(line),
+  })
+  return { code, stdout: said.stdout.join('\n'), stderr: said.stderr.join('\n') }
+}
+
 async function answer(
   world: World,
   socket: string,
   signal: AbortSignal,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  method: Method,
   path: string,
   body?: unknown,
 ): Promise<unknown> {

@@ -7,7 +7,7 @@
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { Clock } from '../world/world.js'
 import { ApiError } from './apierror.js'
-import { isPassing } from './away.js'
+import { patienceMs } from './away.js'
 import type { Cluster } from './cluster.js'
 import { collection } from './paths.js'
 
@@ -27,7 +27,12 @@ export function titleOf({ who, url }: Pick<Holder, 'who' | 'url'>): string {
 }
 
 export interface HeldLease {
-  /** Aborted when the lock is not ours any more: nothing may be written from then on. */
+  /**
+   * Waits until the lock is surely ours; the signal is aborted when it may not be any more. Rejects with a
+   * `LeaseLost` when it is lost for good.
+   */
+  ours(): Promise<AbortSignal>
+  /** Aborted by a `LeaseLost`: nothing may be written from then on. */
   readonly lost: AbortSignal
   /** Gives the lock back. Nothing happens when it was lost. */
   release(): Promise<void>
@@ -45,6 +50,8 @@ export interface LeaseTimes {
 
 const holderAnnotation = 'django-rollout/holder'
 const lookMs = 1_000
+/** After a renewal that did not come through. */
+const againMs = 1_000
 
 /** What a Lease looked like when it was last seen to change. */
 interface Seen {
@@ -80,7 +87,9 @@ export async function takeLease(
     if (seen?.renewal !== renewal) seen = { renewal, at: now }
     if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
       const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs)
-      if (taken) return { is: 'taken', lease: keep(cluster, clock, path, taken, holder, lastsMs) }
+      if (taken) {
+        return { is: 'taken', lease: keep(cluster, clock, path, taken, now, holder, lastsMs) }
+      }
       continue
     }
     const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? ''
@@ -126,65 +135,143 @@ async function tryTake(
   }
 }
 
-/** Renews the Lease until it is released; says when it is lost. */
+/**
+ * Renews the Lease until it is released. Whoever waits for it counts from the last renewal that came
+ * through: a little before its time is over we are not sure of it any more. It is ours again when a renewal
+ * comes through later: nobody has had it in between then, since the version is the one that we wrote.
+ */
 function keep(
   cluster: Cluster,
   clock: Clock,
   path: string,
   taken: Lease,
+  takenAt: number,
   holder: Holder,
   lastsMs: number,
 ): HeldLease {
   const lost = new AbortController()
+  /** Released or lost. */
+  const over = new AbortController()
   let lease = taken
-  let renewedAt = clock.now()
-  let over = false
-  let renewing = Promise.resolve()
+  let sure = new AbortController()
+  let expiry = new AbortController()
+  let news = Promise.withResolvers<undefined>()
 
-  const lose = () => {
-    over = true
-    stop()
-    lost.abort(new LeaseLost())
+  const lose = (reason: LeaseLost) => {
+    if (over.signal.aborted) return
+    over.abort()
+    sure.abort(reason)
+    lost.abort(reason)
+    news.resolve(undefined)
   }
-  const renew = async () => {
+  /** Why the last renewal did not come through. */
+  let trouble: unknown
+  const expire = async (at: number, signal: AbortSignal) => {
+    const until = (time: number) => clock.sleep(Math.max(0, time - clock.now()), signal)
+    await until(at + lastsMs * 0.9)
+    sure.abort(new LeaseUnsure())
+    if (isDenied(trouble)) lose(lostBy(trouble))
+    await until(at + patienceMs)
+    lose(lostBy(trouble))
+  }
+  const renewedAt = (at: number) => {
+    expiry.abort()
+    expiry = new AbortController()
+    if (sure.signal.aborted) sure = new AbortController()
+    news.resolve(undefined)
+    news = Promise.withResolvers()
+    expire(at, AbortSignal.any([expiry.signal, over.signal])).catch(() => undefined)
+  }
+  /** Whether it came through. */
+  const renew = async (): Promise<boolean> => {
     const begun = clock.now()
     try {
       lease = await cluster.put<Lease>(path, {
         ...lease,
         spec: { ...lease.spec, renewTime: microTime(begun) },
       })
-      renewedAt = begun
+      if (!over.signal.aborted) renewedAt(begun)
+      return true
     } catch (error) {
-      if (isPassing(error)) return
-      const now = await cluster.find<Lease>(path).catch(() => undefined)
-      // Somebody may have touched it (an annotation) without taking it.
-      if (now?.spec?.holderIdentity === holder.id) lease = now
-      else lose()
+      trouble = error
+      if (error instanceof ApiError && [404, 409].includes(error.status)) await lookWhose()
+      else if (sure.signal.aborted && isDenied(error)) lose(lostBy(error))
+      return false
     }
   }
-  const stop = clock.every(lastsMs / 3, () => {
-    // Whoever waits for it counts from the last renewal that came through: ours must be over before.
-    if (clock.now() - renewedAt >= lastsMs * 0.9) lose()
-    if (!over) renewing = renewing.then(renew)
-  })
+  const lookWhose = async () => {
+    try {
+      const now = await cluster.find<Lease>(path)
+      // Somebody may have touched it (an annotation) without taking it.
+      if (now?.spec?.holderIdentity === holder.id) lease = now
+      else lose(new LeaseLost('taken', now?.metadata?.annotations?.[holderAnnotation] ?? ''))
+    } catch (error) {
+      trouble = error
+    }
+  }
+  const keepRenewing = async () => {
+    for (let pause = lastsMs / 3; ;) {
+      await clock.sleep(pause, over.signal)
+      pause = (await renew()) ? lastsMs / 3 : againMs
+    }
+  }
+  renewedAt(takenAt)
+  const ended = keepRenewing().catch(() => undefined)
   return {
     lost: lost.signal,
+    ours: async () => {
+      for (;;) {
+        lost.signal.throwIfAborted()
+        if (!sure.signal.aborted) return sure.signal
+        await news.promise
+      }
+    },
     release: async () => {
-      if (over) return
-      over = true
-      stop()
-      await renewing
+      if (over.signal.aborted) return
+      over.abort()
+      await ended
       await cluster.put(path, { ...lease, spec: { ...lease.spec, holderIdentity: '' } })
     },
   }
 }
 
+/** Why a run lost its lock. */
+export type WhyLost =
+  /** Another run has it (by name), or somebody deleted it. */
+  | 'taken'
+  /** The server was away for too long (its last words). */
+  | 'away'
+  /** The server does not accept the account any more: its credentials (401), or its rights (403). */
+  | 'denied'
+
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 
-  constructor() {
+  constructor(
+    readonly why: WhyLost,
+    /** What is known besides. */
+    readonly words: string,
+  ) {
     super('the lock was lost: another run may have taken it')
   }
+}
+
+/** The lock may have gone to another run; whether it has is not known yet. */
+export class LeaseUnsure extends Error {
+  override readonly name = 'LeaseUnsure'
+
+  constructor() {
+    super('the lock could not be renewed in time')
+  }
+}
+
+function isDenied(trouble: unknown): trouble is ApiError {
+  return trouble instanceof ApiError && [401, 403].includes(trouble.status)
+}
+
+function lostBy(trouble: unknown): LeaseLost {
+  if (isDenied(trouble)) return new LeaseLost('denied', `${trouble.status} ${trouble.reason}`)
+  return new LeaseLost('away', trouble instanceof Error ? trouble.message : '')
 }
 
 /** Kubernetes' MicroTime: six digits after the second. */

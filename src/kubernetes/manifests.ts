@@ -99,7 +99,7 @@ async function readPath(
   }
   const names = await world.files.list(path)
   if (names.some((name) => kustomizations.includes(name))) {
-    const built = await cluster.kubectl(['kustomize', path])
+    const built = await cluster.kustomize(path)
     if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
     return parseManifest(built.stdout, path)
   }

@@ -62,6 +62,20 @@ export function withTemplate<T extends WorkloadObject>(object: T, template: PodT
   return { ...object, spec: { ...object.spec, jobTemplate: { ...jobTemplate, spec } } }
 }
 
+/** What `kubectl rollout history` shows of a revision. */
+export const changeCause = 'kubernetes.io/change-cause'
+
+/** The same object with an annotation; `undefined`: without it. */
+export function withAnnotation<T extends KubeObject>(
+  object: T,
+  name: string,
+  value: string | undefined,
+): T {
+  const { [name]: _, ...others } = object.metadata?.annotations ?? {}
+  const annotations = value === undefined ? others : { ...others, [name]: value }
+  return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
 /** A container of a pod template that runs our image. */
 export interface ContainerUse {
   readonly name: string
@@ -89,9 +103,20 @@ export function withImage(
   isOurs: (image: string) => boolean,
   image: string,
 ): PodTemplateSpec {
+  const uses = usesOf(template, isOurs)
+  return withImages(template, Object.fromEntries(uses.map(({ name }) => [name, image])))
+}
+
+/** The template with these images, by the names of the containers. */
+export function withImages(
+  template: PodTemplateSpec,
+  images: Readonly<Record<string, string>>,
+): PodTemplateSpec {
   if (!template.spec) return template
-  const put = <C extends { image?: string }>(container: C): C =>
-    isOurs(container.image ?? '') ? { ...container, image } : container
+  const put = <C extends { name: string }>(container: C): C => {
+    const image = images[container.name]
+    return image === undefined ? container : { ...container, image }
+  }
   const { containers, initContainers } = template.spec as Partial<PodSpec>
   return {
     ...template,

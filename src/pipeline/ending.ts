@@ -1,7 +1,9 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
 import type { Command, Settings } from '../options/table.js'
 import { ApiError } from '../kubernetes/apierror.js'
+import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { LeaseLost } from '../kubernetes/lease.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import type { WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -48,6 +50,8 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       hint: 'see whether the API server answers: kubectl version',
     }
   }
+  const away = causeOfAway(error)
+  if (away) return away
   if (error instanceof ApiError) {
     return {
       code: 'write-failed',
@@ -59,6 +63,41 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
     code: 'internal',
     sentence: text,
     ...(error instanceof Error && error.stack !== undefined && { log: error.stack.split('\n') }),
+  }
+}
+
+/** Why nothing more may be written, if that is so. */
+export function lostCause({ reason }: AbortSignal): Cause | undefined {
+  if (!(reason instanceof LeaseLost)) return undefined
+  const { sentence, first } = lostWords(reason)
+  return {
+    code: 'lock-lost',
+    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`,
+  }
+}
+
+function lostWords({ why, words }: LeaseLost): {
+  readonly sentence: string
+  readonly first: string
+} {
+  const [status] = words.split(' ')
+  switch (why) {
+    case 'taken':
+      return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
+    case 'away':
+      return {
+        sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+        first: 'when it answers again, ',
+      }
+    case 'denied':
+      return {
+        sentence:
+          status === '401'
+            ? `the cluster no longer accepts the credentials of the kubeconfig (${words})`
+            : `the cluster no longer lets this account renew its lock (${words})`,
+        first: 'renew the token or the login (kubectl auth whoami shows who you are); then ',
+      }
   }
 }
 
@@ -151,19 +190,25 @@ function workloadsOf(
   return site.targets.map(({ id, live, running }) => {
     const [from] = running
     const took = seconds[idOf(id)]
-    const runs = stands?.[idOf(id)]?.[0]
+    const seen = stands?.[idOf(id)]
+    const runs = seen?.[0]
     return {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: rehearsal ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined),
+      now: rehearsal ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
       ...(runs !== undefined && { runs }),
       ...(took !== undefined && { seconds: took }),
     }
   })
 }
 
-function nowRuns(result: Result, wasThere: boolean, begun: boolean): WorkloadReport['now'] {
+function nowRuns(
+  result: Result,
+  wasThere: boolean,
+  begun: boolean,
+  seen: readonly string[] | undefined,
+): WorkloadReport['now'] {
   switch (result) {
     case 'deployed':
     case 'unchanged':
@@ -171,7 +216,7 @@ function nowRuns(result: Result, wasThere: boolean, begun: boolean): WorkloadRep
     case 'stuck':
     case 'kept':
     case 'superseded':
-      return 'unknown'
+      return wasThere && seen?.length === 0 ? 'gone' : 'unknown'
     default:
       if (wasThere) return 'old'
       return begun && result !== 'failed' ? 'removed' : 'absent'

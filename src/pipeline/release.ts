@@ -81,7 +81,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     command,
     image,
     check: (journal, history) => checkNotOvertaken(release, journal, history),
-    write: (guarded, prepared) => write(run, guarded, cluster, prepared, image),
+    write: (own, locked, prepared) => write(run, own, locked, prepared, image),
   })
   if (result === 'deployed') await moveTags(run, release, image)
   return result

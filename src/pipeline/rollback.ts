@@ -45,7 +45,7 @@ async function toVersion(run: Run): Promise<Result> {
     command: 'rollback',
     image,
     ...backOf(version),
-    write: (guarded, prepared) => rollOut(run, guarded, cluster, prepared.site, image),
+    write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image),
   })
 }
 

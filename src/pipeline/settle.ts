@@ -1,5 +1,6 @@
 /** Looks for a release that was left unfinished, and puts it back. */
 import { openCluster } from '../kubernetes/cluster.js'
+import { guarded } from '../kubernetes/guarded.js'
 import type { Report, Result } from '../report/report.js'
 import { readRecord } from '../rollout/record.js'
 import { watchNamespace } from '../rollout/watch.js'
@@ -29,7 +30,8 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       const record = await isWanted()
       if (!record) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
-      soFar.restored = await settle(release, journal, cluster, live, record)
+      const locked = guarded(cluster, lease)
+      soFar.restored = await settle(release, journal, locked, live, record)
       return 'undone'
     }),
   )

@@ -1,9 +1,9 @@
 /** Steps that a release and a rollback have in common. */
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
-import { Failure, type Cause } from '../report/cause.js'
+import { Failure } from '../report/cause.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
-import { rollout } from '../stages/rollout.js'
+import { rollout, supersededBy } from '../stages/rollout.js'
 import { within } from '../world/deadline.js'
 import type { Run } from './run.js'
 import { orAborted } from './together.js'
@@ -48,13 +48,4 @@ export async function rollOut(
     return ended
   })
   soFar.seconds = followed.seconds
-}
-
-function supersededBy(by: Readonly<Record<string, string>>): Cause {
-  const words = Object.entries(by).map(([id, image]) => `${id} runs ${image}`)
-  return {
-    code: 'superseded',
-    sentence: `somebody else changed the image in the middle of the release: ${words.join('; ')}`,
-    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
-  }
 }

@@ -4,8 +4,7 @@
  */
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import type { HeldLease } from '../kubernetes/lease.js'
-import type { Cause } from '../report/cause.js'
+import { guarded } from '../kubernetes/guarded.js'
 import type { Journal } from '../report/journal.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
@@ -19,7 +18,7 @@ import { settle } from '../stages/settle.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
-import { causeOf, commandsBack, whatStands } from './ending.js'
+import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import type { Run } from './run.js'
 import { briefly } from './together.js'
 
@@ -31,14 +30,20 @@ export interface Work {
   readonly back?: number
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
   readonly check?: (journal: Journal, history: History) => Promise<void>
-  /** All writes to the cluster; what it throws is undone. */
-  readonly write: (release: Release, prepared: Prepared) => Promise<void>
+  /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
+  readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
 }
 
-interface Transaction {
+interface Locked {
+  /** Its writes need the lock. */
+  readonly cluster: Cluster
+  /** Aborted when the lock is lost: the next run settles. */
+  readonly lost: AbortSignal
+}
+
+interface Transaction extends Locked {
   readonly run: Run
   readonly release: Release
-  readonly cluster: Cluster
   readonly begun: Begun
   readonly prepared: Prepared
 }
@@ -47,38 +52,33 @@ interface Transaction {
 export async function transaction(
   run: Run,
   release: Release,
-  cluster: Cluster,
+  unlocked: Cluster,
   site: Site,
   work: Work,
 ): Promise<Result> {
   const { reporter, signal, soFar } = run
   const { world, app } = release
-  const { lost } = await reporter.stage('lock', async (journal) => {
-    const lease = await lockAndSettle(run, release, journal, cluster, site)
-    await work.check?.(journal, await readHistory(cluster, app))
-    return lease
+  const { cluster, lost } = await reporter.stage('lock', async (journal) => {
+    const locked = await lockAndSettle(run, release, journal, unlocked, site)
+    await work.check?.(journal, await readHistory(unlocked, app))
+    return locked
   })
   const begun = begunOf(run, release, work)
   const prepared = await reporter.stage('snapshot', async (journal) => {
-    const taken = await snapshot(journal, cluster, site)
+    const taken = await snapshot(release, journal, cluster, site)
     await openRecord(cluster, app, { begun, snapshot: taken.snapshot })
     return taken
   })
   soFar.site = prepared.site
   soFar.snapshot = prepared.snapshot
-  const open: Transaction = { run, release, cluster, begun, prepared }
+  const open: Transaction = { run, release, cluster, lost, begun, prepared }
   try {
-    // Whoever loses the lock writes nothing more: the next run settles.
-    const guarded = { ...release, signal: AbortSignal.any([signal, lost]) }
-    await work.write(guarded, prepared)
-    guarded.signal.throwIfAborted()
+    const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+    await work.write(own, cluster, prepared)
+    own.signal.throwIfAborted()
   } catch (error) {
     soFar.judgedAt ??= world.clock.now()
-    if (lost.aborted) {
-      soFar.cause = lockLost()
-      return 'stuck'
-    }
-    soFar.cause = causeOf(error, signal)
+    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
     return unwind(open)
   }
   return close(open)
@@ -89,14 +89,15 @@ async function lockAndSettle(
   { resources }: Run,
   release: Release,
   journal: Journal,
-  cluster: Cluster,
+  unlocked: Cluster,
   { live }: Site,
-): Promise<HeldLease> {
-  const lease = await lock(release, journal, cluster)
+): Promise<Locked> {
+  const lease = await lock(release, journal, unlocked)
   resources.add(() => lease.release())
+  const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
   if (record) await settle(release, journal, cluster, live, record)
-  return lease
+  return { cluster, lost: lease.lost }
 }
 
 function begunOf(
@@ -120,14 +121,14 @@ function begunOf(
 
 /** A release that runs well must not be put back by the next run: its record has to be gone. */
 async function close(open: Transaction): Promise<Result> {
-  const { run, release, cluster } = open
+  const { run, release, cluster, lost } = open
   const { world, app, settings } = release
   await tellHistory(open, 'deployed')
   try {
     await closeRecord(cluster, world.clock, app)
     return 'deployed'
   } catch (error) {
-    run.soFar.cause = {
+    run.soFar.cause = lostCause(lost) ?? {
       code: 'write-failed',
       sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
@@ -136,18 +137,9 @@ async function close(open: Transaction): Promise<Result> {
   }
 }
 
-function lockLost(): Cause {
-  return {
-    code: 'lock-lost',
-    sentence:
-      'the lock was lost in the middle of the release, so nothing more was written: the API server was away for too long, or another run took over',
-    hint: 'the next release puts things back before it begins; or now: django-rollout settle',
-  }
-}
-
 /** Takes everything back that was written, and says how the run ends. */
 async function unwind(open: Transaction): Promise<Result> {
-  const { run, release, cluster, prepared } = open
+  const { run, release, cluster, lost, prepared } = open
   const { reporter, soFar, settings } = run
   const { world, app } = release
   const { site, snapshot: priors } = prepared
@@ -156,29 +148,40 @@ async function unwind(open: Transaction): Promise<Result> {
     await closeRecord(cluster, world.clock, app)
     return result
   }
-  // The undo has a signal of its own: what ended the release must not end this.
-  const never = new AbortController().signal
   const cancelled = soFar.cause?.code === 'cancelled'
   try {
-    if (soFar.cause?.code === 'superseded') return await end('superseded')
+    lost.throwIfAborted()
+    if (soFar.cause?.code === 'superseded') {
+      soFar.stands = await whatStands(cluster, world.clock, site)
+      return await end('superseded')
+    }
     if (!(await changedSince(cluster, priors))) return await end(cancelled ? 'cancelled' : 'failed')
     if (settings['on-failure'] === 'keep' && !cancelled) return await keep(open)
+    // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
-      within(world.clock, undoBudget, never, (late) =>
+      within(world.clock, undoBudget, lost, (late) =>
         undo({ ...release, signal: late }, journal, cluster, site.live, priors),
       ),
     )
     return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
-    const trouble = causeOf(error, never)
+    soFar.stands = await whatStands(cluster, world.clock, site)
+    const lockLost = lostCause(lost)
+    if (lockLost) {
+      soFar.cause = lockLost
+      return 'stuck'
+    }
+    const trouble = causeOf(error, lost)
     const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
     soFar.cause = {
       ...trouble,
       code: 'restore-failed',
       sentence: trouble.sentence + why,
-      hint: commandsBack(cluster, site),
+      hint: [
+        ...(trouble.hint === undefined ? [] : [trouble.hint]),
+        commandsBack(cluster, site),
+      ].join('\n'),
     }
-    soFar.stands = await whatStands(cluster, world.clock, site)
     await tellHistory(open, 'stuck')
     return 'stuck'
   }

@@ -43,7 +43,7 @@ export interface WorkloadReport extends WorkloadId {
   readonly from?: string
   readonly to: string
   /** What it runs at the end of the run. */
-  readonly now: 'new' | 'old' | 'removed' | 'absent' | 'unknown'
+  readonly now: 'new' | 'old' | 'removed' | 'absent' | 'gone' | 'unknown'
   /** The image that was seen where it is not certain what it runs. */
   readonly runs?: string
   /** From our write to done. */

@@ -28,6 +28,8 @@ export function moved({ from, to, now, runs }: WorkloadReport): string {
       return 'removed again'
     case 'absent':
       return 'not there, as before'
+    case 'gone':
+      return `deleted by somebody else (before: ${before})`
     case 'unknown':
       if (runs !== undefined) return `is on ${versionOf(runs)} (before: ${before})`
       return `${before} or ${versionOf(to)}: not known`

@@ -5,7 +5,7 @@ import { isObserved, isReady, liveOf, ourPods } from './live.js'
 import type { Live } from './live.js'
 import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
-import { standOf, takenOver } from './progress.js'
+import { deletion, standOf, takenOver } from './progress.js'
 import type { Stand } from './progress.js'
 import { signsOf } from './signs.js'
 import { stageOf, STALE } from './stage.js'
@@ -108,7 +108,7 @@ function lookAt(aim: Aim, sight: Sight): Look {
   const { picture, patience, notes, ledger, now, stale } = sight
   const live = liveOf(picture, aim.workload)
   const by = takenOver(live, aim)
-  if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? 'its deletion' }
+  if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? deletion }
 
   const id = idOf(aim.workload)
   const { name } = aim.workload

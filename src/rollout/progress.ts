@@ -85,12 +85,15 @@ function available(count: number, ready: number, wanted: number): string {
   return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`
 }
 
+/** What takes a workload over that is not there any more. */
+export const deletion = 'its deletion'
+
 /**
  * Who took a workload over: its image is another one than ours, or it is gone. `undefined`: it is ours still.
  * A restart, an annotation or a change of scale is no take-over.
  */
 export function takenOver(live: Live | undefined, aim: Aim): string | undefined {
-  if (!live) return `its deletion`
+  if (!live) return deletion
   // What the watch shows is from before our write.
   if ((live.object.metadata?.generation ?? 0) < aim.generation) return undefined
   const images = imagesOf(templateOf(live)?.spec)

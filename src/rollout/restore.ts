@@ -1,7 +1,8 @@
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
-import type { KubeObject } from '../kubernetes/objects.js'
+import { parseImage } from '../kubernetes/image.js'
+import { isWorkload, templateOf, usesOf, type KubeObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import type { Clock } from '../world/world.js'
 import {
@@ -34,7 +35,7 @@ export async function restore(
   const needed = neededByKept(snapshot)
   const ended = await Promise.allSettled(
     snapshot.map(async (prior) => {
-      const did = await patiently(
+      const step = await patiently(
         clock,
         signal,
         () => restoreOne(cluster, prior, needed),
@@ -42,9 +43,9 @@ export async function restore(
         (error) =>
           isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
       )
-      const line = told(prior, did)
+      const line = told(prior, step)
       if (line !== undefined) journal.say(line)
-      return { prior, did }
+      return { prior, did: step.do }
     }),
   )
   return ended.map((one) => {
@@ -71,7 +72,7 @@ async function restoreOne(
   cluster: Cluster,
   prior: Prior,
   needed: ReadonlySet<string>,
-): Promise<UndoStep['do']> {
+): Promise<UndoStep> {
   const step = undoOf(prior, await cluster.find<KubeObject>(prior.path), needed)
   switch (step.do) {
     case 'put':
@@ -84,13 +85,13 @@ async function restoreOne(
     case 'keep':
     case 'ask':
   }
-  return step.do
+  return step
 }
 
-function told({ object }: Prior, did: UndoStep['do']): string | undefined {
-  switch (did) {
+function told({ object, ran }: Prior, step: UndoStep): string | undefined {
+  switch (step.do) {
     case 'put':
-      return `${titleOf(object)} put back`
+      return `${titleOf(object)} put back${withDigests(step.object, ran)}`
     case 'delete':
       return `${titleOf(object)} removed: the release had created it`
     case 'keep':
@@ -100,4 +101,15 @@ function told({ object }: Prior, did: UndoStep['do']): string | undefined {
     case 'nothing':
       return undefined
   }
+}
+
+/** ` (latest as sha256:0a1b… that ran before)` */
+function withDigests(object: KubeObject, ran: Prior['ran'] = {}): string {
+  const images = isWorkload(object) ? usesOf(templateOf(object), () => true) : []
+  const put = images.filter(({ name, image }) => ran[name] === image)
+  const words = put.map(({ image }) => {
+    const { tag, digest } = parseImage(image)
+    return `${tag} as ${digest?.slice(0, 19)}`
+  })
+  return words.length === 0 ? '' : ` (${[...new Set(words)].join(', ')} that ran before)`
 }

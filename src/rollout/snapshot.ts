@@ -3,7 +3,16 @@
  * restores state and does not count revisions, so it can be asked for at any time, any number of times.
  */
 import type { KubeObject, WorkloadObject } from '../kubernetes/objects.js'
-import { isWorkload, nameOf, same, templateOf, withTemplate } from '../kubernetes/objects.js'
+import {
+  changeCause,
+  isWorkload,
+  nameOf,
+  same,
+  templateOf,
+  withAnnotation,
+  withImages,
+  withTemplate,
+} from '../kubernetes/objects.js'
 
 /** One object as it was. */
 export interface Prior {
@@ -11,12 +20,17 @@ export interface Prior {
   /** As it was; as it is going to be where it was not there. */
   readonly object: KubeObject
   /**
-   * absent: the release will create it. template: `kubectl set image` will change its pod template and
-   * nothing else. whole: an apply will change it.
+   * absent: the release will create it. template: `kubectl set image` will change its pod template, and
+   * `kubectl annotate` its cause, and nothing else. whole: an apply will change it.
    */
   readonly was: 'absent' | 'template' | 'whole'
   /** One of our workloads, or another object that comes with the manifests. */
   readonly of: 'workload' | 'other'
+  /**
+   * Images that its containers have to come back with, by name: the digests that ran, where a tag in the
+   * template names another image by now.
+   */
+  readonly ran?: Readonly<Record<string, string>>
 }
 
 /** Everything that the release will write to, as it was before. */
@@ -46,13 +60,28 @@ export function undoOf(
   live: KubeObject | undefined,
   needed: ReadonlySet<string> = new Set(),
 ): UndoStep {
-  if (live === undefined) return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
+  if (live === undefined || live.metadata?.deletionTimestamp !== undefined) {
+    return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
+  }
   if (prior.was === 'absent') {
     return { do: holdsData(prior) || needed.has(titleOf(prior.object)) ? 'keep' : 'delete' }
   }
-  const object = prior.was === 'template' ? templateBack(prior, live) : allBack(prior, live)
+  const before = wanted(prior, live)
+  const object = prior.was === 'template' ? templateBack(before, live) : allBack(before, live)
   if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
   return holdsData(prior) ? { do: 'keep' } : { do: 'put', object }
+}
+
+/**
+ * What the object has to be again. While the live template is the prior one, its pods are the prior ones
+ * too, and it stays to the letter. A changed one makes new pods, and those must not follow a tag that has
+ * moved.
+ */
+export function wanted({ object, ran }: Prior, live: KubeObject): KubeObject {
+  if (!ran || !isWorkload(object) || !isWorkload(live)) return object
+  const template = templateOf(object)
+  if (same(template, templateOf(live))) return object
+  return withTemplate(object, withImages(template, ran))
 }
 
 /** Volumes and databases: taking them back would cost data, or is refused by the server. */
@@ -98,16 +127,19 @@ function namedIn(object: WorkloadObject): readonly string[] {
   ]
 }
 
-function templateBack({ object: prior }: Prior, live: KubeObject): KubeObject {
-  return isWorkload(live) && isWorkload(prior) ? withTemplate(live, templateOf(prior)) : live
+/** With the template goes its cause, which the history of its revision shows. */
+function templateBack(before: KubeObject, live: KubeObject): KubeObject {
+  if (!isWorkload(live) || !isWorkload(before)) return live
+  const back = withTemplate(live, templateOf(before))
+  return withAnnotation(back, changeCause, before.metadata?.annotations?.[changeCause])
 }
 
 /**
  * All that people decide as it was, in the live object's shell: its resourceVersion guards the write.
  * The number of replicas is a person's or an autoscaler's and stays as it is now.
  */
-function allBack(prior: Prior, live: KubeObject): KubeObject {
-  const { metadata, ...content } = prior.object
+function allBack(before: KubeObject, live: KubeObject): KubeObject {
+  const { metadata, ...content } = before
   const annotations = { ...metadata?.annotations }
   for (const name of controllersOwn) {
     const now = live.metadata?.annotations?.[name]

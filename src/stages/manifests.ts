@@ -67,6 +67,7 @@ export async function applyManifests(
   await apply(
     cluster,
     touched.map(({ object }) => object),
+    release.signal,
   )
   const workloads = touched.filter((change): change is Change & { object: WorkloadObject } =>
     isWorkload(change.object),

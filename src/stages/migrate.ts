@@ -6,8 +6,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isMarked } from '../django/inspector.js'
 import type { Plan } from '../django/inspector.js'
-import { ApiError } from '../kubernetes/apierror.js'
-import { patiently } from '../kubernetes/away.js'
+import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import { Failure, fail } from '../report/cause.js'
@@ -133,7 +132,7 @@ export function startMigration(
         }
         return
       } catch (error) {
-        if (error instanceof ApiError && error.status < 500) return
+        if (!isPassing(error)) return
         await world.clock.sleep(reconnectMs, until).catch(() => undefined)
       }
     }

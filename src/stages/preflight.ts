@@ -2,6 +2,7 @@
 import type { Service } from 'kubernetes-types/core/v1'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/apierror.js'
+import { noCredentials } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests, type Manifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -90,11 +91,7 @@ async function checkNamespace(cluster: Cluster): Promise<void> {
 /** 401: the credentials are known to nobody; said in words instead of a status. */
 function clearer(error: unknown): unknown {
   if (!(error instanceof ApiError && error.status === 401)) return error
-  return fail({
-    code: 'cluster-unreachable',
-    sentence: 'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
-    hint: 'renew the token or the login; kubectl auth whoami shows who you are',
-  })
+  return fail(noCredentials)
 }
 
 function namespaceMissing(namespace: string, is: string): never {

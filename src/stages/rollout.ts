@@ -1,32 +1,40 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
+  changeCause,
   templateOf,
   usesOf,
   type ContainerUse,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import { fail } from '../report/cause.js'
+import { fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed, type Following } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
+import { liveOf } from '../rollout/live.js'
+import { deletion, takenOver } from '../rollout/progress.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim, Judgement, Picture } from '../rollout/types.js'
+import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
+import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(targets: readonly Target[]): readonly Prior[] {
-  return targets.map(({ path, live, manifest }): Prior => {
-    if (live) return { path, object: live, was: manifest ? 'whole' : 'template', of: 'workload' }
-    return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
+  return targets.map(({ id, path, live, manifest }): Prior => {
+    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+    const ran = pins.get(idOf(id))
+    const was = manifest ? 'whole' : 'template'
+    return { path, object: live, was, of: 'workload', ...(ran && { ran }) }
   })
 }
 
@@ -43,12 +51,21 @@ export async function rollout(
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
+  const cause = causeOfChange(release, image)
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
+    const by = takenSince(targets, site.live.picture())
+    if (Object.keys(by).length > 0) fail(supersededBy(by))
+    await annotate(release, journal, cluster, targets, causeFirst, cause)
+    signal.throwIfAborted()
     await allOf([
-      applyOurs(journal, cluster, targets, settings.image, pinned(image)),
-      ...imageCommands(targets, pinned(image)).map((args) => setImage(journal, cluster, args)),
+      applyOurs(release, journal, cluster, targets, pinned(image), cause),
+      ...imageCommands(targets, pinned(image)).map((args) =>
+        setImage(release, journal, cluster, args),
+      ),
     ])
+    signal.throwIfAborted()
+    await annotate(release, journal, cluster, targets, causeAfter, cause)
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
         const now = await cluster.get<WorkloadObject>(path)
@@ -113,6 +130,35 @@ function hasOneReady({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
+/** Who changed a workload after it was remembered, and before its turn came; by `idOf`. */
+function takenSince(
+  targets: readonly Target[],
+  picture: Picture,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    targets.flatMap(({ id, uses, live }) => {
+      if (!live) return []
+      const ours = uses.map(({ name }) => name)
+      const before = usesOf(templateOf(live), () => true).filter(({ name }) => ours.includes(name))
+      const images = Object.fromEntries(before.map(({ name, image }) => [name, image]))
+      const generation = live.metadata?.generation ?? 0
+      const by = takenOver(liveOf(picture, id), { workload: id, images, generation, first: false })
+      return by === undefined ? [] : [[idOf(id), by]]
+    }),
+  )
+}
+
+export function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, what]) =>
+    what === deletion ? `${id} was deleted` : `${id} runs ${what}`,
+  )
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
+}
+
 /** Waits for every write, and throws what went wrong then: none may arrive after its undo. */
 async function allOf(writes: readonly Promise<void>[]): Promise<void> {
   const ended = await Promise.allSettled(writes)
@@ -138,7 +184,7 @@ export function runsWell({ live, targets }: Site, now: number): boolean {
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
-/** What an apply of our workloads' manifests with this image in them would change. */
+/** What an apply of our workloads' manifests with this image in them would change, whoever releases it. */
 export function planOurs(
   cluster: Cluster,
   targets: readonly Target[],
@@ -149,10 +195,17 @@ export function planOurs(
   return planApply(cluster, manifestsWith(targets, repository, image), live)
 }
 
-function manifestsWith(targets: readonly Target[], repository: string, image: string) {
-  return targets.flatMap(({ manifest, live }) =>
-    manifest ? [prepared(manifest, live, repository, image)] : [],
-  )
+function manifestsWith(
+  targets: readonly Target[],
+  repository: string,
+  image: string,
+  cause?: string,
+): readonly WorkloadObject[] {
+  return targets.flatMap(({ manifest, live }) => {
+    if (!manifest) return []
+    const object = prepared(manifest, live, repository, image)
+    return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
+  })
 }
 
 /**
@@ -160,15 +213,16 @@ function manifestsWith(targets: readonly Target[], repository: string, image: st
  * changed in the manifest.
  */
 async function applyOurs(
+  { settings, signal }: Release,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
-  repository: string,
   image: string,
+  cause: string,
 ): Promise<void> {
-  const objects = manifestsWith(targets, repository, image)
+  const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  await apply(cluster, objects)
+  await apply(cluster, objects, signal)
 }
 
 /**
@@ -204,15 +258,13 @@ function containersArgument(uses: readonly ContainerUse[], live: WorkloadObject)
 }
 
 async function setImage(
+  { signal }: Release,
   journal: Journal,
   cluster: Cluster,
   args: readonly string[],
 ): Promise<void> {
   journal.say(cluster.commandLine(args))
-  const done = await cluster.kubectl(args)
+  const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  fail({
-    code: 'write-failed',
-    sentence: `kubectl set image: ${done.stderr.trim().split('\n')[0] ?? 'no reason given'}`,
-  })
+  fail({ code: 'write-failed', sentence: `kubectl set image: ${troubleOf(done)}` })
 }

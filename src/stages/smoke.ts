@@ -91,12 +91,14 @@ export async function smoke(
   const { world, settings, signal } = release
   const path = settings['smoke-path'] ?? '/'
   const asked = `GET ${path} through service/${aim.service}`
-  let miss: Miss = { words: 'was not asked yet' }
+  let miss: Miss = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
   const good = await within(world.clock, settings['smoke-timeout'], signal, async (late) => {
-    while (!late.aborted) {
+    const isOver = () => late.aborted
+    while (!isOver()) {
       const look = await lookOnce(release, cluster, site, aim, image, path, late)
       if (look.is === 'good') return look
-      miss = look.miss
+      // What is cut off by the end of the time says less than what came before.
+      if (!isOver()) miss = look.miss
       await world.clock.sleep(pauseMs, late).catch(() => undefined)
     }
     return undefined

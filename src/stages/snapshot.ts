@@ -6,9 +6,11 @@ import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { planManifests, priorOfChanges } from './manifests.js'
+import { pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
+import type { Release } from './release.js'
 import { priorOfTargets } from './rollout.js'
-import { imagesIn } from './targets.js'
+import { imagesIn, type Target } from './targets.js'
 
 export interface Prepared {
   /** The site with its workloads as they are now: the build may have taken minutes. */
@@ -19,21 +21,28 @@ export interface Prepared {
 }
 
 export async function snapshot(
+  release: Release,
   journal: Journal,
   cluster: Cluster,
   before: Site,
 ): Promise<Prepared> {
-  const [targets, changes] = await Promise.all([
-    Promise.all(
-      before.targets.map(async ({ live: _live, ...target }) => {
-        const live = await cluster.find<WorkloadObject>(target.path)
-        return { ...target, running: imagesIn(live, target.uses), ...(live && { live }) }
-      }),
+  const [[targets, pins], changes] = await Promise.all([
+    asTheyAre(cluster, before.targets).then(
+      async (now) => [now, await pinsOf(release, journal, before.live, now)] as const,
     ),
     planManifests(cluster, before.others),
   ])
   const site = { ...before, targets }
-  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(targets)]
+  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(targets, pins)]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   return { site, snapshot: priors, changes }
+}
+
+function asTheyAre(cluster: Cluster, targets: readonly Target[]): Promise<readonly Target[]> {
+  return Promise.all(
+    targets.map(async ({ live: _live, ...target }) => {
+      const live = await cluster.find<WorkloadObject>(target.path)
+      return { ...target, running: imagesIn(live, target.uses), ...(live && { live }) }
+    }),
+  )
 }

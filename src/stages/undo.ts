@@ -6,7 +6,7 @@ import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { follow } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
-import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { titleOf, wanted, type Snapshot } from '../rollout/snapshot.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -28,17 +28,9 @@ export async function undo(
   const { world, signal } = release
   const startedAt = world.clock.now()
   const restored = await restore(cluster, world.clock, snapshot, journal, signal)
-  const gone = restored.filter(({ did }) => did === 'ask')
-  if (gone.length > 0) {
-    fail({
-      code: 'restore-failed',
-      sentence: `${gone.map(({ prior }) => titleOf(prior.object)).join(', ')} was deleted in the middle of the release`,
-      hint: 'apply the manifests of the version before by hand',
-    })
-  }
   const workloads = restored.flatMap(({ prior, did }) =>
-    prior.was !== 'absent' && did !== 'keep' && isWorkload(prior.object)
-      ? [{ path: prior.path, before: prior.object }]
+    prior.was !== 'absent' && did !== 'keep' && did !== 'ask' && isWorkload(prior.object)
+      ? [{ prior, before: prior.object }]
       : [],
   )
   const ordered = workloads.flatMap(({ before }) =>
@@ -46,9 +38,10 @@ export async function undo(
   )
   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
   const aims = await Promise.all(
-    workloads.map(async ({ path, before }) =>
-      aimBack(workloadId(before), before, await cluster.get<WorkloadObject>(path), live.picture()),
-    ),
+    workloads.map(async ({ prior, before }) => {
+      const now = await cluster.get<WorkloadObject>(prior.path)
+      return aimBack(workloadId(before), wanted(prior, now) as WorkloadObject, now, live.picture())
+    }),
   )
   const followed = await follow({
     cluster,
@@ -74,6 +67,15 @@ export async function undo(
       code: 'restore-failed',
       sentence: `somebody else changed a workload while it was put back: ${by.join('; ')}`,
       hint: 'look at what runs now (kubectl get deployments -o wide) and release the version that is wanted',
+    })
+  }
+  const gone = restored.filter(({ did }) => did === 'ask')
+  if (gone.length > 0) {
+    const names = gone.map(({ prior }) => titleOf(prior.object)).join(', ')
+    fail({
+      code: 'restore-failed',
+      sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
+      hint: `apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
     })
   }
   return restored

@@ -1,8 +1,11 @@
 import type { Clock } from './world.js'
 
-/** The machine's clock. */
+/**
+ * The machine's clock as it was when the program started, and steady since: somebody may set the clock in
+ * the middle of a release, and no patience and no lock is over by that.
+ */
 export const realClock: Clock = {
-  now: () => Date.now(),
+  now: () => Math.round(performance.timeOrigin + performance.now()),
 
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {

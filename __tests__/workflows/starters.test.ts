@@ -160,3 +160,46 @@ describe('the starter workflow deploy-image.yml', () => {
     expect(await shop.state()).toEqual(before)
   })
 })
+
+describe('the starter workflow rollback.yml', () => {
+  const tags = async () => new Set(Object.values(await shop.tags()))
+  let first: string
+  let second: string
+
+  test('says as a dry run what it would do, and does nothing', async () => {
+    first = [...(await tags())][0] ?? ''
+    second = await workflow('rollback.yml', 'rollback')
+    expect((await act('push')).outputs).toMatchObject({ result: 'deployed', tag: second })
+    const ended = await act('workflow_dispatch', [
+      '--input',
+      'to=previous',
+      '--input',
+      'dry-run=true',
+    ])
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged', tag: first } })
+    expect(ended.output).toContain('dry run: shop would go back to')
+    expect(await tags()).toEqual(new Set([second]))
+  })
+
+  test('brings the version before back', async () => {
+    const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+      act('workflow_dispatch', ['--input', 'to=previous', '--input', 'dry-run=false']),
+    )
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first } })
+    expect(await tags()).toEqual(new Set([first]))
+    expect(asked.failures).toEqual([])
+  })
+
+  test('to a version that never was fails at once', async () => {
+    const ended = await act('workflow_dispatch', ['--input', 'to=999', '--input', 'dry-run=false'])
+
+    expect(ended.code).toBe(1)
+    expect(ended.outputs).toMatchObject({
+      result: 'usage',
+      cause: 'there is nothing to go back to: release 999 is not in the history',
+    })
+    expect(await tags()).toEqual(new Set([first]))
+  })
+})

@@ -1,0 +1,155 @@
+/** What other people change in the middle of a release: theirs is adopted, or left alone and told. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { whileAsking } from '../e2e/client.js'
+import { Site, type Released } from '../e2e/site.js'
+import { kubectl, kubectlJson, type How } from '../e2e/stack.js'
+
+let shop: Site
+/** Three versions that the registry has. */
+let one: string
+const two = 'two'
+const theirs = 'theirs'
+
+beforeAll(async () => {
+  shop = await Site.make('adopted')
+  one = await shop.commit('One', {})
+  const tags = { 'extra-tags': `${two},${theirs}` }
+  const released = await shop.release({ version: 'one', ...tags })
+  if (released.report.result !== 'deployed') throw new Error(released.output)
+})
+
+afterAll(() => shop.remove())
+
+const theirKubectl = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+
+/** A release in the middle of which somebody else does something, while a client asks. */
+async function meanwhile(
+  moment: RegExp,
+  theirCommand: readonly string[],
+  release: (how: How) => Promise<Released>,
+): Promise<Released> {
+  let done: Promise<unknown> | undefined
+  const onOutput = (soFar: string) => {
+    if (moment.test(soFar)) done ??= theirKubectl(...theirCommand)
+  }
+  const { result, asked } = await whileAsking(await shop.url(), () => release({ onOutput }))
+  expect(done).toBeDefined()
+  await done
+  expect(asked.failures).toEqual([])
+  return result
+}
+
+/** From any version to this one, so that each case has something to roll out. */
+const deploy = (tag: string) => (how: How) => shop.deploy(tag, {}, how)
+const theWebIsWritten = /deployment\/web: (0|1) of 2/
+const theWorkerIsWritten = /deployment\/worker: (0|1) of/
+
+interface Web {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>> }
+  readonly spec: { readonly replicas: number }
+}
+
+const web = () => kubectlJson<Web>('-n', shop.namespace, 'get', 'deployment', 'web')
+
+describe('is adopted, and the release goes its way:', () => {
+  test.each([
+    ['a restart', ['rollout', 'restart', 'deployment/web'], two],
+    ['another number of replicas', ['scale', 'deployment/web', '--replicas=3'], theirs],
+    ['an annotation', ['annotate', 'deployment/web', 'example.com/note=theirs'], two],
+  ])('%s', async (_, theirCommand, tag) => {
+    const ended = await meanwhile(theWebIsWritten, theirCommand, deploy(tag))
+    expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag } })
+    expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
+    expect(await shop.leftovers()).toEqual([])
+  })
+
+  test('and what they set is there afterwards', async () => {
+    const { metadata, spec } = await web()
+    expect(spec.replicas).toBe(3)
+    expect(metadata.annotations).toMatchObject({ 'example.com/note': 'theirs' })
+  })
+})
+
+test('an undo keeps the number of replicas that an autoscaler set meanwhile', async () => {
+  const before = await shop.tags()
+  await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
+  const autoscaler = ['scale', 'deployment/web', '--replicas=4']
+  const ended = await meanwhile(/deployment\/web: 0 of 3/, autoscaler, (how) =>
+    // Without manifests nothing but the image is changed, and nothing but the image is put back.
+    shop.release({ version: 'bad', manifests: '' }, how),
+  )
+  await shop.drop()
+
+  expect(ended).toMatchObject({ code: 1, report: { result: 'undone' } })
+  expect(await shop.tags()).toEqual(before)
+  expect((await web()).spec.replicas).toBe(4)
+  expect(await shop.leftovers()).toEqual([])
+})
+
+describe('is left alone, and told:', () => {
+  const setImage = (name: string) => [
+    ...['set', 'image', `deployment/${name}`, `${name}=${shop.image}:${theirs}`],
+  ]
+
+  test('an image of the web, in the middle of its rollout', async () => {
+    const ended = await meanwhile(theWebIsWritten, setImage('web'), deploy(one))
+    expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
+    expect(ended.report.cause?.sentence).toBe(
+      `somebody else changed a workload in the middle of the release: deployment/web runs image ${shop.image}:${theirs} in container web, written by kubectl-set`,
+    )
+    expect(await shop.tags()).toEqual({
+      'deployment/web': theirs,
+      'deployment/worker': two,
+      'cronjob/expire-orders': two,
+    })
+    expect(ended.output).toContain('deployment/web: is on theirs (before: two)')
+    expect(ended.output).toContain('deployment/worker: is on two (before: two)')
+    expect(await shop.leftovers()).toEqual([])
+  })
+
+  test('an image of a workload whose turn has not come', async () => {
+    const ended = await meanwhile(theWebIsWritten, setImage('worker'), deploy(one))
+    expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
+    expect(await shop.tags()).toEqual({
+      'deployment/web': one,
+      'deployment/worker': theirs,
+      'cronjob/expire-orders': two,
+    })
+    expect(ended.report.cause?.sentence).toContain(
+      `deployment/worker runs image ${shop.image}:${theirs} in container worker`,
+    )
+    expect(ended.output).toContain('deployment/worker: is on theirs (before: two)')
+  })
+
+  test('a workload that is deleted', async () => {
+    const deletion = ['delete', 'deployment', 'worker', '--wait=false']
+    const ended = await meanwhile(theWorkerIsWritten, deletion, deploy(two))
+    expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
+    expect(ended.report.cause?.sentence).toBe(
+      'somebody else changed a workload in the middle of the release: deployment/worker was deleted',
+    )
+    expect(await shop.tags()).toEqual({ 'deployment/web': two, 'cronjob/expire-orders': two })
+    expect(ended.output).toContain('deployment/worker: deleted by somebody else')
+    expect(await shop.leftovers()).toEqual([])
+  })
+})
+
+test('a workload that is deleted in the middle of a broken release: all others are back, and it is named', async () => {
+  await theirKubectl('scale', 'deployment/web', '--replicas=2')
+  // The worker is there again.
+  const released = await shop.release({ version: 'one' })
+  expect(released.report.result).toBe('deployed')
+  await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
+  const deletion = ['delete', 'deployment', 'worker', '--wait=false']
+  const ended = await meanwhile(theWebIsWritten, deletion, (how) =>
+    shop.release({ version: 'bad', manifests: '' }, how),
+  )
+  await shop.drop()
+
+  expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
+  expect(ended.report.cause?.sentence).toMatch(
+    /^deployment\/worker was deleted by somebody else in the middle of the release, all others are as before; the release was given up since web: ModuleNotFoundError/,
+  )
+  expect(await shop.tags()).toEqual({ 'deployment/web': one, 'cronjob/expire-orders': one })
+  expect(ended.output).toContain('deployment/worker: deleted by somebody else')
+})

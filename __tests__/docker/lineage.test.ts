@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { lineageOf } from '../../src/docker/lineage.js'
+import { realWorld } from '../../src/world/real.js'
+
+// A real git on real checkouts: a repository that is pushed to, and a checkout of it.
+let home = ''
+const origin = () => join(home, 'origin')
+const checkout = () => join(home, 'checkout')
+const git = (folder: string, ...args: string[]): string =>
+  execFileSync(
+    'git',
+    ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  )
+    .toString()
+    .trim()
+
+function push(): string {
+  git(origin(), 'commit', '--quiet', '--allow-empty', '--message', 'x')
+  return git(origin(), 'rev-parse', 'HEAD')
+}
+
+const { CI: _ci, GITHUB_ACTIONS: _actions, ...env } = process.env
+const never = new AbortController().signal
+const lineage = (ours: string, theirs: string, more: Record<string, string> = { CI: 'true' }) =>
+  lineageOf(realWorld({ ...env, ...more }), checkout(), ours, theirs, never)
+
+let one = ''
+let two = ''
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'django-rollout-test-'))
+  execFileSync('git', ['init', '--quiet', '--initial-branch=main', origin()])
+  one = push()
+  two = push()
+})
+afterEach(() => {
+  rmSync(home, { recursive: true })
+})
+
+const clone = (...flags: string[]) => {
+  execFileSync('git', ['clone', '--quiet', ...flags, `file://${origin()}`, checkout()])
+}
+
+test.each([
+  ['a complete checkout', []],
+  ['a shallow one, as actions/checkout makes it', ['--depth=1']],
+])('%s tells older from newer, also than what was pushed meanwhile', async (_, flags) => {
+  clone(...flags)
+  const three = push()
+  expect(await lineage(two, three)).toBe('older')
+  expect(await lineage(two, one)).toBe('not-older')
+  expect(await lineage(two, two)).toBe('not-older')
+})
+
+test('a complete checkout stays complete', async () => {
+  clone()
+  await lineage(two, push())
+  expect(git(checkout(), 'rev-parse', '--is-shallow-repository')).toBe('false')
+})
+
+test('a commit of another branch is not newer', async () => {
+  clone('--depth=1')
+  git(origin(), 'checkout', '--quiet', '-b', 'other', one)
+  const other = push()
+  expect(await lineage(two, other)).toBe('not-older')
+})
+
+test('a commit that nobody has is unknown', async () => {
+  clone()
+  expect(await lineage(two, 'f'.repeat(40))).toBe('unknown')
+  expect(await lineage('f'.repeat(40), two)).toBe('unknown')
+})
+
+test("on a person's machine nothing is fetched", async () => {
+  clone()
+  const three = push()
+  expect(await lineage(two, three, {})).toBe('unknown')
+})
+
+test('outside of a checkout it is unknown', async () => {
+  execFileSync('mkdir', [checkout()])
+  expect(await lineage(two, one)).toBe('unknown')
+})

@@ -1,0 +1,106 @@
+/** Runs whose way to the cluster is cut for long: what the lock is for. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { whileAsking } from '../e2e/client.js'
+import { at, inTheRollout } from '../e2e/moment.js'
+import { relayTo, type Relay } from '../e2e/relay.js'
+import { Site, type Released } from '../e2e/site.js'
+
+let shop: Site
+let relay: Relay
+/** The way through the relay. */
+let env: { readonly KUBECONFIG: string }
+/** Two versions that the registry has. */
+let one: string
+const two = 'two'
+
+beforeAll(async () => {
+  shop = await Site.make('long')
+  relay = await relayTo(shop.kubeconfig)
+  env = { KUBECONFIG: await relay.kubeconfig(shop.kubeconfig) }
+  one = await shop.commit('One', {})
+  const released = await shop.release({ version: 'one', 'extra-tags': two })
+  if (released.report.result !== 'deployed') throw new Error(released.output)
+})
+
+afterAll(async () => {
+  await relay.close()
+  await shop.remove()
+})
+
+async function runsAll(tag: string): Promise<void> {
+  expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
+  expect(await shop.leftovers()).toEqual([])
+}
+
+test('the API server is stopped for 30 s right before the write: it is repeated, and the release goes its way', async () => {
+  const cut = at(/✓ plan/, () => relay.stop(30_000))
+  const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+    shop.deploy(two, {}, { ...cut.how, env }),
+  )
+  await cut.done()
+
+  expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: two } })
+  await runsAll(two)
+  expect(asked.failures).toEqual([])
+})
+
+describe('a firewall drops every packet for longer than the lock lasts', () => {
+  test('and nobody else wants it: it is taken up again, and the release goes its way', async () => {
+    const cut = at(inTheRollout, () => relay.drop(60_000))
+    const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+      shop.deploy(one, {}, { ...cut.how, env }),
+    )
+    await cut.done()
+
+    expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: one } })
+    await runsAll(one)
+    expect(asked.failures).toEqual([])
+  })
+
+  test('and another run takes over: that one puts everything back and goes its way, the cut one says so', async () => {
+    let other: Promise<Released> | undefined
+    const cut = at(inTheRollout, () => {
+      other = shop.deploy(one, {}, { env: { GITHUB_ACTOR: 'grace' } })
+      return relay.drop(60_000)
+    })
+    const { result: ended, asked } = await whileAsking(await shop.url(), async () => {
+      const cutOff = await shop.deploy(two, {}, { ...cut.how, env })
+      await cut.done()
+      return [cutOff, await other]
+    })
+
+    expect(ended).toMatchObject([
+      { code: 3, report: { result: 'stuck', cause: { code: 'lock-lost' } } },
+      { code: 0, report: { result: 'deployed', tag: one } },
+    ])
+    expect(ended[0]?.report.cause?.sentence).toBe(
+      'another run has taken the lock (grace): the release ended in the middle, and nothing more was written',
+    )
+    expect(ended[1]?.output).toContain('an unfinished release was found')
+    await runsAll(one)
+    expect(asked.failures).toEqual([])
+  })
+
+  test('and for longer than anybody waits: the run says what stands, and `settle` puts it back', async () => {
+    const before = await shop.state()
+    const cut = at(inTheRollout, () => relay.drop(150_000))
+    const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+      const ended = await shop.deploy(two, {}, { ...cut.how, env })
+      expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
+      expect(ended.report.cause).toMatchObject({
+        code: 'lock-lost',
+        sentence: expect.stringMatching(
+          /^the API server did not answer for so long that the lock was lost \(.*\): the release ended in the middle, and nothing more was written$/,
+        ) as unknown,
+        hint: expect.stringContaining('django-rollout settle') as unknown,
+      })
+      await cut.done()
+      return shop.settle()
+    })
+
+    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(await shop.state()).toEqual(before)
+    await runsAll(one)
+    expect(asked.failures).toEqual([])
+  })
+})

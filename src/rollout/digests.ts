@@ -1,0 +1,81 @@
+/** Which image really runs where a pod template names a tag: tomorrow the tag may name another. Pure. */
+import { isOfRepository, parseImage } from '../kubernetes/image.js'
+import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import { aimBack } from './aims.js'
+import { ourPods } from './live.js'
+import type { Picture } from './types.js'
+
+/** A container of ours whose template has an image without a digest. */
+export interface Tagged {
+  /** `idOf` its workload. */
+  readonly workload: string
+  readonly container: string
+  /** As the template has it: `shop:latest`. */
+  readonly image: string
+  /** What most of its pods run; of a workload without pods, what the others run by the same image. */
+  readonly ran?: Ran
+}
+
+export interface Ran {
+  readonly digest: string
+  /**
+   * A node that has pulled the same image from several repositories names any of them: the digest may be
+   * unknown in ours.
+   */
+  readonly of: 'our repository' | 'another repository'
+}
+
+/** All containers of the repository that run by a tag alone, in these workloads as they stand now. */
+export function taggedIn(
+  picture: Picture,
+  workloads: readonly WorkloadObject[],
+  repository: string,
+): readonly Tagged[] {
+  const all = workloads.flatMap((object) => {
+    const uses = usesOf(
+      templateOf(object),
+      (image) => isOfRepository(image, repository) && parseImage(image).digest === undefined,
+    )
+    return uses.map(({ name, image }) => ({
+      workload: idOf(workloadId(object)),
+      container: name,
+      image,
+      running: runningIn(picture, object, name, repository),
+    }))
+  })
+  return all.map(({ running, ...tagged }) => {
+    const others = all.filter(({ image }) => image === tagged.image)
+    const ran = mostOf(running) ?? mostOf(others.flatMap((other) => other.running))
+    return { ...tagged, ...(ran && { ran }) }
+  })
+}
+
+/** `shop:latest@sha256:…` */
+export function byDigest(image: string, digest: string): string {
+  const { repository, tag = 'latest' } = parseImage(image)
+  return `${repository}:${tag}@${digest}`
+}
+
+/** What this container runs in each pod of the live template, by the kubelets that have pulled it. */
+function runningIn(
+  picture: Picture,
+  object: WorkloadObject,
+  container: string,
+  repository: string,
+): readonly Ran[] {
+  const aim = aimBack(workloadId(object), object, object, picture)
+  return ourPods(picture, aim).flatMap(({ status }): readonly Ran[] => {
+    const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+    const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
+    const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))
+    if (digest === undefined) return []
+    const isOurs = isOfRepository(pulled, repository)
+    return [{ digest, of: isOurs ? 'our repository' : 'another repository' }]
+  })
+}
+
+function mostOf(running: readonly Ran[]): Ran | undefined {
+  const count = ({ digest }: Ran) => running.filter((one) => one.digest === digest).length
+  return running.toSorted((one, other) => count(other) - count(one))[0]
+}
