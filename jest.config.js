@@ -1,6 +1,6 @@
 // Four projects: `unit` is pure and quick, `cluster` needs the stack to be up, `workflows` runs whole
-// workflow files against it, `long` takes minutes a test and disturbs whoever uses the stack too. Each has an npm script, where its time limit stands too: jest takes none
-// from a project.
+// workflow files against it, `long` takes minutes a test and disturbs whoever uses the stack too. Each has
+// an npm script, where its time limit stands too: jest takes none from a project.
 
 /** @type {import('jest').Config} */
 const shared = {

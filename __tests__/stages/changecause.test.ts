@@ -72,7 +72,7 @@ describe('kubectl annotate', () => {
         return Promise.resolve({ code: stderr === '' ? 0 : 1, stdout: '', stderr })
       },
     })
-    await annotate(journal, cluster, targets, kinds, 'x')
+    await annotate(releaseOf(scripted([]).world), journal, cluster, targets, kinds, 'x')
     return { ran, lines: journal.lines }
   }
   const command = (ids: string) => `annotate --overwrite ${ids} kubernetes.io/change-cause=x`

@@ -76,7 +76,7 @@ describe('kubectl set image', () => {
 test('what an apply would change does not depend on who releases', async () => {
   const given: string[] = []
   const cluster = clusterOf({
-    kubectl: (_args, input = '') => {
+    kubectl: (_args, { input = '' } = {}) => {
       given.push(input)
       return Promise.resolve({ code: 0, stdout: input, stderr: '' })
     },
