@@ -16250,7 +16250,7 @@ var __webpack_modules__ = {
   function noServer(words) {
    return {
     code: "cluster-unreachable",
-    sentence: `the API server did not answer for ${patienceMs / 1e3} s: ${words}`,
+    sentence: `the API server did not answer: ${words}`,
     hint: "see whether this machine reaches the cluster: kubectl version"
    };
   }
@@ -16303,10 +16303,16 @@ var __webpack_modules__ = {
     },
     post: async (path, body, signal) => await ask("POST", path, body, signal),
     put: async (path, body, signal) => await ask("PUT", path, body, signal),
-    remove: async (path, signal) => {
+    remove: async (path, {uid: uid, signal: signal} = {}) => {
+     const only = uid === void 0 ? {} : {
+      preconditions: {
+       uid: uid
+      }
+     };
      try {
       await ask("DELETE", path, {
-       propagationPolicy: "Background"
+       propagationPolicy: "Background",
+       ...only
       }, signal);
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
@@ -16487,7 +16493,10 @@ var __webpack_modules__ = {
     ...cluster,
     post: async (path, body) => cluster.post(path, body, await ours()),
     put: async (path, body) => cluster.put(path, body, await ours()),
-    remove: async path => cluster.remove(path, await ours()),
+    remove: async (path, how) => cluster.remove(path, {
+     ...how,
+     signal: await ours()
+    }),
     kubectl: (args, how) => cluster.kubectl(args, {
      ...how,
      ours: ours
@@ -16684,6 +16693,7 @@ var __webpack_modules__ = {
    const over = new AbortController;
    let lease = taken;
    let sure = new AbortController;
+   let sureUntil = 0;
    let expiry = new AbortController;
    let news = Promise.withResolvers();
    const lose = reason => {
@@ -16696,7 +16706,7 @@ var __webpack_modules__ = {
    let trouble;
    const expire = async (at, signal) => {
     const until = time => clock.sleep(Math.max(0, time - clock.now()), signal);
-    await until(at + lastsMs * .9);
+    await until(sureUntil);
     sure.abort(new LeaseUnsure);
     if (isDenied(trouble)) lose(lostBy(trouble));
     await until(at + _away_js__WEBPACK_IMPORTED_MODULE_1__.si);
@@ -16705,6 +16715,7 @@ var __webpack_modules__ = {
    const renewedAt = at => {
     expiry.abort();
     expiry = new AbortController;
+    sureUntil = at + lastsMs * .9;
     if (sure.signal.aborted) sure = new AbortController;
     news.resolve(void 0);
     news = Promise.withResolvers();
@@ -16749,7 +16760,7 @@ var __webpack_modules__ = {
     ours: async () => {
      for (;;) {
       lost.signal.throwIfAborted();
-      if (!sure.signal.aborted) return sure.signal;
+      if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal;
       await news.promise;
      }
     },
@@ -18299,7 +18310,7 @@ var __webpack_modules__ = {
      return [ {
       path: path,
       object: change.live,
-      was: "whole",
+      was: seals(change) ? "sealed" : "whole",
       of: "other"
      } ];
 
@@ -18307,6 +18318,9 @@ var __webpack_modules__ = {
      return [];
     }
    });
+  }
+  function seals({object: object, live: live}) {
+   return (0, snapshot.t3)(object) && !(0, snapshot.t3)(live);
   }
   async function applyManifests(release, journal, cluster, site, changes) {
    const touched = changes.filter(({is: is}) => is !== "none");
@@ -18535,8 +18549,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (done.code === 0) return;
-   const why = done.stderr.trim().split("\n")[0] ?? "";
-   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+   journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
   }
   var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
@@ -19664,7 +19677,7 @@ var __webpack_modules__ = {
    const begun = begunOf(run, release, work);
    const prepared = await reporter.stage("snapshot", async journal => {
     const taken = await snapshot_snapshot(release, journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, app, {
+    await (0, rollout_record.C6)(cluster, world.clock, app, {
      begun: begun,
      snapshot: taken.snapshot
     });
@@ -19699,7 +19712,11 @@ var __webpack_modules__ = {
    resources.add(() => lease.release());
    const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
-   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   const own = {
+    ...release,
+    signal: AbortSignal.any([ release.signal, lease.lost ])
+   };
+   if (record) await (0, settle.G)(own, journal, cluster, live, record);
    return {
     cluster: cluster,
     lost: lease.lost
@@ -20088,6 +20105,7 @@ var __webpack_modules__ = {
     sentence: "the run was cancelled"
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
+   if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
    if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
@@ -20109,11 +20127,13 @@ var __webpack_modules__ = {
    };
   }
   function lostCause({reason: reason}) {
-   if (!(reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)) return;
+   return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj ? causeOfLoss(reason) : void 0;
+  }
+  function causeOfLoss(reason) {
    const {sentence: sentence, first: first} = lostWords(reason);
    return {
     code: "lock-lost",
-    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
     hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`
    };
   }
@@ -20157,7 +20177,7 @@ var __webpack_modules__ = {
    if (cause.code === "usage") return "usage";
    if (cause.code === "locked") return "locked";
    if (cause.code === "overtaken") return "superseded";
-   if (cause.code === "restore-failed") return "stuck";
+   if (cause.code === "restore-failed" || cause.code === "lock-lost") return "stuck";
    return cause.code === "cancelled" ? "cancelled" : "failed";
   }
   function report(command, settings, reporter, result, soFar) {
@@ -20378,8 +20398,12 @@ var __webpack_modules__ = {
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
-    const locked = (0, _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease);
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, locked, live, record);
+    const own = {
+     ...release,
+     signal: AbortSignal.any([ signal, lease.lost ])
+    };
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(own, journal, (0, 
+    _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease), live, record);
     return "undone";
    }));
   }
@@ -22220,13 +22244,14 @@ var __webpack_modules__ = {
    yv: () => closeRecord
   });
   var node_zlib__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8522);
-  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5392);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5328);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1856);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4193);
   const longestBytes = 900 * 1024;
-  async function openRecord(cluster, app, record) {
+  async function openRecord(cluster, clock, app, record) {
    const data = (0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64");
-   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
+   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_4__.f)({
     code: "write-failed",
     sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
     hint: "split the manifests over several releases"
@@ -22244,7 +22269,15 @@ var __webpack_modules__ = {
      record: data
     }
    };
-   await cluster.post(secretsOf(cluster), secret);
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
+    try {
+     await cluster.post(secretsOf(cluster), secret);
+    } catch (error) {
+     if (!(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h && error.status === 409)) throw error;
+     const there = await readRecord(cluster, app);
+     if (there?.begun.run !== record.begun.run) throw error;
+    }
+   });
   }
   async function readRecord(cluster, app) {
    const secret = await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`);
@@ -22254,13 +22287,13 @@ var __webpack_modules__ = {
   }
   async function closeRecord(cluster, clock, app) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
   }
   function secretsOf(cluster) {
-   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1", cluster.namespace, "secrets");
+   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("v1", cluster.namespace, "secrets");
   }
  },
  9456: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22302,7 +22335,7 @@ var __webpack_modules__ = {
    const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
    switch (step.do) {
    case "put":
-    await cluster.put(prior.path, step.object);
+    await put(cluster, prior.path, step.object, step.by);
     break;
 
    case "delete":
@@ -22314,6 +22347,16 @@ var __webpack_modules__ = {
    case "ask":
    }
    return step;
+  }
+  async function put(cluster, path, object, by) {
+   if (by.is === "update") {
+    await cluster.put(path, object);
+    return;
+   }
+   if (by.is === "replace") await cluster.remove(path, {
+    uid: by.uid
+   });
+   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
   function told({object: object, ran: ran}, step) {
    switch (step.do) {
@@ -22613,11 +22656,19 @@ var __webpack_modules__ = {
    CF: () => undoOf,
    Gg: () => titleOf,
    Ol: () => wanted,
+   t3: () => isImmutable,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
+   if (live === void 0 && prior.was === "sealed") return {
+    do: "put",
+    object: anew(prior.object),
+    by: {
+     is: "create"
+    }
+   };
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
@@ -22629,11 +22680,49 @@ var __webpack_modules__ = {
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
-   return holdsData(prior) ? {
+   if (holdsData(prior)) return {
     do: "keep"
-   } : {
+   };
+   if (prior.was === "sealed" && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? "";
+    return {
+     do: "put",
+     object: anew(prior.object),
+     by: {
+      is: "replace",
+      uid: uid
+     }
+    };
+   }
+   return {
     do: "put",
-    object: object
+    object: object,
+    by: {
+     is: "update"
+    }
+   };
+  }
+  function isImmutable(object) {
+   return object.immutable === true;
+  }
+  function anew({metadata: metadata, ...content}) {
+   const {name: name, labels: labels, annotations: annotations, ownerReferences: ownerReferences} = metadata ?? {};
+   return {
+    ...content,
+    metadata: {
+     ...name !== void 0 && {
+      name: name
+     },
+     ...labels && {
+      labels: labels
+     },
+     ...annotations && {
+      annotations: annotations
+     },
+     ...ownerReferences && {
+      ownerReferences: ownerReferences
+     }
+    }
    };
   }
   function wanted({object: object, ran: ran}, live) {
@@ -23413,20 +23502,27 @@ var __webpack_modules__ = {
    });
    return [ ...workloads, ...behind ];
   }
-  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job, onTry) {
+  async function createJob(cluster, {live: live}, {world: world, app: app, source: source, signal: signal}, job, onTry) {
    const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
    for (let attempt = 1; ;attempt++) {
     signal.throwIfAborted();
     const name = jobName(app, source.sha ?? source.tag, attempt);
     if (live.picture().jobs.has(name)) continue;
     onTry(name);
+    const named = {
+     ...job,
+     metadata: {
+      ...job.metadata,
+      name: name
+     }
+    };
+    let isLost = false;
     try {
-     return await cluster.post(path, {
-      ...job,
-      metadata: {
-       ...job.metadata,
-       name: name
-      }
+     return await (0, away.d_)(world.clock, signal, async () => {
+      const there = isLost ? await cluster.find(`${path}/${name}`) : void 0;
+      if (there) return there;
+      isLost = true;
+      return cluster.post(path, named);
      });
     } catch (error) {
      if (error instanceof apierror.h && error.status === 409) continue;
@@ -23894,7 +23990,10 @@ var __webpack_modules__ = {
      if (deleted.has(uid)) continue;
      deleted.add(uid);
      journal.say(`pod/${name} of the broken version stands in the way: deleted`);
-     cluster.remove(`${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`).catch(() => {
+     const path = `${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`;
+     cluster.remove(path, {
+      uid: uid
+     }).catch(() => {
       deleted.delete(uid);
      });
     }

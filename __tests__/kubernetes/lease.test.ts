@@ -153,6 +153,30 @@ describe('the lock', () => {
     expect(lease.lost.aborted).toBe(false)
   })
 
+  test('is not sure by a renewal that is answered when its time is over', async () => {
+    const lease = await taken('a')
+    const { put } = cluster
+    cluster.put = async <T>(where: string, body: unknown) => {
+      await clock.sleep(28_000)
+      return put<T>(where, body)
+    }
+    await clock.pass(28_000)
+    const wrote: number[] = []
+    void lease.ours().then(() => wrote.push(clock.now()))
+    await clock.pass(10_500)
+    expect([owner(), wrote]).toEqual(['a', []])
+  })
+
+  test('is not sure after a run has stood still, before it has been renewed', async () => {
+    const lease = await taken('a')
+    const version = () => live()?.metadata?.resourceVersion
+    const before = version()
+    clock.standStill(40_000)
+    const atWrite = lease.ours().then(version)
+    await clock.pass(1_000)
+    expect(await atWrite).not.toBe(before)
+  })
+
   test('is ours again when the server comes back and nobody has taken it', async () => {
     const lease = await taken('a')
     const before = await lease.ours()
@@ -239,7 +263,7 @@ describe('writes of a run that may have lost its lock', () => {
     const bare = clusterOf({
       post: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
       put: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
-      remove: (_path, signal) => write(signal),
+      remove: (_path, { signal } = {}) => write(signal),
       kubectl: async (_args, how) => {
         given.push(await how?.ours?.())
         return done

@@ -3,6 +3,8 @@ import type { Clock } from '../../src/world/world.js'
 export interface HandClock extends Clock {
   /** Lets `ms` go by: whoever is due is woken in turn, and all that follows from it is done. */
   pass(ms: number): Promise<void>
+  /** `ms` have gone by, and nobody was woken yet: the machine did something else. */
+  standStill(ms: number): void
 }
 
 /** Lets happen what waits for nothing. */
@@ -38,6 +40,9 @@ export function handClock(start = 0): HandClock {
       const alarm = { at: now + ms, ring: tick, every: ms }
       alarms.add(alarm)
       return () => alarms.delete(alarm)
+    },
+    standStill: (ms) => {
+      now += ms
     },
     pass: async (ms) => {
       const end = now + ms

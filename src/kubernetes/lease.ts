@@ -154,6 +154,8 @@ function keep(
   const over = new AbortController()
   let lease = taken
   let sure = new AbortController()
+  /** By the clock: whoever has stood still, or got its answer late, may write before a timer rings. */
+  let sureUntil = 0
   let expiry = new AbortController()
   let news = Promise.withResolvers<undefined>()
 
@@ -168,7 +170,7 @@ function keep(
   let trouble: unknown
   const expire = async (at: number, signal: AbortSignal) => {
     const until = (time: number) => clock.sleep(Math.max(0, time - clock.now()), signal)
-    await until(at + lastsMs * 0.9)
+    await until(sureUntil)
     sure.abort(new LeaseUnsure())
     if (isDenied(trouble)) lose(lostBy(trouble))
     await until(at + patienceMs)
@@ -177,6 +179,7 @@ function keep(
   const renewedAt = (at: number) => {
     expiry.abort()
     expiry = new AbortController()
+    sureUntil = at + lastsMs * 0.9
     if (sure.signal.aborted) sure = new AbortController()
     news.resolve(undefined)
     news = Promise.withResolvers()
@@ -222,7 +225,7 @@ function keep(
     ours: async () => {
       for (;;) {
         lost.signal.throwIfAborted()
-        if (!sure.signal.aborted) return sure.signal
+        if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal
         await news.promise
       }
     },

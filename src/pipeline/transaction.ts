@@ -66,7 +66,7 @@ export async function transaction(
   const begun = begunOf(run, release, work)
   const prepared = await reporter.stage('snapshot', async (journal) => {
     const taken = await snapshot(release, journal, cluster, site)
-    await openRecord(cluster, app, { begun, snapshot: taken.snapshot })
+    await openRecord(cluster, world.clock, app, { begun, snapshot: taken.snapshot })
     return taken
   })
   soFar.site = prepared.site
@@ -96,7 +96,8 @@ async function lockAndSettle(
   resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
-  if (record) await settle(release, journal, cluster, live, record)
+  const own = { ...release, signal: AbortSignal.any([release.signal, lease.lost]) }
+  if (record) await settle(own, journal, cluster, live, record)
   return { cluster, lost: lease.lost }
 }
 

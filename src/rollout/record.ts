@@ -4,6 +4,7 @@
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { Secret } from 'kubernetes-types/core/v1'
+import { ApiError } from '../kubernetes/apierror.js'
 import { patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
@@ -22,7 +23,12 @@ export interface OpenRecord {
 const longestBytes = 900 * 1024
 
 /** Writes the record; throws a Failure when the snapshot is too large to be kept. */
-export async function openRecord(cluster: Cluster, app: string, record: OpenRecord): Promise<void> {
+export async function openRecord(
+  cluster: Cluster,
+  clock: Clock,
+  app: string,
+  record: OpenRecord,
+): Promise<void> {
   const data = gzipSync(JSON.stringify(record)).toString('base64')
   if (data.length > longestBytes) {
     fail({
@@ -38,7 +44,16 @@ export async function openRecord(cluster: Cluster, app: string, record: OpenReco
     metadata: { name: nameOf(app), labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
     data: { record: data },
   }
-  await cluster.post(secretsOf(cluster), secret)
+  await patiently(clock, cluster.life, async () => {
+    try {
+      await cluster.post(secretsOf(cluster), secret)
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 409)) throw error
+      // It is our own when the answer to the try before was lost.
+      const there = await readRecord(cluster, app)
+      if (there?.begun.run !== record.begun.run) throw error
+    }
+  })
 }
 
 /** The open record of the application; `undefined` when no release is under way or was left unfinished. */

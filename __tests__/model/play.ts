@@ -1,0 +1,313 @@
+/** One play: several processes, one server, one clock, and somebody who decides what happens next. */
+import type { Report, Result } from '../../src/report/report.js'
+import { Broken, cronJobs, Laws, type Writer } from './laws.js'
+import { Process, type Pending } from './process.js'
+import { cronJob, imageOf, startRun, type Does } from './runs.js'
+import { Server, type Call, type Weakness } from './server.js'
+
+/** What may go wrong, each so many times in a play. */
+export interface Faults {
+  /** A process is killed. */
+  readonly kill?: number
+  /** A write is performed, and its answer is lost. */
+  readonly lose?: number
+  /** A write does not arrive. */
+  readonly drop?: number
+  /** A person cancels a run. */
+  readonly cancel?: number
+  /** Nothing comes through between a process and the server, until it does again. */
+  readonly cut?: number
+  /** A process takes its time: the clock goes on though it could. */
+  readonly dawdle?: number
+}
+export type Fault = keyof Faults
+
+export interface Scene {
+  readonly runs: Readonly<Record<string, Does>>
+  readonly faults: Faults
+  /** Runs that begin when the first one is cut off. */
+  readonly comes?: Readonly<Record<string, Does>>
+  /** Post of this run follows when it is killed, or ends stuck. */
+  readonly postOf?: string
+  /** The version whose last write is refused. */
+  readonly bad?: number
+  readonly weak?: Weakness
+}
+
+export interface Choice {
+  readonly what: 'serve' | 'post' | 'wait' | 'mend' | Fault
+  readonly who: string
+  /** The request. */
+  readonly id?: number
+}
+
+interface Actor {
+  readonly process: Process
+  readonly writer: Writer
+  readonly does: Does
+  readonly cancel: AbortController
+  result?: Result
+}
+
+const workloads = ['web', 'worker']
+/**
+ * How long a line is cut off, in ms: until right before a lock is over, and longer.
+ */
+const cutsMs = [29_000, 45_000]
+const longestCut = Math.max(...cutsMs)
+/** No play takes longer: an undo has 10 minutes, a lock is waited for as long. */
+const longestMs = 60 * 60_000
+
+export class Play {
+  readonly results: Record<string, Result> = {}
+  /** What has happened, for people. */
+  readonly told: string[] = []
+  private readonly actors = new Map<string, Actor>()
+  private readonly server: Server
+  private readonly laws: Laws
+  private readonly left: Record<Fault, number>
+  private now = 0
+  /** An answer that no choice has led to. */
+  private troubles: Error[] = []
+
+  private constructor(private readonly scene: Scene) {
+    this.server = new Server(
+      Object.fromEntries(workloads.map((name) => [`${cronJobs}/${name}`, cronJob(name, 1)])),
+      scene.weak,
+      (path, image) =>
+        scene.bad !== undefined &&
+        image === imageOf(scene.bad) &&
+        path.endsWith(`/${workloads.at(-1) ?? ''}`),
+      (change) => {
+        for (const { process } of this.actors.values()) process.see(change)
+      },
+    )
+    this.laws = new Laws(this.server)
+    this.left = { kill: 0, lose: 0, drop: 0, cancel: 0, cut: 0, dawdle: 0, ...scene.faults }
+  }
+
+  static async begin(scene: Scene): Promise<Play> {
+    const play = new Play(scene)
+    for (const [name, does] of Object.entries(scene.runs)) play.start(name, does, name)
+    await play.drained()
+    return play
+  }
+
+  /** Everything that decides how it goes on: two plays in the same state have the same future. */
+  state(): string {
+    const actors = [...this.actors].map(([name, { process, result }]) =>
+      result === undefined
+        ? `${name} ${process.past} ${process.cutAt} ${[...process.pending.values()].map(({ id, caught }) => `${id}${caught ? '!' : ''}`).join()}`
+        : `${name} ${result}`,
+    )
+    const parts = [this.now, JSON.stringify(this.left), this.laws.text(), ...actors]
+    return `${parts.join('|')}\n${this.server.text()}`
+  }
+
+  /** What stands in the cluster. */
+  standing(): string {
+    return this.server.text()
+  }
+
+  choices(): readonly Choice[] {
+    const { left } = this
+    const alive = [...this.actors].filter(([, { process, result }]) => !process.isDead && result === undefined)
+    const choices: Choice[] = []
+    for (const [who, { process }] of alive) {
+      if (process.isCutOff) continue
+      for (const { id } of process.next()) choices.push({ what: 'serve', who, id })
+    }
+    const isServed = choices.length > 0
+    const dueAt = this.nextAlarm()
+    const isTooLong = alive.some(([, { process }]) => process.cutFor() + dueAt - this.now > longestCut)
+    if (dueAt < Infinity && !isTooLong && (!isServed || left.dawdle > 0)) {
+      choices.push({ what: isServed ? 'dawdle' : 'wait', who: '' })
+    }
+    for (const [who, { process, cancel, does }] of alive) {
+      const writes = process.next().filter(isWrite)
+      if (process.isCutOff) {
+        const others = alive.some(
+          ([name, other]) =>
+            name !== who && !other.process.isCutOff && [...other.process.pending.values()].some(isWrite),
+        )
+        if (others || (!isServed && crosses(process.cutFor(), dueAt - this.now))) {
+          choices.push({ what: 'mend', who })
+        }
+        continue
+      }
+      // Reads leave no trace: to be killed before one is to be killed before the write that follows.
+      if (writes.length > 0 && left.kill > 0) choices.push({ what: 'kill', who })
+      if (writes.length > 0 && left.cut > 0) choices.push({ what: 'cut', who })
+      for (const { id } of writes) {
+        if (left.lose > 0) choices.push({ what: 'lose', who, id })
+        if (left.drop > 0) choices.push({ what: 'drop', who, id })
+        if (left.cut > 0) choices.push({ what: 'cut', who, id })
+      }
+      if (does.is !== 'post' && process.pending.size > 0 && left.cancel > 0 && !cancel.signal.aborted) {
+        choices.push({ what: 'cancel', who })
+      }
+    }
+    return choices
+  }
+
+  /** Throws what is broken. */
+  async do({ what, who, id = 0 }: Choice): Promise<void> {
+    const actor = this.actors.get(who)
+    if (what in this.left) this.left[what as Fault] -= 1
+    if (what === 'wait' || what === 'dawdle') await this.wait(what)
+    else if (actor) this.act(actor, what, who, id)
+    await this.drained()
+    const [trouble] = this.troubles
+    if (trouble) throw trouble
+    if (this.followUp()) await this.drained()
+  }
+
+  /** Lets a `settle` put everything back that is left, as a person would; then all laws are asked. */
+  async settle(): Promise<void> {
+    const dead = [...this.actors.values()].filter(({ process }) => process.isDead)
+    const named = this.isCalm() ? [] : [...dead, ...this.actors.values()].map(({ writer }) => writer.id)
+    for (const [name, { result, process }] of this.actors) {
+      if (result === undefined && !process.isDead) throw new Broken(`${name} never ends`)
+    }
+    this.start('last', { is: 'settle' }, 'last')
+    await this.drained()
+    while (this.actors.get('last')?.result === undefined) {
+      const [choice] = this.choices()
+      if (!choice) throw new Broken('settle never ends')
+      await this.do(choice.what === 'dawdle' ? { ...choice, what: 'wait' } : choice)
+    }
+    if (this.results['last'] !== 'undone' && this.results['last'] !== 'unchanged') {
+      throw new Broken(`settle ends ${this.results['last'] ?? ''}`)
+    }
+    this.laws.settled(named)
+  }
+
+  private start(name: string, does: Does, holder: string): void {
+    const process = new Process(name, this.server, () => this.now, this.scene.weak)
+    const cancel = new AbortController()
+    const writer = does.is === 'release' ? { id: holder, version: does.version } : { id: holder }
+    const actor: Actor = { process, writer, does, cancel }
+    this.actors.set(name, actor)
+    startRun(does, holder, process.world, cancel.signal).then(
+      (report) => this.end(name, actor, report),
+      (error: unknown) => this.troubles.push(error as Error),
+    )
+  }
+
+  private end(name: string, actor: Actor, report: Report): void {
+    actor.result = report.result
+    this.results[name] = report.result
+    this.told.push(`${this.at()} ${name} ends ${report.result}: ${report.cause?.sentence ?? ''}`)
+    actor.process.end()
+    try {
+      this.laws.told(actor.writer, report, this.isCalm())
+    } catch (error) {
+      this.troubles.push(error as Error)
+    }
+  }
+
+  private act(actor: Actor, what: Choice['what'], who: string, id: number): void {
+    const { process } = actor
+    const pending = process.pending.get(id)
+    const say = (words: string) => {
+      const asks = pending ? ` ${pending.call.method} ${pending.call.path.split('/').slice(-2).join('/')}` : ''
+      this.told.push(`${this.at()} ${who}${asks}${words}`)
+    }
+    switch (what) {
+      case 'serve':
+        if (!pending) break
+        process.answer(id, this.perform(actor, pending, say))
+        break
+      case 'lose':
+        if (pending) this.perform(actor, pending, (words) => say(`${words}, and the answer is lost`))
+        process.breakOff(id)
+        break
+      case 'drop':
+        say(' does not arrive')
+        process.breakOff(id)
+        break
+      case 'cut':
+        if (pending) pending.caught = this.perform(actor, pending, say)
+        this.told.push(`${this.at()} ${who} is cut off`)
+        process.cutAt = this.now
+        break
+      case 'mend':
+        say(' is connected again')
+        process.cutAt = undefined
+        for (const { id, caught } of [...process.pending.values()]) {
+          if (caught) process.answer(id, caught)
+        }
+        break
+      case 'kill':
+        say(' is killed')
+        process.kill()
+        this.results[who] = 'stuck'
+        break
+      case 'cancel':
+        say(' is cancelled')
+        process.meet('cancel')
+        actor.cancel.abort(new DOMException('cancelled', 'AbortError'))
+        break
+      default:
+    }
+  }
+
+  private perform(actor: Actor, { call }: Pending, say: (words: string) => void) {
+    const answer = this.server.perform(call)
+    say(`: ${answer.status}`)
+    this.laws.performed(actor.writer, call, answer.status)
+    return answer
+  }
+
+  /** Time goes by until somebody is woken. */
+  private async wait(what: 'wait' | 'dawdle'): Promise<void> {
+    this.now = this.nextAlarm()
+    if (this.now > longestMs) throw new Broken('it goes on for ever')
+    if (what === 'dawdle') this.told.push(`${this.at()} it is later`)
+    for (const { process } of this.actors.values()) await process.ring(() => this.drained())
+  }
+
+  /** Whether somebody has come. */
+  private followUp(): boolean {
+    const before = this.actors.size
+    const { postOf, comes = {} } = this.scene
+    const isCut = this.left.cut < (this.scene.faults.cut ?? 0)
+    for (const [name, does] of Object.entries(comes)) {
+      if (isCut && !this.actors.has(name)) this.start(name, does, name)
+    }
+    const main = postOf === undefined ? undefined : this.actors.get(postOf)
+    if (main && postOf && !this.actors.has('post') && (main.process.isDead || main.result === 'stuck')) {
+      this.start('post', { is: 'post' }, postOf)
+    }
+    return this.actors.size > before
+  }
+
+  private nextAlarm(): number {
+    return Math.min(...[...this.actors.values()].map(({ process }) => process.nextAlarm()))
+  }
+
+  /** Nothing that the world does has gone wrong so far. */
+  private isCalm(): boolean {
+    return (Object.keys(this.left) as Fault[]).every((fault) => this.left[fault] === (this.scene.faults[fault] ?? 0))
+  }
+
+  private at(): string {
+    return `${(this.now / 1000).toFixed(2)} s`
+  }
+
+  /** Lets the code go on to its next questions: all that waits for nothing is done then. */
+  private drained(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/** Whether the line may come back now: it does before each write of another run, and after these times. */
+function crosses(cutFor: number, wait: number): boolean {
+  return cutsMs.some((ms) => cutFor <= ms && cutFor + wait > ms)
+}
+
+function isWrite({ call, caught }: Pending): boolean {
+  return call.method !== 'GET' && caught === undefined
+}
+
+export type { Call }

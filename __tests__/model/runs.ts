@@ -1,0 +1,100 @@
+/** The runs of the model: the real pipeline, from its lock to its report. */
+import { openCluster } from '../../src/kubernetes/cluster.js'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { readOptions, type Given } from '../../src/options/read.js'
+import { reported, type Start } from '../../src/pipeline/run.js'
+import { settleLeft } from '../../src/pipeline/settle.js'
+import { rollOut } from '../../src/pipeline/steps.js'
+import { transaction } from '../../src/pipeline/transaction.js'
+import { Reporter, type Sink } from '../../src/report/reporter.js'
+import type { Report } from '../../src/report/report.js'
+import { watchNamespace } from '../../src/rollout/watch.js'
+import type { Release } from '../../src/stages/release.js'
+import { findTargets } from '../../src/stages/targets.js'
+import type { World } from '../../src/world/world.js'
+
+export const repository = 'ghcr.io/acme/shop'
+export const app = 'shop'
+const namespace = 'shop'
+
+export type Does =
+  | { readonly is: 'release'; readonly version: number }
+  | { readonly is: 'settle' }
+  /** What the action does after its main program is gone. */
+  | { readonly is: 'post' }
+
+/** Starts a run as the entries do. */
+export function startRun(
+  does: Does,
+  id: string,
+  world: World,
+  signal: AbortSignal,
+): Promise<Report> {
+  const given: Given = { image: repository, namespace, 'lock-wait': '10m' }
+  const reading = readOptions(
+    does.is === 'release' ? 'deploy' : 'settle',
+    does.is === 'release' ? { ...given, bake: '0', 'migrate-command': '' } : given,
+  )
+  if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
+  const { settings } = reading
+  // Its clock wakes nobody to say that it is still waiting.
+  const reporter = new Reporter(silent, { ...world.clock, every: () => () => undefined })
+  const start: Start = { world, settings, reporter, signal, holder: { id, who: id } }
+  switch (does.is) {
+    case 'settle':
+      return settleLeft(start, 'any')
+    case 'post':
+      return settleLeft(start, 'own')
+    case 'release':
+      return release(start, does.version)
+  }
+}
+
+/** A release as `pipeline/release.ts` does it, from the moment when its image is in the registry. */
+function release(start: Start, version: number): Promise<Report> {
+  return reported('deploy', start, async (run) => {
+    const { world, settings, holder, app, signal, resources } = run
+    const tag = `v${version}`
+    const release: Release = { world, settings, source: { tag }, app, holder, signal }
+    const cluster = await openCluster(world, { namespace }, signal)
+    resources.add(() => cluster.close())
+    const live = await watchNamespace(cluster, world.clock)
+    const targets = findTargets(live.picture(), { ours: [], others: [] }, repository, namespace)
+    const site = { live, targets, others: [], resources: noResources, services: [] }
+    const image = { repository, tag, digest: `sha256:${version}` }
+    return transaction(run, release, cluster, site, {
+      command: 'deploy',
+      image,
+      write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image),
+    })
+  })
+}
+
+const noResources = {
+  of: () => ({ group: '', plural: '', namespaced: true }),
+  pathOf: () => '',
+}
+
+/** A workload whose rollout is over when its template is written. */
+export function cronJob(name: string, version: number): KubeObject {
+  const container = { name: 'app', image: imageOf(version) }
+  const template = { spec: { containers: [container] } }
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata: { name, namespace, uid: name, generation: 1 },
+    spec: { schedule: '@daily', jobTemplate: { spec: { template } } },
+  } as KubeObject
+}
+
+export function imageOf(version: number): string {
+  return `${repository}:v${version}@sha256:${version}`
+}
+
+const silent: Sink = {
+  open: () => undefined,
+  say: () => undefined,
+  quote: () => undefined,
+  close: () => undefined,
+  annotate: () => undefined,
+}
