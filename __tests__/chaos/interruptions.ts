@@ -1,8 +1,8 @@
 /** What happens to a run: one function for each kind. Each resolves when the disturbance is over. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Relay } from '../e2e/relay.js'
 import { familyOf, processes, type Running } from './command.js'
 import type { Interruption, Moment } from './plan.js'
-import type { Relay } from './relay.js'
 
 export interface Scene {
   readonly run: Running
@@ -28,7 +28,7 @@ export async function interrupt(interruption: Interruption, scene: Scene): Promi
       run.kill(interruption.signal)
       break
     case 'machine-gone':
-      await machineGone(scene)
+      await machineGone(run)
       break
     case 'killed-in-undo':
       await killedInUndo(scene, interruption.afterMs)
@@ -43,23 +43,16 @@ export async function interrupt(interruption: Interruption, scene: Scene): Promi
       await stopped(run, interruption.ms)
       break
     case 'network-reset':
-      relay.reset()
-      await sleep(interruption.ms)
-      relay.mend()
+      await relay.stop(interruption.ms)
       break
     case 'network-silent':
-      relay.silence()
-      await sleep(interruption.ms)
-      relay.mend()
+      await relay.drop(interruption.ms)
   }
 }
 
-async function machineGone({ run, relay }: Scene): Promise<void> {
-  const family = await stopFamily(run)
-  for (const pid of family) send(pid, 'SIGKILL')
-  relay.reset()
+async function machineGone(run: Running): Promise<void> {
+  for (const pid of await stopFamily(run)) send(pid, 'SIGKILL')
   await run.ended
-  relay.mend()
 }
 
 async function stopped(run: Running, ms: number): Promise<void> {

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { leastKubeconfig } from '../e2e/account.js'
 import { startAsking, type Asking } from '../e2e/client.js'
+import { relayTo, type Relay } from '../e2e/relay.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
 import { start, type Running } from './command.js'
 import type { Images } from './images.js'
 import type { Effect } from './invariant.js'
 import type { Manifests, Tag } from './plan.js'
-import { startRelay, type Relay } from './relay.js'
 
 export interface Place {
   readonly namespace: string
@@ -46,20 +46,17 @@ export async function makePlace(images: Images): Promise<Place> {
   }
   try {
     const address = await makeNamespace(namespace, images)
-    const files = { direct: join(home, 'direct.json'), relay: join(home, 'relay.json') }
-    const direct = await leastKubeconfig(namespace)
-    const { hostname, port } = new URL(serverOf(direct))
-    const relay = await startRelay(hostname, Number(port || 443))
-    await writeFile(files.direct, direct, { mode: 0o600 })
-    await writeFile(files.relay, throughRelay(direct, hostname, relay.port), { mode: 0o600 })
-
+    const direct = join(home, 'kubeconfig')
+    await writeFile(direct, await leastKubeconfig(namespace), { mode: 0o600 })
+    const relay = await relayTo(direct)
+    const ways = { direct, relay: await relay.kubeconfig(direct) }
     const common = { image: images.repository, namespace }
     const deploy: Place['deploy'] = async (how) => {
       const { tag, migrates, manifests, label, way } = how
       const effect = effectOf(how, images)
       const folder = join(home, label)
       await writeManifests(folder, effect, images.repository)
-      const run = start(home, files[way], 'deploy', {
+      const run = start(home, ways[way], 'deploy', {
         ...common,
         tag,
         'migrate-command': migrates ? 'python manage.py migrate --noinput' : '',
@@ -78,7 +75,7 @@ export async function makePlace(images: Images): Promise<Place> {
       client,
       usualMs,
       deploy,
-      settle: () => start(home, files.direct, 'settle', common),
+      settle: () => start(home, direct, 'settle', common),
       remove: async () => {
         await client.stop()
         await relay.close()
@@ -151,25 +148,4 @@ async function writeManifests(folder: string, effect: Effect, repository: string
   const env = `env:\n            - name: ${variable.name}\n              value: ${variable.value}\n`
   const manifest = web?.replace('image: IMAGE\n', `image: ${repository}\n          ${env}`)
   await writeFile(join(folder, 'web.yaml'), manifest ?? '')
-}
-
-interface Kubeconfig {
-  readonly clusters: readonly {
-    readonly name: string
-    readonly cluster: { readonly server: string }
-  }[]
-}
-
-function serverOf(kubeconfig: string): string {
-  return (JSON.parse(kubeconfig) as Kubeconfig).clusters[0]?.cluster.server ?? ''
-}
-
-/** The certificate is the server's own: its name stays. */
-function throughRelay(kubeconfig: string, hostname: string, port: number): string {
-  const config = JSON.parse(kubeconfig) as Kubeconfig
-  const clusters = config.clusters.map(({ name, cluster }) => ({
-    name,
-    cluster: { ...cluster, server: `https://127.0.0.1:${port}`, 'tls-server-name': hostname },
-  }))
-  return JSON.stringify({ ...config, clusters })
 }

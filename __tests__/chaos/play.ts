@@ -102,7 +102,7 @@ export function summaryOf({ seed }: Game, { played, requests, lost }: Result): r
     Object.entries(Object.groupBy(names, (name) => name))
       .map(([name, all = []]) => `${all.length} ${name}`)
       .sort()
-      .join(', ')
+      .join('; ')
   return [
     `interruptions: ${count(played.map(({ round }) => round.interruption.is))}`,
     `releases: ${count(played.map(({ round: { order } }) => (order.image.is === 'good' ? 'good' : `bad ${order.image.tag}`)))}`,
