@@ -47,7 +47,8 @@ export class Laws {
     if (record && !this.open) this.open = writer
     if (!record) {
       const version = this.version()
-      if (version === undefined) throw new Broken('no record, and the workloads are of two versions')
+      if (version === undefined)
+        throw new Broken('no record, and the workloads are of two versions')
       if (this.open) this.ends(this.open, version)
       else if (version !== this.base) throw new Broken('written to without a record')
       this.open = undefined
@@ -70,20 +71,23 @@ export class Laws {
       throw new Broken(`${says}, and leaves its record`)
     }
     if (calm && cause?.code === 'internal') throw new Broken(`${says}: ${cause.sentence}`)
-    if (calm && result === 'stuck') throw new Broken(`${says}, with nothing in its way: ${cause?.sentence ?? ''}`)
+    if (calm && result === 'stuck')
+      throw new Broken(`${says}, with nothing in its way: ${cause?.sentence ?? ''}`)
   }
 
   /** When all runs are over, and `settle` after them. `named`: who may still stand in the Lease. */
   settled(named: readonly string[]): void {
     if (this.server.find(recordPath)) throw new Broken('a record is left')
-    if (this.version() === undefined) throw new Broken('the workloads are of two versions at the end')
+    if (this.version() === undefined)
+      throw new Broken('the workloads are of two versions at the end')
     for (const { run, result } of this.history()) {
       if ((result === 'deployed') !== (this.outcomes.get(run) === 'new')) {
         throw new Broken(`the history says ${result} of a release that has ended otherwise`)
       }
     }
     const holder = this.holder()
-    if (holder !== '' && !named.includes(holder)) throw new Broken('the Lease still names a run that has ended')
+    if (holder !== '' && !named.includes(holder))
+      throw new Broken('the Lease still names a run that has ended')
   }
 
   private history(): readonly { readonly run: string; readonly result: Result }[] {

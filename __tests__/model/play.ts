@@ -2,37 +2,9 @@
 import type { Report, Result } from '../../src/report/report.js'
 import { Broken, cronJobs, Laws, type Writer } from './laws.js'
 import { Process, type Pending } from './process.js'
+import type { Fault, Scene } from './scene.js'
 import { cronJob, imageOf, startRun, type Does } from './runs.js'
-import { Server, type Call, type Weakness } from './server.js'
-
-/** What may go wrong, each so many times in a play. */
-export interface Faults {
-  /** A process is killed. */
-  readonly kill?: number
-  /** A write is performed, and its answer is lost. */
-  readonly lose?: number
-  /** A write does not arrive. */
-  readonly drop?: number
-  /** A person cancels a run. */
-  readonly cancel?: number
-  /** Nothing comes through between a process and the server, until it does again. */
-  readonly cut?: number
-  /** A process takes its time: the clock goes on though it could. */
-  readonly dawdle?: number
-}
-export type Fault = keyof Faults
-
-export interface Scene {
-  readonly runs: Readonly<Record<string, Does>>
-  readonly faults: Faults
-  /** Runs that begin when the first one is cut off. */
-  readonly comes?: Readonly<Record<string, Does>>
-  /** Post of this run follows when it is killed, or ends stuck. */
-  readonly postOf?: string
-  /** The version whose last write is refused. */
-  readonly bad?: number
-  readonly weak?: Weakness
-}
+import { Server } from './server.js'
 
 export interface Choice {
   readonly what: 'serve' | 'post' | 'wait' | 'mend' | Fault
@@ -111,7 +83,9 @@ export class Play {
 
   choices(): readonly Choice[] {
     const { left } = this
-    const alive = [...this.actors].filter(([, { process, result }]) => !process.isDead && result === undefined)
+    const alive = [...this.actors].filter(
+      ([, { process, result }]) => !process.isDead && result === undefined,
+    )
     const choices: Choice[] = []
     for (const [who, { process }] of alive) {
       if (process.isCutOff) continue
@@ -119,7 +93,9 @@ export class Play {
     }
     const isServed = choices.length > 0
     const dueAt = this.nextAlarm()
-    const isTooLong = alive.some(([, { process }]) => process.cutFor() + dueAt - this.now > longestCut)
+    const isTooLong = alive.some(
+      ([, { process }]) => process.cutFor() + dueAt - this.now > longestCut,
+    )
     if (dueAt < Infinity && !isTooLong && (!isServed || left.dawdle > 0)) {
       choices.push({ what: isServed ? 'dawdle' : 'wait', who: '' })
     }
@@ -128,7 +104,9 @@ export class Play {
       if (process.isCutOff) {
         const others = alive.some(
           ([name, other]) =>
-            name !== who && !other.process.isCutOff && [...other.process.pending.values()].some(isWrite),
+            name !== who &&
+            !other.process.isCutOff &&
+            [...other.process.pending.values()].some(isWrite),
         )
         if (others || (!isServed && crosses(process.cutFor(), dueAt - this.now))) {
           choices.push({ what: 'mend', who })
@@ -143,7 +121,12 @@ export class Play {
         if (left.drop > 0) choices.push({ what: 'drop', who, id })
         if (left.cut > 0) choices.push({ what: 'cut', who, id })
       }
-      if (does.is !== 'post' && process.pending.size > 0 && left.cancel > 0 && !cancel.signal.aborted) {
+      if (
+        does.is !== 'post' &&
+        process.pending.size > 0 &&
+        left.cancel > 0 &&
+        !cancel.signal.aborted
+      ) {
         choices.push({ what: 'cancel', who })
       }
     }
@@ -165,7 +148,9 @@ export class Play {
   /** Lets a `settle` put everything back that is left, as a person would; then all laws are asked. */
   async settle(): Promise<void> {
     const dead = [...this.actors.values()].filter(({ process }) => process.isDead)
-    const named = this.isCalm() ? [] : [...dead, ...this.actors.values()].map(({ writer }) => writer.id)
+    const named = this.isCalm()
+      ? []
+      : [...dead, ...this.actors.values()].map(({ writer }) => writer.id)
     for (const [name, { result, process }] of this.actors) {
       if (result === undefined && !process.isDead) throw new Broken(`${name} never ends`)
     }
@@ -210,7 +195,9 @@ export class Play {
     const { process } = actor
     const pending = process.pending.get(id)
     const say = (words: string) => {
-      const asks = pending ? ` ${pending.call.method} ${pending.call.path.split('/').slice(-2).join('/')}` : ''
+      const asks = pending
+        ? ` ${pending.call.method} ${pending.call.path.split('/').slice(-2).join('/')}`
+        : ''
       this.told.push(`${this.at()} ${who}${asks}${words}`)
     }
     switch (what) {
@@ -219,7 +206,8 @@ export class Play {
         process.answer(id, this.perform(actor, pending, say))
         break
       case 'lose':
-        if (pending) this.perform(actor, pending, (words) => say(`${words}, and the answer is lost`))
+        if (pending)
+          this.perform(actor, pending, (words) => say(`${words}, and the answer is lost`))
         process.breakOff(id)
         break
       case 'drop':
@@ -276,7 +264,12 @@ export class Play {
       if (isCut && !this.actors.has(name)) this.start(name, does, name)
     }
     const main = postOf === undefined ? undefined : this.actors.get(postOf)
-    if (main && postOf && !this.actors.has('post') && (main.process.isDead || main.result === 'stuck')) {
+    if (
+      main &&
+      postOf &&
+      !this.actors.has('post') &&
+      (main.process.isDead || main.result === 'stuck')
+    ) {
       this.start('post', { is: 'post' }, postOf)
     }
     return this.actors.size > before
@@ -288,7 +281,9 @@ export class Play {
 
   /** Nothing that the world does has gone wrong so far. */
   private isCalm(): boolean {
-    return (Object.keys(this.left) as Fault[]).every((fault) => this.left[fault] === (this.scene.faults[fault] ?? 0))
+    return (Object.keys(this.left) as Fault[]).every(
+      (fault) => this.left[fault] === (this.scene.faults[fault] ?? 0),
+    )
   }
 
   private at(): string {
@@ -309,5 +304,3 @@ function crosses(cutFor: number, wait: number): boolean {
 function isWrite({ call, caught }: Pending): boolean {
   return call.method !== 'GET' && caught === undefined
 }
-
-export type { Call }

@@ -84,7 +84,7 @@ export function cronJob(name: string, version: number): KubeObject {
     kind: 'CronJob',
     metadata: { name, namespace, uid: name, generation: 1 },
     spec: { schedule: '@daily', jobTemplate: { spec: { template } } },
-  } as KubeObject
+  }
 }
 
 export function imageOf(version: number): string {
