@@ -16684,6 +16684,7 @@ var __webpack_modules__ = {
    const over = new AbortController;
    let lease = taken;
    let sure = new AbortController;
+   let sureUntil = 0;
    let expiry = new AbortController;
    let news = Promise.withResolvers();
    const lose = reason => {
@@ -16696,7 +16697,7 @@ var __webpack_modules__ = {
    let trouble;
    const expire = async (at, signal) => {
     const until = time => clock.sleep(Math.max(0, time - clock.now()), signal);
-    await until(at + lastsMs * .9);
+    await until(sureUntil);
     sure.abort(new LeaseUnsure);
     if (isDenied(trouble)) lose(lostBy(trouble));
     await until(at + _away_js__WEBPACK_IMPORTED_MODULE_1__.si);
@@ -16705,6 +16706,7 @@ var __webpack_modules__ = {
    const renewedAt = at => {
     expiry.abort();
     expiry = new AbortController;
+    sureUntil = at + lastsMs * .9;
     if (sure.signal.aborted) sure = new AbortController;
     news.resolve(void 0);
     news = Promise.withResolvers();
@@ -16749,7 +16751,7 @@ var __webpack_modules__ = {
     ours: async () => {
      for (;;) {
       lost.signal.throwIfAborted();
-      if (!sure.signal.aborted) return sure.signal;
+      if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal;
       await news.promise;
      }
     },
@@ -19664,7 +19666,7 @@ var __webpack_modules__ = {
    const begun = begunOf(run, release, work);
    const prepared = await reporter.stage("snapshot", async journal => {
     const taken = await snapshot_snapshot(release, journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, app, {
+    await (0, rollout_record.C6)(cluster, world.clock, app, {
      begun: begun,
      snapshot: taken.snapshot
     });
@@ -22220,13 +22222,14 @@ var __webpack_modules__ = {
    yv: () => closeRecord
   });
   var node_zlib__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8522);
-  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
+  var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5392);
+  var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5328);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1856);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4193);
   const longestBytes = 900 * 1024;
-  async function openRecord(cluster, app, record) {
+  async function openRecord(cluster, clock, app, record) {
    const data = (0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64");
-   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
+   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_4__.f)({
     code: "write-failed",
     sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
     hint: "split the manifests over several releases"
@@ -22244,7 +22247,15 @@ var __webpack_modules__ = {
      record: data
     }
    };
-   await cluster.post(secretsOf(cluster), secret);
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
+    try {
+     await cluster.post(secretsOf(cluster), secret);
+    } catch (error) {
+     if (!(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h && error.status === 409)) throw error;
+     const there = await readRecord(cluster, app);
+     if (there?.begun.run !== record.begun.run) throw error;
+    }
+   });
   }
   async function readRecord(cluster, app) {
    const secret = await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`);
@@ -22254,13 +22265,13 @@ var __webpack_modules__ = {
   }
   async function closeRecord(cluster, clock, app) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
   }
   function secretsOf(cluster) {
-   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1", cluster.namespace, "secrets");
+   return (0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("v1", cluster.namespace, "secrets");
   }
  },
  9456: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {

@@ -1,6 +1,7 @@
 /** What other people change in the middle of a release: theirs is adopted, or left alone and told. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
+import { at, inTheRollout } from '../e2e/moment.js'
 import { Site, type Released } from '../e2e/site.js'
 import { kubectl, kubectlJson, type How } from '../e2e/stack.js'
 
@@ -20,29 +21,22 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-const theirKubectl = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
-
 /** A release in the middle of which somebody else does something, while a client asks. */
 async function meanwhile(
   moment: RegExp,
   theirCommand: readonly string[],
   release: (how: How) => Promise<Released>,
 ): Promise<Released> {
-  let done: Promise<unknown> | undefined
-  const onOutput = (soFar: string) => {
-    if (moment.test(soFar)) done ??= theirKubectl(...theirCommand)
-  }
-  const { result, asked } = await whileAsking(await shop.url(), () => release({ onOutput }))
-  expect(done).toBeDefined()
-  await done
+  const theirs = at(moment, () => kubectl('-n', shop.namespace, ...theirCommand))
+  const { result, asked } = await whileAsking(await shop.url(), () => release(theirs.how))
+  await theirs.done()
   expect(asked.failures).toEqual([])
   return result
 }
 
 /** From any version to this one, so that each case has something to roll out. */
 const deploy = (tag: string) => (how: How) => shop.deploy(tag, {}, how)
-const theWebIsWritten = /deployment\/web: (0|1) of 2/
-const theWorkerIsWritten = /deployment\/worker: (0|1) of/
+const theWorkerIsWritten = /deployment\/worker: 0 of/
 
 interface Web {
   readonly metadata: { readonly annotations: Readonly<Record<string, string>> }
@@ -57,7 +51,7 @@ describe('is adopted, and the release goes its way:', () => {
     ['another number of replicas', ['scale', 'deployment/web', '--replicas=3'], theirs],
     ['an annotation', ['annotate', 'deployment/web', 'example.com/note=theirs'], two],
   ])('%s', async (_, theirCommand, tag) => {
-    const ended = await meanwhile(theWebIsWritten, theirCommand, deploy(tag))
+    const ended = await meanwhile(inTheRollout, theirCommand, deploy(tag))
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag } })
     expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
     expect(await shop.leftovers()).toEqual([])
@@ -75,7 +69,6 @@ test('an undo keeps the number of replicas that an autoscaler set meanwhile', as
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
   const autoscaler = ['scale', 'deployment/web', '--replicas=4']
   const ended = await meanwhile(/deployment\/web: 0 of 3/, autoscaler, (how) =>
-    // Without manifests nothing but the image is changed, and nothing but the image is put back.
     shop.release({ version: 'bad', manifests: '' }, how),
   )
   await shop.drop()
@@ -92,7 +85,7 @@ describe('is left alone, and told:', () => {
   ]
 
   test('an image of the web, in the middle of its rollout', async () => {
-    const ended = await meanwhile(theWebIsWritten, setImage('web'), deploy(one))
+    const ended = await meanwhile(inTheRollout, setImage('web'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toBe(
       `somebody else changed a workload in the middle of the release: deployment/web runs image ${shop.image}:${theirs} in container web, written by kubectl-set`,
@@ -108,7 +101,7 @@ describe('is left alone, and told:', () => {
   })
 
   test('an image of a workload whose turn has not come', async () => {
-    const ended = await meanwhile(theWebIsWritten, setImage('worker'), deploy(one))
+    const ended = await meanwhile(inTheRollout, setImage('worker'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(await shop.tags()).toEqual({
       'deployment/web': one,
@@ -135,13 +128,12 @@ describe('is left alone, and told:', () => {
 })
 
 test('a workload that is deleted in the middle of a broken release: all others are back, and it is named', async () => {
-  await theirKubectl('scale', 'deployment/web', '--replicas=2')
   // The worker is there again.
   const released = await shop.release({ version: 'one' })
   expect(released.report.result).toBe('deployed')
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
   const deletion = ['delete', 'deployment', 'worker', '--wait=false']
-  const ended = await meanwhile(theWebIsWritten, deletion, (how) =>
+  const ended = await meanwhile(inTheRollout, deletion, (how) =>
     shop.release({ version: 'bad', manifests: '' }, how),
   )
   await shop.drop()

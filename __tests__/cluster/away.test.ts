@@ -77,7 +77,7 @@ test('credentials that expire in the middle: the run says so, and `settle` with 
     expect(ended.report.cause).toMatchObject({
       code: 'lock-lost',
       sentence:
-        'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized): the release ended in the middle, and nothing more was written',
+        'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized): the release is left in the middle, and nothing more was written',
       hint: expect.stringMatching(/^renew the token .* django-rollout settle$/) as unknown,
     })
     return shop.settle()

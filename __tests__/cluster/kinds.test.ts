@@ -224,12 +224,12 @@ spec:
   jobTemplate: {spec: {template: {spec: ${podSpec(container('app', image, 'clean'), ', restartPolicy: Never')}}}}
 `
 
-const configMap = (name: string, version: string) => `
+const configMap = (name: string, version: string, more = '') => `
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: ${name}}
 data: {VERSION: ${version}}
-`
+${more}`
 
 const api = (image: string, version: string) =>
   workload({
@@ -238,12 +238,13 @@ const api = (image: string, version: string) =>
     pods: podSpec(container('app', image, 'api', `, env: [{name: VERSION, value: ${version}}]`)),
   })
 
-/** What `deploy` applies: the third version brings new objects too. */
+/** What `deploy` applies: the third version brings new objects too, and makes one immutable. */
 function manifests(version: string, { more = false } = {}): Readonly<Record<string, string>> {
   return {
     'release/api.yaml': api('kinds', version),
     'release/settings.yaml': configMap('settings', version),
     ...(more && {
+      'release/settings.yaml': configMap('settings', version, 'immutable: true\n'),
       'release/extra.yaml': configMap('extra', version),
       'release/fresh.yaml': workload({
         kind: 'Deployment',

@@ -267,6 +267,15 @@ describe('writing', () => {
     expect(asked.at(-1)).toEqual({ request: `${method} /x`, body })
   })
 
+  test('DELETE of one object, and not of the next that has its name', async () => {
+    const { cluster, asked } = await opened({ answers: { 'DELETE /x': [[200, {}]] } })
+    await cluster.remove('/x', { uid: 'u' })
+    expect(asked.at(-1)?.body).toEqual({
+      propagationPolicy: 'Background',
+      preconditions: { uid: 'u' },
+    })
+  })
+
   // Of a write that was cut nobody knows whether it was done.
   test.each(['POST', 'PUT', 'DELETE'])('%s is not repeated', async (method) => {
     const answers: Answer[] = [new Error('socket hang up'), [200, {}]]

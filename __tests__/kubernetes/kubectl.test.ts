@@ -128,7 +128,7 @@ describe('kubectl is called until the server has answered', () => {
     [
       'no answer',
       away,
-      'the API server did not answer for 90 s: The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?',
+      'the API server did not answer: The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?',
     ],
     [
       'a login that stays unknown',

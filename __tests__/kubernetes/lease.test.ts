@@ -263,7 +263,7 @@ describe('writes of a run that may have lost its lock', () => {
     const bare = clusterOf({
       post: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
       put: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
-      remove: (_path, signal) => write(signal),
+      remove: (_path, { signal } = {}) => write(signal),
       kubectl: async (_args, how) => {
         given.push(await how?.ours?.())
         return done

@@ -34,6 +34,11 @@ describe('what became of a workload', () => {
     ['old', 'dbfb78c41221 (as before)', 'nothing (as before)'],
     ['removed', 'removed again', 'removed again'],
     ['absent', 'not there, as before', 'not there, as before'],
+    [
+      'gone',
+      'deleted by somebody else (before: dbfb78c41221)',
+      'deleted by somebody else (before: nothing)',
+    ],
     ['unknown', 'dbfb78c41221 or ef2714eb63e4: not known', 'nothing or ef2714eb63e4: not known'],
   ])('%s: %s; of one that is created: %s', (now, text, created) => {
     const workload = workloadOf('web', { now })

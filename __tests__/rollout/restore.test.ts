@@ -138,6 +138,12 @@ describe('however often it is begun, it ends the same', () => {
     ['an object that was not reached', changed('x'), config('x', 'old'), config('x', 'old')],
     ['an object that was created', created('x'), config('x', 'new'), undefined],
     ['an object that was to be created', created('x'), undefined, undefined],
+    [
+      'an object that was made immutable',
+      { ...changed('x'), was: 'sealed' },
+      { ...config('x', 'new'), metadata: { name: 'x', uid: 'u' }, ...{ immutable: true } },
+      config('x', 'old'),
+    ],
     ['a volume', created('x', volume), volume, volume],
     ['a workload', ofOurs('x'), deployment('shop:new'), deployment('shop:latest')],
     [
@@ -173,8 +179,12 @@ describe('however often it is begun, it ends the same', () => {
     ['after many that did not come through', ['no answer', 500, 409, 403]],
   ])('%s', (_, troubles) => {
     test.each(cases)('%s', async (_, prior, released, expected) => {
-      const memory = memoryCluster(written(released), { 'PUT /x': troubles, 'DELETE /x': troubles })
-      await run(memory, [prior]).catch(() => undefined)
+      const memory = memoryCluster(written(released), {
+        ...{ 'PUT /x': troubles, 'DELETE /x': troubles, 'POST /x': troubles },
+      })
+      // A replacement is two requests, and each of them meets its troubles.
+      const tries = [...troubles, ...troubles]
+      for (const _ of tries) await run(memory, [prior]).catch(() => undefined)
       await run(memory, [prior])
       const { metadata: _metadata, ...wanted } = expected ?? {}
       expect(stands(memory)).toEqual(wanted)
@@ -277,6 +287,28 @@ describe('somebody else writes between our reading and our writing', () => {
     expect((await run(memory, [changed('a')])).did).toBe(did)
     expect(standing(memory)).toBe(expected)
   })
+})
+
+test('what took the name of an immutable object meanwhile is not deleted for it', async () => {
+  const sealed = {
+    ...config('a', 'new'),
+    metadata: { name: 'a', uid: 'u' },
+    ...{ immutable: true },
+  }
+  const theirs = { ...config('a', 'theirs'), metadata: { name: 'a', uid: 'v' } }
+  const memory = memoryCluster(
+    { '/a': sealed },
+    {
+      'DELETE /a': [
+        (now) => {
+          now.write('/a', theirs)
+        },
+      ],
+    },
+  )
+  await run(memory, [{ ...changed('a'), was: 'sealed' }])
+  expect(memory.asked).toEqual(['GET /a 200', 'DELETE /a 409', 'GET /a 200', 'PUT /a 200'])
+  expect(memory.objects.get('/a')?.metadata?.uid).toBe('v')
 })
 
 describe('changedSince', () => {

@@ -127,6 +127,32 @@ describe('the step', () => {
   })
 })
 
+describe('what the release has made immutable', () => {
+  const before = prior('sealed', 'other', config('red'))
+  const sealed = `${config('blue').replace('{name', '{uid: u, name')}\nimmutable: true`
+  const given = 'uid: u, resourceVersion: "7", creationTimestamp: now, managedFields: []'
+
+  test.each<[string, string | undefined, unknown]>([
+    ['is replaced', sealed, { is: 'replace', uid: 'u' }],
+    ['is created where it was deleted for that', undefined, { is: 'create' }],
+    ['is updated where the release did not get so far', config('blue'), { is: 'update' }],
+  ])('%s', (_, live, by) => {
+    const undo = undoOf(before, live === undefined ? undefined : object(live))
+    expect(undo).toMatchObject({ do: 'put', by, object: { data: { COLOR: 'red' } } })
+  })
+
+  test('is nothing where it is as it was', () => {
+    expect(step(before, config('red'))).toBe('nothing')
+  })
+
+  test('is created without what the server gives', () => {
+    const old = config('red').replace('{name: shop-config}', `{name: shop-config, ${given}}`)
+    expect(undoOf(prior('sealed', 'other', old), undefined)).toMatchObject({
+      object: { ...object(config('red')), metadata: { name: 'shop-config' } },
+    })
+  })
+})
+
 describe('is nothing when only the server or a controller has written', () => {
   test.each([
     ['status', 'status: {observedGeneration: 4, availableReplicas: 2}'],

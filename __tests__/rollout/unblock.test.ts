@@ -71,8 +71,8 @@ describe('a pod blocks the way back', () => {
 test('each is deleted once, as it shows itself, until it is stopped', () => {
   const removed: string[] = []
   const cluster = clusterOf({
-    remove: (path) => {
-      removed.push(path)
+    remove: (path, { uid } = {}) => {
+      removed.push(`${path} ${uid}`)
       return Promise.resolve()
     },
   })
@@ -83,7 +83,7 @@ test('each is deleted once, as it shows itself, until it is stopped', () => {
   stop()
   live.change(picture('pods: {queue-2: [new, false]}'))
   expect(removed).toEqual([
-    '/api/v1/namespaces/shop/pods/queue-1',
-    '/api/v1/namespaces/shop/pods/queue-0',
+    '/api/v1/namespaces/shop/pods/queue-1 uid-queue-1',
+    '/api/v1/namespaces/shop/pods/queue-0 uid-queue-0',
   ])
 })

@@ -45,6 +45,8 @@ describe('a manifest', () => {
   })
 })
 
+const never = new AbortController().signal
+
 describe('kubectl annotate', () => {
   const target = (kind: WorkloadKind, name: string, more: Partial<Target> = {}): Target => ({
     id: { kind, name },
@@ -72,7 +74,7 @@ describe('kubectl annotate', () => {
         return Promise.resolve({ code: stderr === '' ? 0 : 1, stdout: '', stderr })
       },
     })
-    await annotate(releaseOf(scripted([]).world), journal, cluster, targets, kinds, 'x')
+    await annotate({ signal: never }, journal, cluster, targets, kinds, 'x')
     return { ran, lines: journal.lines }
   }
   const command = (ids: string) => `annotate --overwrite ${ids} kubernetes.io/change-cause=x`
@@ -94,7 +96,7 @@ describe('kubectl annotate', () => {
     const { lines } = await run([target('Deployment', 'web')], causeAfter, 'Error: forbidden\nmore')
     expect(lines).toEqual([
       command('deployment/web'),
-      'kubectl rollout history will not tell of this release: Error: forbidden',
+      'kubectl rollout history will not tell of this release: forbidden',
     ])
   })
 })

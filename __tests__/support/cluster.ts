@@ -92,8 +92,21 @@ export function memoryCluster(
           write(path, object)
           return kept.get(path) as T
         }),
-      remove: (path) =>
+      post: <T>(path: string, body: unknown) => {
+        const object = body as KubeObject
+        const own = `${path}/${object.metadata?.name}`
+        return answer(`POST ${own}`, () => {
+          if (kept.has(own)) throw new ApiError(409, 'AlreadyExists', 'the object is there')
+          write(own, object)
+          return kept.get(own) as T
+        })
+      },
+      remove: (path, { uid } = {}) =>
         answer(`DELETE ${path}`, () => {
+          const live = kept.get(path)
+          if (live && uid !== undefined && live.metadata?.uid !== uid) {
+            throw new ApiError(409, 'Conflict', 'the object is another one')
+          }
           kept.delete(path)
         }),
     }),

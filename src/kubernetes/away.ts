@@ -43,7 +43,7 @@ export async function patiently<T>(
 export function noServer(words: string): Cause {
   return {
     code: 'cluster-unreachable',
-    sentence: `the API server did not answer for ${patienceMs / 1000} s: ${words}`,
+    sentence: `the API server did not answer: ${words}`,
     hint: 'see whether this machine reaches the cluster: kubectl version',
   }
 }

@@ -30,7 +30,7 @@ export interface Cluster {
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; nothing happens when the object is gone already. */
-  remove(path: string, signal?: AbortSignal): Promise<void>
+  remove(path: string, how?: RemoveHow): Promise<void>
   /** The lines of a long answer (a watch, a followed log) as they come. */
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
   /**
@@ -45,6 +45,12 @@ export interface Cluster {
   /** The command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
+}
+
+export interface RemoveHow {
+  /** Of the object that is meant: another one that has taken its name is a conflict. */
+  readonly uid?: string
+  readonly signal?: AbortSignal
 }
 
 export interface KubectlHow {
@@ -97,9 +103,10 @@ export async function openCluster(
       (await ask('POST', path, body, signal)) as T,
     put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
       (await ask('PUT', path, body, signal)) as T,
-    remove: async (path, signal) => {
+    remove: async (path, { uid, signal } = {}) => {
+      const only = uid === undefined ? {} : { preconditions: { uid } }
       try {
-        await ask('DELETE', path, { propagationPolicy: 'Background' }, signal)
+        await ask('DELETE', path, { propagationPolicy: 'Background', ...only }, signal)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 404)) throw error
       }

@@ -11,7 +11,7 @@ export function guarded(cluster: Cluster, { ours }: Pick<HeldLease, 'ours'>): Cl
     ...cluster,
     post: async (path, body) => cluster.post(path, body, await ours()),
     put: async (path, body) => cluster.put(path, body, await ours()),
-    remove: async (path) => cluster.remove(path, await ours()),
+    remove: async (path, how) => cluster.remove(path, { ...how, signal: await ours() }),
     kubectl: (args, how) => cluster.kubectl(args, { ...how, ours }),
   }
 }

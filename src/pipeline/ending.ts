@@ -43,6 +43,7 @@ export interface SoFar {
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
   if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
   if (error instanceof Failure) return error.cause
+  if (error instanceof LeaseLost) return causeOfLoss(error)
   if (error instanceof TimeOver) {
     return {
       code: 'timeout',
@@ -68,11 +69,14 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
 
 /** Why nothing more may be written, if that is so. */
 export function lostCause({ reason }: AbortSignal): Cause | undefined {
-  if (!(reason instanceof LeaseLost)) return undefined
+  return reason instanceof LeaseLost ? causeOfLoss(reason) : undefined
+}
+
+function causeOfLoss(reason: LeaseLost): Cause {
   const { sentence, first } = lostWords(reason)
   return {
     code: 'lock-lost',
-    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
     hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`,
   }
 }
@@ -142,7 +146,7 @@ export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
   if (cause.code === 'overtaken') return 'superseded'
-  if (cause.code === 'restore-failed') return 'stuck'
+  if (cause.code === 'restore-failed' || cause.code === 'lock-lost') return 'stuck'
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
 

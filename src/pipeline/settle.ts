@@ -30,8 +30,8 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       const record = await isWanted()
       if (!record) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
-      const locked = guarded(cluster, lease)
-      soFar.restored = await settle(release, journal, locked, live, record)
+      const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
+      soFar.restored = await settle(own, journal, guarded(cluster, lease), live, record)
       return 'undone'
     }),
   )

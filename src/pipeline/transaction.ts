@@ -96,7 +96,8 @@ async function lockAndSettle(
   resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
-  if (record) await settle(release, journal, cluster, live, record)
+  const own = { ...release, signal: AbortSignal.any([release.signal, lease.lost]) }
+  if (record) await settle(own, journal, cluster, live, record)
   return { cluster, lost: lease.lost }
 }
 

@@ -10,6 +10,7 @@ import {
   titleOf,
   undoOf,
   type Prior,
+  type PutBy,
   type Snapshot,
   type UndoStep,
 } from './snapshot.js'
@@ -76,7 +77,7 @@ async function restoreOne(
   const step = undoOf(prior, await cluster.find<KubeObject>(prior.path), needed)
   switch (step.do) {
     case 'put':
-      await cluster.put(prior.path, step.object)
+      await put(cluster, prior.path, step.object, step.by)
       break
     case 'delete':
       await cluster.remove(prior.path)
@@ -86,6 +87,15 @@ async function restoreOne(
     case 'ask':
   }
   return step
+}
+
+async function put(cluster: Cluster, path: string, object: KubeObject, by: PutBy): Promise<void> {
+  if (by.is === 'update') {
+    await cluster.put(path, object)
+    return
+  }
+  if (by.is === 'replace') await cluster.remove(path, { uid: by.uid })
+  await cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 
 function told({ object, ran }: Prior, step: UndoStep): string | undefined {

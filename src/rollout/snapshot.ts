@@ -21,9 +21,10 @@ export interface Prior {
   readonly object: KubeObject
   /**
    * absent: the release will create it. template: `kubectl set image` will change its pod template, and
-   * `kubectl annotate` its cause, and nothing else. whole: an apply will change it.
+   * `kubectl annotate` its cause, and nothing else. whole: an apply will change it. sealed: and make it
+   * immutable, so that only another object of its name can have the old content.
    */
-  readonly was: 'absent' | 'template' | 'whole'
+  readonly was: 'absent' | 'template' | 'whole' | 'sealed'
   /** One of our workloads, or another object that comes with the manifests. */
   readonly of: 'workload' | 'other'
   /**
@@ -38,12 +39,18 @@ export type Snapshot = readonly Prior[]
 
 export type UndoStep =
   | { readonly do: 'nothing' }
-  | { readonly do: 'put'; readonly object: KubeObject }
+  | { readonly do: 'put'; readonly object: KubeObject; readonly by: PutBy }
   | { readonly do: 'delete' }
   /** Data is never taken back: the object stays as it is now, and the report says so. */
   | { readonly do: 'keep' }
   /** Somebody deleted it in the middle of the release: a person has to decide. */
   | { readonly do: 'ask' }
+
+export type PutBy =
+  | { readonly is: 'update' }
+  | { readonly is: 'create' }
+  /** Deletes the object of this uid and creates it anew. */
+  | { readonly is: 'replace'; readonly uid: string }
 
 /** Counted by the Deployment controller and the API server, so never ours to put back. */
 const controllersOwn = [
@@ -60,6 +67,10 @@ export function undoOf(
   live: KubeObject | undefined,
   needed: ReadonlySet<string> = new Set(),
 ): UndoStep {
+  if (live === undefined && prior.was === 'sealed') {
+    // Our own undo has deleted it, and was ended before it could create it.
+    return { do: 'put', object: anew(prior.object), by: { is: 'create' } }
+  }
   if (live === undefined || live.metadata?.deletionTimestamp !== undefined) {
     return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
   }
@@ -69,7 +80,31 @@ export function undoOf(
   const before = wanted(prior, live)
   const object = prior.was === 'template' ? templateBack(before, live) : allBack(before, live)
   if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
-  return holdsData(prior) ? { do: 'keep' } : { do: 'put', object }
+  if (holdsData(prior)) return { do: 'keep' }
+  if (prior.was === 'sealed' && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? ''
+    return { do: 'put', object: anew(prior.object), by: { is: 'replace', uid } }
+  }
+  return { do: 'put', object, by: { is: 'update' } }
+}
+
+/** A ConfigMap or a Secret that the server lets nobody change any more. */
+export function isImmutable(object: KubeObject): boolean {
+  return (object as { readonly immutable?: boolean }).immutable === true
+}
+
+/** As it can be created: without what the server gives. */
+function anew({ metadata, ...content }: KubeObject): KubeObject {
+  const { name, labels, annotations, ownerReferences } = metadata ?? {}
+  return {
+    ...content,
+    metadata: {
+      ...(name !== undefined && { name }),
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
+      ...(ownerReferences && { ownerReferences }),
+    },
+  }
 }
 
 /**

@@ -36,7 +36,9 @@ export function keepUnblocked(
       if (deleted.has(uid)) continue
       deleted.add(uid)
       journal.say(`pod/${name} of the broken version stands in the way: deleted`)
-      cluster.remove(`${collection('v1', cluster.namespace, 'pods')}/${name}`).catch(() => {
+      const path = `${collection('v1', cluster.namespace, 'pods')}/${name}`
+      // The pod that comes next has the same name.
+      cluster.remove(path, { uid }).catch(() => {
         deleted.delete(uid)
       })
     }

@@ -4,6 +4,7 @@
  */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
 import { titleOf } from '../kubernetes/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
@@ -36,7 +37,7 @@ export const causeAfter: readonly WorkloadKind[] = ['Deployment']
  * that cannot be written is told, and no reason to give a release up.
  */
 export async function annotate(
-  { signal }: Release,
+  { signal }: Pick<Release, 'signal'>,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
@@ -51,6 +52,5 @@ export async function annotate(
   journal.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  const why = done.stderr.trim().split('\n')[0] ?? ''
-  journal.say(`kubectl rollout history will not tell of this release: ${why}`)
+  journal.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
 }

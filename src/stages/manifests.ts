@@ -12,7 +12,7 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { follow } from '../rollout/follow.js'
-import { titleOf, type Prior } from '../rollout/snapshot.js'
+import { isImmutable, titleOf, type Prior } from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
@@ -36,11 +36,15 @@ export function priorOfChanges(changes: readonly Change[], { resources }: Site):
       case 'create':
         return [{ path, object: change.object, was: 'absent', of: 'other' }]
       case 'change':
-        return [{ path, object: change.live, was: 'whole', of: 'other' }]
+        return [{ path, object: change.live, was: seals(change) ? 'sealed' : 'whole', of: 'other' }]
       case 'none':
         return []
     }
   })
+}
+
+function seals({ object, live }: Change & { is: 'change' }): boolean {
+  return isImmutable(object) && !isImmutable(live)
 }
 
 /**

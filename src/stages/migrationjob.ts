@@ -4,6 +4,7 @@ import type { Service } from 'kubernetes-types/core/v1'
 import { inspectorEnv, planCommand } from '../django/inspector.js'
 import { jobName, migrationJob, type NamedSelector } from '../django/job.js'
 import { ApiError } from '../kubernetes/apierror.js'
+import { patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -85,8 +86,8 @@ function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[
  */
 export async function createJob(
   cluster: Cluster,
-  { live }: Site,
-  { app, source, signal }: Release,
+  { live }: Pick<Site, 'live'>,
+  { world, app, source, signal }: Pick<Release, 'world' | 'app' | 'source' | 'signal'>,
   job: Job,
   onTry: (name: string) => void,
 ): Promise<Job> {
@@ -96,8 +97,16 @@ export async function createJob(
     const name = jobName(app, source.sha ?? source.tag, attempt)
     if (live.picture().jobs.has(name)) continue
     onTry(name)
+    const named = { ...job, metadata: { ...job.metadata, name } }
+    let isLost = false
     try {
-      return await cluster.post<Job>(path, { ...job, metadata: { ...job.metadata, name } })
+      return await patiently(world.clock, signal, async () => {
+        // Two Jobs must never run: the one whose answer was lost is the one.
+        const there = isLost ? await cluster.find<Job>(`${path}/${name}`) : undefined
+        if (there) return there
+        isLost = true
+        return cluster.post<Job>(path, named)
+      })
     } catch (error) {
       if (error instanceof ApiError && error.status === 409) continue
       throw error
