@@ -16250,7 +16250,7 @@ var __webpack_modules__ = {
   function noServer(words) {
    return {
     code: "cluster-unreachable",
-    sentence: `the API server did not answer for ${patienceMs / 1e3} s: ${words}`,
+    sentence: `the API server did not answer: ${words}`,
     hint: "see whether this machine reaches the cluster: kubectl version"
    };
   }
@@ -16303,10 +16303,16 @@ var __webpack_modules__ = {
     },
     post: async (path, body, signal) => await ask("POST", path, body, signal),
     put: async (path, body, signal) => await ask("PUT", path, body, signal),
-    remove: async (path, signal) => {
+    remove: async (path, {uid: uid, signal: signal} = {}) => {
+     const only = uid === void 0 ? {} : {
+      preconditions: {
+       uid: uid
+      }
+     };
      try {
       await ask("DELETE", path, {
-       propagationPolicy: "Background"
+       propagationPolicy: "Background",
+       ...only
       }, signal);
      } catch (error) {
       if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
@@ -16487,7 +16493,10 @@ var __webpack_modules__ = {
     ...cluster,
     post: async (path, body) => cluster.post(path, body, await ours()),
     put: async (path, body) => cluster.put(path, body, await ours()),
-    remove: async path => cluster.remove(path, await ours()),
+    remove: async (path, how) => cluster.remove(path, {
+     ...how,
+     signal: await ours()
+    }),
     kubectl: (args, how) => cluster.kubectl(args, {
      ...how,
      ours: ours
@@ -18301,7 +18310,7 @@ var __webpack_modules__ = {
      return [ {
       path: path,
       object: change.live,
-      was: "whole",
+      was: seals(change) ? "sealed" : "whole",
       of: "other"
      } ];
 
@@ -18309,6 +18318,9 @@ var __webpack_modules__ = {
      return [];
     }
    });
+  }
+  function seals({object: object, live: live}) {
+   return (0, snapshot.t3)(object) && !(0, snapshot.t3)(live);
   }
   async function applyManifests(release, journal, cluster, site, changes) {
    const touched = changes.filter(({is: is}) => is !== "none");
@@ -18537,8 +18549,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (done.code === 0) return;
-   const why = done.stderr.trim().split("\n")[0] ?? "";
-   journal.say(`kubectl rollout history will not tell of this release: ${why}`);
+   journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
   }
   var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
@@ -19664,13 +19675,16 @@ var __webpack_modules__ = {
     return locked;
    });
    const begun = begunOf(run, release, work);
-   const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(release, journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, world.clock, app, {
+   const {prepared: prepared, record: record} = await reporter.stage("snapshot", async journal => {
+    const prepared = await snapshot_snapshot(release, journal, cluster, site);
+    const open = {
      begun: begun,
-     snapshot: taken.snapshot
-    });
-    return taken;
+     snapshot: prepared.snapshot
+    };
+    return {
+     prepared: prepared,
+     record: await (0, rollout_record.C6)(cluster, world.clock, app, open)
+    };
    });
    soFar.site = prepared.site;
    soFar.snapshot = prepared.snapshot;
@@ -19680,7 +19694,8 @@ var __webpack_modules__ = {
     cluster: cluster,
     lost: lost,
     begun: begun,
-    prepared: prepared
+    prepared: prepared,
+    record: record
    };
    try {
     const own = {
@@ -19701,7 +19716,11 @@ var __webpack_modules__ = {
    resources.add(() => lease.release());
    const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
-   if (record) await (0, settle.G)(release, journal, cluster, live, record);
+   const own = {
+    ...release,
+    signal: AbortSignal.any([ release.signal, lease.lost ])
+   };
+   if (record) await (0, settle.G)(own, journal, cluster, live, record);
    return {
     cluster: cluster,
     lost: lease.lost
@@ -19728,11 +19747,11 @@ var __webpack_modules__ = {
    };
   }
   async function transaction_close(open) {
-   const {run: run, release: release, cluster: cluster, lost: lost} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost, record: record} = open;
    const {world: world, app: app, settings: settings} = release;
    await transaction_tellHistory(open, "deployed");
    try {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
+    await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return "deployed";
    } catch (error) {
     run.soFar.cause = (0, ending.qT)(lost) ?? {
@@ -19744,13 +19763,13 @@ var __webpack_modules__ = {
    }
   }
   async function unwind(open) {
-   const {run: run, release: release, cluster: cluster, lost: lost, prepared: prepared} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost, prepared: prepared, record: record} = open;
    const {reporter: reporter, soFar: soFar, settings: settings} = run;
    const {world: world, app: app} = release;
    const {site: site, snapshot: priors} = prepared;
    const end = async result => {
     await transaction_tellHistory(open, result);
-    await (0, rollout_record.yv)(cluster, world.clock, app);
+    await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return result;
    };
    const cancelled = soFar.cause?.code === "cancelled";
@@ -20090,6 +20109,7 @@ var __webpack_modules__ = {
     sentence: "the run was cancelled"
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
+   if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
    if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
@@ -20111,11 +20131,13 @@ var __webpack_modules__ = {
    };
   }
   function lostCause({reason: reason}) {
-   if (!(reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)) return;
+   return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj ? causeOfLoss(reason) : void 0;
+  }
+  function causeOfLoss(reason) {
    const {sentence: sentence, first: first} = lostWords(reason);
    return {
     code: "lock-lost",
-    sentence: `${sentence}: the release ended in the middle, and nothing more was written`,
+    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
     hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`
    };
   }
@@ -20159,7 +20181,7 @@ var __webpack_modules__ = {
    if (cause.code === "usage") return "usage";
    if (cause.code === "locked") return "locked";
    if (cause.code === "overtaken") return "superseded";
-   if (cause.code === "restore-failed") return "stuck";
+   if (cause.code === "restore-failed" || cause.code === "lock-lost") return "stuck";
    return cause.code === "cancelled" ? "cancelled" : "failed";
   }
   function report(command, settings, reporter, result, soFar) {
@@ -20380,8 +20402,12 @@ var __webpack_modules__ = {
     const record = await isWanted();
     if (!record) return "unchanged";
     const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
-    const locked = (0, _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease);
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(release, journal, locked, live, record);
+    const own = {
+     ...release,
+     signal: AbortSignal.any([ signal, lease.lost ])
+    };
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(own, journal, (0, 
+    _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease), live, record);
     return "undone";
    }));
   }
@@ -22247,13 +22273,18 @@ var __webpack_modules__ = {
      record: data
     }
    };
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
+   return (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
     try {
-     await cluster.post(secretsOf(cluster), secret);
+     const {metadata: metadata} = await cluster.post(secretsOf(cluster), secret);
+     return {
+      ...record,
+      uid: metadata?.uid ?? ""
+     };
     } catch (error) {
      if (!(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h && error.status === 409)) throw error;
      const there = await readRecord(cluster, app);
      if (there?.begun.run !== record.begun.run) throw error;
+     return there;
     }
    });
   }
@@ -22261,11 +22292,17 @@ var __webpack_modules__ = {
    const secret = await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`);
    const data = secret?.data?.["record"];
    if (data === void 0) return;
-   return JSON.parse((0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data, "base64")).toString());
+   const record = JSON.parse((0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data, "base64")).toString());
+   return {
+    ...record,
+    uid: secret?.metadata?.uid ?? ""
+   };
   }
-  async function closeRecord(cluster, clock, app) {
+  async function closeRecord(cluster, clock, app, {uid: uid}) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path, {
+    uid: uid
+   }));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
@@ -22313,7 +22350,7 @@ var __webpack_modules__ = {
    const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
    switch (step.do) {
    case "put":
-    await cluster.put(prior.path, step.object);
+    await put(cluster, prior.path, step.object, step.by);
     break;
 
    case "delete":
@@ -22325,6 +22362,16 @@ var __webpack_modules__ = {
    case "ask":
    }
    return step;
+  }
+  async function put(cluster, path, object, by) {
+   if (by.is === "update") {
+    await cluster.put(path, object);
+    return;
+   }
+   if (by.is === "replace") await cluster.remove(path, {
+    uid: by.uid
+   });
+   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
   function told({object: object, ran: ran}, step) {
    switch (step.do) {
@@ -22624,11 +22671,19 @@ var __webpack_modules__ = {
    CF: () => undoOf,
    Gg: () => titleOf,
    Ol: () => wanted,
+   t3: () => isImmutable,
    zj: () => neededByKept
   });
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
+   if (live === void 0 && prior.was === "sealed") return {
+    do: "put",
+    object: anew(prior.object),
+    by: {
+     is: "create"
+    }
+   };
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
@@ -22640,11 +22695,49 @@ var __webpack_modules__ = {
    if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
-   return holdsData(prior) ? {
+   if (holdsData(prior)) return {
     do: "keep"
-   } : {
+   };
+   if (prior.was === "sealed" && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? "";
+    return {
+     do: "put",
+     object: anew(prior.object),
+     by: {
+      is: "replace",
+      uid: uid
+     }
+    };
+   }
+   return {
     do: "put",
-    object: object
+    object: object,
+    by: {
+     is: "update"
+    }
+   };
+  }
+  function isImmutable(object) {
+   return object.immutable === true;
+  }
+  function anew({metadata: metadata, ...content}) {
+   const {name: name, labels: labels, annotations: annotations, ownerReferences: ownerReferences} = metadata ?? {};
+   return {
+    ...content,
+    metadata: {
+     ...name !== void 0 && {
+      name: name
+     },
+     ...labels && {
+      labels: labels
+     },
+     ...annotations && {
+      annotations: annotations
+     },
+     ...ownerReferences && {
+      ownerReferences: ownerReferences
+     }
+    }
    };
   }
   function wanted({object: object, ran: ran}, live) {
@@ -23424,20 +23517,27 @@ var __webpack_modules__ = {
    });
    return [ ...workloads, ...behind ];
   }
-  async function createJob(cluster, {live: live}, {app: app, source: source, signal: signal}, job, onTry) {
+  async function createJob(cluster, {live: live}, {world: world, app: app, source: source, signal: signal}, job, onTry) {
    const path = (0, paths.rJ)("batch/v1", cluster.namespace, "jobs");
    for (let attempt = 1; ;attempt++) {
     signal.throwIfAborted();
     const name = jobName(app, source.sha ?? source.tag, attempt);
     if (live.picture().jobs.has(name)) continue;
     onTry(name);
+    const named = {
+     ...job,
+     metadata: {
+      ...job.metadata,
+      name: name
+     }
+    };
+    let isLost = false;
     try {
-     return await cluster.post(path, {
-      ...job,
-      metadata: {
-       ...job.metadata,
-       name: name
-      }
+     return await (0, away.d_)(world.clock, signal, async () => {
+      const there = isLost ? await cluster.find(`${path}/${name}`) : void 0;
+      if (there) return there;
+      isLost = true;
+      return cluster.post(path, named);
      });
     } catch (error) {
      if (error instanceof apierror.h && error.status === 409) continue;
@@ -23747,7 +23847,7 @@ var __webpack_modules__ = {
    }).catch(error => {
     journal.say(`the history could not be written: ${String(error)}`);
    });
-   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app);
+   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app, record);
    return restored;
   }
   function unfinishedJobs(live, app) {
@@ -23905,7 +24005,10 @@ var __webpack_modules__ = {
      if (deleted.has(uid)) continue;
      deleted.add(uid);
      journal.say(`pod/${name} of the broken version stands in the way: deleted`);
-     cluster.remove(`${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`).catch(() => {
+     const path = `${(0, paths.rJ)("v1", cluster.namespace, "pods")}/${name}`;
+     cluster.remove(path, {
+      uid: uid
+     }).catch(() => {
       deleted.delete(uid);
      });
     }
