@@ -49,6 +49,10 @@ typecheck: setup ## The types of src, tests and scripts
 unit: setup ## Unit tests: no cluster, a few seconds
 	@npm run --silent unit
 
+.PHONY: model
+model: setup ## Explore the protocol of lock and record (docs/protocol.md); ALL=1 for all scenes
+	@npm run --silent model -- $(if $(ALL),--all)
+
 .PHONY: check
 check: lint typecheck ## All static checks: lint, types, generated files, dist
 	@npm run --silent check:generated

@@ -19675,13 +19675,16 @@ var __webpack_modules__ = {
     return locked;
    });
    const begun = begunOf(run, release, work);
-   const prepared = await reporter.stage("snapshot", async journal => {
-    const taken = await snapshot_snapshot(release, journal, cluster, site);
-    await (0, rollout_record.C6)(cluster, world.clock, app, {
+   const {prepared: prepared, record: record} = await reporter.stage("snapshot", async journal => {
+    const prepared = await snapshot_snapshot(release, journal, cluster, site);
+    const open = {
      begun: begun,
-     snapshot: taken.snapshot
-    });
-    return taken;
+     snapshot: prepared.snapshot
+    };
+    return {
+     prepared: prepared,
+     record: await (0, rollout_record.C6)(cluster, world.clock, app, open)
+    };
    });
    soFar.site = prepared.site;
    soFar.snapshot = prepared.snapshot;
@@ -19691,7 +19694,8 @@ var __webpack_modules__ = {
     cluster: cluster,
     lost: lost,
     begun: begun,
-    prepared: prepared
+    prepared: prepared,
+    record: record
    };
    try {
     const own = {
@@ -19743,11 +19747,11 @@ var __webpack_modules__ = {
    };
   }
   async function transaction_close(open) {
-   const {run: run, release: release, cluster: cluster, lost: lost} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost, record: record} = open;
    const {world: world, app: app, settings: settings} = release;
    await transaction_tellHistory(open, "deployed");
    try {
-    await (0, rollout_record.yv)(cluster, world.clock, app);
+    await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return "deployed";
    } catch (error) {
     run.soFar.cause = (0, ending.qT)(lost) ?? {
@@ -19759,13 +19763,13 @@ var __webpack_modules__ = {
    }
   }
   async function unwind(open) {
-   const {run: run, release: release, cluster: cluster, lost: lost, prepared: prepared} = open;
+   const {run: run, release: release, cluster: cluster, lost: lost, prepared: prepared, record: record} = open;
    const {reporter: reporter, soFar: soFar, settings: settings} = run;
    const {world: world, app: app} = release;
    const {site: site, snapshot: priors} = prepared;
    const end = async result => {
     await transaction_tellHistory(open, result);
-    await (0, rollout_record.yv)(cluster, world.clock, app);
+    await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return result;
    };
    const cancelled = soFar.cause?.code === "cancelled";
@@ -22275,13 +22279,18 @@ var __webpack_modules__ = {
      record: data
     }
    };
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
+   return (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, async () => {
     try {
-     await cluster.post(secretsOf(cluster), secret);
+     const {metadata: metadata} = await cluster.post(secretsOf(cluster), secret);
+     return {
+      ...record,
+      uid: metadata?.uid ?? ""
+     };
     } catch (error) {
      if (!(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h && error.status === 409)) throw error;
      const there = await readRecord(cluster, app);
      if (there?.begun.run !== record.begun.run) throw error;
+     return there;
     }
    });
   }
@@ -22289,11 +22298,17 @@ var __webpack_modules__ = {
    const secret = await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`);
    const data = secret?.data?.["record"];
    if (data === void 0) return;
-   return JSON.parse((0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data, "base64")).toString());
+   const record = JSON.parse((0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data, "base64")).toString());
+   return {
+    ...record,
+    uid: secret?.metadata?.uid ?? ""
+   };
   }
-  async function closeRecord(cluster, clock, app) {
+  async function closeRecord(cluster, clock, app, {uid: uid}) {
    const path = `${secretsOf(cluster)}/${nameOf(app)}`;
-   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path));
+   await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock, cluster.life, () => cluster.remove(path, {
+    uid: uid
+   }));
   }
   function nameOf(app) {
    return `django-rollout-${app}`;
@@ -23838,7 +23853,7 @@ var __webpack_modules__ = {
    }).catch(error => {
     journal.say(`the history could not be written: ${String(error)}`);
    });
-   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app);
+   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app, record);
    return restored;
   }
   function unfinishedJobs(live, app) {

@@ -4,7 +4,8 @@
  */
 import { hash } from 'node:crypto'
 import { Broken } from './laws.js'
-import { Play, type Choice, type Scene } from './play.js'
+import { Play, type Choice } from './play.js'
+import type { Scene } from './scene.js'
 
 export interface Violation {
   readonly law: string

@@ -2,37 +2,9 @@
 import type { Report, Result } from '../../src/report/report.js'
 import { Broken, cronJobs, Laws, type Writer } from './laws.js'
 import { Process, type Pending } from './process.js'
+import type { Fault, Scene } from './scene.js'
 import { cronJob, imageOf, startRun, type Does } from './runs.js'
-import { Server, type Call, type Weakness } from './server.js'
-
-/** What may go wrong, each so many times in a play. */
-export interface Faults {
-  /** A process is killed. */
-  readonly kill?: number
-  /** A write is performed, and its answer is lost. */
-  readonly lose?: number
-  /** A write does not arrive. */
-  readonly drop?: number
-  /** A person cancels a run. */
-  readonly cancel?: number
-  /** Nothing comes through between a process and the server, until it does again. */
-  readonly cut?: number
-  /** A process takes its time: the clock goes on though it could. */
-  readonly dawdle?: number
-}
-export type Fault = keyof Faults
-
-export interface Scene {
-  readonly runs: Readonly<Record<string, Does>>
-  readonly faults: Faults
-  /** Runs that begin when the first one is cut off. */
-  readonly comes?: Readonly<Record<string, Does>>
-  /** Post of this run follows when it is killed, or ends stuck. */
-  readonly postOf?: string
-  /** The version whose last write is refused. */
-  readonly bad?: number
-  readonly weak?: Weakness
-}
+import { Server } from './server.js'
 
 export interface Choice {
   readonly what: 'serve' | 'post' | 'wait' | 'mend' | Fault
@@ -332,5 +304,3 @@ function crosses(cutFor: number, wait: number): boolean {
 function isWrite({ call, caught }: Pending): boolean {
   return call.method !== 'GET' && caught === undefined
 }
-
-export type { Call }

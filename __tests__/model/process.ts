@@ -1,8 +1,9 @@
 /** A process that runs the real code, with everything that it asks of the world in the hands of a play. */
 import { hash } from 'node:crypto'
 import { collection, watched } from '../../src/kubernetes/paths.js'
-import type { Clock, Finished, Request, Response, World } from '../../src/world/world.js'
-import type { Answer, Call, Change, Patch, Server, Weakness } from './server.js'
+import type { Clock, Request, Response, World } from '../../src/world/world.js'
+import { kubectl } from './kubectl.js'
+import type { Answer, Call, Change, Server, Weakness } from './server.js'
 
 /** A request that was made and is not answered. */
 export interface Pending {
@@ -19,8 +20,6 @@ interface Alarm {
   readonly ring: () => void
   readonly every?: number
 }
-
-const root = '/apis/batch/v1/namespaces/shop/cronjobs'
 
 export class Process {
   readonly world: World
@@ -45,13 +44,13 @@ export class Process {
       clock: this.clock(),
       processes: {
         find: (tool) => Promise.resolve(tool),
-        run: (_tool, args) => this.kubectl(args),
+        run: (_tool, args) => kubectl(args, (call) => this.send(call)),
         stream: async (_tool, args, { signal, onLine }) => {
           if (args.includes('proxy')) {
             onLine('Starting to serve on a socket', 'stdout')
             return new Promise((resolve) => signal.addEventListener('abort', () => resolve(143)))
           }
-          const { code, stderr } = await this.kubectl(args, signal)
+          const { code, stderr } = await kubectl(args, (call) => this.send(call, signal))
           if (stderr !== '') onLine(stderr, 'stderr')
           return code
         },
@@ -206,10 +205,10 @@ export class Process {
 
   private watch(collection: string, signal?: AbortSignal): Promise<Response> {
     const lines: string[] = []
-    let news = Promise.withResolvers<null>()
+    let news = Promise.withResolvers<undefined>()
     this.watchers.set(collection, (line) => {
       lines.push(line)
-      news.resolve(null)
+      news.resolve(undefined)
     })
     signal?.addEventListener('abort', () => {
       this.watchers.delete(collection)
@@ -228,25 +227,6 @@ export class Process {
         }
       },
     })
-  }
-
-  /** `kubectl set image` and `kubectl annotate`: one unguarded request for each workload, one after the other. */
-  private async kubectl(args: readonly string[], signal?: AbortSignal): Promise<Finished> {
-    const ids = args.filter((arg) => /^cronjobs?\//i.test(arg))
-    const patch = patchOf(args)
-    for (const id of ids) {
-      const path = `${root}/${id.slice(id.indexOf('/') + 1)}`
-      try {
-        const { status, body } = await this.send({ method: 'PATCH', path, body: patch }, signal)
-        if (status < 300) continue
-        const { reason } = body as { reason: string }
-        return { code: 1, stdout: '', stderr: `Error from server (${reason}): denied` }
-      } catch {
-        const stderr = 'Unable to connect to the server: read: connection reset by peer'
-        return { code: 1, stdout: '', stderr }
-      }
-    }
-    return { code: 0, stdout: '', stderr: '' }
   }
 
   private clock(): Clock {
@@ -282,13 +262,6 @@ const collections = new Set(
 
 function isWatched(path: string): boolean {
   return collections.has(path)
-}
-
-function patchOf(args: readonly string[]): Patch {
-  const pairs = args.filter((arg) => /^[\w./*-]+=/.test(arg) && !arg.startsWith('--'))
-  if (args.includes('image')) return { image: pairs[0]?.slice(pairs[0].indexOf('=') + 1) ?? '' }
-  const annotations = pairs.map((pair) => pair.split(/=(.*)/s, 2) as [string, string])
-  return { annotations: Object.fromEntries(annotations) }
 }
 
 function responseOf({ status, body }: Answer): Response {

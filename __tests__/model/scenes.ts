@@ -1,5 +1,5 @@
 /** What is explored: who runs, and what may go wrong. */
-import type { Scene } from './play.js'
+import type { Scene } from './scene.js'
 
 const [A, B] = [2, 3].map((version) => ({ is: 'release', version }) as const)
 const S = { is: 'settle' } as const
@@ -106,14 +106,6 @@ export const quick: readonly Named[] = [
     meets: ['A stuck, B deployed', 'A deployed, B deployed'],
   },
   {
-    title: 'a bad release is cut off, and settle comes',
-    ...bad,
-    runs: { A },
-    comes: { S },
-    faults: { cut: 1 },
-    meets: ['A stuck, S undone', 'A undone, S unchanged'],
-  },
-  {
     title: 'a release that is cut off from the cluster',
     ...good,
     runs: { A },
@@ -129,8 +121,16 @@ export const quick: readonly Named[] = [
   },
 ]
 
-/** Explored by `npm run model -- --all`: minutes. */
+/** Explored by `make model ALL=1`. */
 export const long: readonly Named[] = [
+  {
+    title: 'a bad release is cut off, and settle comes',
+    ...bad,
+    runs: { A },
+    comes: { S },
+    faults: { cut: 1 },
+    meets: ['A stuck, S undone', 'A undone, S unchanged'],
+  },
   {
     title: 'two releases, one is cut off',
     ...good,

@@ -83,6 +83,9 @@ export class Server {
         return this.patch(path, live as WorkloadObject, body as Patch)
       case 'DELETE': {
         if (!live) return failed(404, 'NotFound')
+        const { preconditions } = (body ?? {}) as { preconditions?: { uid?: string } }
+        const { uid } = preconditions ?? {}
+        if (uid !== undefined && uid !== live.metadata?.uid) return failed(409, 'Conflict')
         if (this.weak === 'a record is there again after its end') return { status: 200, body: {} }
         this.objects.delete(path)
         this.texts.delete(path)

@@ -9,7 +9,7 @@ import type { Journal } from '../report/journal.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
-import { closeRecord, openRecord, readRecord } from '../rollout/record.js'
+import { closeRecord, openRecord, readRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince } from '../rollout/restore.js'
 import { lock } from '../stages/lock.js'
 import type { Site } from '../stages/preflight.js'
@@ -46,6 +46,7 @@ interface Transaction extends Locked {
   readonly release: Release
   readonly begun: Begun
   readonly prepared: Prepared
+  readonly record: KeptRecord
 }
 
 /** Once the snapshot is kept, every failure is a result; before, it is thrown. */
@@ -64,14 +65,14 @@ export async function transaction(
     return locked
   })
   const begun = begunOf(run, release, work)
-  const prepared = await reporter.stage('snapshot', async (journal) => {
-    const taken = await snapshot(release, journal, cluster, site)
-    await openRecord(cluster, world.clock, app, { begun, snapshot: taken.snapshot })
-    return taken
+  const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
+    const prepared = await snapshot(release, journal, cluster, site)
+    const open = { begun, snapshot: prepared.snapshot }
+    return { prepared, record: await openRecord(cluster, world.clock, app, open) }
   })
   soFar.site = prepared.site
   soFar.snapshot = prepared.snapshot
-  const open: Transaction = { run, release, cluster, lost, begun, prepared }
+  const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
   try {
     const own = { ...release, signal: AbortSignal.any([signal, lost]) }
     await work.write(own, cluster, prepared)
@@ -122,11 +123,11 @@ function begunOf(
 
 /** A release that runs well must not be put back by the next run: its record has to be gone. */
 async function close(open: Transaction): Promise<Result> {
-  const { run, release, cluster, lost } = open
+  const { run, release, cluster, lost, record } = open
   const { world, app, settings } = release
   await tellHistory(open, 'deployed')
   try {
-    await closeRecord(cluster, world.clock, app)
+    await closeRecord(cluster, world.clock, app, record)
     return 'deployed'
   } catch (error) {
     run.soFar.cause = lostCause(lost) ?? {
@@ -140,13 +141,13 @@ async function close(open: Transaction): Promise<Result> {
 
 /** Takes everything back that was written, and says how the run ends. */
 async function unwind(open: Transaction): Promise<Result> {
-  const { run, release, cluster, lost, prepared } = open
+  const { run, release, cluster, lost, prepared, record } = open
   const { reporter, soFar, settings } = run
   const { world, app } = release
   const { site, snapshot: priors } = prepared
   const end = async (result: Result) => {
     await tellHistory(open, result)
-    await closeRecord(cluster, world.clock, app)
+    await closeRecord(cluster, world.clock, app, record)
     return result
   }
   const cancelled = soFar.cause?.code === 'cancelled'

@@ -22,13 +22,18 @@ export interface OpenRecord {
 /** An object of the API holds 1 MiB at most, with all its fields (etcd's limit is a little above). */
 const longestBytes = 900 * 1024
 
+/** A record that stands in the cluster. */
+export interface KeptRecord extends OpenRecord {
+  readonly uid: string
+}
+
 /** Writes the record; throws a Failure when the snapshot is too large to be kept. */
 export async function openRecord(
   cluster: Cluster,
   clock: Clock,
   app: string,
   record: OpenRecord,
-): Promise<void> {
+): Promise<KeptRecord> {
   const data = gzipSync(JSON.stringify(record)).toString('base64')
   if (data.length > longestBytes) {
     fail({
@@ -44,30 +49,38 @@ export async function openRecord(
     metadata: { name: nameOf(app), labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
     data: { record: data },
   }
-  await patiently(clock, cluster.life, async () => {
+  return patiently(clock, cluster.life, async () => {
     try {
-      await cluster.post(secretsOf(cluster), secret)
+      const { metadata } = await cluster.post<Secret>(secretsOf(cluster), secret)
+      return { ...record, uid: metadata?.uid ?? '' }
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 409)) throw error
       // It is our own when the answer to the try before was lost.
       const there = await readRecord(cluster, app)
       if (there?.begun.run !== record.begun.run) throw error
+      return there
     }
   })
 }
 
 /** The open record of the application; `undefined` when no release is under way or was left unfinished. */
-export async function readRecord(cluster: Cluster, app: string): Promise<OpenRecord | undefined> {
+export async function readRecord(cluster: Cluster, app: string): Promise<KeptRecord | undefined> {
   const secret = await cluster.find<Secret>(`${secretsOf(cluster)}/${nameOf(app)}`)
   const data = secret?.data?.['record']
   if (data === undefined) return undefined
-  return JSON.parse(gunzipSync(Buffer.from(data, 'base64')).toString()) as OpenRecord
+  const record = JSON.parse(gunzipSync(Buffer.from(data, 'base64')).toString()) as OpenRecord
+  return { ...record, uid: secret?.metadata?.uid ?? '' }
 }
 
-/** The release has ended, one way or the other: nothing is left to be settled. */
-export async function closeRecord(cluster: Cluster, clock: Clock, app: string): Promise<void> {
+/** The release has ended, one way or the other: nothing is left to be settled. No other's record is meant. */
+export async function closeRecord(
+  cluster: Cluster,
+  clock: Clock,
+  app: string,
+  { uid }: KeptRecord,
+): Promise<void> {
   const path = `${secretsOf(cluster)}/${nameOf(app)}`
-  await patiently(clock, cluster.life, () => cluster.remove(path))
+  await patiently(clock, cluster.life, () => cluster.remove(path, { uid }))
 }
 
 function nameOf(app: string): string {

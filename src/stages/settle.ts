@@ -4,7 +4,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { titleOf } from '../kubernetes/lease.js'
 import type { Journal } from '../report/journal.js'
 import { remember } from '../rollout/archive.js'
-import { closeRecord, type OpenRecord } from '../rollout/record.js'
+import { closeRecord, type KeptRecord } from '../rollout/record.js'
 import type { Restored } from '../rollout/restore.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { removeJob } from './migrate.js'
@@ -20,7 +20,7 @@ export async function settle(
   journal: Journal,
   cluster: Cluster,
   live: LivePicture,
-  record: OpenRecord,
+  record: KeptRecord,
 ): Promise<readonly Restored[]> {
   const { begun } = record
   const { world, app, holder } = release
@@ -41,7 +41,7 @@ export async function settle(
   }).catch((error: unknown) => {
     journal.say(`the history could not be written: ${String(error)}`)
   })
-  await closeRecord(cluster, world.clock, app)
+  await closeRecord(cluster, world.clock, app, record)
   return restored
 }
 

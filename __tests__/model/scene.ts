@@ -1,0 +1,31 @@
+import type { Does } from './runs.js'
+import type { Weakness } from './server.js'
+
+/** What may go wrong, each so many times in a play. */
+export interface Faults {
+  /** A process is killed. */
+  readonly kill?: number
+  /** A write is performed, and its answer is lost. */
+  readonly lose?: number
+  /** A write does not arrive. */
+  readonly drop?: number
+  /** A person cancels a run. */
+  readonly cancel?: number
+  /** Nothing comes through between a process and the server, until it does again. */
+  readonly cut?: number
+  /** A process takes its time: the clock goes on though it could. */
+  readonly dawdle?: number
+}
+export type Fault = keyof Faults
+
+export interface Scene {
+  readonly runs: Readonly<Record<string, Does>>
+  readonly faults: Faults
+  /** Runs that begin when the first one is cut off. */
+  readonly comes?: Readonly<Record<string, Does>>
+  /** Post of this run follows when it is killed, or ends stuck. */
+  readonly postOf?: string
+  /** The version whose last write is refused. */
+  readonly bad?: number
+  readonly weak?: Weakness
+}
