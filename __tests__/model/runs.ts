@@ -96,5 +96,4 @@ const silent: Sink = {
   say: () => undefined,
   quote: () => undefined,
   close: () => undefined,
-  annotate: () => undefined,
 }

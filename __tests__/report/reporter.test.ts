@@ -20,7 +20,6 @@ function run(): Run {
     say: (line, seconds) => shown.push(`${seconds} ${line}`),
     quote: (line) => shown.push(`> ${line}`),
     close: (stage, ended, seconds) => shown.push(`${stage}] ${ended} ${seconds}`),
-    annotate: ({ file, line, message }) => shown.push(`${file}:${line} ${message}`),
   }
   const clock = handClock(start)
   return { clock, shown, reporter: new Reporter(sink, clock) }
@@ -50,7 +49,6 @@ describe('one stage', () => {
     await release.clock.pass(1000)
     build.journal.say('building shop')
     build.journal.quote('#1 FROM python')
-    build.journal.annotate({ file: 'Dockerfile', line: 3, title: 'x', message: 'no such file' })
     await release.clock.pass(500)
     build.end('built')
     expect(await build.ended).toBe('built')
@@ -58,7 +56,6 @@ describe('one stage', () => {
       '[build',
       '2.5 building shop',
       '> #1 FROM python',
-      'Dockerfile:3 no such file',
       'build] done 1.5',
     ])
     expect(release.reporter.stages).toEqual([

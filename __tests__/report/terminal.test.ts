@@ -10,8 +10,6 @@ function written(call: (sink: Sink) => void, color = false): readonly string[] {
   return lines
 }
 
-const at = { file: 'shop/views.py', line: 7, title: 'KeyError' }
-
 test.each<[string, (sink: Sink) => void, string[], string[]]>([
   ['a stage', (sink) => sink.open('build'), ['▸ build'], ['\u001b[1m▸ build\u001b[0m']],
   [
@@ -45,18 +43,6 @@ test.each<[string, (sink: Sink) => void, string[], string[]]>([
     ['· build stopped 5.0 s'],
     ['· build stopped \u001b[2m5.0 s\u001b[0m'],
   ],
-  [
-    'a place in a file',
-    (sink) => sink.annotate({ ...at, message: 'no such key' }),
-    ['  shop/views.py:7: no such key'],
-    ['  shop/views.py:7: no such key'],
-  ],
-  [
-    'a place with more to say',
-    (sink) => sink.annotate({ ...at, message: 'a\nb' }),
-    ['  shop/views.py:7: a', '  b'],
-    ['  shop/views.py:7: a', '  b'],
-  ],
 ])('%s', (_, call, plain, painted) => {
   expect(written(call)).toEqual(plain)
   expect(written(call, true)).toEqual(painted)
@@ -78,9 +64,6 @@ describe('nothing acts on the terminal', () => {
   ])('%s', (_, text, shown) => {
     expect(written((sink) => sink.quote(text))).toEqual([`  │ ${shown}`])
     expect(written((sink) => sink.say(text, 0))).toEqual([`  ${shown}  0.0s`])
-    expect(written((sink) => sink.annotate({ ...at, file: text, message: text }))).toEqual([
-      `  ${shown}:7: ${shown}`,
-    ])
 
     const lines: string[] = []
     const cause = { code: 'crash', sentence: text, hint: text, log: [text] } as const

@@ -15,7 +15,6 @@ export function notebook(): Journal & {
     waiting: (on) => {
       waiting = on
     },
-    annotate: () => undefined,
     waitsFor: () => (typeof waiting === 'function' ? waiting() : waiting),
   }
 }

@@ -68,7 +68,6 @@ export function runnerSink(): Sink {
       const sign = { done: '✓', failed: '✗', stopped: '·' }[ended]
       core.info(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${seconds(took)}`)
     },
-    annotate: () => undefined,
   }
 }
 

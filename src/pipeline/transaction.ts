@@ -97,8 +97,10 @@ async function lockAndSettle(
   resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
-  const own = { ...release, signal: AbortSignal.any([release.signal, lease.lost]) }
+  // Who cancels this release does not want the one before left in the middle of its way back.
+  const own = { ...release, signal: lease.lost }
   if (record) await settle(own, journal, cluster, live, record)
+  release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }
 

@@ -1,5 +1,3 @@
-import type { Annotation } from './cause.js'
-
 /** Where a stage says what it does. What is shown where is the journal's business, not the stage's. */
 export interface Journal {
   /** One line about a change of state, in our own words. */
@@ -11,5 +9,4 @@ export interface Journal {
    * `undefined`: nothing any more.
    */
   waiting(on: string | (() => string) | undefined): void
-  annotate(annotation: Annotation): void
 }

@@ -1,5 +1,4 @@
 import type { Clock } from '../world/world.js'
-import type { Annotation } from './cause.js'
 import type { Journal } from './journal.js'
 import type { StageReport } from './report.js'
 
@@ -12,7 +11,6 @@ export interface Sink {
   /** A foreign line: must not be able to act on the terminal or the runner. */
   quote(line: string): void
   close(stage: string, ended: StageReport['ended'], seconds: number): void
-  annotate(annotation: Annotation): void
 }
 
 const silenceMs = 10_000
@@ -66,11 +64,6 @@ export class Reporter {
       },
       waiting: (on) => {
         waitingOn = on
-      },
-      annotate: (annotation) => {
-        tell((sink) => {
-          sink.annotate(annotation)
-        })
       },
     }
     const stopTicking = this.clock.every(1000, () => {

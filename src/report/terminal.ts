@@ -22,11 +22,6 @@ export function terminalSink(write: (line: string) => void, color: boolean): Sin
       const sign = { done: paint(32, '✓'), failed: paint(31, '✗'), stopped: '·' }[ended]
       write(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${paint(2, seconds(took))}`)
     },
-    annotate: ({ file, line, message }) => {
-      ;`${file}:${line}: ${message}`.split('\n').forEach((part) => {
-        write(`  ${printable(part)}`)
-      })
-    },
   }
 }
 
