@@ -70,6 +70,9 @@ export class Laws {
     if (result !== 'stuck' && this.open?.id === id && ['', id].includes(this.holder())) {
       throw new Broken(`${says}, and leaves its record`)
     }
+    if (asBefore.includes(result) && ['', id].includes(this.holder()) && !this.version()) {
+      throw new Broken(`${says}, and the workloads are of two versions`)
+    }
     if (calm && cause?.code === 'internal') throw new Broken(`${says}: ${cause.sentence}`)
     if (calm && result === 'stuck')
       throw new Broken(`${says}, with nothing in its way: ${cause?.sentence ?? ''}`)
@@ -116,6 +119,8 @@ export class Laws {
   }
 }
 
+/** Whose log says that all is as it was. */
+const asBefore: readonly Result[] = ['undone', 'cancelled']
 const takenBack: readonly Result[] = ['undone', 'failed', 'cancelled', 'locked', 'superseded']
 
 function versionOf(object: KubeObject): string {

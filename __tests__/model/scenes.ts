@@ -175,6 +175,13 @@ export const long: readonly Named[] = [
     meets: ['A stuck, B deployed'],
   },
   {
+    title: 'two releases, one is killed, one is cancelled',
+    ...good,
+    runs: { A, B },
+    faults: { kill: 1, cancel: 1 },
+    meets: ['A stuck, B cancelled'],
+  },
+  {
     title: 'two releases and settle, one is killed',
     ...bad,
     runs: { A, B, S },
