@@ -8,7 +8,7 @@ import type { Snapshot } from '../rollout/snapshot.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
-import type { Release } from './release.js'
+import type { Image, Release } from './release.js'
 import { priorOfTargets } from './rollout.js'
 import { imagesIn, type Target } from './targets.js'
 
@@ -25,6 +25,7 @@ export async function snapshot(
   journal: Journal,
   cluster: Cluster,
   before: Site,
+  image: Image,
 ): Promise<Prepared> {
   const [[targets, pins], changes] = await Promise.all([
     asTheyAre(cluster, before.targets).then(
@@ -33,7 +34,10 @@ export async function snapshot(
     planManifests(cluster, before.others),
   ])
   const site = { ...before, targets }
-  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(targets, pins)]
+  const priors = [
+    ...priorOfChanges(changes, site),
+    ...priorOfTargets(release, targets, pins, image),
+  ]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   return { site, snapshot: priors, changes }
 }
