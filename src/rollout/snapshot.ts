@@ -133,6 +133,12 @@ function wanted({ object, ran }: Prior, live: KubeObject): KubeObject {
   return withTemplate(object, withImages(template, ran))
 }
 
+/** Whether its pods are made as they were: else somebody has changed its template, and it is theirs to mend. */
+export function hasTemplateBack(prior: Prior, stands: WorkloadObject): boolean {
+  const before = wanted(prior, stands)
+  return isWorkload(before) && same(templateOf(before), templateOf(stands))
+}
+
 /** Volumes and databases: taking them back would cost data, or is refused by the server. */
 function holdsData({ of, object }: Prior): boolean {
   return of === 'other' && ['PersistentVolumeClaim', 'StatefulSet'].includes(object.kind ?? '')

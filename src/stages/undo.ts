@@ -6,7 +6,7 @@ import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
-import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -70,13 +70,14 @@ async function followBack(
   startedAt: number,
 ): Promise<Followed> {
   const { world, signal } = release
-  const workloads = restored.flatMap(({ prior: { was, object }, did, stands }) =>
-    was !== 'absent' &&
+  const workloads = restored.flatMap(({ prior, did, stands }) =>
+    prior.was !== 'absent' &&
     (did === 'put' || did === 'nothing') &&
-    isWorkload(object) &&
+    isWorkload(prior.object) &&
     stands &&
-    isWorkload(stands)
-      ? [{ before: object, stands }]
+    isWorkload(stands) &&
+    hasTemplateBack(prior, stands)
+      ? [{ before: prior.object, stands }]
       : [],
   )
   const ordered = workloads.flatMap(({ before }) =>
