@@ -16161,8 +16161,7 @@ var __webpack_modules__ = {
       stopped: "·"
      }[ended];
      core.pq(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${(0, words.YA)(took)}`);
-    },
-    annotate: () => {}
+    }
    };
   }
   function harmless(line) {
@@ -18701,13 +18700,19 @@ var __webpack_modules__ = {
    const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
-  function priorOfTargets(targets, pins) {
-   return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
+  function priorOfTargets(release, targets, pins, image) {
+   const cause = causeOfChange(release, image);
+   return targets.map(({id: id, path: path, uses: uses, live: live, manifest: manifest}) => {
+    const sets = {
+     images: imagesOf(uses, image),
+     cause: cause
+    };
     if (!live) return {
      path: path,
      object: manifest ?? {},
      was: "absent",
-     of: "workload"
+     of: "workload",
+     sets: sets
     };
     const ran = pins.get((0, workload.T)(id));
     const was = manifest ? "whole" : "template";
@@ -18716,6 +18721,7 @@ var __webpack_modules__ = {
      object: live,
      was: was,
      of: "workload",
+     sets: sets,
      ...ran && {
       ran: ran
      }
@@ -18743,8 +18749,7 @@ var __webpack_modules__ = {
     await annotate(release, journal, cluster, targets, causeAfter, cause);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
-     const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
-     return (0, rollout_aims.Bx)(id, images, now, live, old);
+     return (0, rollout_aims.Bx)(id, imagesOf(uses, image), now, live, old);
     }));
    };
    const [first, rest] = settings.order === "parallel" ? [ site.targets, [] ] : wavesOf(site);
@@ -18774,6 +18779,9 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
+  }
+  function imagesOf(uses, image) {
+   return Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
   }
   function verifyBy(release, journal, cluster, site, image) {
    const {settings: settings} = release;
@@ -19639,13 +19647,13 @@ var __webpack_modules__ = {
     return answer;
    };
   }
-  async function snapshot_snapshot(release, journal, cluster, before) {
+  async function snapshot_snapshot(release, journal, cluster, before, image) {
    const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
    const site = {
     ...before,
     targets: targets
    };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets, pins) ];
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(release, targets, pins, image) ];
    journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
    return {
     site: site,
@@ -19676,7 +19684,7 @@ var __webpack_modules__ = {
    });
    const begun = begunOf(run, release, work);
    const {prepared: prepared, record: record} = await reporter.stage("snapshot", async journal => {
-    const prepared = await snapshot_snapshot(release, journal, cluster, site);
+    const prepared = await snapshot_snapshot(release, journal, cluster, site, work.image);
     const open = {
      begun: begun,
      snapshot: prepared.snapshot
@@ -19718,9 +19726,10 @@ var __webpack_modules__ = {
    const record = await (0, rollout_record.aE)(cluster, release.app);
    const own = {
     ...release,
-    signal: AbortSignal.any([ release.signal, lease.lost ])
+    signal: lease.lost
    };
    if (record) await (0, settle.G)(own, journal, cluster, live, record);
+   release.signal.throwIfAborted();
    return {
     cluster: cluster,
     lost: lease.lost
@@ -19779,13 +19788,19 @@ var __webpack_modules__ = {
      soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
      return await end("superseded");
     }
-    if (!await (0, restore.$)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
+    if (!await (0, restore.$A)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
     if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
     soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
     }, journal, cluster, site.live, priors)));
+    const left = (0, restore.oI)(soFar.restored);
+    if (left !== void 0) {
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+     soFar.cause = leftCause(left, soFar.cause);
+     return await end("superseded");
+    }
     return await end(cancelled ? "cancelled" : "undone");
    } catch (error) {
     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
@@ -19805,6 +19820,15 @@ var __webpack_modules__ = {
     await transaction_tellHistory(open, "stuck");
     return "stuck";
    }
+  }
+  function leftCause(left, cause) {
+   const why = cause ? `; the release was given up since ${cause.sentence}` : "";
+   return {
+    ...cause,
+    code: "superseded",
+    sentence: `${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,
+    hint: "release again when it is clear which version is wanted"
+   };
   }
   async function transaction_keep(open) {
    const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
@@ -20228,6 +20252,7 @@ var __webpack_modules__ = {
       put: "put back",
       delete: "removed",
       keep: "kept",
+      theirs: "left alone, since somebody else has set its image",
       ask: "",
       nothing: ""
      }[did];
@@ -20664,11 +20689,6 @@ var __webpack_modules__ = {
      },
      waiting: on => {
       waitingOn = on;
-     },
-     annotate: annotation => {
-      tell(sink => {
-       sink.annotate(annotation);
-      });
      }
     };
     const stopTicking = this.clock.every(1e3, () => {
@@ -20741,11 +20761,6 @@ var __webpack_modules__ = {
       stopped: "·"
      }[ended];
      write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(took))}`);
-    },
-    annotate: ({file: file, line: line, message: message}) => {
-     `${file}:${line}: ${message}`.split("\n").forEach(part => {
-      write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}`);
-     });
     }
    };
   }
@@ -22319,24 +22334,37 @@ var __webpack_modules__ = {
  },
  9456: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   $: () => changedSince,
-   P: () => restore
+   $A: () => changedSince,
+   PF: () => restore,
+   oI: () => leftToOthers
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9340);
   var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
+  var _whose_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9125);
+  function leftToOthers(restored) {
+   const words = restored.flatMap(({prior: prior, did: did, stands: stands}) => did === "theirs" && stands ? [ theirs(prior, stands) ] : []);
+   return words.length === 0 ? void 0 : words.join("; ");
+  }
+  function theirs(prior, stands) {
+   return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(prior.object)} runs ${(0, 
+   _whose_js__WEBPACK_IMPORTED_MODULE_3__.p)(prior, stands)}`;
+  }
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const step = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    const [step, stands] = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
     _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
-    const line = told(prior, step);
+    const line = told(prior, step, stands);
     if (line !== void 0) journal.say(line);
     return {
      prior: prior,
-     did: step.do
+     did: step.do,
+     ...stands && {
+      stands: stands
+     }
     };
    }));
    return ended.map(one => {
@@ -22353,33 +22381,34 @@ var __webpack_modules__ = {
    return steps.some(step => step !== "nothing");
   }
   async function restoreOne(cluster, prior, needed) {
-   const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
+   const live = await cluster.find(prior.path);
+   const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, live, needed);
    switch (step.do) {
    case "put":
-    await put(cluster, prior.path, step.object, step.by);
-    break;
+    return [ step, await put(cluster, prior.path, step.object, step.by) ];
 
    case "delete":
-    await cluster.remove(prior.path);
-    break;
+    await cluster.remove(prior.path, step.uid === void 0 ? {} : {
+     uid: step.uid
+    });
+    return [ step, void 0 ];
 
    case "nothing":
    case "keep":
    case "ask":
+   case "theirs":
+    return [ step, live ];
    }
-   return step;
   }
   async function put(cluster, path, object, by) {
-   if (by.is === "update") {
-    await cluster.put(path, object);
-    return;
-   }
+   if (by.is === "update") return cluster.put(path, object);
    if (by.is === "replace") await cluster.remove(path, {
     uid: by.uid
    });
-   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
+   return cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
-  function told({object: object, ran: ran}, step) {
+  function told(prior, step, stands = prior.object) {
+   const {object: object, ran: ran} = prior;
    switch (step.do) {
    case "put":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object, ran)}`;
@@ -22393,16 +22422,19 @@ var __webpack_modules__ = {
    case "ask":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} was deleted by somebody else meanwhile`;
 
+   case "theirs":
+    return `${theirs(prior, stands)}, which somebody else has set: left alone`;
+
    case "nothing":
     return;
    }
   }
   function withDigests(object, ran = {}) {
-   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object) ? (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), () => true) : [];
+   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(object), () => true) : [];
    const put = images.filter(({name: name, image: image}) => ran[name] === image);
    const words = put.map(({image: image}) => {
-    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image);
+    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(image);
     return `${tag} as ${digest?.slice(0, 19)}`;
    });
    return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
@@ -22676,11 +22708,12 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    CF: () => undoOf,
    Gg: () => titleOf,
-   Ol: () => wanted,
+   s0: () => hasTemplateBack,
    t3: () => isImmutable,
    zj: () => neededByKept
   });
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  var _whose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9125);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
    if (live === void 0 && prior.was === "sealed") return {
@@ -22693,12 +22726,24 @@ var __webpack_modules__ = {
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
-   if (prior.was === "absent") return {
-    do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
+   const whose = (0, _whose_js__WEBPACK_IMPORTED_MODULE_0__.n)(prior, live);
+   if (whose === "theirs") return {
+    do: "theirs"
    };
-   const before = wanted(prior, live);
-   const object = prior.was === "template" ? templateBack(before, live) : allBack(before, live);
-   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
+   if (prior.was === "absent") {
+    if (holdsData(prior) || needed.has(titleOf(prior.object))) return {
+     do: "keep"
+    };
+    const {uid: uid} = live.metadata ?? {};
+    return {
+     do: "delete",
+     ...uid !== void 0 && {
+      uid: uid
+     }
+    };
+   }
+   const object = whose === "as before" ? ourCauseBack(prior, live) : oursBack(prior, live);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
    if (holdsData(prior)) return {
@@ -22747,21 +22792,27 @@ var __webpack_modules__ = {
    };
   }
   function wanted({object: object, ran: ran}, live) {
-   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) || !(0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)) return object;
-   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
-   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live))) return object;
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)(template, ran));
+   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) || !(0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live)) return object;
+   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(live))) return object;
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.nS)(template, ran));
+  }
+  function hasTemplateBack(prior, stands) {
+   const before = wanted(prior, stands);
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before) && (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before), (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(stands));
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
   }
   function neededByKept(snapshot) {
-   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) ? namedIn(object) : []));
+   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) ? namedIn(object) : []));
   }
   function namedIn(object) {
    const {serviceName: serviceName} = object.spec;
-   const {spec: spec} = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   const {spec: spec} = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object);
    const containers = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
    const projected = (spec?.volumes ?? []).flatMap(volume => volume.projected?.sources ?? []);
    const configMaps = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.configMapRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.configMapKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.configMap?.name), ...projected.map(source => source.configMap?.name) ];
@@ -22769,11 +22820,21 @@ var __webpack_modules__ = {
    const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
+  function oursBack(prior, live) {
+   const before = wanted(prior, live);
+   return prior.was === "template" ? templateBack(before, live) : allBack(before, live);
+  }
+  function ourCauseBack({object: object, sets: sets}, live) {
+   const isOurs = live.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo] === sets?.cause;
+   return isOurs ? causeBack(object, live) : live;
+  }
   function templateBack(before, live) {
-   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before)) return live;
-   const back = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before));
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo]);
+   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before)) return live;
+   return causeBack(before, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before)));
+  }
+  function causeBack(before, live) {
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.sF)(live, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo]);
   }
   function allBack(before, live) {
    const {metadata: metadata, ...content} = before;
@@ -22811,7 +22872,7 @@ var __webpack_modules__ = {
    };
   }
   function titleOf(object) {
-   return `${(object.kind ?? "").toLowerCase()}/${(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(object)}`;
+   return `${(object.kind ?? "").toLowerCase()}/${(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`;
   }
  },
  4367: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -23101,6 +23162,40 @@ var __webpack_modules__ = {
      } ]
     }
    };
+  }
+ },
+ 9125: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   n: () => whoseImages,
+   p: () => foreignImages
+  });
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  function whoseImages({object: object, was: was, ran: ran, sets: sets}, live) {
+   if (!sets) return "ours";
+   const names = Object.keys(sets.images);
+   const before = was === "absent" ? {} : imagesOf(object);
+   const now = imagesOf(live);
+   const areOurs = names.every(name => now[name] === sets.images[name]);
+   const areBefore = names.every(name => now[name] === before[name] || ran?.[name] !== void 0 && now[name] === ran[name]);
+   if (was === "absent") return areOurs ? "ours" : "theirs";
+   if (areOurs && (was === "whole" || !areBefore)) return "ours";
+   return areBefore ? "as before" : "theirs";
+  }
+  function foreignImages({sets: sets}, live) {
+   const now = imagesOf(live);
+   const words = Object.entries(sets?.images ?? {}).flatMap(([name, ours]) => {
+    const image = now[name];
+    if (image === void 0 || image === ours) return [];
+    return [ `${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.EU)((0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.zZ)(image).repository)}:${(0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(image)}` ];
+   });
+   return words.length === 0 ? "another template" : [ ...new Set(words) ].join(", ");
+  }
+  function imagesOf(object) {
+   const uses = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object), () => true) : [];
+   return Object.fromEntries(uses.map(({name: name, image: image}) => [ name, image ]));
   }
  },
  7080: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -23835,19 +23930,21 @@ var __webpack_modules__ = {
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
   var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(15);
   var _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7476);
-  var _migrate_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7787);
-  var _undo_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2064);
+  var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9456);
+  var _migrate_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7787);
+  var _undo_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2064);
   async function settle(release, journal, cluster, live, record) {
    const {begun: begun} = record;
    const {world: world, app: app, holder: holder} = release;
    journal.say(`an unfinished release was found: ${begun.tag} by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`);
    await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
-   _migrate_js__WEBPACK_IMPORTED_MODULE_3__.e)(release, cluster, live, metadata?.name ?? "")));
-   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_4__.t)(release, journal, cluster, live, record.snapshot);
+   _migrate_js__WEBPACK_IMPORTED_MODULE_4__.e)(release, cluster, live, metadata?.name ?? "")));
+   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_5__.t)(release, journal, cluster, live, record.snapshot);
+   const left = (0, _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__.oI)(restored);
    await (0, _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.k)(cluster, world.clock, cluster.life, app, {
     ...begun,
     result: "undone",
-    cause: `its run was gone before it had ended; put back by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}`,
+    cause: `its run was gone before it had ended; put back by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left ? `, but for what somebody else has set: ${left}` : ""}`,
     seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
     migrations: []
    }).catch(error => {
@@ -24027,47 +24124,18 @@ var __webpack_modules__ = {
   async function undo(release, journal, cluster, live, snapshot) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
-   const restored = await (0, restore.P)(cluster, world.clock, snapshot, journal, signal);
-   const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && did !== "ask" && (0, 
-   objects.gv)(prior.object) ? [ {
-    prior: prior,
-    before: prior.object
-   } ] : []);
-   const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
-   objects.Vb)(before) ] : []);
-   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
-   const aims = await Promise.all(workloads.map(async ({prior: prior, before: before}) => {
-    const now = await cluster.get(prior.path);
-    return (0, rollout_aims.nJ)((0, objects.hY)(before), (0, rollout_snapshot.Ol)(prior, now), now, live.picture());
-   }));
-   const followed = await (0, follow.e)({
-    cluster: cluster,
-    clock: world.clock,
-    live: live,
-    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
-    patience: {
-     timeout: undoBudget,
-     bake: 0,
-     grace: {}
-    },
-    startedAt: startedAt,
-    toRepo: (0, stages_release.Y)(release),
-    journal: journal,
-    signal: signal
-   }).finally(stopUnblocking);
+   let restored = [];
+   let followed;
+   do {
+    const again = await (0, restore.PF)(cluster, world.clock, snapshot, journal, signal);
+    restored = again.map((one, i) => sinceThen(restored[i], one));
+    followed = await followBack(release, journal, cluster, live, restored, startedAt);
+   } while (followed.is === "superseded");
    if (followed.is === "failed") (0, cause.f)({
     ...followed.cause,
     code: "restore-failed",
     sentence: `the old version does not come up again: ${followed.cause.sentence}`
    });
-   if (followed.is === "superseded") {
-    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
-    (0, cause.f)({
-     code: "restore-failed",
-     sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
-     hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
-    });
-   }
    const gone = restored.filter(({did: did}) => did === "ask");
    if (gone.length > 0) {
     const names = gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ");
@@ -24079,8 +24147,44 @@ var __webpack_modules__ = {
    }
    return restored;
   }
+  function sinceThen(before, now) {
+   const isSo = now.did === "nothing" && (before?.did === "put" || before?.did === "delete");
+   return isSo ? {
+    ...now,
+    did: before.did
+   } : now;
+  }
+  async function followBack(release, journal, cluster, live, restored, startedAt) {
+   const {world: world, signal: signal} = release;
+   const workloads = restored.flatMap(({prior: prior, did: did, stands: stands}) => prior.was !== "absent" && (did === "put" || did === "nothing") && (0, 
+   objects.gv)(prior.object) && stands && (0, objects.gv)(stands) && (0, rollout_snapshot.s0)(prior, stands) ? [ {
+    before: prior.object,
+    stands: stands
+   } ] : []);
+   const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
+   objects.Vb)(before) ] : []);
+   const picture = live.picture();
+   const aims = workloads.filter(({before: before}) => wasComplete(before)).map(({stands: stands}) => (0, 
+   rollout_aims.nJ)((0, objects.hY)(stands), stands, stands, picture));
+   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
+   return (0, follow.e)({
+    cluster: cluster,
+    clock: world.clock,
+    live: live,
+    aims: aims,
+    patience: {
+     timeout: undoBudget,
+     bake: 0,
+     grace: {}
+    },
+    startedAt: startedAt,
+    toRepo: (0, stages_release.Y)(release),
+    journal: journal,
+    signal: signal
+   }).finally(stopUnblocking);
+  }
   function wasComplete(before) {
-   if (!before || before.kind === "CronJob") return true;
+   if (before.kind === "CronJob") return true;
    const {replicas: replicas = 1} = before.spec;
    const status = before.status ?? {};
    return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;
