@@ -18,9 +18,8 @@ import {
   checkFit,
   describe,
   findTargets,
-  findWeb,
-  guessWeb,
   noWorkload,
+  webOf,
   type Target,
   type Web,
 } from './targets.js'
@@ -67,10 +66,7 @@ export async function preflight(
   )
   const planned = manifests.others.filter(({ kind }) => kind === 'Service') as unknown as Service[]
   const services = [...items, ...planned]
-  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
-  const web = needed
-    ? findWeb(targets, services, settings['migrate-from'])
-    : guessWeb(targets, services)
+  const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
     await checkRights(cluster, forSmoke)

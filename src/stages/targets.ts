@@ -15,6 +15,7 @@ import {
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf, type WorkloadId } from '../kubernetes/workload.js'
+import type { Settings } from '../options/table.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
 
@@ -174,4 +175,14 @@ export function checkFit(targets: readonly Target[]): void {
       workload: paused.id.name,
     })
   }
+}
+
+/** The web, which has to be known where something is asked of it: a migration, a smoke request. */
+export function webOf(
+  settings: Settings,
+  targets: readonly Target[],
+  services: readonly Service[],
+): Web | undefined {
+  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
+  return needed ? findWeb(targets, services, settings['migrate-from']) : guessWeb(targets, services)
 }
