@@ -576,7 +576,7 @@ var __webpack_modules__ = {
   };
   module.exports = compareBuild;
  },
- 6874: (module, __unused_webpack_exports, __nccwpck_require__) => {
+ 4493: (module, __unused_webpack_exports, __nccwpck_require__) => {
   const compare = __nccwpck_require__(8469);
   const compareLoose = (a, b) => compare(a, b, true);
   module.exports = compareLoose;
@@ -777,7 +777,7 @@ var __webpack_modules__ = {
   const prerelease = __nccwpck_require__(5714);
   const compare = __nccwpck_require__(8469);
   const rcompare = __nccwpck_require__(2173);
-  const compareLoose = __nccwpck_require__(6874);
+  const compareLoose = __nccwpck_require__(4493);
   const compareBuild = __nccwpck_require__(7648);
   const sort = __nccwpck_require__(9872);
   const rsort = __nccwpck_require__(7192);
@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
@@ -15568,7 +15568,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
@@ -15802,6 +15802,79 @@ var __webpack_modules__ = {
   }
   function isText(json) {
    return typeof json === "string";
+  }
+ },
+ 7414: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   kX: () => webWorkload,
+   ko: () => selects
+  });
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4339);
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(each.workload))
+   });
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
+   return {
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
+   };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
  },
  7101: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16639,7 +16712,6 @@ var __webpack_modules__ = {
     lose(lostBy(trouble));
    };
    const renewedAt = at => {
-    trouble = void 0;
     expiry.abort();
     expiry = new AbortController;
     sureUntil = at + lastsMs * .9;
@@ -16730,6 +16802,144 @@ var __webpack_modules__ = {
   }
   function microTime(ms) {
    return new Date(ms).toISOString().replace("Z", "000Z");
+  }
+ },
+ 6874: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   PX: () => readManifests,
+   QB: () => ownImage,
+   sb: () => prepared,
+   wk: () => withLiveReplicas
+  });
+  var yaml__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8815);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
+  var _image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
+  var _paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
+  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
+  async function readManifests(world, cluster, paths, repository) {
+   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
+   objects.forEach(object => {
+    check(object, cluster.namespace);
+   });
+   const seen = new Set;
+   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
+    const key = `${apiVersion} ${kind} ${metadata?.name}`;
+    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
+    seen.add(key);
+   }
+   const isOurs = ownImage(repository);
+   const ours = objects.filter(_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv).filter(object => !(0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)).filter(object => (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), isOurs).length > 0);
+   return {
+    ours: ours,
+    others: objects.filter(object => !ours.includes(object))
+   };
+  }
+  function ownImage(repository) {
+   return image => (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository) || (0, 
+   _image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository === (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository);
+  }
+  function prepared(manifest, live, repository, image) {
+   const imaged = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.t3)(manifest, (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Mo)((0, 
+   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(manifest), ownImage(repository), image));
+   return withLiveReplicas(imaged, live);
+  }
+  function withLiveReplicas(manifest, live) {
+   const replicas = live?.spec?.replicas;
+   if (replicas === void 0 || !(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(manifest)) return manifest;
+   return {
+    ...manifest,
+    spec: {
+     ...manifest.spec,
+     replicas: replicas
+    }
+   };
+  }
+  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
+  async function readPath(world, cluster, path) {
+   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
+   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
+   const names = await world.files.list(path);
+   if (names.some(name => kustomizations.includes(name))) {
+    const built = await cluster.kustomize(path);
+    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
+    return parseManifest(built.stdout, path);
+   }
+   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
+   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
+   const read = await Promise.all(files.map(async name => {
+    const file = `${path.replace(/\/$/, "")}/${name}`;
+    return parseManifest(await world.files.read(file) ?? "", file);
+   }));
+   return read.flat();
+  }
+  const asKubectl = {
+   version: "1.1",
+   stringKeys: true,
+   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
+  };
+  function parseManifest(text, file) {
+   return (0, yaml__WEBPACK_IMPORTED_MODULE_0__.hR)(text, asKubectl).flatMap(document => {
+    const [error] = document.errors;
+    if (error) {
+     const line = error.linePos?.[0].line;
+     const where = line === void 0 ? file : `${file}:${line}`;
+     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
+     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
+    }
+    const read = plain(document, file);
+    if (read === null) return [];
+    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
+    return opened.map(object => {
+     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
+     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
+     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
+     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
+     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
+     if ((0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)) checkContainers(object, file);
+     return object;
+    });
+   });
+  }
+  function plain(document, file) {
+   try {
+    return document.toJS();
+   } catch (error) {
+    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
+   }
+  }
+  function isObject(value) {
+   return typeof value === "object" && value !== null && !Array.isArray(value);
+  }
+  function checkContainers(object, file) {
+   const {spec: spec} = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object);
+   const where = `${file}: ${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
+   for (const field of [ "containers", "initContainers" ]) {
+    const all = spec?.[field] ?? [];
+    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
+    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
+   }
+  }
+  function firstLine(text) {
+   return text.split("\n")[0] ?? "";
+  }
+  function check(object, namespace) {
+   const name = `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
+   if (clusterWide.includes(object.kind ?? "")) (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.qY)(object);
+   const own = object.metadata?.namespace;
+   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
+  }
+  function invalid(sentence, hint) {
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
+    code: "manifest-invalid",
+    sentence: sentence,
+    ...hint !== void 0 && {
+     hint: hint
+    }
+   });
   }
  },
  9340: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16965,26 +17175,6 @@ var __webpack_modules__ = {
   });
   function idOf(workload) {
    return `${workload.kind.toLowerCase()}/${workload.name}`;
-  }
- },
- 5725: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   a: () => commandLine
-  });
-  function commandLine(command, {image: image, namespace: namespace, app: app, "kube-context": context}, more = {}) {
-   const flags = {
-    image: image,
-    namespace: namespace,
-    ...app !== void 0 && {
-     app: app
-    },
-    ...context !== void 0 && {
-     "kube-context": context
-    },
-    ...more
-   };
-   const words = Object.entries(flags).map(([name, value]) => `--${name} ${value}`);
-   return [ "django-rollout", command, ...words ].join(" ");
   }
  },
  4800: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -17410,7 +17600,7 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 9315: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6332: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
@@ -18093,140 +18283,14 @@ var __webpack_modules__ = {
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
    });
   }
-  var dist = __nccwpck_require__(8815);
-  var kubernetes_image = __nccwpck_require__(3165);
-  var paths = __nccwpck_require__(1856);
-  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
-  async function readManifests(world, cluster, paths, repository) {
-   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
-   objects.forEach(object => {
-    check(object, cluster.namespace);
-   });
-   const seen = new Set;
-   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
-    const key = `${apiVersion} ${kind} ${metadata?.name}`;
-    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
-    seen.add(key);
-   }
-   const isOurs = ownImage(repository);
-   const ours = objects.filter(kubernetes_objects.gv).filter(object => !(0, kubernetes_objects.pi)(object)).filter(object => (0, 
-   kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), isOurs).length > 0);
-   return {
-    ours: ours,
-    others: objects.filter(object => !ours.includes(object))
-   };
-  }
-  function ownImage(repository) {
-   return image => (0, kubernetes_image.iI)(image, repository) || (0, kubernetes_image.zZ)(image).repository === (0, 
-   kubernetes_image.EU)(repository);
-  }
-  function prepared(manifest, live, repository, image) {
-   const imaged = (0, kubernetes_objects.t3)(manifest, (0, kubernetes_objects.Mo)((0, 
-   kubernetes_objects.kW)(manifest), ownImage(repository), image));
-   return withLiveReplicas(imaged, live);
-  }
-  function withLiveReplicas(manifest, live) {
-   const replicas = live?.spec?.replicas;
-   if (replicas === void 0 || !(0, kubernetes_objects.gv)(manifest)) return manifest;
-   return {
-    ...manifest,
-    spec: {
-     ...manifest.spec,
-     replicas: replicas
-    }
-   };
-  }
-  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
-  async function readPath(world, cluster, path) {
-   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
-   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
-   const names = await world.files.list(path);
-   if (names.some(name => kustomizations.includes(name))) {
-    const built = await cluster.kustomize(path);
-    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
-    return parseManifest(built.stdout, path);
-   }
-   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
-   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
-   const read = await Promise.all(files.map(async name => {
-    const file = `${path.replace(/\/$/, "")}/${name}`;
-    return parseManifest(await world.files.read(file) ?? "", file);
-   }));
-   return read.flat();
-  }
-  const asKubectl = {
-   version: "1.1",
-   stringKeys: true,
-   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
-  };
-  function parseManifest(text, file) {
-   return (0, dist.hR)(text, asKubectl).flatMap(document => {
-    const [error] = document.errors;
-    if (error) {
-     const line = error.linePos?.[0].line;
-     const where = line === void 0 ? file : `${file}:${line}`;
-     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
-     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
-    }
-    const read = manifests_plain(document, file);
-    if (read === null) return [];
-    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
-    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
-    return opened.map(object => {
-     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
-     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
-     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
-     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
-     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
-     if ((0, kubernetes_objects.gv)(object)) checkContainers(object, file);
-     return object;
-    });
-   });
-  }
-  function manifests_plain(document, file) {
-   try {
-    return document.toJS();
-   } catch (error) {
-    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
-   }
-  }
-  function isObject(value) {
-   return typeof value === "object" && value !== null && !Array.isArray(value);
-  }
-  function checkContainers(object, file) {
-   const {spec: spec} = (0, kubernetes_objects.kW)(object);
-   const where = `${file}: ${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
-   for (const field of [ "containers", "initContainers" ]) {
-    const all = spec?.[field] ?? [];
-    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
-    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
-   }
-  }
-  function firstLine(text) {
-   return text.split("\n")[0] ?? "";
-  }
-  function check(object, namespace) {
-   const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
-   if (clusterWide.includes(object.kind ?? "")) (0, paths.qY)(object);
-   const own = object.metadata?.namespace;
-   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
-  }
-  function invalid(sentence, hint) {
-   (0, report_cause.f)({
-    code: "manifest-invalid",
-    sentence: sentence,
-    ...hint !== void 0 && {
-     hint: hint
-    }
-   });
-  }
+  var kubernetes_manifests = __nccwpck_require__(6874);
   var report_words = __nccwpck_require__(2691);
   var follow = __nccwpck_require__(1644);
   var snapshot = __nccwpck_require__(5741);
   async function planManifests(cluster, others) {
    const live = await liveOf(cluster, others);
    const liveByKey = new Map(live.map(object => [ keyOf(object), object ]));
-   const objects = others.map(object => withLiveReplicas(object, liveByKey.get(keyOf(object))));
+   const objects = others.map(object => (0, kubernetes_manifests.wk)(object, liveByKey.get(keyOf(object))));
    return planApply(cluster, objects, live);
   }
   function priorOfChanges(changes, {resources: resources}) {
@@ -18330,8 +18394,8 @@ var __webpack_modules__ = {
     onLine: () => {}
    }));
   }
+  var kubernetes_image = __nccwpck_require__(3165);
   var lease = __nccwpck_require__(2882);
-  var commandline = __nccwpck_require__(5725);
   var rollout_history = __nccwpck_require__(4385);
   async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
    const live = (0, rollout_history.BO)(history);
@@ -18351,16 +18415,14 @@ var __webpack_modules__ = {
      code: "overtaken",
      sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
      lease.Gg)(live)} brought live`,
-     hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
-      to: source.tag
-     })}`
+     hint: `nothing was changed; to go back to it all the same: django-rollout rollback --to ${source.tag}`
     });
    }
   }
   async function pushImage(world, built, journal, signal) {
    const {repository: repository, tag: tag, id: id} = built;
    const name = `${repository}:${tag}`;
-   push_check(await docker(world, [ "image", "tag", id, name ], {
+   check(await docker(world, [ "image", "tag", id, name ], {
     signal: signal
    }), built);
    const pushed = await retry({
@@ -18392,7 +18454,7 @@ var __webpack_modules__ = {
     };
    });
    journal.waiting(void 0);
-   push_check(pushed.finished, built);
+   check(pushed.finished, built);
    journal.say(`pushed ${name}: ${pushed.layers.progress}`);
    const {digest: digest} = pushed.layers;
    if (digest !== void 0) return {
@@ -18431,7 +18493,7 @@ var __webpack_modules__ = {
     if (this.last.push(line) > 20) this.last.shift();
    }
   }
-  function push_check(finished, {repository: repository, tag: tag}) {
+  function check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
    if (missing !== void 0) (0, report_cause.f)(missing);
@@ -18462,7 +18524,7 @@ var __webpack_modules__ = {
   function push(release, journal, built) {
    return pushImage(release.world, built, journal, release.signal);
   }
-  var kubernetes_workload = __nccwpck_require__(4339);
+  var workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(1462);
   var ledger = __nccwpck_require__(3600);
@@ -18478,7 +18540,7 @@ var __webpack_modules__ = {
   const causeAfter = [ "Deployment" ];
   async function annotate({signal: signal}, journal, cluster, targets, kinds, cause) {
    const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
-   kubernetes_workload.T)(id));
+   workload.T)(id));
    if (ids.length === 0) return;
    const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
    journal.say(cluster.commandLine(args));
@@ -18488,72 +18550,7 @@ var __webpack_modules__ = {
    if (done.code === 0) return;
    journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
   }
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
-  }
+  var roles = __nccwpck_require__(7414);
   async function forwarded(cluster, pod, port, signal, work) {
    const over = new AbortController;
    const {promise: local, resolve: resolve, reject: reject} = Promise.withResolvers();
@@ -18574,9 +18571,10 @@ var __webpack_modules__ = {
     await ended;
    }
   }
+  var paths = __nccwpck_require__(1856);
   var logs = __nccwpck_require__(6738);
   function smokeAim(web, services, host) {
-   const service = services.find(one => selects(one, web));
+   const service = services.find(one => (0, roles.ko)(one, web));
    const ports = service?.spec?.ports ?? [];
    const port = ports.find(({name: name}) => name === "http") ?? ports[0];
    if (!service || !port) return (0, report_cause.f)({
@@ -18702,21 +18700,28 @@ var __webpack_modules__ = {
    const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
-  function priorOfTargets(targets, pins) {
-   return targets.map(({id: id, path: path, live: live, manifest: manifest}) => {
+  function priorOfTargets(release, targets, pins, image) {
+   const cause = causeOfChange(release, image);
+   return targets.map(({id: id, path: path, uses: uses, live: live, manifest: manifest}) => {
+    const sets = {
+     images: imagesOf(uses, image),
+     cause: cause
+    };
     if (!live) return {
      path: path,
      object: manifest ?? {},
      was: "absent",
-     of: "workload"
+     of: "workload",
+     sets: sets
     };
-    const ran = pins.get((0, kubernetes_workload.T)(id));
+    const ran = pins.get((0, workload.T)(id));
     const was = manifest ? "whole" : "template";
     return {
      path: path,
      object: live,
      was: was,
      of: "workload",
+     sets: sets,
      ...ran && {
       ran: ran
      }
@@ -18744,8 +18749,7 @@ var __webpack_modules__ = {
     await annotate(release, journal, cluster, targets, causeAfter, cause);
     return Promise.all(targets.map(async ({id: id, path: path, uses: uses, live: live}) => {
      const now = await cluster.get(path);
-     const images = Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
-     return (0, rollout_aims.Bx)(id, images, now, live, old);
+     return (0, rollout_aims.Bx)(id, imagesOf(uses, image), now, live, old);
     }));
    };
    const [first, rest] = settings.order === "parallel" ? [ site.targets, [] ] : wavesOf(site);
@@ -18776,6 +18780,9 @@ var __webpack_modules__ = {
     signal: signal
    });
   }
+  function imagesOf(uses, image) {
+   return Object.fromEntries(uses.map(({name: name}) => [ name, (0, stages_release.d)(image) ]));
+  }
   function verifyBy(release, journal, cluster, site, image) {
    const {settings: settings} = release;
    if (settings["smoke-path"] === void 0 || !site.web) return {};
@@ -18788,8 +18795,7 @@ var __webpack_modules__ = {
    };
   }
   function wavesOf({targets: targets, web: web}) {
-   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
-   kubernetes_workload.T)(web.workload);
+   const isWeb = ({id: id}) => web !== void 0 && (0, workload.T)(id) === (0, workload.T)(web.workload);
    const first = targets.filter(isWeb);
    if (!first.some(({live: live}) => live)) return [ targets, [] ];
    return [ first, targets.filter(target => !isWeb(target)) ];
@@ -18810,7 +18816,7 @@ var __webpack_modules__ = {
      generation: generation,
      first: false
     });
-    return by === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), by ] ];
+    return by === void 0 ? [] : [ [ (0, workload.T)(id), by ] ];
    }));
   }
   function supersededBy(by) {
@@ -18847,7 +18853,7 @@ var __webpack_modules__ = {
   function manifestsWith(targets, repository, image, cause) {
    return targets.flatMap(({manifest: manifest, live: live}) => {
     if (!manifest) return [];
-    const object = prepared(manifest, live, repository, image);
+    const object = (0, kubernetes_manifests.sb)(manifest, live, repository, image);
     return [ withCause(object, cause ?? live?.metadata?.annotations?.[kubernetes_objects.uo]) ];
    });
   }
@@ -18861,7 +18867,7 @@ var __webpack_modules__ = {
    for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
     if (manifest || !live) continue;
     const containers = containersArgument(uses, live);
-    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
+    groups.set(containers, [ ...groups.get(containers) ?? [], (0, workload.T)(id) ]);
    }
    return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
   }
@@ -19324,6 +19330,7 @@ var __webpack_modules__ = {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
   var ending = __nccwpck_require__(2523);
+  var dist = __nccwpck_require__(8815);
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
     ...right,
@@ -19375,131 +19382,29 @@ var __webpack_modules__ = {
   var apierror = __nccwpck_require__(5392);
   var away = __nccwpck_require__(5328);
   var watch = __nccwpck_require__(8394);
-  function describe({id: id, live: live, running: running}) {
-   if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
-   const {replicas: replicas} = live.spec;
-   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
-   return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
-  }
-  function findTargets(picture, manifests, repository, namespace) {
-   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
-   kubernetes_objects.gv)(object));
-   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
-   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
-   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
-   kubernetes_objects.hY)(object)), object ]));
-   return [ ...all ].map(([key, object]) => {
-    const id = (0, kubernetes_objects.hY)(object);
-    const now = liveById.get(key);
-    const manifest = manifestById.get(key);
-    const plural = `${id.kind.toLowerCase()}s`;
-    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
-    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
-    return {
-     id: id,
-     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
-     uses: uses,
-     running: imagesIn(now, uses),
-     ...now && {
-      live: now
-     },
-     ...manifest && {
-      manifest: manifest
-     }
-    };
-   });
-  }
-  function imagesIn(live, uses) {
-   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
-   return uses.flatMap(({name: name}) => {
-    const image = all.find(one => one.name === name)?.image;
-    return image === void 0 ? [] : [ image ];
-   });
-  }
-  function findWeb(targets, services, named) {
-   const web = look(targets, services, named);
-   if (web.is === "found") return {
-    ...web.candidate,
-    container: web.container
-   };
-   const all = web.candidates.join(", ");
-   return (0, report_cause.f)({
-    code: "usage",
-    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
-   });
-  }
-  function guessWeb(targets, services) {
-   const web = look(targets, services, void 0);
-   return web.is === "found" ? {
-    ...web.candidate,
-    container: web.container
-   } : void 0;
-  }
-  function look(targets, services, named) {
-   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-    const object = manifest ?? live;
-    if (!object) return [];
-    const containers = uses.map(({name: name}) => name);
-    return [ {
-     workload: id,
-     template: (0, kubernetes_objects.kW)(object),
-     containers: containers
-    } ];
-   });
-   return webWorkload(candidates, services, named);
-  }
-  function noWorkload(picture, repository, namespace) {
-   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-    kubernetes_image.zZ)(image).repository);
-    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
-   });
-   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   (0, report_cause.f)({
-    code: "no-workload",
-    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
-    kubernetes_image.EU)(repository)}" gets the new image)`
-   });
-  }
-  function checkFit(targets) {
-   const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) (0, report_cause.f)({
-    code: "workload-unfit",
-    sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
-    hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
-    workload: paused.id.name
-   });
-  }
-  function webOf(settings, targets, services) {
-   const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
-   return needed ? findWeb(targets, services, settings["migrate-from"]) : guessWeb(targets, services);
-  }
+  var stages_targets = __nccwpck_require__(9501);
   async function preflight(release, journal, cluster) {
    const {world: world, settings: settings} = release;
-   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
+   const manifests = await (0, kubernetes_manifests.PX)(world, cluster, settings.manifests, settings.image);
    await checkNamespace(cluster);
    const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
    await checkRights(cluster, rightsFor(manifests, resources));
    const live = await (0, watch.f)(cluster, world.clock);
-   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
-   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
-   checkFit(targets);
+   const targets = (0, stages_targets.q8)(live.picture(), manifests, settings.image, cluster.namespace);
+   if (targets.length === 0) (0, stages_targets.Nn)(live.picture(), settings.image, cluster.namespace);
+   (0, stages_targets._j)(targets);
    if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
    await rehearse(release, cluster, targets, manifests);
    journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
    targets.forEach(target => {
-    journal.say(describe(target));
+    journal.say((0, stages_targets.q0)(target));
    });
    const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
    const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
    const services = [ ...items, ...planned ];
-   const web = webOf(settings, targets, services);
+   const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
+   const web = needed ? (0, stages_targets.M9)(targets, services, settings["migrate-from"]) : (0, 
+   stages_targets.Oo)(targets, services);
    if (web && settings["smoke-path"] !== void 0) {
     smokeAim(web, services, settings["smoke-host"]);
     await checkRights(cluster, forSmoke);
@@ -19640,12 +19545,13 @@ var __webpack_modules__ = {
   var guarded = __nccwpck_require__(4172);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
+  var settle = __nccwpck_require__(6496);
   function taggedIn(picture, workloads, repository) {
    const all = workloads.flatMap(object => {
     const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
     kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
     return uses.map(({name: name, image: image}) => ({
-     workload: (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)),
+     workload: (0, workload.T)((0, kubernetes_objects.hY)(object)),
      container: name,
      image: image,
      running: runningIn(picture, object, name, repository)
@@ -19741,20 +19647,13 @@ var __webpack_modules__ = {
     return answer;
    };
   }
-  async function snapshot_snapshot(release, journal, cluster, before) {
-   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets, release.settings.image).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
-   if (targets.length === 0) noWorkload(before.live.picture(), release.settings.image, cluster.namespace);
-   checkFit(targets);
-   const {web: _web, ...rest} = before;
-   const web = webOf(release.settings, targets, before.services);
+  async function snapshot_snapshot(release, journal, cluster, before, image) {
+   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
    const site = {
-    ...rest,
-    targets: targets,
-    ...web && {
-     web: web
-    }
+    ...before,
+    targets: targets
    };
-   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(targets, pins) ];
+   const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(release, targets, pins, image) ];
    journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
    return {
     site: site,
@@ -19762,24 +19661,19 @@ var __webpack_modules__ = {
     changes: changes
    };
   }
-  async function asTheyAre(cluster, targets, repository) {
-   const now = await Promise.all(targets.map(async ({live: _live, ...target}) => {
+  function asTheyAre(cluster, targets) {
+   return Promise.all(targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
-    const uses = live && !target.manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), image => (0, 
-    kubernetes_image.iI)(image, repository)) : target.uses;
     return {
      ...target,
-     uses: uses,
-     running: imagesIn(live, uses),
+     running: (0, stages_targets.o$)(live, target.uses),
      ...live && {
       live: live
      }
     };
    }));
-   return now.filter(({live: live, manifest: manifest, uses: uses}) => (live ?? manifest) && uses.length > 0);
   }
   var undo = __nccwpck_require__(2064);
-  var settle = __nccwpck_require__(6445);
   async function transaction(run, release, unlocked, site, work) {
    const {reporter: reporter, signal: signal, soFar: soFar} = run;
    const {world: world, app: app} = release;
@@ -19790,7 +19684,7 @@ var __webpack_modules__ = {
    });
    const begun = begunOf(run, release, work);
    const {prepared: prepared, record: record} = await reporter.stage("snapshot", async journal => {
-    const prepared = await snapshot_snapshot(release, journal, cluster, site);
+    const prepared = await snapshot_snapshot(release, journal, cluster, site, work.image);
     const open = {
      begun: begun,
      snapshot: prepared.snapshot
@@ -19834,7 +19728,7 @@ var __webpack_modules__ = {
     ...release,
     signal: lease.lost
    };
-   if (record) await (0, settle.p)(own, journal, cluster, lease.lost, live, record);
+   if (record) await (0, settle.G)(own, journal, cluster, live, record);
    release.signal.throwIfAborted();
    return {
     cluster: cluster,
@@ -19864,17 +19758,12 @@ var __webpack_modules__ = {
   async function transaction_close(open) {
    const {run: run, release: release, cluster: cluster, lost: lost, record: record} = open;
    const {world: world, app: app, settings: settings} = release;
-   const told = await transaction_tellHistory(open, "deployed");
+   await transaction_tellHistory(open, "deployed");
    try {
     await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return "deployed";
    } catch (error) {
-    const lockLost = (0, ending.qT)(lost);
-    if (told && !lockLost) {
-     run.soFar.warnings.push("its record could not be removed; the next release, or settle, does it");
-     return "deployed";
-    }
-    run.soFar.cause = lockLost ?? {
+    run.soFar.cause = (0, ending.qT)(lost) ?? {
      code: "write-failed",
      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
@@ -19896,19 +19785,25 @@ var __webpack_modules__ = {
    try {
     lost.throwIfAborted();
     if (soFar.cause?.code === "superseded") {
-     soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
      return await end("superseded");
     }
-    if (!await (0, restore.$)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
+    if (!await (0, restore.$A)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
     if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
     soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
     }, journal, cluster, site.live, priors)));
+    const left = (0, restore.oI)(soFar.restored);
+    if (left !== void 0) {
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+     soFar.cause = leftCause(left, soFar.cause);
+     return await end("superseded");
+    }
     return await end(cancelled ? "cancelled" : "undone");
    } catch (error) {
-    soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
+    soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
     const lockLost = (0, ending.qT)(lost);
     if (lockLost) {
      soFar.cause = lockLost;
@@ -19926,12 +19821,21 @@ var __webpack_modules__ = {
     return "stuck";
    }
   }
+  function leftCause(left, cause) {
+   const why = cause ? `; the release was given up since ${cause.sentence}` : "";
+   return {
+    ...cause,
+    code: "superseded",
+    sentence: `${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,
+    hint: "release again when it is clear which version is wanted"
+   };
+  }
   async function transaction_keep(open) {
    const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
    const {soFar: soFar} = run;
-   soFar.stands = await (0, ending.Cv)(cluster, release.world.clock, release.settings, prepared.snapshot);
+   soFar.stands = await (0, ending.Cv)(cluster, release.world.clock, prepared.site);
    if (soFar.cause) {
-    const back = `to have the version before: ${(0, commandline.a)("settle", release.settings)}; the next release does it too, before it begins`;
+    const back = `to have the version before: django-rollout settle --image ${release.settings.image} --namespace ${release.settings.namespace}; the next release does it too, before it begins`;
     const {hint: hint} = soFar.cause;
     soFar.cause = {
      ...soFar.cause,
@@ -19955,13 +19859,9 @@ var __webpack_modules__ = {
     migrations: soFar.migrations
    };
    const telling = () => (0, archive.k)(cluster, world.clock, cluster.life, app, ended);
-   try {
-    await (result === "stuck" ? (0, together.m_)(world.clock, telling) : telling());
-    return true;
-   } catch (error) {
+   await (result === "stuck" ? (0, together.m_)(world.clock, telling) : telling()).catch(error => {
     soFar.warnings.push(`${(0, kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`);
-    return false;
-   }
+   });
   }
   function release(command, start) {
    return (0, run.Y)(command, start, run => fromCommit(run, command));
@@ -20065,10 +19965,10 @@ var __webpack_modules__ = {
    });
   }
   var readers = __nccwpck_require__(8090);
-  async function versionWanted(release, journal, cluster, open) {
+  async function versionWanted(release, journal, cluster) {
    const {settings: settings, app: app} = release;
    const history = await (0, archive.L)(cluster, app);
-   const found = (0, rollout_history.Ol)(history, settings.to, open);
+   const found = (0, rollout_history.Ol)(history, settings.to);
    if (found.is !== "found") {
     const other = found.is === "unknown" ? await inRegistry(release) : void 0;
     if (other) return {
@@ -20079,7 +19979,7 @@ var __webpack_modules__ = {
     return (0, report_cause.f)({
      code: isOurChoice ? "no-release" : "usage",
      sentence: `there is nothing to go back to: ${found.why}`,
-     hint: `see what there is: ${(0, commandline.a)("history", settings)}`
+     hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`
     });
    }
    const {entry: entry} = found;
@@ -20147,9 +20047,7 @@ var __webpack_modules__ = {
    soFar.site = site;
    const version = await reporter.stage("version", async journal => {
     await resources.login(world, run.settings);
-    const open = await (0, rollout_record.aE)(cluster, app) !== void 0;
-    if (open) journal.say("a release is under way, or was left unfinished: that one ends first");
-    return versionWanted(release, journal, cluster, open);
+    return versionWanted(release, journal, cluster);
    });
    const {image: image, sha: sha, appliedSince: appliedSince} = version;
    const source = {
@@ -20184,13 +20082,14 @@ var __webpack_modules__ = {
   }
   async function rollback_rehearse({reporter: reporter, soFar: soFar}, site, {tag: tag}) {
    await reporter.stage("dry run", journal => {
-    for (const target of site.targets) journal.say(`${describe(target)}; would get ${(0, 
+    for (const target of site.targets) journal.say(`${(0, stages_targets.q0)(target)}; would get ${(0, 
     kubernetes_image.j)(tag)}`);
     return Promise.resolve();
    });
    soFar.rehearsal = true;
    return "unchanged";
   }
+  var pipeline_settle = __nccwpck_require__(8543);
   function runCommand(command, start) {
    switch (command) {
    case "release":
@@ -20204,7 +20103,7 @@ var __webpack_modules__ = {
     return tellHistory(start);
 
    case "settle":
-    return (0, settle.N)(start, "any");
+    return (0, pipeline_settle.N)(start, "any");
    }
   }
  },
@@ -20217,17 +20116,17 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
-  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5725);
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9340);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4339);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9340);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
   var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3006);
-  var _together_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1626);
+  var _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9501);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
   var _stages_release_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
@@ -20236,7 +20135,7 @@ var __webpack_modules__ = {
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.M) return {
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
@@ -20289,24 +20188,22 @@ var __webpack_modules__ = {
     };
    }
   }
-  function commandsBack(settings, cluster, snapshot) {
+  function commandsBack({image: image, namespace: namespace}, cluster, snapshot) {
    const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
-    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(object), name => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
-    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), ...images ]) ];
+    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(object), name => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), ...images ]) ];
    });
-   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
+   return [ `try again to put everything back: django-rollout settle --image ${image} --namespace ${namespace}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
-  async function whatStands(cluster, clock, {image: image}, snapshot) {
-   const read = await Promise.all(snapshot.map(async ({object: object, of: of, path: path}) => {
-    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_4__.m_)(clock, () => cluster.find(path)).catch(() => null);
+  async function whatStands(cluster, clock, {targets: targets}) {
+   const read = await Promise.all(targets.map(async ({id: id, path: path, uses: uses}) => {
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, image)) : [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id), live ? (0, 
+    _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__.o$)(live, uses) : [] ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -20320,11 +20217,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -20355,6 +20252,7 @@ var __webpack_modules__ = {
       put: "put back",
       delete: "removed",
       keep: "kept",
+      theirs: "left alone, since somebody else has set its image",
       ask: "",
       nothing: ""
      }[did];
@@ -20371,8 +20269,8 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
     const runs = seen?.[0];
     return {
      ...id,
@@ -20499,48 +20397,19 @@ var __webpack_modules__ = {
    return (0, ending.z8)(command, settings, reporter, result, soFar);
   }
  },
- 6445: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 8543: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   p: () => putBack,
    N: () => settleLeft
   });
-  var kubernetes_cluster = __nccwpck_require__(1534);
-  var guarded = __nccwpck_require__(4172);
-  var kubernetes_image = __nccwpck_require__(3165);
-  var cause = __nccwpck_require__(4193);
-  var archive = __nccwpck_require__(15);
-  var rollout_record = __nccwpck_require__(7476);
-  var watch = __nccwpck_require__(8394);
-  var lock = __nccwpck_require__(6072);
-  var lease = __nccwpck_require__(2882);
-  var migrate = __nccwpck_require__(7787);
-  var undo = __nccwpck_require__(2064);
-  async function settle(release, journal, cluster, live, record) {
-   const {begun: begun} = record;
-   const {world: world, app: app, holder: holder} = release;
-   journal.say(`an unfinished release was found: ${begun.tag} by ${(0, lease.Gg)(begun)}`);
-   await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
-   migrate.e)(release, cluster, live, metadata?.name ?? "")));
-   const restored = await (0, undo.t)(release, journal, cluster, live, record.snapshot);
-   await (0, archive.k)(cluster, world.clock, cluster.life, app, {
-    ...begun,
-    result: "undone",
-    cause: `its run was gone before it had ended; put back by ${(0, lease.Gg)(holder)}`,
-    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
-    migrations: []
-   }).catch(error => {
-    journal.say(`the history could not be written: ${String(error)}`);
-   });
-   await (0, rollout_record.yv)(cluster, world.clock, app, record);
-   return restored;
-  }
-  function unfinishedJobs(live, app) {
-   return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
-  }
-  var ending = __nccwpck_require__(2523);
-  var run = __nccwpck_require__(9359);
+  var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
+  var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4172);
+  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
+  var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
+  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
+  var _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6496);
+  var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9359);
   function settleLeft(start, wanted) {
-   return (0, run.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
+   return (0, _run_js__WEBPACK_IMPORTED_MODULE_5__.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
     const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
     const release = {
      world: world,
@@ -20552,57 +20421,26 @@ var __webpack_modules__ = {
      holder: holder,
      signal: signal
     };
-    const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+    const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     const isWanted = async () => {
-     const record = await (0, rollout_record.aE)(cluster, app);
+     const record = await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__.aE)(cluster, app);
      return record && (wanted === "any" || record.begun.run === holder.id) ? record : void 0;
     };
     if (!await isWanted()) return "unchanged";
-    const lease = await (0, lock.s)(release, journal, cluster);
+    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster);
     resources.add(() => lease.release());
     const record = await isWanted();
     if (!record) return "unchanged";
-    const live = await (0, watch.f)(cluster, world.clock);
+    const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
     const own = {
      ...release,
      signal: AbortSignal.any([ signal, lease.lost ])
     };
-    const ended = await putBack(own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
-    if (ended.is === "well") return "unchanged";
-    soFar.restored = ended.restored;
+    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(own, journal, (0, 
+    _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease), live, record);
     return "undone";
    }));
-  }
-  async function putBack(release, journal, cluster, lost, live, record) {
-   const {world: world, app: app, settings: settings, signal: signal} = release;
-   const {begun: begun, snapshot: snapshot} = record;
-   try {
-    const history = await (0, archive.L)(cluster, app);
-    if (history.some(({run: run, result: result}) => run === begun.run && result === "deployed")) {
-     journal.say(`the release of ${(0, kubernetes_image.j)(begun.tag)} has gone live; its record was left`);
-     await (0, rollout_record.yv)(cluster, world.clock, app, record);
-     return {
-      is: "well"
-     };
-    }
-    return {
-     is: "put back",
-     restored: await settle(release, journal, cluster, live, record)
-    };
-   } catch (error) {
-    const lockLost = (0, ending.qT)(lost);
-    if (lockLost) throw new cause.H(lockLost);
-    const trouble = (0, ending.rl)(error, signal);
-    const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
-    throw new cause.H({
-     ...trouble,
-     code: "restore-failed",
-     sentence: `the release of ${(0, kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
-     hint: [ ...Object.entries(stands).map(([id, images]) => `${id} runs ${images.map(kubernetes_image.E4).join(", ") || "nothing"}`), (0, 
-     ending.eW)(settings, cluster, snapshot) ].join("\n")
-    });
-   }
   }
  },
  1626: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -20662,7 +20500,7 @@ var __webpack_modules__ = {
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
+    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
@@ -21243,29 +21081,23 @@ var __webpack_modules__ = {
    const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
    const stop = new AbortController;
    const signal = AbortSignal.any([ following.signal, stop.signal ]);
-   let verified = following.verify ? "not yet" : "good";
+   let verified;
    const verify = () => {
-    if (verified !== "not yet") return;
-    verified = "begun";
-    following.verify?.(signal).then(() => {
-     verified = "good";
-     heard.wake();
-    }, error => {
+    verified ??= following.verify?.(signal);
+    verified?.catch(error => {
      stop.abort(error);
     });
    };
-   const heard = alsoWoken(live);
    let {aims: aims, next: next} = following;
    let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
    const tell = teller(journal);
    journal.waiting(() => {
     const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
-    return waitingOn(verdicts) || "all are there; waiting for a good answer of the new version";
+    return waitingOn(verdicts);
    });
    for (;;) {
     const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)({
      ...following,
-     live: heard,
      signal: signal
     }, now => {
      const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
@@ -21275,8 +21107,7 @@ var __webpack_modules__ = {
      if (completeAt !== void 0 && !next) verify();
      const end = endOf(judgement, ledger, now);
      const lost = end?.is !== "done" ? end : void 0;
-     const good = verified === "good" ? end : void 0;
-     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : good);
+     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
      return {
       logsWanted: logsWanted,
       ...lookAgainAt !== void 0 && {
@@ -21290,31 +21121,13 @@ var __webpack_modules__ = {
      ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
     });
     if ("is" in ended) {
+     if (ended.is === "done") await verified;
      stop.abort();
      return ended;
     }
     aims = [ ...aims, ...await ended.begin() ];
     next = void 0;
    }
-  }
-  function alsoWoken(live) {
-   const listeners = new Set;
-   return {
-    picture: () => live.picture(),
-    onChange: listener => {
-     listeners.add(listener);
-     const stop = live.onChange(listener);
-     return () => {
-      listeners.delete(listener);
-      stop();
-     };
-    },
-    wake: () => {
-     listeners.forEach(listener => {
-      listener();
-     });
-    }
-   };
   }
   function teller(journal) {
    const told = new Map;
@@ -21372,7 +21185,6 @@ var __webpack_modules__ = {
    Ol: () => wanted,
    vN: () => added
   });
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const mostEntries = 20;
   const liveKept = 5;
   const longestCause = 500;
@@ -21404,65 +21216,35 @@ var __webpack_modules__ = {
   function liveNow(history) {
    return history.findLast(wentLive);
   }
-  function wanted(history, to, open) {
-   if (to === "previous") return open ? lastLive(history) : previous(history);
-   const versions = history.filter(({sha: sha, tag: tag}) => isNamed(to, sha, tag));
-   const [, number] = /^#?(\d{1,6})$/.exec(to) ?? [];
-   const byNumber = history.find(one => one.number === Number(number));
-   if (byNumber && (to.startsWith("#") || versions.length === 0)) return alive(byNumber);
-   if (byNumber && versions.some(one => one.digest !== byNumber.digest)) {
-    const why = `"${to}" is a tag, and the number of the release of ${byNumber.tag}: write #${to} for that one`;
-    return {
-     is: "none",
-     why: why
-    };
-   }
+  function wanted(history, to) {
+   if (to === "previous") return previous(history);
+   if (/^\d{1,6}$/.test(to)) return numbered(history, Number(to));
+   const versions = history.filter(({sha: sha = "", tag: tag}) => [ sha, tag ].some(name => name.startsWith(to)));
    const live = versions.filter(wentLive);
    const entry = live.at(-1);
    if (entry === void 0) {
     const last = versions.at(-1);
-    if (last) return alive(last);
-    return number === void 0 ? {
+    if (last) return {
+     is: "none",
+     why: `release ${last.number} of "${to}" did not go live (${last.result})`
+    };
+    const why = `no release in the history has a commit or tag that begins with "${to}"`;
+    return {
      is: "unknown",
-     why: `no release in the history has the commit or tag "${to}"`
-    } : {
-     is: "unknown",
-     why: `release ${number} is not in the history`
+     why: why
     };
    }
-   const tags = [ ...new Set(live.map(({tag: tag}) => tag)) ];
-   return tags.length > 1 ? {
-    is: "none",
-    why: `"${to}" may be ${tags.join(" or ")}`
-   } : {
-    is: "found",
-    entry: entry
-   };
-  }
-  function isNamed(to, sha, tag) {
-   if (tag === to || sha === to) return true;
-   if (!/^[0-9a-f]{7,40}$/.test(to)) return false;
-   return [ sha ?? "", tag ].some(name => /^[0-9a-f]{40}/.test(name) && name.startsWith(to));
-  }
-  function alive(entry) {
-   if (wentLive(entry)) return {
-    is: "found",
-    entry: entry
-   };
-   const {number: number, tag: tag, result: result} = entry;
+   const others = live.filter(({digest: digest}) => digest !== entry.digest);
+   if (others.length > 0 && others.some(({tag: tag}) => tag !== entry.tag)) {
+    const tags = [ ...new Set(live.map(({tag: tag}) => tag)) ];
+    return {
+     is: "none",
+     why: `"${to}" may be ${tags.join(" or ")}`
+    };
+   }
    return {
-    is: "none",
-    why: `release ${number} (${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.j)(tag)}) did not go live: ${result}`
-   };
-  }
-  function lastLive(history) {
-   const entry = liveNow(history);
-   return entry ? {
     is: "found",
     entry: entry
-   } : {
-    is: "none",
-    why: "no release in the history has ever gone live"
    };
   }
   function previous(history) {
@@ -21479,6 +21261,20 @@ var __webpack_modules__ = {
    } : {
     is: "none",
     why: `no release before ${now.tag} is in the history`
+   };
+  }
+  function numbered(history, number) {
+   const entry = history.find(one => one.number === number);
+   if (!entry) return {
+    is: "none",
+    why: `release ${number} is not in the history`
+   };
+   return wentLive(entry) ? {
+    is: "found",
+    entry: entry
+   } : {
+    is: "none",
+    why: `release ${number} did not go live (${entry.result})`
    };
   }
  },
@@ -22538,24 +22334,37 @@ var __webpack_modules__ = {
  },
  9456: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   $: () => changedSince,
-   P: () => restore
+   $A: () => changedSince,
+   PF: () => restore,
+   oI: () => leftToOthers
   });
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9340);
   var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5741);
+  var _whose_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9125);
+  function leftToOthers(restored) {
+   const words = restored.flatMap(({prior: prior, did: did, stands: stands}) => did === "theirs" && stands ? [ theirs(prior, stands) ] : []);
+   return words.length === 0 ? void 0 : words.join("; ");
+  }
+  function theirs(prior, stands) {
+   return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(prior.object)} runs ${(0, 
+   _whose_js__WEBPACK_IMPORTED_MODULE_3__.p)(prior, stands)}`;
+  }
   async function restore(cluster, clock, snapshot, journal, signal) {
    const needed = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot);
    const ended = await Promise.allSettled(snapshot.map(async prior => {
-    const step = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
+    const [step, stands] = await (0, _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock, signal, () => restoreOne(cluster, prior, needed), error => (0, 
     _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error) || error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && [ 404, 409 ].includes(error.status));
-    const line = told(prior, step);
+    const line = told(prior, step, stands);
     if (line !== void 0) journal.say(line);
     return {
      prior: prior,
-     did: step.do
+     did: step.do,
+     ...stands && {
+      stands: stands
+     }
     };
    }));
    return ended.map(one => {
@@ -22572,33 +22381,34 @@ var __webpack_modules__ = {
    return steps.some(step => step !== "nothing");
   }
   async function restoreOne(cluster, prior, needed) {
-   const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, await cluster.find(prior.path), needed);
+   const live = await cluster.find(prior.path);
+   const step = (0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior, live, needed);
    switch (step.do) {
    case "put":
-    await put(cluster, prior.path, step.object, step.by);
-    break;
+    return [ step, await put(cluster, prior.path, step.object, step.by) ];
 
    case "delete":
-    await cluster.remove(prior.path);
-    break;
+    await cluster.remove(prior.path, step.uid === void 0 ? {} : {
+     uid: step.uid
+    });
+    return [ step, void 0 ];
 
    case "nothing":
    case "keep":
    case "ask":
+   case "theirs":
+    return [ step, live ];
    }
-   return step;
   }
   async function put(cluster, path, object, by) {
-   if (by.is === "update") {
-    await cluster.put(path, object);
-    return;
-   }
+   if (by.is === "update") return cluster.put(path, object);
    if (by.is === "replace") await cluster.remove(path, {
     uid: by.uid
    });
-   await cluster.post(path.slice(0, path.lastIndexOf("/")), object);
+   return cluster.post(path.slice(0, path.lastIndexOf("/")), object);
   }
-  function told({object: object, ran: ran}, step) {
+  function told(prior, step, stands = prior.object) {
+   const {object: object, ran: ran} = prior;
    switch (step.do) {
    case "put":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object, ran)}`;
@@ -22612,16 +22422,19 @@ var __webpack_modules__ = {
    case "ask":
     return `${(0, _snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} was deleted by somebody else meanwhile`;
 
+   case "theirs":
+    return `${theirs(prior, stands)}, which somebody else has set: left alone`;
+
    case "nothing":
     return;
    }
   }
   function withDigests(object, ran = {}) {
-   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object) ? (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), () => true) : [];
+   const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(object), () => true) : [];
    const put = images.filter(({name: name, image: image}) => ran[name] === image);
    const words = put.map(({image: image}) => {
-    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image);
+    const {tag: tag, digest: digest} = (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(image);
     return `${tag} as ${digest?.slice(0, 19)}`;
    });
    return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
@@ -22895,11 +22708,12 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    CF: () => undoOf,
    Gg: () => titleOf,
-   Ol: () => wanted,
+   s0: () => hasTemplateBack,
    t3: () => isImmutable,
    zj: () => neededByKept
   });
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9340);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  var _whose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9125);
   const controllersOwn = [ "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation" ];
   function undoOf(prior, live, needed = new Set) {
    if (live === void 0 && prior.was === "sealed") return {
@@ -22912,12 +22726,24 @@ var __webpack_modules__ = {
    if (live === void 0 || live.metadata?.deletionTimestamp !== void 0) return {
     do: prior.was === "absent" ? "nothing" : "ask"
    };
-   if (prior.was === "absent") return {
-    do: holdsData(prior) || needed.has(titleOf(prior.object)) ? "keep" : "delete"
+   const whose = (0, _whose_js__WEBPACK_IMPORTED_MODULE_0__.n)(prior, live);
+   if (whose === "theirs") return {
+    do: "theirs"
    };
-   const before = wanted(prior, live);
-   const object = prior.was === "template" ? templateBack(before, live) : allBack(before, live);
-   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(withoutStatus(object), withoutStatus(live))) return {
+   if (prior.was === "absent") {
+    if (holdsData(prior) || needed.has(titleOf(prior.object))) return {
+     do: "keep"
+    };
+    const {uid: uid} = live.metadata ?? {};
+    return {
+     do: "delete",
+     ...uid !== void 0 && {
+      uid: uid
+     }
+    };
+   }
+   const object = whose === "as before" ? ourCauseBack(prior, live) : oursBack(prior, live);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(withoutStatus(object), withoutStatus(live))) return {
     do: "nothing"
    };
    if (holdsData(prior)) return {
@@ -22966,21 +22792,27 @@ var __webpack_modules__ = {
    };
   }
   function wanted({object: object, ran: ran}, live) {
-   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) || !(0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)) return object;
-   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
-   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live))) return object;
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)(template, ran));
+   if (!ran || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) || !(0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live)) return object;
+   const template = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object);
+   if ((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(template, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(live))) return object;
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(object, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.nS)(template, ran));
+  }
+  function hasTemplateBack(prior, stands) {
+   const before = wanted(prior, stands);
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before) && (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before), (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(stands));
   }
   function holdsData({of: of, object: object}) {
    return of === "other" && [ "PersistentVolumeClaim", "StatefulSet" ].includes(object.kind ?? "");
   }
   function neededByKept(snapshot) {
-   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object) ? namedIn(object) : []));
+   return new Set(snapshot.filter(holdsData).flatMap(({object: object}) => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) ? namedIn(object) : []));
   }
   function namedIn(object) {
    const {serviceName: serviceName} = object.spec;
-   const {spec: spec} = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object);
+   const {spec: spec} = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object);
    const containers = [ ...spec?.initContainers ?? [], ...spec?.containers ?? [] ];
    const projected = (spec?.volumes ?? []).flatMap(volume => volume.projected?.sources ?? []);
    const configMaps = [ ...containers.flatMap(({envFrom: envFrom = []}) => envFrom.map(from => from.configMapRef?.name)), ...containers.flatMap(({env: env = []}) => env.map(one => one.valueFrom?.configMapKeyRef?.name)), ...(spec?.volumes ?? []).map(volume => volume.configMap?.name), ...projected.map(source => source.configMap?.name) ];
@@ -22988,11 +22820,21 @@ var __webpack_modules__ = {
    const titled = (kind, names) => names.flatMap(name => name === void 0 ? [] : [ `${kind}/${name}` ]);
    return [ ...titled("configmap", configMaps), ...titled("secret", secrets), ...titled("service", [ serviceName ]), ...titled("serviceaccount", [ spec?.serviceAccountName ]) ];
   }
+  function oursBack(prior, live) {
+   const before = wanted(prior, live);
+   return prior.was === "template" ? templateBack(before, live) : allBack(before, live);
+  }
+  function ourCauseBack({object: object, sets: sets}, live) {
+   const isOurs = live.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo] === sets?.cause;
+   return isOurs ? causeBack(object, live) : live;
+  }
   function templateBack(before, live) {
-   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(before)) return live;
-   const back = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live, (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(before));
-   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo]);
+   if (!(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live) || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before)) return live;
+   return causeBack(before, (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(live, (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before)));
+  }
+  function causeBack(before, live) {
+   return (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.sF)(live, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo, before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo]);
   }
   function allBack(before, live) {
    const {metadata: metadata, ...content} = before;
@@ -23030,7 +22872,7 @@ var __webpack_modules__ = {
    };
   }
   function titleOf(object) {
-   return `${(object.kind ?? "").toLowerCase()}/${(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(object)}`;
+   return `${(object.kind ?? "").toLowerCase()}/${(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`;
   }
  },
  4367: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -23320,6 +23162,40 @@ var __webpack_modules__ = {
      } ]
     }
    };
+  }
+ },
+ 9125: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   n: () => whoseImages,
+   p: () => foreignImages
+  });
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9340);
+  function whoseImages({object: object, was: was, ran: ran, sets: sets}, live) {
+   if (!sets) return "ours";
+   const names = Object.keys(sets.images);
+   const before = was === "absent" ? {} : imagesOf(object);
+   const now = imagesOf(live);
+   const areOurs = names.every(name => now[name] === sets.images[name]);
+   const areBefore = names.every(name => now[name] === before[name] || ran?.[name] !== void 0 && now[name] === ran[name]);
+   if (was === "absent") return areOurs ? "ours" : "theirs";
+   if (areOurs && (was === "whole" || !areBefore)) return "ours";
+   return areBefore ? "as before" : "theirs";
+  }
+  function foreignImages({sets: sets}, live) {
+   const now = imagesOf(live);
+   const words = Object.entries(sets?.images ?? {}).flatMap(([name, ours]) => {
+    const image = now[name];
+    if (image === void 0 || image === ours) return [];
+    return [ `${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.EU)((0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.zZ)(image).repository)}:${(0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(image)}` ];
+   });
+   return words.length === 0 ? "another template" : [ ...new Set(words) ].join(", ");
+  }
+  function imagesOf(object) {
+   const uses = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object) ? (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object), () => true) : [];
+   return Object.fromEntries(uses.map(({name: name, image: image}) => [ name, image ]));
   }
  },
  7080: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -24047,6 +23923,163 @@ var __webpack_modules__ = {
    return file => (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file, path => world.files.exists(path), settings.context);
   }
  },
+ 6496: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   G: () => settle
+  });
+  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
+  var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(15);
+  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7476);
+  var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9456);
+  var _migrate_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7787);
+  var _undo_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2064);
+  async function settle(release, journal, cluster, live, record) {
+   const {begun: begun} = record;
+   const {world: world, app: app, holder: holder} = release;
+   journal.say(`an unfinished release was found: ${begun.tag} by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`);
+   await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
+   _migrate_js__WEBPACK_IMPORTED_MODULE_4__.e)(release, cluster, live, metadata?.name ?? "")));
+   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_5__.t)(release, journal, cluster, live, record.snapshot);
+   const left = (0, _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__.oI)(restored);
+   await (0, _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.k)(cluster, world.clock, cluster.life, app, {
+    ...begun,
+    result: "undone",
+    cause: `its run was gone before it had ended; put back by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left ? `, but for what somebody else has set: ${left}` : ""}`,
+    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
+    migrations: []
+   }).catch(error => {
+    journal.say(`the history could not be written: ${String(error)}`);
+   });
+   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app, record);
+   return restored;
+  }
+  function unfinishedJobs(live, app) {
+   return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
+  }
+ },
+ 9501: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   M9: () => findWeb,
+   Nn: () => noWorkload,
+   Oo: () => guessWeb,
+   _j: () => checkFit,
+   o$: () => imagesIn,
+   q0: () => describe,
+   q8: () => findTargets
+  });
+  var _django_roles_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7414);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
+  var _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6874);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9340);
+  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1856);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
+  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
+  function describe({id: id, live: live, running: running}) {
+   if (!live) return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: will be created`;
+   const {replicas: replicas} = live.spec;
+   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+   const versions = [ ...new Set(running.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.E4)) ].join(", ");
+   return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: runs ${versions}${size}`;
+  }
+  function findTargets(picture, manifests, repository, namespace) {
+   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(object));
+   const liveById = new Map(live.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   const manifestById = new Map(manifests.ours.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   const running = live.filter(object => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.GP)(object, repository));
+   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
+   return [ ...all ].map(([key, object]) => {
+    const id = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object);
+    const now = liveById.get(key);
+    const manifest = manifestById.get(key);
+    const plural = `${id.kind.toLowerCase()}s`;
+    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+    const uses = manifest ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(manifest), (0, _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__.QB)(repository)) : (0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object), image => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository));
+    return {
+     id: id,
+     path: `${(0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)(apiVersion, namespace, plural)}/${id.name}`,
+     uses: uses,
+     running: imagesIn(now, uses),
+     ...now && {
+      live: now
+     },
+     ...manifest && {
+      manifest: manifest
+     }
+    };
+   });
+  }
+  function imagesIn(live, uses) {
+   const all = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
+   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(live), () => true) : [];
+   return uses.flatMap(({name: name}) => {
+    const image = all.find(one => one.name === name)?.image;
+    return image === void 0 ? [] : [ image ];
+   });
+  }
+  function findWeb(targets, services, named) {
+   const web = look(targets, services, named);
+   if (web.is === "found") return {
+    ...web.candidate,
+    container: web.container
+   };
+   const all = web.candidates.join(", ");
+   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "usage",
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
+    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
+   });
+  }
+  function guessWeb(targets, services) {
+   const web = look(targets, services, void 0);
+   return web.is === "found" ? {
+    ...web.candidate,
+    container: web.container
+   } : void 0;
+  }
+  function look(targets, services, named) {
+   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+    const object = manifest ?? live;
+    if (!object) return [];
+    const containers = uses.map(({name: name}) => name);
+    return [ {
+     workload: id,
+     template: (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object),
+     containers: containers
+    } ];
+   });
+   return (0, _django_roles_js__WEBPACK_IMPORTED_MODULE_6__.kX)(candidates, services, named);
+  }
+  function noWorkload(picture, repository, namespace) {
+   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository);
+    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+   });
+   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "no-workload",
+    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository)}" gets the new image)`
+   });
+  }
+  function checkFit(targets) {
+   const paused = targets.find(({live: live}) => live?.spec.paused);
+   if (paused) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
+    code: "workload-unfit",
+    sentence: `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)} is paused, so a new version would never roll out`,
+    hint: `kubectl rollout resume ${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)}`,
+    workload: paused.id.name
+   });
+  }
+ },
  2064: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    t: () => undo,
@@ -24091,47 +24124,18 @@ var __webpack_modules__ = {
   async function undo(release, journal, cluster, live, snapshot) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
-   const restored = await (0, restore.P)(cluster, world.clock, snapshot, journal, signal);
-   const workloads = restored.flatMap(({prior: prior, did: did}) => prior.was !== "absent" && did !== "keep" && did !== "ask" && (0, 
-   objects.gv)(prior.object) ? [ {
-    prior: prior,
-    before: prior.object
-   } ] : []);
-   const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
-   objects.Vb)(before) ] : []);
-   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
-   const aims = await Promise.all(workloads.map(async ({prior: prior, before: before}) => {
-    const now = await cluster.get(prior.path);
-    return (0, rollout_aims.nJ)((0, objects.hY)(before), (0, rollout_snapshot.Ol)(prior, now), now, live.picture());
-   }));
-   const followed = await (0, follow.e)({
-    cluster: cluster,
-    clock: world.clock,
-    live: live,
-    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
-    patience: {
-     timeout: undoBudget,
-     bake: 0,
-     grace: {}
-    },
-    startedAt: startedAt,
-    toRepo: (0, stages_release.Y)(release),
-    journal: journal,
-    signal: signal
-   }).finally(stopUnblocking);
+   let restored = [];
+   let followed;
+   do {
+    const again = await (0, restore.PF)(cluster, world.clock, snapshot, journal, signal);
+    restored = again.map((one, i) => sinceThen(restored[i], one));
+    followed = await followBack(release, journal, cluster, live, restored, startedAt);
+   } while (followed.is === "superseded");
    if (followed.is === "failed") (0, cause.f)({
     ...followed.cause,
     code: "restore-failed",
     sentence: `the old version does not come up again: ${followed.cause.sentence}`
    });
-   if (followed.is === "superseded") {
-    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`);
-    (0, cause.f)({
-     code: "restore-failed",
-     sentence: `somebody else changed a workload while it was put back: ${by.join("; ")}`,
-     hint: "look at what runs now (kubectl get deployments -o wide) and release the version that is wanted"
-    });
-   }
    const gone = restored.filter(({did: did}) => did === "ask");
    if (gone.length > 0) {
     const names = gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ");
@@ -24143,8 +24147,44 @@ var __webpack_modules__ = {
    }
    return restored;
   }
+  function sinceThen(before, now) {
+   const isSo = now.did === "nothing" && (before?.did === "put" || before?.did === "delete");
+   return isSo ? {
+    ...now,
+    did: before.did
+   } : now;
+  }
+  async function followBack(release, journal, cluster, live, restored, startedAt) {
+   const {world: world, signal: signal} = release;
+   const workloads = restored.flatMap(({prior: prior, did: did, stands: stands}) => prior.was !== "absent" && (did === "put" || did === "nothing") && (0, 
+   objects.gv)(prior.object) && stands && (0, objects.gv)(stands) && (0, rollout_snapshot.s0)(prior, stands) ? [ {
+    before: prior.object,
+    stands: stands
+   } ] : []);
+   const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
+   objects.Vb)(before) ] : []);
+   const picture = live.picture();
+   const aims = workloads.filter(({before: before}) => wasComplete(before)).map(({stands: stands}) => (0, 
+   rollout_aims.nJ)((0, objects.hY)(stands), stands, stands, picture));
+   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
+   return (0, follow.e)({
+    cluster: cluster,
+    clock: world.clock,
+    live: live,
+    aims: aims,
+    patience: {
+     timeout: undoBudget,
+     bake: 0,
+     grace: {}
+    },
+    startedAt: startedAt,
+    toRepo: (0, stages_release.Y)(release),
+    journal: journal,
+    signal: signal
+   }).finally(stopUnblocking);
+  }
   function wasComplete(before) {
-   if (!before || before.kind === "CronJob") return true;
+   if (before.kind === "CronJob") return true;
    const {replicas: replicas = 1} = before.spec;
    const status = before.status ?? {};
    return before.kind === "DaemonSet" ? (status["numberAvailable"] ?? 0) >= (status["desiredNumberScheduled"] ?? 0) : (status["availableReplicas"] ?? 0) >= replicas;

@@ -127,8 +127,66 @@ describe('is left alone, and told:', () => {
   })
 })
 
+describe('an undo leaves alone what somebody else has set, and puts everything else back:', () => {
+  const setImage = (tag: string) =>
+    kubectl('-n', shop.namespace, 'set', 'image', 'deployment/web', `web=${shop.image}:${tag}`)
+
+  test('a repair by hand after a run that was killed', async () => {
+    // The worker is there again.
+    const released = await shop.release({ version: 'one' })
+    expect(released.report.result).toBe('deployed')
+    const killed = await shop.deploy(
+      two,
+      {},
+      {
+        onOutput: (soFar, kill) => {
+          if (soFar.includes('deployment/worker: 0 of')) kill('SIGKILL')
+        },
+      },
+    )
+    expect(killed.output).not.toContain('▸ undo')
+    await setImage(theirs)
+    const settled = await shop.settle()
+
+    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(settled.output).toContain(
+      `deployment/web runs shop:${theirs}, which somebody else has set: left alone`,
+    )
+    expect(await shop.tags()).toEqual({
+      'deployment/web': theirs,
+      'deployment/worker': one,
+      'cronjob/expire-orders': one,
+    })
+    expect(await shop.leftovers()).toEqual([])
+  })
+
+  test('an image and an environment, while a migration runs that then fails', async () => {
+    const { 'deployment/web': before, ...others } = await shop.tags()
+    expect(before).toBe(theirs)
+    await shop.commit('Bad', { 'catalog/migrations/0003_waits.py': waitingMigration })
+    const somebody = at(/, made from deployment\/web/, async () => {
+      await setImage(two)
+      await kubectl('-n', shop.namespace, 'set', 'env', 'deployment/worker', 'NOTE=theirs')
+      await shop.sql('CREATE TABLE go_on ()')
+    })
+    const ended = await shop.release({ version: 'bad', manifests: '' }, somebody.how)
+    await shop.drop()
+    await somebody.done()
+
+    expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
+    expect(ended.report.cause?.sentence).toMatch(
+      /^deployment\/web runs shop:two, which somebody else has set: it was left alone, and everything else was put back; the release was given up since migration catalog\.0003_waits failed/,
+    )
+    expect(await shop.tags()).toEqual({ 'deployment/web': two, ...others })
+    const environment = ['get', 'deployment', 'worker', '-o', 'jsonpath={..env[?(@.name=="NOTE")].value}']
+    expect(await kubectl('-n', shop.namespace, ...environment)).toBe('theirs')
+    expect(ended.output).toContain('deployment/web: is on two (before: theirs)')
+    expect(await shop.leftovers()).toEqual([])
+  })
+})
+
 test('a workload that is deleted in the middle of a broken release: all others are back, and it is named', async () => {
-  // The worker is there again.
+  // All workloads run the same again.
   const released = await shop.release({ version: 'one' })
   expect(released.report.result).toBe('deployed')
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
@@ -145,3 +203,21 @@ test('a workload that is deleted in the middle of a broken release: all others a
   expect(await shop.tags()).toEqual({ 'deployment/web': one, 'cronjob/expire-orders': one })
   expect(ended.output).toContain('deployment/worker: deleted by somebody else')
 })
+
+/** Goes on when it is told to, and fails. */
+const waitingMigration = `import time
+from django.db import migrations
+
+def wait(apps, schema_editor):
+    with schema_editor.connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT to_regclass('go_on')")
+            if cursor.fetchone()[0]:
+                break
+            time.sleep(0.2)
+        cursor.execute("SELECT no_such_column")
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+    operations = [migrations.RunPython(wait)]
+`

@@ -1,7 +1,7 @@
 /** Putting a snapshot back on a cluster that has its moments. */
 import { describe, expect, test } from '@jest/globals'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { changedSince, restore } from '../../src/rollout/restore.js'
+import { changedSince, leftToOthers, restore } from '../../src/rollout/restore.js'
 import type { Prior, Snapshot } from '../../src/rollout/snapshot.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
@@ -130,6 +130,80 @@ describe('restore', () => {
   })
 })
 
+describe("somebody else's image", () => {
+  const web = setsNew()
+
+  test('is left alone and told, and everything else is put back', async () => {
+    const memory = memoryCluster({ ...released, '/web': deployment('acme/shop:hotfix') })
+    expect(await run(memory, [...snapshot, web])).toEqual({
+      did: '/a put, /b delete, /web theirs',
+      lines: [
+        'configmap/a put back',
+        'configmap/b removed: the release had created it',
+        'deployment/web runs shop:hotfix, which somebody else has set: left alone',
+      ],
+      slept: [],
+    })
+    expect(memory.asked).not.toContain('PUT /web 200')
+    expect((await run(memory, [...snapshot, web])).did).toBe('/a nothing, /b nothing, /web theirs')
+  })
+
+  test.each<[string, Prior, string]>([
+    ['that comes while ours is put back', web, 'PUT /web'],
+    ['that comes while ours is removed', { ...web, was: 'absent' }, 'DELETE /web'],
+  ])('%s is left alone', async (_, prior, request) => {
+    const theirs = (uid: string, image: string) => ({
+      ...deployment(image),
+      metadata: { name: 'web', uid },
+    })
+    const memory = memoryCluster(
+      { '/web': theirs('one', 'shop:new') },
+      {
+        [request]: [
+          (now) => {
+            now.write('/web', theirs('two', 'shop:hotfix'))
+          },
+        ],
+      },
+    )
+    expect((await run(memory, [prior])).did).toBe('/web theirs')
+    expect(memory.objects.get('/web')?.metadata?.uid).toBe('two')
+    expect(memory.asked).toEqual(['GET /web 200', `${request} 409`, 'GET /web 200'])
+  })
+
+  test.each<[string | undefined, string, readonly KubeObject[]]>([
+    [undefined, 'ours', [deployment('shop:new')]],
+    [undefined, 'as before', [deployment('shop:latest')]],
+    ['deployment/web runs shop:hotfix', 'theirs', [deployment('shop:hotfix')]],
+    ['deployment/web runs another template', 'no image', [deployment('')]],
+    [
+      'deployment/web runs shop:one; deployment/web runs shop:two',
+      'two',
+      [deployment('shop:one'), deployment('shop:two')],
+    ],
+  ])('leaves to others %s: %s', async (expected, _, objects) => {
+    const memory = memoryCluster(Object.fromEntries(objects.map((one, i) => [`/${i}`, one])))
+    const { world } = scripted([])
+    const priors = objects.map((_, i) => ({ ...web, path: `/${i}` }))
+    const { signal } = new AbortController()
+    const restored = await restore(memory.cluster, world.clock, priors, notebook(), signal)
+    expect(leftToOthers(restored)).toBe(expected)
+  })
+
+  test('tells how each object stands afterwards', async () => {
+    const memory = memoryCluster({ ...released, '/web': deployment('shop:new') })
+    const { world } = scripted([])
+    const { signal } = new AbortController()
+    const what = [...snapshot, web]
+    const restored = await restore(memory.cluster, world.clock, what, notebook(), signal)
+    expect(restored.map(({ stands }) => stands)).toEqual([
+      memory.objects.get('/a'),
+      undefined,
+      memory.objects.get('/web'),
+    ])
+  })
+})
+
 describe('however often it is begun, it ends the same', () => {
   const ran = { web: 'shop:latest@sha256:1' }
   /** Of all kinds of steps one, with what is there after the release, and after the undo. */
@@ -157,6 +231,24 @@ describe('however often it is begun, it ends the same', () => {
       { ...ofOurs('x'), was: 'whole', ran },
       deployment('shop:new'),
       deployment('shop:latest@sha256:1'),
+    ],
+    [
+      'a workload of a release',
+      { ...setsNew(), path: '/x' },
+      deployment('shop:new'),
+      deployment('shop:latest'),
+    ],
+    [
+      'a workload of a release whose tag has moved',
+      { ...setsNew(), path: '/x', ran },
+      deployment('shop:new'),
+      deployment('shop:latest@sha256:1'),
+    ],
+    [
+      'a workload that somebody has changed before its turn came',
+      { ...setsNew(), path: '/x' },
+      debugging('shop:latest'),
+      debugging('shop:latest'),
     ],
     [
       'a workload whose tag has moved, and which was not reached',
@@ -319,6 +411,9 @@ describe('changedSince', () => {
     [true, 'one was created', snapshot, { '/a': config('a', 'old'), '/b': config('b', 'new') }],
     [true, 'one was deleted', snapshot, {}],
     [true, 'a volume was created', [created('media', volume)], { '/media': volume }],
+    [true, 'ours was written', [setsNew()], { '/web': deployment('shop:new') }],
+    [true, 'theirs was written', [setsNew()], { '/web': deployment('shop:hotfix') }],
+    [false, 'only their environment was', [setsNew()], { '/web': debugging('shop:latest') }],
   ])('%s: %s', async (expected, _, what, objects) => {
     const memory = memoryCluster(objects)
     expect(await changedSince(memory.cluster, what)).toBe(expected)
@@ -329,6 +424,17 @@ describe('changedSince', () => {
 /** One of our workloads that ran `shop:latest`. */
 function ofOurs(name: string): Prior {
   return { path: `/${name}`, object: deployment('shop:latest'), was: 'template', of: 'workload' }
+}
+
+/** The same in a release of `shop:new`. */
+function setsNew(): Prior {
+  return { ...ofOurs('web'), sets: { images: { web: 'shop:new' }, cause: 'ours' } }
+}
+
+/** With an environment that somebody has set. */
+function debugging(image: string): KubeObject {
+  const containers = [{ name: 'web', image, env: [{ name: 'DEBUG', value: '1' }] }]
+  return { ...deployment(image), spec: { template: { spec: { containers } } } }
 }
 
 function deployment(image: string): KubeObject {

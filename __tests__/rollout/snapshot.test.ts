@@ -1,8 +1,14 @@
 /** What has to be done to have an object again as it was. Objects are YAML, as `kubectl get` shows them. */
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
-import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { neededByKept, titleOf, undoOf, type Prior } from '../../src/rollout/snapshot.js'
+import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import {
+  hasTemplateBack,
+  neededByKept,
+  titleOf,
+  undoOf,
+  type Prior,
+} from '../../src/rollout/snapshot.js'
 
 const object = (text: string) => parse(text) as KubeObject
 
@@ -124,6 +130,146 @@ describe('the step', () => {
   test('what a kept database needs goes back all the same where it was there before', () => {
     const before = prior('whole', 'other', config('red'))
     expect(step(before, config('blue'), ['configmap/shop-config'])).toBe('put')
+  })
+})
+
+describe('a workload of ours, by what runs in the containers that the release sets:', () => {
+  /** `web=old beat=old`: the containers with their images, and an environment where somebody has set one. */
+  const shop = (images: string, { env = '', cause = '', kind = 'Deployment' } = {}) => {
+    const containers = images.split(' ').map((pair) => {
+      const [name, image] = pair.split('=')
+      return `{name: ${name}, image: 'shop:${image}'${env}}`
+    })
+    const template = `{spec: {containers: [${containers.join(', ')}]}}`
+    const spec =
+      kind === 'CronJob'
+        ? `{jobTemplate: {spec: {template: ${template}}}}`
+        : `{template: ${template}}`
+    return `
+apiVersion: ${kind === 'CronJob' ? 'batch/v1' : 'apps/v1'}
+kind: ${kind}
+metadata: {name: web, uid: u, annotations: {${cause && `kubernetes.io/change-cause: ${cause}`}}}
+spec: ${spec}`
+  }
+  const sets = (names: readonly string[], tag = 'new') => ({
+    images: Object.fromEntries(names.map((name) => [name, `shop:${tag}`])),
+    cause: 'ours',
+  })
+  const ofOurs = (was: Prior['was'], images: string, kind = 'Deployment', names = ['web']) => ({
+    ...prior(was, 'workload', shop(images, { kind })),
+    sets: sets(names),
+  })
+
+  describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('%s', (kind) => {
+    test.each<[Prior['was'], string, string]>([
+      ['template', 'web=new', 'put'],
+      ['template', 'web=old', 'nothing'],
+      ['template', 'web=hotfix', 'theirs'],
+      ['template', 'app=hotfix', 'theirs'],
+      ['whole', 'web=new', 'put'],
+      ['whole', 'web=old', 'nothing'],
+      ['whole', 'web=hotfix', 'theirs'],
+      ['whole', 'app=hotfix', 'theirs'],
+      ['absent', 'web=new', 'delete'],
+      ['absent', 'web=old', 'theirs'],
+      ['absent', 'web=hotfix', 'theirs'],
+      ['absent', 'app=hotfix', 'theirs'],
+    ])('%s, and now %s: %s', (was, now, expected) => {
+      expect(step(ofOurs(was, 'web=old', kind), shop(now, { kind }))).toBe(expected)
+    })
+  })
+
+  test.each([
+    ['web=new beat=new', 'put'],
+    ['web=old beat=old', 'nothing'],
+    ['web=new beat=old', 'theirs'],
+    ['web=new beat=hotfix', 'theirs'],
+    ['web=old beat=hotfix', 'theirs'],
+    ['web=new', 'theirs'],
+  ])('of two containers: %s: %s', (now, expected) => {
+    const before = ofOurs('template', 'web=old beat=old', 'Deployment', ['web', 'beat'])
+    expect(step(before, shop(now))).toBe(expected)
+  })
+
+  test.each([
+    ['web=old', 'nothing'],
+    ['web=new beat=new', 'put'],
+    ['web=new', 'theirs'],
+  ])('of one that the manifest adds: %s: %s', (now, expected) => {
+    expect(step(ofOurs('whole', 'web=old', 'Deployment', ['web', 'beat']), shop(now))).toBe(
+      expected,
+    )
+  })
+
+  test("a container that is not of the repository is nobody's business", () => {
+    const before = ofOurs('template', 'web=old proxy=1')
+    expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
+    expect(step(before, shop('web=new proxy=2'))).toBe('put')
+  })
+
+  test.each<[Prior['was']]>([['template'], ['whole']])(
+    'what runs by its digest is back (%s), and so is what was never changed',
+    (was) => {
+      const before = { ...ofOurs(was, 'web=old'), ran: { web: 'shop:old@sha256:1' } }
+      expect(step(before, shop('web=old@sha256:1'))).toBe('nothing')
+      expect(step(before, shop('web=old'))).toBe('nothing')
+      expect(step(before, shop('web=old@sha256:2'))).toBe('theirs')
+    },
+  )
+
+  describe('with an environment that somebody has set meanwhile', () => {
+    const env = ', env: [{name: DEBUG, value: "1"}]'
+
+    test.each<[Prior['was'], string, string]>([
+      ['template', 'web=old', 'nothing'],
+      ['whole', 'web=old', 'nothing'],
+      ['template', 'web=new', 'put'],
+      ['whole', 'web=new', 'put'],
+    ])('%s, and now %s: %s', (was, now, expected) => {
+      expect(step(ofOurs(was, 'web=old'), shop(now, { env }))).toBe(expected)
+    })
+
+    test.each<[Prior['was'], string]>([
+      ['template', 'nothing'],
+      ['whole', 'put'],
+    ])('where the release sets what ran before (%s): %s', (was, expected) => {
+      const before = { ...ofOurs(was, 'web=old'), sets: sets(['web'], 'old') }
+      expect(step(before, shop('web=old', { env }))).toBe(expected)
+    })
+
+    test('only our change-cause goes back, and not the one that somebody has written', () => {
+      const before = {
+        ...prior('template', 'workload', shop('web=old', { cause: 'old' })),
+        sets: sets(['web']),
+      }
+      const back = put(before, shop('web=old', { env, cause: 'ours' }))
+      expect(back).toEqual(object(shop('web=old', { env, cause: 'old' })))
+      expect(step(before, JSON.stringify(back))).toBe('nothing')
+      expect(step(before, shop('web=old', { env, cause: 'theirs' }))).toBe('nothing')
+    })
+  })
+
+  test('a record without what the release sets is put back as a whole', () => {
+    const before = prior('template', 'workload', shop('web=old'))
+    expect(step(before, shop('web=hotfix'))).toBe('put')
+  })
+
+  test('what is created is removed by the uid of the object that was looked at', () => {
+    expect(undoOf(ofOurs('absent', 'web=new'), object(shop('web=new')))).toEqual({
+      do: 'delete',
+      uid: 'u',
+    })
+  })
+
+  test.each([
+    ['web=old', true],
+    ['web=old@sha256:1', true],
+    ['web=hotfix', false],
+  ])('%s: its pods are made as they were: %s', (now, expected) => {
+    const before = { ...ofOurs('template', 'web=old'), ran: { web: 'shop:old@sha256:1' } }
+    const stands = (more = {}) => object(shop(now, more)) as WorkloadObject
+    expect(hasTemplateBack(before, stands())).toBe(expected)
+    expect(hasTemplateBack(before, stands({ env: ', env: [{name: DEBUG}]' }))).toBe(false)
   })
 })
 

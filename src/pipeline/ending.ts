@@ -185,7 +185,14 @@ export function report(
     migrations: soFar.migrations,
     warnings: soFar.warnings,
     undone: (soFar.restored ?? []).flatMap(({ prior, did }) => {
-      const word = { put: 'put back', delete: 'removed', keep: 'kept', ask: '', nothing: '' }[did]
+      const word = {
+        put: 'put back',
+        delete: 'removed',
+        keep: 'kept',
+        theirs: 'left alone, since somebody else has set its image',
+        ask: '',
+        nothing: '',
+      }[did]
       return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
     }),
     startedAt: reporter.startedAt,

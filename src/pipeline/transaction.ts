@@ -7,11 +7,12 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
 import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
+import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
 import { closeRecord, openRecord, readRecord, type KeptRecord } from '../rollout/record.js'
-import { changedSince } from '../rollout/restore.js'
+import { changedSince, leftToOthers } from '../rollout/restore.js'
 import { lock } from '../stages/lock.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
@@ -67,7 +68,7 @@ export async function transaction(
   })
   const begun = begunOf(run, release, work)
   const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
-    const prepared = await snapshot(release, journal, cluster, site)
+    const prepared = await snapshot(release, journal, cluster, site, work.image)
     const open = { begun, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, world.clock, app, open) }
   })
@@ -175,6 +176,12 @@ async function unwind(open: Transaction): Promise<Result> {
         undo({ ...release, signal: late }, journal, cluster, site.live, priors),
       ),
     )
+    const left = leftToOthers(soFar.restored)
+    if (left !== undefined) {
+      soFar.stands = await whatStands(cluster, world.clock, site)
+      soFar.cause = leftCause(left, soFar.cause)
+      return await end('superseded')
+    }
     return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
     soFar.stands = await whatStands(cluster, world.clock, settings, priors)
@@ -196,6 +203,17 @@ async function unwind(open: Transaction): Promise<Result> {
     }
     await tellHistory(open, 'stuck')
     return 'stuck'
+  }
+}
+
+/** Theirs runs: what was wrong with the release is told, and is not the last word. */
+function leftCause(left: string, cause: Cause | undefined): Cause {
+  const why = cause ? `; the release was given up since ${cause.sentence}` : ''
+  return {
+    ...cause,
+    code: 'superseded',
+    sentence: `${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,
+    hint: 'release again when it is clear which version is wanted',
   }
 }
 

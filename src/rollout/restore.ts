@@ -14,10 +14,25 @@ import {
   type Snapshot,
   type UndoStep,
 } from './snapshot.js'
+import { foreignImages } from './whose.js'
 
 export interface Restored {
   readonly prior: Prior
   readonly did: UndoStep['do']
+  /** As it stands now; none where it is not there. */
+  readonly stands?: KubeObject
+}
+
+/** `deployment/web runs shop:hotfix`: what somebody else has set, so that it was left alone. */
+export function leftToOthers(restored: readonly Restored[]): string | undefined {
+  const words = restored.flatMap(({ prior, did, stands }) =>
+    did === 'theirs' && stands ? [theirs(prior, stands)] : [],
+  )
+  return words.length === 0 ? undefined : words.join('; ')
+}
+
+function theirs(prior: Prior, stands: KubeObject): string {
+  return `${titleOf(prior.object)} runs ${foreignImages(prior, stands)}`
 }
 
 /**
@@ -36,7 +51,7 @@ export async function restore(
   const needed = neededByKept(snapshot)
   const ended = await Promise.allSettled(
     snapshot.map(async (prior) => {
-      const step = await patiently(
+      const [step, stands] = await patiently(
         clock,
         signal,
         () => restoreOne(cluster, prior, needed),
@@ -44,9 +59,9 @@ export async function restore(
         (error) =>
           isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
       )
-      const line = told(prior, step)
+      const line = told(prior, step, stands)
       if (line !== undefined) journal.say(line)
-      return { prior, did: step.do }
+      return { prior, did: step.do, ...(stands && { stands }) }
     }),
   )
   return ended.map((one) => {
@@ -73,32 +88,36 @@ async function restoreOne(
   cluster: Cluster,
   prior: Prior,
   needed: ReadonlySet<string>,
-): Promise<UndoStep> {
-  const step = undoOf(prior, await cluster.find<KubeObject>(prior.path), needed)
+): Promise<readonly [UndoStep, KubeObject | undefined]> {
+  const live = await cluster.find<KubeObject>(prior.path)
+  const step = undoOf(prior, live, needed)
   switch (step.do) {
     case 'put':
-      await put(cluster, prior.path, step.object, step.by)
-      break
+      return [step, await put(cluster, prior.path, step.object, step.by)]
     case 'delete':
-      await cluster.remove(prior.path)
-      break
+      await cluster.remove(prior.path, step.uid === undefined ? {} : { uid: step.uid })
+      return [step, undefined]
     case 'nothing':
     case 'keep':
     case 'ask':
+    case 'theirs':
+      return [step, live]
   }
-  return step
 }
 
-async function put(cluster: Cluster, path: string, object: KubeObject, by: PutBy): Promise<void> {
-  if (by.is === 'update') {
-    await cluster.put(path, object)
-    return
-  }
+async function put(
+  cluster: Cluster,
+  path: string,
+  object: KubeObject,
+  by: PutBy,
+): Promise<KubeObject> {
+  if (by.is === 'update') return cluster.put(path, object)
   if (by.is === 'replace') await cluster.remove(path, { uid: by.uid })
-  await cluster.post(path.slice(0, path.lastIndexOf('/')), object)
+  return cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 
-function told({ object, ran }: Prior, step: UndoStep): string | undefined {
+function told(prior: Prior, step: UndoStep, stands: KubeObject = prior.object): string | undefined {
+  const { object, ran } = prior
   switch (step.do) {
     case 'put':
       return `${titleOf(object)} put back${withDigests(step.object, ran)}`
@@ -108,6 +127,8 @@ function told({ object, ran }: Prior, step: UndoStep): string | undefined {
       return `${titleOf(object)} stays as it is: it holds data, or data needs it`
     case 'ask':
       return `${titleOf(object)} was deleted by somebody else meanwhile`
+    case 'theirs':
+      return `${theirs(prior, stands)}, which somebody else has set: left alone`
     case 'nothing':
       return undefined
   }

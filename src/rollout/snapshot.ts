@@ -13,6 +13,7 @@ import {
   withImages,
   withTemplate,
 } from '../kubernetes/objects.js'
+import { whoseImages } from './whose.js'
 
 /** One object as it was. */
 export interface Prior {
@@ -32,6 +33,13 @@ export interface Prior {
    * template names another image by now.
    */
   readonly ran?: Readonly<Record<string, string>>
+  /** What the release sets in a workload of ours. */
+  readonly sets?: {
+    /** By the names of its containers. */
+    readonly images: Readonly<Record<string, string>>
+    /** Its change-cause. */
+    readonly cause: string
+  }
 }
 
 /** Everything that the release will write to, as it was before. */
@@ -40,11 +48,14 @@ export type Snapshot = readonly Prior[]
 export type UndoStep =
   | { readonly do: 'nothing' }
   | { readonly do: 'put'; readonly object: KubeObject; readonly by: PutBy }
-  | { readonly do: 'delete' }
+  /** The object of this uid, and no other that has its name by then. */
+  | { readonly do: 'delete'; readonly uid?: string }
   /** Data is never taken back: the object stays as it is now, and the report says so. */
   | { readonly do: 'keep' }
   /** Somebody deleted it in the middle of the release: a person has to decide. */
   | { readonly do: 'ask' }
+  /** Somebody else has set its image: theirs is left alone, and told. */
+  | { readonly do: 'theirs' }
 
 export type PutBy =
   | { readonly is: 'update' }
@@ -74,11 +85,14 @@ export function undoOf(
   if (live === undefined || live.metadata?.deletionTimestamp !== undefined) {
     return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
   }
+  const whose = whoseImages(prior, live)
+  if (whose === 'theirs') return { do: 'theirs' }
   if (prior.was === 'absent') {
-    return { do: holdsData(prior) || needed.has(titleOf(prior.object)) ? 'keep' : 'delete' }
+    if (holdsData(prior) || needed.has(titleOf(prior.object))) return { do: 'keep' }
+    const { uid } = live.metadata ?? {}
+    return { do: 'delete', ...(uid !== undefined && { uid }) }
   }
-  const before = wanted(prior, live)
-  const object = prior.was === 'template' ? templateBack(before, live) : allBack(before, live)
+  const object = whose === 'as before' ? ourCauseBack(prior, live) : oursBack(prior, live)
   if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
   if (holdsData(prior)) return { do: 'keep' }
   if (prior.was === 'sealed' && isImmutable(live)) {
@@ -112,11 +126,17 @@ function anew({ metadata, ...content }: KubeObject): KubeObject {
  * too, and it stays to the letter. A changed one makes new pods, and those must not follow a tag that has
  * moved.
  */
-export function wanted({ object, ran }: Prior, live: KubeObject): KubeObject {
+function wanted({ object, ran }: Prior, live: KubeObject): KubeObject {
   if (!ran || !isWorkload(object) || !isWorkload(live)) return object
   const template = templateOf(object)
   if (same(template, templateOf(live))) return object
   return withTemplate(object, withImages(template, ran))
+}
+
+/** Whether its pods are made as they were: else somebody has changed its template, and it is theirs to mend. */
+export function hasTemplateBack(prior: Prior, stands: WorkloadObject): boolean {
+  const before = wanted(prior, stands)
+  return isWorkload(before) && same(templateOf(before), templateOf(stands))
 }
 
 /** Volumes and databases: taking them back would cost data, or is refused by the server. */
@@ -162,11 +182,25 @@ function namedIn(object: WorkloadObject): readonly string[] {
   ]
 }
 
+function oursBack(prior: Prior, live: KubeObject): KubeObject {
+  const before = wanted(prior, live)
+  return prior.was === 'template' ? templateBack(before, live) : allBack(before, live)
+}
+
+/** That of a StatefulSet is written before its image. */
+function ourCauseBack({ object, sets }: Prior, live: KubeObject): KubeObject {
+  const isOurs = live.metadata?.annotations?.[changeCause] === sets?.cause
+  return isOurs ? causeBack(object, live) : live
+}
+
 /** With the template goes its cause, which the history of its revision shows. */
 function templateBack(before: KubeObject, live: KubeObject): KubeObject {
   if (!isWorkload(live) || !isWorkload(before)) return live
-  const back = withTemplate(live, templateOf(before))
-  return withAnnotation(back, changeCause, before.metadata?.annotations?.[changeCause])
+  return causeBack(before, withTemplate(live, templateOf(before)))
+}
+
+function causeBack<T extends KubeObject>(before: KubeObject, live: T): T {
+  return withAnnotation(live, changeCause, before.metadata?.annotations?.[changeCause])
 }
 
 /**

@@ -29,12 +29,19 @@ import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
-  return targets.map(({ id, path, live, manifest }): Prior => {
-    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload' }
+export function priorOfTargets(
+  release: Release,
+  targets: readonly Target[],
+  pins: Pins,
+  image: Image,
+): readonly Prior[] {
+  const cause = causeOfChange(release, image)
+  return targets.map(({ id, path, uses, live, manifest }): Prior => {
+    const sets = { images: imagesOf(uses, image), cause }
+    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload', sets }
     const ran = pins.get(idOf(id))
     const was = manifest ? 'whole' : 'template'
-    return { path, object: live, was, of: 'workload', ...(ran && { ran }) }
+    return { path, object: live, was, of: 'workload', sets, ...(ran && { ran }) }
   })
 }
 
@@ -69,8 +76,7 @@ export async function rollout(
     return Promise.all(
       targets.map(async ({ id, path, uses, live }) => {
         const now = await cluster.get<WorkloadObject>(path)
-        const images = Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
-        return aimOf(id, images, now, live, old)
+        return aimOf(id, imagesOf(uses, image), now, live, old)
       }),
     )
   }
@@ -94,6 +100,10 @@ export async function rollout(
     journal,
     signal,
   })
+}
+
+function imagesOf(uses: readonly ContainerUse[], image: Image): Readonly<Record<string, string>> {
+  return Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
 }
 
 function verifyBy(

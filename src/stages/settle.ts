@@ -5,7 +5,7 @@ import { titleOf } from '../kubernetes/lease.js'
 import type { Journal } from '../report/journal.js'
 import { remember } from '../rollout/archive.js'
 import { closeRecord, type KeptRecord } from '../rollout/record.js'
-import type { Restored } from '../rollout/restore.js'
+import { leftToOthers, type Restored } from '../rollout/restore.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { removeJob } from './migrate.js'
 import type { Release } from './release.js'
@@ -32,10 +32,11 @@ export async function settle(
     ),
   )
   const restored = await undo(release, journal, cluster, live, record.snapshot)
+  const left = leftToOthers(restored)
   await remember(cluster, world.clock, cluster.life, app, {
     ...begun,
     result: 'undone',
-    cause: `its run was gone before it had ended; put back by ${titleOf(holder)}`,
+    cause: `its run was gone before it had ended; put back by ${titleOf(holder)}${left ? `, but for what somebody else has set: ${left}` : ''}`,
     seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1000),
     migrations: [],
   }).catch((error: unknown) => {

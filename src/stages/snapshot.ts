@@ -9,7 +9,7 @@ import type { Snapshot } from '../rollout/snapshot.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
-import type { Release } from './release.js'
+import type { Image, Release } from './release.js'
 import { priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
 
@@ -26,6 +26,7 @@ export async function snapshot(
   journal: Journal,
   cluster: Cluster,
   before: Site,
+  image: Image,
 ): Promise<Prepared> {
   const [[targets, pins], changes] = await Promise.all([
     asTheyAre(cluster, before.targets, release.settings.image).then(
@@ -41,7 +42,10 @@ export async function snapshot(
   const { web: _web, ...rest } = before
   const web = webOf(release.settings, targets, before.services)
   const site = { ...rest, targets, ...(web && { web }) }
-  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(targets, pins)]
+  const priors = [
+    ...priorOfChanges(changes, site),
+    ...priorOfTargets(release, targets, pins, image),
+  ]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   return { site, snapshot: priors, changes }
 }

@@ -4,9 +4,9 @@ import { isWorkload, nameOf, workloadId, type WorkloadObject } from '../kubernet
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
-import { follow } from '../rollout/follow.js'
+import { follow, type Followed } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
-import { titleOf, wanted, type Snapshot } from '../rollout/snapshot.js'
+import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -27,46 +27,19 @@ export async function undo(
 ): Promise<readonly Restored[]> {
   const { world, signal } = release
   const startedAt = world.clock.now()
-  const restored = await restore(cluster, world.clock, snapshot, journal, signal)
-  const workloads = restored.flatMap(({ prior, did }) =>
-    prior.was !== 'absent' && did !== 'keep' && did !== 'ask' && isWorkload(prior.object)
-      ? [{ prior, before: prior.object }]
-      : [],
-  )
-  const ordered = workloads.flatMap(({ before }) =>
-    before.kind === 'StatefulSet' ? [nameOf(before)] : [],
-  )
-  const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
-  const aims = await Promise.all(
-    workloads.map(async ({ prior, before }) => {
-      const now = await cluster.get<WorkloadObject>(prior.path)
-      return aimBack(workloadId(before), wanted(prior, now) as WorkloadObject, now, live.picture())
-    }),
-  )
-  const followed = await follow({
-    cluster,
-    clock: world.clock,
-    live,
-    aims: aims.filter((_, i) => wasComplete(workloads[i]?.before)),
-    patience: { timeout: undoBudget, bake: 0, grace: {} },
-    startedAt,
-    toRepo: toRepo(release),
-    journal,
-    signal,
-  }).finally(stopUnblocking)
+  let restored: readonly Restored[] = []
+  let followed: Followed
+  do {
+    // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
+    const again = await restore(cluster, world.clock, snapshot, journal, signal)
+    restored = again.map((one, i) => sinceThen(restored[i], one))
+    followed = await followBack(release, journal, cluster, live, restored, startedAt)
+  } while (followed.is === 'superseded')
   if (followed.is === 'failed') {
     fail({
       ...followed.cause,
       code: 'restore-failed',
       sentence: `the old version does not come up again: ${followed.cause.sentence}`,
-    })
-  }
-  if (followed.is === 'superseded') {
-    const by = Object.entries(followed.by).map(([id, image]) => `${id} by ${image}`)
-    fail({
-      code: 'restore-failed',
-      sentence: `somebody else changed a workload while it was put back: ${by.join('; ')}`,
-      hint: 'look at what runs now (kubectl get deployments -o wide) and release the version that is wanted',
     })
   }
   const gone = restored.filter(({ did }) => did === 'ask')
@@ -81,9 +54,56 @@ export async function undo(
   return restored
 }
 
+/** What was put back and is so still, was put back. */
+function sinceThen(before: Restored | undefined, now: Restored): Restored {
+  const isSo = now.did === 'nothing' && (before?.did === 'put' || before?.did === 'delete')
+  return isSo ? { ...now, did: before.did } : now
+}
+
+/** Until all that was put back runs as it stands now. Not what is somebody else's, nor what is gone. */
+async function followBack(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  live: LivePicture,
+  restored: readonly Restored[],
+  startedAt: number,
+): Promise<Followed> {
+  const { world, signal } = release
+  const workloads = restored.flatMap(({ prior, did, stands }) =>
+    prior.was !== 'absent' &&
+    (did === 'put' || did === 'nothing') &&
+    isWorkload(prior.object) &&
+    stands &&
+    isWorkload(stands) &&
+    hasTemplateBack(prior, stands)
+      ? [{ before: prior.object, stands }]
+      : [],
+  )
+  const ordered = workloads.flatMap(({ before }) =>
+    before.kind === 'StatefulSet' ? [nameOf(before)] : [],
+  )
+  const picture = live.picture()
+  const aims = workloads
+    .filter(({ before }) => wasComplete(before))
+    .map(({ stands }) => aimBack(workloadId(stands), stands, stands, picture))
+  const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
+  return follow({
+    cluster,
+    clock: world.clock,
+    live,
+    aims,
+    patience: { timeout: undoBudget, bake: 0, grace: {} },
+    startedAt,
+    toRepo: toRepo(release),
+    journal,
+    signal,
+  }).finally(stopUnblocking)
+}
+
 /** What was broken before need not be better after. */
-function wasComplete(before: WorkloadObject | undefined): boolean {
-  if (!before || before.kind === 'CronJob') return true
+function wasComplete(before: WorkloadObject): boolean {
+  if (before.kind === 'CronJob') return true
   const { replicas = 1 } = before.spec
   const status = (before as { status?: Record<string, number | undefined> }).status ?? {}
   return before.kind === 'DaemonSet'
