@@ -26,7 +26,7 @@ export function lookAround(
 
 /** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
 export async function rollOut(
-  { reporter, soFar }: Run,
+  { command, reporter, soFar }: Run,
   release: Release,
   cluster: Cluster,
   site: Site,
@@ -35,7 +35,7 @@ export async function rollOut(
   const { world, settings, signal } = release
   const followed = await reporter.stage('rollout', async (journal) => {
     const ended = await within(world.clock, longestOf(settings), signal, (late) =>
-      rollout({ ...release, signal: late }, journal, cluster, site, image),
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at
