@@ -15613,16 +15613,17 @@ var __webpack_modules__ = {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
       return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
      }
-     const color = process.stdout.isTTY && !process.env["NO_COLOR"];
+     const {settings: settings} = reading;
+     const stream = settings.json ? process.stderr : process.stdout;
+     const color = stream.isTTY && !process.env["NO_COLOR"];
      const write = line => {
-      process.stdout.write(`${line}\n`);
+      stream.write(`${line}\n`);
      };
      const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
-      write(`· ${why}: what has changed is put back`);
+      write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
      });
      const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
-     const {settings: settings} = reading;
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
      const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
       world: world,
@@ -15631,11 +15632,9 @@ var __webpack_modules__ = {
       signal: signal,
       holder: holder
      });
-     if (report.history) {
-      const lines = settings.json ? [ JSON.stringify(report.history, null, 2) ] : (0, 
-      _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history);
-      lines.forEach(write);
-     } else (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+     if (report.history) if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`); else (0, 
+     _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history).forEach(write); else (0, 
+     _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
      const path = settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       console.error(`the report could not be written: ${String(error)}`);
@@ -16161,8 +16160,7 @@ var __webpack_modules__ = {
       stopped: "·"
      }[ended];
      core.pq(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${(0, words.YA)(took)}`);
-    },
-    annotate: () => {}
+    }
    };
   }
   function harmless(line) {
@@ -16283,7 +16281,7 @@ var __webpack_modules__ = {
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
    const life = new AbortController;
-   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.u)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
+   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.ux)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -17253,6 +17251,7 @@ var __webpack_modules__ = {
    Lx: () => urlPath,
    Mn: () => lines,
    Qq: () => text,
+   Sm: () => hostName,
    TT: () => assignments,
    an: () => imageRepository,
    c5: () => someTime,
@@ -17335,7 +17334,8 @@ var __webpack_modules__ = {
    };
   }
   const yesOrNo = value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false");
-  const urlPath = value => /^\/[^\s#]*$/.test(value) ? value : new Problem("is not a path; it begins with /");
+  const urlPath = value => /^\/[!-~]*$/.test(value) && !value.includes("#") ? value : new Problem("is not a path; it begins with /, and has no blanks, no # and only ASCII");
+  const hostName = value => /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(value) ? value : new Problem("is not a host; write it without https:// and path, with a port if need be");
  },
  1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -17495,9 +17495,9 @@ var __webpack_modules__ = {
    }),
    "migrate-from": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-    help: "Workload whose environment the migration Job takes; found by itself when not given",
+    help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
     example: "deployment/web",
-    on: releasing
+    on: rolling
    }),
    "migrate-timeout": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
@@ -17547,7 +17547,7 @@ var __webpack_modules__ = {
     on: rolling
    }),
    "smoke-host": option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,
     help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
     example: "shop.example.com",
     with: "smoke-path",
@@ -17607,17 +17607,18 @@ var __webpack_modules__ = {
   });
   var kubernetes_cluster = __nccwpck_require__(1534);
   var archive = __nccwpck_require__(15);
+  var deadline = __nccwpck_require__(3006);
   var run = __nccwpck_require__(9359);
   function tellHistory(start) {
-   return (0, run.Y)("history", start, async ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => {
+   return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+   deadline.H6)(signal, async () => {
     const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     soFar.history = await (0, archive.L)(cluster, app);
     return "unchanged";
-   });
+   }));
   }
   var report_cause = __nccwpck_require__(4193);
-  var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
     const result = await attempt();
@@ -17819,12 +17820,12 @@ var __webpack_modules__ = {
   }
   async function withinAnswerTime(world, args, signal) {
    try {
-    return await (0, deadline.u)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
+    return await (0, deadline.ux)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
      signal: either
     }));
    } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof deadline.M)) throw error;
+    if (!(error instanceof deadline.Ms)) throw error;
     return {
      code: 1,
      stdout: "",
@@ -18373,20 +18374,31 @@ var __webpack_modules__ = {
   async function lineageOf(world, folder, ours, theirs, signal) {
    if (ours === theirs) return "not-older";
    const git = gitIn(world, folder);
-   const has = async commit => (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
-   if (!await has(ours)) return "unknown";
-   if (!await has(theirs)) {
-    if (world.env["CI"] !== "true") return "unknown";
-    await fetchCommit(world, folder, theirs, signal);
-    if (!await has(theirs)) return "unknown";
-   }
-   const {code: code} = await git([ "merge-base", "--is-ancestor", ours, theirs ]);
-   return code === 0 ? "older" : code === 1 ? "not-older" : "unknown";
+   if (!await has(git, ours)) return "unknown";
+   const known = await compared(git, ours, theirs);
+   if (known !== "unknown" || world.env["CI"] !== "true") return known;
+   await fetchHistory(world, folder, ours, theirs, signal);
+   return compared(git, ours, theirs);
   }
-  async function fetchCommit(world, folder, commit, signal) {
+  async function has(git, commit) {
+   return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+  }
+  async function compared(git, ours, theirs) {
+   if (!await has(git, theirs)) return "unknown";
+   const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
+   if (await leads(ours, theirs)) return "older";
+   if (await leads(theirs, ours)) return "not-older";
+   return await isWhole(git, theirs) ? "not-older" : "unknown";
+  }
+  async function isWhole(git, commit) {
+   const first = await git([ "rev-list", "--max-parents=0", commit ]);
+   const kept = await git([ "cat-file", "--batch" ], first.stdout);
+   return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
+  }
+  async function fetchHistory(world, folder, ours, theirs, signal) {
    const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
-   const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200" ] : [], "origin", commit ];
-   await (0, deadline.u)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+   const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
+   await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
     signal: late,
     env: {
      GIT_TERMINAL_PROMPT: "0",
@@ -18525,14 +18537,15 @@ var __webpack_modules__ = {
   function push(release, journal, built) {
    return pushImage(release.world, built, journal, release.signal);
   }
-  var workload = __nccwpck_require__(4339);
+  var kubernetes_workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(1462);
   var ledger = __nccwpck_require__(3600);
   var rollout_live = __nccwpck_require__(371);
   var progress = __nccwpck_require__(9778);
-  function causeOfChange({holder: holder}, image) {
-   return `release of ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
+  function causeOfChange({command: command, holder: holder}, image) {
+   const what = command === "rollback" ? "rollback to" : "release of";
+   return `${what} ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
   }
   function withCause(object, cause) {
    return cause === void 0 || object.kind === "CronJob" ? object : (0, kubernetes_objects.sF)(object, kubernetes_objects.uo, cause);
@@ -18541,7 +18554,7 @@ var __webpack_modules__ = {
   const causeAfter = [ "Deployment" ];
   async function annotate({signal: signal}, journal, cluster, targets, kinds, cause) {
    const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
-   workload.T)(id));
+   kubernetes_workload.T)(id));
    if (ids.length === 0) return;
    const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
    journal.say(cluster.commandLine(args));
@@ -18575,50 +18588,73 @@ var __webpack_modules__ = {
   var paths = __nccwpck_require__(1856);
   var logs = __nccwpck_require__(6738);
   function smokeAim(web, services, host) {
-   const service = services.find(one => (0, roles.ko)(one, web));
-   const ports = service?.spec?.ports ?? [];
-   const port = ports.find(({name: name}) => name === "http") ?? ports[0];
-   if (!service || !port) return (0, report_cause.f)({
+   const [best] = services.filter(service => (0, roles.ko)(service, web)).flatMap(service => (service.spec?.ports ?? []).map(port => ({
+    service: service,
+    port: port
+   }))).filter(({port: {protocol: protocol = "TCP"}}) => protocol === "TCP").sort((one, other) => rankOf(one.port, web) - rankOf(other.port, web));
+   if (!best) return (0, report_cause.f)({
     code: "usage",
     sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
     hint: 'leave "smoke-path" out, or make a Service that selects its pods'
    });
    return {
     web: web,
-    service: service.metadata?.name ?? "",
-    port: port.name ?? "",
+    service: best.service.metadata?.name ?? "",
+    port: best.port.name ?? "",
     host: host ?? hostOfProbe(web) ?? "localhost"
    };
   }
-  function hostOfProbe({template: template, container: container}) {
-   const one = template.spec?.containers.find(({name: name}) => name === container);
+  function rankOf({name: name, port: port, targetPort: targetPort = port}, web) {
+   if (name === "http") return 0;
+   if ([ 80, 8e3, 8080 ].includes(port)) return 1;
+   const own = containerOf(web)?.ports ?? [];
+   const isOwn = own.some(one => targetPort === one.containerPort || targetPort === one.name);
+   return isOwn ? 2 : 3;
+  }
+  function containerOf({template: template, container: container}) {
+   return template.spec?.containers.find(({name: name}) => name === container);
+  }
+  function hostOfProbe(web) {
+   const one = containerOf(web);
    const probes = [ one?.readinessProbe, one?.startupProbe, one?.livenessProbe ];
    return probes.flatMap(probe => probe?.httpGet?.httpHeaders ?? []).find(({name: name}) => name.toLowerCase() === "host")?.value;
   }
   const pauseMs = 500;
   const answerMs = 1e4;
+  const awayMs = 2e3;
   const mostLines = 30;
-  async function smoke(release, journal, cluster, site, aim, image) {
+  async function smoke(release, journal, cluster, {live: live}, aim, image) {
    const {world: world, settings: settings, signal: signal} = release;
+   const {clock: clock} = world;
    const path = settings["smoke-path"] ?? "/";
    const asked = `GET ${path} through service/${aim.service}`;
    let miss = {
     words: `gave no answer within ${settings["smoke-timeout"] / 1e3} s`
    };
-   const good = await (0, deadline.u)(world.clock, settings["smoke-timeout"], signal, async late => {
-    const isOver = () => late.aborted;
-    while (!isOver()) {
-     const look = await lookOnce(release, cluster, site, aim, image, path, late);
-     if (look.is === "good") return look;
-     if (!isOver()) miss = look.miss;
-     await world.clock.sleep(pauseMs, late).catch(() => {});
+   let left = settings["smoke-timeout"];
+   let looked = 0;
+   for (;;) {
+    const {workload: workload} = aim.web;
+    if (hasNoNewPods(live.picture(), workload)) {
+     journal.say(`${asked}: left out, since ${(0, kubernetes_workload.T)(workload)} is to have no new pod now`);
+     return;
     }
-    return;
-   });
-   signal.throwIfAborted();
-   if (good) {
-    journal.say(`${asked}: ${good.status} from ${good.pod}, of the new version`);
-    return;
+    const from = clock.now();
+    const slices = await (0, deadline.H6)(signal, () => slicesOf(cluster, aim.service));
+    if (clock.now() - from < awayMs) left -= looked;
+    if (left <= 0) break;
+    const begun = clock.now();
+    const ends = endpointsOf(slices, aim.port);
+    const end = ends.find(({pod: pod}) => runs(live.picture().pods.get(pod), aim.web.container, (0, 
+    stages_release.d)(image)));
+    const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs));
+    if (look.is === "good") {
+     journal.say(`${asked}: ${look.status} from ${look.pod}, of the new version`);
+     return;
+    }
+    if (clock.now() - begun < left) miss = look.miss;
+    await clock.sleep(pauseMs, signal);
+    looked = clock.now() - begun;
    }
    const log = miss.pod === void 0 ? [] : await (0, logs.$)(cluster, world.clock, {
     pod: miss.pod,
@@ -18637,26 +18673,22 @@ var __webpack_modules__ = {
     log: [ ...miss.body ?? [], ...log.slice(-mostLines) ]
    });
   }
-  async function lookOnce({world: world}, cluster, {live: live}, aim, image, path, signal) {
+  async function lookAt({world: world, signal: signal}, cluster, end, {host: host}, path, ms) {
    const notYet = miss => ({
     is: "not yet",
     miss: miss
    });
+   if (!end) return notYet({
+    words: "found no pod of the new version behind the Service"
+   });
+   const {pod: pod} = end;
    try {
-    const slices = await cluster.get(`${(0, paths.rJ)("discovery.k8s.io/v1", cluster.namespace, "endpointslices")}?labelSelector=kubernetes.io%2Fservice-name%3D${aim.service}`);
-    const {pods: pods} = live.picture();
-    const end = endpointsOf(slices.items, aim.port).find(({pod: pod}) => runs(pods.get(pod), aim.web.container, (0, 
-    stages_release.d)(image)));
-    if (!end) return notYet({
-     words: "found no pod of the new version behind the Service"
-    });
-    const {status: status, body: body} = await forwarded(cluster, end.pod, end.port, signal, port => (0, 
-    deadline.u)(world.clock, answerMs, signal, async late => {
+    const {status: status, body: body} = await (0, deadline.ux)(world.clock, ms, signal, late => forwarded(cluster, pod, end.port, late, async port => {
      const answer = await world.network.request({
       socket: port,
       method: "GET",
       path: path,
-      host: aim.host,
+      host: host,
       signal: late
      });
      return {
@@ -18667,22 +18699,38 @@ var __webpack_modules__ = {
     if (status >= 200 && status < 400) return {
      is: "good",
      status: status,
-     pod: end.pod
+     pod: pod
     };
     const lines = body.split("\n").slice(0, mostLines);
     return notYet({
      words: `answered ${status}`,
-     pod: end.pod,
+     pod: pod,
      body: lines
     });
    } catch (error) {
-    if (error instanceof deadline.M) return notYet({
-     words: `gave no answer within ${answerMs / 1e3} s`
+    signal.throwIfAborted();
+    if (error instanceof deadline.Ms) return notYet({
+     words: `gave no answer within ${ms / 1e3} s`
     });
     return notYet({
      words: `failed: ${error instanceof Error ? error.message : String(error)}`
     });
    }
+  }
+  function hasNoNewPods(picture, workload) {
+   const now = (0, rollout_live.QA)(picture, workload);
+   const aim = {
+    workload: workload,
+    images: {},
+    generation: 0,
+    first: false
+   };
+   return now !== void 0 && (0, progress._f)(now, aim, []).wanted === 0;
+  }
+  async function slicesOf(cluster, service) {
+   const path = (0, paths.rJ)("discovery.k8s.io/v1", cluster.namespace, "endpointslices");
+   const {items: items} = await cluster.get(`${path}?labelSelector=kubernetes.io%2Fservice-name%3D${service}`);
+   return items;
   }
   function endpointsOf(slices, portName) {
    return slices.flatMap(({ports: ports, endpoints: endpoints}) => {
@@ -18698,7 +18746,7 @@ var __webpack_modules__ = {
    return pod?.spec?.containers.find(({name: name}) => name === container)?.image === image;
   }
   function hintOf({words: words}, {host: host, web: web}) {
-   const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
+   const look = `look at its log: kubectl logs ${(0, kubernetes_workload.T)(web.workload)}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
   function priorOfTargets(targets, pins) {
@@ -18709,7 +18757,7 @@ var __webpack_modules__ = {
      was: "absent",
      of: "workload"
     };
-    const ran = pins.get((0, workload.T)(id));
+    const ran = pins.get((0, kubernetes_workload.T)(id));
     const was = manifest ? "whole" : "template";
     return {
      path: path,
@@ -18787,7 +18835,8 @@ var __webpack_modules__ = {
    };
   }
   function wavesOf({targets: targets, web: web}) {
-   const isWeb = ({id: id}) => web !== void 0 && (0, workload.T)(id) === (0, workload.T)(web.workload);
+   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
+   kubernetes_workload.T)(web.workload);
    const first = targets.filter(isWeb);
    if (!first.some(({live: live}) => live)) return [ targets, [] ];
    return [ first, targets.filter(target => !isWeb(target)) ];
@@ -18808,7 +18857,7 @@ var __webpack_modules__ = {
      generation: generation,
      first: false
     });
-    return by === void 0 ? [] : [ [ (0, workload.T)(id), by ] ];
+    return by === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), by ] ];
    }));
   }
   function supersededBy(by) {
@@ -18859,7 +18908,7 @@ var __webpack_modules__ = {
    for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
     if (manifest || !live) continue;
     const containers = containersArgument(uses, live);
-    groups.set(containers, [ ...groups.get(containers) ?? [], (0, workload.T)(id) ]);
+    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
    }
    return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
   }
@@ -19225,8 +19274,8 @@ var __webpack_modules__ = {
     journal.quote(line);
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
-   const code = await (0, deadline.u)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.M && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof deadline.M) return (0, report_cause.f)(notInTime(timeout, lines));
+   const code = await (0, deadline.ux)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.Ms && !signal.aborted ? error : Promise.reject(error));
+   if (code instanceof deadline.Ms) return (0, report_cause.f)(notInTime(timeout, lines));
    const report = readTests(lines);
    if (code !== 0) return (0, report_cause.f)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
@@ -19392,10 +19441,10 @@ var __webpack_modules__ = {
     journal.say((0, stages_targets.q0)(target));
    });
    const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   const services = [ ...items, ...planned ];
+   const services = servicesWith(manifests.others, items);
+   const named = settings["migrate-from"];
    const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
-   const web = needed ? (0, stages_targets.M9)(targets, services, settings["migrate-from"]) : (0, 
+   const web = needed || named !== void 0 ? (0, stages_targets.M9)(targets, services, named) : (0, 
    stages_targets.Oo)(targets, services);
    if (web && settings["smoke-path"] !== void 0) {
     smokeAim(web, services, settings["smoke-host"]);
@@ -19411,6 +19460,11 @@ var __webpack_modules__ = {
      web: web
     }
    };
+  }
+  function servicesWith(manifests, live) {
+   const planned = manifests.filter(({kind: kind}) => kind === "Service");
+   const names = planned.map(({metadata: metadata}) => metadata?.name);
+   return [ ...planned, ...live.filter(({metadata: metadata}) => !names.includes(metadata?.name)) ];
   }
   async function checkNamespace(cluster) {
    try {
@@ -19508,21 +19562,20 @@ var __webpack_modules__ = {
    const image = `${settings.image}:${source.tag}`;
    await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
   }
-  var together = __nccwpck_require__(1626);
   function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
-   return reporter.stage("preflight", journal => (0, together.H6)(release.signal, async () => {
+   return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
     const access = await resources.access(world, settings);
     const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
     resources.add(() => opened.close());
     return [ opened, await preflight(release, journal, opened) ];
    }));
   }
-  async function rollOut({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+  async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
-   const longest = 2 * settings.timeout + settings.bake;
    const followed = await reporter.stage("rollout", async journal => {
-    const ended = await (0, deadline.u)(world.clock, longest, signal, late => rollout({
+    const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
      ...release,
+     command: command,
      signal: late
     }, journal, cluster, site, image));
     if (ended.is === "failed") {
@@ -19534,6 +19587,11 @@ var __webpack_modules__ = {
    });
    soFar.seconds = followed.seconds;
   }
+  function longestOf(settings) {
+   const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
+   return 2 * settings.timeout + Math.max(settings.bake, smoke);
+  }
+  var together = __nccwpck_require__(1626);
   var guarded = __nccwpck_require__(4172);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
@@ -19543,7 +19601,7 @@ var __webpack_modules__ = {
     const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
     kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
     return uses.map(({name: name, image: image}) => ({
-     workload: (0, workload.T)((0, kubernetes_objects.hY)(object)),
+     workload: (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)),
      container: name,
      image: image,
      running: runningIn(picture, object, name, repository)
@@ -19621,7 +19679,7 @@ var __webpack_modules__ = {
   async function lookUpSoon({world: world, signal: signal}, image) {
    const {repository: repository, tag: tag = "latest", digest: digest} = (0, kubernetes_image.zZ)(image);
    try {
-    return await (0, deadline.u)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
+    return await (0, deadline.ux)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
      repository: repository,
      tag: tag,
      digest: digest
@@ -19718,9 +19776,10 @@ var __webpack_modules__ = {
    const record = await (0, rollout_record.aE)(cluster, release.app);
    const own = {
     ...release,
-    signal: AbortSignal.any([ release.signal, lease.lost ])
+    signal: lease.lost
    };
    if (record) await (0, settle.G)(own, journal, cluster, live, record);
+   release.signal.throwIfAborted();
    return {
     cluster: cluster,
     lost: lease.lost
@@ -19781,7 +19840,7 @@ var __webpack_modules__ = {
     }
     if (!await (0, restore.$)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
     if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
-    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.ux)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
@@ -20111,7 +20170,7 @@ var __webpack_modules__ = {
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.Ms) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
@@ -20420,7 +20479,6 @@ var __webpack_modules__ = {
  },
  1626: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   H6: () => orAborted,
    bs: () => together,
    m_: () => briefly
   });
@@ -20443,23 +20501,11 @@ var __webpack_modules__ = {
    if (first) throw first.error;
    return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
   }
-  async function orAborted(signal, work) {
-   signal.throwIfAborted();
-   const {promise: promise, reject: reject} = Promise.withResolvers();
-   const stop = () => {
-    reject(signal.reason);
-   };
-   signal.addEventListener("abort", stop);
-   try {
-    return await Promise.race([ work(), promise ]);
-   } finally {
-    signal.removeEventListener("abort", stop);
-   }
-  }
   const brieflyMs = 5e3;
   function briefly(clock, work) {
    const never = (new AbortController).signal;
-   return (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, brieflyMs, never, late => orAborted(late, work));
+   return (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, brieflyMs, never, late => (0, 
+   _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.H6)(late, work));
   }
   class Stopped extends Error {
    name="AbortError";
@@ -20477,8 +20523,9 @@ var __webpack_modules__ = {
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1724);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
@@ -20488,11 +20535,14 @@ var __webpack_modules__ = {
      (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
      const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)("settle", given);
      if (reading.is === "read") {
+      (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__.B)(why => {
+       _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`);
+      });
       const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)({
        ...process.env,
        RUNNER_TEMP: folder
       });
-      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
       const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
        world: world,
        reporter: reporter,
@@ -20664,11 +20714,6 @@ var __webpack_modules__ = {
      },
      waiting: on => {
       waitingOn = on;
-     },
-     annotate: annotation => {
-      tell(sink => {
-       sink.annotate(annotation);
-      });
      }
     };
     const stopTicking = this.clock.every(1e3, () => {
@@ -20741,11 +20786,6 @@ var __webpack_modules__ = {
       stopped: "·"
      }[ended];
      write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(took))}`);
-    },
-    annotate: ({file: file, line: line, message: message}) => {
-     `${file}:${line}: ${message}`.split("\n").forEach(part => {
-      write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}`);
-     });
     }
    };
   }
@@ -20825,6 +20865,7 @@ var __webpack_modules__ = {
    const old = workloads.filter(({now: now}) => now === "old").length;
    const back = old > 0 ? `${plural(old, "workload runs", "workloads run")} ${before} again, verified` : "what the release had created is removed again, verified";
    if (report.command === "settle") return settled(report);
+   if (report.command === "history") return told(report);
    if (report.rehearsal) return `dry run: ${app} would go back to ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}; nothing was changed`;
    const words = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
@@ -20856,6 +20897,18 @@ var __webpack_modules__ = {
 
    default:
     return `${app}: the unfinished release could not be put back: a person is needed`;
+   }
+  }
+  function told({app: app, namespace: namespace, result: result}) {
+   switch (result) {
+   case "unchanged":
+    return `${app}: its releases in namespace ${namespace}`;
+
+   case "cancelled":
+    return `${app}: its releases were not read, since the run was cancelled`;
+
+   default:
+    return `${app}: its releases in namespace ${namespace} could not be read`;
    }
   }
   function keptMigrations(report) {
@@ -21732,7 +21785,7 @@ var __webpack_modules__ = {
   async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
    const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
    const lines = [];
-   await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, patienceMs, cluster.life, async signal => {
+   await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, patienceMs, cluster.life, async signal => {
     try {
      for await (const line of cluster.lines(path, signal)) lines.push(line);
     } catch {}
@@ -23660,7 +23713,7 @@ var __webpack_modules__ = {
   async function removeJob({world: world}, cluster, live, name) {
    const path = `${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`;
    await (0, away.d_)(world.clock, cluster.life, () => cluster.remove(path));
-   await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
+   await (0, deadline.ux)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
     cluster: cluster,
     clock: world.clock,
     live: live,
@@ -23935,8 +23988,8 @@ var __webpack_modules__ = {
    const all = web.candidates.join(", ");
    return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
     code: "usage",
-    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web: ${all}`,
+    hint: `name it, for example migrate-from: ${web.candidates[0] ?? "deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`
    });
   }
   function guessWeb(targets, services) {
@@ -24108,8 +24161,9 @@ var __webpack_modules__ = {
  },
  3006: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   M: () => TimeOver,
-   u: () => within
+   H6: () => orAborted,
+   Ms: () => TimeOver,
+   ux: () => within
   });
   class TimeOver extends Error {
    name="TimeOver";
@@ -24123,6 +24177,19 @@ var __webpack_modules__ = {
     return await work(AbortSignal.any([ signal, over.signal ]));
    } finally {
     done.abort();
+   }
+  }
+  async function orAborted(signal, work) {
+   signal.throwIfAborted();
+   const {promise: promise, reject: reject} = Promise.withResolvers();
+   const stop = () => {
+    reject(signal.reason);
+   };
+   signal.addEventListener("abort", stop);
+   try {
+    return await Promise.race([ work(), promise ]);
+   } finally {
+    signal.removeEventListener("abort", stop);
    }
   }
  },

@@ -8,7 +8,7 @@ const target = (name: string): Target => ({
     kind: 'Deployment',
     metadata: { name },
     spec: { template: { spec: { containers: [{ name: 'app', image: 'shop:1' }] } } },
-  } as Target['live'] & object,
+  },
 })
 const two = [target('one'), target('two')]
 
