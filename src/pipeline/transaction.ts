@@ -178,7 +178,7 @@ async function unwind(open: Transaction): Promise<Result> {
     )
     const left = leftToOthers(soFar.restored)
     if (left !== undefined) {
-      soFar.stands = await whatStands(cluster, world.clock, site)
+      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
       soFar.cause = leftCause(left, soFar.cause)
       return await end('superseded')
     }

@@ -117,8 +117,8 @@ export function findWeb(
     sentence:
       web.because === 'no-such-name'
         ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
-        : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
+        : `it is not clear which workload serves the web: ${all}`,
+    hint: `name it, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'} (the migration takes its environment, and "smoke-path" is asked of it)`,
   })
 }
 
