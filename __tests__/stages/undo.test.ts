@@ -1,0 +1,105 @@
+/** Everything back and verified, while other people go on with their work. */
+import { describe, expect, test } from '@jest/globals'
+import type { Deployment } from 'kubernetes-types/apps/v1'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import type { Prior } from '../../src/rollout/snapshot.js'
+import { undo } from '../../src/stages/undo.js'
+import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { nothing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+/** A Deployment that runs this image; `available`: what its controller says. */
+function deployment(name: string, image: string, available = true, env?: string): KubeObject {
+  const variables = env === undefined ? {} : { env: [{ name: env, value: '1' }] }
+  const containers = [{ name: 'app', image: `shop:${image}`, ...variables }]
+  const counts = { replicas: 1, updatedReplicas: 1, availableReplicas: available ? 1 : 0 }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: { replicas: 1, template: { spec: { containers } } },
+    ...{ status: counts },
+  }
+}
+
+const priorOf = (name: string): Prior => ({
+  path: `/${name}`,
+  object: deployment(name, 'old'),
+  was: 'template',
+  of: 'workload',
+  sets: { images: { app: 'shop:new' }, cause: 'ours' },
+})
+
+/** What became of each, in words; or why it is stuck. */
+async function undone(memory: Memory): Promise<string> {
+  const { world } = scripted([])
+  const live = {
+    picture: () => {
+      const all = [...memory.objects.values()].map(
+        (object) => [object.metadata?.name ?? '', object as Deployment] as const,
+      )
+      return { ...nothing, deployments: new Map(all), confirmedAt: world.clock.now() }
+    },
+    onChange: () => () => undefined,
+  }
+  const snapshot = [priorOf('web'), priorOf('worker')]
+  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot).then(
+    (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
+    (error: unknown) => (error as Error).message,
+  )
+}
+
+const images = ({ objects }: Memory) =>
+  [...objects.values()].map((object) => /shop:\w+/.exec(JSON.stringify(object.spec))?.[0]).join(' ')
+
+const ours = { '/web': deployment('web', 'new'), '/worker': deployment('worker', 'new') }
+
+describe('while the old version comes back, somebody', () => {
+  /** Right before the last write of the undo, when the web is back already. */
+  const meanwhile = (theirs: (memory: Memory) => void): Record<string, Trouble[]> => ({
+    'PUT /worker': [theirs],
+  })
+
+  test.each<[string, Record<string, Trouble[]>, string, string]>([
+    ['does nothing', {}, '/web put, /worker put', 'shop:old shop:old'],
+    [
+      'sets another image',
+      meanwhile((memory) => {
+        memory.write('/web', deployment('web', 'hotfix'))
+      }),
+      '/web theirs, /worker put',
+      'shop:hotfix shop:old',
+    ],
+    [
+      'sets the image of the release again',
+      meanwhile((memory) => {
+        memory.write('/web', deployment('web', 'new'))
+      }),
+      '/web put, /worker put',
+      'shop:old shop:old',
+    ],
+    [
+      'deletes one',
+      meanwhile(({ objects }) => objects.delete('/web')),
+      'deployment/web was deleted by somebody else in the middle of the release, all others are as before',
+      'shop:old',
+    ],
+  ])('%s', async (_, troubles, expected, stands) => {
+    const memory = memoryCluster(ours, troubles)
+    expect(await undone(memory)).toBe(expected)
+    expect(images(memory)).toBe(stands)
+  })
+})
+
+describe('a workload that does not come up', () => {
+  test.each([
+    ['is waited for', 'old', undefined, /^the old version does not come up again: web/],
+    ['is not when somebody else has set its image', 'hotfix', undefined, /^\/web theirs/],
+    ['is not when somebody else has changed its template', 'old', 'NOTE', /^\/web nothing/],
+  ])('%s', async (_, image, env, expected) => {
+    const web = deployment('web', image, false, env)
+    expect(await undone(memoryCluster({ ...ours, '/web': web }))).toMatch(expected)
+  })
+})
