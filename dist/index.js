@@ -576,7 +576,7 @@ var __webpack_modules__ = {
   };
   module.exports = compareBuild;
  },
- 4493: (module, __unused_webpack_exports, __nccwpck_require__) => {
+ 6874: (module, __unused_webpack_exports, __nccwpck_require__) => {
   const compare = __nccwpck_require__(8469);
   const compareLoose = (a, b) => compare(a, b, true);
   module.exports = compareLoose;
@@ -777,7 +777,7 @@ var __webpack_modules__ = {
   const prerelease = __nccwpck_require__(5714);
   const compare = __nccwpck_require__(8469);
   const rcompare = __nccwpck_require__(2173);
-  const compareLoose = __nccwpck_require__(4493);
+  const compareLoose = __nccwpck_require__(6874);
   const compareBuild = __nccwpck_require__(7648);
   const sort = __nccwpck_require__(9872);
   const rsort = __nccwpck_require__(7192);
@@ -15509,7 +15509,7 @@ var __webpack_modules__ = {
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
@@ -15568,7 +15568,7 @@ var __webpack_modules__ = {
     var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6332);
+    var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
     var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
     var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
@@ -15613,16 +15613,17 @@ var __webpack_modules__ = {
       for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
       return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
      }
-     const color = process.stdout.isTTY && !process.env["NO_COLOR"];
+     const {settings: settings} = reading;
+     const stream = settings.json ? process.stderr : process.stdout;
+     const color = stream.isTTY && !process.env["NO_COLOR"];
      const write = line => {
-      process.stdout.write(`${line}\n`);
+      stream.write(`${line}\n`);
      };
      const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
-      write(`· ${why}: what has changed is put back`);
+      write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
      });
      const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
-     const {settings: settings} = reading;
      const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
      const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
       world: world,
@@ -15631,11 +15632,9 @@ var __webpack_modules__ = {
       signal: signal,
       holder: holder
      });
-     if (report.history) {
-      const lines = settings.json ? [ JSON.stringify(report.history, null, 2) ] : (0, 
-      _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history);
-      lines.forEach(write);
-     } else (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+     if (report.history) if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`); else (0, 
+     _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history).forEach(write); else (0, 
+     _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
      const path = settings.report;
      if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
       console.error(`the report could not be written: ${String(error)}`);
@@ -15802,79 +15801,6 @@ var __webpack_modules__ = {
   }
   function isText(json) {
    return typeof json === "string";
-  }
- },
- 7414: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   kX: () => webWorkload,
-   ko: () => selects
-  });
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4339);
-  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-  function roleOf(container) {
-   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-  }
-  function webWorkload(candidates, services, from) {
-   const usable = candidates.filter(each => containerOf(each) !== void 0);
-   const undecided = because => ({
-    is: "undecided",
-    because: because,
-    candidates: usable.map(each => (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(each.workload))
-   });
-   if (from !== void 0 && from !== "") {
-    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(workload) === from.toLowerCase() : workload.name === from);
-    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-   }
-   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-   const commanded = among => among.filter(each => {
-    const container = containerOf(each);
-    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-   });
-   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-  }
-  function selects(service, candidate) {
-   const selector = Object.entries(service.spec?.selector ?? {});
-   const labels = candidate.template.metadata?.labels ?? {};
-   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  }
-  function only(candidates, because) {
-   const [candidate, second] = candidates;
-   const container = candidate && containerOf(candidate);
-   if (!candidate || !container || second) return;
-   return {
-    is: "found",
-    candidate: candidate,
-    container: container.name,
-    because: because
-   };
-  }
-  function containerOf({template: template, containers: containers}) {
-   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-   return ours.find(each => roleOf(each) === "web") ?? ours[0];
-  }
-  function roleOfCandidate(candidate) {
-   const container = containerOf(candidate);
-   return container ? roleOf(container) : "other";
-  }
-  function roleOfWords(words) {
-   for (const [at, word] of words.entries()) {
-    const rest = words.slice(at + 1);
-    if (word === "celery") return roleOfCelery(rest);
-    if (servers.includes(word)) return "web";
-    if (workers.includes(word)) return "worker";
-    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-   }
-   return;
-  }
-  function roleOfCelery(words) {
-   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-  }
-  function wordsOf(container) {
-   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
   }
  },
  7101: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -16282,7 +16208,7 @@ var __webpack_modules__ = {
    const inNamespace = [ ...chosen, "--namespace", access.namespace ];
    const proxy = await startProxy(world, kubectl, chosen);
    const life = new AbortController;
-   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.u)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
+   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.ux)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
    const close = async () => {
     life.abort();
     await proxy.stop();
@@ -16712,6 +16638,7 @@ var __webpack_modules__ = {
     lose(lostBy(trouble));
    };
    const renewedAt = at => {
+    trouble = void 0;
     expiry.abort();
     expiry = new AbortController;
     sureUntil = at + lastsMs * .9;
@@ -16802,144 +16729,6 @@ var __webpack_modules__ = {
   }
   function microTime(ms) {
    return new Date(ms).toISOString().replace("Z", "000Z");
-  }
- },
- 6874: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   PX: () => readManifests,
-   QB: () => ownImage,
-   sb: () => prepared,
-   wk: () => withLiveReplicas
-  });
-  var yaml__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8815);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4193);
-  var _image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _objects_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9340);
-  var _paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1856);
-  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
-  async function readManifests(world, cluster, paths, repository) {
-   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
-   objects.forEach(object => {
-    check(object, cluster.namespace);
-   });
-   const seen = new Set;
-   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
-    const key = `${apiVersion} ${kind} ${metadata?.name}`;
-    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
-    seen.add(key);
-   }
-   const isOurs = ownImage(repository);
-   const ours = objects.filter(_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv).filter(object => !(0, 
-   _objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)).filter(object => (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0, 
-   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object), isOurs).length > 0);
-   return {
-    ours: ours,
-    others: objects.filter(object => !ours.includes(object))
-   };
-  }
-  function ownImage(repository) {
-   return image => (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository) || (0, 
-   _image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository === (0, _image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository);
-  }
-  function prepared(manifest, live, repository, image) {
-   const imaged = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.t3)(manifest, (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Mo)((0, 
-   _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(manifest), ownImage(repository), image));
-   return withLiveReplicas(imaged, live);
-  }
-  function withLiveReplicas(manifest, live) {
-   const replicas = live?.spec?.replicas;
-   if (replicas === void 0 || !(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(manifest)) return manifest;
-   return {
-    ...manifest,
-    spec: {
-     ...manifest.spec,
-     replicas: replicas
-    }
-   };
-  }
-  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
-  async function readPath(world, cluster, path) {
-   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
-   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
-   const names = await world.files.list(path);
-   if (names.some(name => kustomizations.includes(name))) {
-    const built = await cluster.kustomize(path);
-    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
-    return parseManifest(built.stdout, path);
-   }
-   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
-   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
-   const read = await Promise.all(files.map(async name => {
-    const file = `${path.replace(/\/$/, "")}/${name}`;
-    return parseManifest(await world.files.read(file) ?? "", file);
-   }));
-   return read.flat();
-  }
-  const asKubectl = {
-   version: "1.1",
-   stringKeys: true,
-   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
-  };
-  function parseManifest(text, file) {
-   return (0, yaml__WEBPACK_IMPORTED_MODULE_0__.hR)(text, asKubectl).flatMap(document => {
-    const [error] = document.errors;
-    if (error) {
-     const line = error.linePos?.[0].line;
-     const where = line === void 0 ? file : `${file}:${line}`;
-     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
-     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
-    }
-    const read = plain(document, file);
-    if (read === null) return [];
-    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
-    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
-    return opened.map(object => {
-     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
-     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
-     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
-     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
-     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
-     if ((0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)) checkContainers(object, file);
-     return object;
-    });
-   });
-  }
-  function plain(document, file) {
-   try {
-    return document.toJS();
-   } catch (error) {
-    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
-   }
-  }
-  function isObject(value) {
-   return typeof value === "object" && value !== null && !Array.isArray(value);
-  }
-  function checkContainers(object, file) {
-   const {spec: spec} = (0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object);
-   const where = `${file}: ${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
-   for (const field of [ "containers", "initContainers" ]) {
-    const all = spec?.[field] ?? [];
-    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
-    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
-   }
-  }
-  function firstLine(text) {
-   return text.split("\n")[0] ?? "";
-  }
-  function check(object, namespace) {
-   const name = `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_3__.Vb)(object)}"`;
-   if (clusterWide.includes(object.kind ?? "")) (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.qY)(object);
-   const own = object.metadata?.namespace;
-   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
-  }
-  function invalid(sentence, hint) {
-   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
-    code: "manifest-invalid",
-    sentence: sentence,
-    ...hint !== void 0 && {
-     hint: hint
-    }
-   });
   }
  },
  9340: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -17177,6 +16966,26 @@ var __webpack_modules__ = {
    return `${workload.kind.toLowerCase()}/${workload.name}`;
   }
  },
+ 5725: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+  __nccwpck_require__.d(__webpack_exports__, {
+   a: () => commandLine
+  });
+  function commandLine(command, {image: image, namespace: namespace, app: app, "kube-context": context}, more = {}) {
+   const flags = {
+    image: image,
+    namespace: namespace,
+    ...app !== void 0 && {
+     app: app
+    },
+    ...context !== void 0 && {
+     "kube-context": context
+    },
+    ...more
+   };
+   const words = Object.entries(flags).map(([name, value]) => `--${name} ${value}`);
+   return [ "django-rollout", command, ...words ].join(" ");
+  }
+ },
  4800: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    T: () => readOptions
@@ -17252,6 +17061,7 @@ var __webpack_modules__ = {
    Lx: () => urlPath,
    Mn: () => lines,
    Qq: () => text,
+   Sm: () => hostName,
    TT: () => assignments,
    an: () => imageRepository,
    c5: () => someTime,
@@ -17334,7 +17144,8 @@ var __webpack_modules__ = {
    };
   }
   const yesOrNo = value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false");
-  const urlPath = value => /^\/[^\s#]*$/.test(value) ? value : new Problem("is not a path; it begins with /");
+  const urlPath = value => /^\/[!-~]*$/.test(value) && !value.includes("#") ? value : new Problem("is not a path; it begins with /, and has no blanks, no # and only ASCII");
+  const hostName = value => /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(value) ? value : new Problem("is not a host; write it without https:// and path, with a port if need be");
  },
  1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
@@ -17494,9 +17305,9 @@ var __webpack_modules__ = {
    }),
    "migrate-from": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-    help: "Workload whose environment the migration Job takes; found by itself when not given",
+    help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
     example: "deployment/web",
-    on: releasing
+    on: rolling
    }),
    "migrate-timeout": option({
     read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
@@ -17546,7 +17357,7 @@ var __webpack_modules__ = {
     on: rolling
    }),
    "smoke-host": option({
-    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+    read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,
     help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
     example: "shop.example.com",
     with: "smoke-path",
@@ -17600,23 +17411,24 @@ var __webpack_modules__ = {
    return Object.entries(table).filter(([, option]) => option.on.includes(command));
   }
  },
- 6332: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 9315: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
   var kubernetes_cluster = __nccwpck_require__(1534);
   var archive = __nccwpck_require__(15);
+  var deadline = __nccwpck_require__(3006);
   var run = __nccwpck_require__(9359);
   function tellHistory(start) {
-   return (0, run.Y)("history", start, async ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => {
+   return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+   deadline.H6)(signal, async () => {
     const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     soFar.history = await (0, archive.L)(cluster, app);
     return "unchanged";
-   });
+   }));
   }
   var report_cause = __nccwpck_require__(4193);
-  var deadline = __nccwpck_require__(3006);
   async function retry(how, attempt) {
    for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
     const result = await attempt();
@@ -17818,12 +17630,12 @@ var __webpack_modules__ = {
   }
   async function withinAnswerTime(world, args, signal) {
    try {
-    return await (0, deadline.u)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
+    return await (0, deadline.ux)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
      signal: either
     }));
    } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof deadline.M)) throw error;
+    if (!(error instanceof deadline.Ms)) throw error;
     return {
      code: 1,
      stdout: "",
@@ -18283,14 +18095,140 @@ var __webpack_modules__ = {
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
    });
   }
-  var kubernetes_manifests = __nccwpck_require__(6874);
+  var dist = __nccwpck_require__(8815);
+  var kubernetes_image = __nccwpck_require__(3165);
+  var paths = __nccwpck_require__(1856);
+  const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
+  async function readManifests(world, cluster, paths, repository) {
+   const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
+   objects.forEach(object => {
+    check(object, cluster.namespace);
+   });
+   const seen = new Set;
+   for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
+    const key = `${apiVersion} ${kind} ${metadata?.name}`;
+    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`);
+    seen.add(key);
+   }
+   const isOurs = ownImage(repository);
+   const ours = objects.filter(kubernetes_objects.gv).filter(object => !(0, kubernetes_objects.pi)(object)).filter(object => (0, 
+   kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), isOurs).length > 0);
+   return {
+    ours: ours,
+    others: objects.filter(object => !ours.includes(object))
+   };
+  }
+  function ownImage(repository) {
+   return image => (0, kubernetes_image.iI)(image, repository) || (0, kubernetes_image.zZ)(image).repository === (0, 
+   kubernetes_image.EU)(repository);
+  }
+  function prepared(manifest, live, repository, image) {
+   const imaged = (0, kubernetes_objects.t3)(manifest, (0, kubernetes_objects.Mo)((0, 
+   kubernetes_objects.kW)(manifest), ownImage(repository), image));
+   return withLiveReplicas(imaged, live);
+  }
+  function withLiveReplicas(manifest, live) {
+   const replicas = live?.spec?.replicas;
+   if (replicas === void 0 || !(0, kubernetes_objects.gv)(manifest)) return manifest;
+   return {
+    ...manifest,
+    spec: {
+     ...manifest.spec,
+     replicas: replicas
+    }
+   };
+  }
+  const kustomizations = [ "kustomization.yaml", "kustomization.yml", "Kustomization" ];
+  async function readPath(world, cluster, path) {
+   if (!world.files.exists(path)) invalid(`manifests: there is no file or folder "${path}"`);
+   if (!world.files.isFolder(path)) return parseManifest(await world.files.read(path) ?? "", path);
+   const names = await world.files.list(path);
+   if (names.some(name => kustomizations.includes(name))) {
+    const built = await cluster.kustomize(path);
+    if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`);
+    return parseManifest(built.stdout, path);
+   }
+   const files = names.filter(name => /\.(ya?ml|json)$/.test(name));
+   if (files.length === 0) invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`);
+   const read = await Promise.all(files.map(async name => {
+    const file = `${path.replace(/\/$/, "")}/${name}`;
+    return parseManifest(await world.files.read(file) ?? "", file);
+   }));
+   return read.flat();
+  }
+  const asKubectl = {
+   version: "1.1",
+   stringKeys: true,
+   customTags: tags => [ ...tags.filter(tag => typeof tag === "string" || tag.format !== "TIME" && tag.tag !== "tag:yaml.org,2002:timestamp"), "intOct" ]
+  };
+  function parseManifest(text, file) {
+   return (0, dist.hR)(text, asKubectl).flatMap(document => {
+    const [error] = document.errors;
+    if (error) {
+     const line = error.linePos?.[0].line;
+     const where = line === void 0 ? file : `${file}:${line}`;
+     if (error.message.startsWith("With stringKeys")) invalid(`${where}: a key is not a text`, "render a template first, by helm template say");
+     invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, "")}`);
+    }
+    const read = manifests_plain(document, file);
+    if (read === null) return [];
+    const opened = isObject(read) && read.kind === "List" ? read.items ?? [] : [ read ];
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`);
+    return opened.map(object => {
+     if (!isObject(object)) invalid(`${file}: a document is not an object with apiVersion and kind`);
+     const {apiVersion: apiVersion, kind: kind, metadata: metadata} = object;
+     if (typeof apiVersion !== "string" || typeof kind !== "string") invalid(`${file}: an object has no apiVersion or no kind`);
+     if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`);
+     if (typeof metadata.name !== "string") invalid(`${file}: a ${kind} has no metadata.name that is a text`);
+     if ((0, kubernetes_objects.gv)(object)) checkContainers(object, file);
+     return object;
+    });
+   });
+  }
+  function manifests_plain(document, file) {
+   try {
+    return document.toJS();
+   } catch (error) {
+    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`);
+   }
+  }
+  function isObject(value) {
+   return typeof value === "object" && value !== null && !Array.isArray(value);
+  }
+  function checkContainers(object, file) {
+   const {spec: spec} = (0, kubernetes_objects.kW)(object);
+   const where = `${file}: ${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
+   for (const field of [ "containers", "initContainers" ]) {
+    const all = spec?.[field] ?? [];
+    if (!Array.isArray(all) || !all.every(isObject)) invalid(`${where}: ${field} is not a list of containers`);
+    for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid(`${where}: the image of a container is not a text`);
+   }
+  }
+  function firstLine(text) {
+   return text.split("\n")[0] ?? "";
+  }
+  function check(object, namespace) {
+   const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
+   if (clusterWide.includes(object.kind ?? "")) (0, paths.qY)(object);
+   const own = object.metadata?.namespace;
+   if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
+  }
+  function invalid(sentence, hint) {
+   (0, report_cause.f)({
+    code: "manifest-invalid",
+    sentence: sentence,
+    ...hint !== void 0 && {
+     hint: hint
+    }
+   });
+  }
   var report_words = __nccwpck_require__(2691);
   var follow = __nccwpck_require__(1644);
   var snapshot = __nccwpck_require__(5741);
   async function planManifests(cluster, others) {
    const live = await liveOf(cluster, others);
    const liveByKey = new Map(live.map(object => [ keyOf(object), object ]));
-   const objects = others.map(object => (0, kubernetes_manifests.wk)(object, liveByKey.get(keyOf(object))));
+   const objects = others.map(object => withLiveReplicas(object, liveByKey.get(keyOf(object))));
    return planApply(cluster, objects, live);
   }
   function priorOfChanges(changes, {resources: resources}) {
@@ -18372,20 +18310,31 @@ var __webpack_modules__ = {
   async function lineageOf(world, folder, ours, theirs, signal) {
    if (ours === theirs) return "not-older";
    const git = gitIn(world, folder);
-   const has = async commit => (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
-   if (!await has(ours)) return "unknown";
-   if (!await has(theirs)) {
-    if (world.env["CI"] !== "true") return "unknown";
-    await fetchCommit(world, folder, theirs, signal);
-    if (!await has(theirs)) return "unknown";
-   }
-   const {code: code} = await git([ "merge-base", "--is-ancestor", ours, theirs ]);
-   return code === 0 ? "older" : code === 1 ? "not-older" : "unknown";
+   if (!await has(git, ours)) return "unknown";
+   const known = await compared(git, ours, theirs);
+   if (known !== "unknown" || world.env["CI"] !== "true") return known;
+   await fetchHistory(world, folder, ours, theirs, signal);
+   return compared(git, ours, theirs);
   }
-  async function fetchCommit(world, folder, commit, signal) {
+  async function has(git, commit) {
+   return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+  }
+  async function compared(git, ours, theirs) {
+   if (!await has(git, theirs)) return "unknown";
+   const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
+   if (await leads(ours, theirs)) return "older";
+   if (await leads(theirs, ours)) return "not-older";
+   return await isWhole(git, theirs) ? "not-older" : "unknown";
+  }
+  async function isWhole(git, commit) {
+   const first = await git([ "rev-list", "--max-parents=0", commit ]);
+   const kept = await git([ "cat-file", "--batch" ], first.stdout);
+   return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
+  }
+  async function fetchHistory(world, folder, ours, theirs, signal) {
    const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
-   const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200" ] : [], "origin", commit ];
-   await (0, deadline.u)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+   const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
+   await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
     signal: late,
     env: {
      GIT_TERMINAL_PROMPT: "0",
@@ -18394,8 +18343,8 @@ var __webpack_modules__ = {
     onLine: () => {}
    }));
   }
-  var kubernetes_image = __nccwpck_require__(3165);
   var lease = __nccwpck_require__(2882);
+  var commandline = __nccwpck_require__(5725);
   var rollout_history = __nccwpck_require__(4385);
   async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
    const live = (0, rollout_history.BO)(history);
@@ -18415,14 +18364,16 @@ var __webpack_modules__ = {
      code: "overtaken",
      sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
      lease.Gg)(live)} brought live`,
-     hint: `nothing was changed; to go back to it all the same: django-rollout rollback --to ${source.tag}`
+     hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
+      to: source.tag
+     })}`
     });
    }
   }
   async function pushImage(world, built, journal, signal) {
    const {repository: repository, tag: tag, id: id} = built;
    const name = `${repository}:${tag}`;
-   check(await docker(world, [ "image", "tag", id, name ], {
+   push_check(await docker(world, [ "image", "tag", id, name ], {
     signal: signal
    }), built);
    const pushed = await retry({
@@ -18454,7 +18405,7 @@ var __webpack_modules__ = {
     };
    });
    journal.waiting(void 0);
-   check(pushed.finished, built);
+   push_check(pushed.finished, built);
    journal.say(`pushed ${name}: ${pushed.layers.progress}`);
    const {digest: digest} = pushed.layers;
    if (digest !== void 0) return {
@@ -18493,7 +18444,7 @@ var __webpack_modules__ = {
     if (this.last.push(line) > 20) this.last.shift();
    }
   }
-  function check(finished, {repository: repository, tag: tag}) {
+  function push_check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
    if (missing !== void 0) (0, report_cause.f)(missing);
@@ -18524,14 +18475,15 @@ var __webpack_modules__ = {
   function push(release, journal, built) {
    return pushImage(release.world, built, journal, release.signal);
   }
-  var workload = __nccwpck_require__(4339);
+  var kubernetes_workload = __nccwpck_require__(4339);
   var rollout_aims = __nccwpck_require__(1615);
   var judge = __nccwpck_require__(1462);
   var ledger = __nccwpck_require__(3600);
   var rollout_live = __nccwpck_require__(371);
   var progress = __nccwpck_require__(9778);
-  function causeOfChange({holder: holder}, image) {
-   return `release of ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
+  function causeOfChange({command: command, holder: holder}, image) {
+   const what = command === "rollback" ? "rollback to" : "release of";
+   return `${what} ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
   }
   function withCause(object, cause) {
    return cause === void 0 || object.kind === "CronJob" ? object : (0, kubernetes_objects.sF)(object, kubernetes_objects.uo, cause);
@@ -18540,7 +18492,7 @@ var __webpack_modules__ = {
   const causeAfter = [ "Deployment" ];
   async function annotate({signal: signal}, journal, cluster, targets, kinds, cause) {
    const ids = targets.filter(({id: id, live: live, manifest: manifest}) => live && !manifest && kinds.includes(id.kind)).map(({id: id}) => (0, 
-   workload.T)(id));
+   kubernetes_workload.T)(id));
    if (ids.length === 0) return;
    const args = [ "annotate", "--overwrite", ...ids, `${kubernetes_objects.uo}=${cause}` ];
    journal.say(cluster.commandLine(args));
@@ -18550,7 +18502,72 @@ var __webpack_modules__ = {
    if (done.code === 0) return;
    journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
   }
-  var roles = __nccwpck_require__(7414);
+  const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+  const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+  const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+  function roleOf(container) {
+   return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+  }
+  function webWorkload(candidates, services, from) {
+   const usable = candidates.filter(each => containerOf(each) !== void 0);
+   const undecided = because => ({
+    is: "undecided",
+    because: because,
+    candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
+   });
+   if (from !== void 0 && from !== "") {
+    const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
+    return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+   }
+   const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+   const commanded = among => among.filter(each => {
+    const container = containerOf(each);
+    return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+   });
+   return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+  }
+  function selects(service, candidate) {
+   const selector = Object.entries(service.spec?.selector ?? {});
+   const labels = candidate.template.metadata?.labels ?? {};
+   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+  }
+  function only(candidates, because) {
+   const [candidate, second] = candidates;
+   const container = candidate && containerOf(candidate);
+   if (!candidate || !container || second) return;
+   return {
+    is: "found",
+    candidate: candidate,
+    container: container.name,
+    because: because
+   };
+  }
+  function containerOf({template: template, containers: containers}) {
+   const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+   return ours.find(each => roleOf(each) === "web") ?? ours[0];
+  }
+  function roleOfCandidate(candidate) {
+   const container = containerOf(candidate);
+   return container ? roleOf(container) : "other";
+  }
+  function roleOfWords(words) {
+   for (const [at, word] of words.entries()) {
+    const rest = words.slice(at + 1);
+    if (word === "celery") return roleOfCelery(rest);
+    if (servers.includes(word)) return "web";
+    if (workers.includes(word)) return "worker";
+    if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+   }
+   return;
+  }
+  function roleOfCelery(words) {
+   const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+   const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+   return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+  }
+  function wordsOf(container) {
+   return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
+  }
   async function forwarded(cluster, pod, port, signal, work) {
    const over = new AbortController;
    const {promise: local, resolve: resolve, reject: reject} = Promise.withResolvers();
@@ -18571,53 +18588,75 @@ var __webpack_modules__ = {
     await ended;
    }
   }
-  var paths = __nccwpck_require__(1856);
   var logs = __nccwpck_require__(6738);
   function smokeAim(web, services, host) {
-   const service = services.find(one => (0, roles.ko)(one, web));
-   const ports = service?.spec?.ports ?? [];
-   const port = ports.find(({name: name}) => name === "http") ?? ports[0];
-   if (!service || !port) return (0, report_cause.f)({
+   const [best] = services.filter(service => selects(service, web)).flatMap(service => (service.spec?.ports ?? []).map(port => ({
+    service: service,
+    port: port
+   }))).filter(({port: {protocol: protocol = "TCP"}}) => protocol === "TCP").sort((one, other) => rankOf(one.port, web) - rankOf(other.port, web));
+   if (!best) return (0, report_cause.f)({
     code: "usage",
     sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
     hint: 'leave "smoke-path" out, or make a Service that selects its pods'
    });
    return {
     web: web,
-    service: service.metadata?.name ?? "",
-    port: port.name ?? "",
+    service: best.service.metadata?.name ?? "",
+    port: best.port.name ?? "",
     host: host ?? hostOfProbe(web) ?? "localhost"
    };
   }
-  function hostOfProbe({template: template, container: container}) {
-   const one = template.spec?.containers.find(({name: name}) => name === container);
+  function rankOf({name: name, port: port, targetPort: targetPort = port}, web) {
+   if (name === "http") return 0;
+   if ([ 80, 8e3, 8080 ].includes(port)) return 1;
+   const own = smoke_containerOf(web)?.ports ?? [];
+   const isOwn = own.some(one => targetPort === one.containerPort || targetPort === one.name);
+   return isOwn ? 2 : 3;
+  }
+  function smoke_containerOf({template: template, container: container}) {
+   return template.spec?.containers.find(({name: name}) => name === container);
+  }
+  function hostOfProbe(web) {
+   const one = smoke_containerOf(web);
    const probes = [ one?.readinessProbe, one?.startupProbe, one?.livenessProbe ];
    return probes.flatMap(probe => probe?.httpGet?.httpHeaders ?? []).find(({name: name}) => name.toLowerCase() === "host")?.value;
   }
   const pauseMs = 500;
   const answerMs = 1e4;
+  const awayMs = 2e3;
   const mostLines = 30;
-  async function smoke(release, journal, cluster, site, aim, image) {
+  async function smoke(release, journal, cluster, {live: live}, aim, image) {
    const {world: world, settings: settings, signal: signal} = release;
+   const {clock: clock} = world;
    const path = settings["smoke-path"] ?? "/";
    const asked = `GET ${path} through service/${aim.service}`;
    let miss = {
     words: `gave no answer within ${settings["smoke-timeout"] / 1e3} s`
    };
-   const good = await (0, deadline.u)(world.clock, settings["smoke-timeout"], signal, async late => {
-    const isOver = () => late.aborted;
-    while (!isOver()) {
-     const look = await lookOnce(release, cluster, site, aim, image, path, late);
-     if (look.is === "good") return look;
-     if (!isOver()) miss = look.miss;
-     await world.clock.sleep(pauseMs, late).catch(() => {});
+   let left = settings["smoke-timeout"];
+   let looked = 0;
+   for (;;) {
+    const {workload: workload} = aim.web;
+    if (hasNoNewPods(live.picture(), workload)) {
+     journal.say(`${asked}: left out, since ${(0, kubernetes_workload.T)(workload)} is to have no new pod now`);
+     return;
     }
-    return;
-   });
-   signal.throwIfAborted();
-   if (good) {
-    journal.say(`${asked}: ${good.status} from ${good.pod}, of the new version`);
-    return;
+    const from = clock.now();
+    const slices = await (0, deadline.H6)(signal, () => slicesOf(cluster, aim.service));
+    if (clock.now() - from < awayMs) left -= looked;
+    if (left <= 0) break;
+    const begun = clock.now();
+    const ends = endpointsOf(slices, aim.port);
+    const end = ends.find(({pod: pod}) => runs(live.picture().pods.get(pod), aim.web.container, (0, 
+    stages_release.d)(image)));
+    const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs));
+    if (look.is === "good") {
+     journal.say(`${asked}: ${look.status} from ${look.pod}, of the new version`);
+     return;
+    }
+    if (clock.now() - begun < left) miss = look.miss;
+    await clock.sleep(pauseMs, signal);
+    looked = clock.now() - begun;
    }
    const log = miss.pod === void 0 ? [] : await (0, logs.$)(cluster, world.clock, {
     pod: miss.pod,
@@ -18636,26 +18675,22 @@ var __webpack_modules__ = {
     log: [ ...miss.body ?? [], ...log.slice(-mostLines) ]
    });
   }
-  async function lookOnce({world: world}, cluster, {live: live}, aim, image, path, signal) {
+  async function lookAt({world: world, signal: signal}, cluster, end, {host: host}, path, ms) {
    const notYet = miss => ({
     is: "not yet",
     miss: miss
    });
+   if (!end) return notYet({
+    words: "found no pod of the new version behind the Service"
+   });
+   const {pod: pod} = end;
    try {
-    const slices = await cluster.get(`${(0, paths.rJ)("discovery.k8s.io/v1", cluster.namespace, "endpointslices")}?labelSelector=kubernetes.io%2Fservice-name%3D${aim.service}`);
-    const {pods: pods} = live.picture();
-    const end = endpointsOf(slices.items, aim.port).find(({pod: pod}) => runs(pods.get(pod), aim.web.container, (0, 
-    stages_release.d)(image)));
-    if (!end) return notYet({
-     words: "found no pod of the new version behind the Service"
-    });
-    const {status: status, body: body} = await forwarded(cluster, end.pod, end.port, signal, port => (0, 
-    deadline.u)(world.clock, answerMs, signal, async late => {
+    const {status: status, body: body} = await (0, deadline.ux)(world.clock, ms, signal, late => forwarded(cluster, pod, end.port, late, async port => {
      const answer = await world.network.request({
       socket: port,
       method: "GET",
       path: path,
-      host: aim.host,
+      host: host,
       signal: late
      });
      return {
@@ -18666,22 +18701,38 @@ var __webpack_modules__ = {
     if (status >= 200 && status < 400) return {
      is: "good",
      status: status,
-     pod: end.pod
+     pod: pod
     };
     const lines = body.split("\n").slice(0, mostLines);
     return notYet({
      words: `answered ${status}`,
-     pod: end.pod,
+     pod: pod,
      body: lines
     });
    } catch (error) {
-    if (error instanceof deadline.M) return notYet({
-     words: `gave no answer within ${answerMs / 1e3} s`
+    signal.throwIfAborted();
+    if (error instanceof deadline.Ms) return notYet({
+     words: `gave no answer within ${ms / 1e3} s`
     });
     return notYet({
      words: `failed: ${error instanceof Error ? error.message : String(error)}`
     });
    }
+  }
+  function hasNoNewPods(picture, workload) {
+   const now = (0, rollout_live.QA)(picture, workload);
+   const aim = {
+    workload: workload,
+    images: {},
+    generation: 0,
+    first: false
+   };
+   return now !== void 0 && (0, progress._f)(now, aim, []).wanted === 0;
+  }
+  async function slicesOf(cluster, service) {
+   const path = (0, paths.rJ)("discovery.k8s.io/v1", cluster.namespace, "endpointslices");
+   const {items: items} = await cluster.get(`${path}?labelSelector=kubernetes.io%2Fservice-name%3D${service}`);
+   return items;
   }
   function endpointsOf(slices, portName) {
    return slices.flatMap(({ports: ports, endpoints: endpoints}) => {
@@ -18697,7 +18748,7 @@ var __webpack_modules__ = {
    return pod?.spec?.containers.find(({name: name}) => name === container)?.image === image;
   }
   function hintOf({words: words}, {host: host, web: web}) {
-   const look = `look at its log: kubectl logs deployment/${web.workload.name}`;
+   const look = `look at its log: kubectl logs ${(0, kubernetes_workload.T)(web.workload)}`;
    return words === "answered 400" ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"` : look;
   }
   function priorOfTargets(release, targets, pins, image) {
@@ -18714,7 +18765,7 @@ var __webpack_modules__ = {
      of: "workload",
      sets: sets
     };
-    const ran = pins.get((0, workload.T)(id));
+    const ran = pins.get((0, kubernetes_workload.T)(id));
     const was = manifest ? "whole" : "template";
     return {
      path: path,
@@ -18795,7 +18846,8 @@ var __webpack_modules__ = {
    };
   }
   function wavesOf({targets: targets, web: web}) {
-   const isWeb = ({id: id}) => web !== void 0 && (0, workload.T)(id) === (0, workload.T)(web.workload);
+   const isWeb = ({id: id}) => web !== void 0 && (0, kubernetes_workload.T)(id) === (0, 
+   kubernetes_workload.T)(web.workload);
    const first = targets.filter(isWeb);
    if (!first.some(({live: live}) => live)) return [ targets, [] ];
    return [ first, targets.filter(target => !isWeb(target)) ];
@@ -18816,7 +18868,7 @@ var __webpack_modules__ = {
      generation: generation,
      first: false
     });
-    return by === void 0 ? [] : [ [ (0, workload.T)(id), by ] ];
+    return by === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), by ] ];
    }));
   }
   function supersededBy(by) {
@@ -18853,7 +18905,7 @@ var __webpack_modules__ = {
   function manifestsWith(targets, repository, image, cause) {
    return targets.flatMap(({manifest: manifest, live: live}) => {
     if (!manifest) return [];
-    const object = (0, kubernetes_manifests.sb)(manifest, live, repository, image);
+    const object = prepared(manifest, live, repository, image);
     return [ withCause(object, cause ?? live?.metadata?.annotations?.[kubernetes_objects.uo]) ];
    });
   }
@@ -18867,7 +18919,7 @@ var __webpack_modules__ = {
    for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
     if (manifest || !live) continue;
     const containers = containersArgument(uses, live);
-    groups.set(containers, [ ...groups.get(containers) ?? [], (0, workload.T)(id) ]);
+    groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
    }
    return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
   }
@@ -19233,8 +19285,8 @@ var __webpack_modules__ = {
     journal.quote(line);
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
-   const code = await (0, deadline.u)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.M && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof deadline.M) return (0, report_cause.f)(notInTime(timeout, lines));
+   const code = await (0, deadline.ux)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.Ms && !signal.aborted ? error : Promise.reject(error));
+   if (code instanceof deadline.Ms) return (0, report_cause.f)(notInTime(timeout, lines));
    const report = readTests(lines);
    if (code !== 0) return (0, report_cause.f)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
@@ -19330,7 +19382,6 @@ var __webpack_modules__ = {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
   var ending = __nccwpck_require__(2523);
-  var dist = __nccwpck_require__(8815);
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
     ...right,
@@ -19382,29 +19433,130 @@ var __webpack_modules__ = {
   var apierror = __nccwpck_require__(5392);
   var away = __nccwpck_require__(5328);
   var watch = __nccwpck_require__(8394);
-  var stages_targets = __nccwpck_require__(9501);
+  function describe({id: id, live: live, running: running}) {
+   if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
+   const {replicas: replicas} = live.spec;
+   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+   const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
+   return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
+  }
+  function findTargets(picture, manifests, repository, namespace) {
+   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+   kubernetes_objects.gv)(object));
+   const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
+   const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
+   const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
+   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
+   kubernetes_objects.hY)(object)), object ]));
+   return [ ...all ].map(([key, object]) => {
+    const id = (0, kubernetes_objects.hY)(object);
+    const now = liveById.get(key);
+    const manifest = manifestById.get(key);
+    const plural = `${id.kind.toLowerCase()}s`;
+    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+    const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
+    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
+    return {
+     id: id,
+     path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
+     uses: uses,
+     running: imagesIn(now, uses),
+     ...now && {
+      live: now
+     },
+     ...manifest && {
+      manifest: manifest
+     }
+    };
+   });
+  }
+  function imagesIn(live, uses) {
+   const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
+   return uses.flatMap(({name: name}) => {
+    const image = all.find(one => one.name === name)?.image;
+    return image === void 0 ? [] : [ image ];
+   });
+  }
+  function findWeb(targets, services, named) {
+   const web = look(targets, services, named);
+   if (web.is === "found") return {
+    ...web.candidate,
+    container: web.container
+   };
+   const all = web.candidates.join(", ");
+   return (0, report_cause.f)({
+    code: "usage",
+    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web: ${all}`,
+    hint: `name it, for example migrate-from: ${web.candidates[0] ?? "deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`
+   });
+  }
+  function guessWeb(targets, services) {
+   const web = look(targets, services, void 0);
+   return web.is === "found" ? {
+    ...web.candidate,
+    container: web.container
+   } : void 0;
+  }
+  function look(targets, services, named) {
+   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+    const object = manifest ?? live;
+    if (!object) return [];
+    const containers = uses.map(({name: name}) => name);
+    return [ {
+     workload: id,
+     template: (0, kubernetes_objects.kW)(object),
+     containers: containers
+    } ];
+   });
+   return webWorkload(candidates, services, named);
+  }
+  function noWorkload(picture, repository, namespace) {
+   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+    const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+    kubernetes_image.zZ)(image).repository);
+    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+   });
+   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+   (0, report_cause.f)({
+    code: "no-workload",
+    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+    kubernetes_image.EU)(repository)}" gets the new image)`
+   });
+  }
+  function checkFit(targets) {
+   const paused = targets.find(({live: live}) => live?.spec.paused);
+   if (paused) (0, report_cause.f)({
+    code: "workload-unfit",
+    sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
+    hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
+    workload: paused.id.name
+   });
+  }
+  function webOf(settings, targets, services) {
+   const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
+   return needed ? findWeb(targets, services, settings["migrate-from"]) : guessWeb(targets, services);
+  }
   async function preflight(release, journal, cluster) {
    const {world: world, settings: settings} = release;
-   const manifests = await (0, kubernetes_manifests.PX)(world, cluster, settings.manifests, settings.image);
+   const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
    await checkNamespace(cluster);
    const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
    await checkRights(cluster, rightsFor(manifests, resources));
    const live = await (0, watch.f)(cluster, world.clock);
-   const targets = (0, stages_targets.q8)(live.picture(), manifests, settings.image, cluster.namespace);
-   if (targets.length === 0) (0, stages_targets.Nn)(live.picture(), settings.image, cluster.namespace);
-   (0, stages_targets._j)(targets);
+   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
+   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
+   checkFit(targets);
    if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
    await rehearse(release, cluster, targets, manifests);
    journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
    targets.forEach(target => {
-    journal.say((0, stages_targets.q0)(target));
+    journal.say(describe(target));
    });
    const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-   const planned = manifests.others.filter(({kind: kind}) => kind === "Service");
-   const services = [ ...items, ...planned ];
-   const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
-   const web = needed ? (0, stages_targets.M9)(targets, services, settings["migrate-from"]) : (0, 
-   stages_targets.Oo)(targets, services);
+   const services = servicesWith(manifests.others, items);
+   const web = webOf(settings, targets, services);
    if (web && settings["smoke-path"] !== void 0) {
     smokeAim(web, services, settings["smoke-host"]);
     await checkRights(cluster, forSmoke);
@@ -19419,6 +19571,11 @@ var __webpack_modules__ = {
      web: web
     }
    };
+  }
+  function servicesWith(manifests, live) {
+   const planned = manifests.filter(({kind: kind}) => kind === "Service");
+   const names = planned.map(({metadata: metadata}) => metadata?.name);
+   return [ ...planned, ...live.filter(({metadata: metadata}) => !names.includes(metadata?.name)) ];
   }
   async function checkNamespace(cluster) {
    try {
@@ -19516,21 +19673,20 @@ var __webpack_modules__ = {
    const image = `${settings.image}:${source.tag}`;
    await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
   }
-  var together = __nccwpck_require__(1626);
   function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
-   return reporter.stage("preflight", journal => (0, together.H6)(release.signal, async () => {
+   return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
     const access = await resources.access(world, settings);
     const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
     resources.add(() => opened.close());
     return [ opened, await preflight(release, journal, opened) ];
    }));
   }
-  async function rollOut({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+  async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
-   const longest = 2 * settings.timeout + settings.bake;
    const followed = await reporter.stage("rollout", async journal => {
-    const ended = await (0, deadline.u)(world.clock, longest, signal, late => rollout({
+    const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
      ...release,
+     command: command,
      signal: late
     }, journal, cluster, site, image));
     if (ended.is === "failed") {
@@ -19542,16 +19698,20 @@ var __webpack_modules__ = {
    });
    soFar.seconds = followed.seconds;
   }
+  function longestOf(settings) {
+   const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
+   return 2 * settings.timeout + Math.max(settings.bake, smoke);
+  }
+  var together = __nccwpck_require__(1626);
   var guarded = __nccwpck_require__(4172);
   var restore = __nccwpck_require__(9456);
   var lock = __nccwpck_require__(6072);
-  var settle = __nccwpck_require__(6496);
   function taggedIn(picture, workloads, repository) {
    const all = workloads.flatMap(object => {
     const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
     kubernetes_image.iI)(image, repository) && (0, kubernetes_image.zZ)(image).digest === void 0);
     return uses.map(({name: name, image: image}) => ({
-     workload: (0, workload.T)((0, kubernetes_objects.hY)(object)),
+     workload: (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)),
      container: name,
      image: image,
      running: runningIn(picture, object, name, repository)
@@ -19629,7 +19789,7 @@ var __webpack_modules__ = {
   async function lookUpSoon({world: world, signal: signal}, image) {
    const {repository: repository, tag: tag = "latest", digest: digest} = (0, kubernetes_image.zZ)(image);
    try {
-    return await (0, deadline.u)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
+    return await (0, deadline.ux)(world.clock, pins_answerMs, signal, own => digest === void 0 ? lookUp(world, repository, tag, own) : lookUpImage(world, {
      repository: repository,
      tag: tag,
      digest: digest
@@ -19648,10 +19808,17 @@ var __webpack_modules__ = {
    };
   }
   async function snapshot_snapshot(release, journal, cluster, before, image) {
-   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
+   const [[targets, pins], changes] = await Promise.all([ asTheyAre(cluster, before.targets, release.settings.image).then(async now => [ now, await pinsOf(release, journal, before.live, now) ]), planManifests(cluster, before.others) ]);
+   if (targets.length === 0) noWorkload(before.live.picture(), release.settings.image, cluster.namespace);
+   checkFit(targets);
+   const {web: _web, ...rest} = before;
+   const web = webOf(release.settings, targets, before.services);
    const site = {
-    ...before,
-    targets: targets
+    ...rest,
+    targets: targets,
+    ...web && {
+     web: web
+    }
    };
    const priors = [ ...priorOfChanges(changes, site), ...priorOfTargets(release, targets, pins, image) ];
    journal.say(`${(0, report_words.LS)(priors.length, "object")} remembered as they are now`);
@@ -19661,19 +19828,24 @@ var __webpack_modules__ = {
     changes: changes
    };
   }
-  function asTheyAre(cluster, targets) {
-   return Promise.all(targets.map(async ({live: _live, ...target}) => {
+  async function asTheyAre(cluster, targets, repository) {
+   const now = await Promise.all(targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
+    const uses = live && !target.manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), image => (0, 
+    kubernetes_image.iI)(image, repository)) : target.uses;
     return {
      ...target,
-     running: (0, stages_targets.o$)(live, target.uses),
+     uses: uses,
+     running: imagesIn(live, uses),
      ...live && {
       live: live
      }
     };
    }));
+   return now.filter(({live: live, manifest: manifest, uses: uses}) => (live ?? manifest) && uses.length > 0);
   }
   var undo = __nccwpck_require__(2064);
+  var settle = __nccwpck_require__(6445);
   async function transaction(run, release, unlocked, site, work) {
    const {reporter: reporter, signal: signal, soFar: soFar} = run;
    const {world: world, app: app} = release;
@@ -19728,7 +19900,7 @@ var __webpack_modules__ = {
     ...release,
     signal: lease.lost
    };
-   if (record) await (0, settle.G)(own, journal, cluster, live, record);
+   if (record) await (0, settle.p)(own, journal, cluster, lease.lost, live, record);
    release.signal.throwIfAborted();
    return {
     cluster: cluster,
@@ -19758,12 +19930,17 @@ var __webpack_modules__ = {
   async function transaction_close(open) {
    const {run: run, release: release, cluster: cluster, lost: lost, record: record} = open;
    const {world: world, app: app, settings: settings} = release;
-   await transaction_tellHistory(open, "deployed");
+   const told = await transaction_tellHistory(open, "deployed");
    try {
     await (0, rollout_record.yv)(cluster, world.clock, app, record);
     return "deployed";
    } catch (error) {
-    run.soFar.cause = (0, ending.qT)(lost) ?? {
+    const lockLost = (0, ending.qT)(lost);
+    if (told && !lockLost) {
+     run.soFar.warnings.push("its record could not be removed; the next release, or settle, does it");
+     return "deployed";
+    }
+    run.soFar.cause = lockLost ?? {
      code: "write-failed",
      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`
@@ -19785,25 +19962,25 @@ var __webpack_modules__ = {
    try {
     lost.throwIfAborted();
     if (soFar.cause?.code === "superseded") {
-     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
      return await end("superseded");
     }
     if (!await (0, restore.$A)(cluster, priors)) return await end(cancelled ? "cancelled" : "failed");
     if (settings["on-failure"] === "keep" && !cancelled) return await transaction_keep(open);
-    soFar.restored = await reporter.stage("undo", journal => (0, deadline.u)(world.clock, undo.E, lost, late => (0, 
+    soFar.restored = await reporter.stage("undo", journal => (0, deadline.ux)(world.clock, undo.E, lost, late => (0, 
     undo.t)({
      ...release,
      signal: late
     }, journal, cluster, site.live, priors)));
     const left = (0, restore.oI)(soFar.restored);
     if (left !== void 0) {
-     soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+     soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
      soFar.cause = leftCause(left, soFar.cause);
      return await end("superseded");
     }
     return await end(cancelled ? "cancelled" : "undone");
    } catch (error) {
-    soFar.stands = await (0, ending.Cv)(cluster, world.clock, site);
+    soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
     const lockLost = (0, ending.qT)(lost);
     if (lockLost) {
      soFar.cause = lockLost;
@@ -19833,9 +20010,9 @@ var __webpack_modules__ = {
   async function transaction_keep(open) {
    const {run: run, release: release, cluster: cluster, prepared: prepared} = open;
    const {soFar: soFar} = run;
-   soFar.stands = await (0, ending.Cv)(cluster, release.world.clock, prepared.site);
+   soFar.stands = await (0, ending.Cv)(cluster, release.world.clock, release.settings, prepared.snapshot);
    if (soFar.cause) {
-    const back = `to have the version before: django-rollout settle --image ${release.settings.image} --namespace ${release.settings.namespace}; the next release does it too, before it begins`;
+    const back = `to have the version before: ${(0, commandline.a)("settle", release.settings)}; the next release does it too, before it begins`;
     const {hint: hint} = soFar.cause;
     soFar.cause = {
      ...soFar.cause,
@@ -19859,9 +20036,13 @@ var __webpack_modules__ = {
     migrations: soFar.migrations
    };
    const telling = () => (0, archive.k)(cluster, world.clock, cluster.life, app, ended);
-   await (result === "stuck" ? (0, together.m_)(world.clock, telling) : telling()).catch(error => {
+   try {
+    await (result === "stuck" ? (0, together.m_)(world.clock, telling) : telling());
+    return true;
+   } catch (error) {
     soFar.warnings.push(`${(0, kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`);
-   });
+    return false;
+   }
   }
   function release(command, start) {
    return (0, run.Y)(command, start, run => fromCommit(run, command));
@@ -19965,10 +20146,10 @@ var __webpack_modules__ = {
    });
   }
   var readers = __nccwpck_require__(8090);
-  async function versionWanted(release, journal, cluster) {
+  async function versionWanted(release, journal, cluster, open) {
    const {settings: settings, app: app} = release;
    const history = await (0, archive.L)(cluster, app);
-   const found = (0, rollout_history.Ol)(history, settings.to);
+   const found = (0, rollout_history.Ol)(history, settings.to, open);
    if (found.is !== "found") {
     const other = found.is === "unknown" ? await inRegistry(release) : void 0;
     if (other) return {
@@ -19979,7 +20160,7 @@ var __webpack_modules__ = {
     return (0, report_cause.f)({
      code: isOurChoice ? "no-release" : "usage",
      sentence: `there is nothing to go back to: ${found.why}`,
-     hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`
+     hint: `see what there is: ${(0, commandline.a)("history", settings)}`
     });
    }
    const {entry: entry} = found;
@@ -20047,7 +20228,9 @@ var __webpack_modules__ = {
    soFar.site = site;
    const version = await reporter.stage("version", async journal => {
     await resources.login(world, run.settings);
-    return versionWanted(release, journal, cluster);
+    const open = await (0, rollout_record.aE)(cluster, app) !== void 0;
+    if (open) journal.say("a release is under way, or was left unfinished: that one ends first");
+    return versionWanted(release, journal, cluster, open);
    });
    const {image: image, sha: sha, appliedSince: appliedSince} = version;
    const source = {
@@ -20082,14 +20265,13 @@ var __webpack_modules__ = {
   }
   async function rollback_rehearse({reporter: reporter, soFar: soFar}, site, {tag: tag}) {
    await reporter.stage("dry run", journal => {
-    for (const target of site.targets) journal.say(`${(0, stages_targets.q0)(target)}; would get ${(0, 
+    for (const target of site.targets) journal.say(`${describe(target)}; would get ${(0, 
     kubernetes_image.j)(tag)}`);
     return Promise.resolve();
    });
    soFar.rehearsal = true;
    return "unchanged";
   }
-  var pipeline_settle = __nccwpck_require__(8543);
   function runCommand(command, start) {
    switch (command) {
    case "release":
@@ -20103,7 +20285,7 @@ var __webpack_modules__ = {
     return tellHistory(start);
 
    case "settle":
-    return (0, pipeline_settle.N)(start, "any");
+    return (0, settle.N)(start, "any");
    }
   }
  },
@@ -20116,17 +20298,17 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
+  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5725);
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9340);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4339);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9340);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
   var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
-  var _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9501);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
-  var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1626);
   var _stages_release_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
@@ -20135,7 +20317,7 @@ var __webpack_modules__ = {
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.M) return {
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.Ms) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
@@ -20188,22 +20370,24 @@ var __webpack_modules__ = {
     };
    }
   }
-  function commandsBack({image: image, namespace: namespace}, cluster, snapshot) {
+  function commandsBack(settings, cluster, snapshot) {
    const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
-    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(object), name => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
-    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), ...images ]) ];
+    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(object), name => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), ...images ]) ];
    });
-   return [ `try again to put everything back: django-rollout settle --image ${image} --namespace ${namespace}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
+   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
-  async function whatStands(cluster, clock, {targets: targets}) {
-   const read = await Promise.all(targets.map(async ({id: id, path: path, uses: uses}) => {
-    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
+  async function whatStands(cluster, clock, {image: image}, snapshot) {
+   const read = await Promise.all(snapshot.map(async ({object: object, of: of, path: path}) => {
+    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_4__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id), live ? (0, 
-    _stages_targets_js__WEBPACK_IMPORTED_MODULE_4__.o$)(live, uses) : [] ] ];
+    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, image)) : [];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -20217,11 +20401,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -20269,8 +20453,8 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
     const runs = seen?.[0];
     return {
      ...id,
@@ -20397,19 +20581,50 @@ var __webpack_modules__ = {
    return (0, ending.z8)(command, settings, reporter, result, soFar);
   }
  },
- 8543: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 6445: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
+   p: () => putBack,
    N: () => settleLeft
   });
-  var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1534);
-  var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4172);
-  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7476);
-  var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8394);
-  var _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6072);
-  var _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6496);
-  var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9359);
+  var kubernetes_cluster = __nccwpck_require__(1534);
+  var guarded = __nccwpck_require__(4172);
+  var kubernetes_image = __nccwpck_require__(3165);
+  var cause = __nccwpck_require__(4193);
+  var archive = __nccwpck_require__(15);
+  var rollout_record = __nccwpck_require__(7476);
+  var watch = __nccwpck_require__(8394);
+  var lock = __nccwpck_require__(6072);
+  var lease = __nccwpck_require__(2882);
+  var restore = __nccwpck_require__(9456);
+  var migrate = __nccwpck_require__(7787);
+  var undo = __nccwpck_require__(2064);
+  async function settle(release, journal, cluster, live, record) {
+   const {begun: begun} = record;
+   const {world: world, app: app, holder: holder} = release;
+   journal.say(`an unfinished release was found: ${begun.tag} by ${(0, lease.Gg)(begun)}`);
+   await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
+   migrate.e)(release, cluster, live, metadata?.name ?? "")));
+   const restored = await (0, undo.t)(release, journal, cluster, live, record.snapshot);
+   const left = (0, restore.oI)(restored);
+   await (0, archive.k)(cluster, world.clock, cluster.life, app, {
+    ...begun,
+    result: "undone",
+    cause: `its run was gone before it had ended; put back by ${(0, lease.Gg)(holder)}${left ? `, but for what somebody else has set: ${left}` : ""}`,
+    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
+    migrations: []
+   }).catch(error => {
+    journal.say(`the history could not be written: ${String(error)}`);
+   });
+   await (0, rollout_record.yv)(cluster, world.clock, app, record);
+   return restored;
+  }
+  function unfinishedJobs(live, app) {
+   return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
+  }
+  var ending = __nccwpck_require__(2523);
+  var run = __nccwpck_require__(9359);
   function settleLeft(start, wanted) {
-   return (0, _run_js__WEBPACK_IMPORTED_MODULE_5__.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
+   return (0, run.Y)("settle", start, run => run.reporter.stage("settle", async journal => {
     const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
     const release = {
      world: world,
@@ -20421,31 +20636,61 @@ var __webpack_modules__ = {
      holder: holder,
      signal: signal
     };
-    const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
+    const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
     resources.add(() => cluster.close());
     const isWanted = async () => {
-     const record = await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_1__.aE)(cluster, app);
+     const record = await (0, rollout_record.aE)(cluster, app);
      return record && (wanted === "any" || record.begun.run === holder.id) ? record : void 0;
     };
     if (!await isWanted()) return "unchanged";
-    const lease = await (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_3__.s)(release, journal, cluster);
+    const lease = await (0, lock.s)(release, journal, cluster);
     resources.add(() => lease.release());
     const record = await isWanted();
     if (!record) return "unchanged";
-    const live = await (0, _rollout_watch_js__WEBPACK_IMPORTED_MODULE_2__.f)(cluster, world.clock);
+    const live = await (0, watch.f)(cluster, world.clock);
     const own = {
      ...release,
      signal: AbortSignal.any([ signal, lease.lost ])
     };
-    soFar.restored = await (0, _stages_settle_js__WEBPACK_IMPORTED_MODULE_4__.G)(own, journal, (0, 
-    _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_6__.N)(cluster, lease), live, record);
+    const ended = await putBack(own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
+    if (ended.is === "well") return "unchanged";
+    soFar.restored = ended.restored;
     return "undone";
    }));
+  }
+  async function putBack(release, journal, cluster, lost, live, record) {
+   const {world: world, app: app, settings: settings, signal: signal} = release;
+   const {begun: begun, snapshot: snapshot} = record;
+   try {
+    const history = await (0, archive.L)(cluster, app);
+    if (history.some(({run: run, result: result}) => run === begun.run && result === "deployed")) {
+     journal.say(`the release of ${(0, kubernetes_image.j)(begun.tag)} has gone live; its record was left`);
+     await (0, rollout_record.yv)(cluster, world.clock, app, record);
+     return {
+      is: "well"
+     };
+    }
+    return {
+     is: "put back",
+     restored: await settle(release, journal, cluster, live, record)
+    };
+   } catch (error) {
+    const lockLost = (0, ending.qT)(lost);
+    if (lockLost) throw new cause.H(lockLost);
+    const trouble = (0, ending.rl)(error, signal);
+    const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
+    throw new cause.H({
+     ...trouble,
+     code: "restore-failed",
+     sentence: `the release of ${(0, kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
+     hint: [ ...Object.entries(stands).map(([id, images]) => `${id} runs ${images.map(kubernetes_image.E4).join(", ") || "nothing"}`), (0, 
+     ending.eW)(settings, cluster, snapshot) ].join("\n")
+    });
+   }
   }
  },
  1626: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   H6: () => orAborted,
    bs: () => together,
    m_: () => briefly
   });
@@ -20468,23 +20713,11 @@ var __webpack_modules__ = {
    if (first) throw first.error;
    return ended.map(one => one.status === "fulfilled" ? one.value : void 0);
   }
-  async function orAborted(signal, work) {
-   signal.throwIfAborted();
-   const {promise: promise, reject: reject} = Promise.withResolvers();
-   const stop = () => {
-    reject(signal.reason);
-   };
-   signal.addEventListener("abort", stop);
-   try {
-    return await Promise.race([ work(), promise ]);
-   } finally {
-    signal.removeEventListener("abort", stop);
-   }
-  }
   const brieflyMs = 5e3;
   function briefly(clock, work) {
    const never = (new AbortController).signal;
-   return (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, brieflyMs, never, late => orAborted(late, work));
+   return (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, brieflyMs, never, late => (0, 
+   _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.H6)(late, work));
   }
   class Stopped extends Error {
    name="AbortError";
@@ -20500,10 +20733,11 @@ var __webpack_modules__ = {
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
     var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
-    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8543);
+    var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
-    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
+    var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4969);
     var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
+    var _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1724);
     var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
     var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
     const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
@@ -20513,11 +20747,14 @@ var __webpack_modules__ = {
      (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
      const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)("settle", given);
      if (reading.is === "read") {
+      (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__.B)(why => {
+       _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`);
+      });
       const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)({
        ...process.env,
        RUNNER_TEMP: folder
       });
-      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+      const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
       const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
        world: world,
        reporter: reporter,
@@ -20840,6 +21077,7 @@ var __webpack_modules__ = {
    const old = workloads.filter(({now: now}) => now === "old").length;
    const back = old > 0 ? `${plural(old, "workload runs", "workloads run")} ${before} again, verified` : "what the release had created is removed again, verified";
    if (report.command === "settle") return settled(report);
+   if (report.command === "history") return told(report);
    if (report.rehearsal) return `dry run: ${app} would go back to ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}; nothing was changed`;
    const words = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
@@ -20871,6 +21109,18 @@ var __webpack_modules__ = {
 
    default:
     return `${app}: the unfinished release could not be put back: a person is needed`;
+   }
+  }
+  function told({app: app, namespace: namespace, result: result}) {
+   switch (result) {
+   case "unchanged":
+    return `${app}: its releases in namespace ${namespace}`;
+
+   case "cancelled":
+    return `${app}: its releases were not read, since the run was cancelled`;
+
+   default:
+    return `${app}: its releases in namespace ${namespace} could not be read`;
    }
   }
   function keptMigrations(report) {
@@ -21081,23 +21331,29 @@ var __webpack_modules__ = {
    const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
    const stop = new AbortController;
    const signal = AbortSignal.any([ following.signal, stop.signal ]);
-   let verified;
+   let verified = following.verify ? "not yet" : "good";
    const verify = () => {
-    verified ??= following.verify?.(signal);
-    verified?.catch(error => {
+    if (verified !== "not yet") return;
+    verified = "begun";
+    following.verify?.(signal).then(() => {
+     verified = "good";
+     heard.wake();
+    }, error => {
      stop.abort(error);
     });
    };
+   const heard = alsoWoken(live);
    let {aims: aims, next: next} = following;
    let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
    const tell = teller(journal);
    journal.waiting(() => {
     const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
-    return waitingOn(verdicts);
+    return waitingOn(verdicts) || "all are there; waiting for a good answer of the new version";
    });
    for (;;) {
     const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)({
      ...following,
+     live: heard,
      signal: signal
     }, now => {
      const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
@@ -21107,7 +21363,8 @@ var __webpack_modules__ = {
      if (completeAt !== void 0 && !next) verify();
      const end = endOf(judgement, ledger, now);
      const lost = end?.is !== "done" ? end : void 0;
-     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : end);
+     const good = verified === "good" ? end : void 0;
+     const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : good);
      return {
       logsWanted: logsWanted,
       ...lookAgainAt !== void 0 && {
@@ -21121,13 +21378,31 @@ var __webpack_modules__ = {
      ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
     });
     if ("is" in ended) {
-     if (ended.is === "done") await verified;
      stop.abort();
      return ended;
     }
     aims = [ ...aims, ...await ended.begin() ];
     next = void 0;
    }
+  }
+  function alsoWoken(live) {
+   const listeners = new Set;
+   return {
+    picture: () => live.picture(),
+    onChange: listener => {
+     listeners.add(listener);
+     const stop = live.onChange(listener);
+     return () => {
+      listeners.delete(listener);
+      stop();
+     };
+    },
+    wake: () => {
+     listeners.forEach(listener => {
+      listener();
+     });
+    }
+   };
   }
   function teller(journal) {
    const told = new Map;
@@ -21185,6 +21460,7 @@ var __webpack_modules__ = {
    Ol: () => wanted,
    vN: () => added
   });
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const mostEntries = 20;
   const liveKept = 5;
   const longestCause = 500;
@@ -21216,35 +21492,65 @@ var __webpack_modules__ = {
   function liveNow(history) {
    return history.findLast(wentLive);
   }
-  function wanted(history, to) {
-   if (to === "previous") return previous(history);
-   if (/^\d{1,6}$/.test(to)) return numbered(history, Number(to));
-   const versions = history.filter(({sha: sha = "", tag: tag}) => [ sha, tag ].some(name => name.startsWith(to)));
+  function wanted(history, to, open) {
+   if (to === "previous") return open ? lastLive(history) : previous(history);
+   const versions = history.filter(({sha: sha, tag: tag}) => isNamed(to, sha, tag));
+   const [, number] = /^#?(\d{1,6})$/.exec(to) ?? [];
+   const byNumber = history.find(one => one.number === Number(number));
+   if (byNumber && (to.startsWith("#") || versions.length === 0)) return alive(byNumber);
+   if (byNumber && versions.some(one => one.digest !== byNumber.digest)) {
+    const why = `"${to}" is a tag, and the number of the release of ${byNumber.tag}: write #${to} for that one`;
+    return {
+     is: "none",
+     why: why
+    };
+   }
    const live = versions.filter(wentLive);
    const entry = live.at(-1);
    if (entry === void 0) {
     const last = versions.at(-1);
-    if (last) return {
-     is: "none",
-     why: `release ${last.number} of "${to}" did not go live (${last.result})`
-    };
-    const why = `no release in the history has a commit or tag that begins with "${to}"`;
-    return {
+    if (last) return alive(last);
+    return number === void 0 ? {
      is: "unknown",
-     why: why
+     why: `no release in the history has the commit or tag "${to}"`
+    } : {
+     is: "unknown",
+     why: `release ${number} is not in the history`
     };
    }
-   const others = live.filter(({digest: digest}) => digest !== entry.digest);
-   if (others.length > 0 && others.some(({tag: tag}) => tag !== entry.tag)) {
-    const tags = [ ...new Set(live.map(({tag: tag}) => tag)) ];
-    return {
-     is: "none",
-     why: `"${to}" may be ${tags.join(" or ")}`
-    };
-   }
-   return {
+   const tags = [ ...new Set(live.map(({tag: tag}) => tag)) ];
+   return tags.length > 1 ? {
+    is: "none",
+    why: `"${to}" may be ${tags.join(" or ")}`
+   } : {
     is: "found",
     entry: entry
+   };
+  }
+  function isNamed(to, sha, tag) {
+   if (tag === to || sha === to) return true;
+   if (!/^[0-9a-f]{7,40}$/.test(to)) return false;
+   return [ sha ?? "", tag ].some(name => /^[0-9a-f]{40}/.test(name) && name.startsWith(to));
+  }
+  function alive(entry) {
+   if (wentLive(entry)) return {
+    is: "found",
+    entry: entry
+   };
+   const {number: number, tag: tag, result: result} = entry;
+   return {
+    is: "none",
+    why: `release ${number} (${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.j)(tag)}) did not go live: ${result}`
+   };
+  }
+  function lastLive(history) {
+   const entry = liveNow(history);
+   return entry ? {
+    is: "found",
+    entry: entry
+   } : {
+    is: "none",
+    why: "no release in the history has ever gone live"
    };
   }
   function previous(history) {
@@ -21261,20 +21567,6 @@ var __webpack_modules__ = {
    } : {
     is: "none",
     why: `no release before ${now.tag} is in the history`
-   };
-  }
-  function numbered(history, number) {
-   const entry = history.find(one => one.number === number);
-   if (!entry) return {
-    is: "none",
-    why: `release ${number} is not in the history`
-   };
-   return wentLive(entry) ? {
-    is: "found",
-    entry: entry
-   } : {
-    is: "none",
-    why: `release ${number} did not go live (${entry.result})`
    };
   }
  },
@@ -21747,7 +22039,7 @@ var __webpack_modules__ = {
   async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
    const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
    const lines = [];
-   await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.u)(clock, patienceMs, cluster.life, async signal => {
+   await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, patienceMs, cluster.life, async signal => {
     try {
      for await (const line of cluster.lines(path, signal)) lines.push(line);
     } catch {}
@@ -23755,7 +24047,7 @@ var __webpack_modules__ = {
   async function removeJob({world: world}, cluster, live, name) {
    const path = `${(0, paths.rJ)("batch/v1", cluster.namespace, "jobs")}/${name}`;
    await (0, away.d_)(world.clock, cluster.life, () => cluster.remove(path));
-   await (0, deadline.u)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
+   await (0, deadline.ux)(world.clock, podGoneMs, cluster.life, signal => (0, looking.W)({
     cluster: cluster,
     clock: world.clock,
     live: live,
@@ -23923,163 +24215,6 @@ var __webpack_modules__ = {
    return file => (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file, path => world.files.exists(path), settings.context);
   }
  },
- 6496: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   G: () => settle
-  });
-  var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2882);
-  var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(15);
-  var _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7476);
-  var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9456);
-  var _migrate_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7787);
-  var _undo_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2064);
-  async function settle(release, journal, cluster, live, record) {
-   const {begun: begun} = record;
-   const {world: world, app: app, holder: holder} = release;
-   journal.say(`an unfinished release was found: ${begun.tag} by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`);
-   await Promise.all(unfinishedJobs(live, release.app).map(({metadata: metadata}) => (0, 
-   _migrate_js__WEBPACK_IMPORTED_MODULE_4__.e)(release, cluster, live, metadata?.name ?? "")));
-   const restored = await (0, _undo_js__WEBPACK_IMPORTED_MODULE_5__.t)(release, journal, cluster, live, record.snapshot);
-   const left = (0, _rollout_restore_js__WEBPACK_IMPORTED_MODULE_3__.oI)(restored);
-   await (0, _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.k)(cluster, world.clock, cluster.life, app, {
-    ...begun,
-    result: "undone",
-    cause: `its run was gone before it had ended; put back by ${(0, _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left ? `, but for what somebody else has set: ${left}` : ""}`,
-    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1e3),
-    migrations: []
-   }).catch(error => {
-    journal.say(`the history could not be written: ${String(error)}`);
-   });
-   await (0, _rollout_record_js__WEBPACK_IMPORTED_MODULE_2__.yv)(cluster, world.clock, app, record);
-   return restored;
-  }
-  function unfinishedJobs(live, app) {
-   return [ ...live.picture().jobs.values() ].filter(({metadata: metadata, status: status}) => metadata?.labels?.["django-rollout/app"] === app && !status?.conditions?.some(({type: type, status: is}) => [ "Complete", "Failed" ].includes(type) && is === "True"));
-  }
- },
- 9501: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-  __nccwpck_require__.d(__webpack_exports__, {
-   M9: () => findWeb,
-   Nn: () => noWorkload,
-   Oo: () => guessWeb,
-   _j: () => checkFit,
-   o$: () => imagesIn,
-   q0: () => describe,
-   q8: () => findTargets
-  });
-  var _django_roles_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7414);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3165);
-  var _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6874);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9340);
-  var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1856);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4193);
-  function describe({id: id, live: live, running: running}) {
-   if (!live) return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: will be created`;
-   const {replicas: replicas} = live.spec;
-   const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-   const versions = [ ...new Set(running.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.E4)) ].join(", ");
-   return `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(id)}: runs ${versions}${size}`;
-  }
-  function findTargets(picture, manifests, repository, namespace) {
-   const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(object));
-   const liveById = new Map(live.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
-   const manifestById = new Map(manifests.ours.map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
-   const running = live.filter(object => (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.GP)(object, repository));
-   const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)((0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object)), object ]));
-   return [ ...all ].map(([key, object]) => {
-    const id = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.hY)(object);
-    const now = liveById.get(key);
-    const manifest = manifestById.get(key);
-    const plural = `${id.kind.toLowerCase()}s`;
-    const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-    const uses = manifest ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(manifest), (0, _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_0__.QB)(repository)) : (0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object), image => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image, repository));
-    return {
-     id: id,
-     path: `${(0, _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)(apiVersion, namespace, plural)}/${id.name}`,
-     uses: uses,
-     running: imagesIn(now, uses),
-     ...now && {
-      live: now
-     },
-     ...manifest && {
-      manifest: manifest
-     }
-    };
-   });
-  }
-  function imagesIn(live, uses) {
-   const all = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)((0, 
-   _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(live), () => true) : [];
-   return uses.flatMap(({name: name}) => {
-    const image = all.find(one => one.name === name)?.image;
-    return image === void 0 ? [] : [ image ];
-   });
-  }
-  function findWeb(targets, services, named) {
-   const web = look(targets, services, named);
-   if (web.is === "found") return {
-    ...web.candidate,
-    container: web.container
-   };
-   const all = web.candidates.join(", ");
-   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
-    code: "usage",
-    sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? "deployment/web"}`
-   });
-  }
-  function guessWeb(targets, services) {
-   const web = look(targets, services, void 0);
-   return web.is === "found" ? {
-    ...web.candidate,
-    container: web.container
-   } : void 0;
-  }
-  function look(targets, services, named) {
-   const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-    const object = manifest ?? live;
-    if (!object) return [];
-    const containers = uses.map(({name: name}) => name);
-    return [ {
-     workload: id,
-     template: (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.kW)(object),
-     containers: containers
-    } ];
-   });
-   return (0, _django_roles_js__WEBPACK_IMPORTED_MODULE_6__.kX)(candidates, services, named);
-  }
-  function noWorkload(picture, repository, namespace) {
-   const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_5__.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.zZ)(image).repository);
-    return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
-   });
-   const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
-    code: "no-workload",
-    sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_4__.EU)(repository)}" gets the new image)`
-   });
-  }
-  function checkFit(targets) {
-   const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.f)({
-    code: "workload-unfit",
-    sentence: `${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)} is paused, so a new version would never roll out`,
-    hint: `kubectl rollout resume ${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(paused.id)}`,
-    workload: paused.id.name
-   });
-  }
- },
  2064: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    t: () => undo,
@@ -24212,8 +24347,9 @@ var __webpack_modules__ = {
  },
  3006: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   M: () => TimeOver,
-   u: () => within
+   H6: () => orAborted,
+   Ms: () => TimeOver,
+   ux: () => within
   });
   class TimeOver extends Error {
    name="TimeOver";
@@ -24227,6 +24363,19 @@ var __webpack_modules__ = {
     return await work(AbortSignal.any([ signal, over.signal ]));
    } finally {
     done.abort();
+   }
+  }
+  async function orAborted(signal, work) {
+   signal.throwIfAborted();
+   const {promise: promise, reject: reject} = Promise.withResolvers();
+   const stop = () => {
+    reject(signal.reason);
+   };
+   signal.addEventListener("abort", stop);
+   try {
+    return await Promise.race([ work(), promise ]);
+   } finally {
+    signal.removeEventListener("abort", stop);
    }
   }
  },

@@ -69,23 +69,23 @@ async function release(command: CommandName, given: Given): Promise<number> {
     for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
     return exitCodes.usage
   }
-  const color = process.stdout.isTTY && !process.env['NO_COLOR']
+  const { settings } = reading
+  // Whoever reads JSON gets that and nothing else.
+  const stream = settings.json ? process.stderr : process.stdout
+  const color = stream.isTTY && !process.env['NO_COLOR']
   const write = (line: string) => {
-    process.stdout.write(`${line}\n`)
+    stream.write(`${line}\n`)
   }
   const signal = cancelSignal((why) => {
-    write(`· ${why}: what has changed is put back`)
+    write(command === 'history' ? `· ${why}` : `· ${why}: what has changed is put back`)
   })
   const world = realWorld(process.env)
   const reporter = new Reporter(terminalSink(write, color), world.clock)
-  const { settings } = reading
   const holder = holderOf(world)
   const report = await runCommand(command, { world, settings, reporter, signal, holder })
   if (report.history) {
-    const lines = settings.json
-      ? [JSON.stringify(report.history, null, 2)]
-      : historyTable(report.history)
-    lines.forEach(write)
+    if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`)
+    else historyTable(report.history).forEach(write)
   } else writeClosing(report, write, color)
   const path = settings.report
   if (path !== undefined) {

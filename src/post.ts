@@ -5,6 +5,7 @@ import { settleLeft } from './pipeline/settle.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
+import { cancelSignal } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -21,12 +22,15 @@ if (run !== '' && core.getState('ended') === '') {
   maskSecrets(given)
   const reading = readOptions('settle', given)
   if (reading.is === 'read') {
+    // A person who cancels again ends neither this process nor the way back.
+    cancelSignal((why) => {
+      core.info(`${why}: what was left open is put back all the same`)
+    })
     const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
     const reporter = new Reporter(runnerSink(), world.clock)
     const report = await settleLeft(
       {
         ...{ world, reporter, settings: reading.settings, holder: holderOf(world, run) },
-        // A person who cancels again does not end the way back.
         signal: new AbortController().signal,
       },
       'own',

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -70,6 +70,33 @@ test('a commit of another branch is not newer', async () => {
   git(origin(), 'checkout', '--quiet', '-b', 'other', one)
   const other = push()
   expect(await lineage(two, other)).toBe('not-older')
+})
+
+describe('a history that is longer than what is fetched', () => {
+  const all = () => git(origin(), 'rev-list', '--reverse', 'HEAD').split('\n')
+  beforeEach(() => {
+    const commits = Array.from(
+      { length: 250 },
+      (_, i) =>
+        `commit refs/heads/main\ncommitter a <a@example.com> ${i} +0000\ndata 1\nx\n` +
+        (i === 0 ? `from ${two}\n` : ''),
+    )
+    execFileSync('git', ['-C', origin(), 'fast-import', '--quiet'], { input: commits.join('\n') })
+    clone('--depth=1')
+  })
+
+  test('tells the commit that follows what is live from an older one', async () => {
+    const commits = all()
+    expect(await lineage(commits.at(-1) ?? '', commits.at(-2) ?? '')).toBe('not-older')
+    const newer = push()
+    expect(await lineage(commits.at(-1) ?? '', newer)).toBe('older')
+  })
+
+  test('proves nothing by what lies behind its end', async () => {
+    const live = git(origin(), 'rev-parse', 'HEAD')
+    git(checkout(), 'fetch', '--quiet', '--depth=1', 'origin', one)
+    expect(await lineage(one, live)).toBe('unknown')
+  })
 })
 
 test('a commit that nobody has is unknown', async () => {

@@ -3,6 +3,7 @@ import {
   assignments,
   duration,
   graces,
+  hostName,
   imageRepository,
   imageTag,
   imageTags,
@@ -11,6 +12,7 @@ import {
   Problem,
   someOf,
   someTime,
+  urlPath,
   words,
 } from '../../src/options/readers.js'
 
@@ -197,4 +199,34 @@ describe('graces', () => {
   ])('%j: %s', (text, problem) => {
     expect(read(text)).toEqual(new Problem(problem))
   })
+})
+
+test.each([
+  ['/', true],
+  ['/healthz?full=1&x=%20', true],
+  ['healthz', false],
+  ['https://shop.example.com/', false],
+  ['/a b', false],
+  ['/a#b', false],
+  ['/größe', false],
+  ['/a\u0000', false],
+  ['/a\nHost: x', false],
+])('%j is a path: %s', (text, is) => {
+  expect(urlPath(text)).toEqual(is ? text : expect.any(Problem))
+})
+
+test.each([
+  ['shop.example.com', true],
+  ['Shop.example.com:8000', true],
+  ['my_shop', true],
+  ['10.0.0.1', true],
+  ['[::1]:8000', true],
+  ['https://shop.example.com', false],
+  ['shop.example.com/', false],
+  ['shop.example.com:port', false],
+  ['a b', false],
+  ['größe.example', false],
+  ['a\nX-Other: b', false],
+])('%j is a host: %s', (text, is) => {
+  expect(hostName(text)).toEqual(is ? text : expect.any(Problem))
 })

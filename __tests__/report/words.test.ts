@@ -116,10 +116,18 @@ test.each<[Report['result'], string]>([
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
 })
 
+test.each<[Report['result'], string]>([
+  ['unchanged', 'shop: its releases in namespace prod'],
+  ['failed', 'shop: its releases in namespace prod could not be read'],
+  ['cancelled', 'shop: its releases were not read, since the run was cancelled'],
+])('the last word of history when it is %s: %s', (result, text) => {
+  expect(verdict(reportOf({ command: 'history', result, workloads: [] }))).toBe(text)
+})
+
 test.each(Object.keys(exitCodes) as Report['result'][])(
   '%s is told in one line without a full stop',
   (result) => {
-    for (const command of ['release', 'deploy', 'settle'] as const) {
+    for (const command of ['release', 'deploy', 'settle', 'history'] as const) {
       expect(verdict(reportOf({ command, result }))).toMatch(/^[^\n]+[^.\n]$/)
     }
   },

@@ -32,7 +32,9 @@ async function rollout(
     patience = PATIENCE,
     log = [],
     next,
+    verify,
   }: {
+    verify?: (signal: AbortSignal) => Promise<void>
     aims?: readonly Aim[]
     patience?: Patience
     log?: readonly string[]
@@ -57,6 +59,7 @@ async function rollout(
     signal: stop.signal,
     aims,
     ...(next && { next }),
+    ...(verify && { verify }),
     patience,
     startedAt: START,
     toRepo: inRepo,
@@ -270,5 +273,67 @@ describe('a next wave', () => {
     const failing = { ...next, begin: () => Promise.reject(new Error('kubectl: forbidden')) }
     const release = await rollout(healthy, { next: failing })
     expect(release.ended()).toEqual(new Error('kubectl: forbidden'))
+  })
+})
+
+describe('a verification', () => {
+  const asked = () => {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+    let begun = 0
+    let signal: AbortSignal | undefined
+    const verify = async (own: AbortSignal) => {
+      begun += 1
+      signal = own
+      await promise
+    }
+    return {
+      ...{ verify, reject },
+      good: () => {
+        resolve(undefined)
+      },
+      begun: () => begun,
+      isOver: () => signal?.aborted,
+    }
+  }
+
+  test('begins once all are there, beside the bake, and only once', async () => {
+    const request = asked()
+    const release = await rollout(starting, { verify: request.verify })
+    expect(request.begun()).toBe(0)
+    await release.show(1, healthy)
+    await release.pass(5)
+    await release.show(1, healthy)
+    expect(request.begun()).toBe(1)
+    request.good()
+    await release.pass(20)
+    expect(release.ended()).toMatchObject({ is: 'done' })
+  })
+
+  test('is waited for when the bake is over, and what happens meanwhile is seen', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    await release.pass(20)
+    expect(release.ended()).toBeUndefined()
+    expect(release.waitsFor()).toContain('waiting for a good answer')
+    await release.show(1, theirs)
+    expect(release.ended()).toMatchObject({ is: 'superseded' })
+    expect(request.isOver()).toBe(true)
+  })
+
+  test('that comes to a good end after the bake ends all', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    await release.pass(20)
+    request.good()
+    await release.pass(0)
+    expect(release.ended()).toMatchObject({ is: 'done' })
+  })
+
+  test('that fails ends all at once', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    request.reject(new Error('answered 500'))
+    await release.pass(0)
+    expect(release.ended()).toEqual(new Error('answered 500'))
   })
 })

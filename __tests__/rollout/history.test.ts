@@ -77,30 +77,48 @@ describe('a rollback wants', () => {
     ['further back after a rollback', 'a b c b>2', 'previous', 'a'],
     ['what ran before the newest again, when it was released anew', 'a b a>1 c', 'previous', 'b'],
     ['a number', 'a b c', '2', 'b'],
-    ['the beginning of a tag', 'abc1 abd2', 'abc', 'abc1'],
-    ['a tag that went live and failed later', 'abc1 -abc1', 'abc1', 'abc1'],
+    ['a number that is written as one', 'a b c', '#2', 'b'],
+    ['a tag, and none that only begins like it', 'v1.2 v1.20', 'v1.2', 'v1.2'],
+    ['a tag that is a number nobody else has', 'a 47', '47', '47'],
+    ['a tag that went live and failed later', 'v1 -v1', 'v1', 'v1'],
   ])('%s: %s', (_, words, to, tag) => {
-    const found = wanted(historyOf(words), to)
+    const found = wanted(historyOf(words), to, false)
     expect(found.is === 'found' ? found.entry.tag : found.why).toBe(tag)
   })
 
   test('a commit, whatever its tag is', () => {
     const history = added(historyOf('a'), ended('v2', { sha: '4f2c1d9'.padEnd(40, '0') }))
-    expect(wanted(history, '4f2c1d9')).toMatchObject({ is: 'found', entry: { tag: 'v2' } })
+    expect(wanted(history, '4f2c1d9', false)).toMatchObject({ is: 'found', entry: { tag: 'v2' } })
+  })
+
+  test.each([
+    ['what was live last', 'a b -c', 'b'],
+    ['the first release, though nothing was before it', 'a -b', 'a'],
+  ])('while a release is open, as previous, %s', (_, words, tag) => {
+    expect(wanted(historyOf(words), 'previous', true)).toMatchObject({ entry: { tag } })
+  })
+
+  test('seven letters of a commit at least', () => {
+    const history = added(historyOf('a'), ended('1'.repeat(40)))
+    expect(wanted(history, '1111111', false)).toMatchObject({ is: 'found' })
+    expect(wanted(history, '111111', false)).toMatchObject({ is: 'unknown' })
   })
 
   test.each([
     ['an empty history', '-a', 'previous', 'none', 'no release is in the history yet'],
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
-    ['a number that is not there', 'a', '7', 'none', 'release 7 is not in the history'],
-    ['a number that failed', 'a -b', '2', 'none', 'release 2 did not go live (undone)'],
-    ['a tag that failed', 'a -b', 'b', 'none', 'release 2 of "b" did not go live (undone)'],
-    ['two at once', 'ab1 ab2', 'ab', 'none', '"ab" may be ab1 or ab2'],
+    ['a number that is not there', 'a', '7', 'unknown', 'release 7 is not in the history'],
+    ['a number that failed', 'a -b', '2', 'none', 'release 2 (b) did not go live: undone'],
+    ['a tag that failed', 'a -b', 'b', 'none', 'release 2 (b) did not go live: undone'],
+    [
+      ...(['a tag that is also a number', 'a 1', '1', 'none'] as const),
+      '"1" is a tag, and the number of the release of a: write #1 for that one',
+    ],
     [
       ...(['a tag that is not there', 'a', 'zz', 'unknown'] as const),
-      'no release in the history has a commit or tag that begins with "zz"',
+      'no release in the history has the commit or tag "zz"',
     ],
   ])('but cannot have it: %s', (_, words, to, is, why) => {
-    expect(wanted(historyOf(words), to)).toEqual({ is, why })
+    expect(wanted(historyOf(words), to, false)).toEqual({ is, why })
   })
 })

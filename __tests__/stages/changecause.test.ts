@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Holder } from '../../src/kubernetes/lease.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import type { Command } from '../../src/options/table.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
 import {
   annotate,
@@ -18,11 +19,17 @@ import { releaseOf } from '../support/settings.js'
 const sha = 'ef2714eb63e4'.padEnd(40, '0')
 const url = 'https://ci.example/1'
 
-test.each<[string, Omit<Holder, 'id'>, string]>([
-  [sha, { who: 'ada', url }, 'release of ef2714eb63e4 by ada, https://ci.example/1'],
-  ['v2', { who: 'ada' }, 'release of v2 by ada'],
-])('the cause of %s', (tag, holder, expected) => {
-  const release = { ...releaseOf(scripted([]).world), holder: { id: '1', ...holder } }
+test.each<[string, Command | undefined, Omit<Holder, 'id'>, string]>([
+  [sha, 'release', { who: 'ada', url }, 'release of ef2714eb63e4 by ada, https://ci.example/1'],
+  ['v2', 'deploy', { who: 'ada' }, 'release of v2 by ada'],
+  ['v2', undefined, { who: 'ada' }, 'release of v2 by ada'],
+  ['v1', 'rollback', { who: 'ada' }, 'rollback to v1 by ada'],
+])('the cause of %s by %s', (tag, command, holder, expected) => {
+  const release = {
+    ...releaseOf(scripted([]).world),
+    ...(command && { command }),
+    holder: { id: '1', ...holder },
+  }
   const image = { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' }
   expect(causeOfChange(release, image)).toBe(expected)
 })

@@ -1,14 +1,23 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Service } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
-import { endpointsOf, smokeAim } from '../../src/stages/smoke.js'
+import { Failure } from '../../src/report/cause.js'
+import type { Picture } from '../../src/rollout/types.js'
+import { endpointsOf, smoke, smokeAim, type EndpointSlice } from '../../src/stages/smoke.js'
 import type { Web } from '../../src/stages/targets.js'
+import type { World } from '../../src/world/world.js'
+import { handClock, settled } from '../support/clock.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { nothing, standing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
 
 const web = (probe = ''): Web => ({
   workload: { kind: 'Deployment', name: 'web' },
   template: parse(`
     metadata: { labels: { app: web } }
-    spec: { containers: [{ name: web, image: shop:1${probe} }] }
+    spec: { containers: [{ name: web, image: shop:1, ports: [{ name: wsgi, containerPort: 3000 }]${probe} }] }
   `) as Web['template'],
   container: 'web',
   containers: ['web'],
@@ -30,13 +39,41 @@ describe('what a smoke request asks', () => {
       { service: 'shop', port: 'http' },
     ],
     [
-      'else its first port',
+      'else one that HTTP has most of the time',
       `{ metadata: { name: shop }, spec: { selector: { app: web },
-         ports: [{ name: wsgi, port: 8000 }, { name: metrics, port: 9100 }] } }`,
-      { service: 'shop', port: 'wsgi' },
+         ports: [{ name: metrics, port: 9100 }, { name: plain, port: 8000 }] } }`,
+      { service: 'shop', port: 'plain' },
+    ],
+    [
+      "else one that leads to the container's own port, by its name",
+      `{ metadata: { name: shop }, spec: { selector: { app: web },
+         ports: [{ name: a, port: 9100 }, { name: b, port: 9200, targetPort: wsgi }] } }`,
+      { service: 'shop', port: 'b' },
+    ],
+    [
+      'or by its number',
+      `{ metadata: { name: shop }, spec: { selector: { app: web },
+         ports: [{ name: a, port: 9100 }, { name: b, port: 3000 }] } }`,
+      { service: 'shop', port: 'b' },
+    ],
+    [
+      'else the first that is TCP',
+      `{ metadata: { name: shop }, spec: { selector: { app: web },
+         ports: [{ name: quic, port: 80, protocol: UDP }, { name: a, port: 9100 }] } }`,
+      { service: 'shop', port: 'a' },
     ],
   ])('%s', (_, yaml, aim) => {
     expect(smokeAim(web(), [service(yaml)], undefined)).toMatchObject(aim)
+  })
+
+  test('the best of all Services, not the first', () => {
+    const metrics =
+      '{ metadata: { name: shop-metrics }, spec: { selector: { app: web }, ports: [{ name: metrics, port: 9100 }] } }'
+    const shop =
+      '{ metadata: { name: shop }, spec: { selector: { app: web }, ports: [{ port: 80 }] } }'
+    expect(smokeAim(web(), [metrics, shop].map(service), undefined)).toMatchObject({
+      ...{ service: 'shop', port: '' },
+    })
   })
 
   const any = service('{ spec: { selector: { app: web }, ports: [{ port: 80 }] } }')
@@ -53,6 +90,7 @@ describe('what a smoke request asks', () => {
     ['no Service', []],
     ['one for other pods', ['{ spec: { selector: { app: api }, ports: [{ port: 80 }] } }']],
     ['one without a port', ['{ spec: { selector: { app: web } } }']],
+    ['one for UDP', ['{ spec: { selector: { app: web }, ports: [{ port: 80, protocol: UDP }] } }']],
   ])('cannot be told with %s', (_, services) => {
     expect(() => smokeAim(web(), services.map(service), undefined)).toThrow(
       '"smoke-path" is asked through a Service, and none leads to web',
@@ -84,5 +122,132 @@ describe('the pods that a Service sends requests to', () => {
   ])('%s', (_, yaml, pods) => {
     const slices = parse(yaml.replace(/^ {7}/gm, '')) as Parameters<typeof endpointsOf>[0]
     expect(endpointsOf(slices, 'http')).toEqual(pods)
+  })
+})
+
+const second = 1000
+const image = { repository: 'shop', tag: '2', digest: 'sha256:0' }
+const slice: EndpointSlice = {
+  ports: [{ name: 'http', port: 8000 }],
+  endpoints: [{ targetRef: { kind: 'Pod', name: 'web-1' } }],
+}
+
+interface Scene {
+  /** The pod's, one after the other; the last one goes on. */
+  readonly answers?: readonly number[]
+  /** How long the API server takes for its answers, one after the other, in ms. */
+  readonly away?: readonly number[]
+  readonly kind?: 'Deployment' | 'StatefulSet'
+  readonly spec?: string
+}
+
+/** Asks with a patience of 60 s; `ended` is how and when it came to its end. */
+function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: Scene) {
+  const clock = handClock()
+  const cancel = new AbortController()
+  const waits = [...away]
+  const statuses = [...answers]
+  const world: World = {
+    ...scripted([]).world,
+    clock,
+    network: {
+      request: () =>
+        Promise.resolve({
+          status: (statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 0,
+          lines: async function* () {},
+          text: () => Promise.resolve('page'),
+        }),
+    },
+  }
+  const cluster = clusterOf({
+    get: async <T>() => {
+      const wait = waits.shift() ?? 0
+      if (wait > 0) await clock.sleep(wait)
+      return { items: [slice] } as T
+    },
+    stream: async (_, { signal, onLine }) => {
+      onLine('Forwarding from 127.0.0.1:4711 -> 8000', 'stdout')
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return 143
+    },
+    lines: async function* () {
+      await settled()
+      yield '2026-01-01T00:00:00Z started'
+    },
+  })
+  const workload = parse(`{ metadata: { name: web }, spec: { ${spec} } }`) as object
+  const pod = { spec: { containers: [{ name: 'web', image: 'shop:2@sha256:0' }] } }
+  const picture = {
+    ...nothing,
+    [`${kind.toLowerCase()}s`]: new Map([['web', workload]]),
+    pods: new Map([['web-1', pod]]),
+  } as Picture
+  const journal = notebook()
+  const aim = {
+    ...{ web: { ...web(), workload: { kind, name: 'web' } }, service: 'shop' },
+    ...{ port: 'http', host: 'localhost' },
+  }
+  const release = releaseOf(
+    world,
+    { 'smoke-path': '/healthz', 'smoke-timeout': '60s' },
+    cancel.signal,
+  )
+  const scene = { clock, cancel, journal, ended: 'not yet', hint: '' }
+  smoke(release, journal, cluster, { live: standing(picture) }, aim, image).then(
+    () => (scene.ended = `good at ${clock.now()}`),
+    (error: unknown) => {
+      scene.ended = `${error instanceof Error ? error.message : ''} at ${clock.now()}`
+      if (error instanceof Failure) scene.hint = error.cause.hint ?? ''
+    },
+  )
+  return scene
+}
+
+describe('a smoke request', () => {
+  const asked = 'GET /healthz through service/shop'
+  test.each<[string, Scene, string]>([
+    ['a good answer', {}, 'good at 0'],
+    ['a good one after a bad one', { answers: [503, 200] }, 'good at 500'],
+    ['bad ones', { answers: [404] }, `${asked} answered 404 at 60000`],
+    [
+      'an API server that is away for longer than the patience does not count',
+      { answers: [404, 200], away: [0, 200 * second] },
+      'good at 200500',
+    ],
+    [
+      'nor does the look before it',
+      { answers: [404], away: [0, 0, 200 * second] },
+      `${asked} answered 404 at 260500`,
+    ],
+  ])('%s', async (_, script, ended) => {
+    const scene = asking(script)
+    await scene.clock.pass(400 * second)
+    expect(scene.ended).toBe(ended)
+  })
+
+  test('that is cancelled does not wait for a server that is away', async () => {
+    const scene = asking({ away: [200 * second] })
+    await scene.clock.pass(second)
+    scene.cancel.abort(new Error('cancelled'))
+    await scene.clock.pass(0)
+    expect(scene.ended).toBe('cancelled at 1000')
+  })
+
+  test.each<[string, Scene]>([
+    ['deployment/web', { spec: 'replicas: 0' }],
+    ['statefulset/web', { kind: 'StatefulSet', spec: 'updateStrategy: { type: OnDelete }' }],
+  ])('is left out where %s is to have no new pod: %j', async (id, script) => {
+    const scene = asking({ answers: [404], ...script })
+    await scene.clock.pass(0)
+    expect(scene.ended).toBe('good at 0')
+    expect(scene.journal.lines).toEqual([
+      `${asked}: left out, since ${id} is to have no new pod now`,
+    ])
+  })
+
+  test('names the workload to look at', async () => {
+    const scene = asking({ answers: [500], kind: 'StatefulSet' })
+    await scene.clock.pass(61 * second)
+    expect(scene.hint).toBe('look at its log: kubectl logs statefulset/web')
   })
 })

@@ -1,6 +1,6 @@
 import { within } from '../world/deadline.js'
 import type { World } from '../world/world.js'
-import { gitIn, inFolder } from './source.js'
+import { gitIn, inFolder, type Git } from './source.js'
 
 /** How one commit stands to another: `unknown` when the checkout does not hold enough of the history. */
 export type Lineage = 'older' | 'not-older' | 'unknown'
@@ -20,31 +20,49 @@ export async function lineageOf(
 ): Promise<Lineage> {
   if (ours === theirs) return 'not-older'
   const git = gitIn(world, folder)
-  const has = async (commit: string) =>
-    (await git(['cat-file', '-e', `${commit}^{commit}`])).code === 0
-  if (!(await has(ours))) return 'unknown'
-  if (!(await has(theirs))) {
-    if (world.env['CI'] !== 'true') return 'unknown'
-    await fetchCommit(world, folder, theirs, signal)
-    if (!(await has(theirs))) return 'unknown'
-  }
-  const { code } = await git(['merge-base', '--is-ancestor', ours, theirs])
-  return code === 0 ? 'older' : code === 1 ? 'not-older' : 'unknown'
+  if (!(await has(git, ours))) return 'unknown'
+  const known = await compared(git, ours, theirs)
+  if (known !== 'unknown' || world.env['CI'] !== 'true') return known
+  await fetchHistory(world, folder, ours, theirs, signal)
+  return compared(git, ours, theirs)
 }
 
-/** Asks `origin` for a commit and what leads to it; that it could not be had is seen by its absence. */
-async function fetchCommit(
+async function has(git: Git, commit: string): Promise<boolean> {
+  return (await git(['cat-file', '-e', `${commit}^{commit}`])).code === 0
+}
+
+/** By what the checkout holds. That no way was found proves something only where no history is cut off. */
+async function compared(git: Git, ours: string, theirs: string): Promise<Lineage> {
+  if (!(await has(git, theirs))) return 'unknown'
+  const leads = async (from: string, to: string) =>
+    (await git(['merge-base', '--is-ancestor', from, to])).code === 0
+  if (await leads(ours, theirs)) return 'older'
+  if (await leads(theirs, ours)) return 'not-older'
+  return (await isWhole(git, theirs)) ? 'not-older' : 'unknown'
+}
+
+/** Where a shallow checkout ends, a commit without parents has some in what git keeps of it. */
+async function isWhole(git: Git, commit: string): Promise<boolean> {
+  const first = await git(['rev-list', '--max-parents=0', commit])
+  const kept = await git(['cat-file', '--batch'], first.stdout)
+  return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout)
+}
+
+/** Asks `origin` for what leads to both; that it could not be had is seen by its absence. */
+async function fetchHistory(
   world: World,
   folder: string,
-  commit: string,
+  ours: string,
+  theirs: string,
   signal: AbortSignal,
 ): Promise<void> {
   const shallow = await gitIn(world, folder)(['rev-parse', '--is-shallow-repository'])
   const args = [
     ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'],
     // Never of a complete checkout: that would cut off its history.
-    ...(shallow.stdout.trim() === 'true' ? ['--depth=200'] : []),
-    ...['origin', commit],
+    ...(shallow.stdout.trim() === 'true'
+      ? ['--depth=200', 'origin', ours, theirs]
+      : ['origin', theirs]),
   ]
   await within(world.clock, fetchMs, signal, (late) =>
     world.processes.stream('git', [...inFolder(world, folder), ...args], {

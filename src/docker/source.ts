@@ -68,7 +68,7 @@ export function withoutCredentials(remote: string): string | undefined {
   return `https://${host}/${path.replace(/^\/+/, '').replace(/(\.git)?\/*$/, '')}`
 }
 
-type Git = (args: readonly string[], input?: string) => Promise<Finished>
+export type Git = (args: readonly string[], input?: string) => Promise<Finished>
 
 /** What git is told before its command, so that it works in a folder. */
 export function inFolder({ env }: World, folder: string): readonly string[] {

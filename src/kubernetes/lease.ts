@@ -177,6 +177,7 @@ function keep(
     lose(lostBy(trouble))
   }
   const renewedAt = (at: number) => {
+    trouble = undefined
     expiry.abort()
     expiry = new AbortController()
     sureUntil = at + lastsMs * 0.9

@@ -141,4 +141,12 @@ export const yesOrNo: Reader<boolean> = (value) =>
 
 /** The path of a URL, with a query where one is needed. */
 export const urlPath: Reader<string> = (value) =>
-  /^\/[^\s#]*$/.test(value) ? value : new Problem('is not a path; it begins with /')
+  /^\/[!-~]*$/.test(value) && !value.includes('#')
+    ? value
+    : new Problem('is not a path; it begins with /, and has no blanks, no # and only ASCII')
+
+/** What stands in `Host`: a name or an address, and a port where one is needed. */
+export const hostName: Reader<string> = (value) =>
+  /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(value)
+    ? value
+    : new Problem('is not a host; write it without https:// and path, with a port if need be')

@@ -6,6 +6,7 @@ import {
   assignments,
   duration,
   graces,
+  hostName,
   imageRepository,
   imageTag,
   imageTags,
@@ -223,9 +224,9 @@ export const table = {
   }),
   'migrate-from': option({
     read: text,
-    help: 'Workload whose environment the migration Job takes; found by itself when not given',
+    help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
     example: 'deployment/web',
-    on: releasing,
+    on: rolling,
   }),
   'migrate-timeout': option({
     read: someTime,
@@ -276,7 +277,7 @@ export const table = {
     on: rolling,
   }),
   'smoke-host': option({
-    read: text,
+    read: hostName,
     help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
     example: 'shop.example.com',
     with: 'smoke-path',

@@ -1,4 +1,5 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
+import { commandLine } from '../options/commandline.js'
 import type { Command, Settings } from '../options/table.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
@@ -20,7 +21,6 @@ import type { History } from '../rollout/history.js'
 import type { Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Site } from '../stages/preflight.js'
-import { imagesIn } from '../stages/targets.js'
 import { TimeOver } from '../world/deadline.js'
 import type { Clock } from '../world/world.js'
 import { briefly } from './together.js'
@@ -115,35 +115,34 @@ function lostWords({ why, words }: LeaseLost): {
  * What a person types to have the old version back, when we could not make sure of it: the record is open
  * still, so the whole undo can be asked for again; what the workloads ran is for doing it by hand.
  */
-export function commandsBack(
-  { image, namespace }: Settings,
-  cluster: Cluster,
-  snapshot: Snapshot,
-): string {
+export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
   const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
     if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
-    const images = usesOf(templateOf(object), (name) => isOfRepository(name, image)).map(
+    const images = usesOf(templateOf(object), (name) => isOfRepository(name, settings.image)).map(
       ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
     )
     return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
   })
   return [
-    `try again to put everything back: django-rollout settle --image ${image} --namespace ${namespace}`,
+    `try again to put everything back: ${commandLine('settle', settings)}`,
     ...(byHand.length > 0 ? ['or the images alone, by hand:', ...byHand] : []),
   ].join('\n')
 }
 
-/** What the workloads run now; those that cannot be read any more are left out. */
+/** What our workloads run now, by `idOf`; those that cannot be read any more are left out. */
 export async function whatStands(
   cluster: Cluster,
   clock: Clock,
-  { targets }: Site,
+  { image }: Settings,
+  snapshot: Snapshot,
 ): Promise<Readonly<Record<string, readonly string[]>>> {
   const read = await Promise.all(
-    targets.map(async ({ id, path, uses }) => {
+    snapshot.map(async ({ object, of, path }) => {
+      if (of !== 'workload' || !isWorkload(object)) return []
       const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
       if (live === null) return []
-      return [[idOf(id), live ? imagesIn(live, uses) : []] as const]
+      const uses = live ? usesOf(templateOf(live), (name) => isOfRepository(name, image)) : []
+      return [[idOf(workloadId(object)), uses.map((use) => use.image)] as const]
     }),
   )
   return Object.fromEntries(read.flat())

@@ -1,14 +1,17 @@
 /** Reads the releases of an application. */
 import { openCluster } from '../kubernetes/cluster.js'
-import type { Report } from '../report/report.js'
+import type { Report, Result } from '../report/report.js'
 import { readHistory } from '../rollout/archive.js'
+import { orAborted } from '../world/deadline.js'
 import { reported, type Start } from './run.js'
 
 export function tellHistory(start: Start): Promise<Report> {
-  return reported('history', start, async ({ world, settings, signal, app, soFar, resources }) => {
-    const cluster = await openCluster(world, await resources.access(world, settings), signal)
-    resources.add(() => cluster.close())
-    soFar.history = await readHistory(cluster, app)
-    return 'unchanged'
-  })
+  return reported('history', start, ({ world, settings, signal, app, soFar, resources }) =>
+    orAborted(signal, async (): Promise<Result> => {
+      const cluster = await openCluster(world, await resources.access(world, settings), signal)
+      resources.add(() => cluster.close())
+      soFar.history = await readHistory(cluster, app)
+      return 'unchanged'
+    }),
+  )
 }

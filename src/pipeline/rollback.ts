@@ -28,7 +28,9 @@ async function toVersion(run: Run): Promise<Result> {
   soFar.site = site
   const version = await reporter.stage('version', async (journal) => {
     await resources.login(world, run.settings)
-    return versionWanted(release, journal, cluster)
+    const open = (await readRecord(cluster, app)) !== undefined
+    if (open) journal.say('a release is under way, or was left unfinished: that one ends first')
+    return versionWanted(release, journal, cluster, open)
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }

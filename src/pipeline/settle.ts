@@ -1,11 +1,18 @@
 /** Looks for a release that was left unfinished, and puts it back. */
-import { openCluster } from '../kubernetes/cluster.js'
+import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
+import { shortTag, versionOf } from '../kubernetes/image.js'
+import { Failure } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
 import type { Report, Result } from '../report/report.js'
-import { readRecord } from '../rollout/record.js'
-import { watchNamespace } from '../rollout/watch.js'
+import { readHistory } from '../rollout/archive.js'
+import { closeRecord, readRecord, type KeptRecord } from '../rollout/record.js'
+import type { Restored } from '../rollout/restore.js'
+import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { lock } from '../stages/lock.js'
+import type { Release } from '../stages/release.js'
 import { settle } from '../stages/settle.js'
+import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import { reported, type Start } from './run.js'
 
 /** Which record is wanted: any, or the one of a run that has ended without finishing its own. */
@@ -31,8 +38,55 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       if (!record) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
       const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
-      soFar.restored = await settle(own, journal, guarded(cluster, lease), live, record)
+      const ended = await putBack(own, journal, guarded(cluster, lease), lease.lost, live, record)
+      if (ended.is === 'well') return 'unchanged'
+      soFar.restored = ended.restored
       return 'undone'
     }),
   )
+}
+
+export type PutBack =
+  /** It had gone live; only its record was left. */
+  { readonly is: 'well' } | { readonly is: 'put back'; readonly restored: readonly Restored[] }
+
+/**
+ * Ends what the record of another run stands for; the caller holds the lock. Throws a Failure
+ * `restore-failed` or `lock-lost`, which tell what to do, when that does not come about: the record stays.
+ */
+export async function putBack(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  lost: AbortSignal,
+  live: LivePicture,
+  record: KeptRecord,
+): Promise<PutBack> {
+  const { world, app, settings, signal } = release
+  const { begun, snapshot } = record
+  try {
+    const history = await readHistory(cluster, app)
+    if (history.some(({ run, result }) => run === begun.run && result === 'deployed')) {
+      journal.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
+      await closeRecord(cluster, world.clock, app, record)
+      return { is: 'well' }
+    }
+    return { is: 'put back', restored: await settle(release, journal, cluster, live, record) }
+  } catch (error) {
+    const lockLost = lostCause(lost)
+    if (lockLost) throw new Failure(lockLost)
+    const trouble = causeOf(error, signal)
+    const stands = await whatStands(cluster, world.clock, settings, snapshot)
+    throw new Failure({
+      ...trouble,
+      code: 'restore-failed',
+      sentence: `the release of ${shortTag(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
+      hint: [
+        ...Object.entries(stands).map(
+          ([id, images]) => `${id} runs ${images.map(versionOf).join(', ') || 'nothing'}`,
+        ),
+        commandsBack(settings, cluster, snapshot),
+      ].join('\n'),
+    })
+  }
 }

@@ -1,12 +1,12 @@
 /** Steps that a release and a rollback have in common. */
+import type { Settings } from '../options/table.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { Failure } from '../report/cause.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, supersededBy } from '../stages/rollout.js'
-import { within } from '../world/deadline.js'
+import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
-import { orAborted } from './together.js'
 
 /** Opens the cluster and looks at everything that the release is about. */
 export function lookAround(
@@ -26,19 +26,16 @@ export function lookAround(
 
 /** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
 export async function rollOut(
-  { reporter, soFar }: Run,
+  { command, reporter, soFar }: Run,
   release: Release,
   cluster: Cluster,
   site: Site,
   image: Image,
 ): Promise<void> {
   const { world, settings, signal } = release
-  // A workload that is complete and then grows has its time anew, and none is over while the server is
-  // away: but no release waits for ever.
-  const longest = 2 * settings.timeout + settings.bake
   const followed = await reporter.stage('rollout', async (journal) => {
-    const ended = await within(world.clock, longest, signal, (late) =>
-      rollout({ ...release, signal: late }, journal, cluster, site, image),
+    const ended = await within(world.clock, longestOf(settings), signal, (late) =>
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at
@@ -48,4 +45,15 @@ export async function rollOut(
     return ended
   })
   soFar.seconds = followed.seconds
+}
+
+/**
+ * A workload that is complete and then grows has its time anew, and none is over while the server is away:
+ * but no release waits for ever. Bake and smoke request begin together.
+ */
+export function longestOf(
+  settings: Pick<Settings, 'timeout' | 'bake' | 'smoke-path' | 'smoke-timeout'>,
+): number {
+  const smoke = settings['smoke-path'] === undefined ? 0 : settings['smoke-timeout']
+  return 2 * settings.timeout + Math.max(settings.bake, smoke)
 }

@@ -1,4 +1,4 @@
-import { within } from '../world/deadline.js'
+import { orAborted, within } from '../world/deadline.js'
 import type { Clock } from '../world/world.js'
 
 /**
@@ -25,24 +25,6 @@ export async function together<
   if (first) throw first.error
   return ended.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as {
     -readonly [K in keyof T]: Awaited<ReturnType<T[K]>>
-  }
-}
-
-/**
- * What `work` comes to, or the signal's reason as soon as it is aborted: for work that only reads, and may
- * be left alone.
- */
-export async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  const { promise, reject } = Promise.withResolvers<never>()
-  const stop = () => {
-    reject(signal.reason as Error)
-  }
-  signal.addEventListener('abort', stop)
-  try {
-    return await Promise.race([work(), promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }
 

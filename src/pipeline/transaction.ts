@@ -5,6 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
+import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
 import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
@@ -15,12 +16,12 @@ import { changedSince, leftToOthers } from '../rollout/restore.js'
 import { lock } from '../stages/lock.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
-import { settle } from '../stages/settle.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
 import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import type { Run } from './run.js'
+import { putBack } from './settle.js'
 import { briefly } from './together.js'
 
 /** What is brought about, all or nothing. */
@@ -100,7 +101,7 @@ async function lockAndSettle(
   const record = await readRecord(cluster, release.app)
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
-  if (record) await settle(own, journal, cluster, live, record)
+  if (record) await putBack(own, journal, cluster, lease.lost, live, record)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }
@@ -128,12 +129,19 @@ function begunOf(
 async function close(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, record } = open
   const { world, app, settings } = release
-  await tellHistory(open, 'deployed')
+  const told = await tellHistory(open, 'deployed')
   try {
     await closeRecord(cluster, world.clock, app, record)
     return 'deployed'
   } catch (error) {
-    run.soFar.cause = lostCause(lost) ?? {
+    const lockLost = lostCause(lost)
+    if (told && !lockLost) {
+      run.soFar.warnings.push(
+        'its record could not be removed; the next release, or settle, does it',
+      )
+      return 'deployed'
+    }
+    run.soFar.cause = lockLost ?? {
       code: 'write-failed',
       sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
@@ -157,7 +165,7 @@ async function unwind(open: Transaction): Promise<Result> {
   try {
     lost.throwIfAborted()
     if (soFar.cause?.code === 'superseded') {
-      soFar.stands = await whatStands(cluster, world.clock, site)
+      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
       return await end('superseded')
     }
     if (!(await changedSince(cluster, priors))) return await end(cancelled ? 'cancelled' : 'failed')
@@ -170,13 +178,13 @@ async function unwind(open: Transaction): Promise<Result> {
     )
     const left = leftToOthers(soFar.restored)
     if (left !== undefined) {
-      soFar.stands = await whatStands(cluster, world.clock, site)
+      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
       soFar.cause = leftCause(left, soFar.cause)
       return await end('superseded')
     }
     return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
-    soFar.stands = await whatStands(cluster, world.clock, site)
+    soFar.stands = await whatStands(cluster, world.clock, settings, priors)
     const lockLost = lostCause(lost)
     if (lockLost) {
       soFar.cause = lockLost
@@ -213,9 +221,9 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
 async function keep(open: Transaction): Promise<Result> {
   const { run, release, cluster, prepared } = open
   const { soFar } = run
-  soFar.stands = await whatStands(cluster, release.world.clock, prepared.site)
+  soFar.stands = await whatStands(cluster, release.world.clock, release.settings, prepared.snapshot)
   if (soFar.cause) {
-    const back = `to have the version before: django-rollout settle --image ${release.settings.image} --namespace ${release.settings.namespace}; the next release does it too, before it begins`
+    const back = `to have the version before: ${commandLine('settle', release.settings)}; the next release does it too, before it begins`
     const { hint } = soFar.cause
     soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
   }
@@ -223,8 +231,11 @@ async function keep(open: Transaction): Promise<Result> {
   return 'kept'
 }
 
-/** What the history misses is told; it decides nothing. */
-async function tellHistory({ run, release, cluster, begun }: Transaction, result: Result) {
+/** Whether the history has it now; what it misses is told. */
+async function tellHistory(
+  { run, release, cluster, begun }: Transaction,
+  result: Result,
+): Promise<boolean> {
   const { soFar, reporter } = run
   const { world, app } = release
   const cause = soFar.cause?.sentence.split('\n')[0]
@@ -236,9 +247,13 @@ async function tellHistory({ run, release, cluster, begun }: Transaction, result
     migrations: soFar.migrations,
   }
   const telling = () => remember(cluster, world.clock, cluster.life, app, ended)
-  await (result === 'stuck' ? briefly(world.clock, telling) : telling()).catch((error: unknown) => {
+  try {
+    await (result === 'stuck' ? briefly(world.clock, telling) : telling())
+    return true
+  } catch (error) {
     soFar.warnings.push(
       `${shortTag(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`,
     )
-  })
+    return false
+  }
 }

@@ -52,6 +52,7 @@ export function verdict(report: Report): string {
       ? `${plural(old, 'workload runs', 'workloads run')} ${before} again, verified`
       : 'what the release had created is removed again, verified'
   if (report.command === 'settle') return settled(report)
+  if (report.command === 'history') return told(report)
   if (report.rehearsal)
     return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
   const words: Readonly<Record<Result, () => string>> = {
@@ -86,6 +87,18 @@ function settled({ app, namespace, result }: Report): string {
       return 'nothing was done'
     default:
       return `${app}: the unfinished release could not be put back: a person is needed`
+  }
+}
+
+/** The same for a run that only reads. */
+function told({ app, namespace, result }: Report): string {
+  switch (result) {
+    case 'unchanged':
+      return `${app}: its releases in namespace ${namespace}`
+    case 'cancelled':
+      return `${app}: its releases were not read, since the run was cancelled`
+    default:
+      return `${app}: its releases in namespace ${namespace} could not be read`
   }
 }
 

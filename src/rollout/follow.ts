@@ -5,6 +5,7 @@ import { diagnose, type ToRepo } from './diagnose.js'
 import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
+import type { LivePicture } from './watch.js'
 import type { Aim, Judgement, Ledger, Patience, Verdict } from './types.js'
 
 export type Followed =
@@ -39,24 +40,32 @@ export async function follow(following: Following): Promise<Followed> {
   const { live, patience, startedAt, toRepo, journal } = following
   const stop = new AbortController()
   const signal = AbortSignal.any([following.signal, stop.signal])
-  let verified: Promise<void> | undefined
+  let verified: 'not yet' | 'begun' | 'good' = following.verify ? 'not yet' : 'good'
   const verify = () => {
-    verified ??= following.verify?.(signal)
-    verified?.catch((error: unknown) => {
-      stop.abort(error)
-    })
+    if (verified !== 'not yet') return
+    verified = 'begun'
+    following.verify?.(signal).then(
+      () => {
+        verified = 'good'
+        heard.wake()
+      },
+      (error: unknown) => {
+        stop.abort(error)
+      },
+    )
   }
+  const heard = alsoWoken(live)
   let { aims, next } = following
   let ledger = newLedger(startedAt)
   const tell = teller(journal)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
   journal.waiting(() => {
     const { verdicts } = judge(live.picture(), aims, patience, ledger, following.clock.now())
-    return waitingOn(verdicts)
+    return waitingOn(verdicts) || 'all are there; waiting for a good answer of the new version'
   })
   for (;;) {
     const ended = await looking<Followed | NextWave>(
-      { ...following, signal },
+      { ...following, live: heard, signal },
       (now) => {
         const judgement = judge(live.picture(), aims, patience, ledger, now)
         ledger = judgement.ledger
@@ -66,7 +75,8 @@ export async function follow(following: Following): Promise<Followed> {
         const end = endOf(judgement, ledger, now)
         // What is lost is lost, but nothing is done before the last wave is.
         const lost = end?.is !== 'done' ? end : undefined
-        const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : end)
+        const good = verified === 'good' ? end : undefined
+        const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
         return {
           logsWanted,
           ...(lookAgainAt !== undefined && { lookAgainAt }),
@@ -78,12 +88,32 @@ export async function follow(following: Following): Promise<Followed> {
       },
     )
     if ('is' in ended) {
-      if (ended.is === 'done') await verified
       stop.abort()
       return ended
     }
     aims = [...aims, ...(await ended.begin())]
     next = undefined
+  }
+}
+
+/** The same picture, whose listeners can be called for another reason than a change, too. */
+function alsoWoken(live: LivePicture): LivePicture & { readonly wake: () => void } {
+  const listeners = new Set<() => void>()
+  return {
+    picture: () => live.picture(),
+    onChange: (listener) => {
+      listeners.add(listener)
+      const stop = live.onChange(listener)
+      return () => {
+        listeners.delete(listener)
+        stop()
+      }
+    },
+    wake: () => {
+      listeners.forEach((listener) => {
+        listener()
+      })
+    },
   }
 }
 

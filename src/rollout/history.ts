@@ -2,6 +2,7 @@
  * The releases of an application: what ran when, who wanted it, and how it ended. Pure; `archive.ts`
  * keeps it in the cluster.
  */
+import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../report/report.js'
 
 /** A release that took the lock, as it is known when it begins. */
@@ -88,34 +89,52 @@ export type Found =
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * The release that a rollback wants: `previous`, a number from the history, or the beginning of a commit's
- * SHA or of a tag. Only what went live can be wanted.
+ * The release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
+ * commit by seven letters of its SHA or more. Only what went live can be wanted. `open`: a release that has
+ * not ended well is there still, so what was live last is what is `previous` to it.
  */
-export function wanted(history: History, to: string): Found {
-  if (to === 'previous') return previous(history)
-  if (/^\d{1,6}$/.test(to)) return numbered(history, Number(to))
-  const versions = history.filter(({ sha = '', tag }) =>
-    [sha, tag].some((name) => name.startsWith(to)),
-  )
+export function wanted(history: History, to: string, open: boolean): Found {
+  if (to === 'previous') return open ? lastLive(history) : previous(history)
+  const versions = history.filter(({ sha, tag }) => isNamed(to, sha, tag))
+  const [, number] = /^#?(\d{1,6})$/.exec(to) ?? []
+  const byNumber = history.find((one) => one.number === Number(number))
+  if (byNumber && (to.startsWith('#') || versions.length === 0)) return alive(byNumber)
+  if (byNumber && versions.some((one) => one.digest !== byNumber.digest)) {
+    const why = `"${to}" is a tag, and the number of the release of ${byNumber.tag}: write #${to} for that one`
+    return { is: 'none', why }
+  }
   const live = versions.filter(wentLive)
   const entry = live.at(-1)
   if (entry === undefined) {
     const last = versions.at(-1)
-    if (last) {
-      return {
-        is: 'none',
-        why: `release ${last.number} of "${to}" did not go live (${last.result})`,
-      }
-    }
-    const why = `no release in the history has a commit or tag that begins with "${to}"`
-    return { is: 'unknown', why }
+    if (last) return alive(last)
+    return number === undefined
+      ? { is: 'unknown', why: `no release in the history has the commit or tag "${to}"` }
+      : { is: 'unknown', why: `release ${number} is not in the history` }
   }
-  const others = live.filter(({ digest }) => digest !== entry.digest)
-  if (others.length > 0 && others.some(({ tag }) => tag !== entry.tag)) {
-    const tags = [...new Set(live.map(({ tag }) => tag))]
-    return { is: 'none', why: `"${to}" may be ${tags.join(' or ')}` }
-  }
-  return { is: 'found', entry }
+  const tags = [...new Set(live.map(({ tag }) => tag))]
+  return tags.length > 1
+    ? { is: 'none', why: `"${to}" may be ${tags.join(' or ')}` }
+    : { is: 'found', entry }
+}
+
+function isNamed(to: string, sha: string | undefined, tag: string): boolean {
+  if (tag === to || sha === to) return true
+  if (!/^[0-9a-f]{7,40}$/.test(to)) return false
+  return [sha ?? '', tag].some((name) => /^[0-9a-f]{40}/.test(name) && name.startsWith(to))
+}
+
+function alive(entry: Entry): Found {
+  if (wentLive(entry)) return { is: 'found', entry }
+  const { number, tag, result } = entry
+  return { is: 'none', why: `release ${number} (${shortTag(tag)}) did not go live: ${result}` }
+}
+
+function lastLive(history: History): Found {
+  const entry = liveNow(history)
+  return entry
+    ? { is: 'found', entry }
+    : { is: 'none', why: 'no release in the history has ever gone live' }
 }
 
 /**
@@ -133,12 +152,4 @@ function previous(history: History): Found {
   return entry
     ? { is: 'found', entry }
     : { is: 'none', why: `no release before ${now.tag} is in the history` }
-}
-
-function numbered(history: History, number: number): Found {
-  const entry = history.find((one) => one.number === number)
-  if (!entry) return { is: 'none', why: `release ${number} is not in the history` }
-  return wentLive(entry)
-    ? { is: 'found', entry }
-    : { is: 'none', why: `release ${number} did not go live (${entry.result})` }
 }

@@ -12,9 +12,10 @@ import type { Journal } from '../report/journal.js'
 import type { Image, Release } from './release.js'
 import type { Target } from './targets.js'
 
-/** `release of 4f2c1d9a… by ada, https://…` */
-export function causeOfChange({ holder }: Release, image: Image): string {
-  return `release of ${shortTag(image.tag)} by ${titleOf(holder)}`
+/** `release of 4f2c1d9a… by ada, https://…`, or `rollback to …` */
+export function causeOfChange({ command, holder }: Release, image: Image): string {
+  const what = command === 'rollback' ? 'rollback to' : 'release of'
+  return `${what} ${shortTag(image.tag)} by ${titleOf(holder)}`
 }
 
 /** The same object with its cause, where its kind has a history. */

@@ -2,6 +2,7 @@
 import { lineageOf } from '../docker/lineage.js'
 import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../kubernetes/lease.js'
+import { commandLine } from '../options/commandline.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { liveNow, type History } from '../rollout/history.js'
@@ -28,7 +29,7 @@ export async function checkNotOvertaken(
       fail({
         code: 'overtaken',
         sentence: `${shortTag(sha)} is older than ${shortTag(live.tag)}, which release ${live.number} by ${titleOf(live)} brought live`,
-        hint: `nothing was changed; to go back to it all the same: django-rollout rollback --to ${source.tag}`,
+        hint: `nothing was changed; to go back to it all the same: ${commandLine('rollback', settings, { to: source.tag })}`,
       })
   }
 }

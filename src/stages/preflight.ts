@@ -18,9 +18,8 @@ import {
   checkFit,
   describe,
   findTargets,
-  findWeb,
-  guessWeb,
   noWorkload,
+  webOf,
   type Target,
   type Web,
 } from './targets.js'
@@ -34,7 +33,7 @@ export interface Site {
   readonly resources: Resources
   /** What serves the web: goes first, and the migration Job is made from it. None: it is not known. */
   readonly web?: Web
-  /** Services, live and from the manifests: they tell which workload serves the web. */
+  /** Services as the release leaves them: they tell which workload serves the web. */
   readonly services: readonly Service[]
 }
 
@@ -65,17 +64,23 @@ export async function preflight(
   const { items } = await cluster.get<{ items: readonly Service[] }>(
     collection('v1', cluster.namespace, 'services'),
   )
-  const planned = manifests.others.filter(({ kind }) => kind === 'Service') as unknown as Service[]
-  const services = [...items, ...planned]
-  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
-  const web = needed
-    ? findWeb(targets, services, settings['migrate-from'])
-    : guessWeb(targets, services)
+  const services = servicesWith(manifests.others, items)
+  const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
     await checkRights(cluster, forSmoke)
   }
   return { live, targets, others: manifests.others, resources, services, ...(web && { web }) }
+}
+
+/** The Services as they will be: what a manifest brings stands for the live one of its name. */
+export function servicesWith(
+  manifests: readonly KubeObject[],
+  live: readonly Service[],
+): readonly Service[] {
+  const planned = manifests.filter(({ kind }) => kind === 'Service') as unknown as Service[]
+  const names = planned.map(({ metadata }) => metadata?.name)
+  return [...planned, ...live.filter(({ metadata }) => !names.includes(metadata?.name))]
 }
 
 async function checkNamespace(cluster: Cluster): Promise<void> {

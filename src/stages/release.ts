@@ -1,7 +1,7 @@
 import { repoFile } from '../django/traceback.js'
 import type { Image } from '../docker/image.js'
 import type { Holder } from '../kubernetes/lease.js'
-import type { Settings } from '../options/table.js'
+import type { Command, Settings } from '../options/table.js'
 import type { World } from '../world/world.js'
 
 /** The commit that is released, and the tag that stands for it. */
@@ -21,6 +21,8 @@ export interface Release {
   readonly source: Source
   /** Name of the application in jobs, labels and records. */
   readonly app: string
+  /** What is told as its own: without it a release. */
+  readonly command?: Command
   /** The run that releases, as others see it. */
   readonly holder: Holder
   /** Aborted when a person cancels or another stage failed: the stage ends soon and throws. */

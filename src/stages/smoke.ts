@@ -3,15 +3,19 @@
  * sends requests to has to give a good answer. The way there is `kubectl port-forward`, since the API
  * server's own proxy would put its own name into `Host`, which Django refuses.
  */
-import type { Pod, Service } from 'kubernetes-types/core/v1'
+import type { Pod, Service, ServicePort } from 'kubernetes-types/core/v1'
 import { selects } from '../django/roles.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { forwarded } from '../kubernetes/forward.js'
 import { collection } from '../kubernetes/paths.js'
+import { idOf, type WorkloadId } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
+import { liveOf } from '../rollout/live.js'
 import { fetchLog } from '../rollout/logs.js'
-import { TimeOver, within } from '../world/deadline.js'
+import { standOf } from '../rollout/progress.js'
+import type { Picture } from '../rollout/types.js'
+import { orAborted, TimeOver, within } from '../world/deadline.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import type { Web } from './targets.js'
@@ -25,16 +29,21 @@ export interface SmokeAim {
   readonly host: string
 }
 
-/** Throws a Failure `usage` when no Service leads to the web. */
+/**
+ * The port that most likely speaks HTTP, among those of all Services that lead to the web: one for metrics
+ * may stand first. Throws a Failure `usage` when there is none.
+ */
 export function smokeAim(
   web: Web,
   services: readonly Service[],
   host: string | undefined,
 ): SmokeAim {
-  const service = services.find((one) => selects(one, web))
-  const ports = service?.spec?.ports ?? []
-  const port = ports.find(({ name }) => name === 'http') ?? ports[0]
-  if (!service || !port) {
+  const [best] = services
+    .filter((service) => selects(service, web))
+    .flatMap((service) => (service.spec?.ports ?? []).map((port) => ({ service, port })))
+    .filter(({ port: { protocol = 'TCP' } }) => protocol === 'TCP')
+    .sort((one, other) => rankOf(one.port, web) - rankOf(other.port, web))
+  if (!best) {
     return fail({
       code: 'usage',
       sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
@@ -43,33 +52,38 @@ export function smokeAim(
   }
   return {
     web,
-    service: service.metadata?.name ?? '',
-    port: port.name ?? '',
+    service: best.service.metadata?.name ?? '',
+    port: best.port.name ?? '',
     host: host ?? hostOfProbe(web) ?? 'localhost',
   }
 }
 
+/** The least comes first. */
+function rankOf({ name, port, targetPort = port }: ServicePort, web: Web): number {
+  if (name === 'http') return 0
+  if ([80, 8000, 8080].includes(port)) return 1
+  const own = containerOf(web)?.ports ?? []
+  const isOwn = own.some((one) => targetPort === one.containerPort || targetPort === one.name)
+  return isOwn ? 2 : 3
+}
+
+function containerOf({ template, container }: Web) {
+  return template.spec?.containers.find(({ name }) => name === container)
+}
+
 /** Whoever has ALLOWED_HOSTS tells the kubelet a name that it allows. */
-function hostOfProbe({ template, container }: Web): string | undefined {
-  const one = template.spec?.containers.find(({ name }) => name === container)
+function hostOfProbe(web: Web): string | undefined {
+  const one = containerOf(web)
   const probes = [one?.readinessProbe, one?.startupProbe, one?.livenessProbe]
   return probes
     .flatMap((probe) => probe?.httpGet?.httpHeaders ?? [])
     .find(({ name }) => name.toLowerCase() === 'host')?.value
 }
 
-interface EndpointSlice {
-  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null
-  readonly endpoints?:
-    | readonly {
-        readonly conditions?: { readonly ready?: boolean }
-        readonly targetRef?: { readonly kind?: string; readonly name?: string }
-      }[]
-    | null
-}
-
 const pauseMs = 500
 const answerMs = 10_000
+/** A server that has to be waited for longer than this was away. */
+const awayMs = 2_000
 const mostLines = 30
 
 /** What was not good, last: told when the time is over. */
@@ -79,34 +93,48 @@ interface Miss {
   readonly body?: readonly string[]
 }
 
-/** Throws a Failure `smoke-failed` when no good answer came in time. */
+/** Throws a Failure `smoke-failed` when no good answer came in time, and the signal's reason when it is aborted. */
 export async function smoke(
   release: Release,
   journal: Journal,
   cluster: Cluster,
-  site: Site,
+  { live }: Pick<Site, 'live'>,
   aim: SmokeAim,
   image: Image,
 ): Promise<void> {
   const { world, settings, signal } = release
+  const { clock } = world
   const path = settings['smoke-path'] ?? '/'
   const asked = `GET ${path} through service/${aim.service}`
   let miss: Miss = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
-  const good = await within(world.clock, settings['smoke-timeout'], signal, async (late) => {
-    const isOver = () => late.aborted
-    while (!isOver()) {
-      const look = await lookOnce(release, cluster, site, aim, image, path, late)
-      if (look.is === 'good') return look
-      // What is cut off by the end of the time says less than what came before.
-      if (!isOver()) miss = look.miss
-      await world.clock.sleep(pauseMs, late).catch(() => undefined)
+  let left = settings['smoke-timeout']
+  let looked = 0
+  for (;;) {
+    const { workload } = aim.web
+    if (hasNoNewPods(live.picture(), workload)) {
+      journal.say(`${asked}: left out, since ${idOf(workload)} is to have no new pod now`)
+      return
     }
-    return undefined
-  })
-  signal.throwIfAborted()
-  if (good) {
-    journal.say(`${asked}: ${good.status} from ${good.pod}, of the new version`)
-    return
+    const from = clock.now()
+    const slices = await orAborted(signal, () => slicesOf(cluster, aim.service))
+    // An API server that is away says nothing of the new version: neither that wait counts, nor the look
+    // before it, which went through the same server.
+    if (clock.now() - from < awayMs) left -= looked
+    if (left <= 0) break
+    const begun = clock.now()
+    const ends = endpointsOf(slices, aim.port)
+    const end = ends.find(({ pod }) =>
+      runs(live.picture().pods.get(pod), aim.web.container, pinned(image)),
+    )
+    const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs))
+    if (look.is === 'good') {
+      journal.say(`${asked}: ${look.status} from ${look.pod}, of the new version`)
+      return
+    }
+    // What is cut off by the end of the time says less than what came before.
+    if (clock.now() - begun < left) miss = look.miss
+    await clock.sleep(pauseMs, signal)
+    looked = clock.now() - begun
   }
   const log =
     miss.pod === undefined
@@ -129,48 +157,71 @@ type Look =
   | { readonly is: 'good'; readonly status: number; readonly pod: string }
   | { readonly is: 'not yet'; readonly miss: Miss }
 
-async function lookOnce(
-  { world }: Release,
+async function lookAt(
+  { world, signal }: Release,
   cluster: Cluster,
-  { live }: Site,
-  aim: SmokeAim,
-  image: Image,
+  end: Endpoint | undefined,
+  { host }: SmokeAim,
   path: string,
-  signal: AbortSignal,
+  ms: number,
 ): Promise<Look> {
   const notYet = (miss: Miss): Look => ({ is: 'not yet', miss })
+  if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
+  const { pod } = end
   try {
-    const slices = await cluster.get<{ items: readonly EndpointSlice[] }>(
-      `${collection('discovery.k8s.io/v1', cluster.namespace, 'endpointslices')}?labelSelector=kubernetes.io%2Fservice-name%3D${aim.service}`,
-    )
-    const { pods } = live.picture()
-    const end = endpointsOf(slices.items, aim.port).find(({ pod }) =>
-      runs(pods.get(pod), aim.web.container, pinned(image)),
-    )
-    if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
-    const { status, body } = await forwarded(cluster, end.pod, end.port, signal, (port) =>
-      within(world.clock, answerMs, signal, async (late) => {
+    const { status, body } = await within(world.clock, ms, signal, (late) =>
+      forwarded(cluster, pod, end.port, late, async (port) => {
         const answer = await world.network.request({
-          ...{ socket: port, method: 'GET', path, host: aim.host, signal: late },
+          ...{ socket: port, method: 'GET', path, host, signal: late },
         })
         return { status: answer.status, body: await answer.text() }
       }),
     )
-    if (status >= 200 && status < 400) return { is: 'good', status, pod: end.pod }
+    if (status >= 200 && status < 400) return { is: 'good', status, pod }
     const lines = body.split('\n').slice(0, mostLines)
-    return notYet({ words: `answered ${status}`, pod: end.pod, body: lines })
+    return notYet({ words: `answered ${status}`, pod, body: lines })
   } catch (error) {
-    if (error instanceof TimeOver)
-      return notYet({ words: `gave no answer within ${answerMs / 1000} s` })
+    signal.throwIfAborted()
+    if (error instanceof TimeOver) return notYet({ words: `gave no answer within ${ms / 1000} s` })
     return notYet({ words: `failed: ${error instanceof Error ? error.message : String(error)}` })
   }
+}
+
+/** Scaled to nothing, or its pods change only when somebody deletes them: nobody is there to be asked. */
+function hasNoNewPods(picture: Picture, workload: WorkloadId): boolean {
+  const now = liveOf(picture, workload)
+  const aim = { workload, images: {}, generation: 0, first: false }
+  return now !== undefined && standOf(now, aim, []).wanted === 0
+}
+
+export interface EndpointSlice {
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null
+  readonly endpoints?:
+    | readonly {
+        readonly conditions?: { readonly ready?: boolean }
+        readonly targetRef?: { readonly kind?: string; readonly name?: string }
+      }[]
+    | null
+}
+
+async function slicesOf(cluster: Cluster, service: string): Promise<readonly EndpointSlice[]> {
+  const path = collection('discovery.k8s.io/v1', cluster.namespace, 'endpointslices')
+  const { items } = await cluster.get<{ items: readonly EndpointSlice[] }>(
+    `${path}?labelSelector=kubernetes.io%2Fservice-name%3D${service}`,
+  )
+  return items
+}
+
+interface Endpoint {
+  readonly pod: string
+  readonly port: number
 }
 
 /** The pods that a Service sends requests to, with the number of the port there. */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
   portName: string,
-): readonly { readonly pod: string; readonly port: number }[] {
+): readonly Endpoint[] {
   return slices.flatMap(({ ports, endpoints }) => {
     const port = (ports ?? []).find(({ name = '' }) => name === portName)?.port
     if (port === undefined) return []
@@ -188,7 +239,7 @@ function runs(pod: Pod | undefined, container: string, image: string): boolean {
 }
 
 function hintOf({ words }: Miss, { host, web }: SmokeAim): string {
-  const look = `look at its log: kubectl logs deployment/${web.workload.name}`
+  const look = `look at its log: kubectl logs ${idOf(web.workload)}`
   return words === 'answered 400'
     ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`
     : look

@@ -1,7 +1,8 @@
 /** How everything stands that the release is going to write to, read right before the first write. */
 import type { Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import type { WorkloadObject } from '../kubernetes/objects.js'
+import { isOfRepository } from '../kubernetes/image.js'
+import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
@@ -10,7 +11,7 @@ import { pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
 import type { Image, Release } from './release.js'
 import { priorOfTargets } from './rollout.js'
-import { imagesIn, type Target } from './targets.js'
+import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
 
 export interface Prepared {
   /** The site with its workloads as they are now: the build may have taken minutes. */
@@ -28,12 +29,19 @@ export async function snapshot(
   image: Image,
 ): Promise<Prepared> {
   const [[targets, pins], changes] = await Promise.all([
-    asTheyAre(cluster, before.targets).then(
+    asTheyAre(cluster, before.targets, release.settings.image).then(
       async (now) => [now, await pinsOf(release, journal, before.live, now)] as const,
     ),
     planManifests(cluster, before.others),
   ])
-  const site = { ...before, targets }
+  if (targets.length === 0) {
+    noWorkload(before.live.picture(), release.settings.image, cluster.namespace)
+  }
+  checkFit(targets)
+  // The web's template may be another one by now: the migration has to meet its environment of now.
+  const { web: _web, ...rest } = before
+  const web = webOf(release.settings, targets, before.services)
+  const site = { ...rest, targets, ...(web && { web }) }
   const priors = [
     ...priorOfChanges(changes, site),
     ...priorOfTargets(release, targets, pins, image),
@@ -42,11 +50,21 @@ export async function snapshot(
   return { site, snapshot: priors, changes }
 }
 
-function asTheyAre(cluster: Cluster, targets: readonly Target[]): Promise<readonly Target[]> {
-  return Promise.all(
+/** A workload that is gone by now, and that no manifest brings, takes no part any more. */
+async function asTheyAre(
+  cluster: Cluster,
+  targets: readonly Target[],
+  repository: string,
+): Promise<readonly Target[]> {
+  const now = await Promise.all(
     targets.map(async ({ live: _live, ...target }) => {
       const live = await cluster.find<WorkloadObject>(target.path)
-      return { ...target, running: imagesIn(live, target.uses), ...(live && { live }) }
+      const uses =
+        live && !target.manifest
+          ? usesOf(templateOf(live), (image) => isOfRepository(image, repository))
+          : target.uses
+      return { ...target, uses, running: imagesIn(live, uses), ...(live && { live }) }
     }),
   )
+  return now.filter(({ live, manifest, uses }) => (live ?? manifest) && uses.length > 0)
 }

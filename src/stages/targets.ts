@@ -15,6 +15,7 @@ import {
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf, type WorkloadId } from '../kubernetes/workload.js'
+import type { Settings } from '../options/table.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
 
@@ -116,8 +117,8 @@ export function findWeb(
     sentence:
       web.because === 'no-such-name'
         ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
-        : `it is not clear which workload serves the web, whose environment the migration takes: ${all}`,
-    hint: `name one, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'}`,
+        : `it is not clear which workload serves the web: ${all}`,
+    hint: `name it, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'} (the migration takes its environment, and "smoke-path" is asked of it)`,
   })
 }
 
@@ -174,4 +175,14 @@ export function checkFit(targets: readonly Target[]): void {
       workload: paused.id.name,
     })
   }
+}
+
+/** The web, which has to be known where something is asked of it: a migration, a smoke request. */
+export function webOf(
+  settings: Settings,
+  targets: readonly Target[],
+  services: readonly Service[],
+): Web | undefined {
+  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
+  return needed ? findWeb(targets, services, settings['migrate-from']) : guessWeb(targets, services)
 }

@@ -3,6 +3,7 @@ import { findImage, lookUpImage, revisionOf } from '../docker/registry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../kubernetes/lease.js'
+import { commandLine } from '../options/commandline.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
@@ -20,15 +21,19 @@ export interface Version {
   readonly appliedSince: readonly string[]
 }
 
-/** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
+/**
+ * `open`: a release that has not ended is found in the cluster; it is put back first. Throws a Failure when
+ * there is no such version: `usage`, `no-release`, `image-missing` or `registry`.
+ */
 export async function versionWanted(
   release: Release,
   journal: Journal,
   cluster: Cluster,
+  open: boolean,
 ): Promise<Version> {
   const { settings, app } = release
   const history = await readHistory(cluster, app)
-  const found = wanted(history, settings.to)
+  const found = wanted(history, settings.to, open)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(release) : undefined
     if (other) return { ...other, appliedSince: [] }
@@ -36,7 +41,7 @@ export async function versionWanted(
     return fail({
       code: isOurChoice ? 'no-release' : 'usage',
       sentence: `there is nothing to go back to: ${found.why}`,
-      hint: `see what there is: django-rollout history --image ${settings.image} --namespace ${settings.namespace}`,
+      hint: `see what there is: ${commandLine('history', settings)}`,
     })
   }
   const { entry } = found

@@ -28,3 +28,21 @@ export async function within<T>(
     done.abort()
   }
 }
+
+/**
+ * What `work` comes to, or the signal's reason as soon as it is aborted: for work that only reads, and may
+ * be left alone.
+ */
+export async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = () => {
+    reject(signal.reason as Error)
+  }
+  signal.addEventListener('abort', stop)
+  try {
+    return await Promise.race([work(), promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,19 @@
+import { expect, test } from '@jest/globals'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { servicesWith } from '../../src/stages/preflight.js'
+
+const service = (name: string, port: string) => ({
+  apiVersion: 'v1' as const,
+  kind: 'Service' as const,
+  metadata: { name },
+  spec: { ports: [{ name: port, port: 80 }] },
+})
+
+test('a Service of the manifests stands for the live one of its name', () => {
+  const planned: KubeObject[] = [
+    service('shop', 'web'),
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'api' } },
+  ]
+  const live = [service('shop', 'http'), service('api', 'http')]
+  expect(servicesWith(planned, live)).toEqual([service('shop', 'web'), service('api', 'http')])
+})
