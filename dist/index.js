@@ -16193,110 +16193,14 @@ var __webpack_modules__ = {
    return isNetwork ? noServer(error.message) : void 0;
   }
  },
- 1534: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 3728: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    D: () => openCluster
   });
-  var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
-  var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
-  var _kubectl_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6402);
-  var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3006);
-  async function openCluster(world, access, signal) {
-   const kubectl = await findKubectl(world);
-   const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
-   const inNamespace = [ ...chosen, "--namespace", access.namespace ];
-   const proxy = await startProxy(world, kubectl, chosen);
-   const life = new AbortController;
-   const ask = (method, path, body, signal = life.signal) => (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_4__.ux)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
-   const close = async () => {
-    life.abort();
-    await proxy.stop();
-   };
-   const cluster = {
-    namespace: access.namespace,
-    version: "",
-    life: life.signal,
-    get: async path => await (0, _away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(world.clock, life.signal, () => ask("GET", path)),
-    find: async path => {
-     try {
-      return await cluster.get(path);
-     } catch (error) {
-      if (error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404) return;
-      throw error;
-     }
-    },
-    post: async (path, body, signal) => await ask("POST", path, body, signal),
-    put: async (path, body, signal) => await ask("PUT", path, body, signal),
-    remove: async (path, {uid: uid, signal: signal} = {}) => {
-     const only = uid === void 0 ? {} : {
-      preconditions: {
-       uid: uid
-      }
-     };
-     try {
-      await ask("DELETE", path, {
-       propagationPolicy: "Background",
-       ...only
-      }, signal);
-     } catch (error) {
-      if (!(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h && error.status === 404)) throw error;
-     }
-    },
-    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
-    kubectl: (args, {input: input, signal: signal = life.signal, ours: ours} = {}) => (0, 
-    _kubectl_js__WEBPACK_IMPORTED_MODULE_2__.Yv)(world.clock, signal, async () => {
-     const sure = await (ours?.()) ?? life.signal;
-     const done = await finish(world, kubectl, [ ...inNamespace, ...answerIn, ...args ], {
-      ...input !== void 0 && {
-       input: input
-      },
-      signal: AbortSignal.any([ life.signal, sure ])
-     });
-     if (done.code !== 0) sure.throwIfAborted();
-     return done;
-    }),
-    kustomize: folder => world.processes.run(kubectl, [ "kustomize", folder ]),
-    stream: (args, how) => world.processes.stream(kubectl, [ ...inNamespace, ...args ], {
-     ...how,
-     bound: true
-    }),
-    commandLine: args => {
-     const context = access.context === void 0 ? [] : [ "--context", access.context ];
-     return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
-    },
-    close: close
-   };
-   try {
-    const {gitVersion: gitVersion} = await answer(world, proxy.socket, AbortSignal.any([ life.signal, signal ]), "GET", "/version");
-    return {
-     ...cluster,
-     version: gitVersion
-    };
-   } catch (error) {
-    await close();
-    signal.throwIfAborted();
-    throw unreachable(error instanceof Error ? error.message : String(error));
-   }
-  }
-  async function findKubectl(world) {
-   const missing = why => (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.f)({
-    code: "tool-missing",
-    sentence: `kubectl is not on PATH${why}`,
-    hint: "install kubectl in a version near to the cluster’s"
-   });
-   try {
-    return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
-   } catch (error) {
-    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) throw error;
-    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
-   }
-  }
-  function shown(argument) {
-   return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
-  }
-  const answerMs = 3e4;
-  const answerIn = [ `--request-timeout=${answerMs / 1e3}s` ];
+  var apierror = __nccwpck_require__(5392);
+  var away = __nccwpck_require__(5328);
+  var kubernetes_kubectl = __nccwpck_require__(6402);
+  var cause = __nccwpck_require__(4193);
   const signsOfLife = {
    HTTP2_READ_IDLE_TIMEOUT_SECONDS: "5",
    HTTP2_PING_TIMEOUT_SECONDS: "5"
@@ -16353,12 +16257,108 @@ var __webpack_modules__ = {
    };
   }
   function unreachable(words) {
-   return new _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H({
+   return new cause.H({
     code: "cluster-unreachable",
     sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
     hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
    });
   }
+  var deadline = __nccwpck_require__(3006);
+  async function openCluster(world, access, signal) {
+   const kubectl = await findKubectl(world);
+   const chosen = [ ...access.kubeconfig === void 0 ? [] : [ "--kubeconfig", access.kubeconfig ], ...access.context === void 0 ? [] : [ "--context", access.context ] ];
+   const inNamespace = [ ...chosen, "--namespace", access.namespace ];
+   const proxy = await startProxy(world, kubectl, chosen);
+   const life = new AbortController;
+   const ask = (method, path, body, signal = life.signal) => (0, deadline.ux)(world.clock, answerMs, AbortSignal.any([ life.signal, signal ]), late => answer(world, proxy.socket, late, method, path, body));
+   const close = async () => {
+    life.abort();
+    await proxy.stop();
+   };
+   const cluster = {
+    namespace: access.namespace,
+    version: "",
+    life: life.signal,
+    get: async path => await (0, away.d_)(world.clock, life.signal, () => ask("GET", path)),
+    find: async path => {
+     try {
+      return await cluster.get(path);
+     } catch (error) {
+      if (error instanceof apierror.h && error.status === 404) return;
+      throw error;
+     }
+    },
+    post: async (path, body, signal) => await ask("POST", path, body, signal),
+    put: async (path, body, signal) => await ask("PUT", path, body, signal),
+    remove: async (path, {uid: uid, signal: signal} = {}) => {
+     const only = uid === void 0 ? {} : {
+      preconditions: {
+       uid: uid
+      }
+     };
+     try {
+      await ask("DELETE", path, {
+       propagationPolicy: "Background",
+       ...only
+      }, signal);
+     } catch (error) {
+      if (!(error instanceof apierror.h && error.status === 404)) throw error;
+     }
+    },
+    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
+    kubectl: (args, {input: input, signal: signal = life.signal, ours: ours} = {}) => (0, 
+    kubernetes_kubectl.Yv)(world.clock, signal, async () => {
+     const sure = await (ours?.()) ?? life.signal;
+     const done = await finish(world, kubectl, [ ...inNamespace, ...answerIn, ...args ], {
+      ...input !== void 0 && {
+       input: input
+      },
+      signal: AbortSignal.any([ life.signal, sure ])
+     });
+     if (done.code !== 0) sure.throwIfAborted();
+     return done;
+    }),
+    kustomize: folder => world.processes.run(kubectl, [ "kustomize", folder ]),
+    stream: (args, how) => world.processes.stream(kubectl, [ ...inNamespace, ...args ], {
+     ...how,
+     bound: true
+    }),
+    commandLine: args => {
+     const context = access.context === void 0 ? [] : [ "--context", access.context ];
+     return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
+    },
+    close: close
+   };
+   try {
+    const {gitVersion: gitVersion} = await answer(world, proxy.socket, AbortSignal.any([ life.signal, signal ]), "GET", "/version");
+    return {
+     ...cluster,
+     version: gitVersion
+    };
+   } catch (error) {
+    await close();
+    signal.throwIfAborted();
+    throw unreachable(error instanceof Error ? error.message : String(error));
+   }
+  }
+  async function findKubectl(world) {
+   const missing = why => (0, cause.f)({
+    code: "tool-missing",
+    sentence: `kubectl is not on PATH${why}`,
+    hint: "install kubectl in a version near to the cluster’s"
+   });
+   try {
+    return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
+   } catch (error) {
+    if (error instanceof cause.H) throw error;
+    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
+   }
+  }
+  function shown(argument) {
+   return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes("*") ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+  }
+  const answerMs = 3e4;
+  const answerIn = [ `--request-timeout=${answerMs / 1e3}s` ];
   async function finish(world, kubectl, args, how) {
    const said = {
     stdout: [],
@@ -16403,9 +16403,9 @@ var __webpack_modules__ = {
    const body = await response.text();
    try {
     const status = JSON.parse(body);
-    return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, status.reason ?? "", status.message ?? body);
+    return new apierror.h(response.status, status.reason ?? "", status.message ?? body);
    } catch {
-    return new _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h(response.status, "", body.trim());
+    return new apierror.h(response.status, "", body.trim());
    }
   }
  },
@@ -17415,7 +17415,7 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    d: () => runCommand
   });
-  var kubernetes_cluster = __nccwpck_require__(1534);
+  var kubernetes_cluster = __nccwpck_require__(3728);
   var archive = __nccwpck_require__(15);
   var deadline = __nccwpck_require__(3006);
   var run = __nccwpck_require__(9359);
@@ -20586,7 +20586,7 @@ var __webpack_modules__ = {
    p: () => putBack,
    N: () => settleLeft
   });
-  var kubernetes_cluster = __nccwpck_require__(1534);
+  var kubernetes_cluster = __nccwpck_require__(3728);
   var guarded = __nccwpck_require__(4172);
   var kubernetes_image = __nccwpck_require__(3165);
   var cause = __nccwpck_require__(4193);

@@ -1,0 +1,78 @@
+/** `kubectl proxy` on a private socket, served for as long as the run lasts. */
+import { Failure } from '../report/cause.js'
+import type { World } from '../world/world.js'
+
+/**
+ * A connection that is cut without a word is given up by kubectl after 45 s, unless it is told (in seconds)
+ * to ask sooner for a sign of life: longer than a lock lasts.
+ */
+export const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }
+/** A proxy that was ended is started again after this time, in ms. */
+const restartMs = 250
+/** What it said last, for the error's sentence. */
+const mostLines = 20
+
+export interface Proxy {
+  readonly socket: string
+  readonly stop: () => Promise<void>
+}
+
+/** Ready when it says that it serves; kubectl's own words when it ends before. */
+export async function startProxy(
+  world: World,
+  kubectl: string,
+  chosen: readonly string[],
+): Promise<Proxy> {
+  const folder = await world.files.socketFolder()
+  const socket = `${folder}/kubectl.sock`
+  const ending = new AbortController()
+  const said: string[] = []
+  const state = { served: false }
+  let ended: Promise<number> = Promise.resolve(0)
+  const serving = new Promise<void>((resolve, reject) => {
+    const serve = () =>
+      world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
+        signal: ending.signal,
+        env: signsOfLife,
+        bound: true,
+        onLine: (line) => {
+          if (said.push(line) > mostLines) said.shift()
+          if (line.startsWith('Starting to serve')) resolve()
+        },
+      })
+    const keepServing = async (): Promise<number> => {
+      const code = await serve()
+      // Before it has served once, it is the user's kubeconfig that is wrong.
+      reject(unreachable(said.join(' ')))
+      if (!state.served) return code
+      try {
+        await world.clock.sleep(restartMs, ending.signal)
+      } catch {
+        return code
+      }
+      return keepServing()
+    }
+    ended = keepServing()
+  })
+  const stop = async () => {
+    ending.abort()
+    await ended
+    await world.files.remove(folder)
+  }
+  try {
+    await serving
+    state.served = true
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { socket, stop }
+}
+
+export function unreachable(words: string): Failure {
+  return new Failure({
+    code: 'cluster-unreachable',
+    sentence: `the cluster does not answer: ${words.replace(/^error: /, '').trim()}`,
+    hint: 'check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)',
+  })
+}
