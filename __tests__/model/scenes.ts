@@ -132,20 +132,6 @@ export const long: readonly Named[] = [
     meets: ['A stuck, S undone', 'A undone, S unchanged'],
   },
   {
-    title: 'two releases, one is cut off',
-    ...good,
-    runs: { A, B },
-    faults: { cut: 1 },
-    meets: ['A stuck, B deployed', 'A deployed, B deployed'],
-  },
-  {
-    title: 'two releases, one is bad, one is cut off',
-    ...bad,
-    runs: { A, B },
-    faults: { cut: 1 },
-    meets: ['A stuck, B deployed', 'A undone, B deployed'],
-  },
-  {
     title: 'a bad release and settle, one is cut off',
     ...bad,
     runs: { A, S },

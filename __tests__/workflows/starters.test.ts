@@ -163,19 +163,22 @@ describe('the starter workflow deploy-image.yml', () => {
 
 describe('the starter workflow rollback.yml', () => {
   const tags = async () => new Set(Object.values(await shop.tags()))
+  const rollback = (to: string, dryRun: boolean) =>
+    act('workflow_dispatch', [
+      ...['--workflows', '.github/workflows/rollback.yml'],
+      ...['--input', `to=${to}`, '--input', `dry-run=${dryRun}`],
+    ])
   let first: string
   let second: string
 
   test('says as a dry run what it would do, and does nothing', async () => {
     first = [...(await tags())][0] ?? ''
-    second = await workflow('rollback.yml', 'rollback')
+    await workflow('rollback.yml', 'rollback')
+    second = await shop.commit('The import is gone', {
+      'shop/wsgi.py': (old) => old.replace('import shop.telemetry\n', ''),
+    })
     expect((await act('push')).outputs).toMatchObject({ result: 'deployed', tag: second })
-    const ended = await act('workflow_dispatch', [
-      '--input',
-      'to=previous',
-      '--input',
-      'dry-run=true',
-    ])
+    const ended = await rollback('previous', true)
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged', tag: first } })
     expect(ended.output).toContain('dry run: shop would go back to')
@@ -184,7 +187,7 @@ describe('the starter workflow rollback.yml', () => {
 
   test('brings the version before back', async () => {
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
-      act('workflow_dispatch', ['--input', 'to=previous', '--input', 'dry-run=false']),
+      rollback('previous', false),
     )
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first } })
@@ -193,7 +196,7 @@ describe('the starter workflow rollback.yml', () => {
   })
 
   test('to a version that never was fails at once', async () => {
-    const ended = await act('workflow_dispatch', ['--input', 'to=999', '--input', 'dry-run=false'])
+    const ended = await rollback('999', false)
 
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
