@@ -90,10 +90,8 @@ describe('a release that is cut off', () => {
     good = next
   })
 
-  test('in a workflow (main killed) is put back by the post step, and no file is left', async () => {
-    await shop.commit('Killed in a workflow', {})
-    const before = await shop.state()
-    const { main, post, temp } = await step(shop, {
+  const inAWorkflow = async () =>
+    step(shop, {
       image: shop.image,
       namespace: shop.namespace,
       manifests: 'k8s',
@@ -101,6 +99,11 @@ describe('a release that is cut off', () => {
       kubeconfig: await shop.kubeconfigText(),
       bake: '3s',
     })
+
+  test('in a workflow (main killed) is put back by the post step, and no file is left', async () => {
+    await shop.commit('Killed in a workflow', {})
+    const before = await shop.state()
+    const { main, post, temp } = await inAWorkflow()
     await main(inTheRollout('SIGKILL'))
     const ended = await post()
 
@@ -108,6 +111,27 @@ describe('a release that is cut off', () => {
     expect(await shop.state()).toEqual(before)
     await settledOn(good)
     expect(await readdir(temp)).toEqual([])
+  })
+
+  test('in a workflow (main and post killed) is put back by `settle`', async () => {
+    await shop.commit('Killed twice in a workflow', {})
+    const before = await shop.state()
+    const { main, post } = await inAWorkflow()
+    await main(inTheRollout('SIGKILL'))
+    let sent = false
+    const killed = await post({
+      onOutput: (soFar, kill) => {
+        if (sent || !soFar.includes('put back')) return
+        sent = true
+        kill('SIGKILL')
+      },
+    })
+    expect(killed.output).not.toContain('verified')
+    const settled = await shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+
+    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(await shop.state()).toEqual(before)
+    await settledOn(good)
   })
 })
 

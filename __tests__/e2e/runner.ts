@@ -15,7 +15,7 @@ interface ActionYaml {
 
 export interface Step {
   main(how?: Pick<How, 'onOutput'>): Promise<Ended>
-  post(): Promise<Ended>
+  post(how?: Pick<How, 'onOutput'>): Promise<Ended>
   /** The runner's temporary folder: must be empty when all is over. */
   readonly temp: string
 }
@@ -43,11 +43,12 @@ export async function step(shop: Site, inputs: Readonly<Record<string, string>>)
     temp,
     main: (how = {}) =>
       run('node', [join(root, action.runs.main)], { cwd: shop.folder, env, ...how }),
-    post: async () => {
+    post: async (how = {}) => {
       const state = readState(await readFile(files['GITHUB_STATE'] ?? '', 'utf8'))
       return run('node', [join(root, action.runs.post)], {
         cwd: shop.folder,
         env: { ...env, ...state },
+        ...how,
       })
     },
   }
