@@ -4,8 +4,8 @@ import { apply, keyOf, liveOf, planApply } from '../../src/kubernetes/apply.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import { withLiveReplicas } from '../../src/kubernetes/manifests.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Finished } from '../../src/world/world.js'
+import { causeOf } from '../support/cause.js'
 import { clusterOf } from '../support/cluster.js'
 
 const never = new AbortController().signal
@@ -27,15 +27,6 @@ function answering(answer: Partial<Finished>) {
 }
 
 const list = (...items: KubeObject[]) => ({ apiVersion: 'v1', kind: 'List', items })
-
-async function causeOf(work: Promise<unknown>): Promise<Cause> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof Failure) return error.cause
-  throw new Error(`no Failure: ${String(error)}`)
-}
 
 test('nothing to apply asks nobody', async () => {
   const nobody = clusterOf({})

@@ -3,8 +3,9 @@ import { describe, expect, test } from '@jest/globals'
 import type { ApiError } from '../../src/kubernetes/apierror.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
 import { LeaseUnsure } from '../../src/kubernetes/lease.js'
-import { Failure, type Cause } from '../../src/report/cause.js'
+import type { Cause } from '../../src/report/cause.js'
 import type { Request, World } from '../../src/world/world.js'
+import { causeOf } from '../support/cause.js'
 import { settled } from '../support/clock.js'
 import { scripted, type Line } from '../support/scripted.js'
 
@@ -70,15 +71,6 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
   }
   const open = () => openCluster(world, { namespace: 'shop', ...access }, never)
   return { open, asked, removed, ...script }
-}
-
-async function causeOf(work: Promise<unknown>): Promise<Cause> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof Failure) return error.cause
-  throw new Error(`no Failure: ${String(error)}`)
 }
 
 const opened = async (one: Scene) => {
