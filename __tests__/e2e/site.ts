@@ -173,9 +173,13 @@ export class Site {
       .sort()
   }
 
+  /** Jobs by name, sorted. Those of the shop's CronJob come whenever its time has come, and are no release's. */
   async jobs(): Promise<readonly string[]> {
     const { items } = await kubectlJson<List>('-n', this.namespace, 'get', 'jobs')
-    return items.map(({ metadata }) => metadata.name).sort()
+    return items
+      .filter(({ metadata }) => !metadata.ownerReferences?.some(({ kind }) => kind === 'CronJob'))
+      .map(({ metadata }) => metadata.name)
+      .sort()
   }
 
   /** One value from the shop's database. */
@@ -201,7 +205,11 @@ interface PodSpec {
 
 interface Item {
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string }
+  readonly metadata: {
+    readonly name: string
+    readonly deletionTimestamp?: string
+    readonly ownerReferences?: readonly { readonly kind: string }[]
+  }
   readonly data?: unknown
   readonly spec: {
     readonly template?: { readonly spec: PodSpec }
