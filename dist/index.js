@@ -21670,7 +21670,7 @@ var __webpack_modules__ = {
    const stand = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live, aim, pods);
    const deadline = deadlineOf(live, patience);
    const ready = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim, patience, deadline);
-   const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.O)(picture, aim, ledger.startedAt);
+   const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture, aim, ledger.startedAt);
    const weighing = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods, signs, {
     patience: patience,
     deadline: deadline,
@@ -22154,7 +22154,7 @@ var __webpack_modules__ = {
    const {since: since} = standing;
    switch (wait.is) {
    case "after":
-    return at(since + Math.max(grace ?? wait.ms, least));
+    return at(since + (grace ?? Math.max(wait.ms, least)));
 
    case "deadline":
     return at(since + (grace ?? standing.deadline));
@@ -22169,7 +22169,7 @@ var __webpack_modules__ = {
     {
      const reached = standing.ends >= wait.nth || wait.loop && sign.exit?.loops === true;
      if (!reached) return open;
-     const ms = Math.max(grace ?? wait.ms, least);
+     const ms = grace ?? Math.max(wait.ms, least);
      return ms > 0 && sign.exit?.running === true ? open : at(since + ms);
     }
    }
@@ -22206,15 +22206,15 @@ var __webpack_modules__ = {
    return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
   }
   function brief(message, image) {
-   let words = (0, rollout_words.T)(message);
+   let words = (0, rollout_words.T)(message, 1 / 0);
    for (let before = ""; before !== words; ) {
     before = words;
     for (const prefix of PREFIXES) words = words.replace(prefix, "");
     if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
    }
-   return words.replace(/: unknown$/, "");
+   return (0, rollout_words.T)(words.replace(/: unknown$/, ""));
   }
-  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^pulling from host \S+ failed with status code \[[^\]]*\]: /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
   function podSigns(pod, events = []) {
    if (pod.metadata?.deletionTimestamp || (0, live.cw)(pod)) return [];
    const parts = partsOf(pod);
@@ -22372,6 +22372,7 @@ var __webpack_modules__ = {
    const scheduled = (0, live.rI)(pod, "PodScheduled");
    if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
    const says = scheduled.message ?? "no node fits";
+   if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSign(pod, "Volume", says);
    if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
    const scaler = (0, live.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
    if (!scaler) return podSign(pod, "Unschedulable", says);
@@ -22416,8 +22417,12 @@ var __webpack_modules__ = {
    live.rI)(pod, conditionType)?.status !== "True");
    const says = late ? probeWords(events) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
    live.rI)(pod, "Ready")?.message ?? "not Ready";
+   const sign = podSign(pod, "NotReady", says);
    return {
-    ...podSign(pod, "NotReady", says),
+    ...sign,
+    ...startups.length > 0 && {
+     key: `${sign.key}/startup`
+    },
     ...late && {
      container: late.spec.name,
      oneOfMany: main.length > 1
@@ -22767,17 +22772,18 @@ var __webpack_modules__ = {
    }
   };
   const names = what => told => `${told.who}: ${what}: ${told.sign.says}`;
+  const byTag = ({image: image = ""}) => image.replace(/(:[\w.-]+)@sha256:\w+$/, "$1");
   const RULES = {
    ImageNotFound: {
     code: "image-not-found",
     wait: atOnce,
-    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
+    sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
     hint: () => "Check that this tag was pushed, and that the namespace's pull secret may read the repository"
    },
    ImagePull: {
     code: "image-pull",
     wait: after(60),
-    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
+    sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
     hint: () => "The registry did not answer well: see whether the nodes can reach it, then run again"
    },
    CannotStart: {
@@ -22922,8 +22928,9 @@ var __webpack_modules__ = {
  },
  1223: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   O: () => signsOf,
-   x: () => refusal
+   Oi: () => signsOf,
+   Or: () => attemptsOf,
+   x5: () => refusal
   });
   var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
   var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7963);
@@ -22963,9 +22970,8 @@ var __webpack_modules__ = {
      const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
      const uid = live.object.metadata?.uid;
      if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, uid).length >= wanted) return [];
-     const failed = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(event => event.reason === "FailedCreate" && (0, 
-     _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4).at(-1);
-     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods) ] : [];
+     const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4);
+     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods, failed) ] : [];
     }
 
    case "CronJob":
@@ -22978,15 +22984,26 @@ var __webpack_modules__ = {
    const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
    const uids = new Set(sets.map(each => each.metadata?.uid));
    const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
-   return [ refusal(set.metadata?.uid ?? "", failure.message ?? "", pods) ];
+   const {uid: uid = ""} = set.metadata ?? {};
+   return [ refusal(uid, failure.message ?? "", pods, attemptsOf(picture, uid).at(-1)) ];
   }
-  function refusal(uid, message, pods) {
+  function attemptsOf(picture, uid) {
+   return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
+  }
+  function refusal(uid, message, pods, attempt) {
    const reason = refusalReason(message);
    const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}` : "";
+   const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
    return {
     reason: reason,
     key: `${uid}/${reason}${stand}`,
-    says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message)
+    says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
+    ...tried !== void 0 && {
+     attempt: tried
+    },
+    ...pods.some(({metadata: metadata}) => metadata?.deletionTimestamp) && {
+     frees: true
+    }
    };
   }
   function refusalReason(message) {
@@ -23334,6 +23351,10 @@ var __webpack_modules__ = {
      sheltered: scale.first || healthy.some(pod => pod.metadata?.uid !== uid),
      diagnosis: log.diagnosis
     });
+    if (told.reason === "Quota" && mayHaveRoom(told, since, notes)) due = {
+     is: "at",
+     at: since + scale.deadline
+    };
     if (told.reason === "ProgressDeadline" && due.is === "at") due = {
      is: "at",
      at: Math.max(due.at, ...started)
@@ -23359,6 +23380,10 @@ var __webpack_modules__ = {
     unsteady: [ ...unsteady ],
     looks: looks
    };
+  }
+  function mayHaveRoom({attempt: attempt, frees: frees}, since, notes) {
+   const triedAt = attempt === void 0 ? since : notes.since(attempt);
+   return frees === true || triedAt < since;
   }
   function died(number, atReady) {
    return atReady === void 0 ? 0 : number - atReady;
@@ -23590,10 +23615,9 @@ var __webpack_modules__ = {
       sentence: sentence
      }, pod);
     }
-    const events = (0, live.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
-    const refused = pod ? void 0 : events.at(-1);
+    const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
     const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-    rollout_signs.x)(uid ?? "", refused.message ?? "", []) ] : [];
+    rollout_signs.x5)(uid ?? "", refused.message ?? "", [], refused) ] : [];
     const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
      patience: patience,
      deadline: patience.timeout,

@@ -124,7 +124,14 @@ export class Site {
   /** Whether a record of an open release, or a holder of its lock, is there. */
   async leftovers(): Promise<readonly string[]> {
     const secrets = await kubectl('-n', this.namespace, 'get', 'secrets', '-o', 'name')
-    const lease = ['-n', this.namespace, 'get', 'lease', 'django-rollout-shop']
+    const lease = [
+      '-n',
+      this.namespace,
+      'get',
+      'lease',
+      '--ignore-not-found',
+      'django-rollout-shop',
+    ]
     const holder = await kubectl(...lease, '-o', 'jsonpath={.spec.holderIdentity}')
     return [
       ...secrets.split('\n').filter((name) => name === 'secret/django-rollout-shop'),

@@ -42,7 +42,13 @@ interface Scene {
   refused?: string
   gone?: boolean
   pods?: Record<string, PodScene | null>
-  events?: (Json & { about: string; reason: string; message?: string; at?: number })[]
+  events?: (Json & {
+    about: string
+    reason: string
+    message?: string
+    at?: number
+    count?: number
+  })[]
 }
 
 /** A picture from a scene; `at` in seconds after our write. */
@@ -192,12 +198,12 @@ function isReady(pod: Pod): boolean {
 }
 
 function eventOf(
-  { about, at: when, reason, message }: NonNullable<Scene['events']>[number],
+  { about, at: when, reason, message, count }: NonNullable<Scene['events']>[number],
   index: number,
   at: number,
 ): Event {
   return {
-    metadata: { name: `event-${index}`, resourceVersion: String(index + 1) },
+    metadata: { name: `event-${index}`, resourceVersion: String(index + 1 + (count ?? 0)) },
     involvedObject: { name: about, uid: `uid-${about}` },
     reason,
     message: message ?? '',

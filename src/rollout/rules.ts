@@ -52,20 +52,22 @@ const byCause: Wait = {
 
 const names = (what: string) => (told: Told) => `${told.who}: ${what}: ${told.sign.says}`
 
+/** The image as people know it: a tag says enough, and its digest stands in the log of the write. */
+const byTag = ({ image = '' }: Sign) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
+
 /** When a rollout is lost, one row for each reason. Where two are met at the same time, the upper one is told. */
 export const RULES: Readonly<Record<Reason, Rule>> = {
   ImageNotFound: {
     code: 'image-not-found',
     wait: atOnce,
-    sentence: ({ who, sign }) => `${who}: image ${sign.image ?? ''} cannot be pulled: ${sign.says}`,
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
     hint: () =>
       "Check that this tag was pushed, and that the namespace's pull secret may read the repository",
   },
   ImagePull: {
     code: 'image-pull',
     wait: after(60),
-    sentence: ({ who, sign }) =>
-      `${who}: image ${sign.image ?? ''} could not be pulled: ${sign.says}`,
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
     hint: () =>
       'The registry did not answer well: see whether the nodes can reach it, then run again',
   },
