@@ -16746,7 +16746,8 @@ var __webpack_modules__ = {
    rc: () => decided,
    sF: () => withAnnotation,
    t3: () => withTemplate,
-   uo: () => changeCause
+   uo: () => changeCause,
+   ys: () => usesOfRepository
   });
   var _image_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3165);
   const workloadKinds = [ "Deployment", "StatefulSet", "DaemonSet", "CronJob" ];
@@ -16813,6 +16814,9 @@ var __webpack_modules__ = {
    } ] : []);
    return [ ...pick(template.spec?.initContainers ?? [], true), ...pick(template.spec?.containers ?? [], false) ];
   }
+  function usesOfRepository(object, repository) {
+   return usesOf(templateOf(object), image => (0, _image_js__WEBPACK_IMPORTED_MODULE_0__.iI)(image, repository));
+  }
   function withImage(template, isOurs, image) {
    const uses = usesOf(template, isOurs);
    return withImages(template, Object.fromEntries(uses.map(({name: name}) => [ name, image ])));
@@ -16844,7 +16848,7 @@ var __webpack_modules__ = {
    return object.metadata?.annotations?.["django-rollout/ignore"] === "true";
   }
   function takesPart(object, repository) {
-   return !isIgnored(object) && usesOf(templateOf(object), image => (0, _image_js__WEBPACK_IMPORTED_MODULE_0__.iI)(image, repository)).length > 0;
+   return !isIgnored(object) && usesOfRepository(object, repository).length > 0;
   }
   const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
   function decided(object) {
@@ -17745,7 +17749,6 @@ var __webpack_modules__ = {
   function lastLine(text) {
    return text.trim().split("\n").find(line => /^(fatal|error):/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
   }
-  var rollout_record = __nccwpck_require__(7476);
   const posix_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix");
   const kept = 30;
   const ownStep = /^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/;
@@ -19382,6 +19385,7 @@ var __webpack_modules__ = {
    return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
   }
   var ending = __nccwpck_require__(2523);
+  var rollout_record = __nccwpck_require__(7476);
   async function missingRights(cluster, rights) {
    const asked = await Promise.all(rights.map(async right => ({
     ...right,
@@ -19456,7 +19460,7 @@ var __webpack_modules__ = {
     const plural = `${id.kind.toLowerCase()}s`;
     const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
     const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
-    kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, kubernetes_image.iI)(image, repository));
+    kubernetes_objects.ys)(object, repository);
     return {
      id: id,
      path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
@@ -19681,6 +19685,10 @@ var __webpack_modules__ = {
     return [ opened, await preflight(release, journal, opened) ];
    }));
   }
+  async function runsUndisturbed({world: world, app: app}, cluster, site, image) {
+   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+   return await (0, rollout_record.aE)(cluster, app) === void 0;
+  }
   async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
    const followed = await reporter.stage("rollout", async journal => {
@@ -19831,8 +19839,7 @@ var __webpack_modules__ = {
   async function asTheyAre(cluster, targets, repository) {
    const now = await Promise.all(targets.map(async ({live: _live, ...target}) => {
     const live = await cluster.find(target.path);
-    const uses = live && !target.manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), image => (0, 
-    kubernetes_image.iI)(image, repository)) : target.uses;
+    const uses = live && !target.manifest ? (0, kubernetes_objects.ys)(live, repository) : target.uses;
     return {
      ...target,
      uses: uses,
@@ -20110,11 +20117,11 @@ var __webpack_modules__ = {
    if (result === "deployed") await moveTags(run, release, image);
    return result;
   }
-  async function isThere({world: world, settings: settings, app: app}, cluster, site, image) {
-   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-   const [record, ...changes] = await Promise.all([ (0, rollout_record.aE)(cluster, app), planManifests(cluster, site.others), planOurs(cluster, site.targets, settings.image, (0, 
+  async function isThere(release, cluster, site, image) {
+   if (!await runsUndisturbed(release, cluster, site, image)) return false;
+   const changes = await Promise.all([ planManifests(cluster, site.others), planOurs(cluster, site.targets, release.settings.image, (0, 
    stages_release.d)(image)) ]);
-   return record === void 0 && changes.flat().every(({is: is}) => is === "none");
+   return changes.flat().every(({is: is}) => is === "none");
   }
   async function write(run, release, cluster, {site: site, changes: changes}, image) {
    const {reporter: reporter, soFar: soFar} = run;
@@ -20242,7 +20249,7 @@ var __webpack_modules__ = {
    soFar.source = source;
    soFar.image = image;
    if (appliedSince.length > 0) soFar.warnings.push(`the database stays as it is; migrations applied since: ${appliedSince.join(", ")}`);
-   if (await rollback_isThere(release, cluster, site, image)) return "unchanged";
+   if (await runsUndisturbed(release, cluster, site, image)) return "unchanged";
    if (run.settings["dry-run"]) return rollback_rehearse(run, site, image);
    return transaction(run, {
     ...release,
@@ -20258,10 +20265,6 @@ var __webpack_modules__ = {
    return release ? {
     back: release.back ?? release.number
    } : {};
-  }
-  async function rollback_isThere({world: world, app: app}, cluster, site, image) {
-   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-   return await (0, rollout_record.aE)(cluster, app) === void 0;
   }
   async function rollback_rehearse({reporter: reporter, soFar: soFar}, site, {tag: tag}) {
    await reporter.stage("dry run", journal => {
@@ -20298,13 +20301,13 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
-  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5725);
+  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5725);
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3165);
   var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9340);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4339);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
   var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
   var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3006);
@@ -20373,21 +20376,19 @@ var __webpack_modules__ = {
   function commandsBack(settings, cluster, snapshot) {
    const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
     if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(object), name => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
-    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, 
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.ys)(object, settings.image).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)((0, 
     _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), ...images ]) ];
    });
-   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
+   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_8__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
   async function whatStands(cluster, clock, {image: image}, snapshot) {
    const read = await Promise.all(snapshot.map(async ({object: object, of: of, path: path}) => {
     if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
     const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_4__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, image)) : [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
+    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.ys)(live, image) : [];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -20401,11 +20402,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_9__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_9__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -20453,8 +20454,8 @@ var __webpack_modules__ = {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
+    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(id)];
     const runs = seen?.[0];
     return {
      ...id,
@@ -22981,7 +22982,7 @@ var __webpack_modules__ = {
   function replicaSetSigns(set, picture, live) {
    const failure = set.status?.conditions?.find(({type: type, status: status, reason: reason}) => type === "ReplicaFailure" && status === "True" && reason === "FailedCreate");
    if (!failure) return [];
-   const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
+   const sets = [ ...picture.replicasets.values() ].filter(each => isOf(each, live.object.metadata?.uid ?? ""));
    const uids = new Set(sets.map(each => each.metadata?.uid));
    const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
    const {uid: uid = ""} = set.metadata ?? {};
@@ -22989,6 +22990,9 @@ var __webpack_modules__ = {
   }
   function attemptsOf(picture, uid) {
    return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
+  }
+  function isOf({metadata: metadata}, owner) {
+   return (metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === owner);
   }
   function refusal(uid, message, pods, attempt) {
    const reason = refusalReason(message);
@@ -23001,7 +23005,7 @@ var __webpack_modules__ = {
     ...tried !== void 0 && {
      attempt: tried
     },
-    ...pods.some(({metadata: metadata}) => metadata?.deletionTimestamp) && {
+    ...pods.some(pod => pod.metadata?.deletionTimestamp ?? (isOf(pod, uid) && !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))) && {
      frees: true
     }
    };

@@ -5,11 +5,10 @@ import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { LeaseLost } from '../kubernetes/lease.js'
-import { isOfRepository, parseImage, shortName } from '../kubernetes/image.js'
+import { parseImage, shortName } from '../kubernetes/image.js'
 import {
   isWorkload,
-  templateOf,
-  usesOf,
+  usesOfRepository,
   workloadId,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
@@ -118,7 +117,7 @@ function lostWords({ why, words }: LeaseLost): {
 export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
   const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
     if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
-    const images = usesOf(templateOf(object), (name) => isOfRepository(name, settings.image)).map(
+    const images = usesOfRepository(object, settings.image).map(
       ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
     )
     return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
@@ -141,7 +140,7 @@ export async function whatStands(
       if (of !== 'workload' || !isWorkload(object)) return []
       const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
       if (live === null) return []
-      const uses = live ? usesOf(templateOf(live), (name) => isOfRepository(name, image)) : []
+      const uses = live ? usesOfRepository(live, image) : []
       return [[idOf(workloadId(object)), uses.map((use) => use.image)] as const]
     }),
   )
