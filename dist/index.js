@@ -18779,7 +18779,7 @@ var __webpack_modules__ = {
     };
    });
   }
-  async function rollout(release, journal, cluster, site, image) {
+  async function rollout(release, journal, cluster, site, image, noted) {
    const {world: world, settings: settings, signal: signal} = release;
    const before = site.live.picture();
    const old = {
@@ -18826,6 +18826,7 @@ var __webpack_modules__ = {
      }
     },
     startedAt: startedAt,
+    noted: noted,
     toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
@@ -19683,20 +19684,20 @@ var __webpack_modules__ = {
   }
   async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
-   const followed = await reporter.stage("rollout", async journal => {
+   await reporter.stage("rollout", async journal => {
     const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
      ...release,
      command: command,
      signal: late
-    }, journal, cluster, site, image));
+    }, journal, cluster, site, image, courses => {
+     soFar.rollout = courses;
+    }));
     if (ended.is === "failed") {
      soFar.judgedAt = ended.at;
      throw new report_cause.H(ended.cause);
     }
     if (ended.is === "superseded") throw new report_cause.H(supersededBy(ended.by));
-    return ended;
    });
-   soFar.seconds = followed.seconds;
   }
   function longestOf(settings) {
    const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
@@ -19971,7 +19972,9 @@ var __webpack_modules__ = {
     undo.t)({
      ...release,
      signal: late
-    }, journal, cluster, site.live, priors)));
+    }, journal, cluster, site.live, priors, courses => {
+     soFar.undo = courses;
+    })));
     const left = (0, restore.oI)(soFar.restored);
     if (left !== void 0) {
      soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
@@ -20298,18 +20301,19 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
-  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5725);
+  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5725);
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9340);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4339);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9340);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3006);
-  var _together_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1626);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3830);
+  var _report_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2691);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
@@ -20317,7 +20321,7 @@ var __webpack_modules__ = {
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.Ms) return {
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.Ms) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
@@ -20372,22 +20376,22 @@ var __webpack_modules__ = {
   }
   function commandsBack(settings, cluster, snapshot) {
    const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
-    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(object), name => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
-    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), ...images ]) ];
+    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(object), name => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), ...images ]) ];
    });
-   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
+   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_10__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
   async function whatStands(cluster, clock, {image: image}, snapshot) {
    const read = await Promise.all(snapshot.map(async ({object: object, of: of, path: path}) => {
-    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_4__.m_)(clock, () => cluster.find(path)).catch(() => null);
+    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, image)) : [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
+    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, image)) : [];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), uses.map(use => use.image) ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -20401,11 +20405,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -20441,7 +20445,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -20449,28 +20453,42 @@ var __webpack_modules__ = {
     seconds: reporter.seconds()
    };
   }
-  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds, stands: stands, rehearsal: rehearsal}) {
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, stands: stands, rehearsal: rehearsal, ...followed}) {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
+    const rollout = followed.rollout?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const undo = followed.undo?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
     const runs = seen?.[0];
-    return {
+    const workload = {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_11__.d)(image),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_12__.d)(image),
      now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0, seen),
      ...runs !== void 0 && {
       runs: runs
      },
+     ...rollout && {
+      rollout: rollout
+     },
+     ...undo && {
+      undo: undo
+     }
+    };
+    const took = secondsOf((0, _report_words_js__WEBPACK_IMPORTED_MODULE_4__.CW)(workload));
+    return {
+     ...workload,
      ...took !== void 0 && {
       seconds: took
      }
     };
    });
+  }
+  function secondsOf(course) {
+   return course?.completeAt === void 0 ? void 0 : (course.completeAt - course.startedAt) / 1e3;
   }
   function nowRuns(result, wasThere, begun, seen) {
    switch (result) {
@@ -20558,8 +20576,7 @@ var __webpack_modules__ = {
    const {settings: settings, reporter: reporter, signal: signal} = start;
    const soFar = {
     migrations: [],
-    warnings: [],
-    seconds: {}
+    warnings: []
    };
    const resources = new Resources;
    const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
@@ -21027,6 +21044,7 @@ var __webpack_modules__ = {
  },
  2691: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
+   CW: () => lastCourse,
    LS: () => plural,
    UD: () => keptMigrations,
    WJ: () => verdict,
@@ -21067,6 +21085,9 @@ var __webpack_modules__ = {
     if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(runs)} (before: ${before})`;
     return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
    }
+  }
+  function lastCourse({now: now, rollout: rollout, undo: undo}) {
+   return undo ?? (now === "new" || now === "unknown" ? rollout : void 0);
   }
   function verdict(report) {
    const {tag: tag, app: app, namespace: namespace, workloads: workloads, cause: cause} = report;
@@ -21323,6 +21344,7 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => follow
   });
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4339);
   var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
   var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1462);
   var _ledger_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3600);
@@ -21345,6 +21367,7 @@ var __webpack_modules__ = {
    const heard = alsoWoken(live);
    let {aims: aims, next: next} = following;
    let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
+   let writtenAt = timesOf(aims, startedAt);
    const tell = teller(journal);
    journal.waiting(() => {
     const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
@@ -21359,9 +21382,10 @@ var __webpack_modules__ = {
      const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
      ledger = judgement.ledger;
      tell(judgement);
+     following.noted?.(coursesOf(judgement, writtenAt));
      const {lookAgainAt: lookAgainAt, logsWanted: logsWanted, completeAt: completeAt} = judgement;
      if (completeAt !== void 0 && !next) verify();
-     const end = endOf(judgement, ledger, now);
+     const end = endOf(judgement, now);
      const lost = end?.is !== "done" ? end : void 0;
      const good = verified === "good" ? end : void 0;
      const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : good);
@@ -21381,9 +21405,31 @@ var __webpack_modules__ = {
      stop.abort();
      return ended;
     }
-    aims = [ ...aims, ...await ended.begin() ];
+    const begunAt = following.clock.now();
+    const more = await ended.begin();
+    aims = [ ...aims, ...more ];
+    writtenAt = {
+     ...writtenAt,
+     ...timesOf(more, begunAt)
+    };
     next = void 0;
    }
+  }
+  function timesOf(aims, at) {
+   return Object.fromEntries(aims.map(({workload: workload}) => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T)(workload), at ]));
+  }
+  function coursesOf({progress: progress, ledger: ledger}, writtenAt) {
+   return Object.fromEntries(Object.entries(progress).map(([id, pods]) => {
+    const completeAt = ledger.completeSince[id];
+    const startedAt = writtenAt[id] ?? ledger.startedAt;
+    return [ id, {
+     ...pods,
+     startedAt: startedAt,
+     ...completeAt !== void 0 && {
+      completeAt: completeAt
+     }
+    } ];
+   }));
   }
   function alsoWoken(live) {
    const listeners = new Set;
@@ -21416,7 +21462,7 @@ var __webpack_modules__ = {
     }
    };
   }
-  function endOf({verdicts: verdicts}, ledger, now) {
+  function endOf({verdicts: verdicts}, now) {
    const all = Object.entries(verdicts);
    const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
    if (superseded.length > 0) return {
@@ -21428,12 +21474,9 @@ var __webpack_modules__ = {
     cause: verdict.cause,
     at: now
    };
-   if (!all.every(([, verdict]) => verdict.is === "done")) return;
-   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
-   return {
-    is: "done",
-    seconds: Object.fromEntries(seconds)
-   };
+   return all.every(([, verdict]) => verdict.is === "done") ? {
+    is: "done"
+   } : void 0;
   }
   function waitingOn(verdicts) {
    return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
@@ -24256,7 +24299,7 @@ var __webpack_modules__ = {
   }
   var stages_release = __nccwpck_require__(3830);
   const undoBudget = 10 * 6e4;
-  async function undo(release, journal, cluster, live, snapshot) {
+  async function undo(release, journal, cluster, live, snapshot, noted = () => {}) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
    let restored = [];
@@ -24264,7 +24307,7 @@ var __webpack_modules__ = {
    do {
     const again = await (0, restore.PF)(cluster, world.clock, snapshot, journal, signal);
     restored = again.map((one, i) => sinceThen(restored[i], one));
-    followed = await followBack(release, journal, cluster, live, restored, startedAt);
+    followed = await followBack(release, journal, cluster, live, restored, startedAt, noted);
    } while (followed.is === "superseded");
    if (followed.is === "failed") (0, cause.f)({
     ...followed.cause,
@@ -24289,7 +24332,7 @@ var __webpack_modules__ = {
     did: before.did
    } : now;
   }
-  async function followBack(release, journal, cluster, live, restored, startedAt) {
+  async function followBack(release, journal, cluster, live, restored, startedAt, noted) {
    const {world: world, signal: signal} = release;
    const workloads = restored.flatMap(({prior: prior, did: did, stands: stands}) => prior.was !== "absent" && (did === "put" || did === "nothing") && (0, 
    objects.gv)(prior.object) && stands && (0, objects.gv)(stands) && (0, rollout_snapshot.s0)(prior, stands) ? [ {
@@ -24313,6 +24356,7 @@ var __webpack_modules__ = {
      grace: {}
     },
     startedAt: startedAt,
+    noted: noted,
     toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal

@@ -7,6 +7,7 @@ import { aimBack } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
+import type { Courses } from '../rollout/types.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -24,6 +25,7 @@ export async function undo(
   cluster: Cluster,
   live: LivePicture,
   snapshot: Snapshot,
+  noted: (courses: Courses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const { world, signal } = release
   const startedAt = world.clock.now()
@@ -33,7 +35,7 @@ export async function undo(
     // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
     const again = await restore(cluster, world.clock, snapshot, journal, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
-    followed = await followBack(release, journal, cluster, live, restored, startedAt)
+    followed = await followBack(release, journal, cluster, live, restored, startedAt, noted)
   } while (followed.is === 'superseded')
   if (followed.is === 'failed') {
     fail({
@@ -68,6 +70,7 @@ async function followBack(
   live: LivePicture,
   restored: readonly Restored[],
   startedAt: number,
+  noted: (courses: Courses) => void,
 ): Promise<Followed> {
   const { world, signal } = release
   const workloads = restored.flatMap(({ prior, did, stands }) =>
@@ -95,6 +98,7 @@ async function followBack(
     aims,
     patience: { timeout: undoBudget, bake: 0, grace: {} },
     startedAt,
+    noted,
     toRepo: toRepo(release),
     journal,
     signal,
