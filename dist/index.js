@@ -15506,7 +15506,7 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
+    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
     var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
@@ -15992,7 +15992,7 @@ var __webpack_modules__ = {
    return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
   }
  },
- 6399: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 227: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    Vc: () => inputsOf,
    QU: () => maskSecrets,
@@ -16004,31 +16004,153 @@ var __webpack_modules__ = {
   var closing = __nccwpck_require__(4949);
   var kubernetes_workload = __nccwpck_require__(4339);
   var words = __nccwpck_require__(2691);
+  const settings = {
+   gantt: {
+    useWidth: 960
+   },
+   themeCSS: ".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",
+   themeVariables: {
+    taskBkgColor: "#0969da",
+    taskBorderColor: "#0969da",
+    taskTextColor: "#ffffff",
+    critBkgColor: "#cf222e",
+    critBorderColor: "#cf222e",
+    sectionBkgColor: "#8c959f",
+    sectionBkgColor2: "#8c959f",
+    altSectionBkgColor: "transparent"
+   }
+  };
+  const tags = {
+   plain: "",
+   failed: "crit, ",
+   moment: "crit, milestone, "
+  };
+  const mostShown = 40;
+  const longestName = 32;
+  const ticks = [ ...[ 1, 2, 5, 10, 15, 30 ].map(count => [ count, `${count}second` ]), ...[ 1, 2, 5, 10, 15, 30 ].map(count => [ count * 60, `${count}minute` ]) ];
+  const mostTicks = 8;
+  const narrowest = 1 / 400;
+  function timeline(report) {
+   if (report.stages.length < 2) return;
+   const all = report.seconds * 1e3;
+   const tick = ticks.find(([long]) => report.seconds / long <= mostTicks)?.[1] ?? "1hour";
+   const shown = mostTelling(report);
+   const section = (title, bars) => bars.length === 0 ? [] : [ `section ${title}`, ...bars.map(bar => rowOf(bar, all)) ];
+   return [ `%%{init: ${JSON.stringify(settings)}}%%`, "gantt", "dateFormat YYYY-MM-DD HH:mm:ss.SSS", `axisFormat ${report.seconds < 3600 ? "%M:%S" : "%H:%M:%S"}`, `tickInterval ${tick}`, ...section("Stages", stagesOf(report)), ...section("Rollout", coursesOf(report, shown, "rollout")), ...section("Undo", coursesOf(report, shown, "undo")) ].join("\n");
+  }
+  function rowOf({label: label, from: from, to: to, look: look}, all) {
+   const end = look === "moment" ? to : Math.max(to, from + all * narrowest);
+   return `${label} :${tags[look]}${clock(from)}, ${clock(end)}`;
+  }
+  function clock(ms) {
+   return new Date(Date.UTC(2e3, 0, 1) + ms).toISOString().replace("T", " ").replace("Z", "");
+  }
+  function stagesOf({stages: stages, cause: cause, judgedAt: judgedAt, startedAt: startedAt}) {
+   const bars = stages.map(({name: name, startedAt: begun, seconds: took, ended: ended}) => {
+    const from = begun - startedAt;
+    const label = [ plain(name), (0, words.YA)(took), ...ended === "done" ? [] : [ ended ] ];
+    const look = ended === "failed" ? "failed" : "plain";
+    return {
+     label: label.join(", "),
+     from: from,
+     to: from + took * 1e3,
+     look: look
+    };
+   });
+   if (!cause || judgedAt === void 0) return bars.toSorted(inOrder);
+   const at = judgedAt - startedAt;
+   const moment = {
+    label: `cause recognised (${cause.code})`,
+    from: at,
+    to: at,
+    look: "moment"
+   };
+   return [ ...bars, moment ].toSorted(inOrder);
+  }
+  function coursesOf({cause: cause, judgedAt: judgedAt, startedAt: startedAt, seconds: total}, workloads, which) {
+   const last = which === "rollout" && judgedAt !== void 0 ? judgedAt - startedAt : total * 1e3;
+   const bars = workloads.flatMap(workload => {
+    const {startedAt: begun, completeAt: completeAt, wanted: wanted} = workload[which] ?? {};
+    if (begun === void 0 || wanted === 0) return [];
+    const id = (0, kubernetes_workload.T)(workload);
+    const from = begun - startedAt;
+    const to = completeAt === void 0 ? last : completeAt - startedAt;
+    const took = (0, words.YA)((to - from) / 1e3);
+    if (cause?.workload === id && which === "rollout") return [ {
+     label: `${plain(id)}, ${took}, failed`,
+     from: from,
+     to: last,
+     look: "failed"
+    } ];
+    const how = completeAt === void 0 ? ", not complete" : "";
+    return [ {
+     label: `${plain(id)}, ${took}${how}`,
+     from: from,
+     to: to,
+     look: "plain"
+    } ];
+   });
+   return bars.toSorted(inOrder);
+  }
+  const inOrder = (a, b) => a.from - b.from || a.to - b.to;
+  function mostTelling({workloads: workloads, cause: cause}) {
+   const weight = workload => {
+    const {startedAt: startedAt, completeAt: completeAt, wanted: wanted} = workload.rollout ?? {};
+    if ((0, kubernetes_workload.T)(workload) === cause?.workload) return Number.MAX_VALUE;
+    if (startedAt === void 0 || wanted === 0) return -1;
+    return completeAt === void 0 ? Number.MAX_SAFE_INTEGER : completeAt - startedAt;
+   };
+   return workloads.toSorted((a, b) => weight(b) - weight(a)).slice(0, mostShown);
+  }
+  function plain(name) {
+   const text = name.replace(/[^\p{L}\p{N} ./_-]/gu, "_");
+   if (text.length <= longestName) return text;
+   return `${text.slice(0, longestName / 2)}…${text.slice(1 - longestName / 2)}`;
+  }
   const mostLogLines = 100;
   const longestLogLine = 1e3;
+  const mostOpen = 20;
   const longestText = 1e4;
   function summary(report) {
    const {cause: cause, result: result} = report;
    const sign = result === "deployed" || result === "unchanged" ? "✅" : "❌";
-   const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))}` ];
+   const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))} (${(0, words.YA)(report.seconds)})` ];
    if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`);
     if (cause.hint !== void 0) parts.push(`**What to do:** ${escaped(cause.hint)}`);
-    if (cause.log && cause.log.length > 0) parts.push(details("Last lines of the log", cause.log.slice(-mostLogLines)));
+    if (cause.log && cause.log.length > 0) parts.push(markdown_open("Last lines of the log", fenced(cause.log.slice(-mostLogLines))));
    }
-   if (report.workloads.length > 0) parts.push(markdown_table([ "Workload", "Version", "Seconds" ], report.workloads.map(workload => [ (0, 
-   kubernetes_workload.T)(workload), (0, words.aW)(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ])));
-   if (report.undone.length > 0) parts.push(markdown_table([ "Put back", "How" ], report.undone.map(({object: object, did: did}) => [ object, did ])));
+   if (report.workloads.length > 0) {
+    const rows = report.workloads.map(workload => [ (0, kubernetes_workload.T)(workload), (0, 
+    words.aW)(workload), podsOf(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ]);
+    const all = markdown_table([ "Workload", "Version", "Pods ready", "Seconds" ], rows);
+    parts.push(rows.length > mostOpen ? markdown_closed((0, words.LS)(rows.length, "workload"), all) : all);
+   }
+   const chart = timeline(report);
+   if (chart !== void 0) {
+    parts.push(`\`\`\`mermaid\n${chart}\n\`\`\``);
+    if (report.workloads.length > mostShown) parts.push(`Of the workloads, these are the ${mostShown} that took longest.`);
+   }
+   const told = report.workloads.map(kubernetes_workload.T);
+   const others = report.undone.filter(({object: object}) => !told.includes(object));
+   if (others.length > 0) parts.push(markdown_table([ "Put back", "How" ], others.map(({object: object, did: did}) => [ object, did ])));
    if (report.migrations.length > 0) {
     const kept = (0, words.UD)(report);
     const names = report.migrations.join(", ");
     parts.push(kept === void 0 ? `**Migrations applied:** ${escaped(names)}` : escaped(kept));
    }
    for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`);
-   parts.push(markdown_table([ "Stage", "Took", "" ], report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
-   words.YA)(took), ended ])));
+   if (report.stages.length > 0) {
+    const rows = report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
+    words.YA)(took), ended ]);
+    parts.push(markdown_closed("Stages", markdown_table([ "Stage", "Took", "" ], rows)));
+   }
    if (report.digest !== void 0) parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``);
    return `${parts.join("\n\n")}\n`;
+  }
+  function podsOf(workload) {
+   const {ready: ready, wanted: wanted} = (0, words.CW)(workload) ?? {};
+   return ready === void 0 || !wanted ? "" : `${ready} of ${wanted}`;
   }
   function markdown_table(head, rows) {
    const line = cells => `| ${cells.map(escaped).join(" | ")} |`;
@@ -16040,11 +16162,16 @@ var __webpack_modules__ = {
   function cut(text, longest) {
    return text.length > longest ? `${text.slice(0, longest)}…` : text;
   }
-  function details(title, log) {
+  const markdown_open = (title, text) => details("<details open>", title, text);
+  const markdown_closed = (title, text) => details("<details>", title, text);
+  function details(tag, title, text) {
+   return `${tag}<summary>${title}</summary>\n\n${text}\n\n</details>`;
+  }
+  function fenced(log) {
    const lines = log.map(line => cut((0, words.g$)(line), longestLogLine));
    const longest = Math.max(2, ...lines.flatMap(line => (line.match(/`+/g) ?? []).map(run => run.length)));
    const fence = "`".repeat(longest + 1);
-   return `<details open><summary>${title}</summary>\n\n${fence}\n${lines.join("\n")}\n${fence}\n\n</details>`;
+   return `${fence}\n${lines.join("\n")}\n${fence}`;
   }
   const mostAnnotations = 10;
   const longestMessage = 4e3;
@@ -20488,7 +20615,8 @@ var __webpack_modules__ = {
    });
   }
   function secondsOf(course) {
-   return course?.completeAt === void 0 ? void 0 : (course.completeAt - course.startedAt) / 1e3;
+   const {startedAt: startedAt, completeAt: completeAt} = course ?? {};
+   return startedAt === void 0 || completeAt === void 0 ? void 0 : (completeAt - startedAt) / 1e3;
   }
   function nowRuns(result, wasThere, begun, seen) {
    switch (result) {
@@ -20748,7 +20876,7 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
+    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
@@ -24264,6 +24392,7 @@ var __webpack_modules__ = {
    E: () => undoBudget
   });
   var objects = __nccwpck_require__(9340);
+  var workload = __nccwpck_require__(4339);
   var cause = __nccwpck_require__(4193);
   var rollout_aims = __nccwpck_require__(1615);
   var follow = __nccwpck_require__(1644);
@@ -24337,13 +24466,16 @@ var __webpack_modules__ = {
    const workloads = restored.flatMap(({prior: prior, did: did, stands: stands}) => prior.was !== "absent" && (did === "put" || did === "nothing") && (0, 
    objects.gv)(prior.object) && stands && (0, objects.gv)(stands) && (0, rollout_snapshot.s0)(prior, stands) ? [ {
     before: prior.object,
-    stands: stands
+    stands: stands,
+    did: did
    } ] : []);
    const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
    objects.Vb)(before) ] : []);
    const picture = live.picture();
    const aims = workloads.filter(({before: before}) => wasComplete(before)).map(({stands: stands}) => (0, 
    rollout_aims.nJ)((0, objects.hY)(stands), stands, stands, picture));
+   const written = workloads.flatMap(({before: before, did: did}) => did === "put" ? [ (0, 
+   workload.T)((0, objects.hY)(before)) ] : []);
    const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
    return (0, follow.e)({
     cluster: cluster,
@@ -24356,11 +24488,19 @@ var __webpack_modules__ = {
      grace: {}
     },
     startedAt: startedAt,
-    noted: noted,
+    noted: courses => {
+     noted(asWritten(courses, written));
+    },
     toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
    }).finally(stopUnblocking);
+  }
+  function asWritten(courses, written) {
+   return Object.fromEntries(Object.entries(courses).map(([id, course]) => {
+    const {startedAt: _, ...seen} = course;
+    return [ id, written.includes(id) ? course : seen ];
+   }));
   }
   function wasComplete(before) {
    if (before.kind === "CronJob") return true;

@@ -230,9 +230,10 @@ function workloadsOf(
 }
 
 function secondsOf(course: Course | undefined): number | undefined {
-  return course?.completeAt === undefined
+  const { startedAt, completeAt } = course ?? {}
+  return startedAt === undefined || completeAt === undefined
     ? undefined
-    : (course.completeAt - course.startedAt) / 1000
+    : (completeAt - startedAt) / 1000
 }
 
 function nowRuns(

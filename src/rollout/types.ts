@@ -117,8 +117,8 @@ export interface Progress {
 
 /** What became of one write to a workload, as far as it was followed. */
 export interface Course extends Progress {
-  /** When the write left, in ms since 1970. */
-  readonly startedAt: number
+  /** When the write left, in ms since 1970; none where the workload was as it is to be already. */
+  readonly startedAt?: number
   /** When the workload was last seen to become complete; not set while it is not, or when it is to have no pod. */
   readonly completeAt?: number
 }

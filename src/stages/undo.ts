@@ -1,6 +1,7 @@
 /** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isWorkload, nameOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
@@ -80,7 +81,7 @@ async function followBack(
     stands &&
     isWorkload(stands) &&
     hasTemplateBack(prior, stands)
-      ? [{ before: prior.object, stands }]
+      ? [{ before: prior.object, stands, did }]
       : [],
   )
   const ordered = workloads.flatMap(({ before }) =>
@@ -90,6 +91,9 @@ async function followBack(
   const aims = workloads
     .filter(({ before }) => wasComplete(before))
     .map(({ stands }) => aimBack(workloadId(stands), stands, stands, picture))
+  const written = workloads.flatMap(({ before, did }) =>
+    did === 'put' ? [idOf(workloadId(before))] : [],
+  )
   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
   return follow({
     cluster,
@@ -98,11 +102,23 @@ async function followBack(
     aims,
     patience: { timeout: undoBudget, bake: 0, grace: {} },
     startedAt,
-    noted,
+    noted: (courses) => {
+      noted(asWritten(courses, written))
+    },
     toRepo: toRepo(release),
     journal,
     signal,
   }).finally(stopUnblocking)
+}
+
+/** Without the time of a write where there was none. */
+function asWritten(courses: Courses, written: readonly string[]): Courses {
+  return Object.fromEntries(
+    Object.entries(courses).map(([id, course]) => {
+      const { startedAt: _, ...seen } = course
+      return [id, written.includes(id) ? course : seen]
+    }),
+  )
 }
 
 /** What was broken before need not be better after. */
