@@ -47,6 +47,7 @@ export class Chromium {
 
   /** Throws when this machine has none. */
   static async start(): Promise<Chromium> {
+    const program = find()
     const home = await mkdtemp(join(tmpdir(), 'chromium-'))
     const flags = [
       ...['--headless', '--remote-debugging-pipe', `--user-data-dir=${home}`, '--hide-scrollbars'],
@@ -54,7 +55,7 @@ export class Chromium {
       // Its sandbox is not for root, and what is shown is our own.
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ]
-    const browser = spawn(find(), flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
+    const browser = spawn(program, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
     const chromium = new Chromium(browser, home)
     const { targetId } = await chromium.#ask('Target.createTarget', { url: 'about:blank' })
     const target = { targetId, flatten: true }
