@@ -1,4 +1,5 @@
-# Tools beside the cluster: act runs workflows here, actionlint checks them.
+# Tools beside the cluster: act runs workflows here, actionlint checks them, and Chromium shows what a
+# workflow tells.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
@@ -29,4 +30,23 @@ build_tools() {
     go_install "github.com/nektos/act@$ACT_VERSION"
   link_program "$(part_dir actionlint "$ACTIONLINT_VERSION")/actionlint" actionlint
   link_program "$(part_dir act "$ACT_VERSION")/act" act
+}
+
+# Chromium is taken as the machine has it. The fonts are for what GitHub shows: text like Arial, and signs.
+ensure_chromium() {
+  local program
+  for program in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$program" >/dev/null; then return; fi
+  done
+  if embedded_is_possible; then
+    step chromium "apt-get install chromium" "30 s" install_chromium
+  else
+    tell chromium "not there: the test of the job summary needs Chromium or Chrome in PATH"
+  fi
+}
+
+install_chromium() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install --yes --no-install-recommends chromium fonts-liberation fonts-noto-color-emoji
 }

@@ -45,18 +45,18 @@ export async function rollOut(
   image: Image,
 ): Promise<void> {
   const { world, settings, signal } = release
-  const followed = await reporter.stage('rollout', async (journal) => {
+  await reporter.stage('rollout', async (journal) => {
     const ended = await within(world.clock, longestOf(settings), signal, (late) =>
-      rollout({ ...release, command, signal: late }, journal, cluster, site, image),
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image, (courses) => {
+        soFar.rollout = courses
+      }),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
-    return ended
   })
-  soFar.seconds = followed.seconds
 }
 
 /**
