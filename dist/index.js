@@ -16003,6 +16003,7 @@ var __webpack_modules__ = {
   var table = __nccwpck_require__(1434);
   var closing = __nccwpck_require__(4949);
   var kubernetes_workload = __nccwpck_require__(4339);
+  var report_cause = __nccwpck_require__(4193);
   var words = __nccwpck_require__(2691);
   const mostLogLines = 100;
   const longestLogLine = 1e3;
@@ -16014,7 +16015,8 @@ var __webpack_modules__ = {
    if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`);
     if (cause.hint !== void 0) parts.push(`**What to do:** ${escaped(cause.hint)}`);
-    if (cause.log && cause.log.length > 0) parts.push(details("Last lines of the log", cause.log.slice(-mostLogLines)));
+    parts.push(`**More:** [${cause.code}](${(0, report_cause.ZZ)(cause)})`);
+    for (const {title: title = "last lines of the log", lines: lines} of (0, words.MX)(cause)) parts.push(details(title, lines.slice(-mostLogLines)));
    }
    if (report.workloads.length > 0) parts.push(markdown_table([ "Workload", "Version", "Seconds" ], report.workloads.map(workload => [ (0, 
    kubernetes_workload.T)(workload), (0, words.aW)(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ])));
@@ -16257,7 +16259,7 @@ var __webpack_modules__ = {
    };
   }
   function unreachable(words) {
-   return new cause.H({
+   return new cause.HR({
     code: "cluster-unreachable",
     sentence: `the cluster does not answer: ${words.replace(/^error: /, "").trim()}`,
     hint: "check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"
@@ -16342,7 +16344,7 @@ var __webpack_modules__ = {
    }
   }
   async function findKubectl(world) {
-   const missing = why => (0, cause.f)({
+   const missing = why => (0, cause.fJ)({
     code: "tool-missing",
     sentence: `kubectl is not on PATH${why}`,
     hint: "install kubectl in a version near to the cluster’s"
@@ -16350,7 +16352,7 @@ var __webpack_modules__ = {
    try {
     return await world.processes.find("kubectl") ?? await world.tools.fetchKubectl() ?? missing("");
    } catch (error) {
-    if (error instanceof cause.H) throw error;
+    if (error instanceof cause.HR) throw error;
     return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ""}`);
    }
   }
@@ -16508,9 +16510,9 @@ var __webpack_modules__ = {
    } catch (error) {
     if (!(error instanceof Passing)) throw error;
     signal.throwIfAborted();
-    if (error.meaning === "silent") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)((0, 
+    if (error.meaning === "silent") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)((0, 
     _away_js__WEBPACK_IMPORTED_MODULE_2__.XX)(troubleOf(error.done)));
-    if (error.meaning === "unknown") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)(_away_js__WEBPACK_IMPORTED_MODULE_2__.gT);
+    if (error.meaning === "unknown") return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)(_away_js__WEBPACK_IMPORTED_MODULE_2__.gT);
     return error.done;
    }
   }
@@ -16936,7 +16938,7 @@ var __webpack_modules__ = {
    }));
    const of = object => {
     const resource = known.get(`${object.apiVersion} ${object.kind}`);
-    if (!resource) return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+    if (!resource) return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({
      code: "manifest-invalid",
      sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
      hint: "check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"
@@ -16951,7 +16953,7 @@ var __webpack_modules__ = {
    };
   }
   function outside(object) {
-   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.f)({
+   (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({
     code: "manifest-invalid",
     sentence: `${object.kind} "${(0, _objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,
     hint: 'apply it once by hand and leave it out of "manifests"'
@@ -17565,21 +17567,21 @@ var __webpack_modules__ = {
     return;
 
    case "denied":
-    return (0, report_cause.f)({
+    return (0, report_cause.fJ)({
      code: "registry",
      sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
      hint: (0, docker_trouble.t$)(repository, "read")
     });
 
    case "unreachable":
-    return (0, report_cause.f)({
+    return (0, report_cause.fJ)({
      code: "registry",
      sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
      hint: `Check the host's name in "image" and the way to it, then run again`
     });
 
    case "failed":
-    return (0, report_cause.f)({
+    return (0, report_cause.fJ)({
      code: "registry",
      sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
     });
@@ -17588,7 +17590,7 @@ var __webpack_modules__ = {
   async function revisionOf(world, {repository: repository, digest: digest}, signal) {
    const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
    const finished = await imagetools(world, repository, args, signal);
-   if (finished.code !== 0) (0, report_cause.f)({
+   if (finished.code !== 0) (0, report_cause.fJ)({
     code: "registry",
     sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
    });
@@ -17609,7 +17611,7 @@ var __webpack_modules__ = {
    if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
    if (finished.code === 0) return;
    const said = reasonOf(finished);
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "registry",
     sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
     ...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
@@ -17626,7 +17628,7 @@ var __webpack_modules__ = {
     passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
    }, () => withinAnswerTime(world, args, signal));
    const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
-   return trouble === void 0 ? finished : (0, report_cause.f)(trouble);
+   return trouble === void 0 ? finished : (0, report_cause.fJ)(trouble);
   }
   async function withinAnswerTime(world, args, signal) {
    try {
@@ -17662,7 +17664,7 @@ var __webpack_modules__ = {
      sha: sha
     }
    };
-   if (sha === void 0) return (0, report_cause.f)(noCommit(contextDir, head));
+   if (sha === void 0) return (0, report_cause.fJ)(noCommit(contextDir, head));
    if (head.code !== 0) return {
     sha: sha,
     tag: sha
@@ -17704,7 +17706,7 @@ var __webpack_modules__ = {
    const untrackedCount = world.env["CI"] !== "true";
    const untracked = untrackedCount ? "normal" : "no";
    const status = await git([ "status", "--porcelain", "-z", `--untracked-files=${untracked}` ]);
-   if (status.code !== 0) return (0, report_cause.f)({
+   if (status.code !== 0) return (0, report_cause.fJ)({
     code: "usage",
     sentence: `git status failed: ${lastLine(status.stderr)}`,
     hint: 'Mend the checkout, or name the image with "tag"'
@@ -17888,7 +17890,7 @@ var __webpack_modules__ = {
      stderr: last.join("\n")
     };
     const trouble = engineTrouble("build", ended);
-    (0, report_cause.f)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
+    (0, report_cause.fJ)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
    }
    return {
     repository: plan.repository,
@@ -17901,13 +17903,13 @@ var __webpack_modules__ = {
    return [ "buildx", "build", "--load", "--progress", "plain", "--provenance", "false", "--tag", `${plan.repository}:${plan.tag}`, "--file", dockerfile, ...plan.target === void 0 ? [] : [ "--target", plan.target ], ...pairs("--build-arg", plan.args), ...pairs("--label", plan.labels), "--", plan.context ];
   }
   function checkPlan({files: files}, {context: context, file: file}) {
-   if (!files.isFolder(context)) return (0, report_cause.f)({
+   if (!files.isFolder(context)) return (0, report_cause.fJ)({
     code: "usage",
     sentence: `build: the context "${context}" is not a folder`,
     hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?'
    });
    const dockerfile = file ?? (0, posix_namespaceObject.join)(context, "Dockerfile");
-   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, report_cause.f)({
+   if (!files.exists(dockerfile) || files.isFolder(dockerfile)) return (0, report_cause.fJ)({
     code: "usage",
     sentence: `build: there is no Dockerfile at "${dockerfile}"`,
     hint: 'Give its path by "file", or the folder that it is in by "context"'
@@ -17933,7 +17935,9 @@ var __webpack_modules__ = {
     ...hint === void 0 ? {} : {
      hint: hint
     },
-    log: log,
+    logs: [ {
+     lines: log
+    } ],
     annotations: annotations
    };
   }
@@ -17946,7 +17950,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (found.code === 0) return found.stdout.trim();
-   return (0, report_cause.f)({
+   return (0, report_cause.fJ)({
     code: "build-failed",
     sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`
    });
@@ -17989,7 +17993,7 @@ var __webpack_modules__ = {
      journal.say(`the registry has ${(0, stages_release.d)(found.image)}`);
      return found.image;
     }
-    if (holds === void 0) (0, report_cause.f)({
+    if (holds === void 0) (0, report_cause.fJ)({
      code: "registry",
      sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
      hint: 'roll that image out by "deploy", or give this one a tag of its own'
@@ -17998,7 +18002,7 @@ var __webpack_modules__ = {
     return;
    }
    if (found.is === "absent" || found.is === "denied") return;
-   return (0, report_cause.f)({
+   return (0, report_cause.fJ)({
     code: "registry",
     sentence: `registry: ${settings.image}: ${found.said}`
    });
@@ -18014,7 +18018,7 @@ var __webpack_modules__ = {
     journal.say(`the registry has ${(0, stages_release.d)(image)}`);
     return image;
    }
-   return (0, report_cause.f)({
+   return (0, report_cause.fJ)({
     code: "image-missing",
     sentence: `the registry has no ${settings.image}:${source.tag}`,
     hint: "check the option tag, or push the image before it is deployed"
@@ -18063,7 +18067,7 @@ var __webpack_modules__ = {
     input: asList(objects),
     signal: signal
    });
-   if (applied.code !== 0) (0, report_cause.f)({
+   if (applied.code !== 0) (0, report_cause.fJ)({
     code: "apply-failed",
     sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
    });
@@ -18089,7 +18093,7 @@ var __webpack_modules__ = {
    return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
   }
   function refused(words) {
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "manifest-invalid",
     sentence: `the cluster refuses the manifests: ${words}`,
     hint: "try them by hand: kubectl apply --dry-run=server -f …"
@@ -18214,7 +18218,7 @@ var __webpack_modules__ = {
    if (own !== void 0 && own !== namespace) invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`, "leave metadata.namespace out of the manifests");
   }
   function invalid(sentence, hint) {
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "manifest-invalid",
     sentence: sentence,
     ...hint !== void 0 && {
@@ -18295,10 +18299,10 @@ var __webpack_modules__ = {
     journal: journal,
     signal: signal
    });
-   if (followed.is === "failed") (0, report_cause.f)(followed.cause);
+   if (followed.is === "failed") (0, report_cause.fJ)(followed.cause);
    if (followed.is === "superseded") {
     const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`);
-    (0, report_cause.f)({
+    (0, report_cause.fJ)({
      code: "apply-failed",
      sentence: `somebody else changed what the manifests had just applied: ${by.join("; ")}`
     });
@@ -18360,7 +18364,7 @@ var __webpack_modules__ = {
     return;
 
    case "older":
-    (0, report_cause.f)({
+    (0, report_cause.fJ)({
      code: "overtaken",
      sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
      lease.Gg)(live)} brought live`,
@@ -18413,7 +18417,7 @@ var __webpack_modules__ = {
     tag: tag,
     digest: digest
    };
-   return await findImage(world, repository, tag, signal) ?? (0, report_cause.f)({
+   return await findImage(world, repository, tag, signal) ?? (0, report_cause.fJ)({
     code: "push-failed",
     sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
    });
@@ -18447,15 +18451,17 @@ var __webpack_modules__ = {
   function push_check(finished, {repository: repository, tag: tag}) {
    if (finished.code === 0) return;
    const missing = engineTrouble("push", finished);
-   if (missing !== void 0) (0, report_cause.f)(missing);
+   if (missing !== void 0) (0, report_cause.fJ)(missing);
    const said = reasonOf(finished);
-   const because = (why, hint) => (0, report_cause.f)({
+   const because = (why, hint) => (0, report_cause.fJ)({
     code: "push-failed",
     sentence: `push: ${why}: ${said}`,
     ...hint === void 0 ? {} : {
      hint: hint
     },
-    log: finished.stderr.split("\n")
+    logs: [ {
+     lines: finished.stderr.split("\n")
+    } ]
    });
    if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
    switch ((0, docker_trouble.LH)(said, repository)) {
@@ -18594,7 +18600,7 @@ var __webpack_modules__ = {
     service: service,
     port: port
    }))).filter(({port: {protocol: protocol = "TCP"}}) => protocol === "TCP").sort((one, other) => rankOf(one.port, web) - rankOf(other.port, web));
-   if (!best) return (0, report_cause.f)({
+   if (!best) return (0, report_cause.fJ)({
     code: "usage",
     sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
     hint: 'leave "smoke-path" out, or make a Service that selects its pods'
@@ -18663,7 +18669,7 @@ var __webpack_modules__ = {
     container: aim.web.container,
     previous: false
    });
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "smoke-failed",
     sentence: `${asked} ${miss.words}`,
     hint: hintOf(miss, aim),
@@ -18672,7 +18678,13 @@ var __webpack_modules__ = {
      pod: miss.pod,
      container: aim.web.container
     },
-    log: [ ...miss.body ?? [], ...log.slice(-mostLines) ]
+    logs: [ {
+     of: "the answer",
+     lines: miss.body ?? []
+    }, {
+     of: `container ${aim.web.container}`,
+     lines: log.slice(-mostLines)
+    } ]
    });
   }
   async function lookAt({world: world, signal: signal}, cluster, end, {host: host}, path, ms) {
@@ -18791,7 +18803,7 @@ var __webpack_modules__ = {
    const write = async targets => {
     signal.throwIfAborted();
     const by = takenSince(targets, site.live.picture());
-    if (Object.keys(by).length > 0) (0, report_cause.f)(supersededBy(by));
+    if (Object.keys(by).length > 0) (0, report_cause.fJ)(supersededBy(by));
     await annotate(release, journal, cluster, targets, causeFirst, cause);
     signal.throwIfAborted();
     await allOf([ applyOurs(release, journal, cluster, targets, (0, stages_release.d)(image), cause), ...imageCommands(targets, (0, 
@@ -18934,7 +18946,7 @@ var __webpack_modules__ = {
     signal: signal
    });
    if (done.code === 0) return;
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "write-failed",
     sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
    });
@@ -19157,7 +19169,7 @@ var __webpack_modules__ = {
    });
    if (made.code !== 0) {
     const trouble = engineTrouble("tests", made);
-    (0, report_cause.f)(trouble ?? {
+    (0, report_cause.fJ)(trouble ?? {
      code: "tests-failed",
      sentence: `tests: no network could be made for ${names.join(" and ")}: ${reasonOf(made)}`
     });
@@ -19194,10 +19206,12 @@ var __webpack_modules__ = {
    const started = await docker(world, [ "run", "--detach", "--name", container, "--label", labelOf(box), "--network", box.name, "--network-alias", name, "--tmpfs", service.data, ...Object.entries(service.env).flatMap(([key, value]) => [ "--env", `${key}=${value}` ]), service.image, ...service.command ], {
     signal: signal
    });
-   if (started.code !== 0) (0, report_cause.f)({
+   if (started.code !== 0) (0, report_cause.fJ)({
     code: "registry",
     sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
-    log: started.stderr.split("\n").slice(-20)
+    logs: [ {
+     lines: started.stderr.split("\n").slice(-20)
+    } ]
    });
    const deadline = world.clock.now() + services_answerTime;
    for (;;) {
@@ -19215,10 +19229,12 @@ var __webpack_modules__ = {
      });
      const log = [ logs.stdout, logs.stderr ].join("\n").split("\n").filter(line => line !== "");
      const how = over ? `did not answer within ${duration(services_answerTime)}` : "ended before its first answer";
-     (0, report_cause.f)({
+     (0, report_cause.fJ)({
       code: "tests-failed",
       sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
-      log: log
+      logs: [ {
+       lines: log
+      } ]
      });
     }
     await world.clock.sleep(200, signal);
@@ -19286,9 +19302,9 @@ var __webpack_modules__ = {
     if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
    }, journal, either);
    const code = await (0, deadline.ux)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.Ms && !signal.aborted ? error : Promise.reject(error));
-   if (code instanceof deadline.Ms) return (0, report_cause.f)(notInTime(timeout, lines));
+   if (code instanceof deadline.Ms) return (0, report_cause.fJ)(notInTime(timeout, lines));
    const report = readTests(lines);
-   if (code !== 0) return (0, report_cause.f)(testCause(release, command, code, lines, report));
+   if (code !== 0) return (0, report_cause.fJ)(testCause(release, command, code, lines, report));
    const ms = world.clock.now() - startedAt;
    journal.say(passed(report, ms));
    return {
@@ -19311,17 +19327,21 @@ var __webpack_modules__ = {
     code: "tests-failed",
     sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
     hint: 'Give them longer by "test-timeout", or look for a test that hangs',
-    log: lines.slice(-shownLines)
+    logs: [ {
+     lines: lines.slice(-shownLines)
+    } ]
    };
   }
   function testCause(release, command, code, lines, report) {
    const {settings: settings} = release;
    const inRepo = (0, stages_release.Y)(release);
-   const log = lines.slice(-shownLines);
+   const logs = [ {
+    lines: lines.slice(-shownLines)
+   } ];
    const cause = (sentence, more = {}) => ({
     code: "tests-failed",
     sentence: `tests: ${sentence}`,
-    log: log,
+    logs: logs,
     ...more
    });
    const [first] = report?.failing ?? [];
@@ -19485,7 +19505,7 @@ var __webpack_modules__ = {
     container: web.container
    };
    const all = web.candidates.join(", ");
-   return (0, report_cause.f)({
+   return (0, report_cause.fJ)({
     code: "usage",
     sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web: ${all}`,
     hint: `name it, for example migrate-from: ${web.candidates[0] ?? "deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`
@@ -19518,7 +19538,7 @@ var __webpack_modules__ = {
     return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
    });
    const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "no-workload",
     sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
     hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
@@ -19527,7 +19547,7 @@ var __webpack_modules__ = {
   }
   function checkFit(targets) {
    const paused = targets.find(({live: live}) => live?.spec.paused);
-   if (paused) (0, report_cause.f)({
+   if (paused) (0, report_cause.fJ)({
     code: "workload-unfit",
     sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
     hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
@@ -19587,10 +19607,10 @@ var __webpack_modules__ = {
   }
   function clearer(error) {
    if (!(error instanceof apierror.h && error.status === 401)) return error;
-   return (0, report_cause.f)(away.gT);
+   return (0, report_cause.fJ)(away.gT);
   }
   function namespaceMissing(namespace, is) {
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "namespace-missing",
     sentence: `the namespace "${namespace}" ${is}`,
     hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
@@ -19663,7 +19683,7 @@ var __webpack_modules__ = {
    if (missing.length === 0) return;
    if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
    const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-   (0, report_cause.f)({
+   (0, report_cause.fJ)({
     code: "right-missing",
     sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
     hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
@@ -19691,9 +19711,9 @@ var __webpack_modules__ = {
     }, journal, cluster, site, image));
     if (ended.is === "failed") {
      soFar.judgedAt = ended.at;
-     throw new report_cause.H(ended.cause);
+     throw new report_cause.HR(ended.cause);
     }
-    if (ended.is === "superseded") throw new report_cause.H(supersededBy(ended.by));
+    if (ended.is === "superseded") throw new report_cause.HR(supersededBy(ended.by));
     return ended;
    });
    soFar.seconds = followed.seconds;
@@ -20157,7 +20177,7 @@ var __webpack_modules__ = {
      appliedSince: []
     };
     const isOurChoice = settings.to === "previous";
-    return (0, report_cause.f)({
+    return (0, report_cause.fJ)({
      code: isOurChoice ? "no-release" : "usage",
      sentence: `there is nothing to go back to: ${found.why}`,
      hint: `see what there is: ${(0, commandline.a)("history", settings)}`
@@ -20198,7 +20218,7 @@ var __webpack_modules__ = {
   }
   async function checkThere({world: world, signal: signal}, journal, image, number) {
    const found = await lookUpImage(world, image, signal);
-   if (found.is === "absent") (0, report_cause.f)({
+   if (found.is === "absent") (0, report_cause.fJ)({
     code: "image-missing",
     sentence: `the registry does not have the image of release ${number} any more: ${(0, 
     stages_release.d)(image)}`,
@@ -20315,7 +20335,7 @@ var __webpack_modules__ = {
     code: "cancelled",
     sentence: "the run was cancelled"
    };
-   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
+   if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
    if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.Ms) return {
     code: "timeout",
@@ -20333,7 +20353,9 @@ var __webpack_modules__ = {
     code: "internal",
     sentence: text,
     ...error instanceof Error && error.stack !== void 0 && {
-     log: error.stack.split("\n")
+     logs: [ {
+      lines: error.stack.split("\n")
+     } ]
     }
    };
   }
@@ -20505,7 +20527,7 @@ var __webpack_modules__ = {
    });
    if (done.code !== 0) {
     const [said = "no reason given"] = done.stderr.split("\n").filter(line => line.trim() !== "" && !line.startsWith("WARNING"));
-    (0, cause.f)({
+    (0, cause.fJ)({
      code: "registry",
      sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
      hint: 'check "registry-username" and "registry-password"'
@@ -20676,10 +20698,10 @@ var __webpack_modules__ = {
     };
    } catch (error) {
     const lockLost = (0, ending.qT)(lost);
-    if (lockLost) throw new cause.H(lockLost);
+    if (lockLost) throw new cause.HR(lockLost);
     const trouble = (0, ending.rl)(error, signal);
     const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
-    throw new cause.H({
+    throw new cause.HR({
      ...trouble,
      code: "restore-failed",
      sentence: `the release of ${(0, kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
@@ -20775,9 +20797,13 @@ var __webpack_modules__ = {
  },
  4193: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   H: () => Failure,
-   f: () => fail
+   HR: () => Failure,
+   ZZ: () => pageOf,
+   fJ: () => fail
   });
+  function pageOf({code: code}) {
+   return `https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`;
+  }
   class Failure extends Error {
    cause;
    name="Failure";
@@ -20794,8 +20820,9 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    E: () => closing
   });
-  var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4339);
+  var _cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+  var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4339);
   function closing(report) {
    const {cause: cause, result: result} = report;
    const good = result === "deployed" || result === "unchanged";
@@ -20813,25 +20840,29 @@ var __webpack_modules__ = {
      kind: "error"
     });
     rest.forEach(ours);
-    for (const text of cause.log ?? []) lines.push({
-     text: text,
-     kind: "quoted"
-    });
+    for (const {title: title, lines: foreign} of (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.MX)(cause)) {
+     if (title !== void 0) ours(`${title}:`);
+     for (const text of foreign) lines.push({
+      text: text,
+      kind: "quoted"
+     });
+    }
    }
    for (const workload of report.workloads) {
-    const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(workload.seconds)}`;
-    ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__.T)(workload)}: ${(0, 
-    _words_js__WEBPACK_IMPORTED_MODULE_0__.aW)(workload)}${took}`);
+    const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(workload.seconds)}`;
+    ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(workload)}: ${(0, 
+    _words_js__WEBPACK_IMPORTED_MODULE_1__.aW)(workload)}${took}`);
    }
-   const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__.T);
+   const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T);
    for (const {object: object, did: did} of report.undone) if (!told.includes(object)) ours(`${object}: ${did}`);
-   const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.UD)(report);
+   const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.UD)(report);
    if (kept !== void 0) ours(kept);
    if (report.result === "deployed" && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
    for (const warning of report.warnings) ours(`warning: ${warning}`);
    if (cause?.hint !== void 0) ours(`what to do: ${cause.hint}`);
+   if (cause) ours(`more: ${(0, _cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`);
    lines.push({
-    text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(report.seconds)})`,
+    text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(report.seconds)})`,
     kind: good ? "good" : "error"
    });
    return lines;
@@ -21028,6 +21059,7 @@ var __webpack_modules__ = {
  2691: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    LS: () => plural,
+   MX: () => evidence,
    UD: () => keptMigrations,
    WJ: () => verdict,
    YA: () => seconds,
@@ -21122,6 +21154,17 @@ var __webpack_modules__ = {
    default:
     return `${app}: its releases in namespace ${namespace} could not be read`;
    }
+  }
+  function evidence({logs: logs = [], events: events = []}) {
+   return [ ...logs.map(({of: of, lines: lines}) => ({
+    ...of !== void 0 && {
+     title: `last lines of ${of}`
+    },
+    lines: lines
+   })), {
+    title: "warnings of the cluster",
+    lines: events
+   } ].filter(({lines: lines}) => lines.length > 0);
   }
   function keptMigrations(report) {
    if (report.migrations.length === 0 || report.result === "deployed") return;
@@ -21755,9 +21798,7 @@ var __webpack_modules__ = {
     ...sign.container !== void 0 && {
      container: sign.container
     },
-    ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines
-    }
+    ...(0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.Hw)(sign, diagnosis)
    };
   }
   function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, now) {
@@ -22568,7 +22609,7 @@ var __webpack_modules__ = {
   const longestBytes = 900 * 1024;
   async function openRecord(cluster, clock, app, record) {
    const data = (0, node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64");
-   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_4__.f)({
+   if (data.length > longestBytes) (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_4__.fJ)({
     code: "write-failed",
     sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
     hint: "split the manifests over several releases"
@@ -23272,6 +23313,7 @@ var __webpack_modules__ = {
  },
  6669: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
+   Hw: () => logsOf,
    iR: () => lostOf,
    jV: () => troubleWords,
    rl: () => causeOf,
@@ -23419,6 +23461,15 @@ var __webpack_modules__ = {
    return `${sign.says}, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(now - since)} of ${(0, 
    _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(due.at - since)}`;
   }
+  function logsOf({container: container = ""}, diagnosis) {
+   if (!diagnosis || diagnosis.lines.length === 0) return {};
+   return {
+    logs: [ {
+     of: `container ${container}`,
+     lines: diagnosis.lines
+    } ]
+   };
+  }
   function causeOf(workload, id, {sign: sign, diagnosis: diagnosis}) {
    const rule = _rules_js__WEBPACK_IMPORTED_MODULE_3__.y[sign.reason];
    const told = {
@@ -23443,9 +23494,7 @@ var __webpack_modules__ = {
     ...sign.container !== void 0 && {
      container: sign.container
     },
-    ...diagnosis && diagnosis.lines.length > 0 && {
-     log: diagnosis.lines
-    },
+    ...logsOf(sign, diagnosis),
     ...diagnosis?.at && {
      annotations: [ {
       ...diagnosis.at,
@@ -23534,7 +23583,7 @@ var __webpack_modules__ = {
     journal.waiting(`waiting for the release of ${by}`);
    });
    if (taking.is === "taken") return taking.lease;
-   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.f)({
+   return (0, _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({
     code: "locked",
     sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
     hint: 'wait for it, or give this one more time by "lock-wait"'
@@ -23875,7 +23924,7 @@ var __webpack_modules__ = {
     timeoutSeconds: Math.ceil(settings["migrate-timeout"] / 1e3),
     selectors: selectorsOf(site)
    });
-   if (made.is === "impossible") return (0, report_cause.f)({
+   if (made.is === "impossible") return (0, report_cause.fJ)({
     code: "plan-failed",
     sentence: `no migration Job can be made: ${made.problem}`
    });
@@ -24033,7 +24082,7 @@ var __webpack_modules__ = {
     migrate: async journal => {
      output.to(journal);
      const verdict = await ended;
-     if (verdict?.is === "failed") throw new report_cause.H((0, migrationlog.Ob)(verdict.cause, output.lines));
+     if (verdict?.is === "failed") throw new report_cause.HR((0, migrationlog.Ob)(verdict.cause, output.lines));
      const {applied: applied} = output.progress();
      journal.say(`${(0, words.LS)(applied.length, "migration")} applied`);
     },
@@ -24072,14 +24121,16 @@ var __webpack_modules__ = {
    if (verdict?.is === "failed") {
     const {cause: cause} = verdict;
     if (output.progress().applied.length > 0) return output.plan;
-    throw new report_cause.H(cause.code === "crash" ? (0, migrationlog.hY)(cause) : cause);
+    throw new report_cause.HR(cause.code === "crash" ? (0, migrationlog.hY)(cause) : cause);
    }
    const early = await Promise.race([ output.plan, Promise.resolve(void 0) ]);
-   return early ?? (0, report_cause.f)({
+   return early ?? (0, report_cause.fJ)({
     code: "plan-failed",
     sentence: "the new version started, but ended without telling its migrations",
     hint: 'does "migrate-command" call Django’s manage.py?',
-    log: output.lines.slice(-50)
+    logs: [ {
+     lines: output.lines.slice(-50)
+    } ]
    });
   }
  },
@@ -24266,7 +24317,7 @@ var __webpack_modules__ = {
     restored = again.map((one, i) => sinceThen(restored[i], one));
     followed = await followBack(release, journal, cluster, live, restored, startedAt);
    } while (followed.is === "superseded");
-   if (followed.is === "failed") (0, cause.f)({
+   if (followed.is === "failed") (0, cause.fJ)({
     ...followed.cause,
     code: "restore-failed",
     sentence: `the old version does not come up again: ${followed.cause.sentence}`
@@ -24274,7 +24325,7 @@ var __webpack_modules__ = {
    const gone = restored.filter(({did: did}) => did === "ask");
    if (gone.length > 0) {
     const names = gone.map(({prior: prior}) => (0, rollout_snapshot.Gg)(prior.object)).join(", ");
-    (0, cause.f)({
+    (0, cause.fJ)({
      code: "restore-failed",
      sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
      hint: `apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`

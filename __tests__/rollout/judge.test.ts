@@ -455,7 +455,7 @@ describe('the judge', () => {
         workload: 'deployment/web',
         pod: 'web-a',
         container: 'web',
-        log: log.split('\n'),
+        logs: [{ of: 'container web', lines: log.split('\n') }],
         annotations: [
           {
             file: 'shop/wsgi.py',

@@ -1,7 +1,8 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
+import { pageOf } from './cause.js'
 import type { Report } from './report.js'
-import { keptMigrations, moved, printable, seconds, verdict } from './words.js'
+import { evidence, keptMigrations, moved, printable, seconds, verdict } from './words.js'
 
 const mostLogLines = 100
 const longestLogLine = 1000
@@ -15,8 +16,9 @@ export function summary(report: Report): string {
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)
     if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
-    if (cause.log && cause.log.length > 0) {
-      parts.push(details('Last lines of the log', cause.log.slice(-mostLogLines)))
+    parts.push(`**More:** [${cause.code}](${pageOf(cause)})`)
+    for (const { title = 'last lines of the log', lines } of evidence(cause)) {
+      parts.push(details(title, lines.slice(-mostLogLines)))
     }
   }
   if (report.workloads.length > 0) {

@@ -19,7 +19,7 @@ import type {
   Progress,
   Verdict,
 } from './types.js'
-import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
+import { causeOf, logsOf, lostOf, troubleWords, weigh } from './weigh.js'
 import type { Weighed, Weighing } from './weigh.js'
 import { lasting } from './words.js'
 
@@ -185,7 +185,7 @@ function placed(cause: Cause, { sign, diagnosis }: Weighed): Cause {
     ...cause,
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
+    ...logsOf(sign, diagnosis),
   }
 }
 

@@ -185,6 +185,15 @@ export function troubleWords({ sign, since, due, startup }: Weighed, now: number
   return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`
 }
 
+/** What the container wrote before the end that the sign is about, where that was read. */
+export function logsOf(
+  { container = '' }: Sign,
+  diagnosis: Diagnosis | undefined,
+): Pick<Cause, 'logs'> {
+  if (!diagnosis || diagnosis.lines.length === 0) return {}
+  return { logs: [{ of: `container ${container}`, lines: diagnosis.lines }] }
+}
+
 /** The cause of a failure, told of `workload` (as people call it) by its row of the table. */
 export function causeOf(workload: string, id: string, { sign, diagnosis }: Weighed): Cause {
   const rule = RULES[sign.reason]
@@ -202,7 +211,7 @@ export function causeOf(workload: string, id: string, { sign, diagnosis }: Weigh
     workload: id,
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
+    ...logsOf(sign, diagnosis),
     ...(diagnosis?.at && {
       annotations: [{ ...diagnosis.at, title: rule.code, message: diagnosis.summary ?? sentence }],
     }),

@@ -207,7 +207,7 @@ async function endOfPlan(ended: Promise<JobVerdict> | undefined, output: Output)
       code: 'plan-failed',
       sentence: 'the new version started, but ended without telling its migrations',
       hint: 'does "migrate-command" call Django’s manage.py?',
-      log: output.lines.slice(-50),
+      logs: [{ lines: output.lines.slice(-50) }],
     })
   )
 }
