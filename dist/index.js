@@ -21362,14 +21362,108 @@ const named = said.slice(-10).findLast(line => /error|exception|fatal|fail|canno
 return named ?? said.at(-1);
 }
 },
+2724: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+HI: () => logsToRead,
+nZ: () => warningsOf,
+rc: () => ofContainer
+});
+var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+var _messages_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3413);
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2990);
+var _words_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7080);
+const mostLogs = 4;
+const mostWarnings = 8;
+const clockSlack = 3e4;
+function logsToRead(picture, cause) {
+const {pod: name = "", container: container, logs: logs = []} = cause;
+const pod = picture.pods.get(name);
+if (!pod) return [];
+const read = logs.map(({of: of}) => of);
+return (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.CI)(pod).filter(({spec: spec, status: status}) => !read.includes(ofContainer(spec.name)) && hasRun(status)).filter(part => part.spec.name === container || !part.status.ready || hasFailed(part)).sort((one, other) => rank(one, container) - rank(other, container)).slice(0, mostLogs).map(part => ({
+pod: name,
+container: part.spec.name,
+previous: hasFailed(part) && part.status.state?.running !== void 0
+}));
+}
+function ofContainer(name, previous = false) {
+return `container ${name}${previous ? " before it was started again" : ""}`;
+}
+function hasRun({state: state, lastState: lastState}) {
+return [ state?.running, state?.terminated, lastState?.terminated ].some(one => one !== void 0);
+}
+function hasFailed(part) {
+return ((0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.$8)(part)?.code ?? 0) !== 0;
+}
+function rank({spec: spec}, container) {
+return spec.name === container ? 0 : 1;
+}
+function warningsOf(picture, cause, since) {
+const isAbout = subjectOf(picture, cause);
+const images = imagesOf(picture.pods.get(cause.pod ?? ""));
+const told = masked(cause.sentence);
+const groups = new Map;
+const events = [ ...picture.events.values() ].filter(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - clockSlack && isAbout(event)).filter(event => isWarning(event) && !isNoise(event, cause)).sort((one, other) => (0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(one) - (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(other));
+for (const event of events) {
+const words = masked(images.reduce((text, image) => (0, _messages_js__WEBPACK_IMPORTED_MODULE_2__.dh)(text, image), bare(event)));
+if (told.includes(words.slice(0, 100))) continue;
+const key = `${event.involvedObject.uid ?? ""} ${event.reason ?? ""} ${words}`;
+const count = (groups.get(key)?.count ?? 0) + (event.series?.count ?? event.count ?? 1);
+groups.delete(key);
+groups.set(key, {
+event: event,
+count: count
+});
+}
+return [ ...groups.values() ].slice(-mostWarnings).map(({event: event, count: count}) => warning(event, count, cause));
+}
+function subjectOf(picture, {pod: name, workload: workload = ""}) {
+const pod = picture.pods.get(name ?? "");
+if (pod) {
+const claims = (pod.spec?.volumes ?? []).map(one => one.persistentVolumeClaim?.claimName);
+return ({involvedObject: {uid: uid, kind: kind, name: about}}) => uid === pod.metadata?.uid || kind === "PersistentVolumeClaim" && claims.includes(about);
+}
+const [kind, own = ""] = workload.split("/");
+const deployment = kind === "deployment" ? picture.deployments.get(own) : void 0;
+const objects = [ deployment, deployment && (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.kr)(picture, deployment), kind === "statefulset" ? picture.statefulsets.get(own) : void 0, kind === "daemonset" ? picture.daemonsets.get(own) : void 0, kind === "job" ? picture.jobs.get(own) : void 0 ];
+const uids = objects.flatMap(object => object?.metadata?.uid ?? []);
+return ({involvedObject: {uid: uid = ""}}) => uids.includes(uid);
+}
+function imagesOf(pod) {
+const containers = [ ...pod?.spec?.initContainers ?? [], ...pod?.spec?.containers ?? [] ];
+return containers.length === 0 ? [ void 0 ] : containers.map(({image: image}) => image);
+}
+function isWarning({type: type, reason: reason}) {
+return type === "Warning" || reason === "FailedBinding";
+}
+function isNoise({reason: reason, message: message = ""}, {code: code}) {
+if (reason === "BackOff" || /^Error: (ErrImagePull|\w+BackOff)$/.test(message)) return true;
+if (reason !== "Unhealthy") return false;
+return message.includes("connection refused") || /^(init-)?crash|^out-of-memory$/.test(code);
+}
+function bare({message: message = ""}) {
+return message.replace(/^\(combined from similar events\): /, "").replace(/^Error( creating)?: /, "");
+}
+function masked(text) {
+return (0, _words_js__WEBPACK_IMPORTED_MODULE_3__.T)(text, 1 / 0).replace(/\bpods "[^"]*"/g, "pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g, (_, kept) => kept ?? "#");
+}
+function warning(event, count, {pod: pod}) {
+const {kind: kind = "", name: name = ""} = event.involvedObject;
+const who = name === pod ? "" : `${kind.toLowerCase()}/${name}: `;
+const times = count === 1 ? "" : ` (${count} times)`;
+return (0, _words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason ?? ""}${times}: ${bare(event)}`);
+}
+},
 1644: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 e: () => follow
 });
 var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
-var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1462);
-var _ledger_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3600);
-var _looking_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9092);
+var _gather_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3942);
+var _judge_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1462);
+var _ledger_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3600);
+var _looking_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9092);
 async function follow(following) {
 const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
 const stop = new AbortController;
@@ -21387,19 +21481,19 @@ stop.abort(error);
 };
 const heard = alsoWoken(live);
 let {aims: aims, next: next} = following;
-let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
+let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_3__.EZ)(startedAt);
 const tell = teller(journal);
 journal.waiting(() => {
-const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
+const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_2__.S)(live.picture(), aims, patience, ledger, following.clock.now());
 return waitingOn(verdicts) || "all are there; waiting for a good answer of the new version";
 });
 for (;;) {
-const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_3__.W)({
+const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_4__.W)({
 ...following,
 live: heard,
 signal: signal
 }, now => {
-const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
+const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_2__.S)(live.picture(), aims, patience, ledger, now);
 ledger = judgement.ledger;
 tell(judgement);
 const {lookAgainAt: lookAgainAt, logsWanted: logsWanted, completeAt: completeAt} = judgement;
@@ -21418,11 +21512,15 @@ ended: over
 }
 };
 }, (wanted, lines) => {
-ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
+ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_3__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
 });
 if ("is" in ended) {
 stop.abort();
-return ended;
+if (ended.is !== "failed") return ended;
+return {
+...ended,
+cause: await (0, _gather_js__WEBPACK_IMPORTED_MODULE_1__.k)(ended.cause, following)
+};
 }
 aims = [ ...aims, ...await ended.begin() ];
 next = void 0;
@@ -21495,6 +21593,61 @@ return `failed: ${verdict.cause.sentence}`;
 case "superseded":
 return `runs somebody else's image: ${verdict.by}`;
 }
+}
+},
+3942: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+k: () => gather
+});
+var _django_traceback_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7101);
+var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
+var _evidence_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2724);
+var _logs_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6738);
+const mostMs = 1e3;
+const linesBeside = 10;
+async function gather(cause, {cluster: cluster, clock: clock, live: live, startedAt: startedAt, toRepo: toRepo}) {
+const read = await Promise.all((0, _evidence_js__WEBPACK_IMPORTED_MODULE_1__.HI)(live.picture(), cause).map(async ({pod: pod, container: container, previous: previous}) => {
+const all = await (0, _logs_js__WEBPACK_IMPORTED_MODULE_2__.$)(cluster, clock, {
+pod: pod,
+container: container,
+previous: previous
+}, mostMs);
+const {lines: lines, summary: summary, at: at} = (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(all, toRepo);
+const own = container === cause.container;
+return {
+log: {
+of: (0, _evidence_js__WEBPACK_IMPORTED_MODULE_1__.rc)(container, previous),
+lines: own ? lines : lines.slice(-linesBeside)
+},
+error: own && (0, _django_traceback_js__WEBPACK_IMPORTED_MODULE_3__.VS)(all) ? {
+message: summary ?? "",
+at: at
+} : void 0
+};
+}));
+const [error] = read.flatMap(one => one.error ?? []);
+const {logs: before = [], ...told} = cause;
+const logs = [ ...before, ...read.map(({log: log}) => log) ].filter(({lines: lines}) => lines.length > 0);
+const events = (0, _evidence_js__WEBPACK_IMPORTED_MODULE_1__.nZ)(live.picture(), cause, startedAt);
+return {
+...told,
+...error && {
+sentence: `${cause.sentence}; its log says: ${error.message}`
+},
+...error?.at && {
+annotations: [ {
+...error.at,
+title: cause.code,
+message: error.message
+} ]
+},
+...logs.length > 0 && {
+logs: logs
+},
+...events.length > 0 && {
+events: events
+}
+};
 }
 },
 4385: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21729,10 +21882,21 @@ sight.logsWanted.push(...weighing.logsWanted);
 const lost = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.iR)(weighed, now, stale);
 if (lost) {
 const cause = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.rl)(name, id, lost);
-const why = lost.sign.reason === "ProgressDeadline" ? troubleOf(weighed, lost) : void 0;
+if (lost.sign.reason !== "ProgressDeadline") return {
+is: "failed",
+cause: cause,
+stand: stand
+};
+const why = troubleOf(weighed, lost);
+const {sentence: sentence} = cause;
+const more = why ? `; ${why.sign.pod ?? ""}: ${why.sign.says}` : "";
+const told = placed({
+...cause,
+sentence: sentence + more
+}, name, why, pods);
 return {
 is: "failed",
-cause: why ? withTrouble(cause, why) : cause,
+cause: told,
 stand: stand
 };
 }
@@ -21749,15 +21913,15 @@ const on = waitingOn(stand, pods, weighing, now);
 const lateAt = notes.since(`incomplete/${id}`) + patience.timeout;
 if (lateAt <= now && !stale) {
 const sentence = `${name}: not done after ${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.timeout)}: ${on}`;
-const why = troubleOf(weighed);
 const cause = {
 code: "timeout",
 sentence: sentence,
+hint: hintOfTimeout,
 workload: id
 };
 return {
 is: "failed",
-cause: why ? placed(cause, why) : cause,
+cause: placed(cause, name, troubleOf(weighed), pods),
 stand: stand
 };
 }
@@ -21768,6 +21932,7 @@ on: on,
 stand: stand
 };
 }
+const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long';
 function deadlineOf(live, {timeout: timeout}) {
 if (live.kind !== "Deployment") return timeout;
 return Math.min((live.object.spec?.progressDeadlineSeconds ?? 600) * 1e3, timeout);
@@ -21783,15 +21948,18 @@ wanted: wanted
 function troubleOf(weighed, told) {
 return weighed.find(one => one !== told && one.sign.pod !== void 0);
 }
-function withTrouble(cause, why) {
-return placed({
+function placed(cause, workload, why, pods) {
+if (!why) {
+const late = pods.find(pod => !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))?.metadata?.name;
+return late === void 0 ? cause : {
 ...cause,
-sentence: `${cause.sentence}; ${why.sign.pod ?? ""}: ${why.sign.says}`
-}, why);
+pod: late
+};
 }
-function placed(cause, {sign: sign, diagnosis: diagnosis}) {
+const {sign: sign, diagnosis: diagnosis} = why;
 return {
 ...cause,
+hint: (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.$z)(workload, why),
 ...sign.pod !== void 0 && {
 pod: sign.pod
 },
@@ -22077,10 +22245,10 @@ var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3006);
 const tailLines = 200;
 const tailBytes = 256 * 1024;
 const patienceMs = 5e3;
-async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}) {
+async function fetchLog(cluster, clock, {pod: pod, container: container, previous: previous}, ms = patienceMs) {
 const path = `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` + (previous ? "&previous=true" : "");
 const lines = [];
-await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, patienceMs, cluster.life, async signal => {
+await (0, _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock, ms, cluster.life, async signal => {
 try {
 for await (const line of cluster.lines(path, signal)) lines.push(line);
 } catch {}
@@ -22169,13 +22337,54 @@ if (signal.aborted) cancel(); else soon();
 });
 }
 },
+3413: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+A5: () => isBusy,
+JD: () => isLost,
+Zb: () => probeAnswer,
+b: () => pullWords,
+dh: () => brief
+});
+var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7080);
+function pullWords(message, image, events) {
+if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
+const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
+return told.at(-1)?.message ?? message;
+}
+function isLost(message, image) {
+const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
+const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
+if (passing.test(words)) return false;
+return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
+}
+function isBusy(message) {
+return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
+}
+function probeAnswer(message) {
+const [first = "", ...rest] = message.trimEnd().split("\n");
+const error = message.includes("Traceback (most recent") ? rest.findLast(at => /^\S/.test(at)) : "";
+if (error) return (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(`${first.replace(/: .*/, "")}: ${error}`);
+const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message, 1 / 0);
+return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`;
+}
+function brief(message, image) {
+let words = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message);
+for (let before = ""; before !== words; ) {
+before = words;
+for (const prefix of PREFIXES) words = words.replace(prefix, "");
+if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
+}
+return words.replace(/: unknown$/, "");
+}
+const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+},
 5322: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 Gn: () => LOG_GRACE,
 IH: () => dueOf,
 tZ: () => readyLimit
 });
-var _rules_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3926);
+var _rules_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3414);
 const LOG_GRACE = 5e3;
 const open = {
 is: "open"
@@ -22225,39 +22434,18 @@ if (aim.readyBefore === void 0) return deadline;
 return Math.min(Math.max(5 * aim.readyBefore, 6e4), deadline);
 }
 },
-7963: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+2990: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-oI: () => endsOf,
-IA: () => podSigns
+$8: () => lastEndOf,
+CI: () => partsOf,
+IA: () => podSigns,
+oI: () => endsOf
 });
-var live = __nccwpck_require__(371);
-var rollout_words = __nccwpck_require__(7080);
-function pullWords(message, image, events) {
-if (message !== "" && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message;
-const told = events.filter(event => event.reason === "Failed" && event.message?.startsWith(`Failed to pull image "${image ?? ""}"`));
-return told.at(-1)?.message ?? message;
-}
-function isLost(message, image) {
-const words = message.replace(/"[^"]*"/g, "").replaceAll(image ?? '"', "");
-const passing = /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i;
-if (passing.test(words)) return false;
-return /not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(words);
-}
-function isBusy(message) {
-return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
-}
-function brief(message, image) {
-let words = (0, rollout_words.T)(message);
-for (let before = ""; before !== words; ) {
-before = words;
-for (const prefix of PREFIXES) words = words.replace(prefix, "");
-if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
-}
-return words.replace(/: unknown$/, "");
-}
-const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
+var _messages_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3413);
+var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7080);
 function podSigns(pod, events = []) {
-if (pod.metadata?.deletionTimestamp || (0, live.cw)(pod)) return [];
+if (pod.metadata?.deletionTimestamp || (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.cw)(pod)) return [];
 const parts = partsOf(pod);
 const signs = parts.flatMap(part => partSign(pod, part, events) ?? []);
 const waiting = scheduling(pod, events) ?? mounting(pod, parts, events);
@@ -22267,7 +22455,7 @@ return unready ? [ ...signs, unready ] : signs;
 }
 function endsOf(pod) {
 return partsOf(pod).map(part => {
-const end = endOf(part);
+const end = lastEndOf(part);
 return {
 container: part.spec.name,
 count: end?.number ?? part.status.restartCount,
@@ -22295,7 +22483,7 @@ const {status: status, spec: spec} = part;
 const make = (reason, says, exit) => ({
 reason: reason,
 key: `${pod.metadata?.uid ?? ""}/${spec.name}/${reason}`,
-says: brief(says, spec.image),
+says: (0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.dh)(says, spec.image),
 ...pod.metadata?.name !== void 0 && {
 pod: pod.metadata.name
 },
@@ -22307,9 +22495,13 @@ oneOfMany: (pod.spec?.containers.length ?? 1) > 1 || part.init || isSidecar(spec
 ...spec.image !== void 0 && {
 image: spec.image
 },
+...pod.spec?.imagePullSecrets && {
+pullSecrets: pod.spec.imagePullSecrets.flatMap(({name: name}) => name ?? [])
+},
 ...exit && {
 exit: exit
-}
+},
+...exit?.probe !== void 0 && asked(spec, exit.probe)
 });
 const waiting = status.state?.waiting;
 const message = waiting?.message ?? "";
@@ -22324,8 +22516,8 @@ case "ImageInspectError":
 case "RegistryUnavailable":
 case "SignatureValidationFailed":
 {
-const words = pullWords(message, spec.image, events) || waiting.reason;
-return make(isLost(words, spec.image) ? "ImageNotFound" : "ImagePull", words);
+const words = (0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.b)(message, spec.image, events) || waiting.reason;
+return make((0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.JD)(words, spec.image) ? "ImageNotFound" : "ImagePull", words);
 }
 
 case "CreateContainerConfigError":
@@ -22338,7 +22530,7 @@ case "StartError":
 case "PostStartHookError":
 case "PreCreateHookError":
 case "PreStartHookError":
-return make(isBusy(message) ? "Sandbox" : "CannotStart", message || waiting.reason);
+return make((0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.A5)(message) ? "Sandbox" : "CannotStart", message || waiting.reason);
 
 default:
 return endSign(part, isToStay(pod, part), events, make);
@@ -22348,7 +22540,7 @@ function isToStay(pod, {init: init}) {
 return !init && (pod.spec?.restartPolicy ?? "Always") === "Always";
 }
 function endSign(part, stays, events, make) {
-const end = endOf(part);
+const end = lastEndOf(part);
 if (!end) return;
 const {status: status, spec: spec} = part;
 const state = end.state;
@@ -22364,14 +22556,14 @@ probed: spec.readinessProbe !== void 0 || spec.startupProbe !== void 0,
 if (state.reason === "StartError" || state.reason === "ContainerCannotRun") {
 if (exit.running) return;
 const says = state.message ?? state.reason;
-return make(isBusy(says) ? "Sandbox" : "CannotStart", says);
+return make((0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.A5)(says) ? "Sandbox" : "CannotStart", says);
 }
 if (end.code === 0 && !stays) return;
 const says = state.message || `exited with ${end.code}`;
 if (state.reason === "OOMKilled") return make("OutOfMemory", says, exit);
 return make(part.init ? "InitCrash" : "Crash", says, exit);
 }
-function endOf({status: status}) {
+function lastEndOf({status: status}) {
 const {state: state, lastState: lastState, restartCount: restartCount} = status;
 const [end, number] = state?.terminated ? [ state.terminated, restartCount + 1 ] : [ lastState?.terminated, state?.running ? restartCount : restartCount + 1 ];
 if (!end || end.reason === "ContainerStatusUnknown") return;
@@ -22383,24 +22575,43 @@ number: Math.max(1, number)
 }
 function killedFor(spec, code, events) {
 if (code !== 0 && code !== 137 && code !== 143) return {};
-const kill = (0, live.Rf)(events, [ "Killing" ])?.message ?? "";
+const kill = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events, [ "Killing" ])?.message ?? "";
 if (!kill.includes(`Container ${spec.name} failed `)) return {};
 const kind = /failed (liveness|startup) probe/.exec(kill)?.[1];
 return kind === void 0 ? {} : {
-probe: probeWords(events, kind) ?? (0, rollout_words.T)(kill)
+probe: probeWords(events, spec.name, kind) ?? (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(kill)
 };
 }
-function probeWords(events, kind = "") {
-const answers = events.filter(({reason: reason, message: message}) => reason === "Unhealthy" && (message ?? "").toLowerCase().startsWith(kind.toLowerCase()));
+function probeWords(events, container, kind = "") {
+const answers = events.filter(({reason: reason, message: message, involvedObject: {fieldPath: fieldPath}}) => reason === "Unhealthy" && (fieldPath?.includes(`{${container}}`) ?? true) && (message ?? "").toLowerCase().startsWith(kind.toLowerCase()));
 const last = answers.at(-1)?.message;
-return last === void 0 ? void 0 : (0, rollout_words.T)(last);
+return last === void 0 ? void 0 : (0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.Zb)(last);
+}
+function asked(spec, words) {
+const probes = {
+Readiness: spec.readinessProbe,
+Liveness: spec.livenessProbe,
+Startup: spec.startupProbe
+};
+const kind = /^(Readiness|Liveness|Startup) probe/.exec(words)?.[1];
+const {httpGet: httpGet, tcpSocket: tcpSocket, exec: exec} = (kind ? probes[kind] : spec.readinessProbe) ?? {};
+const portOf = port => `port ${spec.ports?.find(({name: name}) => name === port)?.containerPort ?? port}`;
+if (httpGet) return {
+asks: `GET ${httpGet.path ?? "/"} on ${portOf(httpGet.port)}`
+};
+if (tcpSocket) return {
+asks: portOf(tcpSocket.port)
+};
+return exec?.command ? {
+asks: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(exec.command.join(" "), 100)
+} : {};
 }
 function podSign(pod, reason, says) {
 const {uid: uid, name: name} = pod.metadata ?? {};
 return {
 reason: reason,
 key: `${uid ?? ""}//${reason}`,
-says: (0, rollout_words.T)(says),
+says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(says),
 ...name !== void 0 && {
 pod: name
 },
@@ -22410,11 +22621,11 @@ podUid: uid
 };
 }
 function scheduling(pod, events) {
-const scheduled = (0, live.rI)(pod, "PodScheduled");
+const scheduled = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, "PodScheduled");
 if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
 const says = scheduled.message ?? "no node fits";
 if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
-const scaler = (0, live.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
+const scaler = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
 if (!scaler) return podSign(pod, "Unschedulable", says);
 const none = scaler.reason === "NotTriggerScaleUp";
 return podSign(pod, none ? "NoScaleUp" : "ScalingUp", `${says} ${scaler.message ?? ""}`);
@@ -22422,7 +22633,7 @@ return podSign(pod, none ? "NoScaleUp" : "ScalingUp", `${says} ${scaler.message 
 function mounting(pod, parts, events) {
 const isHeld = reason => reason === "ContainerCreating" || reason === "PodInitializing";
 if (!parts.some(({status: status}) => isHeld(status.state?.waiting?.reason))) return;
-const last = (0, live.Rf)(events, [ ...FAILED_HOLDS, ...PAST_HOLDS ]);
+const last = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events, [ ...FAILED_HOLDS, ...PAST_HOLDS ]);
 const message = last?.message ?? "";
 switch (last?.reason) {
 case "FailedMount":
@@ -22446,7 +22657,7 @@ function notReady(pod, parts, events) {
 const main = parts.filter(({init: init}) => !init);
 const run = main.filter(({status: status}) => status.state?.running);
 const running = run.length === main.length && run.length >= (pod.spec?.containers.length ?? 1);
-if ((0, live.i_)(pod) || !running) return;
+if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) || !running) return;
 const late = main.find(({status: status}) => !status.ready);
 const startups = main.flatMap(({spec: spec, status: status}) => status.started === false && spec.startupProbe ? [ {
 container: spec.name,
@@ -22454,14 +22665,15 @@ run: status.restartCount,
 budget: budgetOf(spec.startupProbe)
 } ] : []);
 const gate = pod.spec?.readinessGates?.find(({conditionType: conditionType}) => (0, 
-live.rI)(pod, conditionType)?.status !== "True");
-const says = late ? probeWords(events) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
-live.rI)(pod, "Ready")?.message ?? "not Ready";
+_live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, conditionType)?.status !== "True");
+const says = late ? probeWords(events, late.spec.name) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, "Ready")?.message ?? "not Ready";
 return {
 ...podSign(pod, "NotReady", says),
 ...late && {
 container: late.spec.name,
-oneOfMany: main.length > 1
+oneOfMany: main.length > 1,
+...asked(late.spec, says)
 },
 startups: startups
 };
@@ -22773,11 +22985,59 @@ return `${tag} as ${digest?.slice(0, 19)}`;
 return words.length === 0 ? "" : ` (${[ ...new Set(words) ].join(", ")} that ran before)`;
 }
 },
-3926: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+3414: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 y: () => RULES
 });
-var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7080);
+var rollout_words = __nccwpck_require__(7080);
+const by = (rows, otherwise) => ({sign: sign}) => first(rows, sign.says) ?? otherwise;
+function first(rows, says) {
+return hints_all(rows, says)[0];
+}
+function hints_all(rows, says) {
+return rows.flatMap(([words, hint]) => {
+const match = words.exec(says);
+return match ? [ hint.replace(/\$(\d)/g, (_, group) => match[Number(group)] ?? "") ] : [];
+});
+}
+const ofImage = told => {
+const secrets = told.sign.pullSecrets ?? [];
+const denied = secrets.length === 0 ? "The registry does not give it to the pod, which brings no pull secret: make one (kubectl create secret docker-registry) and name it in imagePullSecrets of the pod or of its ServiceAccount" : `The registry does not give it to the pod's pull secret (${secrets.join(", ")}): see whether it exists, is of this registry, is still valid, and may read the repository`;
+return by([ [ /parse|InvalidImageName/, "The name of the image is malformed: correct it, or the tag" ], [ /policy of Never/, "The container has `imagePullPolicy: Never`, and the node does not have the image: let it be pulled" ], [ /no match(ing manifest)? for/, "The image was not built for the node's architecture: build it for that platform too" ], [ /unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i, denied ] ], "Check that this tag was pushed, and that no cleaning of the registry has removed it")(told);
+};
+const ofPull = by([ [ /too ?many ?requests|\b429\b/i, "The registry limits how often it is asked: log the nodes in by a pull secret, or run again later" ], [ /x509|certificate/, "The nodes do not trust the registry's certificate: give its CA to their container runtime" ], [ /HTTP response to HTTPS/, "The registry speaks plain HTTP, and the nodes ask by HTTPS: tell their container runtime" ], [ /no such host|server misbehaving/, "The nodes do not find the registry's name in DNS: correct the name, or their DNS" ] ], "The registry did not answer well: see whether the nodes can reach it, then run again");
+const ofStart = by([ [ /executable file not found|no such file/i, "The command is not in the image: check `command` and `args` of the container, and the Dockerfile" ], [ /permission denied/i, "The file may not be run: make it executable (git update-index --chmod=+x), or start it by its interpreter" ], [ /exec format error/i, "It was built for another architecture than the node's, or is a script without a `#!` line" ], [ /runAsNonRoot|non-root|non-numeric/i, "The pod forbids root: give the image a numeric USER, or the container `runAsUser`" ], [ /hook/i, "Its lifecycle hook failed: run what it runs in the image by hand" ], [ /not a directory|mount/i, "A mount does not fit: `subPath` and `mountPath` have to be both files, or both folders" ] ], "Check command, mounts and security context of the container");
+const ofConfig = by([ [ /(configmap|secret) "([^"]+)" not found/i, 'Create the $1 $2 in this namespace, or correct its name; with it in "manifests" it comes with the release' ], [ /find key (\S+) in (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/, "Put the key $1 into the $2 $3, or correct its name in the container's `env`" ], [ /non-existent \w+ key: (\S+)/, "Put the key $1 into it, or correct `items` of the volume" ] ], "Create the ConfigMap, Secret or key in this namespace, or correct its name");
+const owned = "change the pod as its words say, or ask who owns it";
+const ofRefusal = by([ [ /violates PodSecurity "([^"]+)"/, "Set what is named in the pod's securityContext, or give the namespace another level than $1" ], [ /serviceaccount "([^"]+)" not found/i, "Create the ServiceAccount $1, or correct `serviceAccountName`" ], [ /no PriorityClass with name (\S+)/, "Create the PriorityClass $1, or correct `priorityClassName`" ], [ /(maximum|minimum) \S+ usage per/, "The namespace's LimitRange does not allow it: change requests and limits of the container" ], [ /ValidatingAdmissionPolicy '([^']+)'/, `The policy $1 refuses: ${owned}` ], [ /webhook "([^"]+)" denied/, `The webhook $1 refuses: ${owned}` ], [ /(Invalid|Required) value/, "Correct the field that is named, in the pod template" ] ], "The message names who refused: admission, Pod Security, or a right that is missing");
+const ofWebhook = by([ [ /webhook "([^"]+)"/, "See whether what answers for the webhook $1 is up: no pod is made without it" ] ], "See whether the webhook or the controller that is named is up");
+const ofQuota = by([ [ /exceeded quota: ([^,]+), requested: (.+?), used:/, "The quota $1 has no room for $2: raise it, lower the request, or roll out with `maxSurge: 0`" ], [ /failed quota: ([^:]+): must specify (.+)/, "The quota $1 wants it said in `resources` of the container: $2" ] ], "Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`");
+const placing = [ [ /Insufficient ([\w/-]+(\.[\w/-]+)*)/, "lower `requests` of $1, or add a node" ], [ /affinity\/selector/, "no node has the labels that `nodeSelector` or `nodeAffinity` wants: correct them, or label a node" ], [ /untolerated taint \{?([^}]*)\}?/, "give the pod a toleration of the taint $1, or clear a node of it" ], [ /free ports/, "its `hostPort` is taken on each node: leave it out, or roll out with `maxSurge: 0`" ], [ /anti-affinity/, "its `podAntiAffinity` leaves no node: prefer instead of require, or roll out with `maxSurge: 0`" ], [ /topology spread/, "its topology spread leaves no node: add one, or set `whenUnsatisfiable: ScheduleAnyway`" ], [ /volume node affinity/, "its volume is bound to another node or zone: free a place there" ], [ /unbound immediate/, "a claim of it has no volume: kubectl describe pvc" ], [ /Too many pods/, "the nodes take no more pods: add one" ], [ /were unschedulable/, "a node is cordoned: kubectl uncordon" ] ];
+const ofPlace = otherwise => ({sign: sign}) => {
+const told = hints_all(placing, sign.says).join("; ");
+return told === "" ? otherwise : told.charAt(0).toUpperCase() + told.slice(1);
+};
+const probing = [ [ /^readiness gate (\S+)/, "A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not" ], [ /Get "https:/, "It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)" ], [ /statuscode: 404/, "The new version has nothing at $asks: correct the path of the probe, or bring its URL back" ], [ /statuscode: 400/, "Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`" ], [ /statuscode: 40[13]/, "Let $asks be answered without a login" ], [ /statuscode: 5/, "It answers, and is not well: its log says why; see what $asks looks at" ], [ /connection refused/, "Nothing listens there: see whether it listens on the port of the probe, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer" ], [ /deadline exceeded|time[d]? ?out/i, "No answer within the probe's `timeoutSeconds`: see what is slow in $asks, or raise it" ], [ /EOF|reset by peer|malformed/, "What listens there hangs up: see whether it speaks HTTP" ], [ /executable file not found|no such file/i, "The probe's command is not in the image: $asks" ] ];
+function ofProbe(words, asks = "what the probe asks for") {
+const longer = words.startsWith("Startup") ? "raise `failureThreshold` of its startupProbe" : words.startsWith("Liveness") ? "give it a startupProbe" : "set `ready-timeout` or a startupProbe";
+const hint = first(probing, words) ?? "See why $asks fails; when it needs longer to start, $longer";
+return hint.replace("$asks", () => asks).replace("$longer", longer);
+}
+const ofUnready = ({sign: sign}) => ofProbe(sign.says, sign.asks);
+const ending = [ [ /^\w+ (ModuleNotFound|Import)Error/, "The image does not have it: add it to the requirements, commit the file, or take it out of .dockerignore" ], [ /^hopeless (ImproperlyConfigured|UndefinedValueError|KeyError)/, "Give the container what is named (ConfigMap, Secret, `env`), or give the setting a default" ], [ /^\w+ (Syntax|Indentation|Tab)Error/, "Mend the line; where it is right, the image has too old a Python for it" ], [ /^\w+ SystemCheckError/, "Mend what is named: `manage.py check` shows it on your machine too" ], [ /(authentication failed|access denied)/i, "The server answers, and refuses: check user and password in the Secret" ], [ /(role|database|user) "[^"]*" does not exist/i, "The server has no such $1: check its address" ], [ /relation .* does not exist|no such (table|column)|unknown column/i, "The database does not have what the code asks for: is a migration missing?" ], [ /permission denied|read-only file system/i, "The container's user may not do that: give it an emptyDir to write to, or change the owner in the Dockerfile" ], [ /address already in use/i, "Two processes of the pod want the same port: give one another" ] ];
+const ofEnd = ({sign: sign, diagnosis: diagnosis}) => {
+const {code: code, probe: probe} = sign.exit ?? {};
+if (probe !== void 0) return ofProbe(probe, sign.asks);
+if (code === 126 || code === 127) return "The command is not in the image or may not be run: check `command` and the entrypoint";
+const told = first(ending, `${diagnosis?.patience ?? ""} ${(0, rollout_words.T)(diagnosis?.summary ?? "")}`);
+if (told !== void 0) return told;
+if (diagnosis?.patience === "waits") return "What it connects to did not answer: check its address, and that it is up";
+if (diagnosis?.patience === "hopeless") return "It will not start like this: fix the code, its requirements or its environment";
+if (code === 0) return "A container ends with its command: it has to stay in the foreground";
+if (code === 137) return "Somebody killed it: see the memory of its node, and its events";
+if (code === 139) return "A library of native code crashed: see which the new version has changed";
+return "Its last lines say why: mend that, or try the same command in the image on your machine";
+};
 const atOnce = {
 is: "after",
 ms: 0
@@ -22813,25 +23073,25 @@ ImageNotFound: {
 code: "image-not-found",
 wait: atOnce,
 sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
-hint: () => "Check that this tag was pushed, and that the namespace's pull secret may read the repository"
+hint: ofImage
 },
 ImagePull: {
 code: "image-pull",
 wait: after(60),
 sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
-hint: () => "The registry did not answer well: see whether the nodes can reach it, then run again"
+hint: ofPull
 },
 CannotStart: {
 code: "cannot-start",
 wait: atOnce,
 sentence: names("cannot be started"),
-hint: ({sign: sign}) => /executable file not found|no such file/i.test(sign.says) ? "The command is not in the image: check `command` and `args` of the container, and the Dockerfile" : "Check command, mounts and security context of the container"
+hint: ofStart
 },
 ConfigMissing: {
 code: "config-missing",
 wait: after(20),
 sentence: names("its configuration is missing"),
-hint: () => "Create the ConfigMap, Secret or key in this namespace, or correct its name"
+hint: ofConfig
 },
 OutOfMemory: {
 code: "out-of-memory",
@@ -22848,45 +23108,45 @@ CrashAfterReady: {
 code: "crash-after-ready",
 wait: atOnce,
 sentence: ({who: who, ...told}) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
-hint: hintOfEnd
+hint: ofEnd
 },
 Crash: {
 code: "crash",
 wait: byCause,
 sheltered: 6e4,
 sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
-hint: hintOfEnd
+hint: ofEnd
 },
 InitCrash: {
 code: "init-crash",
 wait: byCause,
 sheltered: 6e4,
 sentence: ({who: who, ...told}) => `${who}: ${endWords(told)}`,
-hint: hintOfEnd
+hint: ofEnd
 },
 PodRefused: {
 code: "pod-refused",
 wait: after(5),
 sentence: names("the cluster refuses its pods"),
-hint: () => "The message names who refused: admission, Pod Security, or a right that is missing"
+hint: ofRefusal
 },
 PodNotCreated: {
 code: "pod-refused",
 wait: after(60),
 sentence: names("its pods could not be created"),
-hint: () => "See whether the webhook or the controller that is named is up"
+hint: ofWebhook
 },
 Quota: {
 code: "quota",
 wait: after(30),
 sentence: names("the namespace's quota has no room for its pods"),
-hint: () => "Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`"
+hint: ofQuota
 },
 NoScaleUp: {
 code: "unschedulable",
 wait: atOnce,
 sentence: names("no node fits, and the autoscaler adds none"),
-hint: () => "Lower the requests, loosen the placement rules, or let the node group grow"
+hint: ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")
 },
 ScalingUp: {
 code: "unschedulable",
@@ -22900,7 +23160,7 @@ Unschedulable: {
 code: "unschedulable",
 wait: after(120),
 sentence: names("no node fits"),
-hint: () => "Lower the requests, loosen the placement rules, or add a node"
+hint: ofPlace("Lower the requests, loosen the placement rules, or add a node")
 },
 MultiAttach: {
 code: "cannot-start",
@@ -22928,13 +23188,13 @@ wait: {
 is: "ready"
 },
 sentence: names("runs, but is not Ready"),
-hint: () => "See what the probe asks for, and whether the new version needs longer to start"
+hint: ofUnready
 },
 ProgressDeadline: {
 code: "progress-deadline",
 wait: atOnce,
 sentence: names("made no progress within progressDeadlineSeconds"),
-hint: () => {}
+hint: () => "See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long"
 }
 };
 function endWords({sign: sign, diagnosis: diagnosis}) {
@@ -22945,20 +23205,7 @@ const summary = diagnosis?.summary;
 if (summary !== void 0 && /^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary)) return summary;
 const ended = code === 0 ? "ended by itself (exit code 0), though it is to stay" : `exited with ${code}`;
 const words = summary ?? (sign.says.startsWith("exited with") ? void 0 : sign.says);
-return words === void 0 ? ended : `${ended}: ${(0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words)}`;
-}
-function hintOfEnd({sign: sign, diagnosis: diagnosis}) {
-if (sign.exit?.code === 126 || sign.exit?.code === 127) return "The command is not in the image or may not be run: check `command` and the entrypoint";
-switch (diagnosis?.patience) {
-case "waits":
-return "What it connects to did not answer: check its address, and that it is up";
-
-case "hopeless":
-return "It will not start like this: fix the code, its requirements or its environment";
-
-default:
-return;
-}
+return words === void 0 ? ended : `${ended}: ${(0, rollout_words.T)(words)}`;
 }
 },
 1223: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22967,7 +23214,7 @@ O: () => signsOf,
 x: () => refusal
 });
 var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
-var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7963);
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2990);
 var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7080);
 function signsOf(picture, aim, since) {
 const live = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture, aim.workload);
@@ -23313,6 +23560,7 @@ return () => callbacks.delete(callback);
 },
 6669: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
+$z: () => hintOf,
 Hw: () => logsOf,
 iR: () => lostOf,
 jV: () => troubleWords,
@@ -23320,11 +23568,12 @@ rl: () => causeOf,
 vi: () => weigh
 });
 var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
-var _ledger_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3600);
-var _patience_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5322);
-var _podsigns_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7963);
-var _rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3926);
-var _words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7080);
+var _evidence_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2724);
+var _ledger_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3600);
+var _patience_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5322);
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2990);
+var _rules_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3414);
+var _words_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7080);
 const STEADY = 1e4;
 const LOGS_AT_ONCE = 5;
 function weigh(pods, signs, scale) {
@@ -23335,7 +23584,7 @@ const unsteady = new Set;
 for (const pod of pods) {
 const uid = pod.metadata?.uid ?? "";
 const ready = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod);
-const ends = (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_2__.oI)(pod).map(end => ({
+const ends = (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_3__.oI)(pod).map(end => ({
 ...end,
 known: notes.exits(uid, end.container, end.count, ready)
 }));
@@ -23368,7 +23617,7 @@ is: "open"
 if (log.pendingUntil !== void 0) looks.push(log.pendingUntil); else if (scale.final === true && told.exit) due = {
 is: "at",
 at: since
-}; else due = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.IH)(told, {
+}; else due = (0, _patience_js__WEBPACK_IMPORTED_MODULE_2__.IH)(told, {
 ...scale,
 since: since,
 ends: ends,
@@ -23416,7 +23665,7 @@ const {exit: exit, pod: pod, podUid: podUid, container: container} = sign;
 if (!exit || pod === void 0 || podUid === void 0 || container === void 0) return {
 diagnosis: void 0
 };
-const logOf = number => ledger.logs[(0, _ledger_js__WEBPACK_IMPORTED_MODULE_4__.Up)({
+const logOf = number => ledger.logs[(0, _ledger_js__WEBPACK_IMPORTED_MODULE_5__.Up)({
 podUid: podUid,
 container: container,
 exit: number
@@ -23436,7 +23685,7 @@ container: container,
 previous: exit.previous,
 exit: exit.number
 };
-const pendingUntil = notes.since(`${podUid}/${container}/exit${exit.number}`) + _patience_js__WEBPACK_IMPORTED_MODULE_1__.Gn;
+const pendingUntil = notes.since(`${podUid}/${container}/exit${exit.number}`) + _patience_js__WEBPACK_IMPORTED_MODULE_2__.Gn;
 return pendingUntil <= now ? {
 diagnosis: earlier,
 wanted: wanted
@@ -23446,7 +23695,7 @@ wanted: wanted,
 pendingUntil: pendingUntil
 };
 }
-const ORDER = Object.keys(_rules_js__WEBPACK_IMPORTED_MODULE_3__.y);
+const ORDER = Object.keys(_rules_js__WEBPACK_IMPORTED_MODULE_4__.y);
 function byWeight(one, other) {
 const time = ({due: due}) => due.is === "at" ? due.at : Number.MAX_SAFE_INTEGER;
 return time(one) - time(other) || ORDER.indexOf(one.sign.reason) - ORDER.indexOf(other.sign.reason) || one.sign.key.localeCompare(other.sign.key);
@@ -23455,38 +23704,42 @@ function lostOf(weighed, now, stale) {
 return weighed.find(({due: due, since: since}) => due.is === "at" && due.at <= now && (!stale || due.at === since));
 }
 function troubleWords({sign: sign, since: since, due: due, startup: startup}, now) {
-if (startup) return `startup probe ${(0, _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(now - startup.since)} of ${(0, 
-_words_js__WEBPACK_IMPORTED_MODULE_5__.n)(startup.budget)}`;
+if (startup) return `startup probe ${(0, _words_js__WEBPACK_IMPORTED_MODULE_6__.n)(now - startup.since)} of ${(0, 
+_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(startup.budget)}`;
 if (due.is === "open" || due.at <= since) return sign.says;
-return `${sign.says}, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_5__.n)(now - since)} of ${(0, 
-_words_js__WEBPACK_IMPORTED_MODULE_5__.n)(due.at - since)}`;
+return `${sign.says}, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_6__.n)(now - since)} of ${(0, 
+_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(due.at - since)}`;
 }
-function logsOf({container: container = ""}, diagnosis) {
-if (!diagnosis || diagnosis.lines.length === 0) return {};
+function hintOf(workload, weighed) {
+return _rules_js__WEBPACK_IMPORTED_MODULE_4__.y[weighed.sign.reason].hint(toldOf(workload, weighed));
+}
+function toldOf(workload, {sign: sign, diagnosis: diagnosis}) {
+const who = sign.oneOfMany ? `${workload} (container ${sign.container ?? ""})` : workload;
 return {
-logs: [ {
-of: `container ${container}`,
-lines: diagnosis.lines
-} ]
-};
-}
-function causeOf(workload, id, {sign: sign, diagnosis: diagnosis}) {
-const rule = _rules_js__WEBPACK_IMPORTED_MODULE_3__.y[sign.reason];
-const told = {
-who: sign.oneOfMany ? `${workload} (container ${sign.container ?? ""})` : workload,
+who: who,
 sign: sign,
 ...diagnosis && {
 diagnosis: diagnosis
 }
 };
-const sentence = rule.sentence(told);
-const hint = rule.hint(told);
+}
+function logsOf({container: container = ""}, diagnosis) {
+if (!diagnosis || diagnosis.lines.length === 0) return {};
 return {
-code: rule.code,
+logs: [ {
+of: (0, _evidence_js__WEBPACK_IMPORTED_MODULE_1__.rc)(container),
+lines: diagnosis.lines
+} ]
+};
+}
+function causeOf(workload, id, weighed) {
+const {sign: sign, diagnosis: diagnosis} = weighed;
+const {code: code, sentence: sentenceOf} = _rules_js__WEBPACK_IMPORTED_MODULE_4__.y[sign.reason];
+const sentence = sentenceOf(toldOf(workload, weighed));
+return {
+code: code,
 sentence: sentence,
-...hint !== void 0 && {
-hint: hint
-},
+hint: hintOf(workload, weighed),
 workload: id,
 ...sign.pod !== void 0 && {
 pod: sign.pod
@@ -23498,7 +23751,7 @@ container: sign.container
 ...diagnosis?.at && {
 annotations: [ {
 ...diagnosis.at,
-title: rule.code,
+title: code,
 message: diagnosis.summary ?? sentence
 } ]
 }
@@ -23601,9 +23854,11 @@ var paths = __nccwpck_require__(1856);
 var report_cause = __nccwpck_require__(4193);
 var words = __nccwpck_require__(2691);
 var diagnose = __nccwpck_require__(4161);
+var evidence = __nccwpck_require__(2724);
+var gather = __nccwpck_require__(3942);
 var live = __nccwpck_require__(371);
 var rollout_ledger = __nccwpck_require__(3600);
-var podsigns = __nccwpck_require__(7963);
+var podsigns = __nccwpck_require__(2990);
 var rollout_signs = __nccwpck_require__(1223);
 var stage = __nccwpck_require__(4367);
 var weigh = __nccwpck_require__(6669);
@@ -23989,6 +24244,7 @@ throw error;
 }
 var migrationlog = __nccwpck_require__(7366);
 const reconnectMs = 500;
+const shownLines = 50;
 const podGoneMs = 3e4;
 function startMigration(release, cluster, site, web, image) {
 const {world: world, settings: settings, signal: signal} = release;
@@ -24014,7 +24270,8 @@ ended = followJob(job ?? "");
 ended.catch(() => {});
 };
 const followJob = async job => {
-let ledger = (0, rollout_ledger.EZ)(world.clock.now());
+const startedAt = world.clock.now();
+let ledger = (0, rollout_ledger.EZ)(startedAt);
 let reading;
 const aim = {
 job: job,
@@ -24053,7 +24310,28 @@ ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(said, (0, stages
 if (verdict.is === "failed" && verdict.cause.pod !== void 0 && verdict.exitCode !== void 0) reading ??= readLog(verdict.cause.pod);
 await reading;
 containerEnded = verdict.is === "finished" || verdict.is === "failed" && verdict.exitCode !== void 0;
-return verdict;
+if (verdict.is !== "failed") return verdict;
+const own = {
+of: (0, evidence.rc)(container),
+lines: output.lines.slice(-shownLines)
+};
+const cause = {
+...verdict.cause,
+logs: verdict.cause.logs ?? [ own ]
+};
+const seen = {
+cluster: cluster,
+clock: world.clock,
+live: site.live,
+startedAt: startedAt
+};
+return {
+...verdict,
+cause: await (0, gather.k)(cause, {
+...seen,
+toRepo: (0, stages_release.Y)(release)
+})
+};
 };
 const readLog = async pod => {
 let read = 0;
@@ -24129,7 +24407,7 @@ code: "plan-failed",
 sentence: "the new version started, but ended without telling its migrations",
 hint: 'does "migrate-command" call Django’s manage.py?',
 logs: [ {
-lines: output.lines.slice(-50)
+lines: output.lines.slice(-shownLines)
 } ]
 });
 }

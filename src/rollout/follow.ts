@@ -2,6 +2,7 @@
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { diagnose, type ToRepo } from './diagnose.js'
+import { gather } from './gather.js'
 import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
@@ -89,7 +90,8 @@ export async function follow(following: Following): Promise<Followed> {
     )
     if ('is' in ended) {
       stop.abort()
-      return ended
+      if (ended.is !== 'failed') return ended
+      return { ...ended, cause: await gather(ended.cause, following) }
     }
     aims = [...aims, ...(await ended.begin())]
     next = undefined
