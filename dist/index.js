@@ -21866,7 +21866,7 @@ const pods = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim);
 const stand = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live, aim, pods);
 const deadline = deadlineOf(live, patience);
 const ready = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim, patience, deadline);
-const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.O)(picture, aim, ledger.startedAt);
+const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture, aim, ledger.startedAt);
 const weighing = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods, signs, {
 patience: patience,
 deadline: deadline,
@@ -22368,15 +22368,15 @@ const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message, 1 / 0);
 return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`;
 }
 function brief(message, image) {
-let words = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message);
+let words = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message, 1 / 0);
 for (let before = ""; before !== words; ) {
 before = words;
 for (const prefix of PREFIXES) words = words.replace(prefix, "");
 if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
 }
-return words.replace(/: unknown$/, "");
+return (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/, ""));
 }
-const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^pulling from host \S+ failed with status code \[[^\]]*\]: /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
 },
 5322: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
@@ -22404,7 +22404,7 @@ function dueAfter(sign, standing, wait, least, grace) {
 const {since: since} = standing;
 switch (wait.is) {
 case "after":
-return at(since + Math.max(grace ?? wait.ms, least));
+return at(since + (grace ?? Math.max(wait.ms, least)));
 
 case "deadline":
 return at(since + (grace ?? standing.deadline));
@@ -22419,7 +22419,7 @@ case "exit":
 {
 const reached = standing.ends >= wait.nth || wait.loop && sign.exit?.loops === true;
 if (!reached) return open;
-const ms = Math.max(grace ?? wait.ms, least);
+const ms = grace ?? Math.max(wait.ms, least);
 return ms > 0 && sign.exit?.running === true ? open : at(since + ms);
 }
 }
@@ -22624,6 +22624,7 @@ function scheduling(pod, events) {
 const scheduled = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, "PodScheduled");
 if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
 const says = scheduled.message ?? "no node fits";
+if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSign(pod, "Volume", says);
 if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
 const scaler = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
 if (!scaler) return podSign(pod, "Unschedulable", says);
@@ -22668,8 +22669,12 @@ const gate = pod.spec?.readinessGates?.find(({conditionType: conditionType}) => 
 _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, conditionType)?.status !== "True");
 const says = late ? probeWords(events, late.spec.name) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
 _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, "Ready")?.message ?? "not Ready";
+const sign = podSign(pod, "NotReady", says);
 return {
-...podSign(pod, "NotReady", says),
+...sign,
+...startups.length > 0 && {
+key: `${sign.key}/startup`
+},
 ...late && {
 container: late.spec.name,
 oneOfMany: main.length > 1,
@@ -23017,9 +23022,10 @@ const ofPlace = otherwise => ({sign: sign}) => {
 const told = hints_all(placing, sign.says).join("; ");
 return told === "" ? otherwise : told.charAt(0).toUpperCase() + told.slice(1);
 };
-const probing = [ [ /^readiness gate (\S+)/, "A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not" ], [ /Get "https:/, "It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)" ], [ /statuscode: 404/, "The new version has nothing at $asks: correct the path of the probe, or bring its URL back" ], [ /statuscode: 400/, "Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`" ], [ /statuscode: 40[13]/, "Let $asks be answered without a login" ], [ /statuscode: 5/, "It answers, and is not well: its log says why; see what $asks looks at" ], [ /connection refused/, "Nothing listens there: see whether it listens on the port of the probe, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer" ], [ /deadline exceeded|time[d]? ?out/i, "No answer within the probe's `timeoutSeconds`: see what is slow in $asks, or raise it" ], [ /EOF|reset by peer|malformed/, "What listens there hangs up: see whether it speaks HTTP" ], [ /executable file not found|no such file/i, "The probe's command is not in the image: $asks" ] ];
+const ofVolume = by([ [ /persistentvolumeclaim "([^"]+)" not found/, "Create the claim $1 in this namespace, or correct its name in `volumes`" ], [ /hostPath type check/, "What the hostPath names is not on the node, or is of another type" ], [ /CSI driver/i, "The driver of the volume does not run on the node: see its pods" ] ], "Look at the claim and its storage class");
+const probing = [ [ /^readiness gate (\S+)/, "A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not" ], [ /Get "https:/, "It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)" ], [ /statuscode: 404/, "The new version has nothing at $asks: correct the path of the probe, or bring its URL back" ], [ /statuscode: 400/, "Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`" ], [ /statuscode: 40[13]/, "Let $asks be answered without a login" ], [ /statuscode: 5/, "It answers, and is not well: its log says why; see what $asks looks at" ], [ /connection refused/, "Nothing answers $asks: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer" ], [ /deadline exceeded|time[d]? ?out/i, "No answer within the probe's `timeoutSeconds`: see what is slow in $asks, or raise it" ], [ /EOF|reset by peer|malformed/, "What listens there hangs up: see whether it speaks HTTP" ], [ /executable file not found|no such file/i, "The probe's command is not in the image: $asks" ] ];
 function ofProbe(words, asks = "what the probe asks for") {
-const longer = words.startsWith("Startup") ? "raise `failureThreshold` of its startupProbe" : words.startsWith("Liveness") ? "give it a startupProbe" : "set `ready-timeout` or a startupProbe";
+const longer = words.startsWith("Startup") ? "raise `failureThreshold` of its startupProbe" : words.startsWith("Liveness") ? "give it a startupProbe" : 'set "ready-timeout" or a startupProbe';
 const hint = first(probing, words) ?? "See why $asks fails; when it needs longer to start, $longer";
 return hint.replace("$asks", () => asks).replace("$longer", longer);
 }
@@ -23068,17 +23074,18 @@ loop: true
 }
 };
 const names = what => told => `${told.who}: ${what}: ${told.sign.says}`;
+const byTag = ({image: image = ""}) => image.replace(/(:[\w.-]+)@sha256:\w+$/, "$1");
 const RULES = {
 ImageNotFound: {
 code: "image-not-found",
 wait: atOnce,
-sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
+sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
 hint: ofImage
 },
 ImagePull: {
 code: "image-pull",
 wait: after(60),
-sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
+sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
 hint: ofPull
 },
 CannotStart: {
@@ -23174,7 +23181,7 @@ Volume: {
 code: "cannot-start",
 wait: after(120),
 sentence: names("a volume cannot be mounted"),
-hint: () => "Look at the claim and its storage class"
+hint: ofVolume
 },
 Sandbox: {
 code: "cannot-start",
@@ -23210,8 +23217,9 @@ return words === void 0 ? ended : `${ended}: ${(0, rollout_words.T)(words)}`;
 },
 1223: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-O: () => signsOf,
-x: () => refusal
+Oi: () => signsOf,
+Or: () => attemptsOf,
+x5: () => refusal
 });
 var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
 var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2990);
@@ -23251,9 +23259,8 @@ case "DaemonSet":
 const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
 const uid = live.object.metadata?.uid;
 if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, uid).length >= wanted) return [];
-const failed = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(event => event.reason === "FailedCreate" && (0, 
-_live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4).at(-1);
-return failed ? [ refusal(uid ?? "", failed.message ?? "", pods) ] : [];
+const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4);
+return failed ? [ refusal(uid ?? "", failed.message ?? "", pods, failed) ] : [];
 }
 
 case "CronJob":
@@ -23266,15 +23273,26 @@ if (!failure) return [];
 const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
 const uids = new Set(sets.map(each => each.metadata?.uid));
 const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
-return [ refusal(set.metadata?.uid ?? "", failure.message ?? "", pods) ];
+const {uid: uid = ""} = set.metadata ?? {};
+return [ refusal(uid, failure.message ?? "", pods, attemptsOf(picture, uid).at(-1)) ];
 }
-function refusal(uid, message, pods) {
+function attemptsOf(picture, uid) {
+return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
+}
+function refusal(uid, message, pods, attempt) {
 const reason = refusalReason(message);
 const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}` : "";
+const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
 return {
 reason: reason,
 key: `${uid}/${reason}${stand}`,
-says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message)
+says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
+...tried !== void 0 && {
+attempt: tried
+},
+...pods.some(({metadata: metadata}) => metadata?.deletionTimestamp) && {
+frees: true
+}
 };
 }
 function refusalReason(message) {
@@ -23625,6 +23643,10 @@ runs: (told.startups ?? []).map(({container: container, run: run}) => notes.sinc
 sheltered: scale.first || healthy.some(pod => pod.metadata?.uid !== uid),
 diagnosis: log.diagnosis
 });
+if (told.reason === "Quota" && mayHaveRoom(told, since, notes)) due = {
+is: "at",
+at: since + scale.deadline
+};
 if (told.reason === "ProgressDeadline" && due.is === "at") due = {
 is: "at",
 at: Math.max(due.at, ...started)
@@ -23650,6 +23672,10 @@ logsWanted: logsWanted,
 unsteady: [ ...unsteady ],
 looks: looks
 };
+}
+function mayHaveRoom({attempt: attempt, frees: frees}, since, notes) {
+const triedAt = attempt === void 0 ? since : notes.since(attempt);
+return frees === true || triedAt < since;
 }
 function died(number, atReady) {
 return atReady === void 0 ? 0 : number - atReady;
@@ -23894,10 +23920,9 @@ code: "timeout",
 sentence: sentence
 }, pod);
 }
-const events = (0, live.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
-const refused = pod ? void 0 : events.at(-1);
+const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
 const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-rollout_signs.x)(uid ?? "", refused.message ?? "", []) ] : [];
+rollout_signs.x5)(uid ?? "", refused.message ?? "", [], refused) ] : [];
 const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
 patience: patience,
 deadline: patience.timeout,

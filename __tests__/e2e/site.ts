@@ -124,7 +124,14 @@ export class Site {
   /** Whether a record of an open release, or a holder of its lock, is there. */
   async leftovers(): Promise<readonly string[]> {
     const secrets = await kubectl('-n', this.namespace, 'get', 'secrets', '-o', 'name')
-    const lease = ['-n', this.namespace, 'get', 'lease', 'django-rollout-shop']
+    const lease = [
+      '-n',
+      this.namespace,
+      'get',
+      'lease',
+      '--ignore-not-found',
+      'django-rollout-shop',
+    ]
     const holder = await kubectl(...lease, '-o', 'jsonpath={.spec.holderIdentity}')
     return [
       ...secrets.split('\n').filter((name) => name === 'secret/django-rollout-shop'),
@@ -173,9 +180,13 @@ export class Site {
       .sort()
   }
 
+  /** Jobs by name, sorted. Those of the shop's CronJob come whenever its time has come, and are no release's. */
   async jobs(): Promise<readonly string[]> {
     const { items } = await kubectlJson<List>('-n', this.namespace, 'get', 'jobs')
-    return items.map(({ metadata }) => metadata.name).sort()
+    return items
+      .filter(({ metadata }) => !metadata.ownerReferences?.some(({ kind }) => kind === 'CronJob'))
+      .map(({ metadata }) => metadata.name)
+      .sort()
   }
 
   /** One value from the shop's database. */
@@ -201,7 +212,11 @@ interface PodSpec {
 
 interface Item {
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string }
+  readonly metadata: {
+    readonly name: string
+    readonly deletionTimestamp?: string
+    readonly ownerReferences?: readonly { readonly kind: string }[]
+  }
   readonly data?: unknown
   readonly spec: {
     readonly template?: { readonly spec: PodSpec }

@@ -88,6 +88,9 @@ test.each<[Trouble, string, string | RegExp]>([
   ['Unschedulable', "1 node(s) didn't match pod anti-affinity rules", /podAntiAffinity/],
   ['Unschedulable', "1 node(s) didn't match pod topology spread constraints", /ScheduleAnyway/],
   ['Unschedulable', '1 node(s) had volume node affinity conflict', /another node or zone/],
+  ['Volume', 'persistentvolumeclaim "media" not found. no new claims', /^Create the claim media/],
+  ['Volume', 'hostPath type check failed: /data is not a directory', /hostPath/],
+  ['Volume', 'driver name efs not found in the list of registered CSI drivers', /driver/],
   ['Unschedulable', 'pod has unbound immediate PersistentVolumeClaims', /kubectl describe pvc/],
   [
     'NoScaleUp',
@@ -120,7 +123,7 @@ test.each<[string, RegExp]>([
   ],
   [
     'Get "http://10.1.2.3:8000/healthz": dial tcp 10.1.2.3:8000: connect: connection refused',
-    /0\.0\.0\.0 instead of 127\.0\.0\.1; .*`ready-timeout` or a startupProbe/,
+    /^Nothing answers GET .* 0\.0\.0\.0 instead of 127\.0\.0\.1; .*"ready-timeout" or a startupProbe/,
   ],
   [
     'Get "http://10.1.2.3:8000/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
@@ -134,7 +137,7 @@ test.each<[string, RegExp]>([
   ],
   ['Get "http://10.1.2.3:8000/healthz": EOF', /hangs up/],
   ['sh: 1: ./ready.sh: No such file or directory', /not in the image: GET/],
-  ['the queue is not there', /See why GET \/healthz on port 8000 fails; .*`ready-timeout`/],
+  ['the queue is not there', /See why GET \/healthz on port 8000 fails; .*"ready-timeout"/],
 ])('a probe that is not met: %s', (answer, hint) => {
   expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { asks })).toMatch(hint)
 })

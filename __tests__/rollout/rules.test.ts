@@ -45,6 +45,10 @@ const loops = (nth: number, code = 1, reason = 'Error') =>
 const runsAgain = (ends: number, code = 1) =>
   `pods: {web-a: {container: {restartCount: ${ends}, lastState: {terminated: {exitCode: ${code}, reason: Error}}}}}`
 
+const noClaim = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
+
+const long = `registry.example/${'deep/'.repeat(30)}shop:new@sha256:${'0'.repeat(64)}`
+
 const starting = `pods: {web-a: {container: {}}}`
 
 facts('image', [
@@ -58,6 +62,19 @@ facts('image', [
           'rpc error: code = NotFound desc = registry.example/shop:new: not found',
         ),
         'failed image-not-found: web: image registry.example/shop:new cannot be pulled: ',
+      ],
+    ],
+  },
+  {
+    name: 'the trouble is told, however long the names before it are',
+    steps: [
+      [
+        2,
+        waits(
+          'ErrImagePull',
+          `failed to pull and unpack image "${long}": failed to resolve reference "${long}": pulling from host registry.example failed with status code [manifests sha256:${'0'.repeat(64)}]: 401 Unauthorized`,
+        ),
+        'failed image-not-found: web: image registry.example/shop:new cannot be pulled: 401 Unauthorized$',
       ],
     ],
   },
@@ -222,6 +239,15 @@ facts('crash', [
     name: 'a Ready pod of the old version shelters nothing',
     log: moduleMissing,
     steps: [[3, withHealthy(loops(2), 'old'), 'failed crash']],
+  },
+  {
+    name: 'a grace that the user set counts instead of those 60 s',
+    log: moduleMissing,
+    patience: { grace: { Crash: 5000 } },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [8, withHealthy(loops(2)), 'failed crash'],
+    ],
   },
   {
     name: 'on a first deploy: at least 60 s',
@@ -506,11 +532,43 @@ facts('pods that are not made', [
     ],
   },
   {
+    name: 'quota: a pod that is ending gives its share back',
+    steps: [
+      [1, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 1), 'waiting'],
+      [90, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 2), 'waiting'],
+      [91, quota('', 2), 'waiting'],
+      [92, quota('', 3), 'waiting'],
+      [121, quota('', 3), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: what was refused before a pod ended says nothing of the room that it left',
+    steps: [
+      [1, quota('old-1: {of: old}, old-2: {of: old}', 1), 'waiting'],
+      [29, quota('old-1: {of: old}', 1), 'waiting'],
+      [90, quota('old-1: {of: old}', 1), 'waiting'],
+      [91, quota('old-1: {of: old}, web-a: ', 1), 'waiting'],
+      [92, quota('old-1: {of: old}, web-a: ', 2), 'waiting'],
+      [121, quota('old-1: {of: old}, web-a: ', 3), 'failed quota'],
+    ],
+  },
+  {
     name: 'no node fits: 120 s',
     steps: [
       [1, unschedulable(), 'waiting: 0 of 1 ready, waiting for web-a (0/3 nodes'],
       [120, unschedulable(), 'waiting'],
       [121, unschedulable(), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'for want of a volume: no node has anything to do with it',
+    steps: [
+      [1, unschedulable(undefined, noClaim), 'waiting'],
+      [
+        121,
+        unschedulable(undefined, noClaim),
+        `failed cannot-start: web: a volume cannot be mounted: ${noClaim}`,
+      ],
     ],
   },
   {
@@ -580,6 +638,16 @@ facts('not Ready', [
       [2, inStartup, 'waiting: 0 of 1 ready, waiting for web-a (startup probe 0 s of 300 s)'],
       [301, inStartup, 'waiting'],
       [302, inStartup, 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'the time to be Ready begins when the startupProbe has let it through',
+    patience: { readyTimeout: 10_000 },
+    steps: [
+      [2, inStartup, 'waiting'],
+      [200, unready(), 'waiting: .*0 s of 10 s'],
+      [209, unready(), 'waiting'],
+      [210, unready(), 'failed not-ready'],
     ],
   },
   {
@@ -702,12 +770,18 @@ function mount(message: string): string {
 events: [{about: web-a, reason: FailedMount, message: '${message}'}]`
 }
 
-function quota(pods: string): string {
-  return `refused: 'pods "web-x" is forbidden: exceeded quota: cpu'\npods: {${pods}}`
+/** @param tries how often the controller has tried in vain, where events tell it. */
+function quota(pods: string, tries?: number): string {
+  const refused = 'pods "web-x" is forbidden: exceeded quota: cpu'
+  const event = `{about: new, reason: FailedCreate, message: '${refused}', count: ${tries ?? 0}}`
+  return `refused: '${refused}'\npods: {${pods}}\nevents: [${tries === undefined ? '' : event}]`
 }
 
-function unschedulable(event?: string): string {
+function unschedulable(
+  event?: string,
+  message = '0/3 nodes are available: 3 Insufficient cpu.',
+): string {
   return `pods: {web-a: {ready: false, status: {phase: Pending, containerStatuses: []}, conditions: [
-  {type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/3 nodes are available: 3 Insufficient cpu.'}]}}
+  {type: PodScheduled, status: 'False', reason: Unschedulable, message: '${message}'}]}}
 events: [${event === undefined ? '' : `{about: web-a, reason: ${event}}`}]`
 }

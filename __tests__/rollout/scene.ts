@@ -49,6 +49,7 @@ interface Scene {
     at?: number
     type?: string
     container?: string
+    count?: number
   }[]
 }
 
@@ -199,12 +200,20 @@ function isReady(pod: Pod): boolean {
 }
 
 function eventOf(
-  { about, at: when, reason, message, type, container }: NonNullable<Scene['events']>[number],
+  {
+    about,
+    at: when,
+    reason,
+    message,
+    type,
+    container,
+    count,
+  }: NonNullable<Scene['events']>[number],
   index: number,
   at: number,
 ): Event {
   return {
-    metadata: { name: `event-${index}`, resourceVersion: String(index + 1) },
+    metadata: { name: `event-${index}`, resourceVersion: String(index + 1 + (count ?? 0)) },
     involvedObject: {
       ...{ name: about, uid: `uid-${about}` },
       ...(container !== undefined && { fieldPath: `spec.containers{${container}}` }),

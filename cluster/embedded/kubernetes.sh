@@ -149,7 +149,9 @@ volumePluginDir: $RUN/volume-plugins
 maxPods: 250
 serializeImagePulls: false
 registryPullQPS: 0
-eventRecordQPS: 0
+# 0 would be the default of the client library, 5 a second: events came minutes late.
+eventRecordQPS: 500
+eventBurst: 1000
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 50Mi, nodefs.available: 50Mi, nodefs.inodesFree: "1000", imagefs.available: 50Mi}

@@ -197,6 +197,18 @@ export const ofPlace =
     return told === '' ? otherwise : told.charAt(0).toUpperCase() + told.slice(1)
   }
 
+export const ofVolume = by(
+  [
+    [
+      /persistentvolumeclaim "([^"]+)" not found/,
+      'Create the claim $1 in this namespace, or correct its name in `volumes`',
+    ],
+    [/hostPath type check/, 'What the hostPath names is not on the node, or is of another type'],
+    [/CSI driver/i, 'The driver of the volume does not run on the node: see its pods'],
+  ],
+  'Look at the claim and its storage class',
+)
+
 const probing: readonly Row[] = [
   [
     /^readiness gate (\S+)/,
@@ -218,7 +230,7 @@ const probing: readonly Row[] = [
   [/statuscode: 5/, 'It answers, and is not well: its log says why; see what $asks looks at'],
   [
     /connection refused/,
-    'Nothing listens there: see whether it listens on the port of the probe, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer',
+    'Nothing answers $asks: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer',
   ],
   [
     /deadline exceeded|time[d]? ?out/i,
@@ -234,7 +246,7 @@ function ofProbe(words: string, asks = 'what the probe asks for'): string {
     ? 'raise `failureThreshold` of its startupProbe'
     : words.startsWith('Liveness')
       ? 'give it a startupProbe'
-      : 'set `ready-timeout` or a startupProbe'
+      : 'set "ready-timeout" or a startupProbe'
   const hint =
     first(probing, words) ?? 'See why $asks fails; when it needs longer to start, $longer'
   return hint.replace('$asks', () => asks).replace('$longer', longer)

@@ -3,7 +3,7 @@ import type { Cause } from '../report/cause.js'
 import { eventsOf, isTakenAway, podsOf } from './live.js'
 import { Notes } from './ledger.js'
 import { podSigns } from './podsigns.js'
-import { refusal } from './signs.js'
+import { attemptsOf, refusal } from './signs.js'
 import { stageOf, STALE } from './stage.js'
 import type { Ledger, LogWanted, Patience, Picture } from './types.js'
 import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
@@ -70,14 +70,13 @@ export function judgeJob(
       const sentence = `${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`
       return failure({ code: 'timeout', sentence }, pod)
     }
-    const events = eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
-    const refused = pod ? undefined : events.at(-1)
+    const refused = pod ? undefined : attemptsOf(picture, uid).at(-1)
     const signs = pod
       ? podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(
           ({ reason }) => reason !== 'NotReady',
         )
       : refused
-        ? [refusal(uid ?? '', refused.message ?? '', [])]
+        ? [refusal(uid ?? '', refused.message ?? '', [], refused)]
         : []
     const weighing = weigh(pod ? [pod] : [], signs, {
       patience,

@@ -51,13 +51,14 @@ export function probeAnswer(message: string): string {
 
 /** The end of a message, which names the trouble: each layer that passed it on put its own words before it. */
 export function brief(message: string, image: string | undefined): string {
-  let words = oneLine(message)
+  // Cut at the very end: the trouble is told last, after names that are long.
+  let words = oneLine(message, Infinity)
   for (let before = ''; before !== words;) {
     before = words
     for (const prefix of PREFIXES) words = words.replace(prefix, '')
     if (image !== undefined && words.startsWith(`${image}: `)) words = words.slice(image.length + 2)
   }
-  return words.replace(/: unknown$/, '')
+  return oneLine(words.replace(/: unknown$/, ''))
 }
 
 const PREFIXES = [
@@ -67,6 +68,7 @@ const PREFIXES = [
   /^rpc error: code = \w+ desc = /,
   /^failed to pull and unpack image "[^"]*": /,
   /^failed to resolve reference "[^"]*": /,
+  /^pulling from host \S+ failed with status code \[[^\]]*\]: /,
   /^failed to create (containerd |shim )?task: /,
   /^OCI runtime create failed: /,
   /^(runc|crun) create failed: /,

@@ -49,7 +49,7 @@ function dueAfter(
   const { since } = standing
   switch (wait.is) {
     case 'after':
-      return at(since + Math.max(grace ?? wait.ms, least))
+      return at(since + (grace ?? Math.max(wait.ms, least)))
     case 'deadline':
       return at(since + (grace ?? standing.deadline))
     case 'ready': {
@@ -62,7 +62,7 @@ function dueAfter(
     case 'exit': {
       const reached = standing.ends >= wait.nth || (wait.loop && sign.exit?.loops === true)
       if (!reached) return open
-      const ms = Math.max(grace ?? wait.ms, least)
+      const ms = grace ?? Math.max(wait.ms, least)
       // It was given time, and is trying again right now: its next end or its being Ready decides.
       return ms > 0 && sign.exit?.running === true ? open : at(since + ms)
     }

@@ -212,6 +212,8 @@ function scheduling(pod: Pod, events: readonly Event[]): Sign | undefined {
   const scheduled = conditionOf(pod, 'PodScheduled')
   if (scheduled?.status !== 'False' || scheduled.reason !== 'Unschedulable') return undefined
   const says = scheduled.message ?? 'no node fits'
+  // Told by the scheduler, though no node has anything to do with it.
+  if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSign(pod, 'Volume', says)
   // The scheduler is making room by preemption.
   if (pod.status?.nominatedNodeName) return podSign(pod, 'ScalingUp', says)
   // Cluster Autoscaler's events, and Karpenter's `Nominated`.
@@ -270,8 +272,11 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
+  const sign = podSign(pod, 'NotReady', says)
   return {
-    ...podSign(pod, 'NotReady', says),
+    ...sign,
+    // Its time to be Ready begins when the startupProbe has let it through.
+    ...(startups.length > 0 && { key: `${sign.key}/startup` }),
     ...(late && {
       container: late.spec.name,
       oneOfMany: main.length > 1,

@@ -53,19 +53,21 @@ const byCause: Wait = {
 
 const names = (what: string) => (told: Told) => `${told.who}: ${what}: ${told.sign.says}`
 
+/** The image as people know it: a tag says enough, and its digest stands in the log of the write. */
+const byTag = ({ image = '' }: Sign) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
+
 /** When a rollout is lost, one row for each reason. Where two are met at the same time, the upper one is told. */
 export const RULES: Readonly<Record<Reason, Rule>> = {
   ImageNotFound: {
     code: 'image-not-found',
     wait: atOnce,
-    sentence: ({ who, sign }) => `${who}: image ${sign.image ?? ''} cannot be pulled: ${sign.says}`,
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
     hint: hints.ofImage,
   },
   ImagePull: {
     code: 'image-pull',
     wait: after(60),
-    sentence: ({ who, sign }) =>
-      `${who}: image ${sign.image ?? ''} could not be pulled: ${sign.says}`,
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
     hint: hints.ofPull,
   },
   CannotStart: {
@@ -156,7 +158,7 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'cannot-start',
     wait: after(120),
     sentence: names('a volume cannot be mounted'),
-    hint: () => 'Look at the claim and its storage class',
+    hint: hints.ofVolume,
   },
   Sandbox: {
     code: 'cannot-start',

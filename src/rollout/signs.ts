@@ -1,5 +1,5 @@
 import type { ReplicaSet } from 'kubernetes-types/apps/v1'
-import type { Pod } from 'kubernetes-types/core/v1'
+import type { Event, Pod } from 'kubernetes-types/core/v1'
 import {
   eventsOf,
   isObserved,
@@ -64,6 +64,10 @@ export interface Sign {
   /** The pull secrets of the pod. */
   readonly pullSecrets?: readonly string[]
   readonly startups?: readonly Startup[]
+  /** Under which the ledger remembers the controller's newest attempt, where events tell of it. */
+  readonly attempt?: string
+  /** Pods of the workload are ending now, which gives their quota back. */
+  readonly frees?: true
 }
 
 /**
@@ -125,10 +129,8 @@ function controllerSigns(
           : (live.object.status?.desiredNumberScheduled ?? 0)
       const uid = live.object.metadata?.uid
       if (podsOf(picture, uid).length >= wanted) return []
-      const failed = eventsOf(picture, uid)
-        .filter((event) => event.reason === 'FailedCreate' && timeOf(event) >= since - 30_000)
-        .at(-1)
-      return failed ? [refusal(uid ?? '', failed.message ?? '', pods)] : []
+      const failed = attemptsOf(picture, uid).findLast((event) => timeOf(event) >= since - 30_000)
+      return failed ? [refusal(uid ?? '', failed.message ?? '', pods, failed)] : []
     }
     case 'CronJob':
       return []
@@ -149,15 +151,37 @@ function replicaSetSigns(set: ReplicaSet, picture: Picture, live: Live): readonl
   const pods = [...picture.pods.values()].filter((pod) =>
     (pod.metadata?.ownerReferences ?? []).some(({ uid }) => uids.has(uid)),
   )
-  return [refusal(set.metadata?.uid ?? '', failure.message ?? '', pods)]
+  const { uid = '' } = set.metadata ?? {}
+  return [refusal(uid, failure.message ?? '', pods, attemptsOf(picture, uid).at(-1))]
 }
 
-/** The API server's answer to a controller that wanted to make a pod. */
-export function refusal(uid: string, message: string, pods: readonly Pod[]): Sign {
+/** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
+export function attemptsOf(picture: Picture, uid: string | undefined): readonly Event[] {
+  return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
+}
+
+/**
+ * The API server's answer to a controller that wanted to make a pod.
+ *
+ * @param attempt the newest event about it.
+ */
+export function refusal(
+  uid: string,
+  message: string,
+  pods: readonly Pod[],
+  attempt: Event | undefined,
+): Sign {
   const reason = refusalReason(message)
   // The grace for a quota starts again whenever a pod ends or becomes Ready: the key says how they stand.
   const stand = reason === 'Quota' ? `/${pods.length}/${pods.filter(isReady).length}` : ''
-  return { reason, key: `${uid}/${reason}${stand}`, says: oneLine(message) }
+  const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ''}`
+  return {
+    reason,
+    key: `${uid}/${reason}${stand}`,
+    says: oneLine(message),
+    ...(tried !== undefined && { attempt: tried }),
+    ...(pods.some(({ metadata }) => metadata?.deletionTimestamp) && { frees: true }),
+  }
 }
 
 function refusalReason(message: string): 'Quota' | 'PodNotCreated' | 'PodRefused' {

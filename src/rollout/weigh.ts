@@ -99,6 +99,9 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
         diagnosis: log.diagnosis,
       })
     }
+    if (told.reason === 'Quota' && mayHaveRoom(told, since, notes)) {
+      due = { is: 'at', at: since + scale.deadline }
+    }
     // A slow start is never cut short, though the Deployment's own clock has run out.
     if (told.reason === 'ProgressDeadline' && due.is === 'at') {
       due = { is: 'at', at: Math.max(due.at, ...started) }
@@ -111,6 +114,15 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
     return [{ sign: told, since, due, diagnosis: log.diagnosis, ...(startup && { startup }) }]
   })
   return { weighed: weighed.sort(byWeight), logsWanted, unsteady: [...unsteady], looks }
+}
+
+/**
+ * Whether a quota's refusal may be over soon: a pod is ending, or none was refused since the last one ended.
+ * The controller waits longer each time before it tries again.
+ */
+function mayHaveRoom({ attempt, frees }: Sign, since: number, notes: Notes): boolean {
+  const triedAt = attempt === undefined ? since : notes.since(attempt)
+  return frees === true || triedAt < since
 }
 
 function died(number: number, atReady: number | undefined): number {

@@ -1,0 +1,167 @@
+/** A namespace in which the workload runs well in version `before`, and what a fault may do there. */
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { gateToRegistry, type Gate } from '../e2e/gate.js'
+import { Site } from '../e2e/site.js'
+import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
+import type { Fault, Tag } from './catalogue.js'
+import type { Images } from './images.js'
+import type { Seen, Sight } from './sights.js'
+import { workload, type Shape } from './workload.js'
+
+export interface Place {
+  readonly site: Site
+  /** The repository as it stands in pod templates: behind the gate, where the fault has one. */
+  readonly repository: string
+  readonly gate: Gate
+  /** In this namespace, with all rights. */
+  kubectl(...args: readonly string[]): Promise<string>
+  apply(object: object): Promise<void>
+  /** The manifest of the release, where the fault has one: what changes, and the image as the user writes it. */
+  manifest(): Promise<string | undefined>
+  sleep(seconds: number): Promise<void>
+  /** As somebody would by hand: not our release. */
+  setImage(tag: Tag): Promise<string>
+  /** Waits until some pod is seen like that. */
+  until(sight: Sight): Promise<void>
+  /** An HPA that wants so many pods at least: the controller looks every 15 s. */
+  autoscale(least: number): Promise<void>
+  /** Evicts a pod that is not Ready yet, as a node that is drained would. */
+  evictNewPod(): Promise<void>
+  /** Admission refuses the pods of this tag. */
+  forbidPods(tag: Tag, message: string): Promise<void>
+  remove(): Promise<void>
+}
+
+export async function makePlace(fault: Fault, images: Images): Promise<Place> {
+  const gate = await gateToRegistry()
+  const site = await Site.make(`f-${fault.name.slice(0, 20)}`)
+  const { namespace } = site
+  const inside = (...args: readonly string[]) => kubectl('-n', namespace, ...args)
+  const repository = `${fault.gated ? gate.address : stack.registry}/${images.path}`
+  const image = (tag: Tag) => images.pinned[tag].replace(images.repository, repository)
+  const shaped = (name: string, ...shapes: readonly Shape[]) =>
+    JSON.stringify(workload(name, ...shapes))
+      .replaceAll('IMAGE-BESIDE', `${stack.registry}/library/python`)
+      .replaceAll('IMAGE', name)
+  const apply = async (text: string) => {
+    const args = ['-n', namespace, 'apply', '-f', '-']
+    await must('kubectl', args, { env: stack.env, input: text })
+  }
+  const pods = async () =>
+    (await kubectlJson<{ items: readonly Seen[] }>('-n', namespace, 'get', 'pods')).items
+  const until = async (what: () => Promise<boolean>) => {
+    while (!(await what())) await pause(200)
+  }
+  const policy = `${namespace}-signed`
+
+  const place: Place = {
+    site,
+    repository,
+    gate,
+    kubectl: inside,
+    apply: (object) => apply(JSON.stringify(object)),
+    manifest: async () => {
+      if (!fault.change) return undefined
+      const file = join(dirname(site.folder), 'release.json')
+      await writeFile(file, shaped(repository, fault.always ?? {}, fault.change))
+      return file
+    },
+    sleep: (seconds) => pause(seconds * 1000),
+    setImage: (tag) => inside('set', 'image', 'deployment/web', `web=${image(tag)}`),
+    until: (sight) => until(async () => (await pods()).some(sight)),
+    autoscale: (least) =>
+      apply(
+        JSON.stringify({
+          apiVersion: 'autoscaling/v2',
+          kind: 'HorizontalPodAutoscaler',
+          metadata: { name: 'web' },
+          spec: {
+            minReplicas: least,
+            maxReplicas: 5,
+            scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+          },
+        }),
+      ),
+    evictNewPod: async () => {
+      const unready = ({ status }: Seen) =>
+        (status?.containerStatuses ?? []).some(({ ready, state }) => !ready && state?.running)
+      let pod: Seen | undefined
+      await until(async () => (pod = (await pods()).find(unready)) !== undefined)
+      const name = pod?.metadata.name ?? ''
+      const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`
+      const input = JSON.stringify(eviction)
+      await must('kubectl', ['create', '--raw', path, '-f', '-'], { env: stack.env, input })
+    },
+    forbidPods: async (tag, message) => {
+      const group = 'admissionregistration.k8s.io/v1'
+      await apply(
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'List',
+          items: [
+            {
+              apiVersion: group,
+              kind: 'ValidatingAdmissionPolicy',
+              metadata: { name: policy },
+              spec: {
+                failurePolicy: 'Fail',
+                matchConstraints: {
+                  resourceRules: [
+                    {
+                      apiGroups: [''],
+                      apiVersions: ['v1'],
+                      operations: ['CREATE'],
+                      resources: ['pods'],
+                    },
+                  ],
+                },
+                validations: [
+                  { expression: `!object.spec.containers[0].image.contains(':${tag}')`, message },
+                ],
+              },
+            },
+            {
+              apiVersion: group,
+              kind: 'ValidatingAdmissionPolicyBinding',
+              metadata: { name: policy },
+              spec: {
+                policyName: policy,
+                validationActions: ['Deny'],
+                matchResources: {
+                  namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+                },
+              },
+            },
+          ],
+        }),
+      )
+      // The API server takes a policy up a moment after it was written.
+      const probe = ['run', 'probe', `--image=${image(tag)}`, '--dry-run=server']
+      await until(() =>
+        inside(...probe).then(
+          () => false,
+          () => true,
+        ),
+      )
+    },
+    remove: async () => {
+      await gate.close()
+      await site.remove()
+      const both = ['validatingadmissionpolicy', 'validatingadmissionpolicybinding']
+      if (fault.name === 'admission') await kubectl('delete', both.join(','), policy)
+    },
+  }
+  try {
+    await apply(shaped(image('before'), fault.always ?? {}))
+    const kind = fault.always?.kind ?? 'Deployment'
+    await inside('rollout', 'status', `${kind.toLowerCase()}/web`, '--timeout=120s')
+    await fault.arrange?.(place)
+    return place
+  } catch (error) {
+    await place.remove()
+    throw error
+  }
+}

@@ -1,0 +1,53 @@
+/** What an observer sees in pods, ReplicaSets and the like: the moments that a release is measured from. */
+
+export interface Seen {
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly uid: string
+    readonly creationTimestamp: string
+  }
+  readonly spec?: { readonly containers?: readonly { readonly image: string }[] }
+  readonly status?: {
+    readonly initContainerStatuses?: readonly SeenContainer[]
+    readonly containerStatuses?: readonly SeenContainer[]
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
+}
+
+export interface SeenContainer {
+  readonly restartCount: number
+  readonly ready: boolean
+  readonly state?: State
+  readonly lastState?: State
+}
+
+interface State {
+  readonly running?: object
+  readonly terminated?: { readonly exitCode: number }
+  readonly waiting?: { readonly reason?: string }
+}
+
+export type Sight = (object: Seen) => boolean
+
+export const containers =
+  (meets: (container: SeenContainer) => boolean): Sight =>
+  ({ status }) =>
+    [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(meets)
+
+/** A container has ended with an error so many times; CrashLoopBackOff ends any counting. */
+export const exits = (times: number): Sight =>
+  containers(({ state, lastState, restartCount }) => {
+    const failed = (one?: State) => (one?.terminated?.exitCode ?? 0) !== 0
+    const now = failed(state) ? 1 : 0
+    const loops = state?.waiting?.reason === 'CrashLoopBackOff'
+    return (failed(lastState) || now > 0) && (now + restartCount >= times || loops)
+  })
+
+export const waits = (...reasons: readonly string[]): Sight =>
+  containers(({ state }) => reasons.includes(state?.waiting?.reason ?? ''))
+
+export const conditions =
+  (type: string, status: string): Sight =>
+  (object) =>
+    (object.status?.conditions ?? []).some((one) => one.type === type && one.status === status)
