@@ -67,7 +67,7 @@ const unready = [
 
 const back = [
   'deployment/web: good (as before)',
-  'what to do: It answers, and is not well: its log says why; see what GET /healthz on port 8000 looks at',
+  'what to do: It answers, and is not well: see its log, and what GET /healthz on port 8000 looks at',
 ]
 
 describe('a pod that does not become Ready', () => {

@@ -227,7 +227,7 @@ const probing: readonly Row[] = [
     'Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`',
   ],
   [/statuscode: 40[13]/, 'Let $asks be answered without a login'],
-  [/statuscode: 5/, 'It answers, and is not well: its log says why; see what $asks looks at'],
+  [/statuscode: 5/, 'It answers, and is not well: see its log, and what $asks looks at'],
   [
     /connection refused/,
     'Nothing answers $asks: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer',
@@ -302,5 +302,8 @@ export const ofEnd: Hint = ({ sign, diagnosis }) => {
   if (code === 0) return 'A container ends with its command: it has to stay in the foreground'
   if (code === 137) return 'Somebody killed it: see the memory of its node, and its events'
   if (code === 139) return 'A library of native code crashed: see which the new version has changed'
-  return 'Its last lines say why: mend that, or try the same command in the image on your machine'
+  const lines = diagnosis?.lines ?? []
+  return lines.length > 0
+    ? 'Its last lines say why: mend that, or try the same command in the image on your machine'
+    : 'It ended without a word: set PYTHONUNBUFFERED=1, so that none is lost, and try the same command in the image on your machine'
 }
