@@ -41,6 +41,7 @@ const acting = [
   'archive',
   'diagnose',
   'follow',
+  'gather',
   'logs',
   'looking',
   'record',

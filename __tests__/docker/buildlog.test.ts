@@ -73,19 +73,23 @@ describe('the cause of a failed build is the instruction and what it said last',
 
   test('its log is what the failed step wrote, and the annotation stands on its line', () => {
     expect(causeOf('0.26-multi')).toMatchObject({
-      log: [
-        'one',
-        'Traceback (most recent call last):',
-        '  File "<string>", line 1, in <module>',
-        '    import nope',
-        "ModuleNotFoundError: No module named 'nope'",
+      logs: [
+        {
+          lines: [
+            'one',
+            'Traceback (most recent call last):',
+            '  File "<string>", line 1, in <module>',
+            '    import nope',
+            "ModuleNotFoundError: No module named 'nope'",
+          ],
+        },
       ],
       annotations: [{ file: 'backend/Dockerfile', line: 3 }],
     })
   })
 
   test('a step that wrote nothing has its place in the Dockerfile for a log', () => {
-    expect(causeOf('0.26-copy').log).toContain('  12 | >>> COPY nope ./x')
+    expect(causeOf('0.26-copy').logs?.[0]?.lines).toContain('  12 | >>> COPY nope ./x')
   })
 
   test('words that are not BuildKit’s are passed on', () => {
@@ -93,7 +97,7 @@ describe('the cause of a failed build is the instruction and what it said last',
     log.read('something else entirely')
     expect(buildCause('Dockerfile', log.failure())).toMatchObject({
       sentence: 'build: Dockerfile: something else entirely',
-      log: ['something else entirely'],
+      logs: [{ lines: ['something else entirely'] }],
       annotations: [],
     })
   })

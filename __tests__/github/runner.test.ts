@@ -215,7 +215,8 @@ describe('a real process', () => {
         code: 'crash',
         sentence: 'web: it said\n::error::from the sentence',
         hint: 'look\n::error::from the hint',
-        log: ['::error::from the log', '##[error]from the log'],
+        logs: [{ lines: ['::error::from the log', '##[error]from the log'] }],
+        events: ['::error::from an event'],
         annotations: [
           { file: 'shop/a.py', line: 3, title: 'KeyError: a,b', message: 'one\n::error::two' },
         ],
@@ -232,6 +233,7 @@ describe('a real process', () => {
       '::error title=KeyError%3A a%2Cb,file=shop/a.py,line=3::one%0A::error::two',
     ])
     expect(lines).toContain('  │ \u200b::error::from the log')
+    expect(lines).toContain('  │ \u200b::error::from an event')
     expect(output).toMatch(/^result<<(ghadelimiter_\S+)\nundone\n\1\n/)
     expect(summary).toContain('did not go live')
   })

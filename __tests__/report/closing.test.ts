@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { pageOf } from '../../src/report/cause.js'
 import { closing } from '../../src/report/closing.js'
 import { exitCodes, type Report, type Result } from '../../src/report/report.js'
 import { reportOf, workloadOf } from '../support/report.js'
@@ -26,7 +27,12 @@ test('one that was put back: the cause, its evidence, what was done, what to do'
         code: 'crash',
         sentence: 'web: container web crashes: KeyError',
         hint: 'set SECRET_KEY\nin the ConfigMap',
-        log: ['Traceback', "KeyError: 'SECRET_KEY'"],
+        logs: [
+          { of: 'container web', lines: ['Traceback', "KeyError: 'SECRET_KEY'"] },
+          { of: 'container nginx', lines: ['no upstream'] },
+          { of: 'container quiet', lines: [] },
+        ],
+        events: ['FailedMount (3 times): no such volume'],
       },
       workloads: [workloadOf('web', { now: 'old' }), workloadOf('beat', { now: 'removed' })],
       undone: [
@@ -39,8 +45,13 @@ test('one that was put back: the cause, its evidence, what was done, what to do'
     }),
   ).toEqual([
     '✗ web: container web crashes: KeyError',
+    '  last lines of container web:',
     '> Traceback',
     "> KeyError: 'SECRET_KEY'",
+    '  last lines of container nginx:',
+    '> no upstream',
+    '  warnings of the cluster:',
+    '> FailedMount (3 times): no such volume',
     '  deployment/web: dbfb78c41221 (as before)',
     '  deployment/beat: removed again',
     '  configmap/shop: put back',
@@ -49,6 +60,7 @@ test('one that was put back: the cause, its evidence, what was done, what to do'
     '  warning: the lock was not given back',
     '  what to do: set SECRET_KEY',
     '  in the ConfigMap',
+    '  more: https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#crash',
     '✗ shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified (1 min 01 s)',
   ])
 })
@@ -63,7 +75,12 @@ describe('each line is one line', () => {
     [
       'a sentence',
       { cause: { code: 'right-missing', sentence: 'rights are missing\n- apiGroups\n  verbs' } },
-      ['✗ rights are missing', '  - apiGroups', '    verbs'],
+      [
+        '✗ rights are missing',
+        '  - apiGroups',
+        '    verbs',
+        `  more: ${pageOf({ code: 'right-missing' })}`,
+      ],
     ],
     [
       'a warning',

@@ -61,7 +61,11 @@ Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
 test('one that was put back', () => {
   const { digest: _, ...report } = reportOf({
     result: 'undone',
-    cause: cause({ hint: 'mend it', log: ['Traceback', 'KeyError'] }),
+    cause: cause({
+      hint: 'mend it',
+      logs: [{ of: 'container web', lines: ['Traceback', 'KeyError'] }, { lines: ['bye'] }],
+      events: ['BackOff: no'],
+    }),
     workloads: [workloadOf('web', { now: 'old', undo: { startedAt: 0, ready: 1, wanted: 2 } })],
     undone: ['deployment/web', 'configmap/shop'].map((object) => ({ object, did: 'put back' })),
     migrations: ['orders.0002'],
@@ -75,11 +79,29 @@ test('one that was put back', () => {
 
 **What to do:** mend it
 
-<details open><summary>Last lines of the log</summary>
+**More:** [crash](https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#crash)
+
+<details open><summary>last lines of container web</summary>
 
 \`\`\`
 Traceback
 KeyError
+\`\`\`
+
+</details>
+
+<details open><summary>last lines of the log</summary>
+
+\`\`\`
+bye
+\`\`\`
+
+</details>
+
+<details open><summary>warnings of the cluster</summary>
+
+\`\`\`
+BackOff: no
 \`\`\`
 
 </details>
@@ -163,9 +185,10 @@ describe('foreign words stay words', () => {
       warnings: [text],
       stages: [],
     })
-    expect(told.slice(1, 6)).toEqual([
+    expect(told.slice(1, 7)).toEqual([
       `**Cause:** ${words}`,
       `**What to do:** ${words}`,
+      expect.stringMatching(/^\*\*More:/),
       `| Put back | How |\n| --- | --- |\n| ${words} | ${words} |`,
       `the database keeps the migrations that were applied: ${words}`,
       `**Warning:** ${words}`,
@@ -179,7 +202,7 @@ describe('foreign words stay words', () => {
 describe('the log', () => {
   /** The fence and what is in it. */
   function fenced(log: readonly string[]): readonly string[] {
-    const text = summary(reportOf({ result: 'failed', cause: cause({ log }) }))
+    const text = summary(reportOf({ result: 'failed', cause: cause({ logs: [{ lines: log }] }) }))
     const [, inside = ''] = /<\/summary>\n\n([^]*?)\n\n<\/details>/.exec(text) ?? []
     return inside.split('\n')
   }
@@ -195,8 +218,10 @@ describe('the log', () => {
   })
 
   test('an empty one is not shown', () => {
-    expect(summary(reportOf({ cause: cause({ log: [] }) }))).not.toContain('Last lines')
-    expect(summary(reportOf({ cause: cause() }))).not.toContain('Last lines')
+    expect(
+      summary(reportOf({ cause: cause({ logs: [{ lines: [] }], events: [] }) })),
+    ).not.toContain('log</summary>')
+    expect(summary(reportOf({ cause: cause() }))).not.toContain('log</summary>')
   })
 
   test('its last hundred lines are shown', () => {
@@ -211,7 +236,10 @@ describe('the log', () => {
 
 // GitHub drops a summary of more than 1 MiB whole.
 test.each<[string, Partial<Report>]>([
-  ['the log', { cause: cause({ log: Array.from({ length: 100 }, () => '€'.repeat(65_536)) }) }],
+  [
+    'the log',
+    { cause: cause({ logs: [{ lines: Array.from({ length: 100 }, () => '€'.repeat(65_536)) }] }) },
+  ],
   ['a sentence', { cause: cause({ sentence: '|'.repeat(2_000_000) }) }],
   ['a hint', { cause: cause({ hint: '|'.repeat(2_000_000) }) }],
   ['a warning', { warnings: ['€'.repeat(2_000_000)] }],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { pageOf } from '../../src/report/cause.js'
 import type { Sink } from '../../src/report/reporter.js'
 import { terminalSink, writeClosing } from '../../src/report/terminal.js'
 import { reportOf } from '../support/report.js'
@@ -66,7 +67,7 @@ describe('nothing acts on the terminal', () => {
     expect(written((sink) => sink.say(text, 0))).toEqual([`  ${shown}  0.0s`])
 
     const lines: string[] = []
-    const cause = { code: 'crash', sentence: text, hint: text, log: [text] } as const
+    const cause = { code: 'crash', sentence: text, hint: text, logs: [{ lines: [text] }] } as const
     const report = reportOf({ result: 'failed', cause, workloads: [], warnings: [text] })
     writeClosing(report, (line) => lines.push(line), false)
     expect(lines.slice(0, -1)).toEqual([
@@ -75,6 +76,7 @@ describe('nothing acts on the terminal', () => {
       `  │ ${shown}`,
       `warning: ${shown}`,
       `what to do: ${shown}`,
+      `more: ${pageOf(cause)}`,
     ])
   })
 })
@@ -86,6 +88,7 @@ test.each([
       '',
       '✗ it fell',
       '  │ Traceback',
+      `more: ${pageOf({ code: 'cancelled' })}`,
       '✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)',
     ],
   ],
@@ -95,12 +98,17 @@ test.each([
       '',
       '\u001b[31m✗ it fell\u001b[0m',
       '\u001b[2m  │ Traceback\u001b[0m',
+      `more: ${pageOf({ code: 'cancelled' })}`,
       '\u001b[31m✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)\u001b[0m',
     ],
   ],
 ])('the last part, painted: %s', (color, expected) => {
   const lines: string[] = []
-  const cause = { code: 'cancelled', sentence: 'it fell', log: ['Traceback'] } as const
+  const cause = {
+    code: 'cancelled',
+    sentence: 'it fell',
+    logs: [{ lines: ['Traceback'] }],
+  } as const
   const report = reportOf({ result: 'cancelled', cause, workloads: [] })
   writeClosing(report, (line) => lines.push(line), color)
   expect(lines).toEqual(expected)

@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { judge } from '../../src/rollout/judge.js'
 import { newLedger } from '../../src/rollout/ledger.js'
-import type { Aim, Picture } from '../../src/rollout/types.js'
+import type { Cause } from '../../src/report/cause.js'
+import type { Aim, Patience, Picture } from '../../src/rollout/types.js'
 import {
   AIM,
   line,
@@ -455,7 +456,7 @@ describe('the judge', () => {
         workload: 'deployment/web',
         pod: 'web-a',
         container: 'web',
-        log: log.split('\n'),
+        logs: [{ of: 'container web', lines: log.split('\n') }],
         annotations: [
           {
             file: 'shop/wsgi.py',
@@ -466,6 +467,53 @@ describe('the judge', () => {
         ],
       },
     })
+  })
+
+  test.each<[string, string, Partial<Patience>, Partial<Cause>]>([
+    [
+      'a probe is named by what it asks for, with the number of its port',
+      `pods: {web-a: {container: {ready: false}, spec: {containers: [{name: web, ports: [{name: http, containerPort: 8000}],
+         readinessProbe: {httpGet: {path: /healthz, port: http}}}]}}}
+events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 404'}]`,
+      { readyTimeout: 0 },
+      { hint: expect.stringContaining('nothing at GET /healthz on port 8000') as never },
+    ],
+    [
+      'a pull secret by its name',
+      `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: unauthorized}}},
+         spec: {containers: [{name: web}], imagePullSecrets: [{name: regcred}]}}}`,
+      {},
+      { hint: expect.stringContaining('(regcred)') as never },
+    ],
+    [
+      'the clock of the Deployment: what its pod needs',
+      `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 429 Too Many Requests}}}}}
+progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T12:00:30Z}`,
+      {},
+      {
+        ...{ code: 'progress-deadline', pod: 'web-a', container: 'web' },
+        hint: expect.stringContaining('limits how often') as never,
+      },
+    ],
+    [
+      'the same without a trouble: the pod that is late',
+      `pods: {web-a: {ready: false, status: {containerStatuses: []}}}
+progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T12:00:30Z}`,
+      {},
+      {
+        ...{ code: 'progress-deadline', pod: 'web-a' },
+        hint: expect.stringContaining('progressDeadlineSeconds') as never,
+      },
+    ],
+    [
+      'the end of all waiting: the pod that is late',
+      'pods: {web-a: {ready: false, status: {containerStatuses: []}}}',
+      { timeout: 0 },
+      { code: 'timeout', pod: 'web-a', hint: expect.stringContaining('"timeout"') as never },
+    ],
+  ])('says where and what to do: %s', (_, scene, patience, cause) => {
+    const release = new Rehearsal([AIM], { ...PATIENCE, ...patience })
+    expect(release.look(3, scene).verdicts['deployment/web']).toMatchObject({ is: 'failed', cause })
   })
 
   test('names the container where a pod has several', () => {

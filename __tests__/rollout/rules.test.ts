@@ -675,6 +675,30 @@ facts('not Ready', [
     ],
   },
   {
+    name: 'the answer is that of its own container',
+    patience: { readyTimeout: 1000 },
+    steps: [
+      [2, beside('nginx'), 'waiting'],
+      [3, beside('nginx'), 'failed not-ready: web (container web): .* container web is not ready'],
+      [4, beside('web'), 'failed not-ready: web (container web): .* no upstream'],
+    ],
+  },
+  {
+    name: 'of what a command has written the error that it ended with counts',
+    patience: { readyTimeout: 1000 },
+    steps: [
+      [2, unready(), 'waiting'],
+      [
+        3,
+        unready().replace(
+          /'Readiness.*'/,
+          '"Readiness probe failed: Traceback (most recent call last):\\n  File x\\n    y\\nOSError: no cache\\n"',
+        ),
+        'failed not-ready: web: runs, but is not Ready: Readiness probe failed: OSError: no cache$',
+      ],
+    ],
+  },
+  {
     name: 'a readiness gate is named',
     steps: [
       [
@@ -685,6 +709,13 @@ facts('not Ready', [
     ],
   },
 ])
+
+/** A pod with nginx beside it, and the answer to a probe of one of the two. */
+function beside(container: string): string {
+  return `pods: {web-a: {ready: false, spec: {containers: [{name: web}, {name: nginx}]}, status: {containerStatuses: [
+    {name: web, ready: false, state: {running: {}}}, {name: nginx, ready: false, state: {running: {}}}]}}}
+events: [{about: web-a, container: ${container}, reason: Unhealthy, message: 'Readiness probe failed: no upstream'}]`
+}
 
 const outOfTime = (at: string, pods = starting) =>
   `${pods}

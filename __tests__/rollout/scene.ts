@@ -42,13 +42,15 @@ interface Scene {
   refused?: string
   gone?: boolean
   pods?: Record<string, PodScene | null>
-  events?: (Json & {
+  events?: {
     about: string
     reason: string
     message?: string
     at?: number
+    type?: string
+    container?: string
     count?: number
-  })[]
+  }[]
 }
 
 /** A picture from a scene; `at` in seconds after our write. */
@@ -198,13 +200,25 @@ function isReady(pod: Pod): boolean {
 }
 
 function eventOf(
-  { about, at: when, reason, message, count }: NonNullable<Scene['events']>[number],
+  {
+    about,
+    at: when,
+    reason,
+    message,
+    type,
+    container,
+    count,
+  }: NonNullable<Scene['events']>[number],
   index: number,
   at: number,
 ): Event {
   return {
     metadata: { name: `event-${index}`, resourceVersion: String(index + 1 + (count ?? 0)) },
-    involvedObject: { name: about, uid: `uid-${about}` },
+    involvedObject: {
+      ...{ name: about, uid: `uid-${about}` },
+      ...(container !== undefined && { fieldPath: `spec.containers{${container}}` }),
+    },
+    ...(type !== undefined && { type }),
     reason,
     message: message ?? '',
     lastTimestamp: new Date(START + (when ?? at) * 1000).toISOString(),

@@ -206,7 +206,7 @@ describe('the cause of failed tests', () => {
       cause: {
         code: 'tests-failed',
         sentence: 'tests: postgres ended before its first answer: FATAL: no room in memory',
-        log: ['FATAL: no room in memory'],
+        logs: [{ lines: ['FATAL: no room in memory'] }],
       },
     })
   })

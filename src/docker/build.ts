@@ -114,7 +114,7 @@ export function buildCause(dockerfile: string, failure: BuildFailure, text = '')
     code: 'build-failed',
     sentence: `build: ${what}: ${message}`,
     ...(hint === undefined ? {} : { hint }),
-    log,
+    logs: [{ lines: log }],
     annotations,
   }
 }

@@ -112,7 +112,7 @@ function check(finished: Finished, { repository, tag }: Built): void {
       code: 'push-failed',
       sentence: `push: ${why}: ${said}`,
       ...(hint === undefined ? {} : { hint }),
-      log: finished.stderr.split('\n'),
+      logs: [{ lines: finished.stderr.split('\n') }],
     })
   // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html; Harbor and Docker Hub alike.
   if (/immutable/i.test(said)) {

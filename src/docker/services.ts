@@ -160,7 +160,7 @@ async function startService(
     fail({
       code: 'registry',
       sentence: `tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,
-      log: started.stderr.split('\n').slice(-20),
+      logs: [{ lines: started.stderr.split('\n').slice(-20) }],
     })
   }
   const deadline = world.clock.now() + answerTime
@@ -182,7 +182,11 @@ async function startService(
       const how = over
         ? `did not answer within ${duration(answerTime)}`
         : 'ended before its first answer'
-      fail({ code: 'tests-failed', sentence: `tests: ${name} ${how}: ${tellingLine(log)}`, log })
+      fail({
+        code: 'tests-failed',
+        sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
+        logs: [{ lines: log }],
+      })
     }
     await world.clock.sleep(200, signal)
   }

@@ -72,7 +72,8 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
   return {
     code: 'internal',
     sentence: text,
-    ...(error instanceof Error && error.stack !== undefined && { log: error.stack.split('\n') }),
+    ...(error instanceof Error &&
+      error.stack !== undefined && { logs: [{ lines: error.stack.split('\n') }] }),
   }
 }
 

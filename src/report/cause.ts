@@ -1,49 +1,57 @@
 /** Why a release did not go through. Codes are stable: docs, tests and other programs may rely on them. */
-export type CauseCode =
+export const causeCodes = [
   // before anything is written
-  | 'usage'
-  | 'tool-missing'
-  | 'cluster-unreachable'
-  | 'namespace-missing'
-  | 'right-missing'
-  | 'no-workload'
-  | 'workload-unfit'
-  | 'manifest-invalid'
-  | 'build-failed'
-  | 'tests-failed'
-  | 'push-failed'
-  | 'registry'
-  | 'image-missing'
+  'usage',
+  'tool-missing',
+  'cluster-unreachable',
+  'namespace-missing',
+  'right-missing',
+  'no-workload',
+  'workload-unfit',
+  'manifest-invalid',
+  'build-failed',
+  'tests-failed',
+  'push-failed',
+  'registry',
+  'image-missing',
   // seen in pods
-  | 'image-not-found'
-  | 'image-pull'
-  | 'crash'
-  | 'crash-after-ready'
-  | 'init-crash'
-  | 'out-of-memory'
-  | 'cannot-start'
-  | 'config-missing'
-  | 'pod-refused'
-  | 'quota'
-  | 'unschedulable'
-  | 'not-ready'
-  | 'progress-deadline'
-  | 'timeout'
-  | 'smoke-failed'
+  'image-not-found',
+  'image-pull',
+  'crash',
+  'crash-after-ready',
+  'init-crash',
+  'out-of-memory',
+  'cannot-start',
+  'config-missing',
+  'pod-refused',
+  'quota',
+  'unschedulable',
+  'not-ready',
+  'progress-deadline',
+  'timeout',
+  'smoke-failed',
   // the database's part
-  | 'plan-failed'
-  | 'migration-failed'
+  'plan-failed',
+  'migration-failed',
   // everything else
-  | 'apply-failed'
-  | 'write-failed'
-  | 'restore-failed'
-  | 'locked'
-  | 'lock-lost'
-  | 'superseded'
-  | 'overtaken'
-  | 'no-release'
-  | 'cancelled'
-  | 'internal'
+  'apply-failed',
+  'write-failed',
+  'restore-failed',
+  'locked',
+  'lock-lost',
+  'superseded',
+  'overtaken',
+  'no-release',
+  'cancelled',
+  'internal',
+] as const
+
+export type CauseCode = (typeof causeCodes)[number]
+
+/** Where a cause is explained: what was seen, how long it was waited for, what to do. */
+export function pageOf({ code }: Pick<Cause, 'code'>): string {
+  return `https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`
+}
 
 /** A line in a file of the user's repository that a cause or a failed test points at. */
 export interface Annotation {
@@ -52,6 +60,14 @@ export interface Annotation {
   readonly line: number
   readonly title: string
   readonly message: string
+}
+
+/** The last lines of a container or a program. */
+export interface Log {
+  /** Whose they are, where several may have written: `container nginx`. */
+  readonly of?: string
+  /** Untrusted text. */
+  readonly lines: readonly string[]
 }
 
 export interface Cause {
@@ -64,8 +80,10 @@ export interface Cause {
   readonly workload?: string
   readonly pod?: string
   readonly container?: string
-  /** The last lines of the container or the program that failed: untrusted text. */
-  readonly log?: readonly string[]
+  /** What was written by those who failed, the one that the sentence is about first. */
+  readonly logs?: readonly Log[]
+  /** The cluster's warnings about it, a line each, oldest first: untrusted text. */
+  readonly events?: readonly string[]
   readonly annotations?: readonly Annotation[]
 }
 

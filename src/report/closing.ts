@@ -1,5 +1,6 @@
+import { pageOf } from './cause.js'
 import type { Report } from './report.js'
-import { keptMigrations, moved, seconds, verdict } from './words.js'
+import { evidence, keptMigrations, moved, seconds, verdict } from './words.js'
 import { idOf } from '../kubernetes/workload.js'
 
 /** A line of the log's last part; `quoted` ones are foreign text. */
@@ -24,7 +25,10 @@ export function closing(report: Report): readonly ClosingLine[] {
     const [first = '', ...rest] = cause.sentence.split('\n')
     lines.push({ text: first, kind: 'error' })
     rest.forEach(ours)
-    for (const text of cause.log ?? []) lines.push({ text, kind: 'quoted' })
+    for (const { title, lines: foreign } of evidence(cause)) {
+      if (title !== undefined) ours(`${title}:`)
+      for (const text of foreign) lines.push({ text, kind: 'quoted' })
+    }
   }
   for (const workload of report.workloads) {
     const took = workload.seconds === undefined ? '' : `, ${seconds(workload.seconds)}`
@@ -41,6 +45,7 @@ export function closing(report: Report): readonly ClosingLine[] {
   }
   for (const warning of report.warnings) ours(`warning: ${warning}`)
   if (cause?.hint !== undefined) ours(`what to do: ${cause.hint}`)
+  if (cause) ours(`more: ${pageOf(cause)}`)
   lines.push({
     text: `${verdict(report)} (${seconds(report.seconds)})`,
     kind: good ? 'good' : 'error',

@@ -1,8 +1,18 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
+import { pageOf } from './cause.js'
 import type { Report, WorkloadReport } from './report.js'
 import { mostShown, timeline } from './timeline.js'
-import { keptMigrations, lastCourse, moved, plural, printable, seconds, verdict } from './words.js'
+import {
+  evidence,
+  keptMigrations,
+  lastCourse,
+  moved,
+  plural,
+  printable,
+  seconds,
+  verdict,
+} from './words.js'
 
 const mostLogLines = 100
 const longestLogLine = 1000
@@ -18,8 +28,9 @@ export function summary(report: Report): string {
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)
     if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
-    if (cause.log && cause.log.length > 0) {
-      parts.push(open('Last lines of the log', fenced(cause.log.slice(-mostLogLines))))
+    parts.push(`**More:** [${cause.code}](${pageOf(cause)})`)
+    for (const { title = 'last lines of the log', lines } of evidence(cause)) {
+      parts.push(open(title, fenced(lines.slice(-mostLogLines))))
     }
   }
   if (report.workloads.length > 0) {
@@ -90,8 +101,12 @@ function cut(text: string, longest: number): string {
 const open = (title: string, text: string) => details('<details open>', title, text)
 const closed = (title: string, text: string) => details('<details>', title, text)
 
+/** A title may have the name of a container. */
 function details(tag: string, title: string, text: string): string {
-  return `${tag}<summary>${title}</summary>\n\n${text}\n\n</details>`
+  const named = printable(title)
+    .replace(/\s+/g, ' ')
+    .replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  return `${tag}<summary>${named}</summary>\n\n${text}\n\n</details>`
 }
 
 /** A fence longer than any run of backticks inside keeps a log from ending it. */

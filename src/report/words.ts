@@ -2,6 +2,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Course } from '../rollout/types.js'
+import type { Cause } from './cause.js'
 import type { Report, Result, WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
@@ -106,6 +107,20 @@ function told({ app, namespace, result }: Report): string {
     default:
       return `${app}: its releases in namespace ${namespace} could not be read`
   }
+}
+
+/** What was seen of a failure, each part under its title: the logs, then the cluster's warnings. */
+export function evidence({ logs = [], events = [] }: Cause): readonly {
+  readonly title?: string
+  readonly lines: readonly string[]
+}[] {
+  return [
+    ...logs.map(({ of, lines }) => ({
+      ...(of !== undefined && { title: `last lines of ${of}` }),
+      lines,
+    })),
+    { title: 'warnings of the cluster', lines: events },
+  ].filter(({ lines }) => lines.length > 0)
 }
 
 /** `migrations: orders.0002_note stay applied` when an undo leaves them. */

@@ -3,6 +3,7 @@ import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { diagnose, type ToRepo } from './diagnose.js'
+import { gather } from './gather.js'
 import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
@@ -94,7 +95,8 @@ export async function follow(following: Following): Promise<Followed> {
     )
     if ('is' in ended) {
       stop.abort()
-      return ended
+      if (ended.is !== 'failed') return ended
+      return { ...ended, cause: await gather(ended.cause, following) }
     }
     const begunAt = following.clock.now()
     const more = await ended.begin()

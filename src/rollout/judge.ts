@@ -19,7 +19,7 @@ import type {
   Progress,
   Verdict,
 } from './types.js'
-import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
+import { causeOf, hintOf, logsOf, lostOf, troubleWords, weigh } from './weigh.js'
 import type { Weighed, Weighing } from './weigh.js'
 import { lasting } from './words.js'
 
@@ -135,8 +135,12 @@ function lookAt(aim: Aim, sight: Sight): Look {
   if (lost) {
     const cause = causeOf(name, id, lost)
     // The Deployment's own clock says nothing of why: the trouble that stands there does.
-    const why = lost.sign.reason === 'ProgressDeadline' ? troubleOf(weighed, lost) : undefined
-    return { is: 'failed', cause: why ? withTrouble(cause, why) : cause, stand }
+    if (lost.sign.reason !== 'ProgressDeadline') return { is: 'failed', cause, stand }
+    const why = troubleOf(weighed, lost)
+    const { sentence } = cause
+    const more = why ? `; ${why.sign.pod ?? ''}: ${why.sign.says}` : ''
+    const told = placed({ ...cause, sentence: sentence + more }, name, why, pods)
+    return { is: 'failed', cause: told, stand }
   }
   for (const { due } of weighed) if (due.is === 'at') sight.looks.push(due.at)
 
@@ -150,13 +154,14 @@ function lookAt(aim: Aim, sight: Sight): Look {
   const lateAt = notes.since(`incomplete/${id}`) + patience.timeout
   if (lateAt <= now && !stale) {
     const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${on}`
-    const why = troubleOf(weighed)
-    const cause: Cause = { code: 'timeout', sentence, workload: id }
-    return { is: 'failed', cause: why ? placed(cause, why) : cause, stand }
+    const cause: Cause = { code: 'timeout', sentence, hint: hintOfTimeout, workload: id }
+    return { is: 'failed', cause: placed(cause, name, troubleOf(weighed), pods), stand }
   }
   sight.looks.push(lateAt)
   return { is: 'waiting', on, stand }
 }
+
+const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
 
 /** How long a step of the workload may take, in ms: its progressDeadlineSeconds (600 s by default), at most the timeout. */
 function deadlineOf(live: Live, { timeout }: Patience): number {
@@ -173,19 +178,24 @@ function troubleOf(weighed: readonly Weighed[], told?: Weighed): Weighed | undef
   return weighed.find((one) => one !== told && one.sign.pod !== undefined)
 }
 
-function withTrouble(cause: Cause, why: Weighed): Cause {
-  return placed(
-    { ...cause, sentence: `${cause.sentence}; ${why.sign.pod ?? ''}: ${why.sign.says}` },
-    why,
-  )
-}
-
-function placed(cause: Cause, { sign, diagnosis }: Weighed): Cause {
+/** The cause with the trouble that a pod shows, and what to do about that; else with the pod that is late. */
+function placed(
+  cause: Cause,
+  workload: string,
+  why: Weighed | undefined,
+  pods: readonly Pod[],
+): Cause {
+  if (!why) {
+    const late = pods.find((pod) => !isReady(pod))?.metadata?.name
+    return late === undefined ? cause : { ...cause, pod: late }
+  }
+  const { sign, diagnosis } = why
   return {
     ...cause,
+    hint: hintOf(workload, why),
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
+    ...logsOf(sign, diagnosis),
   }
 }
 

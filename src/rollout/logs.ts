@@ -9,18 +9,20 @@ const patienceMs = 5000
 
 /**
  * The last lines of a container's log. What came so far, and be it nothing, when there is no more to be
- * had (the pod is gone, the container never ran, the node does not answer): the judge decides without.
+ * had within `ms` (the pod is gone, the container never ran, the node does not answer): the judge decides
+ * without.
  */
 export async function fetchLog(
   cluster: Cluster,
   clock: Clock,
   { pod, container, previous }: Pick<LogWanted, 'pod' | 'container' | 'previous'>,
+  ms = patienceMs,
 ): Promise<readonly string[]> {
   const path =
     `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` +
     (previous ? '&previous=true' : '')
   const lines: string[] = []
-  await within(clock, patienceMs, cluster.life, async (signal) => {
+  await within(clock, ms, cluster.life, async (signal) => {
     try {
       for await (const line of cluster.lines(path, signal)) lines.push(line)
     } catch {

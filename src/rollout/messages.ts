@@ -38,6 +38,17 @@ export function isBusy(message: string): boolean {
   )
 }
 
+/** What a probe said, on one line. A command may have written many: the error that it ended with counts. */
+export function probeAnswer(message: string): string {
+  const [first = '', ...rest] = message.trimEnd().split('\n')
+  const error = message.includes('Traceback (most recent')
+    ? rest.findLast((at) => /^\S/.test(at))
+    : ''
+  if (error) return oneLine(`${first.replace(/: .*/, '')}: ${error}`)
+  const line = oneLine(message, Infinity)
+  return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`
+}
+
 /** The end of a message, which names the trouble: each layer that passed it on put its own words before it. */
 export function brief(message: string, image: string | undefined): string {
   // Cut at the very end: the trouble is told last, after names that are long.

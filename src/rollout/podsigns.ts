@@ -1,11 +1,11 @@
 import type { Container, ContainerStatus, Event, Pod, Probe } from 'kubernetes-types/core/v1'
 import { conditionOf, isReady, isTakenAway, lastEvent } from './live.js'
-import { brief, isBusy, isLost, pullWords } from './messages.js'
+import { brief, isBusy, isLost, probeAnswer, pullWords } from './messages.js'
 import type { Exit, Reason, Sign, Startup } from './signs.js'
 import { oneLine } from './words.js'
 
 /** A container of a pod with its status. Native sidecars (init containers that stay) are main containers here. */
-interface Part {
+export interface Part {
   readonly spec: Container
   readonly status: ContainerStatus
   readonly init: boolean
@@ -30,7 +30,7 @@ export function podSigns(pod: Pod, events: readonly Event[] = []): readonly Sign
 /** How many times each container has ended so far, whatever its exit code. */
 export function endsOf(pod: Pod): readonly { container: string; count: number; failed: boolean }[] {
   return partsOf(pod).map((part) => {
-    const end = endOf(part)
+    const end = lastEndOf(part)
     return {
       container: part.spec.name,
       count: end?.number ?? part.status.restartCount,
@@ -39,7 +39,7 @@ export function endsOf(pod: Pod): readonly { container: string; count: number; f
   })
 }
 
-function partsOf(pod: Pod): readonly Part[] {
+export function partsOf(pod: Pod): readonly Part[] {
   const statuses = [
     ...(pod.status?.initContainerStatuses ?? []),
     ...(pod.status?.containerStatuses ?? []),
@@ -70,7 +70,11 @@ function partSign(pod: Pod, part: Part, events: readonly Event[]): Sign | undefi
     container: spec.name,
     oneOfMany: (pod.spec?.containers.length ?? 1) > 1 || part.init || isSidecar(spec),
     ...(spec.image !== undefined && { image: spec.image }),
+    ...(pod.spec?.imagePullSecrets && {
+      pullSecrets: pod.spec.imagePullSecrets.flatMap(({ name }) => name ?? []),
+    }),
     ...(exit && { exit }),
+    ...(exit?.probe !== undefined && asked(spec, exit.probe)),
   })
   const waiting = status.state?.waiting
   const message = waiting?.message ?? ''
@@ -113,7 +117,7 @@ function endSign(
   events: readonly Event[],
   make: (reason: Reason, says: string, exit?: Exit) => Sign,
 ): Sign | undefined {
-  const end = endOf(part)
+  const end = lastEndOf(part)
   if (!end) return undefined
   const { status, spec } = part
   const state = end.state
@@ -138,7 +142,7 @@ function endSign(
 }
 
 /** The last end of a container, by number. The restart count is the number of the run that is now or was last. */
-function endOf({ status }: Part) {
+export function lastEndOf({ status }: Part) {
   const { state, lastState, restartCount } = status
   const [end, number] = state?.terminated
     ? [state.terminated, restartCount + 1]
@@ -158,17 +162,39 @@ function killedFor(
   const kill = lastEvent(events, ['Killing'])?.message ?? ''
   if (!kill.includes(`Container ${spec.name} failed `)) return {}
   const kind = /failed (liveness|startup) probe/.exec(kill)?.[1]
-  return kind === undefined ? {} : { probe: probeWords(events, kind) ?? oneLine(kill) }
+  return kind === undefined ? {} : { probe: probeWords(events, spec.name, kind) ?? oneLine(kill) }
 }
 
-/** `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer, of one kind or of any. */
-function probeWords(events: readonly Event[], kind = ''): string | undefined {
+/**
+ * `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer of a container, to
+ * probes of one kind or of any.
+ */
+function probeWords(events: readonly Event[], container: string, kind = ''): string | undefined {
   const answers = events.filter(
-    ({ reason, message }) =>
-      reason === 'Unhealthy' && (message ?? '').toLowerCase().startsWith(kind.toLowerCase()),
+    ({ reason, message, involvedObject: { fieldPath } }) =>
+      reason === 'Unhealthy' &&
+      (fieldPath?.includes(`{${container}}`) ?? true) &&
+      (message ?? '').toLowerCase().startsWith(kind.toLowerCase()),
   )
   const last = answers.at(-1)?.message
-  return last === undefined ? undefined : oneLine(last)
+  return last === undefined ? undefined : probeAnswer(last)
+}
+
+/** What the probe asks for that gave this answer. */
+function asked(spec: Container, words: string): Pick<Sign, 'asks'> {
+  const probes = {
+    Readiness: spec.readinessProbe,
+    Liveness: spec.livenessProbe,
+    Startup: spec.startupProbe,
+  }
+  const kind = /^(Readiness|Liveness|Startup) probe/.exec(words)?.[1] as
+    keyof typeof probes | undefined
+  const { httpGet, tcpSocket, exec } = (kind ? probes[kind] : spec.readinessProbe) ?? {}
+  const portOf = (port: string | number) =>
+    `port ${spec.ports?.find(({ name }) => name === port)?.containerPort ?? port}`
+  if (httpGet) return { asks: `GET ${httpGet.path ?? '/'} on ${portOf(httpGet.port)}` }
+  if (tcpSocket) return { asks: portOf(tcpSocket.port) }
+  return exec?.command ? { asks: oneLine(exec.command.join(' '), 100) } : {}
 }
 
 function podSign(pod: Pod, reason: Reason, says: string): Sign {
@@ -242,7 +268,7 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     ({ conditionType }) => conditionOf(pod, conditionType)?.status !== 'True',
   )
   const says = late
-    ? (probeWords(events) ?? `container ${late.spec.name} is not ready`)
+    ? (probeWords(events, late.spec.name) ?? `container ${late.spec.name} is not ready`)
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
@@ -251,7 +277,11 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     ...sign,
     // Its time to be Ready begins when the startupProbe has let it through.
     ...(startups.length > 0 && { key: `${sign.key}/startup` }),
-    ...(late && { container: late.spec.name, oneOfMany: main.length > 1 }),
+    ...(late && {
+      container: late.spec.name,
+      oneOfMany: main.length > 1,
+      ...asked(late.spec, says),
+    }),
     startups,
   }
 }

@@ -1,4 +1,5 @@
 import type { CauseCode } from '../report/cause.js'
+import * as hints from './hints.js'
 import type { Reason, Sign } from './signs.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
@@ -36,7 +37,7 @@ export interface Rule {
    */
   readonly sheltered?: number
   readonly sentence: (told: Told) => string
-  readonly hint: (told: Told) => string | undefined
+  readonly hint: (told: Told) => string
 }
 
 const atOnce: Wait = { is: 'after', ms: 0 }
@@ -61,30 +62,25 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'image-not-found',
     wait: atOnce,
     sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
-    hint: () =>
-      "Check that this tag was pushed, and that the namespace's pull secret may read the repository",
+    hint: hints.ofImage,
   },
   ImagePull: {
     code: 'image-pull',
     wait: after(60),
     sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
-    hint: () =>
-      'The registry did not answer well: see whether the nodes can reach it, then run again',
+    hint: hints.ofPull,
   },
   CannotStart: {
     code: 'cannot-start',
     wait: atOnce,
     sentence: names('cannot be started'),
-    hint: ({ sign }) =>
-      /executable file not found|no such file/i.test(sign.says)
-        ? 'The command is not in the image: check `command` and `args` of the container, and the Dockerfile'
-        : 'Check command, mounts and security context of the container',
+    hint: hints.ofStart,
   },
   ConfigMissing: {
     code: 'config-missing',
     wait: after(20),
     sentence: names('its configuration is missing'),
-    hint: () => 'Create the ConfigMap, Secret or key in this namespace, or correct its name',
+    hint: hints.ofConfig,
   },
   OutOfMemory: {
     code: 'out-of-memory',
@@ -97,46 +93,47 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'crash-after-ready',
     wait: atOnce,
     sentence: ({ who, ...told }) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
-    hint: hintOfEnd,
+    hint: hints.ofEnd,
   },
   Crash: {
     code: 'crash',
     wait: byCause,
     sheltered: 60_000,
     sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
-    hint: hintOfEnd,
+    hint: hints.ofEnd,
   },
   InitCrash: {
     code: 'init-crash',
     wait: byCause,
     sheltered: 60_000,
     sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
-    hint: hintOfEnd,
+    hint: hints.ofEnd,
   },
   PodRefused: {
     code: 'pod-refused',
     wait: after(5),
     sentence: names('the cluster refuses its pods'),
-    hint: () =>
-      'The message names who refused: admission, Pod Security, or a right that is missing',
+    hint: hints.ofRefusal,
   },
   PodNotCreated: {
     code: 'pod-refused',
     wait: after(60),
     sentence: names('its pods could not be created'),
-    hint: () => 'See whether the webhook or the controller that is named is up',
+    hint: hints.ofWebhook,
   },
   Quota: {
     code: 'quota',
     wait: after(30),
     sentence: names("the namespace's quota has no room for its pods"),
-    hint: () => 'Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`',
+    hint: hints.ofQuota,
   },
   NoScaleUp: {
     code: 'unschedulable',
     wait: atOnce,
     sentence: names('no node fits, and the autoscaler adds none'),
-    hint: () => 'Lower the requests, loosen the placement rules, or let the node group grow',
+    hint: hints.ofPlace(
+      'Lower the requests, loosen the placement rules, or let the node group grow',
+    ),
   },
   ScalingUp: {
     code: 'unschedulable',
@@ -148,7 +145,7 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'unschedulable',
     wait: after(120),
     sentence: names('no node fits'),
-    hint: () => 'Lower the requests, loosen the placement rules, or add a node',
+    hint: hints.ofPlace('Lower the requests, loosen the placement rules, or add a node'),
   },
   MultiAttach: {
     code: 'cannot-start',
@@ -161,7 +158,7 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'cannot-start',
     wait: after(120),
     sentence: names('a volume cannot be mounted'),
-    hint: () => 'Look at the claim and its storage class',
+    hint: hints.ofVolume,
   },
   Sandbox: {
     code: 'cannot-start',
@@ -173,13 +170,14 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
     code: 'not-ready',
     wait: { is: 'ready' },
     sentence: names('runs, but is not Ready'),
-    hint: () => 'See what the probe asks for, and whether the new version needs longer to start',
+    hint: hints.ofUnready,
   },
   ProgressDeadline: {
     code: 'progress-deadline',
     wait: atOnce,
     sentence: names('made no progress within progressDeadlineSeconds'),
-    hint: () => undefined,
+    hint: () =>
+      'See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long',
   },
 }
 
@@ -199,18 +197,4 @@ function endWords({ sign, diagnosis }: Omit<Told, 'who'>): string {
     code === 0 ? 'ended by itself (exit code 0), though it is to stay' : `exited with ${code}`
   const words = summary ?? (sign.says.startsWith('exited with') ? undefined : sign.says)
   return words === undefined ? ended : `${ended}: ${oneLine(words)}`
-}
-
-function hintOfEnd({ sign, diagnosis }: Told): string | undefined {
-  if (sign.exit?.code === 126 || sign.exit?.code === 127) {
-    return 'The command is not in the image or may not be run: check `command` and the entrypoint'
-  }
-  switch (diagnosis?.patience) {
-    case 'waits':
-      return 'What it connects to did not answer: check its address, and that it is up'
-    case 'hopeless':
-      return 'It will not start like this: fix the code, its requirements or its environment'
-    default:
-      return undefined
-  }
 }

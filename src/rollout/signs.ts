@@ -59,6 +59,10 @@ export interface Sign {
   readonly oneOfMany?: boolean
   readonly image?: string
   readonly exit?: Exit
+  /** What the probe asks for that is not met: `GET /healthz on port 8000`. */
+  readonly asks?: string
+  /** The pull secrets of the pod. */
+  readonly pullSecrets?: readonly string[]
   readonly startups?: readonly Startup[]
   /** Under which the ledger remembers the controller's newest attempt, where events tell of it. */
   readonly attempt?: string

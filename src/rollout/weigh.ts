@@ -1,12 +1,14 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../report/cause.js'
 import { isReady } from './live.js'
+import { ofContainer } from './evidence.js'
 import { logKey } from './ledger.js'
 import type { Notes } from './ledger.js'
 import { dueOf, LOG_GRACE } from './patience.js'
 import type { Due } from './patience.js'
 import { endsOf } from './podsigns.js'
 import { RULES } from './rules.js'
+import type { Told } from './rules.js'
 import type { Reason, Sign } from './signs.js'
 import type { Diagnosis, Ledger, LogWanted, Patience } from './types.js'
 import { lasting } from './words.js'
@@ -197,26 +199,40 @@ export function troubleWords({ sign, since, due, startup }: Weighed, now: number
   return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`
 }
 
+/** What to do about it. */
+export function hintOf(workload: string, weighed: Weighed): string {
+  return RULES[weighed.sign.reason].hint(toldOf(workload, weighed))
+}
+
+function toldOf(workload: string, { sign, diagnosis }: Weighed): Told {
+  const who = sign.oneOfMany ? `${workload} (container ${sign.container ?? ''})` : workload
+  return { who, sign, ...(diagnosis && { diagnosis }) }
+}
+
+/** What the container wrote before the end that the sign is about, where that was read. */
+export function logsOf(
+  { container = '' }: Sign,
+  diagnosis: Diagnosis | undefined,
+): Pick<Cause, 'logs'> {
+  if (!diagnosis || diagnosis.lines.length === 0) return {}
+  return { logs: [{ of: ofContainer(container), lines: diagnosis.lines }] }
+}
+
 /** The cause of a failure, told of `workload` (as people call it) by its row of the table. */
-export function causeOf(workload: string, id: string, { sign, diagnosis }: Weighed): Cause {
-  const rule = RULES[sign.reason]
-  const told = {
-    who: sign.oneOfMany ? `${workload} (container ${sign.container ?? ''})` : workload,
-    sign,
-    ...(diagnosis && { diagnosis }),
-  }
-  const sentence = rule.sentence(told)
-  const hint = rule.hint(told)
+export function causeOf(workload: string, id: string, weighed: Weighed): Cause {
+  const { sign, diagnosis } = weighed
+  const { code, sentence: sentenceOf } = RULES[sign.reason]
+  const sentence = sentenceOf(toldOf(workload, weighed))
   return {
-    code: rule.code,
+    code,
     sentence,
-    ...(hint !== undefined && { hint }),
+    hint: hintOf(workload, weighed),
     workload: id,
     ...(sign.pod !== undefined && { pod: sign.pod }),
     ...(sign.container !== undefined && { container: sign.container }),
-    ...(diagnosis && diagnosis.lines.length > 0 && { log: diagnosis.lines }),
+    ...logsOf(sign, diagnosis),
     ...(diagnosis?.at && {
-      annotations: [{ ...diagnosis.at, title: rule.code, message: diagnosis.summary ?? sentence }],
+      annotations: [{ ...diagnosis.at, title: code, message: diagnosis.summary ?? sentence }],
     }),
   }
 }

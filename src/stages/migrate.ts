@@ -13,6 +13,8 @@ import { Failure, fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { diagnose } from '../rollout/diagnose.js'
+import { ofContainer } from '../rollout/evidence.js'
+import { gather } from '../rollout/gather.js'
 import { judgeJob, type JobVerdict } from '../rollout/job.js'
 import { newLedger, withLog } from '../rollout/ledger.js'
 import { logPath } from '../rollout/logs.js'
@@ -42,6 +44,8 @@ export interface Migration {
 }
 
 const reconnectMs = 500
+/** Lines of the log of a migration that failed. */
+const shownLines = 50
 /** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
 const podGoneMs = 30_000
 
@@ -79,7 +83,8 @@ export function startMigration(
 
   /** Resolves when our container has ended and all its words are read. */
   const followJob = async (job: string): Promise<JobVerdict> => {
-    let ledger = newLedger(world.clock.now())
+    const startedAt = world.clock.now()
+    let ledger = newLedger(startedAt)
     let reading: Promise<void> | undefined
     const aim = { job, container }
     const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
@@ -113,7 +118,12 @@ export function startMigration(
     await reading
     containerEnded =
       verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
-    return verdict
+    if (verdict.is !== 'failed') return verdict
+    // What our container has said is read already, without the lines that are for us.
+    const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
+    const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
+    const seen = { cluster, clock: world.clock, live: site.live, startedAt }
+    return { ...verdict, cause: await gather(cause, { ...seen, toRepo: toRepo(release) }) }
   }
 
   /** Reads the log to its end; a connection that was cut is taken up again behind what was read. */
@@ -207,7 +217,7 @@ async function endOfPlan(ended: Promise<JobVerdict> | undefined, output: Output)
       code: 'plan-failed',
       sentence: 'the new version started, but ended without telling its migrations',
       hint: 'does "migrate-command" call Django’s manage.py?',
-      log: output.lines.slice(-50),
+      logs: [{ lines: output.lines.slice(-shownLines) }],
     })
   )
 }

@@ -149,7 +149,10 @@ export async function smoke(
     hint: hintOf(miss, aim),
     workload: aim.web.workload.name,
     ...(miss.pod !== undefined && { pod: miss.pod, container: aim.web.container }),
-    log: [...(miss.body ?? []), ...log.slice(-mostLines)],
+    logs: [
+      { of: 'the answer', lines: miss.body ?? [] },
+      { of: `container ${aim.web.container}`, lines: log.slice(-mostLines) },
+    ],
   })
 }
 

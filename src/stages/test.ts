@@ -76,7 +76,7 @@ function notInTime(timeout: number, lines: readonly string[]): Cause {
     code: 'tests-failed',
     sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
     hint: 'Give them longer by "test-timeout", or look for a test that hangs',
-    log: lines.slice(-shownLines),
+    logs: [{ lines: lines.slice(-shownLines) }],
   }
 }
 
@@ -90,11 +90,11 @@ function testCause(
 ): Cause {
   const { settings } = release
   const inRepo = toRepo(release)
-  const log = lines.slice(-shownLines)
+  const logs = [{ lines: lines.slice(-shownLines) }]
   const cause = (sentence: string, more: Partial<Cause> = {}): Cause => ({
     code: 'tests-failed',
     sentence: `tests: ${sentence}`,
-    log,
+    logs,
     ...more,
   })
 

@@ -1,0 +1,60 @@
+/** docs/failures.md is where the closing lines send people: it has what they are sent to. */
+import { readFileSync } from 'node:fs'
+import { expect, test } from '@jest/globals'
+import { causeCodes, pageOf } from '../../src/report/cause.js'
+import { troubles } from '../../src/options/table.js'
+import { RULES, type Wait } from '../../src/rollout/rules.js'
+
+const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')
+
+/** The text of each section, by its heading. */
+const sections = new Map(
+  page.split(/^## /m).flatMap((text): [string, string][] => {
+    const [, code, body] = /^`([\w-]+)`\n([^]*)$/.exec(text) ?? []
+    return code === undefined || body === undefined ? [] : [[code, body]]
+  }),
+)
+
+test('each cause has its section, in the order of the codes, and there are no others', () => {
+  expect([...sections.keys()]).toEqual(causeCodes)
+})
+
+test('each cause has its line in the table at the top', () => {
+  const rows = [...page.matchAll(/^\| \[`([\w-]+)`\]\(#([\w-]+)\)/gm)]
+  expect(rows.map(([, name]) => name)).toEqual(causeCodes)
+  expect(rows.map(([, , anchor]) => anchor)).toEqual(causeCodes)
+})
+
+test.each(causeCodes)('%s: what is seen, for how long, what is put back, what to do', (code) => {
+  const points = [...(sections.get(code) ?? '').matchAll(/^- \*\*(.+):\*\*/gm)].map(([, it]) => it)
+  expect(points).toEqual(['Seen', 'Patience', 'Put back', 'What to do'])
+  expect(pageOf({ code })).toMatch(new RegExp(`/docs/failures\\.md#${code}$`))
+})
+
+/** As the table of patience tells it. */
+function words(wait: Wait): RegExp {
+  switch (wait.is) {
+    case 'after':
+      return wait.ms === 0 ? /^at once$/ : new RegExp(`^after ${wait.ms / 1000} s\\b`)
+    case 'deadline':
+      return /^at the deadline$/
+    case 'ready':
+      return /`ready-timeout`/
+    case 'exit':
+      return wait.nth === 2 ? /^at the second end$/ : /never/
+    case 'by-cause':
+      return /^by its cause|^as `Crash`$/
+  }
+}
+
+test('each trouble has its row with the patience and the cause of its rule', () => {
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| (.+?) +\| \[`([\w-]+)`\]\(#\3\) +\|$/gm)]
+  expect(rows.map(([, trouble]) => trouble)).toEqual(Object.keys(RULES))
+  expect(new Set(Object.keys(RULES))).toEqual(new Set(troubles))
+  for (const [, trouble = '', patience, code] of rows) {
+    const rule = RULES[trouble as keyof typeof RULES]
+    expect([trouble, code]).toEqual([trouble, rule.code])
+    expect(patience).toMatch(words(rule.wait))
+    expect(sections.get(rule.code)).toContain(`\`${trouble}\``)
+  }
+})
