@@ -19891,16 +19891,16 @@ var __webpack_modules__ = {
    }
    return transaction_close(open);
   }
-  async function lockAndSettle({resources: resources}, release, journal, unlocked, {live: live}) {
+  async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
    const lease = await (0, lock.s)(release, journal, unlocked);
-   resources.add(() => lease.release());
+   run.resources.add(() => lease.release());
    const cluster = (0, guarded.N)(unlocked, lease);
    const record = await (0, rollout_record.aE)(cluster, release.app);
    const own = {
     ...release,
     signal: lease.lost
    };
-   if (record) await (0, settle.p)(own, journal, cluster, lease.lost, live, record);
+   if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
    release.signal.throwIfAborted();
    return {
     cluster: cluster,
@@ -20473,6 +20473,7 @@ var __webpack_modules__ = {
    });
   }
   function nowRuns(result, wasThere, begun, seen) {
+   const before = wasThere ? "old" : "absent";
    switch (result) {
    case "deployed":
    case "unchanged":
@@ -20481,11 +20482,11 @@ var __webpack_modules__ = {
    case "stuck":
    case "kept":
    case "superseded":
+    if (!begun && !seen) return before;
     return wasThere && seen?.length === 0 ? "gone" : "unknown";
 
    default:
-    if (wasThere) return "old";
-    return begun && result !== "failed" ? "removed" : "absent";
+    return !wasThere && begun && result !== "failed" ? "removed" : before;
    }
   }
  },
@@ -20652,13 +20653,13 @@ var __webpack_modules__ = {
      ...release,
      signal: AbortSignal.any([ signal, lease.lost ])
     };
-    const ended = await putBack(own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
+    const ended = await putBack(run, own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
     if (ended.is === "well") return "unchanged";
     soFar.restored = ended.restored;
     return "undone";
    }));
   }
-  async function putBack(release, journal, cluster, lost, live, record) {
+  async function putBack({soFar: soFar}, release, journal, cluster, lost, live, record) {
    const {world: world, app: app, settings: settings, signal: signal} = release;
    const {begun: begun, snapshot: snapshot} = record;
    try {
@@ -20675,10 +20676,11 @@ var __webpack_modules__ = {
      restored: await settle(release, journal, cluster, live, record)
     };
    } catch (error) {
+    const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
+    soFar.stands = stands;
     const lockLost = (0, ending.qT)(lost);
     if (lockLost) throw new cause.H(lockLost);
     const trouble = (0, ending.rl)(error, signal);
-    const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
     throw new cause.H({
      ...trouble,
      code: "restore-failed",
