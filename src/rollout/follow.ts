@@ -6,7 +6,8 @@ import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
 import type { LivePicture } from './watch.js'
-import type { Aim, Judgement, Ledger, Patience, Verdict } from './types.js'
+import { news, nothingTold, standingsOf } from './telling.js'
+import type { Aim, Judgement, Ledger, Patience } from './types.js'
 
 export type Followed =
   /** All aims are reached, and the bake is over. Seconds from our write to complete, by `idOf`. */
@@ -57,42 +58,54 @@ export async function follow(following: Following): Promise<Followed> {
   const heard = alsoWoken(live)
   let { aims, next } = following
   let ledger = newLedger(startedAt)
-  const tell = teller(journal)
+  let told = nothingTold
+  const bake = () => (next ? undefined : patience.bake)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
-  journal.waiting(() => {
-    const { verdicts } = judge(live.picture(), aims, patience, ledger, following.clock.now())
-    return waitingOn(verdicts) || 'all are there; waiting for a good answer of the new version'
-  })
-  for (;;) {
-    const ended = await looking<Followed | NextWave>(
-      { ...following, live: heard, signal },
-      (now) => {
-        const judgement = judge(live.picture(), aims, patience, ledger, now)
-        ledger = judgement.ledger
-        tell(judgement)
-        const { lookAgainAt, logsWanted, completeAt } = judgement
-        if (completeAt !== undefined && !next) verify()
-        const end = endOf(judgement, ledger, now)
-        // What is lost is lost, but nothing is done before the last wave is.
-        const lost = end?.is !== 'done' ? end : undefined
-        const good = verified === 'good' ? end : undefined
-        const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
-        return {
-          logsWanted,
-          ...(lookAgainAt !== undefined && { lookAgainAt }),
-          ...(over && { ended: over }),
-        }
-      },
-      (wanted, lines) => {
-        ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
-      },
-    )
-    if ('is' in ended) {
-      stop.abort()
-      return ended
+  const standings = () => {
+    const now = following.clock.now()
+    return standingsOf(judge(live.picture(), aims, patience, ledger, now), now, bake())
+  }
+  const tell = (judgement: Judgement) => {
+    const { lines, told: after } = news(judgement, told, bake())
+    lines.forEach((line) => journal.say(line))
+    if (after.allThere && !told.allThere) journal.waiting(standings)
+    told = after
+  }
+  journal.waiting(standings)
+  try {
+    for (;;) {
+      const ended = await looking<Followed | NextWave>(
+        { ...following, live: heard, signal },
+        (now) => {
+          const judgement = judge(live.picture(), aims, patience, ledger, now)
+          ledger = judgement.ledger
+          tell(judgement)
+          const { lookAgainAt, logsWanted, completeAt } = judgement
+          if (completeAt !== undefined && !next) verify()
+          const end = endOf(judgement, ledger, now)
+          // What is lost is lost, but nothing is done before the last wave is.
+          const lost = end?.is !== 'done' ? end : undefined
+          const good = verified === 'good' ? end : undefined
+          const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
+          return {
+            logsWanted,
+            ...(lookAgainAt !== undefined && { lookAgainAt }),
+            ...(over && { ended: over }),
+          }
+        },
+        (wanted, lines) => {
+          ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
+        },
+      )
+      if ('is' in ended) {
+        stop.abort()
+        return ended
+      }
+      aims = [...aims, ...(await ended.begin())]
+      next = undefined
     }
-    aims = [...aims, ...(await ended.begin())]
-    next = undefined
+  } finally {
+    journal.waiting(undefined)
   }
 }
 
@@ -117,20 +130,6 @@ function alsoWoken(live: LivePicture): LivePicture & { readonly wake: () => void
   }
 }
 
-/** Says a workload's state when it has changed; the seconds that pass in it are no change. */
-function teller(journal: Journal): (judgement: Judgement) => void {
-  const told = new Map<string, string>()
-  return ({ verdicts }) => {
-    for (const [id, verdict] of Object.entries(verdicts)) {
-      const line = lineOf(verdict)
-      const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, '')
-      if (told.get(id) === state) continue
-      told.set(id, state)
-      journal.say(`${id}: ${line}`)
-    }
-  }
-}
-
 function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed | undefined {
   const all = Object.entries(verdicts)
   const superseded = all.flatMap(([id, verdict]) =>
@@ -145,23 +144,4 @@ function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed |
     ([id, at]) => [id, (at - ledger.startedAt) / 1000] as const,
   )
   return { is: 'done', seconds: Object.fromEntries(seconds) }
-}
-
-function waitingOn(verdicts: Judgement['verdicts']): string {
-  return Object.entries(verdicts)
-    .flatMap(([id, verdict]) => (verdict.is === 'waiting' ? [`${id}: ${verdict.on}`] : []))
-    .join('; ')
-}
-
-function lineOf(verdict: Verdict): string {
-  switch (verdict.is) {
-    case 'waiting':
-      return verdict.on
-    case 'done':
-      return 'done'
-    case 'failed':
-      return `failed: ${verdict.cause.sentence}`
-    case 'superseded':
-      return `runs somebody else's image: ${verdict.by}`
-  }
 }

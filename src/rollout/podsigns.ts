@@ -161,14 +161,15 @@ function killedFor(
   return kind === undefined ? {} : { probe: probeWords(events, kind) ?? oneLine(kill) }
 }
 
-/** `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer, of one kind or of any. */
-function probeWords(events: readonly Event[], kind = ''): string | undefined {
+/** `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer of one kind of probe. */
+function probeWords(events: readonly Event[], kind: string): string | undefined {
   const answers = events.filter(
     ({ reason, message }) =>
-      reason === 'Unhealthy' && (message ?? '').toLowerCase().startsWith(kind.toLowerCase()),
+      reason === 'Unhealthy' && (message ?? '').toLowerCase().startsWith(kind),
   )
   const last = answers.at(-1)?.message
-  return last === undefined ? undefined : oneLine(last)
+  // A command that fails without a word leaves nothing after the colon.
+  return last === undefined ? undefined : oneLine(last).replace(/:$/, '')
 }
 
 function podSign(pod: Pod, reason: Reason, says: string): Sign {
@@ -239,8 +240,10 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
   const gate = pod.spec?.readinessGates?.find(
     ({ conditionType }) => conditionOf(pod, conditionType)?.status !== 'True',
   )
+  // The answers of a startup probe that is over say nothing any more.
+  const kind = startups.length > 0 ? 'startup' : 'readiness'
   const says = late
-    ? (probeWords(events) ?? `container ${late.spec.name} is not ready`)
+    ? (probeWords(events, kind) ?? `container ${late.spec.name} is not ready`)
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
