@@ -15572,10 +15572,12 @@ var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(931
 var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
 var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7496);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1724);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7526);
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9576);
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7496);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1724);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7526);
+var _world_window_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2114);
 const descriptions = {
 release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
 rollback: "Bring a version back that ran before: all workloads together, watched, and undone when it fails",
@@ -15615,16 +15617,18 @@ return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
 }
 const {settings: settings} = reading;
 const stream = settings.json ? process.stderr : process.stdout;
-const color = stream.isTTY && !process.env["NO_COLOR"];
+const color = stream.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_11__.b)(process.env);
+const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_12__.O)(stream, process.env);
+const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_8__.n)(window, world.clock);
 const write = line => {
-stream.write(`${line}\n`);
+if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.B)(why => {
 write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_10__.b)(process.env);
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.c)(write, color), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_9__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.c)(write, color, drawn), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__.K)(world);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
 settings: settings,
@@ -15634,7 +15638,7 @@ holder: holder
 });
 if (report.history) if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`); else (0, 
 _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history).forEach(write); else (0, 
-_report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.b)(report, write, color);
+_report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.b)(report, write, color);
 const path = settings.report;
 if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
 console.error(`the report could not be written: ${String(error)}`);
@@ -20863,6 +20867,63 @@ const parts = [ ...command === "rollback" ? [ back === void 0 ? "rollback" : `ba
 return parts.join("; ");
 }
 },
+9811: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+Y: () => liveLines,
+q: () => widthOf
+});
+var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
+const signs = {
+failed: [ "✗", 31 ],
+troubled: [ "!", 33 ],
+waiting: [ "·", 2 ],
+ready: [ "✓", 32 ]
+};
+const smallest = {
+columns: 20,
+rows: 4
+};
+function liveLines(standings, {columns: columns, rows: rows}, paint) {
+if (columns < smallest.columns || rows < smallest.rows) return [];
+const room = rows - 2;
+const shown = standings.length <= room ? standings : (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.ad)(standings).slice(0, room - 1);
+const hidden = standings.length - shown.length;
+const secondsOf = ({seconds: seconds}) => seconds === void 0 ? "" : `${Math.round(seconds)} s`;
+const longest = texts => Math.max(0, ...texts.map(widthOf));
+const nameWidth = longest(shown.map(({of: of = ""}) => of));
+const secondsWidth = longest(shown.map(secondsOf));
+const lines = shown.map(standing => {
+const [sign, color] = signs[standing.is];
+const name = nameWidth === 0 ? "" : `${(standing.of ?? "").padEnd(nameWidth)}  `;
+const words = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.g$)(standing.words.replace(/\s+/g, " "));
+const line = `${name}${secondsOf(standing).padStart(secondsWidth)}  ${words}`;
+return `  ${paint(color, sign)} ${cut(line, columns - 4)}`;
+});
+if (hidden === 0) return lines;
+const workloads = standings.filter(({of: of}) => of !== void 0);
+const ready = workloads.filter(({is: is}) => is === "ready");
+const count = `${ready.length} of ${workloads.length} ready`;
+return [ ...lines, cut(`  … and ${hidden} more; ${count}`, columns) ];
+}
+function cut(text, columns) {
+if (widthOf(text) <= columns) return text;
+let width = 0;
+let kept = "";
+for (const letter of text) {
+width += widthOf(letter);
+if (width >= columns) break;
+kept += letter;
+}
+return `${kept}…`;
+}
+function widthOf(text) {
+let width = 0;
+for (const letter of text) width += invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1;
+return width;
+}
+const invisible = /\p{Mn}|\p{Me}|\p{Cf}/u;
+const wide = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
+},
 8850: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 h: () => exitCodes
@@ -20994,26 +21055,88 @@ this.queue.shift();
 }
 }
 },
+9576: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+n: () => screen
+});
+var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9811);
+const tickMs = 100;
+const redrawMs = 1e3;
+const up = rows => `[${rows}A`;
+const clearBelow = "[J";
+const withoutWrap = text => `[?7l${text}[?7h`;
+function screen(window, clock) {
+let source;
+let drawn = [];
+let size = window.size();
+let drawnAt = -1 / 0;
+let stop;
+const erase = () => {
+const {columns: columns} = window.size();
+const rows = drawn.map(line => (0, _livelines_js__WEBPACK_IMPORTED_MODULE_1__.q)((0, 
+node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(line)) / columns);
+const height = rows.reduce((sum, each) => sum + Math.max(1, Math.ceil(each)), 0);
+return height === 0 ? "" : `\r${up(height)}${clearBelow}`;
+};
+const block = () => drawn.length === 0 ? "" : withoutWrap(drawn.map(line => `${line}\n`).join(""));
+const show = lines => {
+const text = erase();
+drawn = lines;
+if (text !== "" || lines.length > 0) window.write(text + block());
+};
+const isResized = ({columns: columns, rows: rows}) => columns !== size.columns || rows !== size.rows;
+const tick = () => {
+const now = window.size();
+const resized = isResized(now);
+if (!resized && clock.now() - drawnAt < redrawMs) return;
+const lines = source?.(now) ?? [];
+if (resized || lines.join("\n") !== drawn.join("\n")) show(lines);
+size = now;
+drawnAt = clock.now();
+};
+return {
+print: line => {
+const text = `${erase()}${line}\n`;
+if (isResized(window.size())) drawn = [];
+window.write(text + block());
+drawnAt = -1 / 0;
+},
+draw: lines => {
+source = lines;
+drawnAt = -1 / 0;
+if (lines) {
+stop ??= clock.every(tickMs, tick);
+return;
+}
+stop?.();
+stop = void 0;
+show([]);
+}
+};
+}
+},
 7496: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 b: () => writeClosing,
 c: () => terminalSink
 });
 var _closing_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4949);
-var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
-function terminalSink(write, color) {
-const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9811);
+var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2691);
+function terminalSink(write, color, screen) {
+const paint = painter(color);
 return {
 open: stage => {
 write(paint(1, `▸ ${stage}`));
 },
 say: (line, at) => {
 line.split("\n").forEach(part => {
-write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
+write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
 });
 },
 quote: line => {
-write(paint(2, `  │ ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(line)}`));
+write(paint(2, `  │ ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(line)}`));
 },
 close: (stage, ended, took) => {
 const sign = {
@@ -21021,15 +21144,23 @@ done: paint(32, "✓"),
 failed: paint(31, "✗"),
 stopped: "·"
 }[ended];
-write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(took))}`);
+write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(took))}`);
+},
+...screen && {
+draw: standings => {
+screen.draw(standings && (size => (0, _livelines_js__WEBPACK_IMPORTED_MODULE_1__.Y)(standings(), size, paint)));
+}
 }
 };
 }
+function painter(color) {
+return (code, text) => color ? `[${code}m${text}[0m` : text;
+}
 function writeClosing(report, write, color) {
-const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
+const paint = painter(color);
 write("");
 for (const {text: text, kind: kind} of (0, _closing_js__WEBPACK_IMPORTED_MODULE_0__.E)(report)) {
-const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(text);
+const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(text);
 switch (kind) {
 case "ours":
 write(line);
@@ -21056,6 +21187,7 @@ UD: () => keptMigrations,
 WJ: () => verdict,
 YA: () => seconds,
 aW: () => moved,
+ad: () => byInterest,
 g$: () => printable,
 gT: () => stillWaiting
 });
@@ -25200,6 +25332,22 @@ files: (0, files.a)(env),
 network: realNetwork(),
 tools: realTools(env),
 env: env
+};
+}
+},
+2114: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+O: () => windowOf
+});
+function windowOf(stream, env) {
+const isOn = name => ![ "", "0", "false", void 0 ].includes(env[name]);
+if (!stream.isTTY || env["TERM"] === "dumb" || isOn("CI")) return;
+return {
+write: text => void stream.write(text),
+size: () => ({
+columns: stream.columns || 80,
+rows: stream.rows || 24
+})
 };
 }
 },
