@@ -15511,11 +15511,11 @@ var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
 var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4969);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
 const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
 const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
 (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
@@ -15527,17 +15527,17 @@ _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
 process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
 } else {
-const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_7__.a)(process.env).privateFolder();
+const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).privateFolder();
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)({
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
@@ -15571,11 +15571,13 @@ var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
 var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
 var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4969);
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7496);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9576);
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7496);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1724);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7526);
+var _world_window_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2114);
 const descriptions = {
 release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
 rollback: "Bring a version back that ran before: all workloads together, watched, and undone when it fails",
@@ -15615,16 +15617,18 @@ return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
 }
 const {settings: settings} = reading;
 const stream = settings.json ? process.stderr : process.stdout;
-const color = stream.isTTY && !process.env["NO_COLOR"];
+const color = stream.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_11__.b)(process.env);
+const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_12__.O)(stream, process.env);
+const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_8__.n)(window, world.clock);
 const write = line => {
-stream.write(`${line}\n`);
+if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.B)(why => {
 write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)(process.env);
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_11__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.c)(write, color), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.c)(write, color, drawn), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__.K)(world);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
 settings: settings,
@@ -15634,7 +15638,7 @@ holder: holder
 });
 if (report.history) if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`); else (0, 
 _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history).forEach(write); else (0, 
-_report_terminal_js__WEBPACK_IMPORTED_MODULE_7__.b)(report, write, color);
+_report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.b)(report, write, color);
 const path = settings.report;
 if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
 console.error(`the report could not be written: ${String(error)}`);
@@ -18358,7 +18362,7 @@ hint: hint
 });
 }
 var report_words = __nccwpck_require__(2691);
-var follow = __nccwpck_require__(1644);
+var follow = __nccwpck_require__(3289);
 var snapshot = __nccwpck_require__(5741);
 async function planManifests(cluster, others) {
 const live = await liveOf(cluster, others);
@@ -20047,16 +20051,16 @@ return unwind(open);
 }
 return transaction_close(open);
 }
-async function lockAndSettle({resources: resources}, release, journal, unlocked, {live: live}) {
+async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
 const lease = await (0, lock.s)(release, journal, unlocked);
-resources.add(() => lease.release());
+run.resources.add(() => lease.release());
 const cluster = (0, guarded.N)(unlocked, lease);
 const record = await (0, rollout_record.aE)(cluster, release.app);
 const own = {
 ...release,
 signal: lease.lost
 };
-if (record) await (0, settle.p)(own, journal, cluster, lease.lost, live, record);
+if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
 release.signal.throwIfAborted();
 return {
 cluster: cluster,
@@ -20643,6 +20647,7 @@ const {startedAt: startedAt, completeAt: completeAt} = course ?? {};
 return startedAt === void 0 || completeAt === void 0 ? void 0 : (completeAt - startedAt) / 1e3;
 }
 function nowRuns(result, wasThere, begun, seen) {
+const before = wasThere ? "old" : "absent";
 switch (result) {
 case "deployed":
 case "unchanged":
@@ -20651,11 +20656,11 @@ return "new";
 case "stuck":
 case "kept":
 case "superseded":
+if (!begun && !seen) return before;
 return wasThere && seen?.length === 0 ? "gone" : "unknown";
 
 default:
-if (wasThere) return "old";
-return begun && result !== "failed" ? "removed" : "absent";
+return !wasThere && begun && result !== "failed" ? "removed" : before;
 }
 }
 },
@@ -20821,13 +20826,13 @@ const own = {
 ...release,
 signal: AbortSignal.any([ signal, lease.lost ])
 };
-const ended = await putBack(own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
+const ended = await putBack(run, own, journal, (0, guarded.N)(cluster, lease), lease.lost, live, record);
 if (ended.is === "well") return "unchanged";
 soFar.restored = ended.restored;
 return "undone";
 }));
 }
-async function putBack(release, journal, cluster, lost, live, record) {
+async function putBack({soFar: soFar}, release, journal, cluster, lost, live, record) {
 const {world: world, app: app, settings: settings, signal: signal} = release;
 const {begun: begun, snapshot: snapshot} = record;
 try {
@@ -20844,10 +20849,11 @@ is: "put back",
 restored: await settle(release, journal, cluster, live, record)
 };
 } catch (error) {
+const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
+soFar.stands = stands;
 const lockLost = (0, ending.qT)(lost);
 if (lockLost) throw new cause.HR(lockLost);
 const trouble = (0, ending.rl)(error, signal);
-const stands = await (0, ending.Cv)(cluster, world.clock, settings, snapshot);
 throw new cause.HR({
 ...trouble,
 code: "restore-failed",
@@ -20904,11 +20910,11 @@ var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
 var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
 var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
 var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7526);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4969);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
 const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
 const run = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run");
 if (run !== "" && _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended") === "") {
@@ -20916,26 +20922,26 @@ const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle", p
 (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
 const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)("settle", given);
 if (reading.is === "read") {
-(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_8__.B)(why => {
+(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`);
 });
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_7__.b)({
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_5__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
 const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
 world: world,
 reporter: reporter,
 settings: reading.settings,
-holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.K)(world, run),
+holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__.K)(world, run),
 signal: (new AbortController).signal
 }, "own");
 await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
 process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
 }
 }
-if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_6__.a)(process.env).remove(folder);
+if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_7__.a)(process.env).remove(folder);
 __webpack_async_result__();
 } catch (e) {
 __webpack_async_result__(e);
@@ -21039,6 +21045,63 @@ const parts = [ ...command === "rollback" ? [ back === void 0 ? "rollback" : `ba
 return parts.join("; ");
 }
 },
+9811: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+Y: () => liveLines,
+q: () => widthOf
+});
+var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
+const signs = {
+failed: [ "✗", 31 ],
+troubled: [ "!", 33 ],
+waiting: [ "·", 2 ],
+ready: [ "✓", 32 ]
+};
+const smallest = {
+columns: 20,
+rows: 4
+};
+function liveLines(standings, {columns: columns, rows: rows}, paint) {
+if (columns < smallest.columns || rows < smallest.rows) return [];
+const room = rows - 2;
+const shown = standings.length <= room ? standings : (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.ad)(standings).slice(0, room - 1);
+const hidden = standings.length - shown.length;
+const secondsOf = ({seconds: seconds}) => seconds === void 0 ? "" : `${Math.round(seconds)} s`;
+const longest = texts => Math.max(0, ...texts.map(widthOf));
+const nameWidth = longest(shown.map(({of: of = ""}) => of));
+const secondsWidth = longest(shown.map(secondsOf));
+const lines = shown.map(standing => {
+const [sign, color] = signs[standing.is];
+const name = nameWidth === 0 ? "" : `${(standing.of ?? "").padEnd(nameWidth)}  `;
+const words = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.g$)(standing.words.replace(/\s+/g, " "));
+const line = `${name}${secondsOf(standing).padStart(secondsWidth)}  ${words}`;
+return `  ${paint(color, sign)} ${cut(line, columns - 4)}`;
+});
+if (hidden === 0) return lines;
+const workloads = standings.filter(({of: of}) => of !== void 0);
+const ready = workloads.filter(({is: is}) => is === "ready");
+const count = `${ready.length} of ${workloads.length} ready`;
+return [ ...lines, cut(`  … and ${hidden} more; ${count}`, columns) ];
+}
+function cut(text, columns) {
+if (widthOf(text) <= columns) return text;
+let width = 0;
+let kept = "";
+for (const letter of text) {
+width += widthOf(letter);
+if (width >= columns) break;
+kept += letter;
+}
+return `${kept}…`;
+}
+function widthOf(text) {
+let width = 0;
+for (const letter of text) width += invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1;
+return width;
+}
+const invisible = /\p{Mn}|\p{Me}|\p{Cf}/u;
+const wide = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
+},
 8850: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 h: () => exitCodes
@@ -21060,6 +21123,7 @@ cancelled: 130
 __nccwpck_require__.d(__webpack_exports__, {
 a: () => Reporter
 });
+var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
 const silenceMs = 1e4;
 class Reporter {
 sink;
@@ -21083,6 +21147,7 @@ over: false
 this.queue.push(own);
 const startedAt = this.clock.now();
 let spokenAt = startedAt;
+let remindedAt = startedAt;
 let waitingOn;
 const tell = entry => {
 spokenAt = this.clock.now();
@@ -21104,12 +21169,31 @@ sink.quote(line);
 },
 waiting: on => {
 waitingOn = on;
+remindedAt = this.clock.now();
+draw(on === void 0 ? void 0 : standings);
 }
 };
+const standings = () => {
+if (typeof waitingOn === "function") return waitingOn();
+const seconds = (this.clock.now() - startedAt) / 1e3;
+return waitingOn === void 0 ? [] : [ {
+is: "waiting",
+words: waitingOn,
+seconds: seconds
+} ];
+};
+const draw = what => {
+own.entries.push(sink => {
+sink.draw?.(what);
+});
+this.drain();
+};
 const stopTicking = this.clock.every(1e3, () => {
-if (this.clock.now() - spokenAt < silenceMs) return;
-const on = typeof waitingOn === "function" ? waitingOn() : waitingOn;
-say(on || `${name} is still running`);
+const now = this.clock.now();
+if (waitingOn !== void 0 && this.sink.draw) spokenAt = remindedAt = now;
+if (now - (typeof waitingOn === "function" ? remindedAt : spokenAt) < silenceMs) return;
+remindedAt = now;
+say((0, _words_js__WEBPACK_IMPORTED_MODULE_0__.gT)(standings()) || `${name} is still running`);
 });
 tell(sink => {
 sink.open(name);
@@ -21133,6 +21217,7 @@ ended: ended
 });
 own.over = true;
 tell(sink => {
+sink.draw?.(void 0);
 sink.close(name, ended, seconds);
 });
 }
@@ -21148,26 +21233,88 @@ this.queue.shift();
 }
 }
 },
+9576: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+n: () => screen
+});
+var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9811);
+const tickMs = 100;
+const redrawMs = 1e3;
+const up = rows => `[${rows}A`;
+const clearBelow = "[J";
+const withoutWrap = text => `[?7l${text}[?7h`;
+function screen(window, clock) {
+let source;
+let drawn = [];
+let size = window.size();
+let drawnAt = -1 / 0;
+let stop;
+const erase = () => {
+const {columns: columns} = window.size();
+const rows = drawn.map(line => (0, _livelines_js__WEBPACK_IMPORTED_MODULE_1__.q)((0, 
+node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(line)) / columns);
+const height = rows.reduce((sum, each) => sum + Math.max(1, Math.ceil(each)), 0);
+return height === 0 ? "" : `\r${up(height)}${clearBelow}`;
+};
+const block = () => drawn.length === 0 ? "" : withoutWrap(drawn.map(line => `${line}\n`).join(""));
+const show = lines => {
+const text = erase();
+drawn = lines;
+if (text !== "" || lines.length > 0) window.write(text + block());
+};
+const isResized = ({columns: columns, rows: rows}) => columns !== size.columns || rows !== size.rows;
+const tick = () => {
+const now = window.size();
+const resized = isResized(now);
+if (!resized && clock.now() - drawnAt < redrawMs) return;
+const lines = source?.(now) ?? [];
+if (resized || lines.join("\n") !== drawn.join("\n")) show(lines);
+size = now;
+drawnAt = clock.now();
+};
+return {
+print: line => {
+const text = `${erase()}${line}\n`;
+if (isResized(window.size())) drawn = [];
+window.write(text + block());
+drawnAt = -1 / 0;
+},
+draw: lines => {
+source = lines;
+drawnAt = -1 / 0;
+if (lines) {
+stop ??= clock.every(tickMs, tick);
+return;
+}
+stop?.();
+stop = void 0;
+show([]);
+}
+};
+}
+},
 7496: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 b: () => writeClosing,
 c: () => terminalSink
 });
 var _closing_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4949);
-var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
-function terminalSink(write, color) {
-const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9811);
+var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2691);
+function terminalSink(write, color, screen) {
+const paint = painter(color);
 return {
 open: stage => {
 write(paint(1, `▸ ${stage}`));
 },
 say: (line, at) => {
 line.split("\n").forEach(part => {
-write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
+write(`  ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(part)}  ${paint(2, `${at.toFixed(1)}s`)}`);
 });
 },
 quote: line => {
-write(paint(2, `  │ ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(line)}`));
+write(paint(2, `  │ ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(line)}`));
 },
 close: (stage, ended, took) => {
 const sign = {
@@ -21175,15 +21322,23 @@ done: paint(32, "✓"),
 failed: paint(31, "✗"),
 stopped: "·"
 }[ended];
-write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(took))}`);
+write(`${sign} ${stage}${ended === "done" ? "" : ` ${ended}`} ${paint(2, (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(took))}`);
+},
+...screen && {
+draw: standings => {
+screen.draw(standings && (size => (0, _livelines_js__WEBPACK_IMPORTED_MODULE_1__.Y)(standings(), size, paint)));
+}
 }
 };
 }
+function painter(color) {
+return (code, text) => color ? `[${code}m${text}[0m` : text;
+}
 function writeClosing(report, write, color) {
-const paint = (code, text) => color ? `[${code}m${text}[0m` : text;
+const paint = painter(color);
 write("");
 for (const {text: text, kind: kind} of (0, _closing_js__WEBPACK_IMPORTED_MODULE_0__.E)(report)) {
-const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(text);
+const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(text);
 switch (kind) {
 case "ours":
 write(line);
@@ -21212,7 +21367,9 @@ UD: () => keptMigrations,
 WJ: () => verdict,
 YA: () => seconds,
 aW: () => moved,
-g$: () => printable
+ad: () => byInterest,
+g$: () => printable,
+gT: () => stillWaiting
 });
 var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3165);
@@ -21320,6 +21477,17 @@ lines: events
 function keptMigrations(report) {
 if (report.migrations.length === 0 || report.result === "deployed") return;
 return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
+}
+function stillWaiting(standings) {
+const open = byInterest(standings).filter(({is: is}) => is !== "ready");
+const told = open.slice(0, mostReasons).map(({of: of, words: words}) => of ? `${of}: ${words}` : words);
+const more = open.length - told.length;
+return [ ...told, ...more > 0 ? [ `… and ${more} more` ] : [] ].join("; ");
+}
+const mostReasons = 3;
+function byInterest(standings) {
+const order = [ "failed", "troubled", "waiting", "ready" ];
+return standings.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is));
 }
 function printable(text) {
 return (0, node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu, "");
@@ -21606,16 +21774,167 @@ const times = count === 1 ? "" : ` (${count} times)`;
 return (0, _words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason ?? ""}${times}: ${bare(event)}`);
 }
 },
-1644: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+3289: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 e: () => follow
 });
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4339);
-var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
-var _gather_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3942);
-var _judge_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1462);
-var _ledger_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3600);
-var _looking_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9092);
+var kubernetes_workload = __nccwpck_require__(4339);
+var diagnose = __nccwpck_require__(4161);
+var gather = __nccwpck_require__(3942);
+var judge = __nccwpck_require__(1462);
+var rollout_ledger = __nccwpck_require__(3600);
+var looking = __nccwpck_require__(9092);
+var rollout_progress = __nccwpck_require__(9778);
+var rollout_words = __nccwpck_require__(7080);
+const nothingTold = {
+workloads: {},
+allThere: false
+};
+function news(judgement, told, bake) {
+const all = Object.entries(judgement.verdicts);
+const pods = Object.values(judgement.progress).reduce((sum, {wanted: wanted = 0}) => sum + wanted, 0);
+const seen = all.map(([id, verdict]) => {
+const before = told.workloads[id] ?? {
+troubles: [],
+isOver: false
+};
+return [ id, newsOf(verdict, judgement.progress[id], before, pods, nameOf(id)) ];
+});
+const same = Map.groupBy(seen.flatMap(([id, {line: line}]) => line === void 0 ? [] : [ {
+id: id,
+line: line
+} ]), ({line: line}) => line);
+const lines = [ ...same ].map(([line, ids]) => `${namesOf(ids, all.length)}: ${line}`);
+const allThere = all.length > 0 && all.every(([, {is: is}]) => is === "complete");
+if (allThere && !told.allThere && bake !== void 0) {
+const who = all.length === 1 ? `${all[0]?.[0] ?? ""} is` : `all ${all.length} workloads are`;
+lines.push(`${who} ready, and watched for ${(0, rollout_words.n)(bake)} more`);
+}
+const workloads = Object.fromEntries(seen.map(([id, {said: said}]) => [ id, said ]));
+return {
+lines: lines,
+told: {
+workloads: workloads,
+allThere: allThere && bake !== void 0
+}
+};
+}
+function newsOf(verdict, progress, before, pods, name) {
+const after = (line, more) => ({
+line: line,
+said: {
+...before,
+...more
+}
+});
+const isNews = now => before.progress?.ready !== now.ready || before.progress.wanted !== now.wanted;
+switch (verdict.is) {
+case "superseded":
+case "failed":
+return before.isOver ? {
+said: before
+} : after(endWords(verdict, name), {
+isOver: true
+});
+
+case "complete":
+case "done":
+return progress && isNews(progress) ? after((0, rollout_progress.Xz)(progress), {
+progress: progress
+}) : {
+said: before
+};
+
+case "waiting":
+{
+const {trouble: trouble, on: on} = verdict;
+if (trouble && !before.troubles.includes(trouble)) {
+const troubles = [ ...before.troubles, trouble ];
+return after(on, {
+troubles: troubles,
+...progress && {
+progress: progress
+}
+});
+}
+const {wanted: wanted = 0, ready: ready = 0} = progress ?? {};
+if (!progress || ready >= wanted || !isNews(progress)) return {
+said: before
+};
+return isStep(progress, before.progress, pods) ? after((0, rollout_progress.Xz)(progress), {
+progress: progress
+}) : {
+said: before
+};
+}
+}
+}
+function isStep({wanted: wanted = 0, ready: ready}, before, pods) {
+if (before?.wanted !== wanted || ready < before.ready) return true;
+return ready - before.ready >= Math.max(wanted / 10, pods / 60);
+}
+function endWords(verdict, name) {
+if (verdict.is === "superseded") return verdict.by === rollout_progress.jo ? "was deleted by somebody else" : `runs somebody else's version: ${verdict.by}`;
+const {sentence: sentence} = verdict.cause;
+const own = `${name}: `;
+return `failed: ${sentence.startsWith(own) ? sentence.slice(own.length) : sentence}`;
+}
+function standingsOf(judgement, now, bake) {
+const {verdicts: verdicts, progress: progress, ledger: ledger, completeAt: completeAt} = judgement;
+const standings = Object.entries(verdicts).map(([id, verdict]) => {
+const until = isThere(verdict) ? ledger.completeSince[id] : now;
+return {
+of: id,
+...wordsOf(verdict, progress[id], nameOf(id)),
+...until !== void 0 && {
+seconds: (until - ledger.startedAt) / 1e3
+}
+};
+});
+const allThere = standings.length > 0 && standings.every(({is: is}) => is === "ready");
+if (!allThere || completeAt === void 0 || bake === void 0) return standings;
+const watched = now - completeAt;
+const words = watched < bake ? `all are ready, watched for ${(0, rollout_words.n)(watched)} of ${(0, 
+rollout_words.n)(bake)}` : "all are ready, waiting for a good answer of the new version";
+return [ ...standings, {
+is: "waiting",
+words: words
+} ];
+}
+function isThere({is: is}) {
+return is === "complete" || is === "done";
+}
+function wordsOf(verdict, progress, name) {
+switch (verdict.is) {
+case "waiting":
+return {
+is: verdict.trouble ? "troubled" : "waiting",
+words: verdict.on
+};
+
+case "complete":
+case "done":
+return {
+is: "ready",
+words: progress ? (0, rollout_progress.Xz)(progress) : ""
+};
+
+case "failed":
+case "superseded":
+return {
+is: "failed",
+words: endWords(verdict, name)
+};
+}
+}
+function namesOf(ids, all) {
+const names = ids.map(({id: id}) => id);
+if (names.length > 1 && names.length === all) return `all ${all} workloads`;
+return names.length <= 3 ? names.join(", ") : `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
+}
+function nameOf(id) {
+return id.slice(id.indexOf("/") + 1);
+}
 async function follow(following) {
 const {live: live, patience: patience, startedAt: startedAt, toRepo: toRepo, journal: journal} = following;
 const stop = new AbortController;
@@ -21633,20 +21952,29 @@ stop.abort(error);
 };
 const heard = alsoWoken(live);
 let {aims: aims, next: next} = following;
-let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_3__.EZ)(startedAt);
+let ledger = (0, rollout_ledger.EZ)(startedAt);
 let writtenAt = timesOf(aims, startedAt);
-const tell = teller(journal);
-journal.waiting(() => {
-const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_2__.S)(live.picture(), aims, patience, ledger, following.clock.now());
-return waitingOn(verdicts) || "all are there; waiting for a good answer of the new version";
-});
+let told = nothingTold;
+const bake = () => next ? void 0 : patience.bake;
+const standings = () => {
+const now = following.clock.now();
+return standingsOf((0, judge.S)(live.picture(), aims, patience, ledger, now), now, bake());
+};
+const tell = judgement => {
+const {lines: lines, told: after} = news(judgement, told, bake());
+lines.forEach(line => journal.say(line));
+if (after.allThere && !told.allThere) journal.waiting(standings);
+told = after;
+};
+journal.waiting(standings);
+try {
 for (;;) {
-const ended = await (0, _looking_js__WEBPACK_IMPORTED_MODULE_4__.W)({
+const ended = await (0, looking.W)({
 ...following,
 live: heard,
 signal: signal
 }, now => {
-const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_2__.S)(live.picture(), aims, patience, ledger, now);
+const judgement = (0, judge.S)(live.picture(), aims, patience, ledger, now);
 ledger = judgement.ledger;
 tell(judgement);
 following.noted?.(coursesOf(judgement, writtenAt));
@@ -21666,14 +21994,14 @@ ended: over
 }
 };
 }, (wanted, lines) => {
-ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_3__.X1)(ledger, wanted, (0, _diagnose_js__WEBPACK_IMPORTED_MODULE_0__.h)(lines, toRepo));
+ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
 });
 if ("is" in ended) {
 stop.abort();
 if (ended.is !== "failed") return ended;
 return {
 ...ended,
-cause: await (0, _gather_js__WEBPACK_IMPORTED_MODULE_1__.k)(ended.cause, following)
+cause: await (0, gather.k)(ended.cause, following)
 };
 }
 const begunAt = following.clock.now();
@@ -21685,9 +22013,12 @@ writtenAt = {
 };
 next = void 0;
 }
+} finally {
+journal.waiting(void 0);
+}
 }
 function timesOf(aims, at) {
-return Object.fromEntries(aims.map(({workload: workload}) => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_5__.T)(workload), at ]));
+return Object.fromEntries(aims.map(({workload: workload}) => [ (0, kubernetes_workload.T)(workload), at ]));
 }
 function coursesOf({progress: progress, ledger: ledger}, writtenAt) {
 return Object.fromEntries(Object.entries(progress).map(([id, pods]) => {
@@ -21721,18 +22052,6 @@ listener();
 }
 };
 }
-function teller(journal) {
-const told = new Map;
-return ({verdicts: verdicts}) => {
-for (const [id, verdict] of Object.entries(verdicts)) {
-const line = lineOf(verdict);
-const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, "");
-if (told.get(id) === state) continue;
-told.set(id, state);
-journal.say(`${id}: ${line}`);
-}
-};
-}
 function endOf({verdicts: verdicts}, now) {
 const all = Object.entries(verdicts);
 const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
@@ -21748,24 +22067,6 @@ at: now
 return all.every(([, verdict]) => verdict.is === "done") ? {
 is: "done"
 } : void 0;
-}
-function waitingOn(verdicts) {
-return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
-}
-function lineOf(verdict) {
-switch (verdict.is) {
-case "waiting":
-return verdict.on;
-
-case "done":
-return "done";
-
-case "failed":
-return `failed: ${verdict.cause.sentence}`;
-
-case "superseded":
-return `runs somebody else's image: ${verdict.by}`;
-}
 }
 },
 3942: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21989,25 +22290,16 @@ cause: look.cause
 case "waiting":
 return {
 is: "waiting",
-on: look.on
+on: look.on,
+...look.trouble && {
+trouble: look.trouble
+}
 };
 
 case "complete":
-{
-if (baked) return {
-is: "done"
-};
-if (completeAt === void 0) return {
-is: "waiting",
-on: "waits for the other workloads"
-};
-const on = `the bake (${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(now - completeAt)} of ${(0, 
-_words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.bake)})`;
 return {
-is: "waiting",
-on: on
+is: baked ? "done" : "complete"
 };
-}
 }
 };
 const next = sight.looks.filter(time => time > now);
@@ -22082,10 +22374,10 @@ is: "complete",
 since: notes.complete(id),
 stand: stand
 };
-const on = waitingOn(stand, pods, weighing, now);
+const waiting = waitingOn(stand, pods, weighing, sight);
 const lateAt = notes.since(`incomplete/${id}`) + patience.timeout;
 if (lateAt <= now && !stale) {
-const sentence = `${name}: not done after ${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.timeout)}: ${on}`;
+const sentence = `${name}: not done after ${(0, _words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.timeout)}: ${waiting.on}`;
 const cause = {
 code: "timeout",
 sentence: sentence,
@@ -22100,8 +22392,7 @@ stand: stand
 }
 sight.looks.push(lateAt);
 return {
-is: "waiting",
-on: on,
+...waiting,
 stand: stand
 };
 }
@@ -22142,18 +22433,46 @@ container: sign.container
 ...(0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.Hw)(sign, diagnosis)
 };
 }
-function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, now) {
-const first = weighed[0];
-const isBack = unsteady.find(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) && pod.metadata?.name === first?.sign.pod);
-const late = isBack ?? pods.find(pod => !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)) ?? unsteady[0];
-let what = "";
-if (first && !isBack) {
-const {pod: pod} = first.sign;
-const trouble = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.jV)(first, now);
-if (pod === void 0) return stand.on === "" ? trouble : `${stand.on}: ${trouble}`;
-what = `${pod} (${trouble})`;
-} else if (late) what = `${late.metadata?.name ?? ""} (${(0, _stage_js__WEBPACK_IMPORTED_MODULE_4__.g)(late)})`;
-return [ stand.on, what ].filter(part => part !== "").join(", waiting for ") || "its pods";
+function waitingOn(stand, pods, {weighed: weighed, unsteady: unsteady}, {picture: picture, now: now}) {
+const back = new Set(unsteady.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).map(nameOf));
+const open = weighed.filter(({sign: sign}) => sign.pod === void 0 || !back.has(sign.pod));
+const first = open.find(isTrouble) ?? open[0];
+const late = pods.find(pod => !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)) ?? unsteady[0];
+const on = (...parts) => [ stand.on, ...parts ].join(", waiting for ");
+if (stand.paused) return {
+is: "waiting",
+on: stand.on,
+trouble: "paused"
+};
+if (first) {
+const {pod: pod, reason: reason} = first.sign;
+const words = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.jV)(first, now);
+return {
+is: "waiting",
+on: pod === void 0 ? `${stand.on}: ${words}` : on(`${pod} (${words})`),
+...reason !== "NotReady" && {
+trouble: reason
+}
+};
+}
+if (late) {
+const stage = (0, _stage_js__WEBPACK_IMPORTED_MODULE_4__.g)(late, (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, late.metadata?.uid));
+return {
+is: "waiting",
+on: on(`${nameOf(late)} (${stage})`)
+};
+}
+const missing = stand.wanted !== void 0 && pods.length < stand.wanted;
+return {
+is: "waiting",
+on: missing ? on("its next pod") : stand.on
+};
+}
+function isTrouble({sign: sign}) {
+return sign.reason !== "NotReady";
+}
+function nameOf({metadata: metadata}) {
+return metadata?.name ?? "";
 }
 },
 3600: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22537,7 +22856,7 @@ function probeAnswer(message) {
 const [first = "", ...rest] = message.trimEnd().split("\n");
 const error = message.includes("Traceback (most recent") ? rest.findLast(at => /^\S/.test(at)) : "";
 if (error) return (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(`${first.replace(/: .*/, "")}: ${error}`);
-const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message, 1 / 0);
+const line = (0, _words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message, 1 / 0).replace(/:$/, "");
 return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`;
 }
 function brief(message, image) {
@@ -22755,8 +23074,8 @@ return kind === void 0 ? {} : {
 probe: probeWords(events, spec.name, kind) ?? (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(kill)
 };
 }
-function probeWords(events, container, kind = "") {
-const answers = events.filter(({reason: reason, message: message, involvedObject: {fieldPath: fieldPath}}) => reason === "Unhealthy" && (fieldPath?.includes(`{${container}}`) ?? true) && (message ?? "").toLowerCase().startsWith(kind.toLowerCase()));
+function probeWords(events, container, kind) {
+const answers = events.filter(({reason: reason, message: message, involvedObject: {fieldPath: fieldPath}}) => reason === "Unhealthy" && (fieldPath?.includes(`{${container}}`) ?? true) && (message ?? "").toLowerCase().startsWith(kind));
 const last = answers.at(-1)?.message;
 return last === void 0 ? void 0 : (0, _messages_js__WEBPACK_IMPORTED_MODULE_1__.Zb)(last);
 }
@@ -22840,7 +23159,8 @@ budget: budgetOf(spec.startupProbe)
 } ] : []);
 const gate = pod.spec?.readinessGates?.find(({conditionType: conditionType}) => (0, 
 _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, conditionType)?.status !== "True");
-const says = late ? probeWords(events, late.spec.name) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
+const kind = startups.length > 0 ? "startup" : "readiness";
+const says = late ? probeWords(events, late.spec.name, kind) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
 _live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod, "Ready")?.message ?? "not Ready";
 const sign = podSign(pod, "NotReady", says);
 return {
@@ -22864,6 +23184,7 @@ return (initialDelaySeconds + failureThreshold * periodSeconds) * 1e3;
 9778: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 GH: () => takenOver,
+Xz: () => readyWords,
 _f: () => standOf,
 jo: () => deletion
 });
@@ -22873,7 +23194,7 @@ const ready = pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length;
 if (!(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live, aim)) return {
 ready: ready,
 complete: false,
-on: "its controller to see the new version"
+on: "its controller has not seen the new version yet"
 };
 switch (live.kind) {
 case "Deployment":
@@ -22886,83 +23207,68 @@ case "DaemonSet":
 return daemonSet(live, ready);
 
 case "CronJob":
-return {
-wanted: 0,
-ready: 0,
-complete: true,
-on: ""
-};
+return complete(0, 0);
 }
 }
 function deployment({object: object}, ready) {
 const wanted = object.spec?.replicas ?? 1;
 const {updatedReplicas: updatedReplicas = 0, replicas: replicas = 0, availableReplicas: availableReplicas = 0} = object.status ?? {};
 if (object.spec?.paused) return {
-wanted: wanted,
-ready: ready,
-complete: false,
-on: "paused"
+...unfinished(wanted, ready, "paused"),
+paused: true
 };
-if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-if (availableReplicas < updatedReplicas) return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted));
+if (updatedReplicas < wanted) return unfinished(wanted, ready);
+if (availableReplicas < updatedReplicas) return unavailable(wanted, ready, availableReplicas);
 const old = replicas - updatedReplicas;
-if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted));
-return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still to go`) : {
-wanted: wanted,
-ready: ready,
-complete: true,
-on: ""
-};
+if (old > 0 && ready < wanted) return unfinished(wanted, ready);
+return old > 0 ? unfinished(wanted, ready, `${old} old ${old === 1 ? "pod" : "pods"} still there`) : complete(wanted, ready);
 }
 function statefulSet({object: object}, ready) {
 const strategy = object.spec?.updateStrategy;
 const replicas = object.spec?.replicas ?? 1;
-if (strategy?.type === "OnDelete") return {
-wanted: 0,
-ready: ready,
-complete: true,
-on: ""
-};
+if (strategy?.type === "OnDelete") return complete(0, ready);
 const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0));
 const {updatedReplicas: updatedReplicas = 0, currentRevision: currentRevision, updateRevision: updateRevision} = object.status ?? {};
 const updated = currentRevision === updateRevision ? wanted : updatedReplicas;
-if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`);
-if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`);
+if (updated < wanted || ready < wanted) return unfinished(wanted, ready);
 const availableReplicas = object.status?.availableReplicas ?? replicas;
-return wanted === replicas && availableReplicas < wanted ? unfinished(wanted, ready, available(availableReplicas, ready, wanted)) : {
-wanted: wanted,
-ready: ready,
-complete: true,
-on: ""
-};
+return wanted === replicas && availableReplicas < wanted ? unavailable(wanted, ready, availableReplicas) : complete(wanted, ready);
 }
 function daemonSet({object: object}, ready) {
-if (object.spec?.updateStrategy?.type === "OnDelete") return {
-wanted: 0,
-ready: ready,
-complete: true,
-on: ""
-};
+if (object.spec?.updateStrategy?.type === "OnDelete") return complete(0, ready);
 const {desiredNumberScheduled: wanted = 0} = object.status ?? {};
 const {updatedNumberScheduled: updatedNumberScheduled = 0, numberAvailable: numberAvailable = 0} = object.status ?? {};
-if (updatedNumberScheduled < wanted) return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`);
-return numberAvailable < wanted ? unfinished(wanted, ready, available(numberAvailable, ready, wanted)) : {
+if (updatedNumberScheduled < wanted) return unfinished(wanted, ready);
+return numberAvailable < wanted ? unavailable(wanted, ready, numberAvailable) : complete(wanted, ready);
+}
+function complete(wanted, ready) {
+return {
 wanted: wanted,
 ready: ready,
 complete: true,
-on: ""
+on: readyWords({
+wanted: wanted,
+ready: ready
+})
 };
 }
-function unfinished(wanted, ready, on) {
+function unfinished(wanted, ready, but) {
+const on = readyWords({
+wanted: wanted,
+ready: ready
+});
 return {
 wanted: wanted,
 ready: ready,
 complete: false,
-on: on
+on: but === void 0 ? on : `${on}, ${but}`
 };
 }
-function available(count, ready, wanted) {
-return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`;
+function unavailable(wanted, ready, available) {
+return unfinished(wanted, ready, ready > available ? `${available} available` : void 0);
+}
+function readyWords({wanted: wanted = 0, ready: ready}) {
+return wanted === 0 ? "no pods to wait for" : `${Math.min(ready, wanted)} of ${wanted} ready`;
 }
 const deletion = "its deletion";
 function takenOver(live, aim) {
@@ -23657,13 +23963,14 @@ y: () => STALE
 });
 var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
 const STALE = 45e3;
-function stageOf(pod) {
+function stageOf(pod, events) {
 if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)) return "ended with an error before; it has to stay Ready for a while";
 if (pod.spec?.nodeName === void 0) return "waits for a node";
 const init = pod.status?.initContainerStatuses?.find(({state: state, started: started}) => state?.running && started !== true);
 if (init) return `init container ${init.name} runs`;
 const created = pod.status?.containerStatuses?.every(({state: state}) => state?.running);
-return created ? "starts" : "its containers are being created";
+if (created) return "starts";
+return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events, [ "Scheduled", "Pulling", "Pulled" ])?.reason === "Pulling" ? "its image is being pulled" : "its containers are being created";
 }
 },
 8394: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -24137,7 +24444,7 @@ code: "migration-failed",
 sentence: sentence
 }, pod);
 }
-const on = trouble ? (0, weigh.jV)(trouble, now) : pod ? (0, stage.g)(pod) : "its pod to be made";
+const on = trouble ? (0, weigh.jV)(trouble, now) : pod ? (0, stage.g)(pod, (0, live.XL)(picture, pod.metadata?.uid)) : "its pod to be made";
 const lateAt = notes.since(`incomplete/job/${aim.job}`) + patience.timeout;
 if (lateAt <= now && !stale) {
 const sentence = `${aim.job}: not started after ${(0, rollout_words.n)(patience.timeout)}: ${on}`;
@@ -24755,7 +25062,7 @@ var objects = __nccwpck_require__(9340);
 var workload = __nccwpck_require__(4339);
 var cause = __nccwpck_require__(4193);
 var rollout_aims = __nccwpck_require__(1615);
-var follow = __nccwpck_require__(1644);
+var follow = __nccwpck_require__(3289);
 var restore = __nccwpck_require__(9456);
 var rollout_snapshot = __nccwpck_require__(5741);
 var paths = __nccwpck_require__(1856);
@@ -25569,6 +25876,22 @@ files: (0, files.a)(env),
 network: realNetwork(),
 tools: realTools(env),
 env: env
+};
+}
+},
+2114: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+O: () => windowOf
+});
+function windowOf(stream, env) {
+const isOn = name => ![ "", "0", "false", void 0 ].includes(env[name]);
+if (!stream.isTTY || env["TERM"] === "dumb" || isOn("CI")) return;
+return {
+write: text => void stream.write(text),
+size: () => ({
+columns: stream.columns || 80,
+rows: stream.rows || 24
+})
 };
 }
 },

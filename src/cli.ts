@@ -6,10 +6,12 @@ import { runCommand } from './pipeline/commands.js'
 import { exitCodes } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
+import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realWorld } from './world/real.js'
+import { windowOf } from './world/window.js'
 
 const descriptions: Readonly<Record<CommandName, string>> = {
   release:
@@ -72,15 +74,18 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const { settings } = reading
   // Whoever reads JSON gets that and nothing else.
   const stream = settings.json ? process.stderr : process.stdout
-  const color = stream.isTTY && !process.env['NO_COLOR']
+  const color = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+  const world = realWorld(process.env)
+  const window = windowOf(stream, process.env)
+  const drawn = window && screen(window, world.clock)
   const write = (line: string) => {
-    stream.write(`${line}\n`)
+    if (drawn) drawn.print(line)
+    else stream.write(`${line}\n`)
   }
   const signal = cancelSignal((why) => {
     write(command === 'history' ? `· ${why}` : `· ${why}: what has changed is put back`)
   })
-  const world = realWorld(process.env)
-  const reporter = new Reporter(terminalSink(write, color), world.clock)
+  const reporter = new Reporter(terminalSink(write, color, drawn), world.clock)
   const holder = holderOf(world)
   const report = await runCommand(command, { world, settings, reporter, signal, holder })
   if (report.history) {

@@ -19,4 +19,4 @@ export function at(moment: RegExp, work: () => Promise<unknown>): Moment {
   }
 }
 
-export const inTheRollout = /deployment\/web: (0|1) of \d/
+export const inTheRollout = /(deployment\/web.*|all \d+ workloads): (0|1) of \d/

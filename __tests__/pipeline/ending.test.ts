@@ -1,12 +1,15 @@
 /** Why a run ended, in words. */
 import { describe, expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/apierror.js'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import { outside } from '../../src/kubernetes/paths.js'
 import { LeaseLost, type WhyLost } from '../../src/kubernetes/lease.js'
 import { causeOf, lostCause, report, type SoFar } from '../../src/pipeline/ending.js'
 import type { Result } from '../../src/report/report.js'
 import { Reporter } from '../../src/report/reporter.js'
 import type { Course } from '../../src/rollout/types.js'
 import type { Target } from '../../src/stages/targets.js'
+import type { World } from '../../src/world/world.js'
 import { handClock } from '../support/clock.js'
 import { standing, nothing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
@@ -141,4 +144,59 @@ describe('the seconds of a workload are those of the write that brought it where
     expect(told).toMatchObject({ now: 'removed', rollout })
     expect(told).not.toHaveProperty('seconds')
   })
+})
+
+describe('what is told of a workload that was there, and of one that was not', () => {
+  type Stands = NonNullable<SoFar['stands']>
+  const both = (web: string[], fresh: string[]): Stands => ({
+    'deployment/web': web,
+    'deployment/fresh': fresh,
+  })
+  test.each<[Result, 'begun' | 'not begun', Stands | undefined, string, string]>([
+    ['deployed', 'begun', undefined, 'new', 'new'],
+    ['undone', 'begun', undefined, 'old', 'removed'],
+    ['cancelled', 'begun', undefined, 'old', 'removed'],
+    ['cancelled', 'not begun', undefined, 'old', 'absent'],
+    ['failed', 'begun', undefined, 'old', 'absent'],
+    ['failed', 'not begun', undefined, 'old', 'absent'],
+    ['superseded', 'begun', both([], ['shop:c']), 'gone', 'unknown'],
+    // A newer commit is live.
+    ['superseded', 'not begun', undefined, 'old', 'absent'],
+    ['kept', 'begun', both(['shop:b'], ['shop:b']), 'unknown', 'unknown'],
+    ['stuck', 'begun', undefined, 'unknown', 'unknown'],
+    ['stuck', 'not begun', undefined, 'old', 'absent'],
+    // What another run had left could not be put back.
+    ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
+  ])('%s, %s, seen: %j: %s and %s', (result, begun, stands, web, fresh) => {
+    const told = report(
+      'release',
+      releaseOf({} as World).settings,
+      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
+      result,
+      {
+        ...{ migrations: [], warnings: [] },
+        image: { repository: 'shop', tag: 'b', digest: 'sha256:0' },
+        site: {
+          ...{
+            live: standing(),
+            others: [],
+            resources: { of: outside, pathOf: outside },
+            services: [],
+          },
+          targets: [target('web', 'there'), target('fresh', 'not there')],
+        },
+        ...(begun === 'begun' && { snapshot: [] }),
+        ...(stands && { stands }),
+      },
+    )
+    expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
+  })
+
+  function target(name: string, is: 'there' | 'not there'): Target {
+    const live = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: {} }
+    return {
+      ...{ id: { kind: 'Deployment', name }, path: '', uses: [] },
+      ...(is === 'there' ? { live: live as WorkloadObject, running: ['shop:a'] } : { running: [] }),
+    }
+  }
 })

@@ -1,6 +1,6 @@
 /** The story of a run as it reaches the terminal: one stage after the other, whatever goes on at the same time. */
 import { describe, expect, test } from '@jest/globals'
-import type { Journal } from '../../src/report/journal.js'
+import type { Journal, Standing, WaitedFor } from '../../src/report/journal.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import { handClock, type HandClock } from '../support/clock.js'
 
@@ -9,6 +9,7 @@ const start = Date.parse('2026-01-01T12:00:00Z')
 interface Run {
   readonly clock: HandClock
   readonly reporter: Reporter
+  readonly sink: Sink
   /** What was shown, in its order. */
   readonly shown: string[]
 }
@@ -22,7 +23,7 @@ function run(): Run {
     close: (stage, ended, seconds) => shown.push(`${stage}] ${ended} ${seconds}`),
   }
   const clock = handClock(start)
-  return { clock, shown, reporter: new Reporter(sink, clock) }
+  return { clock, shown, sink, reporter: new Reporter(sink, clock) }
 }
 
 /** A stage that is led by hand. */
@@ -35,6 +36,10 @@ function stage({ reporter }: Run, name: string) {
   })
   ended.catch(() => {})
   return { journal: journal!, ended, end: resolve, fail: reject }
+}
+
+function workload(of: string, words: string, is: Standing['is'] = 'waiting'): Standing {
+  return { of, is, words }
 }
 
 function named(name: string, message: string): Error {
@@ -167,11 +172,15 @@ describe('two stages side by side', () => {
 })
 
 describe('a line after 10 s of silence', () => {
-  test.each<[string, Parameters<Journal['waiting']>[0], string]>([
+  test.each<[string, WaitedFor | undefined, string]>([
     ['nothing is known', undefined, 'build is still running'],
     ['a text', 'building: step 3 of 9', 'building: step 3 of 9'],
-    ['a function', () => 'web: 1 of 3 ready', 'web: 1 of 3 ready'],
-    ['a function that knows of nothing', () => '', 'build is still running'],
+    ['workloads', () => [workload('web', '1 of 3 ready')], 'web: 1 of 3 ready'],
+    [
+      'workloads that are all there',
+      () => [workload('web', '', 'ready')],
+      'build is still running',
+    ],
   ])('%s', async (_, on, line) => {
     const release = run()
     const build = stage(release, 'build')
@@ -185,9 +194,32 @@ describe('a line after 10 s of silence', () => {
   test('a function is asked at that time', async () => {
     const release = run()
     const build = stage(release, 'build')
-    build.journal.waiting(() => `the bake, ${release.reporter.seconds()} s`)
+    build.journal.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
     await release.clock.pass(20_000)
-    expect(release.shown).toEqual(['[build', '10 the bake, 10 s', '20 the bake, 20 s'])
+    expect(release.shown).toEqual(['[build', '10 web: 10 s', '20 web: 20 s'])
+  })
+
+  test('of workloads it comes every 10 s, whatever is said of others meanwhile', async () => {
+    const release = run()
+    const rollout = stage(release, 'rollout')
+    await release.clock.pass(2000)
+    rollout.journal.waiting(() => [workload('web', 'no node')])
+    for (let second = 0; second < 24; second += 4) {
+      rollout.journal.say('worker: ready')
+      await release.clock.pass(4000)
+    }
+    const reasons = release.shown.filter((line) => line.includes('web'))
+    expect(reasons).toEqual(['12 web: no node', '22 web: no node'])
+  })
+
+  test('of workloads it counts anew when something else is waited for', async () => {
+    const release = run()
+    const rollout = stage(release, 'rollout')
+    rollout.journal.waiting(() => [workload('web', 'starts')])
+    await release.clock.pass(9000)
+    rollout.journal.waiting(() => [workload('web', 'is watched')])
+    await release.clock.pass(10_000)
+    expect(release.shown).toEqual(['[rollout', '19 web: is watched'])
   })
 
   test.each<[string, (journal: Journal) => void]>([
@@ -236,5 +268,66 @@ describe('a line after 10 s of silence', () => {
     await expect(build.ended).rejects.toThrow('x')
     await release.clock.pass(60_000)
     expect(release.shown).toEqual(['[build', 'build] failed 0'])
+  })
+})
+
+describe('a sink that draws', () => {
+  /** What is drawn, when it is asked for; every change of it is noted down. */
+  function drawing() {
+    const release = run()
+    let standings: (() => readonly Standing[]) | undefined
+    const sink: Sink = {
+      ...release.sink,
+      draw: (now) => {
+        standings = now
+        release.shown.push(now ? 'draws' : 'draws nothing')
+      },
+    }
+    const reporter = new Reporter(sink, release.clock)
+    return { ...release, reporter, drawn: () => standings?.() }
+  }
+
+  test('is given what is waited for, and nothing any more at the end', async () => {
+    const release = drawing()
+    const rollout = stage(release, 'rollout')
+    rollout.journal.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
+    await release.clock.pass(3000)
+    expect(release.drawn()).toEqual([workload('web', '3 s')])
+    rollout.fail(new Error('x'))
+    await expect(rollout.ended).rejects.toThrow('x')
+    expect(release.shown).toEqual(['[rollout', 'draws', 'draws nothing', 'rollout] failed 3'])
+  })
+
+  test('words are a line of their own, with the seconds of the stage', async () => {
+    const release = drawing()
+    await release.clock.pass(1000)
+    const build = stage(release, 'build')
+    build.journal.waiting('building: step 3 of 9')
+    await release.clock.pass(4000)
+    expect(release.drawn()).toEqual([{ is: 'waiting', words: 'building: step 3 of 9', seconds: 4 }])
+    build.journal.waiting(undefined)
+    expect(release.drawn()).toBeUndefined()
+  })
+
+  test('needs no line every 10 s, but where there is nothing to draw', async () => {
+    const release = drawing()
+    const rollout = stage(release, 'rollout')
+    rollout.journal.waiting(() => [workload('web', 'starts')])
+    await release.clock.pass(30_000)
+    expect(release.shown).toEqual(['[rollout', 'draws'])
+    rollout.journal.waiting(undefined)
+    await release.clock.pass(10_000)
+    expect(release.shown.slice(2)).toEqual(['draws nothing', '40 rollout is still running'])
+  })
+
+  test('a stage that waits its turn draws when it has come', async () => {
+    const release = drawing()
+    const push = stage(release, 'push')
+    const tests = stage(release, 'test')
+    tests.journal.waiting('running the tests')
+    expect(release.drawn()).toBeUndefined()
+    push.end('')
+    await push.ended
+    expect(release.drawn()).toMatchObject([{ words: 'running the tests' }])
   })
 })

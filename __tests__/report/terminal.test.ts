@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { pageOf } from '../../src/report/cause.js'
+import type { Size } from '../../src/report/livelines.js'
 import type { Sink } from '../../src/report/reporter.js'
 import { terminalSink, writeClosing } from '../../src/report/terminal.js'
 import { reportOf } from '../support/report.js'
@@ -120,4 +121,22 @@ test('the last line of a good end is green', () => {
   expect(lines.at(-1)).toBe(
     '\u001b[32m✓ shop ef2714eb63e4 runs already: nothing to do for 0 workloads (1 min 01 s)\u001b[0m',
   )
+})
+
+describe('what is waited for', () => {
+  test('is drawn on a screen, in lines that fit', () => {
+    const drawn: (readonly string[] | undefined)[] = []
+    const on = {
+      draw: (lines: ((size: Size) => readonly string[]) | undefined) =>
+        void drawn.push(lines?.({ columns: 30, rows: 10 })),
+    }
+    const sink = terminalSink(() => {}, false, on)
+    sink.draw?.(() => [{ of: 'deployment/web', is: 'waiting', words: '1 of 2 ready', seconds: 3 }])
+    sink.draw?.(undefined)
+    expect(drawn).toEqual([['  · deployment/web  3 s  1 of…'], undefined])
+  })
+
+  test('is not, where there is none', () => {
+    expect(terminalSink(() => {}, true)).not.toHaveProperty('draw')
+  })
 })

@@ -188,10 +188,10 @@ describe('each state is said once', () => {
     await release.show(5, 'replicas: 2\npods: {web-a: , web-b: }')
     await release.pass(10)
     expect(release.said).toEqual([
-      'deployment/web: 0 of 2 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+      'deployment/web: 0 of 2 ready',
       'deployment/web: 1 of 2 ready',
-      'deployment/web: the bake (0 s of 15 s)',
-      'deployment/web: done',
+      'deployment/web: 2 of 2 ready',
+      'deployment/web is ready, and watched for 15 s more',
     ])
   })
 
@@ -200,15 +200,15 @@ describe('each state is said once', () => {
     await release.show(1, missing)
     await release.show(1, missing)
     expect(release.said).toEqual([
-      'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
-      `deployment/web: failed: web: image ${NEW} cannot be pulled: x: not found`,
+      'deployment/web: 0 of 1 ready',
+      `deployment/web: failed: image ${NEW} cannot be pulled: x: not found`,
     ])
   })
 
   test('of one that somebody else took over', async () => {
     const release = await rollout(theirs)
     expect(release.said).toEqual([
-      "deployment/web: runs somebody else's image: image registry.example/shop:theirs in container web",
+      "deployment/web: runs somebody else's version: image registry.example/shop:theirs in container web",
     ])
   })
 
@@ -217,32 +217,39 @@ describe('each state is said once', () => {
     await release.show(1, healthy)
     await release.show(1, starting)
     await release.show(1, healthy)
-    expect(release.said.map((line) => line.slice('deployment/web: '.length))).toEqual([
-      '0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
-      'the bake (0 s of 15 s)',
-      '0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
-      'the bake (0 s of 15 s)',
-    ])
+    const back = [
+      'deployment/web: 1 of 1 ready',
+      'deployment/web is ready, and watched for 15 s more',
+    ]
+    const gone = 'deployment/web: 0 of 1 ready'
+    expect(release.said).toEqual([gone, ...back, gone, ...back])
   })
 
   test('of each workload for itself', async () => {
     const clean: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
     const release = await rollout(starting, { aims: [AIM, clean] })
-    expect(release.said.map((line) => line.slice(0, line.indexOf(':')))).toEqual([
-      'deployment/web',
-      'deployment/clean',
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 1 ready',
+      'deployment/clean: was deleted by somebody else',
     ])
   })
 })
 
-test('what it waits for is told with the seconds of the moment when it is asked', async () => {
-  const release = await rollout(healthy)
+test('what it waits for is told with the seconds of the moment when it is asked, until it is over', async () => {
+  const release = await rollout(starting)
   const answers = [release.waitsFor()]
   await release.pass(7)
   answers.push(release.waitsFor())
+  await release.show(1, healthy)
+  await release.pass(7)
+  answers.push(release.waitsFor())
+  await release.pass(8)
+  answers.push(release.waitsFor())
   expect(answers).toEqual([
-    'deployment/web: the bake (0 s of 15 s)',
-    'deployment/web: the bake (7 s of 15 s)',
+    'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+    'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 7 s of 600 s)',
+    'all are ready, watched for 7 s of 15 s',
+    undefined,
   ])
 })
 

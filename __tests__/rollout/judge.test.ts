@@ -24,11 +24,11 @@ const healthy = 'pods: {web-a: }'
 describe('a Deployment is done', () => {
   test('after the bake, counted from the moment when its last pod became available', () => {
     const release = new Rehearsal()
-    expect(release.verdict(0, 'pods: {}')).toBe('waiting: 0 of 1 ready')
-    expect(release.verdict(4, healthy)).toBe('waiting: the bake (0 s of 15 s)')
+    expect(release.verdict(0, 'pods: {}')).toBe('waiting: 0 of 1 ready, waiting for its next pod')
+    expect(release.verdict(4, healthy)).toBe('complete')
     expect(release.last?.completeAt).toBe(START + 4000)
     expect(release.last?.lookAgainAt).toBe(START + 19_000)
-    expect(release.verdict(18.9, healthy)).toMatch(/^waiting: the bake/)
+    expect(release.verdict(18.9, healthy)).toBe('complete')
     expect(release.verdict(19, healthy)).toBe('done')
   })
 
@@ -53,18 +53,22 @@ describe('a Deployment is done', () => {
       'its controller',
     ],
     ['pods are missing', 'replicas: 3\npods: {web-a: , web-b: }', '2 of 3 ready'],
-    ['old pods are still there', 'pods: {web-a: , web-o: {of: old}}', '1 old pod still to go'],
+    [
+      'old pods are still there',
+      'pods: {web-a: , web-o: {of: old}}',
+      '1 of 1 ready, 1 old pod still there',
+    ],
     [
       'one is Ready, but not available yet',
       `${healthy}\nstatus: {availableReplicas: 0}`,
-      '0 of 1 available',
+      '1 of 1 ready, 0 available',
     ],
     [
       'the counts say so, but a pod does not',
       'pods: {web-a: {ready: false}}\nstatus: {availableReplicas: 1}',
-      'web-a',
+      '0 of 1 ready, waiting for web-a',
     ],
-    ['it is paused', `${healthy}\nspec: {paused: true}`, 'paused'],
+    ['it is paused', `${healthy}\nspec: {paused: true}`, '1 of 1 ready, paused'],
   ])('not while %s', (_, scene, on) => {
     expect(new Rehearsal().verdict(30, scene)).toContain(`waiting: ${on}`)
   })
@@ -88,8 +92,8 @@ describe('a Deployment is done', () => {
     const scene = (ready: boolean) =>
       `replicas: 3\npods: {web-a: {ready: true, ${ended}}, web-b: {ready: ${ready}, ${ended}}, web-c: {container: {state: {waiting: {reason: ContainerCreating}}}}}`
     release.look(0, scene(false))
-    expect(release.verdict(1, scene(true))).toContain('waiting for web-b (ended with an error')
-    expect(release.verdict(11, scene(true))).toContain('waiting for web-c')
+    expect(release.verdict(0, scene(false))).toContain('waiting for web-b (exited with 1)')
+    expect(release.verdict(1, scene(true))).toContain('waiting for web-c (its containers')
   })
 
   test('not in the moment between two crashes in which all counts are right', () => {
@@ -99,9 +103,84 @@ describe('a Deployment is done', () => {
       'pods: {web-a: {ready: true, container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}}}}'
     release.look(1, 'pods: {web-a: {container: {}}}')
     release.look(2, crashed)
-    expect(release.verdict(3, again)).toMatch(/^waiting: web-a .*stay Ready/)
+    expect(release.verdict(3, again)).toMatch(/waiting for web-a .*stay Ready/)
     expect(release.last?.lookAgainAt).toBe(START + 13_000)
     expect(release.verdict(13, again)).toBe('done')
+  })
+})
+
+describe('what it waits for', () => {
+  const creating = 'container: {state: {waiting: {reason: ContainerCreating}}}'
+  const pulling = `pods: {web-a: {${creating}}}
+events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
+  const begins = 'probe: startup, ready: false, container: {started: false}'
+  const answer =
+    "events: [{about: web-a, reason: Unhealthy, message: 'Startup probe failed: connect: refused'}]"
+
+  test.each<[string, string, string, string | undefined]>([
+    [
+      'no pod yet',
+      'replicas: 2\npods: {web-a: }',
+      '1 of 2 ready, waiting for its next pod',
+      undefined,
+    ],
+    [
+      'a container',
+      `pods: {web-a: {${creating}}}`,
+      'web-a (its containers are being created)',
+      undefined,
+    ],
+    ['an image', `${pulling}]`, 'web-a (its image is being pulled)', undefined],
+    [
+      'an image that is there',
+      `${pulling}, {about: web-a, reason: Pulled}]`,
+      'web-a (its containers are being created)',
+      undefined,
+    ],
+    [
+      'a slow start',
+      `pods: {web-a: {${begins}}}`,
+      'web-a (startup probe 14 s of 300 s)',
+      undefined,
+    ],
+    [
+      'a start that is over: what its probe said before says nothing any more',
+      `pods: {web-a: {${begins.replace('started: false', 'started: true')}}}\n${answer}`,
+      'web-a (container web is not ready, 14 s of 600 s)',
+      undefined,
+    ],
+    [
+      'a probe that gives no words',
+      "pods: {web-a: {ready: false}}\nevents: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: '}]",
+      'web-a (Readiness probe failed, 14 s of 600 s)',
+      undefined,
+    ],
+    [
+      'a trouble, before one that only takes its time',
+      `replicas: 2\npods: {web-a: {${begins}}, web-b: {container: {state: {terminated: {exitCode: 1}}}}}`,
+      'web-b (exited with 1)',
+      'Crash',
+    ],
+    [
+      'a trouble of the workload',
+      'pods: {}\nrefused: exceeded quota',
+      '0 of 1 ready: exceeded quota, 14 s of 30 s',
+      'Quota',
+    ],
+    ['somebody who paused it', 'pods: {}\nspec: {paused: true}', '0 of 1 ready, paused', 'paused'],
+    [
+      'old pods',
+      'pods: {web-a: , web-o: {of: old}, web-p: {of: old}}',
+      '1 of 1 ready, 2 old pods still there',
+      undefined,
+    ],
+  ])('%s', (_, scene, on, trouble) => {
+    const release = new Rehearsal()
+    release.look(0, scene)
+    const verdict = release.look(14, scene).verdicts['deployment/web']
+    expect(verdict).toMatchObject({ is: 'waiting', on: expect.stringContaining(on) })
+    expect(verdict).toEqual({ ...verdict, ...(trouble !== undefined && { trouble }) })
+    expect('trouble' in verdict!).toBe(trouble !== undefined)
   })
 })
 
@@ -110,10 +189,10 @@ describe('nobody’s failure', () => {
     const release = new Rehearsal()
     release.look(4, healthy)
     expect(release.verdict(10, 'replicas: 3\ngeneration: 3\npods: {web-a: }')).toBe(
-      'waiting: 1 of 3 ready',
+      'waiting: 1 of 3 ready, waiting for its next pod',
     )
     const scaled = 'replicas: 3\ngeneration: 3\npods: {web-a: , web-b: , web-c: }'
-    expect(release.verdict(20, scaled)).toBe('waiting: the bake (0 s of 15 s)')
+    expect(release.verdict(20, scaled)).toBe('complete')
     expect(release.verdict(35, scaled)).toBe('done')
   })
 
@@ -144,7 +223,7 @@ describe('nobody’s failure', () => {
     )
     const web = restarted.deployments.get('web')
     web!.spec!.template.metadata!.annotations = { 'kubectl.kubernetes.io/restartedAt': 'now' }
-    expect(release.verdict(4, restarted)).toBe('waiting: the bake (0 s of 15 s)')
+    expect(release.verdict(4, restarted)).toBe('complete')
   })
 
   test('the API server is away: no deadline fires on a stale picture', () => {
@@ -159,7 +238,7 @@ describe('nobody’s failure', () => {
   test('…and no bake ends on one', () => {
     const release = new Rehearsal()
     release.look(1, healthy)
-    expect(line(release.look(60, healthy, 1))).toMatch(/^waiting: the bake/)
+    expect(line(release.look(60, healthy, 1))).toBe('complete')
     expect(line(release.look(60, healthy, 60))).toBe('done')
   })
 })
@@ -211,7 +290,7 @@ describe('a StatefulSet', () => {
       {},
       { updatedReplicas: 1 },
       { 'db-0': 'old', 'db-1': 'new' },
-      'waiting: 1 of 2 pods updated',
+      'waiting: 1 of 2 ready, waiting for its next pod',
     ],
     ['one not Ready', {}, {}, { 'db-0': 'new unready', 'db-1': 'new' }, 'waiting: 1 of 2 ready'],
     [
@@ -290,7 +369,7 @@ describe('a DaemonSet', () => {
       {},
       { updatedNumberScheduled: 1 },
       { a: 'new', b: 'old' },
-      'waiting: 1 of 2 pods updated',
+      'waiting: 1 of 2 ready, waiting for its next pod',
     ],
     [
       'one not available',
@@ -314,7 +393,9 @@ describe('a DaemonSet', () => {
   test('a broken pod of the old version, recognised by its image, is not ours', () => {
     const release = new Rehearsal([aim], PATIENCE, broken)
     const picture = daemonSet({}, { updatedNumberScheduled: 1 }, { a: 'old crashed', b: 'new' })
-    expect(release.verdict(5, picture, 'daemonset/agent')).toBe('waiting: 1 of 2 pods updated')
+    expect(release.verdict(5, picture, 'daemonset/agent')).toBe(
+      'waiting: 1 of 2 ready, waiting for its next pod',
+    )
     const ours = daemonSet({}, { updatedNumberScheduled: 1 }, { a: 'new crashed', b: 'old' })
     expect(release.verdict(6, ours, 'daemonset/agent')).toMatch(/^failed crash/)
   })
@@ -332,7 +413,9 @@ describe('a DaemonSet', () => {
       'controller-revision-hash': 'y',
     }
     const release = new Rehearsal([aim], PATIENCE, broken)
-    expect(release.verdict(5, picture, 'daemonset/agent')).toBe('waiting: 1 of 2 pods updated')
+    expect(release.verdict(5, picture, 'daemonset/agent')).toBe(
+      'waiting: 1 of 2 ready, waiting for its next pod',
+    )
   })
 
   function daemonSet(spec: object, status: object, pods: Record<string, string>): Picture {
@@ -391,9 +474,9 @@ describe('several workloads', () => {
       ]),
     })
     release.look(1, withCron('pods: {}', 1))
-    expect(line(release.last!, 'cronjob/clean')).toBe('waiting: waits for the other workloads')
+    expect(line(release.last!, 'cronjob/clean')).toBe('complete')
     release.look(5, withCron(healthy, 5))
-    expect(line(release.last!, 'cronjob/clean')).toBe('waiting: the bake (0 s of 15 s)')
+    expect(line(release.last!, 'cronjob/clean')).toBe('complete')
     release.look(20, withCron(healthy, 20))
     expect(line(release.last!, 'cronjob/clean')).toBe('done')
     expect(line(release.last!)).toBe('done')

@@ -135,7 +135,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     name: 'a registry that comes back in time loses nothing',
     steps: [
       [5, waits('ErrImagePull', 'TLS handshake timeout'), 'waiting'],
-      [50, 'pods: {web-a: }', 'waiting: the bake'],
+      [50, 'pods: {web-a: }', 'complete'],
       [80, 'pods: {web-a: }', 'done'],
     ],
   },
@@ -282,7 +282,7 @@ facts('crash', [
       [
         9,
         'pods: {web-a: {ready: true, init: {restartCount: 1, state: {terminated: {exitCode: 0}}, lastState: {terminated: {exitCode: 3}}}}}',
-        'waiting: the bake',
+        'complete',
       ],
     ],
   },
@@ -324,7 +324,7 @@ facts('crash', [
         9,
         `pods: {web-a: {ready: false, status: {phase: Failed, reason: Evicted}, container: {restartCount: 3, state: {terminated: {exitCode: 137}}}}, web-b: }
 status: {replicas: 1, updatedReplicas: 1}`,
-        'waiting: the bake',
+        'complete',
       ],
     ],
   },
@@ -369,7 +369,7 @@ facts('died after it had been Ready', [
     name: 'twice is lost, though what it waits for may come',
     log: refused,
     steps: [
-      [3, 'pods: {web-a: {probe: readiness}}', 'waiting'],
+      [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
       [9, probed(ended(1)), 'waiting'],
       [12, probed(runsAgain(1)), 'waiting'],
       [14, probed(ended(2)), 'failed crash-after-ready: web: was Ready, and then died twice'],
@@ -388,11 +388,12 @@ facts('died after it had been Ready', [
     name: 'once, and well again: the bake starts anew',
     log: '',
     steps: [
-      [3, 'pods: {web-a: {probe: readiness}}', 'waiting: the bake (0 s of 15 s)'],
+      [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
       [9, probed(ended(1)), 'waiting: 0 of 1 ready'],
       [20, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting: .*stay Ready'],
       [29, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting: .*stay Ready'],
-      [30, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting: the bake (0 s'],
+      [30, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'complete'],
+      [44, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'complete'],
       [45, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'done'],
     ],
   },
@@ -400,7 +401,7 @@ facts('died after it had been Ready', [
     name: 'restarts of long ago are history',
     log: '',
     steps: [
-      [1, runsAgain(7).replace('{container', '{ready: true, container'), 'waiting: the bake'],
+      [1, runsAgain(7).replace('{container', '{ready: true, container'), 'complete'],
       [16, runsAgain(7).replace('{container', '{ready: true, container'), 'done'],
     ],
   },
@@ -436,7 +437,7 @@ facts('start and configuration', [
     steps: [
       [1, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
       [20, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
-      [21, 'pods: {web-a: }', 'waiting: the bake'],
+      [21, 'pods: {web-a: }', 'complete'],
     ],
   },
   {
@@ -671,7 +672,7 @@ facts('not Ready', [
     steps: [
       [2, inStartup, 'waiting'],
       [200, inStartup, 'waiting'],
-      [201, 'pods: {web-a: }', 'waiting: the bake'],
+      [201, 'pods: {web-a: }', 'complete'],
     ],
   },
   {

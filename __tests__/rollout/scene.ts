@@ -280,8 +280,9 @@ export function line({ verdicts }: Judgement, id = 'deployment/web'): string {
       return 'none'
     case 'waiting':
       return `waiting: ${verdict.on}`
+    case 'complete':
     case 'done':
-      return 'done'
+      return verdict.is
     case 'failed':
       return `failed ${verdict.cause.code}: ${verdict.cause.sentence}`
     case 'superseded':

@@ -1,4 +1,5 @@
-import type { Journal } from '../../src/report/journal.js'
+import type { Journal, WaitedFor } from '../../src/report/journal.js'
+import { stillWaiting } from '../../src/report/words.js'
 
 /** A journal that keeps what it is told, foreign lines with `> ` before them. */
 export function notebook(): Journal & {
@@ -7,7 +8,7 @@ export function notebook(): Journal & {
   readonly waitsFor: () => string | undefined
 } {
   const lines: string[] = []
-  let waiting: string | (() => string) | undefined
+  let waiting: WaitedFor | undefined
   return {
     lines,
     say: (line) => lines.push(line),
@@ -15,6 +16,6 @@ export function notebook(): Journal & {
     waiting: (on) => {
       waiting = on
     },
-    waitsFor: () => (typeof waiting === 'function' ? waiting() : waiting),
+    waitsFor: () => (typeof waiting === 'function' ? stillWaiting(waiting()) : waiting),
   }
 }

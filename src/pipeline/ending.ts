@@ -242,6 +242,7 @@ function nowRuns(
   begun: boolean,
   seen: readonly string[] | undefined,
 ): WorkloadReport['now'] {
+  const before = wasThere ? 'old' : 'absent'
   switch (result) {
     case 'deployed':
     case 'unchanged':
@@ -249,9 +250,10 @@ function nowRuns(
     case 'stuck':
     case 'kept':
     case 'superseded':
+      // This run has written nothing, and saw nothing of what it did for another one.
+      if (!begun && !seen) return before
       return wasThere && seen?.length === 0 ? 'gone' : 'unknown'
     default:
-      if (wasThere) return 'old'
-      return begun && result !== 'failed' ? 'removed' : 'absent'
+      return !wasThere && begun && result !== 'failed' ? 'removed' : before
   }
 }

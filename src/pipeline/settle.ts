@@ -13,7 +13,7 @@ import { lock } from '../stages/lock.js'
 import type { Release } from '../stages/release.js'
 import { settle } from '../stages/settle.js'
 import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
-import { reported, type Start } from './run.js'
+import { reported, type Run, type Start } from './run.js'
 
 /** Which record is wanted: any, or the one of a run that has ended without finishing its own. */
 export type Wanted = 'any' | 'own'
@@ -38,7 +38,15 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       if (!record) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
       const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
-      const ended = await putBack(own, journal, guarded(cluster, lease), lease.lost, live, record)
+      const ended = await putBack(
+        run,
+        own,
+        journal,
+        guarded(cluster, lease),
+        lease.lost,
+        live,
+        record,
+      )
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
@@ -55,6 +63,7 @@ export type PutBack =
  * `restore-failed` or `lock-lost`, which tell what to do, when that does not come about: the record stays.
  */
 export async function putBack(
+  { soFar }: Pick<Run, 'soFar'>,
   release: Release,
   journal: Journal,
   cluster: Cluster,
@@ -73,10 +82,11 @@ export async function putBack(
     }
     return { is: 'put back', restored: await settle(release, journal, cluster, live, record) }
   } catch (error) {
+    const stands = await whatStands(cluster, world.clock, settings, snapshot)
+    soFar.stands = stands
     const lockLost = lostCause(lost)
     if (lockLost) throw new Failure(lockLost)
     const trouble = causeOf(error, signal)
-    const stands = await whatStands(cluster, world.clock, settings, snapshot)
     throw new Failure({
       ...trouble,
       code: 'restore-failed',

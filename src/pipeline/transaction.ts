@@ -89,19 +89,19 @@ export async function transaction(
 
 /** Takes the lock; what a run left open that had it before is put back first. */
 async function lockAndSettle(
-  { resources }: Run,
+  run: Run,
   release: Release,
   journal: Journal,
   unlocked: Cluster,
   { live }: Site,
 ): Promise<Locked> {
   const lease = await lock(release, journal, unlocked)
-  resources.add(() => lease.release())
+  run.resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
   const record = await readRecord(cluster, release.app)
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
-  if (record) await putBack(own, journal, cluster, lease.lost, live, record)
+  if (record) await putBack(run, own, journal, cluster, lease.lost, live, record)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }

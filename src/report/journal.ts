@@ -5,8 +5,21 @@ export interface Journal {
   /** A line that some program, container or server wrote: untrusted, shown as such. */
   quote(line: string): void
   /**
-   * What is being waited for. Said after every 10 s of silence (a function is asked then);
-   * `undefined`: nothing any more.
+   * What is being waited for: a terminal draws it all the time, a log is told it every 10 s (words after 10 s
+   * of silence). A function is asked then. `undefined`: nothing any more.
    */
-  waiting(on: string | (() => string) | undefined): void
+  waiting(on: WaitedFor | undefined): void
+}
+
+export type WaitedFor = string | (() => readonly Standing[])
+
+/** How one of the things that are waited for stands now: a line that people watch. */
+export interface Standing {
+  /** `deployment/web`; none: the words are about all of them. */
+  readonly of?: string
+  readonly is: 'waiting' | 'troubled' | 'ready' | 'failed'
+  /** May hold words of the cluster: untrusted. */
+  readonly words: string
+  /** How long it takes so far, or has taken. */
+  readonly seconds?: number
 }

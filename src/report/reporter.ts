@@ -1,6 +1,7 @@
 import type { Clock } from '../world/world.js'
-import type { Journal } from './journal.js'
+import type { Journal, Standing, WaitedFor } from './journal.js'
 import type { StageReport } from './report.js'
+import { stillWaiting } from './words.js'
 
 /** Where lines end up: a terminal, or a workflow run's log. */
 export interface Sink {
@@ -11,6 +12,11 @@ export interface Sink {
   /** A foreign line: must not be able to act on the terminal or the runner. */
   quote(line: string): void
   close(stage: string, ended: StageReport['ended'], seconds: number): void
+  /**
+   * Only where it can be drawn over and over: what is waited for, below the lines. Whoever draws needs no
+   * line every 10 s. `undefined`: nothing any more.
+   */
+  draw?(standings: (() => readonly Standing[]) | undefined): void
 }
 
 const silenceMs = 10_000
@@ -43,7 +49,9 @@ export class Reporter {
     this.queue.push(own)
     const startedAt = this.clock.now()
     let spokenAt = startedAt
-    let waitingOn: string | (() => string) | undefined
+    /** When it was last told why a workload is waited for: lines about the others say nothing of that. */
+    let remindedAt = startedAt
+    let waitingOn: WaitedFor | undefined
     const tell = (entry: Entry) => {
       spokenAt = this.clock.now()
       own.entries.push(entry)
@@ -64,12 +72,28 @@ export class Reporter {
       },
       waiting: (on) => {
         waitingOn = on
+        remindedAt = this.clock.now()
+        draw(on === undefined ? undefined : standings)
       },
     }
+    const standings = (): readonly Standing[] => {
+      if (typeof waitingOn === 'function') return waitingOn()
+      const seconds = (this.clock.now() - startedAt) / 1000
+      return waitingOn === undefined ? [] : [{ is: 'waiting', words: waitingOn, seconds }]
+    }
+    const draw: NonNullable<Sink['draw']> = (what) => {
+      own.entries.push((sink) => {
+        sink.draw?.(what)
+      })
+      this.drain()
+    }
     const stopTicking = this.clock.every(1000, () => {
-      if (this.clock.now() - spokenAt < silenceMs) return
-      const on = typeof waitingOn === 'function' ? waitingOn() : waitingOn
-      say(on || `${name} is still running`)
+      const now = this.clock.now()
+      // What is drawn is no silence.
+      if (waitingOn !== undefined && this.sink.draw) spokenAt = remindedAt = now
+      if (now - (typeof waitingOn === 'function' ? remindedAt : spokenAt) < silenceMs) return
+      remindedAt = now
+      say(stillWaiting(standings()) || `${name} is still running`)
     })
     tell((sink) => {
       sink.open(name)
@@ -88,6 +112,7 @@ export class Reporter {
       this.stages.push({ name, startedAt, seconds, ended })
       own.over = true
       tell((sink) => {
+        sink.draw?.(undefined)
         sink.close(name, ended, seconds)
       })
     }

@@ -1,11 +1,17 @@
 import { closing } from './closing.js'
+import { liveLines, type Paint } from './livelines.js'
 import type { Report } from './report.js'
 import type { Sink } from './reporter.js'
+import type { Screen } from './screen.js'
 import { printable, seconds } from './words.js'
 
-/** Writes a run as plain lines, for terminals, GitLab, Jenkins and files. */
-export function terminalSink(write: (line: string) => void, color: boolean): Sink {
-  const paint = (code: number, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
+/** Writes a run as plain lines, for terminals, GitLab, Jenkins and files; with a screen, what is waited for below. */
+export function terminalSink(
+  write: (line: string) => void,
+  color: boolean,
+  screen?: Pick<Screen, 'draw'>,
+): Sink {
+  const paint = painter(color)
   return {
     open: (stage) => {
       write(paint(1, `▸ ${stage}`))
@@ -22,11 +28,20 @@ export function terminalSink(write: (line: string) => void, color: boolean): Sin
       const sign = { done: paint(32, '✓'), failed: paint(31, '✗'), stopped: '·' }[ended]
       write(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${paint(2, seconds(took))}`)
     },
+    ...(screen && {
+      draw: (standings: Parameters<NonNullable<Sink['draw']>>[0]) => {
+        screen.draw(standings && ((size) => liveLines(standings(), size, paint)))
+      },
+    }),
   }
 }
 
+function painter(color: boolean): Paint {
+  return (code, text) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
+}
+
 export function writeClosing(report: Report, write: (line: string) => void, color: boolean): void {
-  const paint = (code: number, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const paint = painter(color)
   write('')
   for (const { text, kind } of closing(report)) {
     const line = printable(text)

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
+import type { Standing } from './journal.js'
 import type { Report, Result, WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
@@ -127,6 +128,22 @@ export function evidence({ logs = [], events = [] }: Cause): readonly {
 export function keptMigrations(report: Report): string | undefined {
   if (report.migrations.length === 0 || report.result === 'deployed') return undefined
   return `the database keeps the migrations that were applied: ${report.migrations.join(', ')}`
+}
+
+/** Why those are waited for that are not ready yet, on one line however many they are. */
+export function stillWaiting(standings: readonly Standing[]): string {
+  const open = byInterest(standings).filter(({ is }) => is !== 'ready')
+  const told = open.slice(0, mostReasons).map(({ of, words }) => (of ? `${of}: ${words}` : words))
+  const more = open.length - told.length
+  return [...told, ...(more > 0 ? [`… and ${more} more`] : [])].join('; ')
+}
+
+const mostReasons = 3
+
+/** Those first that a person has to know of; the others in their order. */
+export function byInterest(standings: readonly Standing[]): readonly Standing[] {
+  const order = ['failed', 'troubled', 'waiting', 'ready']
+  return standings.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
 }
 
 /** Without control characters: foreign text must not move the cursor or retitle the window. */

@@ -8,7 +8,8 @@ import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
 import type { LivePicture } from './watch.js'
-import type { Aim, Courses, Judgement, Patience, Verdict } from './types.js'
+import { news, nothingTold, standingsOf } from './telling.js'
+import type { Aim, Courses, Judgement, Patience } from './types.js'
 
 export type Followed =
   /** All aims are reached, and the bake is over. */
@@ -62,47 +63,59 @@ export async function follow(following: Following): Promise<Followed> {
   let { aims, next } = following
   let ledger = newLedger(startedAt)
   let writtenAt = timesOf(aims, startedAt)
-  const tell = teller(journal)
+  let told = nothingTold
+  const bake = () => (next ? undefined : patience.bake)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
-  journal.waiting(() => {
-    const { verdicts } = judge(live.picture(), aims, patience, ledger, following.clock.now())
-    return waitingOn(verdicts) || 'all are there; waiting for a good answer of the new version'
-  })
-  for (;;) {
-    const ended = await looking<Followed | NextWave>(
-      { ...following, live: heard, signal },
-      (now) => {
-        const judgement = judge(live.picture(), aims, patience, ledger, now)
-        ledger = judgement.ledger
-        tell(judgement)
-        following.noted?.(coursesOf(judgement, writtenAt))
-        const { lookAgainAt, logsWanted, completeAt } = judgement
-        if (completeAt !== undefined && !next) verify()
-        const end = endOf(judgement, now)
-        // What is lost is lost, but nothing is done before the last wave is.
-        const lost = end?.is !== 'done' ? end : undefined
-        const good = verified === 'good' ? end : undefined
-        const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
-        return {
-          logsWanted,
-          ...(lookAgainAt !== undefined && { lookAgainAt }),
-          ...(over && { ended: over }),
-        }
-      },
-      (wanted, lines) => {
-        ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
-      },
-    )
-    if ('is' in ended) {
-      stop.abort()
-      if (ended.is !== 'failed') return ended
-      return { ...ended, cause: await gather(ended.cause, following) }
+  const standings = () => {
+    const now = following.clock.now()
+    return standingsOf(judge(live.picture(), aims, patience, ledger, now), now, bake())
+  }
+  const tell = (judgement: Judgement) => {
+    const { lines, told: after } = news(judgement, told, bake())
+    lines.forEach((line) => journal.say(line))
+    if (after.allThere && !told.allThere) journal.waiting(standings)
+    told = after
+  }
+  journal.waiting(standings)
+  try {
+    for (;;) {
+      const ended = await looking<Followed | NextWave>(
+        { ...following, live: heard, signal },
+        (now) => {
+          const judgement = judge(live.picture(), aims, patience, ledger, now)
+          ledger = judgement.ledger
+          tell(judgement)
+          following.noted?.(coursesOf(judgement, writtenAt))
+          const { lookAgainAt, logsWanted, completeAt } = judgement
+          if (completeAt !== undefined && !next) verify()
+          const end = endOf(judgement, now)
+          // What is lost is lost, but nothing is done before the last wave is.
+          const lost = end?.is !== 'done' ? end : undefined
+          const good = verified === 'good' ? end : undefined
+          const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
+          return {
+            logsWanted,
+            ...(lookAgainAt !== undefined && { lookAgainAt }),
+            ...(over && { ended: over }),
+          }
+        },
+        (wanted, lines) => {
+          ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
+        },
+      )
+      if ('is' in ended) {
+        stop.abort()
+        if (ended.is !== 'failed') return ended
+        return { ...ended, cause: await gather(ended.cause, following) }
+      }
+      const begunAt = following.clock.now()
+      const more = await ended.begin()
+      aims = [...aims, ...more]
+      writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
+      next = undefined
     }
-    const begunAt = following.clock.now()
-    const more = await ended.begin()
-    aims = [...aims, ...more]
-    writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
-    next = undefined
+  } finally {
+    journal.waiting(undefined)
   }
 }
 
@@ -145,20 +158,6 @@ function alsoWoken(live: LivePicture): LivePicture & { readonly wake: () => void
   }
 }
 
-/** Says a workload's state when it has changed; the seconds that pass in it are no change. */
-function teller(journal: Journal): (judgement: Judgement) => void {
-  const told = new Map<string, string>()
-  return ({ verdicts }) => {
-    for (const [id, verdict] of Object.entries(verdicts)) {
-      const line = lineOf(verdict)
-      const state = line.replace(/\d+(\.\d+)? (s|min)\b/g, '')
-      if (told.get(id) === state) continue
-      told.set(id, state)
-      journal.say(`${id}: ${line}`)
-    }
-  }
-}
-
 function endOf({ verdicts }: Judgement, now: number): Followed | undefined {
   const all = Object.entries(verdicts)
   const superseded = all.flatMap(([id, verdict]) =>
@@ -169,23 +168,4 @@ function endOf({ verdicts }: Judgement, now: number): Followed | undefined {
     if (verdict.is === 'failed') return { is: 'failed', cause: verdict.cause, at: now }
   }
   return all.every(([, verdict]) => verdict.is === 'done') ? { is: 'done' } : undefined
-}
-
-function waitingOn(verdicts: Judgement['verdicts']): string {
-  return Object.entries(verdicts)
-    .flatMap(([id, verdict]) => (verdict.is === 'waiting' ? [`${id}: ${verdict.on}`] : []))
-    .join('; ')
-}
-
-function lineOf(verdict: Verdict): string {
-  switch (verdict.is) {
-    case 'waiting':
-      return verdict.on
-    case 'done':
-      return 'done'
-    case 'failed':
-      return `failed: ${verdict.cause.sentence}`
-    case 'superseded':
-      return `runs somebody else's image: ${verdict.by}`
-  }
 }

@@ -106,7 +106,11 @@ export function judgeJob(
       const sentence = `${aim.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
       return failure({ code: 'migration-failed', sentence }, pod)
     }
-    const on = trouble ? troubleWords(trouble, now) : pod ? stageOf(pod) : 'its pod to be made'
+    const on = trouble
+      ? troubleWords(trouble, now)
+      : pod
+        ? stageOf(pod, eventsOf(picture, pod.metadata?.uid))
+        : 'its pod to be made'
     const lateAt = notes.since(`incomplete/job/${aim.job}`) + patience.timeout
     if (lateAt <= now && !stale) {
       const sentence = `${aim.job}: not started after ${lasting(patience.timeout)}: ${on}`

@@ -1,7 +1,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
-import { isObserved, isReady, liveOf, ourPods } from './live.js'
+import { eventsOf, isObserved, isReady, liveOf, ourPods } from './live.js'
 import type { Live } from './live.js'
 import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
@@ -23,11 +23,13 @@ import { causeOf, hintOf, logsOf, lostOf, troubleWords, weigh } from './weigh.js
 import type { Weighed, Weighing } from './weigh.js'
 import { lasting } from './words.js'
 
+type Waiting = Extract<Verdict, { is: 'waiting' }>
+
 /** What one look says about one workload, before the bake is counted. */
 type Look =
   | { readonly is: 'superseded'; readonly by: string }
   | { readonly is: 'failed'; readonly cause: Cause; readonly stand: Stand }
-  | { readonly is: 'waiting'; readonly on: string; readonly stand: Stand }
+  | (Waiting & { readonly stand: Stand })
   /** `since`: when it became so, where it has pods to be watched on. */
   | { readonly is: 'complete'; readonly since?: number; readonly stand: Stand }
 
@@ -80,13 +82,9 @@ export function judge(
       case 'failed':
         return { is: 'failed', cause: look.cause }
       case 'waiting':
-        return { is: 'waiting', on: look.on }
-      case 'complete': {
-        if (baked) return { is: 'done' }
-        if (completeAt === undefined) return { is: 'waiting', on: 'waits for the other workloads' }
-        const on = `the bake (${lasting(now - completeAt)} of ${lasting(patience.bake)})`
-        return { is: 'waiting', on }
-      }
+        return { is: 'waiting', on: look.on, ...(look.trouble && { trouble: look.trouble }) }
+      case 'complete':
+        return { is: baked ? 'done' : 'complete' }
     }
   }
   const next = sight.looks.filter((time) => time > now)
@@ -149,16 +147,16 @@ function lookAt(aim: Aim, sight: Sight): Look {
       ? { is: 'complete', stand }
       : { is: 'complete', since: notes.complete(id), stand }
   }
-  const on = waitingOn(stand, pods, weighing, now)
+  const waiting = waitingOn(stand, pods, weighing, sight)
   // Counted anew when it was complete and is not any more: an HPA may have asked for more pods.
   const lateAt = notes.since(`incomplete/${id}`) + patience.timeout
   if (lateAt <= now && !stale) {
-    const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${on}`
+    const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${waiting.on}`
     const cause: Cause = { code: 'timeout', sentence, hint: hintOfTimeout, workload: id }
     return { is: 'failed', cause: placed(cause, name, troubleOf(weighed), pods), stand }
   }
   sight.looks.push(lateAt)
-  return { is: 'waiting', on, stand }
+  return { ...waiting, stand }
 }
 
 const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
@@ -199,24 +197,40 @@ function placed(
   }
 }
 
-/** `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)` */
+/** `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)`: a trouble is told before what only takes its time. */
 function waitingOn(
   stand: Stand,
   pods: readonly Pod[],
   { weighed, unsteady }: Weighing,
-  now: number,
-): string {
-  const first = weighed[0]
-  const isBack = unsteady.find((pod) => isReady(pod) && pod.metadata?.name === first?.sign.pod)
-  const late = isBack ?? pods.find((pod) => !isReady(pod)) ?? unsteady[0]
-  let what = ''
-  if (first && !isBack) {
-    const { pod } = first.sign
-    const trouble = troubleWords(first, now)
-    if (pod === undefined) return stand.on === '' ? trouble : `${stand.on}: ${trouble}`
-    what = `${pod} (${trouble})`
-  } else if (late) {
-    what = `${late.metadata?.name ?? ''} (${stageOf(late)})`
+  { picture, now }: Sight,
+): Waiting {
+  const back = new Set(unsteady.filter(isReady).map(nameOf))
+  const open = weighed.filter(({ sign }) => sign.pod === undefined || !back.has(sign.pod))
+  const first = open.find(isTrouble) ?? open[0]
+  const late = pods.find((pod) => !isReady(pod)) ?? unsteady[0]
+  const on = (...parts: readonly string[]) => [stand.on, ...parts].join(', waiting for ')
+  if (stand.paused) return { is: 'waiting', on: stand.on, trouble: 'paused' }
+  if (first) {
+    const { pod, reason } = first.sign
+    const words = troubleWords(first, now)
+    return {
+      is: 'waiting',
+      on: pod === undefined ? `${stand.on}: ${words}` : on(`${pod} (${words})`),
+      ...(reason !== 'NotReady' && { trouble: reason }),
+    }
   }
-  return [stand.on, what].filter((part) => part !== '').join(', waiting for ') || 'its pods'
+  if (late) {
+    const stage = stageOf(late, eventsOf(picture, late.metadata?.uid))
+    return { is: 'waiting', on: on(`${nameOf(late)} (${stage})`) }
+  }
+  const missing = stand.wanted !== undefined && pods.length < stand.wanted
+  return { is: 'waiting', on: missing ? on('its next pod') : stand.on }
+}
+
+function isTrouble({ sign }: Weighed): boolean {
+  return sign.reason !== 'NotReady'
+}
+
+function nameOf({ metadata }: Pod): string {
+  return metadata?.name ?? ''
 }

@@ -45,7 +45,8 @@ export function probeAnswer(message: string): string {
     ? rest.findLast((at) => /^\S/.test(at))
     : ''
   if (error) return oneLine(`${first.replace(/: .*/, '')}: ${error}`)
-  const line = oneLine(message, Infinity)
+  // A command that fails without a word leaves nothing after the colon.
+  const line = oneLine(message, Infinity).replace(/:$/, '')
   return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`
 }
 

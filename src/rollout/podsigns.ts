@@ -166,15 +166,15 @@ function killedFor(
 }
 
 /**
- * `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer of a container, to
- * probes of one kind or of any.
+ * `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer of a container to one
+ * kind of probe.
  */
-function probeWords(events: readonly Event[], container: string, kind = ''): string | undefined {
+function probeWords(events: readonly Event[], container: string, kind: string): string | undefined {
   const answers = events.filter(
     ({ reason, message, involvedObject: { fieldPath } }) =>
       reason === 'Unhealthy' &&
       (fieldPath?.includes(`{${container}}`) ?? true) &&
-      (message ?? '').toLowerCase().startsWith(kind.toLowerCase()),
+      (message ?? '').toLowerCase().startsWith(kind),
   )
   const last = answers.at(-1)?.message
   return last === undefined ? undefined : probeAnswer(last)
@@ -267,8 +267,10 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
   const gate = pod.spec?.readinessGates?.find(
     ({ conditionType }) => conditionOf(pod, conditionType)?.status !== 'True',
   )
+  // The answers of a startup probe that is over say nothing any more.
+  const kind = startups.length > 0 ? 'startup' : 'readiness'
   const says = late
-    ? (probeWords(events, late.spec.name) ?? `container ${late.spec.name} is not ready`)
+    ? (probeWords(events, late.spec.name, kind) ?? `container ${late.spec.name} is not ready`)
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')

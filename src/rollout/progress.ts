@@ -7,15 +7,16 @@ import type { Aim, Progress } from './types.js'
 export interface Stand extends Progress {
   /** All that its controller is to do is done, by its own counts. */
   readonly complete: boolean
-  /** What it waits for, in words; empty when complete. */
+  /** How far it is, in words: `3 of 3 ready, 1 old pod still there`. */
   readonly on: string
+  readonly paused?: true
 }
 
 /** Whether a workload is done by what its controller says. Rules as in `kubectl rollout status` (polymorphichelpers). */
 export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
   const ready = pods.filter(isReady).length
   if (!isObserved(live, aim)) {
-    return { ready, complete: false, on: 'its controller to see the new version' }
+    return { ready, complete: false, on: 'its controller has not seen the new version yet' }
   }
   switch (live.kind) {
     case 'Deployment':
@@ -25,64 +26,67 @@ export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
     case 'DaemonSet':
       return daemonSet(live, ready)
     case 'CronJob':
-      return { wanted: 0, ready: 0, complete: true, on: '' }
+      return complete(0, 0)
   }
 }
 
 function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): Stand {
   const wanted = object.spec?.replicas ?? 1
   const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = object.status ?? {}
-  if (object.spec?.paused) return { wanted, ready, complete: false, on: 'paused' }
-  if (updatedReplicas < wanted) return unfinished(wanted, ready, available(ready, ready, wanted))
-  if (availableReplicas < updatedReplicas) {
-    return unfinished(wanted, ready, available(Math.min(ready, availableReplicas), ready, wanted))
-  }
+  if (object.spec?.paused) return { ...unfinished(wanted, ready, 'paused'), paused: true }
+  if (updatedReplicas < wanted) return unfinished(wanted, ready)
+  if (availableReplicas < updatedReplicas) return unavailable(wanted, ready, availableReplicas)
   // `replicas` leaves out what terminates: a process that ignores SIGTERM holds nothing up.
   const old = replicas - updatedReplicas
-  if (old > 0 && ready < wanted) return unfinished(wanted, ready, available(ready, ready, wanted))
+  if (old > 0 && ready < wanted) return unfinished(wanted, ready)
   return old > 0
-    ? unfinished(wanted, ready, `${old} old ${old === 1 ? 'pod' : 'pods'} still to go`)
-    : { wanted, ready, complete: true, on: '' }
+    ? unfinished(wanted, ready, `${old} old ${old === 1 ? 'pod' : 'pods'} still there`)
+    : complete(wanted, ready)
 }
 
 function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): Stand {
   const strategy = object.spec?.updateStrategy
   const replicas = object.spec?.replicas ?? 1
   // Its pods change when somebody deletes them: not waited for.
-  if (strategy?.type === 'OnDelete') return { wanted: 0, ready, complete: true, on: '' }
+  if (strategy?.type === 'OnDelete') return complete(0, ready)
   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0))
   const { updatedReplicas = 0, currentRevision, updateRevision } = object.status ?? {}
   const updated = currentRevision === updateRevision ? wanted : updatedReplicas
-  if (updated < wanted) return unfinished(wanted, ready, `${updated} of ${wanted} pods updated`)
   // Below the partition stand old pods, which are not ours to answer for: only our own are counted.
-  if (ready < wanted) return unfinished(wanted, ready, `${ready} of ${wanted} ready`)
+  if (updated < wanted || ready < wanted) return unfinished(wanted, ready)
   const availableReplicas = object.status?.availableReplicas ?? replicas
   return wanted === replicas && availableReplicas < wanted
-    ? unfinished(wanted, ready, available(availableReplicas, ready, wanted))
-    : { wanted, ready, complete: true, on: '' }
+    ? unavailable(wanted, ready, availableReplicas)
+    : complete(wanted, ready)
 }
 
 function daemonSet({ object }: Live & { kind: 'DaemonSet' }, ready: number): Stand {
-  if (object.spec?.updateStrategy?.type === 'OnDelete') {
-    return { wanted: 0, ready, complete: true, on: '' }
-  }
+  if (object.spec?.updateStrategy?.type === 'OnDelete') return complete(0, ready)
   const { desiredNumberScheduled: wanted = 0 } = object.status ?? {}
   const { updatedNumberScheduled = 0, numberAvailable = 0 } = object.status ?? {}
-  if (updatedNumberScheduled < wanted) {
-    return unfinished(wanted, ready, `${updatedNumberScheduled} of ${wanted} pods updated`)
-  }
+  if (updatedNumberScheduled < wanted) return unfinished(wanted, ready)
   return numberAvailable < wanted
-    ? unfinished(wanted, ready, available(numberAvailable, ready, wanted))
-    : { wanted, ready, complete: true, on: '' }
+    ? unavailable(wanted, ready, numberAvailable)
+    : complete(wanted, ready)
 }
 
-function unfinished(wanted: number, ready: number, on: string): Stand {
-  return { wanted, ready, complete: false, on }
+function complete(wanted: number, ready: number): Stand {
+  return { wanted, ready, complete: true, on: readyWords({ wanted, ready }) }
+}
+
+function unfinished(wanted: number, ready: number, but?: string): Stand {
+  const on = readyWords({ wanted, ready })
+  return { wanted, ready, complete: false, on: but === undefined ? on : `${on}, ${but}` }
 }
 
 /** Ready and available differ by `minReadySeconds`. */
-function available(count: number, ready: number, wanted: number): string {
-  return ready > count ? `${count} of ${wanted} available` : `${count} of ${wanted} ready`
+function unavailable(wanted: number, ready: number, available: number): Stand {
+  return unfinished(wanted, ready, ready > available ? `${available} available` : undefined)
+}
+
+/** `2 of 3 ready`. While it is scaled down there may be more of them than are wanted. */
+export function readyWords({ wanted = 0, ready }: Progress): string {
+  return wanted === 0 ? 'no pods to wait for' : `${Math.min(ready, wanted)} of ${wanted} ready`
 }
 
 /** What takes a workload over that is not there any more. */

@@ -47,10 +47,16 @@ export interface Patience {
 }
 
 export type Verdict =
-  | { readonly is: 'waiting'; readonly on: string }
+  /** `on`, in words: `2 of 3 ready, waiting for worker-7d… (startup probe 14 s of 60 s)` */
+  | { readonly is: 'waiting'; readonly on: string; readonly trouble?: Hindrance }
+  /** All its pods are there: it waits for the other workloads, or is watched on (the bake). */
+  | { readonly is: 'complete' }
   | { readonly is: 'done' }
   | { readonly is: 'failed'; readonly cause: Cause }
   | { readonly is: 'superseded'; readonly by: string }
+
+/** What is wrong with a workload and may still pass; one that only takes its time has none. */
+export type Hindrance = Exclude<Trouble, 'NotReady'> | 'paused'
 
 /** A container log that the judge has to see before it can decide. */
 export interface LogWanted {

@@ -107,6 +107,13 @@ export interface Network {
   request(request: Request): Promise<Response>
 }
 
+/** A terminal's window in which a person reads along. */
+export interface Window {
+  write(text: string): void
+  /** In characters, as it is now. */
+  size(): { readonly columns: number; readonly rows: number }
+}
+
 export interface Tools {
   /**
    * The path of a kubectl that was fetched into the runner's tool cache; `undefined` outside of a runner.
