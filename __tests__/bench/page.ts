@@ -82,7 +82,8 @@ function standingsTable(rows: readonly Row[]): string {
         const better = betterIn(row, value)
         return better.length > 0 ? [`${row.of.name} (${better.join(', ')})`] : []
       })
-      return [[what, `${among.length - lost.length} of ${among.length}`, lost.join('; ') || '—']]
+      const others = lost.length === among.length ? 'everywhere' : lost.join('; ')
+      return [[what, `${among.length - lost.length} of ${among.length}`, others || '—']]
     }),
   )
 }
