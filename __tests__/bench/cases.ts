@@ -70,7 +70,7 @@ function broken(name: string, title: string, cause: RegExp, also?: Shape): Broke
 }
 
 export const cases: readonly Case[] = [
-  healthy(1, 3),
+  healthy(1, 7),
   healthy(20, 1),
   healthy(60, 1),
   {

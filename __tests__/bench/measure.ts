@@ -40,11 +40,13 @@ const quietMs = 5 * 60_000
 /** After the end of a tool that says it failed. */
 const restoreMs = 60_000
 
+/** @param pauseMs after the namespace has come to rest. */
 export async function measure(
   one: Case,
   name: ToolName,
   bed: Bed,
   tag: string,
+  pauseMs: number,
   signal: AbortSignal,
 ): Promise<Measured> {
   const tool = tools[name]
@@ -55,6 +57,7 @@ export async function measure(
   await writeFile(kubeconfig, wire.kubeconfig, { mode: 0o600 })
   try {
     await quiet(observer)
+    await sleep(pauseMs)
     signal.throwIfAborted()
     const before = standing(observer.scene)
     const isOld = ({ metadata }: { readonly metadata: { readonly uid: string } }) =>

@@ -88,11 +88,11 @@ describe('the page', () => {
       ['configmap-missing | yes'],
       '| configmap-missing | yes | yes | no | 70 | 10 | 10 | 100 | 100 | 80 |',
     ],
-    ['where it is first', ['time to the verdict', 'of'], '| time to the verdict | 2 of 2 | — |'],
+    ['where it is first', ['time to the verdict', 'of'], '| time to the verdict | 1 of 1 | — |'],
     [
       'where it is not',
       ['| requests', 'of'],
-      '| requests | 2 of 3 | configmap-missing (script, helm) |',
+      '| requests | 1 of 2 | configmap-missing (script, helm) |',
     ],
   ])('%s', (_title, words, line) => {
     expect(lineWith(...words)).toBe(line)

@@ -76,7 +76,10 @@ function standingsTable(rows: readonly Row[]): string {
   return table(
     ['less is better', 'django-rollout is first', 'another one is'],
     contests.flatMap(({ what, kinds, value }) => {
-      const among = rows.filter(({ of, by }) => kinds.includes(of.is) && by['django-rollout'])
+      const among = rows.filter(
+        ({ of, by }) =>
+          kinds.includes(of.is) && by['django-rollout'] && rivals.some((name) => by[name]),
+      )
       if (among.length === 0) return []
       const lost = among.flatMap((row) => {
         const better = betterIn(row, value)
