@@ -61,7 +61,7 @@ check: lint typecheck ## All static checks: lint, types, generated files, dist
 	@npm run --silent check:dist
 
 .PHONY: test
-test: setup ## Everything: static checks, unit tests, tests on a real Kubernetes, workflow runs
+test: setup ## Everything: static checks, unit tests, a browser, a real Kubernetes, workflow runs
 	@node scripts/test.mjs
 
 .PHONY: chaos

@@ -1,6 +1,6 @@
-// Four projects: `unit` is pure and quick, `cluster` needs the stack to be up, `workflows` runs whole
-// workflow files against it, `long` takes minutes a test and disturbs whoever uses the stack too. Each has
-// an npm script, where its time limit stands too: jest takes none from a project.
+// Five projects: `unit` is pure and quick, `browser` needs Chromium, `cluster` needs the stack to be up,
+// `workflows` runs whole workflow files against it, `long` takes minutes a test and disturbs whoever uses
+// the stack too. Each has an npm script, where its time limit stands too: jest takes none from a project.
 
 /** @type {import('jest').Config} */
 const shared = {
@@ -20,7 +20,12 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
-      testPathIgnorePatterns: ['<rootDir>/__tests__/(cluster|workflows|long)/'],
+      testPathIgnorePatterns: ['<rootDir>/__tests__/(browser|cluster|workflows|long)/'],
+    },
+    {
+      ...shared,
+      displayName: 'browser',
+      testMatch: ['<rootDir>/__tests__/browser/**/*.test.ts'],
     },
     {
       ...shared,

@@ -15506,7 +15506,7 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
+    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
     var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
@@ -15992,7 +15992,7 @@ var __webpack_modules__ = {
    return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
   }
  },
- 6399: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+ 227: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
    Vc: () => inputsOf,
    QU: () => maskSecrets,
@@ -16004,31 +16004,153 @@ var __webpack_modules__ = {
   var closing = __nccwpck_require__(4949);
   var kubernetes_workload = __nccwpck_require__(4339);
   var words = __nccwpck_require__(2691);
+  const settings = {
+   gantt: {
+    useWidth: 960
+   },
+   themeCSS: ".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",
+   themeVariables: {
+    taskBkgColor: "#0969da",
+    taskBorderColor: "#0969da",
+    taskTextColor: "#ffffff",
+    critBkgColor: "#cf222e",
+    critBorderColor: "#cf222e",
+    sectionBkgColor: "#8c959f",
+    sectionBkgColor2: "#8c959f",
+    altSectionBkgColor: "transparent"
+   }
+  };
+  const tags = {
+   plain: "",
+   failed: "crit, ",
+   moment: "crit, milestone, "
+  };
+  const mostShown = 40;
+  const longestName = 32;
+  const ticks = [ ...[ 1, 2, 5, 10, 15, 30 ].map(count => [ count, `${count}second` ]), ...[ 1, 2, 5, 10, 15, 30 ].map(count => [ count * 60, `${count}minute` ]) ];
+  const mostTicks = 8;
+  const narrowest = 1 / 400;
+  function timeline(report) {
+   if (report.stages.length < 2) return;
+   const all = report.seconds * 1e3;
+   const tick = ticks.find(([long]) => report.seconds / long <= mostTicks)?.[1] ?? "1hour";
+   const shown = mostTelling(report);
+   const section = (title, bars) => bars.length === 0 ? [] : [ `section ${title}`, ...bars.map(bar => rowOf(bar, all)) ];
+   return [ `%%{init: ${JSON.stringify(settings)}}%%`, "gantt", "dateFormat YYYY-MM-DD HH:mm:ss.SSS", `axisFormat ${report.seconds < 3600 ? "%M:%S" : "%H:%M:%S"}`, `tickInterval ${tick}`, ...section("Stages", stagesOf(report)), ...section("Rollout", coursesOf(report, shown, "rollout")), ...section("Undo", coursesOf(report, shown, "undo")) ].join("\n");
+  }
+  function rowOf({label: label, from: from, to: to, look: look}, all) {
+   const end = look === "moment" ? to : Math.max(to, from + all * narrowest);
+   return `${label} :${tags[look]}${clock(from)}, ${clock(end)}`;
+  }
+  function clock(ms) {
+   return new Date(Date.UTC(2e3, 0, 1) + ms).toISOString().replace("T", " ").replace("Z", "");
+  }
+  function stagesOf({stages: stages, cause: cause, judgedAt: judgedAt, startedAt: startedAt}) {
+   const bars = stages.map(({name: name, startedAt: begun, seconds: took, ended: ended}) => {
+    const from = begun - startedAt;
+    const label = [ plain(name), (0, words.YA)(took), ...ended === "done" ? [] : [ ended ] ];
+    const look = ended === "failed" ? "failed" : "plain";
+    return {
+     label: label.join(", "),
+     from: from,
+     to: from + took * 1e3,
+     look: look
+    };
+   });
+   if (!cause || judgedAt === void 0) return bars.toSorted(inOrder);
+   const at = judgedAt - startedAt;
+   const moment = {
+    label: `cause recognised (${cause.code})`,
+    from: at,
+    to: at,
+    look: "moment"
+   };
+   return [ ...bars, moment ].toSorted(inOrder);
+  }
+  function coursesOf({cause: cause, judgedAt: judgedAt, startedAt: startedAt, seconds: total}, workloads, which) {
+   const last = which === "rollout" && judgedAt !== void 0 ? judgedAt - startedAt : total * 1e3;
+   const bars = workloads.flatMap(workload => {
+    const {startedAt: begun, completeAt: completeAt, wanted: wanted} = workload[which] ?? {};
+    if (begun === void 0 || wanted === 0) return [];
+    const id = (0, kubernetes_workload.T)(workload);
+    const from = begun - startedAt;
+    const to = completeAt === void 0 ? last : completeAt - startedAt;
+    const took = (0, words.YA)((to - from) / 1e3);
+    if (cause?.workload === id && which === "rollout") return [ {
+     label: `${plain(id)}, ${took}, failed`,
+     from: from,
+     to: last,
+     look: "failed"
+    } ];
+    const how = completeAt === void 0 ? ", not complete" : "";
+    return [ {
+     label: `${plain(id)}, ${took}${how}`,
+     from: from,
+     to: to,
+     look: "plain"
+    } ];
+   });
+   return bars.toSorted(inOrder);
+  }
+  const inOrder = (a, b) => a.from - b.from || a.to - b.to;
+  function mostTelling({workloads: workloads, cause: cause}) {
+   const weight = workload => {
+    const {startedAt: startedAt, completeAt: completeAt, wanted: wanted} = workload.rollout ?? {};
+    if ((0, kubernetes_workload.T)(workload) === cause?.workload) return Number.MAX_VALUE;
+    if (startedAt === void 0 || wanted === 0) return -1;
+    return completeAt === void 0 ? Number.MAX_SAFE_INTEGER : completeAt - startedAt;
+   };
+   return workloads.toSorted((a, b) => weight(b) - weight(a)).slice(0, mostShown);
+  }
+  function plain(name) {
+   const text = name.replace(/[^\p{L}\p{N} ./_-]/gu, "_");
+   if (text.length <= longestName) return text;
+   return `${text.slice(0, longestName / 2)}…${text.slice(1 - longestName / 2)}`;
+  }
   const mostLogLines = 100;
   const longestLogLine = 1e3;
+  const mostOpen = 20;
   const longestText = 1e4;
   function summary(report) {
    const {cause: cause, result: result} = report;
    const sign = result === "deployed" || result === "unchanged" ? "✅" : "❌";
-   const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))}` ];
+   const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))} (${(0, words.YA)(report.seconds)})` ];
    if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`);
     if (cause.hint !== void 0) parts.push(`**What to do:** ${escaped(cause.hint)}`);
-    if (cause.log && cause.log.length > 0) parts.push(details("Last lines of the log", cause.log.slice(-mostLogLines)));
+    if (cause.log && cause.log.length > 0) parts.push(markdown_open("Last lines of the log", fenced(cause.log.slice(-mostLogLines))));
    }
-   if (report.workloads.length > 0) parts.push(markdown_table([ "Workload", "Version", "Seconds" ], report.workloads.map(workload => [ (0, 
-   kubernetes_workload.T)(workload), (0, words.aW)(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ])));
-   if (report.undone.length > 0) parts.push(markdown_table([ "Put back", "How" ], report.undone.map(({object: object, did: did}) => [ object, did ])));
+   if (report.workloads.length > 0) {
+    const rows = report.workloads.map(workload => [ (0, kubernetes_workload.T)(workload), (0, 
+    words.aW)(workload), podsOf(workload), workload.seconds === void 0 ? "" : workload.seconds.toFixed(1) ]);
+    const all = markdown_table([ "Workload", "Version", "Pods ready", "Seconds" ], rows);
+    parts.push(rows.length > mostOpen ? markdown_closed((0, words.LS)(rows.length, "workload"), all) : all);
+   }
+   const chart = timeline(report);
+   if (chart !== void 0) {
+    parts.push(`\`\`\`mermaid\n${chart}\n\`\`\``);
+    if (report.workloads.length > mostShown) parts.push(`Of the workloads, these are the ${mostShown} that took longest.`);
+   }
+   const told = report.workloads.map(kubernetes_workload.T);
+   const others = report.undone.filter(({object: object}) => !told.includes(object));
+   if (others.length > 0) parts.push(markdown_table([ "Put back", "How" ], others.map(({object: object, did: did}) => [ object, did ])));
    if (report.migrations.length > 0) {
     const kept = (0, words.UD)(report);
     const names = report.migrations.join(", ");
     parts.push(kept === void 0 ? `**Migrations applied:** ${escaped(names)}` : escaped(kept));
    }
    for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`);
-   parts.push(markdown_table([ "Stage", "Took", "" ], report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
-   words.YA)(took), ended ])));
+   if (report.stages.length > 0) {
+    const rows = report.stages.map(({name: name, seconds: took, ended: ended}) => [ name, (0, 
+    words.YA)(took), ended ]);
+    parts.push(markdown_closed("Stages", markdown_table([ "Stage", "Took", "" ], rows)));
+   }
    if (report.digest !== void 0) parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``);
    return `${parts.join("\n\n")}\n`;
+  }
+  function podsOf(workload) {
+   const {ready: ready, wanted: wanted} = (0, words.CW)(workload) ?? {};
+   return ready === void 0 || !wanted ? "" : `${ready} of ${wanted}`;
   }
   function markdown_table(head, rows) {
    const line = cells => `| ${cells.map(escaped).join(" | ")} |`;
@@ -16040,11 +16162,16 @@ var __webpack_modules__ = {
   function cut(text, longest) {
    return text.length > longest ? `${text.slice(0, longest)}…` : text;
   }
-  function details(title, log) {
+  const markdown_open = (title, text) => details("<details open>", title, text);
+  const markdown_closed = (title, text) => details("<details>", title, text);
+  function details(tag, title, text) {
+   return `${tag}<summary>${title}</summary>\n\n${text}\n\n</details>`;
+  }
+  function fenced(log) {
    const lines = log.map(line => cut((0, words.g$)(line), longestLogLine));
    const longest = Math.max(2, ...lines.flatMap(line => (line.match(/`+/g) ?? []).map(run => run.length)));
    const fence = "`".repeat(longest + 1);
-   return `<details open><summary>${title}</summary>\n\n${fence}\n${lines.join("\n")}\n${fence}\n\n</details>`;
+   return `${fence}\n${lines.join("\n")}\n${fence}`;
   }
   const mostAnnotations = 10;
   const longestMessage = 4e3;
@@ -18779,7 +18906,7 @@ var __webpack_modules__ = {
     };
    });
   }
-  async function rollout(release, journal, cluster, site, image) {
+  async function rollout(release, journal, cluster, site, image, noted) {
    const {world: world, settings: settings, signal: signal} = release;
    const before = site.live.picture();
    const old = {
@@ -18826,6 +18953,7 @@ var __webpack_modules__ = {
      }
     },
     startedAt: startedAt,
+    noted: noted,
     toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
@@ -19683,20 +19811,20 @@ var __webpack_modules__ = {
   }
   async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
    const {world: world, settings: settings, signal: signal} = release;
-   const followed = await reporter.stage("rollout", async journal => {
+   await reporter.stage("rollout", async journal => {
     const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
      ...release,
      command: command,
      signal: late
-    }, journal, cluster, site, image));
+    }, journal, cluster, site, image, courses => {
+     soFar.rollout = courses;
+    }));
     if (ended.is === "failed") {
      soFar.judgedAt = ended.at;
      throw new report_cause.H(ended.cause);
     }
     if (ended.is === "superseded") throw new report_cause.H(supersededBy(ended.by));
-    return ended;
    });
-   soFar.seconds = followed.seconds;
   }
   function longestOf(settings) {
    const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
@@ -19971,7 +20099,9 @@ var __webpack_modules__ = {
     undo.t)({
      ...release,
      signal: late
-    }, journal, cluster, site.live, priors)));
+    }, journal, cluster, site.live, priors, courses => {
+     soFar.undo = courses;
+    })));
     const left = (0, restore.oI)(soFar.restored);
     if (left !== void 0) {
      soFar.stands = await (0, ending.Cv)(cluster, world.clock, settings, priors);
@@ -20298,18 +20428,19 @@ var __webpack_modules__ = {
    rl: () => causeOf,
    z8: () => report
   });
-  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5725);
+  var _options_commandline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5725);
   var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
   var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
   var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2882);
-  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3165);
-  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9340);
-  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4339);
+  var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3165);
+  var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9340);
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4339);
   var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4193);
-  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5741);
-  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3006);
-  var _together_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1626);
-  var _stages_release_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3830);
+  var _report_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2691);
+  var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5741);
+  var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3006);
+  var _together_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1626);
+  var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3830);
   function causeOf(error, signal) {
    if (signal.aborted) return {
     code: "cancelled",
@@ -20317,7 +20448,7 @@ var __webpack_modules__ = {
    };
    if (error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.H) return error.cause;
    if (error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj) return causeOfLoss(error);
-   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.Ms) return {
+   if (error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.Ms) return {
     code: "timeout",
     sentence: "the cluster did not answer, or did not come to an end, in time",
     hint: "see whether the API server answers: kubectl version"
@@ -20372,22 +20503,22 @@ var __webpack_modules__ = {
   }
   function commandsBack(settings, cluster, snapshot) {
    const byHand = snapshot.flatMap(({object: object, of: of, was: was, ran: ran = {}}) => {
-    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(object), name => (0, 
-    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
-    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), ...images ]) ];
+    if (of !== "workload" || was === "absent" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const images = (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(object), name => (0, 
+    _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, settings.image)).map(({name: name, image: before}) => `${name}=${ran[name] ?? before}`);
+    return [ cluster.commandLine([ "set", "image", (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), ...images ]) ];
    });
-   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
+   return [ `try again to put everything back: ${(0, _options_commandline_js__WEBPACK_IMPORTED_MODULE_10__.a)("settle", settings)}`, ...byHand.length > 0 ? [ "or the images alone, by hand:", ...byHand ] : [] ].join("\n");
   }
   async function whatStands(cluster, clock, {image: image}, snapshot) {
    const read = await Promise.all(snapshot.map(async ({object: object, of: of, path: path}) => {
-    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.gv)(object)) return [];
-    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_4__.m_)(clock, () => cluster.find(path)).catch(() => null);
+    if (of !== "workload" || !(0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object)) return [];
+    const live = await (0, _together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock, () => cluster.find(path)).catch(() => null);
     if (live === null) return [];
-    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.MZ)((0, 
-    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(name, image)) : [];
-    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_6__.hY)(object)), uses.map(use => use.image) ] ];
+    const uses = live ? (0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.MZ)((0, 
+    _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.kW)(live), name => (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.iI)(name, image)) : [];
+    return [ [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0, _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)), uses.map(use => use.image) ] ];
    }));
    return Object.fromEntries(read.flat());
   }
@@ -20401,11 +20532,11 @@ var __webpack_modules__ = {
   function report(command, settings, reporter, result, soFar) {
    const {source: source, image: image, site: site, cause: cause} = soFar;
    const previous = site?.targets.flatMap(({running: running}) => running)[0];
-   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.zZ)(previous).tag;
+   const previousTag = previous === void 0 ? void 0 : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.zZ)(previous).tag;
    return {
     command: command,
     result: result,
-    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.EU)(settings.image),
+    app: settings.app ?? (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_8__.EU)(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? "",
@@ -20441,7 +20572,7 @@ var __webpack_modules__ = {
       nothing: ""
      }[did];
      return word === "" ? [] : [ {
-      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_10__.Gg)(prior.object),
+      object: (0, _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),
       did: word
      } ];
     }),
@@ -20449,28 +20580,43 @@ var __webpack_modules__ = {
     seconds: reporter.seconds()
    };
   }
-  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, seconds: seconds, stands: stands, rehearsal: rehearsal}) {
+  function workloadsOf(result, {site: site, image: image, snapshot: snapshot, stands: stands, rehearsal: rehearsal, ...followed}) {
    if (!site || !image) return [];
    return site.targets.map(({id: id, live: live, running: running}) => {
     const [from] = running;
-    const took = seconds[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
+    const rollout = followed.rollout?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const undo = followed.undo?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
+    const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)];
     const runs = seen?.[0];
-    return {
+    const workload = {
      ...id,
      ...from !== void 0 && {
       from: from
      },
-     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_11__.d)(image),
+     to: (0, _stages_release_js__WEBPACK_IMPORTED_MODULE_12__.d)(image),
      now: rehearsal ? "old" : nowRuns(result, live !== void 0, snapshot !== void 0, seen),
      ...runs !== void 0 && {
       runs: runs
      },
+     ...rollout && {
+      rollout: rollout
+     },
+     ...undo && {
+      undo: undo
+     }
+    };
+    const took = secondsOf((0, _report_words_js__WEBPACK_IMPORTED_MODULE_4__.CW)(workload));
+    return {
+     ...workload,
      ...took !== void 0 && {
       seconds: took
      }
     };
    });
+  }
+  function secondsOf(course) {
+   const {startedAt: startedAt, completeAt: completeAt} = course ?? {};
+   return startedAt === void 0 || completeAt === void 0 ? void 0 : (completeAt - startedAt) / 1e3;
   }
   function nowRuns(result, wasThere, begun, seen) {
    switch (result) {
@@ -20558,8 +20704,7 @@ var __webpack_modules__ = {
    const {settings: settings, reporter: reporter, signal: signal} = start;
    const soFar = {
     migrations: [],
-    warnings: [],
-    seconds: {}
+    warnings: []
    };
    const resources = new Resources;
    const app = settings.app ?? (0, kubernetes_image.EU)(settings.image);
@@ -20731,7 +20876,7 @@ var __webpack_modules__ = {
    try {
     __nccwpck_require__.r(__webpack_exports__);
     var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6399);
+    var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
     var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
     var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
     var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
@@ -21027,6 +21172,7 @@ var __webpack_modules__ = {
  },
  2691: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
+   CW: () => lastCourse,
    LS: () => plural,
    UD: () => keptMigrations,
    WJ: () => verdict,
@@ -21067,6 +21213,9 @@ var __webpack_modules__ = {
     if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(runs)} (before: ${before})`;
     return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
    }
+  }
+  function lastCourse({now: now, rollout: rollout, undo: undo}) {
+   return undo ?? (now === "new" || now === "unknown" ? rollout : void 0);
   }
   function verdict(report) {
    const {tag: tag, app: app, namespace: namespace, workloads: workloads, cause: cause} = report;
@@ -21323,6 +21472,7 @@ var __webpack_modules__ = {
   __nccwpck_require__.d(__webpack_exports__, {
    e: () => follow
   });
+  var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4339);
   var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4161);
   var _judge_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1462);
   var _ledger_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3600);
@@ -21345,6 +21495,7 @@ var __webpack_modules__ = {
    const heard = alsoWoken(live);
    let {aims: aims, next: next} = following;
    let ledger = (0, _ledger_js__WEBPACK_IMPORTED_MODULE_2__.EZ)(startedAt);
+   let writtenAt = timesOf(aims, startedAt);
    const tell = teller(journal);
    journal.waiting(() => {
     const {verdicts: verdicts} = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, following.clock.now());
@@ -21359,9 +21510,10 @@ var __webpack_modules__ = {
      const judgement = (0, _judge_js__WEBPACK_IMPORTED_MODULE_1__.S)(live.picture(), aims, patience, ledger, now);
      ledger = judgement.ledger;
      tell(judgement);
+     following.noted?.(coursesOf(judgement, writtenAt));
      const {lookAgainAt: lookAgainAt, logsWanted: logsWanted, completeAt: completeAt} = judgement;
      if (completeAt !== void 0 && !next) verify();
-     const end = endOf(judgement, ledger, now);
+     const end = endOf(judgement, now);
      const lost = end?.is !== "done" ? end : void 0;
      const good = verified === "good" ? end : void 0;
      const over = lost ?? (next ? next.isDue(judgement) ? next : void 0 : good);
@@ -21381,9 +21533,31 @@ var __webpack_modules__ = {
      stop.abort();
      return ended;
     }
-    aims = [ ...aims, ...await ended.begin() ];
+    const begunAt = following.clock.now();
+    const more = await ended.begin();
+    aims = [ ...aims, ...more ];
+    writtenAt = {
+     ...writtenAt,
+     ...timesOf(more, begunAt)
+    };
     next = void 0;
    }
+  }
+  function timesOf(aims, at) {
+   return Object.fromEntries(aims.map(({workload: workload}) => [ (0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T)(workload), at ]));
+  }
+  function coursesOf({progress: progress, ledger: ledger}, writtenAt) {
+   return Object.fromEntries(Object.entries(progress).map(([id, pods]) => {
+    const completeAt = ledger.completeSince[id];
+    const startedAt = writtenAt[id] ?? ledger.startedAt;
+    return [ id, {
+     ...pods,
+     startedAt: startedAt,
+     ...completeAt !== void 0 && {
+      completeAt: completeAt
+     }
+    } ];
+   }));
   }
   function alsoWoken(live) {
    const listeners = new Set;
@@ -21416,7 +21590,7 @@ var __webpack_modules__ = {
     }
    };
   }
-  function endOf({verdicts: verdicts}, ledger, now) {
+  function endOf({verdicts: verdicts}, now) {
    const all = Object.entries(verdicts);
    const superseded = all.flatMap(([id, verdict]) => verdict.is === "superseded" ? [ [ id, verdict.by ] ] : []);
    if (superseded.length > 0) return {
@@ -21428,12 +21602,9 @@ var __webpack_modules__ = {
     cause: verdict.cause,
     at: now
    };
-   if (!all.every(([, verdict]) => verdict.is === "done")) return;
-   const seconds = Object.entries(ledger.completeSince).map(([id, at]) => [ id, (at - ledger.startedAt) / 1e3 ]);
-   return {
-    is: "done",
-    seconds: Object.fromEntries(seconds)
-   };
+   return all.every(([, verdict]) => verdict.is === "done") ? {
+    is: "done"
+   } : void 0;
   }
   function waitingOn(verdicts) {
    return Object.entries(verdicts).flatMap(([id, verdict]) => verdict.is === "waiting" ? [ `${id}: ${verdict.on}` ] : []).join("; ");
@@ -21670,7 +21841,7 @@ var __webpack_modules__ = {
    const stand = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live, aim, pods);
    const deadline = deadlineOf(live, patience);
    const ready = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim, patience, deadline);
-   const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture, aim, ledger.startedAt);
+   const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.O)(picture, aim, ledger.startedAt);
    const weighing = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods, signs, {
     patience: patience,
     deadline: deadline,
@@ -22154,7 +22325,7 @@ var __webpack_modules__ = {
    const {since: since} = standing;
    switch (wait.is) {
    case "after":
-    return at(since + (grace ?? Math.max(wait.ms, least)));
+    return at(since + Math.max(grace ?? wait.ms, least));
 
    case "deadline":
     return at(since + (grace ?? standing.deadline));
@@ -22169,7 +22340,7 @@ var __webpack_modules__ = {
     {
      const reached = standing.ends >= wait.nth || wait.loop && sign.exit?.loops === true;
      if (!reached) return open;
-     const ms = grace ?? Math.max(wait.ms, least);
+     const ms = Math.max(grace ?? wait.ms, least);
      return ms > 0 && sign.exit?.running === true ? open : at(since + ms);
     }
    }
@@ -22206,15 +22377,15 @@ var __webpack_modules__ = {
    return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(message);
   }
   function brief(message, image) {
-   let words = (0, rollout_words.T)(message, 1 / 0);
+   let words = (0, rollout_words.T)(message);
    for (let before = ""; before !== words; ) {
     before = words;
     for (const prefix of PREFIXES) words = words.replace(prefix, "");
     if (image !== void 0 && words.startsWith(`${image}: `)) words = words.slice(image.length + 2);
    }
-   return (0, rollout_words.T)(words.replace(/: unknown$/, ""));
+   return words.replace(/: unknown$/, "");
   }
-  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^pulling from host \S+ failed with status code \[[^\]]*\]: /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
+  const PREFIXES = [ /^Back-off pulling image "[^"]*": /, /^Failed to pull image "[^"]*": /, /^(ErrImagePull|ImagePullBackOff): /, /^rpc error: code = \w+ desc = /, /^failed to pull and unpack image "[^"]*": /, /^failed to resolve reference "[^"]*": /, /^failed to create (containerd |shim )?task: /, /^OCI runtime create failed: /, /^(runc|crun) create failed: /, /^unable to start container process: / ];
   function podSigns(pod, events = []) {
    if (pod.metadata?.deletionTimestamp || (0, live.cw)(pod)) return [];
    const parts = partsOf(pod);
@@ -22372,7 +22543,6 @@ var __webpack_modules__ = {
    const scheduled = (0, live.rI)(pod, "PodScheduled");
    if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return;
    const says = scheduled.message ?? "no node fits";
-   if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSign(pod, "Volume", says);
    if (pod.status?.nominatedNodeName) return podSign(pod, "ScalingUp", says);
    const scaler = (0, live.Rf)(events, [ "NotTriggerScaleUp", "TriggeredScaleUp", "Nominated" ]);
    if (!scaler) return podSign(pod, "Unschedulable", says);
@@ -22417,12 +22587,8 @@ var __webpack_modules__ = {
    live.rI)(pod, conditionType)?.status !== "True");
    const says = late ? probeWords(events) ?? `container ${late.spec.name} is not ready` : gate ? `readiness gate ${gate.conditionType} is not met` : (0, 
    live.rI)(pod, "Ready")?.message ?? "not Ready";
-   const sign = podSign(pod, "NotReady", says);
    return {
-    ...sign,
-    ...startups.length > 0 && {
-     key: `${sign.key}/startup`
-    },
+    ...podSign(pod, "NotReady", says),
     ...late && {
      container: late.spec.name,
      oneOfMany: main.length > 1
@@ -22772,18 +22938,17 @@ var __webpack_modules__ = {
    }
   };
   const names = what => told => `${told.who}: ${what}: ${told.sign.says}`;
-  const byTag = ({image: image = ""}) => image.replace(/(:[\w.-]+)@sha256:\w+$/, "$1");
   const RULES = {
    ImageNotFound: {
     code: "image-not-found",
     wait: atOnce,
-    sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
+    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} cannot be pulled: ${sign.says}`,
     hint: () => "Check that this tag was pushed, and that the namespace's pull secret may read the repository"
    },
    ImagePull: {
     code: "image-pull",
     wait: after(60),
-    sentence: ({who: who, sign: sign}) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
+    sentence: ({who: who, sign: sign}) => `${who}: image ${sign.image ?? ""} could not be pulled: ${sign.says}`,
     hint: () => "The registry did not answer well: see whether the nodes can reach it, then run again"
    },
    CannotStart: {
@@ -22928,9 +23093,8 @@ var __webpack_modules__ = {
  },
  1223: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
   __nccwpck_require__.d(__webpack_exports__, {
-   Oi: () => signsOf,
-   Or: () => attemptsOf,
-   x5: () => refusal
+   O: () => signsOf,
+   x: () => refusal
   });
   var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
   var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7963);
@@ -22970,8 +23134,9 @@ var __webpack_modules__ = {
      const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
      const uid = live.object.metadata?.uid;
      if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, uid).length >= wanted) return [];
-     const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4);
-     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods, failed) ] : [];
+     const failed = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(event => event.reason === "FailedCreate" && (0, 
+     _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4).at(-1);
+     return failed ? [ refusal(uid ?? "", failed.message ?? "", pods) ] : [];
     }
 
    case "CronJob":
@@ -22984,26 +23149,15 @@ var __webpack_modules__ = {
    const sets = [ ...picture.replicasets.values() ].filter(each => (each.metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === live.object.metadata?.uid));
    const uids = new Set(sets.map(each => each.metadata?.uid));
    const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
-   const {uid: uid = ""} = set.metadata ?? {};
-   return [ refusal(uid, failure.message ?? "", pods, attemptsOf(picture, uid).at(-1)) ];
+   return [ refusal(set.metadata?.uid ?? "", failure.message ?? "", pods) ];
   }
-  function attemptsOf(picture, uid) {
-   return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
-  }
-  function refusal(uid, message, pods, attempt) {
+  function refusal(uid, message, pods) {
    const reason = refusalReason(message);
    const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}` : "";
-   const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
    return {
     reason: reason,
     key: `${uid}/${reason}${stand}`,
-    says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
-    ...tried !== void 0 && {
-     attempt: tried
-    },
-    ...pods.some(({metadata: metadata}) => metadata?.deletionTimestamp) && {
-     frees: true
-    }
+    says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message)
    };
   }
   function refusalReason(message) {
@@ -23351,10 +23505,6 @@ var __webpack_modules__ = {
      sheltered: scale.first || healthy.some(pod => pod.metadata?.uid !== uid),
      diagnosis: log.diagnosis
     });
-    if (told.reason === "Quota" && mayHaveRoom(told, since, notes)) due = {
-     is: "at",
-     at: since + scale.deadline
-    };
     if (told.reason === "ProgressDeadline" && due.is === "at") due = {
      is: "at",
      at: Math.max(due.at, ...started)
@@ -23380,10 +23530,6 @@ var __webpack_modules__ = {
     unsteady: [ ...unsteady ],
     looks: looks
    };
-  }
-  function mayHaveRoom({attempt: attempt, frees: frees}, since, notes) {
-   const triedAt = attempt === void 0 ? since : notes.since(attempt);
-   return frees === true || triedAt < since;
   }
   function died(number, atReady) {
    return atReady === void 0 ? 0 : number - atReady;
@@ -23615,9 +23761,10 @@ var __webpack_modules__ = {
       sentence: sentence
      }, pod);
     }
-    const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
+    const events = (0, live.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
+    const refused = pod ? void 0 : events.at(-1);
     const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-    rollout_signs.x5)(uid ?? "", refused.message ?? "", [], refused) ] : [];
+    rollout_signs.x)(uid ?? "", refused.message ?? "", []) ] : [];
     const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
      patience: patience,
      deadline: patience.timeout,
@@ -24245,6 +24392,7 @@ var __webpack_modules__ = {
    E: () => undoBudget
   });
   var objects = __nccwpck_require__(9340);
+  var workload = __nccwpck_require__(4339);
   var cause = __nccwpck_require__(4193);
   var rollout_aims = __nccwpck_require__(1615);
   var follow = __nccwpck_require__(1644);
@@ -24280,7 +24428,7 @@ var __webpack_modules__ = {
   }
   var stages_release = __nccwpck_require__(3830);
   const undoBudget = 10 * 6e4;
-  async function undo(release, journal, cluster, live, snapshot) {
+  async function undo(release, journal, cluster, live, snapshot, noted = () => {}) {
    const {world: world, signal: signal} = release;
    const startedAt = world.clock.now();
    let restored = [];
@@ -24288,7 +24436,7 @@ var __webpack_modules__ = {
    do {
     const again = await (0, restore.PF)(cluster, world.clock, snapshot, journal, signal);
     restored = again.map((one, i) => sinceThen(restored[i], one));
-    followed = await followBack(release, journal, cluster, live, restored, startedAt);
+    followed = await followBack(release, journal, cluster, live, restored, startedAt, noted);
    } while (followed.is === "superseded");
    if (followed.is === "failed") (0, cause.f)({
     ...followed.cause,
@@ -24313,18 +24461,21 @@ var __webpack_modules__ = {
     did: before.did
    } : now;
   }
-  async function followBack(release, journal, cluster, live, restored, startedAt) {
+  async function followBack(release, journal, cluster, live, restored, startedAt, noted) {
    const {world: world, signal: signal} = release;
    const workloads = restored.flatMap(({prior: prior, did: did, stands: stands}) => prior.was !== "absent" && (did === "put" || did === "nothing") && (0, 
    objects.gv)(prior.object) && stands && (0, objects.gv)(stands) && (0, rollout_snapshot.s0)(prior, stands) ? [ {
     before: prior.object,
-    stands: stands
+    stands: stands,
+    did: did
    } ] : []);
    const ordered = workloads.flatMap(({before: before}) => before.kind === "StatefulSet" ? [ (0, 
    objects.Vb)(before) ] : []);
    const picture = live.picture();
    const aims = workloads.filter(({before: before}) => wasComplete(before)).map(({stands: stands}) => (0, 
    rollout_aims.nJ)((0, objects.hY)(stands), stands, stands, picture));
+   const written = workloads.flatMap(({before: before, did: did}) => did === "put" ? [ (0, 
+   workload.T)((0, objects.hY)(before)) ] : []);
    const stopUnblocking = keepUnblocked(cluster, live, ordered, journal);
    return (0, follow.e)({
     cluster: cluster,
@@ -24337,10 +24488,19 @@ var __webpack_modules__ = {
      grace: {}
     },
     startedAt: startedAt,
+    noted: courses => {
+     noted(asWritten(courses, written));
+    },
     toRepo: (0, stages_release.Y)(release),
     journal: journal,
     signal: signal
    }).finally(stopUnblocking);
+  }
+  function asWritten(courses, written) {
+   return Object.fromEntries(Object.entries(courses).map(([id, course]) => {
+    const {startedAt: _, ...seen} = course;
+    return [ id, written.includes(id) ? course : seen ];
+   }));
   }
   function wasComplete(before) {
    if (before.kind === "CronJob") return true;

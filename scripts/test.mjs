@@ -143,6 +143,7 @@ await step('dist', npmRun('check:dist'))
 await step('unit tests', () => jest('unit'))
 await step('stack', () => stackUp(stack))
 await step('workflow files', actionlint)
+await step('browser tests', () => jest('browser'))
 await step('cluster tests', () => onStack('cluster'))
 await step('workflow tests', () => onStack('workflows'))
 

@@ -3,7 +3,7 @@
  * and the benchmark all play these.
  */
 import type { CauseCode } from '../../src/report/cause.js'
-import { conditions, containers, exits, waits, type Sight } from './sights.js'
+import { conditions, containers, ends, exits, waits, type Sight } from './sights.js'
 import type { Place } from './place.js'
 import type { Shape } from './workload.js'
 
@@ -171,6 +171,20 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    // Counts as available whenever it runs: other tools end green here.
+    name: 'crash-without-a-probe',
+    tag: 'licence',
+    always: { container: { readinessProbe: null } },
+    options: { bake: '15s' },
+    ends: {
+      is: 'undone',
+      code: 'crash',
+      sentence: /^web: exited with 1: the licence has expired$/,
+      sign: exits(2),
+      grace: 0,
+    },
+  },
+  {
     name: 'crash-after-ready',
     tag: 'after-ready',
     options: { bake: '15s' },
@@ -254,6 +268,19 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: 'configmap-of-a-volume-missing',
+    change: volume({ configMap: { name: 'not-there' } }),
+    ends: {
+      is: 'undone',
+      code: 'config-missing',
+      sentence: /^web: its configuration is missing: .*configmap "not-there" not found$/,
+      // The kubelet tells it by events only, a moment after the pod has got its node.
+      sign: conditions('PodScheduled', 'True'),
+      grace: 20,
+      quick: { options: { grace: 'ConfigMissing=4s' }, grace: 4 },
+    },
+  },
+  {
     name: 'secret-key-missing',
     arrange: ({ kubectl }) => kubectl('create', 'secret', 'generic', 'keys', '--from-literal=a=b'),
     change: config(secretKey),
@@ -317,13 +344,10 @@ export const faults: readonly Fault[] = [
   {
     name: 'quota-that-old-pods-free',
     always: {
-      replicas: 3,
+      replicas: 2,
       spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } },
-      container: { lifecycle: { preStop: { sleep: { seconds: 4 } } } },
-      pod: { terminationGracePeriodSeconds: 10 },
     },
-    arrange: ({ kubectl }) => kubectl('create', 'quota', 'small', '--hard=pods=3'),
-    options: { grace: 'Quota=6s' },
+    arrange: ({ kubectl }) => kubectl('create', 'quota', 'small', '--hard=pods=2'),
     ends: deployed,
   },
   {
@@ -386,7 +410,7 @@ export const faults: readonly Fault[] = [
       is: 'undone',
       code: 'crash',
       sentence: /^web: killed because of its probe: Startup probe failed: .*connection refused/,
-      sign: exits(2),
+      sign: ends(2),
       grace: 0,
     },
   },
@@ -404,7 +428,7 @@ export const faults: readonly Fault[] = [
       code: 'crash-after-ready',
       sentence:
         /^web: was Ready, and then died twice: killed because of its probe: Liveness .* 503$/,
-      sign: exits(2),
+      sign: ends(2),
       grace: 0,
     },
   },

@@ -20,6 +20,9 @@ export interface Place {
   apply(object: object): Promise<void>
   /** The manifest of the release, where the fault has one: what changes, and the image as the user writes it. */
   manifest(): Promise<string | undefined>
+  /** The image of the release as it stands in pod templates, and the same write by an administrator. */
+  readonly released: string
+  release(): Promise<void>
   sleep(seconds: number): Promise<void>
   /** As somebody would by hand: not our release. */
   setImage(tag: Tag): Promise<string>
@@ -56,6 +59,11 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   }
   const policy = `${namespace}-signed`
 
+  const kind = (fault.always?.kind ?? 'Deployment').toLowerCase()
+  const setImage = (tag: Tag) => inside('set', 'image', `${kind}/web`, `web=${image(tag)}`)
+  const tag = fault.tag ?? 'next'
+  const released = tag === 'no-such-tag' ? `${repository}:${tag}` : image(tag)
+
   const place: Place = {
     site,
     repository,
@@ -68,8 +76,13 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       await writeFile(file, shaped(repository, fault.always ?? {}, fault.change))
       return file
     },
+    released,
+    release: async () => {
+      if (fault.change) await apply(shaped(released, fault.always ?? {}, fault.change))
+      else await inside('set', 'image', `${kind}/web`, `web=${released}`)
+    },
     sleep: (seconds) => pause(seconds * 1000),
-    setImage: (tag) => inside('set', 'image', 'deployment/web', `web=${image(tag)}`),
+    setImage,
     until: (sight) => until(async () => (await pods()).some(sight)),
     autoscale: (least) =>
       apply(
@@ -156,8 +169,7 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   }
   try {
     await apply(shaped(image('before'), fault.always ?? {}))
-    const kind = fault.always?.kind ?? 'Deployment'
-    await inside('rollout', 'status', `${kind.toLowerCase()}/web`, '--timeout=120s')
+    await inside('rollout', 'status', `${kind}/web`, '--timeout=120s')
     await fault.arrange?.(place)
     return place
   } catch (error) {

@@ -16,6 +16,7 @@ export interface Seen {
 }
 
 export interface SeenContainer {
+  readonly name: string
   readonly restartCount: number
   readonly ready: boolean
   readonly state?: State
@@ -42,6 +43,13 @@ export const exits = (times: number): Sight =>
     const now = failed(state) ? 1 : 0
     const loops = state?.waiting?.reason === 'CrashLoopBackOff'
     return (failed(lastState) || now > 0) && (now + restartCount >= times || loops)
+  })
+
+/** The same, whatever the exit code: a process that ends well when it is told to is killed for its probe all the same. */
+export const ends = (times: number): Sight =>
+  containers(({ state, restartCount }) => {
+    const now = state?.terminated ? 1 : 0
+    return now + restartCount >= times || state?.waiting?.reason === 'CrashLoopBackOff'
   })
 
 export const waits = (...reasons: readonly string[]): Sight =>

@@ -2,7 +2,15 @@
 import { describe, expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/apierror.js'
 import { LeaseLost, type WhyLost } from '../../src/kubernetes/lease.js'
-import { causeOf, lostCause } from '../../src/pipeline/ending.js'
+import { causeOf, lostCause, report, type SoFar } from '../../src/pipeline/ending.js'
+import type { Result } from '../../src/report/report.js'
+import { Reporter } from '../../src/report/reporter.js'
+import type { Course } from '../../src/rollout/types.js'
+import type { Target } from '../../src/stages/targets.js'
+import { handClock } from '../support/clock.js'
+import { standing, nothing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
 
 const never = new AbortController().signal
 
@@ -72,5 +80,65 @@ describe('a server that was asked for as long as the patience lasts', () => {
     ['no server at all', new Error('a mistake of ours'), 'internal', 'a mistake of ours'],
   ])('%s', (_, error, code, sentence) => {
     expect(causeOf(error, never)).toMatchObject({ code, sentence })
+  })
+})
+
+describe('the seconds of a workload are those of the write that brought it where it is', () => {
+  const course = (from: number, to?: number): Course => ({
+    ...{ startedAt: from, wanted: 2, ready: 2 },
+    ...(to !== undefined && { completeAt: to }),
+  })
+  const [rollout, undo] = [course(0, 4000), course(9000, 10_500)]
+  const release = releaseOf(scripted([]).world)
+  const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
+
+  /** A release of one Deployment that ran before, or did not. */
+  function ended(result: Result, soFar: Partial<SoFar>, wasThere: boolean) {
+    const target: Target = {
+      ...{ id: { kind: 'Deployment', name: 'web' }, path: '/web', uses: [], running: [] },
+      ...(wasThere && { live: { kind: 'Deployment' } as Target['live'] & object }),
+    }
+    const site = {
+      live: standing(nothing),
+      targets: [target],
+      others: [],
+      resources: {},
+      services: [],
+    }
+    const told = report('release', release.settings, new Reporter(silent, handClock(0)), result, {
+      ...{
+        migrations: [],
+        warnings: [],
+        snapshot: [],
+        site: site as unknown as SoFar['site'] & object,
+      },
+      image: { repository: 'shop', tag: 'new', digest: 'sha256:1' },
+      ...soFar,
+    })
+    return told.workloads[0]
+  }
+
+  test.each<[string, Result, Course | undefined, Course | undefined, number | undefined]>([
+    ['deployed', 'deployed', rollout, undefined, 4],
+    ['put back', 'undone', rollout, undo, 1.5],
+    ['put back, but not back yet', 'stuck', rollout, course(9000), undefined],
+    ['left as it stands', 'kept', rollout, undefined, 4],
+    ['left as it stands, not complete', 'kept', course(0), undefined, undefined],
+    ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
+    ['never written to', 'failed', undefined, undefined, undefined],
+  ])('%s', (_, result, rolled, back, seconds) => {
+    const courses = { ...(rolled && { rollout: rolled }), ...(back && { undo: back }) }
+    const by = Object.fromEntries(
+      Object.entries(courses).map(([name, one]) => [name, { 'deployment/web': one }]),
+    )
+    const told = ended(result, by, true)
+    expect(told).toMatchObject(courses)
+    expect(told?.seconds).toBe(seconds)
+  })
+
+  test('created and removed again', () => {
+    const told = ended('undone', { rollout: { 'deployment/web': rollout } }, false)
+    expect(told).toMatchObject({ now: 'removed', rollout })
+    expect(told).not.toHaveProperty('seconds')
   })
 })

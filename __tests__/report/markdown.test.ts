@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Cause } from '../../src/report/cause.js'
 import { summary } from '../../src/report/markdown.js'
-import { exitCodes, type Report, type Result } from '../../src/report/report.js'
+import {
+  exitCodes,
+  type Report,
+  type Result,
+  type WorkloadReport,
+} from '../../src/report/report.js'
+import { timeline } from '../../src/report/timeline.js'
 import { newSha, reportOf, workloadOf } from '../support/report.js'
 
 const cause = (more: Partial<Cause> = {}): Cause => ({
@@ -18,20 +24,35 @@ test('a release that went well', () => {
     { name: 'build', startedAt: 0, seconds: 5, ended: 'done' },
     { name: 'rollout', startedAt: 5000, seconds: 75, ended: 'done' },
   ] as const
-  expect(summary(reportOf({ stages, migrations: ['orders.0002'] }))).toBe(`\
-## ✅ shop ef2714eb63e4 is deployed: 2 workloads in namespace prod
+  const report = reportOf({
+    ...{ stages, migrations: ['orders.0002'] },
+    workloads: [
+      workloadOf('web', { seconds: 8.2, rollout: { startedAt: 0, ready: 2, wanted: 2 } }),
+      workloadOf('worker', { seconds: 125 }),
+    ],
+  })
+  expect(summary(report)).toBe(`\
+## ✅ shop ef2714eb63e4 is deployed: 2 workloads in namespace prod (1 min 01 s)
 
-| Workload | Version | Seconds |
-| --- | --- | --- |
-| deployment/web | dbfb78c41221 -\\> ef2714eb63e4 | 8.2 |
-| deployment/worker | dbfb78c41221 -\\> ef2714eb63e4 | 125.0 |
+| Workload | Version | Pods ready | Seconds |
+| --- | --- | --- | --- |
+| deployment/web | dbfb78c41221 -\\> ef2714eb63e4 | 2 of 2 | 8.2 |
+| deployment/worker | dbfb78c41221 -\\> ef2714eb63e4 |  | 125.0 |
+
+\`\`\`mermaid
+${timeline(report) ?? ''}
+\`\`\`
 
 **Migrations applied:** orders.0002
+
+<details><summary>Stages</summary>
 
 | Stage | Took |  |
 | --- | --- | --- |
 | build | 5.0 s | done |
 | rollout | 1 min 15 s | done |
+
+</details>
 
 Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
 `)
@@ -41,14 +62,14 @@ test('one that was put back', () => {
   const { digest: _, ...report } = reportOf({
     result: 'undone',
     cause: cause({ hint: 'mend it', log: ['Traceback', 'KeyError'] }),
-    workloads: [workloadOf('web', { now: 'old' })],
-    undone: [{ object: 'configmap/shop', did: 'put back' }],
+    workloads: [workloadOf('web', { now: 'old', undo: { startedAt: 0, ready: 1, wanted: 2 } })],
+    undone: ['deployment/web', 'configmap/shop'].map((object) => ({ object, did: 'put back' })),
     migrations: ['orders.0002'],
     warnings: ['the lock was not given back'],
     stages: [{ name: 'rollout', startedAt: 0, seconds: 5, ended: 'failed' }],
   })
   expect(summary(report)).toBe(`\
-## ❌ shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified
+## ❌ shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified (1 min 01 s)
 
 **Cause:** it fell
 
@@ -63,9 +84,9 @@ KeyError
 
 </details>
 
-| Workload | Version | Seconds |
-| --- | --- | --- |
-| deployment/web | dbfb78c41221 (as before) |  |
+| Workload | Version | Pods ready | Seconds |
+| --- | --- | --- | --- |
+| deployment/web | dbfb78c41221 (as before) | 1 of 2 |  |
 
 | Put back | How |
 | --- | --- |
@@ -75,15 +96,47 @@ the database keeps the migrations that were applied: orders.0002
 
 **Warning:** the lock was not given back
 
+<details><summary>Stages</summary>
+
 | Stage | Took |  |
 | --- | --- | --- |
 | rollout | 5.0 s | failed |
+
+</details>
 `)
 })
 
 test.each(Object.keys(exitCodes) as Result[])('the sign of %s', (result) => {
   const sign = exitCodes[result] === 0 ? '✅' : '❌'
   expect(blocks({ result })[0]).toMatch(new RegExp(`^## ${sign} \\S`))
+})
+
+describe('pods', () => {
+  const [stood, back] = [
+    { startedAt: 0, ready: 1, wanted: 2 },
+    { ready: 2, wanted: 2 },
+  ]
+  test.each<[string, Partial<WorkloadReport>, string]>([
+    ['of the new version', { now: 'new', rollout: stood }, '1 of 2'],
+    ['of the old one, once it is back', { now: 'old', rollout: stood, undo: back }, '2 of 2'],
+    ['of the old one, which nobody has followed', { now: 'old', rollout: stood }, ''],
+    ['of what was left as it stands', { now: 'unknown', rollout: stood }, '1 of 2'],
+    ['where there are to be none', { now: 'new', rollout: { ready: 0, wanted: 0 } }, ''],
+    ['where its controller has not said how many', { now: 'new', rollout: { ready: 0 } }, ''],
+    ['where nothing was written', { now: 'new' }, ''],
+  ])('%s', (_, workload, pods) => {
+    const [, , row = ''] =
+      blocks({ workloads: [workloadOf('web', workload)] })[1]?.split('\n') ?? []
+    expect(row.split(' | ')[2]).toBe(pods)
+  })
+})
+
+test.each([
+  [20, /^\| Workload/],
+  [21, /^<details><summary>21 workloads</],
+])('the table of %i workloads begins with %s', (count, begins) => {
+  const workloads = Array.from({ length: count }, (_, i) => workloadOf(`worker-${i}`))
+  expect(blocks({ workloads })[1]).toMatch(begins)
 })
 
 describe('foreign words stay words', () => {
@@ -127,7 +180,7 @@ describe('the log', () => {
   /** The fence and what is in it. */
   function fenced(log: readonly string[]): readonly string[] {
     const text = summary(reportOf({ result: 'failed', cause: cause({ log }) }))
-    const [, inside = ''] = /<\/summary>\n\n([^]*)\n\n<\/details>/.exec(text) ?? []
+    const [, inside = ''] = /<\/summary>\n\n([^]*?)\n\n<\/details>/.exec(text) ?? []
     return inside.split('\n')
   }
 
@@ -142,8 +195,8 @@ describe('the log', () => {
   })
 
   test('an empty one is not shown', () => {
-    expect(summary(reportOf({ cause: cause({ log: [] }) }))).not.toContain('<details')
-    expect(summary(reportOf({ cause: cause() }))).not.toContain('<details')
+    expect(summary(reportOf({ cause: cause({ log: [] }) }))).not.toContain('Last lines')
+    expect(summary(reportOf({ cause: cause() }))).not.toContain('Last lines')
   })
 
   test('its last hundred lines are shown', () => {
@@ -162,6 +215,7 @@ test.each<[string, Partial<Report>]>([
   ['a sentence', { cause: cause({ sentence: '|'.repeat(2_000_000) }) }],
   ['a hint', { cause: cause({ hint: '|'.repeat(2_000_000) }) }],
   ['a warning', { warnings: ['€'.repeat(2_000_000)] }],
+  ['the list of workloads', { workloads: Array(1000).fill(workloadOf('w'.repeat(63))) }],
 ])('however long %s is, it is half a MiB at most', (_, more) => {
   expect(Buffer.byteLength(summary(reportOf({ result: 'failed', ...more })))).toBeLessThan(2 ** 19)
 })

@@ -1,7 +1,7 @@
 /** Following a rollout to its end, and what is said on the way. Scenes as in scene.ts. */
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { follow, type Followed, type NextWave } from '../../src/rollout/follow.js'
-import type { Aim, Patience } from '../../src/rollout/types.js'
+import type { Aim, Course, Courses, Patience } from '../../src/rollout/types.js'
 import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -13,6 +13,8 @@ interface Rollout {
   readonly said: readonly string[]
   readonly waitsFor: () => string | undefined
   readonly stop: AbortController
+  /** How far the workloads have come, as noted last. */
+  readonly noted: () => Courses | undefined
   readonly ended: () => Followed | Error | undefined
   /** Lets so many seconds go by, then shows the scene. */
   readonly show: (seconds: number, scene: string) => Promise<void>
@@ -47,6 +49,7 @@ async function rollout(
   const stop = new AbortController()
   running.push(stop)
   let ended: Followed | Error | undefined
+  let noted: Courses | undefined
   follow({
     cluster: clusterOf({
       // eslint-disable-next-line @typescript-eslint/require-await -- a stream that is there already
@@ -62,6 +65,7 @@ async function rollout(
     ...(verify && { verify }),
     patience,
     startedAt: START,
+    noted: (courses) => (noted = courses),
     toRepo: inRepo,
     journal,
   }).then(
@@ -74,6 +78,7 @@ async function rollout(
     said: journal.lines,
     waitsFor: journal.waitsFor,
     stop,
+    noted: () => noted,
     ended: () => ended,
     show: async (seconds, scene) => {
       await clock.pass(seconds * 1000)
@@ -91,23 +96,23 @@ const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1, re
 const theirs = 'image: registry.example/shop:theirs'
 
 describe('done', () => {
-  test('after the bake, with the seconds from our write to complete', async () => {
+  test('after the bake', async () => {
     const release = await rollout(starting)
     await release.show(4, healthy)
     await release.pass(14.9)
     expect(release.ended()).toBeUndefined()
     await release.pass(0.1)
-    expect(release.ended()).toEqual({ is: 'done', seconds: { 'deployment/web': 4 } })
+    expect(release.ended()).toEqual({ is: 'done' })
   })
 
   test('at once without a bake', async () => {
     const release = await rollout(healthy, { patience: { ...PATIENCE, bake: 0 } })
-    expect(release.ended()).toEqual({ is: 'done', seconds: { 'deployment/web': 0 } })
+    expect(release.ended()).toEqual({ is: 'done' })
   })
 
   test('at once when there is nothing to follow', async () => {
     const release = await rollout(healthy, { aims: [] })
-    expect(release.ended()).toEqual({ is: 'done', seconds: {} })
+    expect(release.ended()).toEqual({ is: 'done' })
     expect(release.said).toEqual([])
   })
 })
@@ -273,6 +278,46 @@ describe('a next wave', () => {
     const failing = { ...next, begin: () => Promise.reject(new Error('kubectl: forbidden')) }
     const release = await rollout(healthy, { next: failing })
     expect(release.ended()).toEqual(new Error('kubectl: forbidden'))
+  })
+})
+
+describe('how far a workload has come is noted', () => {
+  const web = (course: Partial<Course>) => ({
+    'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...course },
+  })
+
+  test('from its write to complete', async () => {
+    const release = await rollout(starting)
+    expect(release.noted()).toEqual(web({}))
+    await release.show(4, healthy)
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START + 4000 }))
+    await release.pass(15)
+    expect(release.ended()).toEqual({ is: 'done' })
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START + 4000 }))
+  })
+
+  test('from the write of its own wave', async () => {
+    let isDue = false
+    const next = { isDue: () => isDue, begin: () => Promise.resolve([AIM]) }
+    const release = await rollout(healthy, { aims: [], next })
+    isDue = true
+    await release.show(3, healthy)
+    const at = START + 3000
+    expect(release.noted()).toEqual(web({ startedAt: at, ready: 1, completeAt: at }))
+  })
+
+  test('when it fails', async () => {
+    const release = await rollout(starting)
+    await release.show(3, missing)
+    expect(release.noted()).toEqual(web({}))
+  })
+
+  test('when the following is cut off', async () => {
+    const release = await rollout(healthy)
+    release.stop.abort(new Error('cancelled'))
+    await release.pass(0)
+    expect(release.ended()).toEqual(new Error('cancelled'))
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START }))
   })
 })
 

@@ -542,6 +542,21 @@ facts('pods that are not made', [
     ],
   },
   {
+    name: 'quota: a pod of ours that is not Ready yet will let an old one end',
+    steps: [
+      [1, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 1), 'waiting'],
+      [55, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 2), 'waiting'],
+      [56, quota('old-1: {of: old}, web-a: ', 2), 'waiting'],
+    ],
+  },
+  {
+    name: 'quota: …a pod of the old version that is not Ready will not',
+    steps: [
+      [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
+      [31, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
+    ],
+  },
+  {
     name: 'quota: what was refused before a pod ended says nothing of the room that it left',
     steps: [
       [1, quota('old-1: {of: old}, old-2: {of: old}', 1), 'waiting'],

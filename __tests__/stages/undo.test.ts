@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { Deployment } from 'kubernetes-types/apps/v1'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import type { Prior } from '../../src/rollout/snapshot.js'
+import type { Courses } from '../../src/rollout/types.js'
 import { undo } from '../../src/stages/undo.js'
 import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -33,7 +34,7 @@ const priorOf = (name: string): Prior => ({
 })
 
 /** What became of each, in words; or why it is stuck. */
-async function undone(memory: Memory): Promise<string> {
+async function undone(memory: Memory, noted?: (courses: Courses) => void): Promise<string> {
   const { world } = scripted([])
   const live = {
     picture: () => {
@@ -45,7 +46,7 @@ async function undone(memory: Memory): Promise<string> {
     onChange: () => () => undefined,
   }
   const snapshot = [priorOf('web'), priorOf('worker')]
-  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot).then(
+  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot, noted).then(
     (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     (error: unknown) => (error as Error).message,
   )
@@ -101,5 +102,18 @@ describe('a workload that does not come up', () => {
   ])('%s', async (_, image, env, expected) => {
     const web = deployment('web', image, false, env)
     expect(await undone(memoryCluster({ ...ours, '/web': web }))).toMatch(expected)
+  })
+})
+
+test('how far each has come is noted; of what was not written to, no time of a write', async () => {
+  let last: Courses = {}
+  const memory = memoryCluster({ ...ours, '/worker': deployment('worker', 'old') })
+  expect(await undone(memory, (courses) => (last = courses))).toBe('/web put, /worker nothing')
+  expect(last).toEqual({
+    'deployment/web': {
+      ...{ wanted: 1, ready: 0 },
+      ...{ startedAt: expect.any(Number), completeAt: expect.any(Number) },
+    },
+    'deployment/worker': { wanted: 1, ready: 0, completeAt: expect.any(Number) },
   })
 })

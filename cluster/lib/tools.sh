@@ -1,4 +1,5 @@
-# Tools beside the cluster: act runs workflows here, actionlint checks them; the benchmarks compare with helm.
+# Tools beside the cluster: act runs workflows here, actionlint checks them, and Chromium shows what a
+# workflow tells. The benchmarks compare with helm.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
@@ -40,4 +41,23 @@ build_helm() {
   make_part helm "$HELM_VERSION" "helm $HELM_VERSION from its Go module" "1 to 4 min" \
     go_install "helm.sh/helm/v4/cmd/helm@$HELM_VERSION" "-X helm.sh/helm/v4/internal/version.version=$HELM_VERSION"
   link_program "$(part_dir helm "$HELM_VERSION")/helm" helm
+}
+
+# Chromium is taken as the machine has it. The fonts are for what GitHub shows: text like Arial, and signs.
+ensure_chromium() {
+  local program
+  for program in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$program" >/dev/null; then return; fi
+  done
+  if embedded_is_possible; then
+    step chromium "apt-get install chromium" "30 s" install_chromium
+  else
+    tell chromium "not there: the test of the job summary needs Chromium or Chrome in PATH"
+  fi
+}
+
+install_chromium() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install --yes --no-install-recommends chromium fonts-liberation fonts-noto-color-emoji
 }

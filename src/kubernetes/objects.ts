@@ -97,6 +97,14 @@ export function usesOf(
   ]
 }
 
+/** The containers of a workload whose image is of the repository. */
+export function usesOfRepository(
+  object: WorkloadObject,
+  repository: string,
+): readonly ContainerUse[] {
+  return usesOf(templateOf(object), (image) => isOfRepository(image, repository))
+}
+
 /** The template with `image` in every container whose image `isOurs`. */
 export function withImage(
   template: PodTemplateSpec,
@@ -135,10 +143,7 @@ export function isIgnored(object: KubeObject): boolean {
 
 /** Whether the live object takes part in releases of the repository. */
 export function takesPart(object: WorkloadObject, repository: string): boolean {
-  return (
-    !isIgnored(object) &&
-    usesOf(templateOf(object), (image) => isOfRepository(image, repository)).length > 0
-  )
+  return !isIgnored(object) && usesOfRepository(object, repository).length > 0
 }
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'

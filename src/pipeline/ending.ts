@@ -5,11 +5,10 @@ import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { LeaseLost } from '../kubernetes/lease.js'
-import { isOfRepository, parseImage, shortName } from '../kubernetes/image.js'
+import { parseImage, shortName } from '../kubernetes/image.js'
 import {
   isWorkload,
-  templateOf,
-  usesOf,
+  usesOfRepository,
   workloadId,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
@@ -17,9 +16,11 @@ import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
+import { lastCourse } from '../report/words.js'
 import type { History } from '../rollout/history.js'
 import type { Restored } from '../rollout/restore.js'
 import { titleOf, type Snapshot } from '../rollout/snapshot.js'
+import type { Course, Courses } from '../rollout/types.js'
 import type { Site } from '../stages/preflight.js'
 import { TimeOver } from '../world/deadline.js'
 import type { Clock } from '../world/world.js'
@@ -41,7 +42,9 @@ export interface SoFar {
   migrations: readonly string[]
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
-  seconds: Readonly<Record<string, number>>
+  /** What became of our writes, and of those that put things back. */
+  rollout?: Courses
+  undo?: Courses
   /** What each workload runs where the run could not make sure of it, by `idOf`. */
   stands?: Readonly<Record<string, readonly string[]>>
 }
@@ -118,7 +121,7 @@ function lostWords({ why, words }: LeaseLost): {
 export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
   const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
     if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
-    const images = usesOf(templateOf(object), (name) => isOfRepository(name, settings.image)).map(
+    const images = usesOfRepository(object, settings.image).map(
       ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
     )
     return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
@@ -141,7 +144,7 @@ export async function whatStands(
       if (of !== 'workload' || !isWorkload(object)) return []
       const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
       if (live === null) return []
-      const uses = live ? usesOf(templateOf(live), (name) => isOfRepository(name, image)) : []
+      const uses = live ? usesOfRepository(live, image) : []
       return [[idOf(workloadId(object)), uses.map((use) => use.image)] as const]
     }),
   )
@@ -202,23 +205,34 @@ export function report(
 
 function workloadsOf(
   result: Result,
-  { site, image, snapshot, seconds, stands, rehearsal }: SoFar,
+  { site, image, snapshot, stands, rehearsal, ...followed }: SoFar,
 ): readonly WorkloadReport[] {
   if (!site || !image) return []
   return site.targets.map(({ id, live, running }) => {
     const [from] = running
-    const took = seconds[idOf(id)]
+    const rollout = followed.rollout?.[idOf(id)]
+    const undo = followed.undo?.[idOf(id)]
     const seen = stands?.[idOf(id)]
     const runs = seen?.[0]
-    return {
+    const workload: WorkloadReport = {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
       now: rehearsal ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
       ...(runs !== undefined && { runs }),
-      ...(took !== undefined && { seconds: took }),
+      ...(rollout && { rollout }),
+      ...(undo && { undo }),
     }
+    const took = secondsOf(lastCourse(workload))
+    return { ...workload, ...(took !== undefined && { seconds: took }) }
   })
+}
+
+function secondsOf(course: Course | undefined): number | undefined {
+  const { startedAt, completeAt } = course ?? {}
+  return startedAt === undefined || completeAt === undefined
+    ? undefined
+    : (completeAt - startedAt) / 1000
 }
 
 function nowRuns(

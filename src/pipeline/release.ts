@@ -4,7 +4,6 @@ import { findSource } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
-import { readRecord } from '../rollout/record.js'
 import { build } from '../stages/build.js'
 import { commitOf, imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
@@ -14,12 +13,12 @@ import { checkNotOvertaken } from '../stages/overtaken.js'
 import type { Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
-import { planOurs, runsAlready, runsWell } from '../stages/rollout.js'
+import { planOurs } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
 import { causeOf } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, rollOut } from './steps.js'
+import { lookAround, rollOut, runsUndisturbed } from './steps.js'
 import { together } from './together.js'
 import { transaction } from './transaction.js'
 
@@ -87,20 +86,19 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   return result
 }
 
-/** Whether this very version runs already and well, with manifests that change nothing and no release left open. */
+/** Whether this version runs undisturbed, and the manifests would change nothing. */
 async function isThere(
-  { world, settings, app }: Release,
+  release: Release,
   cluster: Cluster,
   site: Site,
   image: Image,
 ): Promise<boolean> {
-  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
-  const [record, ...changes] = await Promise.all([
-    readRecord(cluster, app),
+  if (!(await runsUndisturbed(release, cluster, site, image))) return false
+  const changes = await Promise.all([
     planManifests(cluster, site.others),
-    planOurs(cluster, site.targets, settings.image, pinned(image)),
+    planOurs(cluster, site.targets, release.settings.image, pinned(image)),
   ])
-  return record === undefined && changes.flat().every(({ is }) => is === 'none')
+  return changes.flat().every(({ is }) => is === 'none')
 }
 
 /** Everything that writes to the cluster. What it throws is undone by the caller. */

@@ -1,15 +1,13 @@
 /** Back to a version that ran before: the same transaction as a release, without build and migrations. */
-import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { Report, Result } from '../report/report.js'
 import { readRecord } from '../rollout/record.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
-import { runsAlready, runsWell } from '../stages/rollout.js'
 import { describe } from '../stages/targets.js'
 import { versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, rollOut } from './steps.js'
+import { lookAround, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
 export function rollBack(start: Start): Promise<Report> {
@@ -41,7 +39,7 @@ async function toVersion(run: Run): Promise<Result> {
       `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
-  if (await isThere(release, cluster, site, image)) return 'unchanged'
+  if (await runsUndisturbed(release, cluster, site, image)) return 'unchanged'
   if (run.settings['dry-run']) return rehearse(run, site, image)
   return transaction(run, { ...release, source }, cluster, site, {
     command: 'rollback',
@@ -54,16 +52,6 @@ async function toVersion(run: Run): Promise<Result> {
 /** A rollback to a rollback goes back to what that one went back to. */
 function backOf({ release }: Version): { readonly back?: number } {
   return release ? { back: release.back ?? release.number } : {}
-}
-
-async function isThere(
-  { world, app }: Release,
-  cluster: Cluster,
-  site: Site,
-  image: Image,
-): Promise<boolean> {
-  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
-  return (await readRecord(cluster, app)) === undefined
 }
 
 async function rehearse({ reporter, soFar }: Run, site: Site, { tag }: Image): Promise<Result> {

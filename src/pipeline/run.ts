@@ -33,7 +33,7 @@ export async function reported(
   work: (run: Run) => Promise<Result>,
 ): Promise<Report> {
   const { settings, reporter, signal } = start
-  const soFar: SoFar = { migrations: [], warnings: [], seconds: {} }
+  const soFar: SoFar = { migrations: [], warnings: [] }
   const resources = new Resources()
   const app = settings.app ?? shortName(settings.image)
   let result: Result

@@ -2,9 +2,10 @@
 import type { Settings } from '../options/table.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { Failure } from '../report/cause.js'
+import { readRecord } from '../rollout/record.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
-import { rollout, supersededBy } from '../stages/rollout.js'
+import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
 
@@ -24,6 +25,17 @@ export function lookAround(
   )
 }
 
+/** Whether this very version runs already and well, and no release was left open. */
+export async function runsUndisturbed(
+  { world, app }: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
+  return (await readRecord(cluster, app)) === undefined
+}
+
 /** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
 export async function rollOut(
   { command, reporter, soFar }: Run,
@@ -33,18 +45,18 @@ export async function rollOut(
   image: Image,
 ): Promise<void> {
   const { world, settings, signal } = release
-  const followed = await reporter.stage('rollout', async (journal) => {
+  await reporter.stage('rollout', async (journal) => {
     const ended = await within(world.clock, longestOf(settings), signal, (late) =>
-      rollout({ ...release, command, signal: late }, journal, cluster, site, image),
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image, (courses) => {
+        soFar.rollout = courses
+      }),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
-    return ended
   })
-  soFar.seconds = followed.seconds
 }
 
 /**

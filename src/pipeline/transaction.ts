@@ -173,7 +173,9 @@ async function unwind(open: Transaction): Promise<Result> {
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
       within(world.clock, undoBudget, lost, (late) =>
-        undo({ ...release, signal: late }, journal, cluster, site.live, priors),
+        undo({ ...release, signal: late }, journal, cluster, site.live, priors, (courses) => {
+          soFar.undo = courses
+        }),
       ),
     )
     const left = leftToOthers(soFar.restored)

@@ -1,41 +1,51 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
-import type { Report } from './report.js'
-import { keptMigrations, moved, printable, seconds, verdict } from './words.js'
+import type { Report, WorkloadReport } from './report.js'
+import { mostShown, timeline } from './timeline.js'
+import { keptMigrations, lastCourse, moved, plural, printable, seconds, verdict } from './words.js'
 
 const mostLogLines = 100
 const longestLogLine = 1000
+/** Of workloads; more are folded up, so that what comes after them is seen. */
+const mostOpen = 20
 /** Of anything else; a hint may hold the rules of a whole Role. */
 const longestText = 10_000
 
 export function summary(report: Report): string {
   const { cause, result } = report
   const sign = result === 'deployed' || result === 'unchanged' ? '✅' : '❌'
-  const parts = [`## ${sign} ${escaped(verdict(report))}`]
+  const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)
     if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
     if (cause.log && cause.log.length > 0) {
-      parts.push(details('Last lines of the log', cause.log.slice(-mostLogLines)))
+      parts.push(open('Last lines of the log', fenced(cause.log.slice(-mostLogLines))))
     }
   }
   if (report.workloads.length > 0) {
-    parts.push(
-      table(
-        ['Workload', 'Version', 'Seconds'],
-        report.workloads.map((workload) => [
-          idOf(workload),
-          moved(workload),
-          workload.seconds === undefined ? '' : workload.seconds.toFixed(1),
-        ]),
-      ),
-    )
+    const rows = report.workloads.map((workload) => [
+      idOf(workload),
+      moved(workload),
+      podsOf(workload),
+      workload.seconds === undefined ? '' : workload.seconds.toFixed(1),
+    ])
+    const all = table(['Workload', 'Version', 'Pods ready', 'Seconds'], rows)
+    parts.push(rows.length > mostOpen ? closed(plural(rows.length, 'workload'), all) : all)
   }
-  if (report.undone.length > 0) {
+  const chart = timeline(report)
+  if (chart !== undefined) {
+    parts.push(`\`\`\`mermaid\n${chart}\n\`\`\``)
+    if (report.workloads.length > mostShown) {
+      parts.push(`Of the workloads, these are the ${mostShown} that took longest.`)
+    }
+  }
+  const told = report.workloads.map(idOf)
+  const others = report.undone.filter(({ object }) => !told.includes(object))
+  if (others.length > 0) {
     parts.push(
       table(
         ['Put back', 'How'],
-        report.undone.map(({ object, did }) => [object, did]),
+        others.map(({ object, did }) => [object, did]),
       ),
     )
   }
@@ -45,16 +55,19 @@ export function summary(report: Report): string {
     parts.push(kept === undefined ? `**Migrations applied:** ${escaped(names)}` : escaped(kept))
   }
   for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`)
-  parts.push(
-    table(
-      ['Stage', 'Took', ''],
-      report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended]),
-    ),
-  )
+  if (report.stages.length > 0) {
+    const rows = report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended])
+    parts.push(closed('Stages', table(['Stage', 'Took', ''], rows)))
+  }
   if (report.digest !== undefined) {
     parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``)
   }
   return `${parts.join('\n\n')}\n`
+}
+
+function podsOf(workload: WorkloadReport): string {
+  const { ready, wanted } = lastCourse(workload) ?? {}
+  return ready === undefined || !wanted ? '' : `${ready} of ${wanted}`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -74,13 +87,20 @@ function cut(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text
 }
 
+const open = (title: string, text: string) => details('<details open>', title, text)
+const closed = (title: string, text: string) => details('<details>', title, text)
+
+function details(tag: string, title: string, text: string): string {
+  return `${tag}<summary>${title}</summary>\n\n${text}\n\n</details>`
+}
+
 /** A fence longer than any run of backticks inside keeps a log from ending it. */
-function details(title: string, log: readonly string[]): string {
+function fenced(log: readonly string[]): string {
   const lines = log.map((line) => cut(printable(line), longestLogLine))
   const longest = Math.max(
     2,
     ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)),
   )
   const fence = '`'.repeat(longest + 1)
-  return `<details open><summary>${title}</summary>\n\n${fence}\n${lines.join('\n')}\n${fence}\n\n</details>`
+  return `${fence}\n${lines.join('\n')}\n${fence}`
 }

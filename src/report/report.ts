@@ -1,6 +1,7 @@
 import type { Command } from '../options/table.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
+import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 
 /** How a release ended. See the README's table of results. */
@@ -46,8 +47,12 @@ export interface WorkloadReport extends WorkloadId {
   readonly now: 'new' | 'old' | 'removed' | 'absent' | 'gone' | 'unknown'
   /** The image that was seen where it is not certain what it runs. */
   readonly runs?: string
-  /** From our write to done. */
+  /** From the write that brought it there to complete. */
   readonly seconds?: number
+  /** What became of the release's write; none where it did not come so far, or the workload was gone. */
+  readonly rollout?: Course
+  /** What became of the write that put it back. */
+  readonly undo?: Course
 }
 
 /** All that is known at the end of a run; log, summary, outputs and JSON are renderings of it. */

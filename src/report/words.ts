@@ -1,6 +1,7 @@
 /** Small renderings that log, summary and outputs share. Pure. */
 import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
+import type { Course } from '../rollout/types.js'
 import type { Report, Result, WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
@@ -34,6 +35,11 @@ export function moved({ from, to, now, runs }: WorkloadReport): string {
       if (runs !== undefined) return `is on ${versionOf(runs)} (before: ${before})`
       return `${before} or ${versionOf(to)}: not known`
   }
+}
+
+/** What became of the write that brought a workload to what it runs at the end; none where none did. */
+export function lastCourse({ now, rollout, undo }: WorkloadReport): Course | undefined {
+  return undo ?? (now === 'new' || now === 'unknown' ? rollout : undefined)
 }
 
 /** The last word of a run: what the cluster runs now, and whether a person has anything to do. */

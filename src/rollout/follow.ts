@@ -1,4 +1,5 @@
 /** Follows a rollout until the judge has spoken, and tells each change of state once. */
+import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { diagnose, type ToRepo } from './diagnose.js'
@@ -6,11 +7,11 @@ import { judge } from './judge.js'
 import { newLedger, withLog } from './ledger.js'
 import { looking, type Lookout } from './looking.js'
 import type { LivePicture } from './watch.js'
-import type { Aim, Judgement, Ledger, Patience, Verdict } from './types.js'
+import type { Aim, Courses, Judgement, Patience, Verdict } from './types.js'
 
 export type Followed =
-  /** All aims are reached, and the bake is over. Seconds from our write to complete, by `idOf`. */
-  | { readonly is: 'done'; readonly seconds: Readonly<Record<string, number>> }
+  /** All aims are reached, and the bake is over. */
+  | { readonly is: 'done' }
   /** `at`: when it was recognised, in ms since 1970. */
   | { readonly is: 'failed'; readonly cause: Cause; readonly at: number }
   /** Somebody else's image, by `idOf` of the workload. */
@@ -31,6 +32,8 @@ export interface Following extends Lookout {
   readonly patience: Patience
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
+  /** Hears at each look how far each workload has come: the last is known however the following ends. */
+  readonly noted?: (courses: Courses) => void
   readonly toRepo: ToRepo
   readonly journal: Journal
 }
@@ -57,6 +60,7 @@ export async function follow(following: Following): Promise<Followed> {
   const heard = alsoWoken(live)
   let { aims, next } = following
   let ledger = newLedger(startedAt)
+  let writtenAt = timesOf(aims, startedAt)
   const tell = teller(journal)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
   journal.waiting(() => {
@@ -70,9 +74,10 @@ export async function follow(following: Following): Promise<Followed> {
         const judgement = judge(live.picture(), aims, patience, ledger, now)
         ledger = judgement.ledger
         tell(judgement)
+        following.noted?.(coursesOf(judgement, writtenAt))
         const { lookAgainAt, logsWanted, completeAt } = judgement
         if (completeAt !== undefined && !next) verify()
-        const end = endOf(judgement, ledger, now)
+        const end = endOf(judgement, now)
         // What is lost is lost, but nothing is done before the last wave is.
         const lost = end?.is !== 'done' ? end : undefined
         const good = verified === 'good' ? end : undefined
@@ -91,9 +96,30 @@ export async function follow(following: Following): Promise<Followed> {
       stop.abort()
       return ended
     }
-    aims = [...aims, ...(await ended.begin())]
+    const begunAt = following.clock.now()
+    const more = await ended.begin()
+    aims = [...aims, ...more]
+    writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
     next = undefined
   }
+}
+
+/** The same time for each aim, by `idOf`. */
+function timesOf(aims: readonly Aim[], at: number): Readonly<Record<string, number>> {
+  return Object.fromEntries(aims.map(({ workload }) => [idOf(workload), at]))
+}
+
+function coursesOf(
+  { progress, ledger }: Judgement,
+  writtenAt: Readonly<Record<string, number>>,
+): Courses {
+  return Object.fromEntries(
+    Object.entries(progress).map(([id, pods]) => {
+      const completeAt = ledger.completeSince[id]
+      const startedAt = writtenAt[id] ?? ledger.startedAt
+      return [id, { ...pods, startedAt, ...(completeAt !== undefined && { completeAt }) }]
+    }),
+  )
 }
 
 /** The same picture, whose listeners can be called for another reason than a change, too. */
@@ -131,7 +157,7 @@ function teller(journal: Journal): (judgement: Judgement) => void {
   }
 }
 
-function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed | undefined {
+function endOf({ verdicts }: Judgement, now: number): Followed | undefined {
   const all = Object.entries(verdicts)
   const superseded = all.flatMap(([id, verdict]) =>
     verdict.is === 'superseded' ? [[id, verdict.by] as const] : [],
@@ -140,11 +166,7 @@ function endOf({ verdicts }: Judgement, ledger: Ledger, now: number): Followed |
   for (const [, verdict] of all) {
     if (verdict.is === 'failed') return { is: 'failed', cause: verdict.cause, at: now }
   }
-  if (!all.every(([, verdict]) => verdict.is === 'done')) return undefined
-  const seconds = Object.entries(ledger.completeSince).map(
-    ([id, at]) => [id, (at - ledger.startedAt) / 1000] as const,
-  )
-  return { is: 'done', seconds: Object.fromEntries(seconds) }
+  return all.every(([, verdict]) => verdict.is === 'done') ? { is: 'done' } : undefined
 }
 
 function waitingOn(verdicts: Judgement['verdicts']): string {

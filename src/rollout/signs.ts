@@ -62,7 +62,7 @@ export interface Sign {
   readonly startups?: readonly Startup[]
   /** Under which the ledger remembers the controller's newest attempt, where events tell of it. */
   readonly attempt?: string
-  /** Pods of the workload are ending now, which gives their quota back. */
+  /** A pod of the workload is ending, or one of ours on its way to Ready, after which an old one ends. */
   readonly frees?: true
 }
 
@@ -141,7 +141,7 @@ function replicaSetSigns(set: ReplicaSet, picture: Picture, live: Live): readonl
   if (!failure) return []
   // Old pods give their quota back as they end, so all pods of the workload are looked at.
   const sets = [...picture.replicasets.values()].filter((each) =>
-    (each.metadata?.ownerReferences ?? []).some(({ uid }) => uid === live.object.metadata?.uid),
+    isOf(each, live.object.metadata?.uid ?? ''),
   )
   const uids = new Set(sets.map((each) => each.metadata?.uid))
   const pods = [...picture.pods.values()].filter((pod) =>
@@ -154,6 +154,10 @@ function replicaSetSigns(set: ReplicaSet, picture: Picture, live: Live): readonl
 /** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
 export function attemptsOf(picture: Picture, uid: string | undefined): readonly Event[] {
   return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
+}
+
+function isOf({ metadata }: Pod | ReplicaSet, owner: string): boolean {
+  return (metadata?.ownerReferences ?? []).some(({ uid }) => uid === owner)
 }
 
 /**
@@ -176,7 +180,11 @@ export function refusal(
     key: `${uid}/${reason}${stand}`,
     says: oneLine(message),
     ...(tried !== undefined && { attempt: tried }),
-    ...(pods.some(({ metadata }) => metadata?.deletionTimestamp) && { frees: true }),
+    ...(pods.some(
+      (pod) => pod.metadata?.deletionTimestamp ?? (isOf(pod, uid) && !isReady(pod)),
+    ) && {
+      frees: true,
+    }),
   }
 }
 

@@ -115,6 +115,17 @@ export interface Progress {
   readonly ready: number
 }
 
+/** What became of one write to a workload, as far as it was followed. */
+export interface Course extends Progress {
+  /** When the write left, in ms since 1970; none where the workload was as it is to be already. */
+  readonly startedAt?: number
+  /** When the workload was last seen to become complete; not set while it is not, or when it is to have no pod. */
+  readonly completeAt?: number
+}
+
+/** By `idOf` of the workload. */
+export type Courses = Readonly<Record<string, Course>>
+
 export interface Judgement {
   /** By `idOf` of the workload. */
   readonly verdicts: Readonly<Record<string, Verdict>>

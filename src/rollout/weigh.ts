@@ -115,7 +115,7 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
 }
 
 /**
- * Whether a quota's refusal may be over soon: a pod is ending, or none was refused since the last one ended.
+ * Whether a quota's refusal may be over soon: a pod ends or will, or none was refused since the last one ended.
  * The controller waits longer each time before it tries again.
  */
 function mayHaveRoom({ attempt, frees }: Sign, since: number, notes: Notes): boolean {

@@ -20,7 +20,7 @@ import { newLedger } from '../rollout/ledger.js'
 import { liveOf } from '../rollout/live.js'
 import { deletion, takenOver } from '../rollout/progress.js'
 import { titleOf, type Prior } from '../rollout/snapshot.js'
-import type { Aim, Judgement, Picture } from '../rollout/types.js'
+import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
 import type { Pins } from './pins.js'
 import type { Site } from './preflight.js'
@@ -52,6 +52,7 @@ export async function rollout(
   cluster: Cluster,
   site: Site,
   image: Image,
+  noted: (courses: Courses) => void,
 ): Promise<Followed> {
   const { world, settings, signal } = release
   const before = site.live.picture()
@@ -96,6 +97,7 @@ export async function rollout(
       ...(settings['ready-timeout'] !== undefined && { readyTimeout: settings['ready-timeout'] }),
     },
     startedAt,
+    noted,
     toRepo: toRepo(release),
     journal,
     signal,

@@ -1,8 +1,7 @@
 /** How everything stands that the release is going to write to, read right before the first write. */
 import type { Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { isOfRepository } from '../kubernetes/image.js'
-import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
+import { usesOfRepository, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
@@ -59,10 +58,7 @@ async function asTheyAre(
   const now = await Promise.all(
     targets.map(async ({ live: _live, ...target }) => {
       const live = await cluster.find<WorkloadObject>(target.path)
-      const uses =
-        live && !target.manifest
-          ? usesOf(templateOf(live), (image) => isOfRepository(image, repository))
-          : target.uses
+      const uses = live && !target.manifest ? usesOfRepository(live, repository) : target.uses
       return { ...target, uses, running: imagesIn(live, uses), ...(live && { live }) }
     }),
   )

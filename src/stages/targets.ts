@@ -1,13 +1,14 @@
 /** Which workloads a release is about, and what keeps one from being released. Pure. */
 import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
 import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.js'
-import { isOfRepository, parseImage, shortName, versionOf } from '../kubernetes/image.js'
+import { parseImage, shortName, versionOf } from '../kubernetes/image.js'
 import { ownImage, type Manifests } from '../kubernetes/manifests.js'
 import {
   isWorkload,
   takesPart,
   templateOf,
   usesOf,
+  usesOfRepository,
   workloadId,
   type ContainerUse,
   type KubeObject,
@@ -79,7 +80,7 @@ export function findTargets(
     const apiVersion = id.kind === 'CronJob' ? 'batch/v1' : 'apps/v1'
     const uses = manifest
       ? usesOf(templateOf(manifest), ownImage(repository))
-      : usesOf(templateOf(object), (image) => isOfRepository(image, repository))
+      : usesOfRepository(object, repository)
     return {
       id,
       path: `${collection(apiVersion, namespace, plural)}/${id.name}`,

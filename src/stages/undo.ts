@@ -1,12 +1,14 @@
 /** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isWorkload, nameOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
+import type { Courses } from '../rollout/types.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -24,6 +26,7 @@ export async function undo(
   cluster: Cluster,
   live: LivePicture,
   snapshot: Snapshot,
+  noted: (courses: Courses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const { world, signal } = release
   const startedAt = world.clock.now()
@@ -33,7 +36,7 @@ export async function undo(
     // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
     const again = await restore(cluster, world.clock, snapshot, journal, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
-    followed = await followBack(release, journal, cluster, live, restored, startedAt)
+    followed = await followBack(release, journal, cluster, live, restored, startedAt, noted)
   } while (followed.is === 'superseded')
   if (followed.is === 'failed') {
     fail({
@@ -68,6 +71,7 @@ async function followBack(
   live: LivePicture,
   restored: readonly Restored[],
   startedAt: number,
+  noted: (courses: Courses) => void,
 ): Promise<Followed> {
   const { world, signal } = release
   const workloads = restored.flatMap(({ prior, did, stands }) =>
@@ -77,7 +81,7 @@ async function followBack(
     stands &&
     isWorkload(stands) &&
     hasTemplateBack(prior, stands)
-      ? [{ before: prior.object, stands }]
+      ? [{ before: prior.object, stands, did }]
       : [],
   )
   const ordered = workloads.flatMap(({ before }) =>
@@ -87,6 +91,9 @@ async function followBack(
   const aims = workloads
     .filter(({ before }) => wasComplete(before))
     .map(({ stands }) => aimBack(workloadId(stands), stands, stands, picture))
+  const written = workloads.flatMap(({ before, did }) =>
+    did === 'put' ? [idOf(workloadId(before))] : [],
+  )
   const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
   return follow({
     cluster,
@@ -95,10 +102,23 @@ async function followBack(
     aims,
     patience: { timeout: undoBudget, bake: 0, grace: {} },
     startedAt,
+    noted: (courses) => {
+      noted(asWritten(courses, written))
+    },
     toRepo: toRepo(release),
     journal,
     signal,
   }).finally(stopUnblocking)
+}
+
+/** Without the time of a write where there was none. */
+function asWritten(courses: Courses, written: readonly string[]): Courses {
+  return Object.fromEntries(
+    Object.entries(courses).map(([id, course]) => {
+      const { startedAt: _, ...seen } = course
+      return [id, written.includes(id) ? course : seen]
+    }),
+  )
 }
 
 /** What was broken before need not be better after. */
