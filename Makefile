@@ -11,6 +11,8 @@ SHELL := bash
 
 # For `make chaos`; its own defaults stand in __tests__/chaos/main.ts.
 export N SEED ROUND PLACES
+# For `make bench`.
+export ONLY
 
 # A file in node_modules, so that it is gone when they are.
 READY := node_modules/.ready
@@ -70,6 +72,12 @@ chaos: setup up ## Interrupt N=20 random releases (SEED=… ROUND=17 plays one a
 test-long: N := 200
 test-long: chaos ## What takes an hour: 200 rounds of chaos, and the tests in __tests__/long
 	@npm run --silent long
+
+.PHONY: bench
+bench: setup up ## Compare with a script and helm (docs/benchmarks.md; ONLY=bad-tag,healthy-1)
+	@cluster/stack tools helm
+	@node --experimental-transform-types --disable-warning=ExperimentalWarning \
+	  --import ./scripts/typescript.mjs __tests__/bench/main.ts
 
 .PHONY: demo
 demo: setup up ## Release the example shop on the local stack, break it, watch it come back

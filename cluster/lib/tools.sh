@@ -1,9 +1,10 @@
 # Tools beside the cluster: act runs workflows here, actionlint checks them, and Chromium shows what a
-# workflow tells.
+# workflow tells. The benchmarks compare with helm.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
 ACTIONLINT_VERSION=v1.7.12
+HELM_VERSION=v4.3.1
 GO_AT_LEAST=1.26
 
 need_go() {
@@ -16,8 +17,8 @@ need_go() {
   fi
 }
 
-go_install() { # FOLDER PACKAGE@VERSION
-  GOBIN="$1" CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' "$2"
+go_install() { # FOLDER PACKAGE@VERSION [LINKER_FLAGS]
+  GOBIN="$1" CGO_ENABLED=0 go install -trimpath -ldflags "-s -w ${3:-}" "$2"
 }
 
 build_tools() {
@@ -30,6 +31,16 @@ build_tools() {
     go_install "github.com/nektos/act@$ACT_VERSION"
   link_program "$(part_dir actionlint "$ACTIONLINT_VERSION")/actionlint" actionlint
   link_program "$(part_dir act "$ACT_VERSION")/act" act
+}
+
+# Only for those who ask for it: `up` and the tests do without.
+build_helm() {
+  if ! has_part helm "$HELM_VERSION"; then
+    need_go
+  fi
+  make_part helm "$HELM_VERSION" "helm $HELM_VERSION from its Go module" "1 to 4 min" \
+    go_install "helm.sh/helm/v4/cmd/helm@$HELM_VERSION" "-X helm.sh/helm/v4/internal/version.version=$HELM_VERSION"
+  link_program "$(part_dir helm "$HELM_VERSION")/helm" helm
 }
 
 # Chromium is taken as the machine has it. The fonts are for what GitHub shows: text like Arial, and signs.
