@@ -19062,18 +19062,31 @@ const objects = manifestsWith(targets, settings.image, image, cause);
 for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
 await apply(cluster, objects, signal);
 }
+const mostOfACall = 15;
 function imageCommands(targets, image) {
+const written = targets.filter(({manifest: manifest, live: live}) => !manifest && live);
+const whole = written.filter(rollout_isWhole);
+const names = new Set(whole.map(namesOf));
 const groups = new Map;
-for (const {id: id, uses: uses, live: live, manifest: manifest} of targets) {
-if (manifest || !live) continue;
-const containers = containersArgument(uses, live);
-groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(id) ]);
+for (const target of written) {
+const containers = names.size > 1 && whole.includes(target) ? "*" : namesOf(target);
+groups.set(containers, [ ...groups.get(containers) ?? [], (0, kubernetes_workload.T)(target.id) ]);
 }
-return [ ...groups ].map(([containers, ids]) => [ "set", "image", ...ids, ...containers.split(" ").map(name => `${name}=${image}`) ]);
+return [ ...groups ].flatMap(([containers, ids]) => {
+const images = containers.split(" ").map(name => `${name}=${image}`);
+return partsOf(ids).map(part => [ "set", "image", ...part, ...images ]);
+});
 }
-function containersArgument(uses, live) {
-const all = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true);
-if (all.length === uses.length && all.length > 1) return "*";
+function partsOf(ids) {
+const size = Math.ceil(ids.length / Math.ceil(ids.length / mostOfACall));
+return Array.from({
+length: Math.ceil(ids.length / size)
+}, (_, part) => ids.slice(part * size, (part + 1) * size));
+}
+function rollout_isWhole({uses: uses, live: live}) {
+return live !== void 0 && (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true).length === uses.length;
+}
+function namesOf({uses: uses}) {
 return uses.map(({name: name}) => name).sort().join(" ");
 }
 async function setImage({signal: signal}, journal, cluster, args) {

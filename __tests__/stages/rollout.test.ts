@@ -33,6 +33,9 @@ function target(name: string, containers: readonly string[], more: Partial<Targe
   }
 }
 
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, nth) => `deployment/w${from + nth}`)
+
 const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
 
 describe('kubectl set image', () => {
@@ -45,10 +48,15 @@ describe('kubectl set image', () => {
     ],
     [
       'others need their own: a name that one lacks would fail the call half-way',
-      '{web: [web], worker: [worker]}',
+      '{web: [web, -nginx], worker: [worker, -nginx]}',
       ['deployment/web web', 'deployment/worker worker'],
     ],
     ['a foreign container keeps its image', 'web: [web, -nginx]', ['deployment/web web']],
+    [
+      'more than a call writes quickly go side by side, in parts of about the same length',
+      `{${Array.from({ length: 32 }, (_, nth) => `w${nth}: [w${nth}]`).join(', ')}}`,
+      [range(0, 11), range(11, 22), range(22, 32)].map((ids) => `${ids.join(' ')} *`),
+    ],
     [
       'all containers ours: one call for all such workloads',
       '{web: [web, migrate], worker: [worker, sidecar]}',

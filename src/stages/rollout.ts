@@ -237,32 +237,46 @@ async function applyOurs(
   await apply(cluster, objects, signal)
 }
 
+/** A call writes its workloads one after the other: more of them go in several calls side by side. */
+const mostOfACall = 15
+
 /**
  * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
  * them must have the containers that it names (else it fails with some changed and some not): workloads
- * of which every container is ours share one call, the others share one with their like.
+ * of which every container is ours share calls, the others share theirs with their like.
  */
 export function imageCommands(
   targets: readonly Target[],
   image: string,
 ): readonly (readonly string[])[] {
+  const written = targets.filter(({ manifest, live }) => !manifest && live)
+  const whole = written.filter(isWhole)
+  const names = new Set(whole.map(namesOf))
   const groups = new Map<string, string[]>()
-  for (const { id, uses, live, manifest } of targets) {
-    if (manifest || !live) continue
-    const containers = containersArgument(uses, live)
-    groups.set(containers, [...(groups.get(containers) ?? []), idOf(id)])
+  for (const target of written) {
+    const containers = names.size > 1 && whole.includes(target) ? '*' : namesOf(target)
+    groups.set(containers, [...(groups.get(containers) ?? []), idOf(target.id)])
   }
-  return [...groups].map(([containers, ids]) => [
-    'set',
-    'image',
-    ...ids,
-    ...containers.split(' ').map((name) => `${name}=${image}`),
-  ])
+  return [...groups].flatMap(([containers, ids]) => {
+    const images = containers.split(' ').map((name) => `${name}=${image}`)
+    return partsOf(ids).map((part) => ['set', 'image', ...part, ...images])
+  })
 }
 
-function containersArgument(uses: readonly ContainerUse[], live: WorkloadObject): string {
-  const all = usesOf(templateOf(live), () => true)
-  if (all.length === uses.length && all.length > 1) return '*'
+/** As few parts as may be, of about the same length. */
+function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
+  const size = Math.ceil(ids.length / Math.ceil(ids.length / mostOfACall))
+  return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
+    ids.slice(part * size, (part + 1) * size),
+  )
+}
+
+/** Whether every container of it is ours. */
+function isWhole({ uses, live }: Target): boolean {
+  return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
+}
+
+function namesOf({ uses }: Target): string {
   return uses
     .map(({ name }) => name)
     .sort()
