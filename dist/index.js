@@ -16163,7 +16163,7 @@ const line = cells => `| ${cells.map(escaped).join(" | ")} |`;
 return [ line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line) ].join("\n");
 }
 function escaped(text) {
-return cut(text, longestText).split(/\r\n|\r|\n/).map(line => (0, words.g$)(line).replace(/[\\|`*_[\]<>#~&]/g, sign => `\\${sign}`)).join("<br>");
+return cut(text, longestText).split(/\r\n|\r|\n/).map(line => (0, words.g$)(line).replace(/[\\|`*_[\]<>#~&$]/g, sign => `\\${sign}`)).join("<br>");
 }
 function cut(text, longest) {
 return text.length > longest ? `${text.slice(0, longest)}…` : text;
@@ -19062,7 +19062,8 @@ const objects = manifestsWith(targets, settings.image, image, cause);
 for (const object of objects) journal.say(`kubectl apply: ${(0, snapshot.Gg)(object)} with ${image}`);
 await apply(cluster, objects, signal);
 }
-const mostOfACall = 15;
+const enoughForACall = 15;
+const mostCalls = 4;
 function imageCommands(targets, image) {
 const written = targets.filter(({manifest: manifest, live: live}) => !manifest && live);
 const whole = written.filter(rollout_isWhole);
@@ -19078,7 +19079,7 @@ return partsOf(ids).map(part => [ "set", "image", ...part, ...images ]);
 });
 }
 function partsOf(ids) {
-const size = Math.ceil(ids.length / Math.ceil(ids.length / mostOfACall));
+const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)));
 return Array.from({
 length: Math.ceil(ids.length / size)
 }, (_, part) => ids.slice(part * size, (part + 1) * size));
@@ -20627,8 +20628,8 @@ return site.targets.map(({id: id, live: live, running: running}) => {
 const [from] = running;
 const rollout = followed.rollout?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
 const undo = followed.undo?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-const seen = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)];
-const runs = seen?.[0];
+const runs = stands?.[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]?.[0];
+const seen = stands ? stands[(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)] : "not asked";
 const workload = {
 ...id,
 ...from !== void 0 && {
@@ -20669,7 +20670,7 @@ return "new";
 case "stuck":
 case "kept":
 case "superseded":
-if (!begun && !seen) return before;
+if (!begun && (seen === "not asked" || !wasThere && !seen)) return before;
 return wasThere && seen?.length === 0 ? "gone" : "unknown";
 
 default:
@@ -21138,6 +21139,7 @@ a: () => Reporter
 });
 var _words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
 const silenceMs = 1e4;
+const tickMs = 250;
 class Reporter {
 sink;
 clock;
@@ -21201,7 +21203,7 @@ sink.draw?.(what);
 });
 this.drain();
 };
-const stopTicking = this.clock.every(1e3, () => {
+const stopTicking = this.clock.every(tickMs, () => {
 const now = this.clock.now();
 if (waitingOn !== void 0 && this.sink.draw) spokenAt = remindedAt = now;
 if (now - (typeof waitingOn === "function" ? remindedAt : spokenAt) < silenceMs) return;
@@ -21971,7 +21973,11 @@ let told = nothingTold;
 const bake = () => next ? void 0 : patience.bake;
 const standings = () => {
 const now = following.clock.now();
+try {
 return standingsOf((0, judge.S)(live.picture(), aims, patience, ledger, now), now, bake());
+} catch {
+return [];
+}
 };
 const tell = judgement => {
 const {lines: lines, told: after} = news(judgement, told, bake());
@@ -22010,11 +22016,11 @@ ended: over
 ledger = (0, rollout_ledger.X1)(ledger, wanted, (0, diagnose.h)(lines, toRepo));
 });
 if ("is" in ended) {
-stop.abort();
 if (ended.is !== "failed") return ended;
+const cause = await (0, gather.k)(ended.cause, following).catch(() => ended.cause);
 return {
 ...ended,
-cause: await (0, gather.k)(ended.cause, following)
+cause: cause
 };
 }
 const begunAt = following.clock.now();
@@ -22027,6 +22033,7 @@ writtenAt = {
 next = void 0;
 }
 } finally {
+stop.abort();
 journal.waiting(void 0);
 }
 }
@@ -22119,7 +22126,7 @@ const events = (0, _evidence_js__WEBPACK_IMPORTED_MODULE_1__.nZ)(live.picture(),
 return {
 ...told,
 ...error && {
-sentence: `${cause.sentence}; its log says: ${error.message}`
+sentence: `${cause.sentence}; its log has: ${error.message}`
 },
 ...error?.at && {
 annotations: [ {
@@ -22269,8 +22276,11 @@ var _words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7080);
 function judge(picture, aims, patience, ledger, now) {
 const stale = now - picture.confirmedAt > _stage_js__WEBPACK_IMPORTED_MODULE_4__.y;
 const notes = new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger, now);
+const pods = aims.flatMap(aim => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim));
+const room = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, pods);
 const sight = {
 picture: picture,
+room: room,
 patience: patience,
 ledger: ledger,
 notes: notes,
@@ -22330,7 +22340,7 @@ logsWanted: sight.logsWanted
 };
 }
 function lookAt(aim, sight) {
-const {picture: picture, patience: patience, notes: notes, ledger: ledger, now: now, stale: stale} = sight;
+const {picture: picture, room: room, patience: patience, notes: notes, ledger: ledger, now: now, stale: stale} = sight;
 const live = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture, aim.workload);
 const by = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__.GH)(live, aim);
 if (live === void 0 || by !== void 0) return {
@@ -22344,7 +22354,7 @@ const pods = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim);
 const stand = (0, _progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live, aim, pods);
 const deadline = deadlineOf(live, patience);
 const ready = (0, _patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim, patience, deadline);
-const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture, aim, ledger.startedAt);
+const signs = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture, aim, ledger.startedAt, room);
 const weighing = (0, _weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods, signs, {
 patience: patience,
 deadline: deadline,
@@ -22423,7 +22433,8 @@ wanted: wanted
 };
 }
 function troubleOf(weighed, told) {
-return weighed.find(one => one !== told && one.sign.pod !== void 0);
+const shown = weighed.filter(one => one !== told && one.sign.pod !== void 0);
+return shown.find(isTrouble) ?? shown[0];
 }
 function placed(cause, workload, why, pods) {
 if (!why) {
@@ -23102,14 +23113,15 @@ const kind = /^(Readiness|Liveness|Startup) probe/.exec(words)?.[1];
 const {httpGet: httpGet, tcpSocket: tcpSocket, exec: exec} = (kind ? probes[kind] : spec.readinessProbe) ?? {};
 const portOf = port => `port ${spec.ports?.find(({name: name}) => name === port)?.containerPort ?? port}`;
 if (httpGet) return {
-asks: `GET ${httpGet.path ?? "/"} on ${portOf(httpGet.port)}`
+asks: `GET ${(httpGet.path ?? "/").replace(/\?.*/, "")} on ${portOf(httpGet.port)}`
 };
 if (tcpSocket) return {
 asks: portOf(tcpSocket.port)
 };
-return exec?.command ? {
-asks: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(exec.command.join(" "), 100)
-} : {};
+const program = exec?.command?.[0];
+return program === void 0 ? {} : {
+asks: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(program, 100)
+};
 }
 function podSign(pod, reason, says) {
 const {uid: uid, name: name} = pod.metadata ?? {};
@@ -23712,29 +23724,30 @@ return words === void 0 ? ended : `${ended}: ${(0, rollout_words.T)(words)}`;
 __nccwpck_require__.d(__webpack_exports__, {
 Oi: () => signsOf,
 Or: () => attemptsOf,
+dT: () => roomOf,
 x5: () => refusal
 });
 var _live_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(371);
 var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2990);
 var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7080);
-function signsOf(picture, aim, since) {
+function signsOf(picture, aim, since, room) {
 const live = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture, aim.workload);
 if (!live || !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live, aim)) return [];
 const pods = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim);
 return [ ...pods.flatMap(pod => (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.IA)(pod, isWell(pod) ? [] : (0, 
-_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, pods) ];
+_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, pod.metadata?.uid))), ...controllerSigns(picture, live, aim, since, room) ];
 }
 function isWell(pod) {
 return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod) && (0, _podsigns_js__WEBPACK_IMPORTED_MODULE_1__.oI)(pod).every(({failed: failed}) => !failed);
 }
-function controllerSigns(picture, live, aim, since, pods) {
+function controllerSigns(picture, live, aim, since, room) {
 switch (live.kind) {
 case "Deployment":
 {
 const set = (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.kr)(picture, live.object);
 const conditions = live.object.status?.conditions ?? [];
 const progressing = conditions.find(({type: type}) => type === "Progressing");
-const signs = set ? replicaSetSigns(set, picture, live) : [];
+const signs = set ? replicaSetSigns(set, picture, room) : [];
 if (progressing?.status !== "False" || aim.staleProgressing !== void 0 && progressing.lastTransitionTime === aim.staleProgressing) return signs;
 const uid = live.object.metadata?.uid ?? "";
 const says = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(progressing.message ?? progressing.reason ?? "");
@@ -23750,24 +23763,24 @@ case "StatefulSet":
 case "DaemonSet":
 {
 const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
-const uid = live.object.metadata?.uid;
-if ((0, _live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture, uid).length >= wanted) return [];
-const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4);
-return failed ? [ refusal(uid ?? "", failed.message ?? "", pods, failed) ] : [];
+const {uid: uid = ""} = live.object.metadata ?? {};
+const own = [ ...picture.pods.values() ].filter(pod => isOf(pod, uid));
+if (own.length >= wanted) return [];
+const newest = Math.max(...own.map(pod => Date.parse(pod.metadata?.creationTimestamp ?? "")));
+const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4 && !((0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) <= newest));
+return failed ? [ refusal(uid, failed.message ?? "", failed, room) ] : [];
 }
 
 case "CronJob":
 return [];
 }
 }
-function replicaSetSigns(set, picture, live) {
+function replicaSetSigns(set, picture, room) {
 const failure = set.status?.conditions?.find(({type: type, status: status, reason: reason}) => type === "ReplicaFailure" && status === "True" && reason === "FailedCreate");
 if (!failure) return [];
-const sets = [ ...picture.replicasets.values() ].filter(each => isOf(each, live.object.metadata?.uid ?? ""));
-const uids = new Set(sets.map(each => each.metadata?.uid));
-const pods = [ ...picture.pods.values() ].filter(pod => (pod.metadata?.ownerReferences ?? []).some(({uid: uid}) => uids.has(uid)));
 const {uid: uid = ""} = set.metadata ?? {};
-return [ refusal(uid, failure.message ?? "", pods, attemptsOf(picture, uid).at(-1)) ];
+return [ refusal(uid, failure.message ?? "", attemptsOf(picture, uid).at(-1), room) ];
 }
 function attemptsOf(picture, uid) {
 return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
@@ -23775,9 +23788,17 @@ return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reas
 function isOf({metadata: metadata}, owner) {
 return (metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === owner);
 }
-function refusal(uid, message, pods, attempt) {
+function roomOf(picture, ours) {
+const pods = [ ...picture.pods.values() ].filter(({status: status}) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
+return {
+stand: `${pods.length}/${ours.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}`,
+frees: pods.some(({metadata: metadata}) => metadata?.deletionTimestamp !== void 0) || ours.some(pod => !(0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))
+};
+}
+function refusal(uid, message, attempt, room) {
 const reason = refusalReason(message);
-const stand = reason === "Quota" ? `/${pods.length}/${pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}` : "";
+const stand = reason === "Quota" ? `/${room.stand}` : "";
 const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
 return {
 reason: reason,
@@ -23786,7 +23807,7 @@ says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
 ...tried !== void 0 && {
 attempt: tried
 },
-...pods.some(pod => pod.metadata?.deletionTimestamp ?? (isOf(pod, uid) && !(0, _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))) && {
+...room.frees && {
 frees: true
 }
 };
@@ -24090,6 +24111,7 @@ var _podsigns_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2990);
 var _rules_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3414);
 var _words_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7080);
 const STEADY = 1e4;
+const EVENTS_LATE = 2e3;
 const LOGS_AT_ONCE = 5;
 function weigh(pods, signs, scale) {
 const {notes: notes, now: now} = scale;
@@ -24171,8 +24193,7 @@ looks: looks
 };
 }
 function mayHaveRoom({attempt: attempt, frees: frees}, since, notes) {
-const triedAt = attempt === void 0 ? since : notes.since(attempt);
-return frees === true || triedAt < since;
+return frees === true || attempt !== void 0 && notes.since(attempt) < since + EVENTS_LATE;
 }
 function died(number, atReady) {
 return atReady === void 0 ? 0 : number - atReady;
@@ -24419,7 +24440,7 @@ sentence: sentence
 }
 const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
 const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-rollout_signs.x5)(uid ?? "", refused.message ?? "", [], refused) ] : [];
+rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, (0, rollout_signs.dT)(picture, [])) ] : [];
 const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
 patience: patience,
 deadline: patience.timeout,
@@ -24847,12 +24868,13 @@ clock: world.clock,
 live: site.live,
 startedAt: startedAt
 };
-return {
-...verdict,
-cause: await (0, gather.k)(cause, {
+const more = (0, gather.k)(cause, {
 ...seen,
 toRepo: (0, stages_release.Y)(release)
-})
+});
+return {
+...verdict,
+cause: await more.catch(() => cause)
 };
 };
 const readLog = async pod => {

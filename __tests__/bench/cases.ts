@@ -91,6 +91,13 @@ export const cases: readonly Case[] = [
   ),
   broken('crash-at-import', 'a module is missing', /a_package_that_nobody_installed/),
   broken('crash-loop', 'it ends with words of its own', /the licence has expired/),
+  broken(
+    'crash-without-a-probe',
+    'the same, and no probe would see it',
+    /the licence has expired/,
+    { spec: { minReadySeconds: 10 } },
+  ),
+  broken('database-never', 'its database does not answer', /Connection refused/i),
   // Kubernetes' own bake, so that none of the three is done at the first Ready.
   broken(
     'crash-after-ready',
@@ -102,8 +109,26 @@ export const cases: readonly Case[] = [
   broken('command-not-found', 'its command is not in the image', /gunicron.*not found/i),
   broken('out-of-memory', 'it needs more memory than its limit', /OOMKilled|more memory than/),
   broken('configmap-missing', 'a ConfigMap is missing', /configmap "not-there" not found/),
+  broken(
+    'configmap-of-a-volume-missing',
+    'the ConfigMap of a volume is missing',
+    /configmap "not-there" not found/,
+  ),
+  broken('secret-key-missing', 'a key of a Secret is missing', /couldn't find key stripe/),
+  broken(
+    'volume-claim-missing',
+    'its volume claim does not exist',
+    /persistentvolumeclaim "not-there" not found/,
+  ),
+  broken('volume-not-mountable', 'its volume cannot be mounted', /hostPath type check failed/),
   broken('quota-full', 'the quota has no room', /exceeded quota/),
   broken('admission', 'admission refuses its pods', /images have to be signed/),
-  broken('no-node-by-selector', 'no node fits', /didn't match Pod's node affinity/),
+  broken('webhook-away', 'a webhook for its pods does not answer', /failed calling webhook/),
+  broken('no-node-by-selector', 'no node has the label', /didn't match Pod's node affinity/),
+  broken('no-node-by-cpu', 'no node has so much CPU', /Insufficient cpu/),
   broken('never-ready', 'its readiness probe never passes', /Readiness probe failed.*503/),
+  broken('never-started', 'its startup probe never passes', /Startup probe failed.*refused/),
+  broken('killed-for-liveness', 'its liveness probe kills it', /Liveness probe failed.*503/, {
+    spec: { minReadySeconds: 10 },
+  }),
 ]

@@ -37,7 +37,7 @@ export function pageOf(rows: readonly Row[], about: string): string {
           ...['### The cause, requests and memory', restTable(broken)],
         ]
       : []),
-    '### Who is first',
+    '### Who does best',
     standingsTable(rows),
   ].join('\n\n')
 }
@@ -71,10 +71,10 @@ function promises(rows: readonly Row[]): readonly string[] {
   ]
 }
 
-/** Who is first in what, and in how many cases. */
+/** In what none of the others does better, and in how many cases. */
 function standingsTable(rows: readonly Row[]): string {
   return table(
-    ['less is better', 'django-rollout is first', 'another one is'],
+    ['less is better', 'nobody does better than django-rollout', 'another one does'],
     contests.flatMap(({ what, kinds, value }) => {
       const among = rows.filter(
         ({ of, by }) =>

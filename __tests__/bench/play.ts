@@ -12,7 +12,7 @@ import type { Row } from './page.js'
 import { tools } from './tools.js'
 
 /** Releases that mostly wait, at the same time. */
-const lanes = 3
+const lanes = 5
 /** Something is said at least so often. */
 const tellMs = 9_000
 

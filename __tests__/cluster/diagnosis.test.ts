@@ -47,7 +47,9 @@ async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {
   console.log(`${tag}: undone ${(undo?.startedAt ?? 0) - (report.judgedAt ?? 0)} ms after the verdict`)
   const lines = output.split('\n').filter((line) => line !== '')
   expect(lines.at(-2)).toBe(pageOf({ code } as Cause).replace(/^/, 'more: '))
-  return { report, lines: lines.slice(lines.lastIndexOf(`✗ ${sentence}`), -2) }
+  // How long the way back took is another matter.
+  const closing = lines.slice(lines.lastIndexOf(`✗ ${sentence}`), -2)
+  return { report, lines: closing.map((line) => line.replace(/, [\d.]+ s$/, '')) }
 }
 
 const raised = [
@@ -61,7 +63,7 @@ const raised = [
 ]
 
 const unready = [
-  '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log says: OSError: the cache is empty (run.py:12)',
+  '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log has: OSError: the cache is empty (run.py:12)',
   ...['last lines of container web:', '  │ web starts', ...raised],
 ]
 

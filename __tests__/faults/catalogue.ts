@@ -363,6 +363,31 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    name: 'webhook-away',
+    arrange: (place) => place.webhookAway(),
+    ends: {
+      is: 'undone',
+      code: 'pod-refused',
+      sentence: /^web: its pods could not be created: .*failed calling webhook/,
+      sign: conditions('ReplicaFailure', 'True'),
+      grace: 60,
+      quick: { options: { grace: 'PodNotCreated=4s' }, grace: 4 },
+    },
+  },
+  {
+    name: 'autoscaler-adds-no-node',
+    change: { pod: { nodeSelector: { disk: 'quick' } } },
+    // There is no autoscaler on a cluster of one node: what it would say is said for it.
+    meanwhile: (place) => place.tellOfUnscheduled('NotTriggerScaleUp', 'no node group fits'),
+    ends: {
+      is: 'undone',
+      code: 'unschedulable',
+      sentence: /^web: no node fits, and the autoscaler adds none: .*no node group fits/,
+      sign: ({ kind, reason }) => kind === 'Event' && reason === 'NotTriggerScaleUp',
+      grace: 0,
+    },
+  },
+  {
     name: 'no-node-by-selector',
     change: { pod: { nodeSelector: { disk: 'quick' } } },
     ends: {
@@ -429,6 +454,20 @@ export const faults: readonly Fault[] = [
       sentence:
         /^web: was Ready, and then died twice: killed because of its probe: Liveness .* 503$/,
       sign: ends(2),
+      grace: 0,
+    },
+  },
+  {
+    name: 'progress-deadline',
+    tag: 'never',
+    always: { spec: { progressDeadlineSeconds: 5 } },
+    options: { 'ready-timeout': '120s' },
+    ends: {
+      is: 'undone',
+      code: 'progress-deadline',
+      sentence:
+        /^web: made no progress within progressDeadlineSeconds: .*; web-\S+: .*(refused|not ready)/,
+      sign: conditions('Progressing', 'False'),
       grace: 0,
     },
   },

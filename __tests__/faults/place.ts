@@ -7,7 +7,7 @@ import { Site } from '../e2e/site.js'
 import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
 import type { Fault, Tag } from './catalogue.js'
 import type { Images } from './images.js'
-import type { Seen, Sight } from './sights.js'
+import { conditions, type Seen, type Sight } from './sights.js'
 import { workload, type Shape } from './workload.js'
 
 export interface Place {
@@ -32,10 +32,17 @@ export interface Place {
   autoscale(least: number): Promise<void>
   /** Evicts a pod that is not Ready yet, as a node that is drained would. */
   evictNewPod(): Promise<void>
+  /** Says something of the pod that no node takes, as an autoscaler would. */
+  tellOfUnscheduled(reason: string, message: string): Promise<void>
+  /** A webhook that has to allow each pod does not answer. */
+  webhookAway(): Promise<void>
   /** Admission refuses the pods of this tag. */
   forbidPods(tag: Tag, message: string): Promise<void>
   remove(): Promise<void>
 }
+
+/** For what is bound to come. */
+const patienceMs = 180_000
 
 export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   const gate = await gateToRegistry()
@@ -55,8 +62,19 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   const pods = async () =>
     (await kubectlJson<{ items: readonly Seen[] }>('-n', namespace, 'get', 'pods')).items
   const until = async (what: () => Promise<boolean>) => {
-    while (!(await what())) await pause(200)
+    const end = Date.now() + patienceMs
+    while (!(await what())) {
+      if (Date.now() > end) throw new Error(`${fault.name}: what it waits for does not come`)
+      await pause(200)
+    }
   }
+  const refuses = (args: readonly string[]) =>
+    inside(...args).then(
+      () => false,
+      () => true,
+    )
+  /** Objects of no namespace. */
+  const foreign: string[] = []
   const policy = `${namespace}-signed`
 
   const kind = (fault.always?.kind ?? 'Deployment').toLowerCase()
@@ -108,7 +126,52 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       const input = JSON.stringify(eviction)
       await must('kubectl', ['create', '--raw', path, '-f', '-'], { env: stack.env, input })
     },
+    tellOfUnscheduled: async (reason, message) => {
+      let pod: Seen | undefined
+      const unscheduled = conditions('PodScheduled', 'False')
+      await until(async () => (pod = (await pods()).find(unscheduled)) !== undefined)
+      const { name = '', uid = '' } = pod?.metadata ?? {}
+      const now = new Date().toISOString()
+      await apply(
+        JSON.stringify({
+          ...{ apiVersion: 'v1', kind: 'Event', metadata: { name: 'autoscaler' }, reason, message },
+          involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
+          ...{ type: 'Normal', source: { component: 'cluster-autoscaler' } },
+          ...{ firstTimestamp: now, lastTimestamp: now, count: 1 },
+        }),
+      )
+    },
+    webhookAway: async () => {
+      foreign.push(`validatingwebhookconfiguration/${policy}`)
+      await apply(
+        JSON.stringify({
+          apiVersion: 'admissionregistration.k8s.io/v1',
+          kind: 'ValidatingWebhookConfiguration',
+          metadata: { name: policy },
+          webhooks: [
+            {
+              name: 'signed.example.org',
+              clientConfig: { url: 'https://127.0.0.1:1/' },
+              rules: [
+                {
+                  apiGroups: [''],
+                  apiVersions: ['v1'],
+                  operations: ['CREATE'],
+                  resources: ['pods'],
+                },
+              ],
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+              ...{ failurePolicy: 'Fail', sideEffects: 'None', admissionReviewVersions: ['v1'] },
+            },
+          ],
+        }),
+      )
+      const probe = ['run', 'probe', `--image=${image('next')}`, '--dry-run=server']
+      await until(() => refuses(probe))
+    },
     forbidPods: async (tag, message) => {
+      foreign.push(`validatingadmissionpolicy/${policy}`)
+      foreign.push(`validatingadmissionpolicybinding/${policy}`)
       const group = 'admissionregistration.k8s.io/v1'
       await apply(
         JSON.stringify({
@@ -153,18 +216,12 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       )
       // The API server takes a policy up a moment after it was written.
       const probe = ['run', 'probe', `--image=${image(tag)}`, '--dry-run=server']
-      await until(() =>
-        inside(...probe).then(
-          () => false,
-          () => true,
-        ),
-      )
+      await until(() => refuses(probe))
     },
     remove: async () => {
       await gate.close()
       await site.remove()
-      const both = ['validatingadmissionpolicy', 'validatingadmissionpolicybinding']
-      if (fault.name === 'admission') await kubectl('delete', both.join(','), policy)
+      if (foreign.length > 0) await kubectl('delete', ...foreign)
     },
   }
   try {

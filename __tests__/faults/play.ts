@@ -50,6 +50,9 @@ export async function play(fault: Fault, images: Images, pace: Pace): Promise<vo
       expect(await site.state()).toEqual(before)
     }
     if (ends.is === 'undone') {
+      // The grace began after the write.
+      const rollout = report.stages.find(({ name }) => name === 'rollout')
+      expect(rollout?.seconds).toBeGreaterThanOrEqual((quick ?? ends).grace)
       const kind = fault.always?.kind ?? 'Deployment'
       await kubectl(
         '-n',

@@ -9,7 +9,7 @@ import { kubectl, kubectlJson, root } from '../e2e/stack.js'
 import { faults, type Fault } from './catalogue.js'
 import { makeImages } from './images.js'
 import { makePlace, type Place } from './place.js'
-import type { Frame, Recorded, Recording } from './recording.js'
+import { playedBy, type Frame, type Recorded, type Recording } from './recording.js'
 import type { Seen } from './sights.js'
 
 const folder = join(root, '__tests__/fixtures/rollout')
@@ -55,6 +55,7 @@ async function record(fault: Fault): Promise<void> {
     }
     await happened
     const recording = {
+      played: playedBy(fault),
       workload: { kind, name: 'web' },
       images: { web: place.released },
       generation: written.metadata.generation ?? 0,

@@ -1,9 +1,12 @@
 import type { Deployment, ReplicaSet, StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
+import type { Fault } from './catalogue.js'
 import type { WorkloadId } from '../../src/kubernetes/workload.js'
 
 /** What a real cluster showed of a fault. The first frame is how all stood before the write. */
 export interface Recording {
+  /** What of the fault decides about it, as it was recorded: `playedBy`. */
+  readonly played: unknown
   readonly workload: WorkloadId
   /** What was written, by container. */
   readonly images: Readonly<Record<string, string>>
@@ -12,6 +15,11 @@ export interface Recording {
   readonly frames: readonly Frame[]
   /** By `logKey`. */
   readonly logs: Readonly<Record<string, readonly string[]>>
+}
+
+/** A recording is stale when these have changed since. */
+export function playedBy({ tag, always, change }: Fault): unknown {
+  return { tag, always, change }
 }
 
 export interface Frame {

@@ -2,6 +2,8 @@
 
 export interface Seen {
   readonly kind: string
+  /** Of an event. */
+  readonly reason?: string
   readonly metadata: {
     readonly name: string
     readonly uid: string

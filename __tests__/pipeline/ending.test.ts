@@ -167,6 +167,7 @@ describe('what is told of a workload that was there, and of one that was not', (
     ['stuck', 'not begun', undefined, 'old', 'absent'],
     // What another run had left could not be put back.
     ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
+    ['stuck', 'not begun', {}, 'unknown', 'absent'],
   ])('%s, %s, seen: %j: %s and %s', (result, begun, stands, web, fresh) => {
     const told = report(
       'release',

@@ -329,6 +329,16 @@ describe('a StatefulSet', () => {
     expect(release.verdict(5, picture, 'statefulset/db')).toMatch(/^waiting/)
   })
 
+  test.each<[string, Record<string, string>]>([
+    ['one that was followed by a pod is over', { 'db-1': 'new, made since' }],
+    ['a place that is still taken was not refused', { 'db-0': 'old, ending', 'db-1': 'new' }],
+  ])('a refusal in the middle: %s', (_, pods) => {
+    const picture = statefulSet({}, { updatedReplicas: 1 }, pods)
+    const release = new Rehearsal([aim])
+    release.look(0, picture)
+    expect(release.verdict(5, picture, 'statefulset/db')).toMatch(/^waiting/)
+  })
+
   function statefulSet(
     spec: object,
     status: object,
@@ -645,6 +655,10 @@ function podOfSet(name: string, how: string, set: string) {
     metadata: {
       labels: { 'controller-revision-hash': of },
       ownerReferences: [owner('Set', set, `uid-${set}`)],
+      ...(how.includes('made since') && {
+        creationTimestamp: new Date(START + 1000).toISOString(),
+      }),
+      ...(how.includes('ending') && { deletionTimestamp: new Date(START).toISOString() }),
     },
   })
 }

@@ -49,6 +49,8 @@ const noClaim = '0/3 nodes are available: persistentvolumeclaim "data" not found
 
 const long = `registry.example/${'deep/'.repeat(30)}shop:new@sha256:${'0'.repeat(64)}`
 
+const evicted = 'web-a: {ready: false, status: {phase: Failed, reason: Evicted}}'
+
 const starting = `pods: {web-a: {container: {}}}`
 
 facts('image', [
@@ -538,7 +540,7 @@ facts('pods that are not made', [
       [1, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 1), 'waiting'],
       [90, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 2), 'waiting'],
       [91, quota('', 2), 'waiting'],
-      [92, quota('', 3), 'waiting'],
+      [94, quota('', 3), 'waiting'],
       [121, quota('', 3), 'failed quota'],
     ],
   },
@@ -555,6 +557,21 @@ facts('pods that are not made', [
     steps: [
       [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
       [31, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: a pod of another workload that is ending gives its share back too',
+    steps: [
+      [1, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 1), 'waiting'],
+      [60, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 2), 'waiting'],
+    ],
+  },
+  {
+    name: 'quota: a pod that was evicted gives nothing any more',
+    steps: [
+      [1, quota(evicted, 1), 'waiting'],
+      [4, quota(evicted, 2), 'waiting'],
+      [31, quota(evicted, 2), 'failed quota'],
     ],
   },
   {

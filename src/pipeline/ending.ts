@@ -213,8 +213,8 @@ function workloadsOf(
     const [from] = running
     const rollout = followed.rollout?.[idOf(id)]
     const undo = followed.undo?.[idOf(id)]
-    const seen = stands?.[idOf(id)]
-    const runs = seen?.[0]
+    const runs = stands?.[idOf(id)]?.[0]
+    const seen = stands ? stands[idOf(id)] : 'not asked'
     const workload: WorkloadReport = {
       ...id,
       ...(from !== undefined && { from }),
@@ -240,7 +240,7 @@ function nowRuns(
   result: Result,
   wasThere: boolean,
   begun: boolean,
-  seen: readonly string[] | undefined,
+  seen: readonly string[] | 'not asked' | undefined,
 ): WorkloadReport['now'] {
   const before = wasThere ? 'old' : 'absent'
   switch (result) {
@@ -250,8 +250,8 @@ function nowRuns(
     case 'stuck':
     case 'kept':
     case 'superseded':
-      // This run has written nothing, and saw nothing of what it did for another one.
-      if (!begun && !seen) return before
+      // This run has written nothing of its own; what it did for another one was looked at.
+      if (!begun && (seen === 'not asked' || (!wasThere && !seen))) return before
       return wasThere && seen?.length === 0 ? 'gone' : 'unknown'
     default:
       return !wasThere && begun && result !== 'failed' ? 'removed' : before

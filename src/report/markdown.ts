@@ -86,11 +86,14 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
 }
 
-/** Foreign words must stay words: no table cell, link, image or tag may come out of them. */
+/**
+ * Foreign words must stay words: no table cell, image, tag, formula or hidden link may come out of them.
+ * GitHub makes links of bare addresses all the same, which show where they lead.
+ */
 function escaped(text: string): string {
   return cut(text, longestText)
     .split(/\r\n|\r|\n/)
-    .map((line) => printable(line).replace(/[\\|`*_[\]<>#~&]/g, (sign) => `\\${sign}`))
+    .map((line) => printable(line).replace(/[\\|`*_[\]<>#~&$]/g, (sign) => `\\${sign}`))
     .join('<br>')
 }
 

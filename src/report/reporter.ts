@@ -20,6 +20,8 @@ export interface Sink {
 }
 
 const silenceMs = 10_000
+/** How exactly those are kept. */
+const tickMs = 250
 
 type Entry = (sink: Sink) => void
 
@@ -87,7 +89,7 @@ export class Reporter {
       })
       this.drain()
     }
-    const stopTicking = this.clock.every(1000, () => {
+    const stopTicking = this.clock.every(tickMs, () => {
       const now = this.clock.now()
       // What is drawn is no silence.
       if (waitingOn !== undefined && this.sink.draw) spokenAt = remindedAt = now

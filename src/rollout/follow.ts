@@ -68,7 +68,12 @@ export async function follow(following: Following): Promise<Followed> {
   // Judged anew when it is asked for, so that its seconds are those of that moment.
   const standings = () => {
     const now = following.clock.now()
-    return standingsOf(judge(live.picture(), aims, patience, ledger, now), now, bake())
+    try {
+      return standingsOf(judge(live.picture(), aims, patience, ledger, now), now, bake())
+    } catch {
+      // Asked for by a timer, where nobody would hear of it: the next look says what is wrong.
+      return []
+    }
   }
   const tell = (judgement: Judgement) => {
     const { lines, told: after } = news(judgement, told, bake())
@@ -104,9 +109,10 @@ export async function follow(following: Following): Promise<Followed> {
         },
       )
       if ('is' in ended) {
-        stop.abort()
         if (ended.is !== 'failed') return ended
-        return { ...ended, cause: await gather(ended.cause, following) }
+        // Nothing that is only told besides may hide the cause.
+        const cause = await gather(ended.cause, following).catch(() => ended.cause)
+        return { ...ended, cause }
       }
       const begunAt = following.clock.now()
       const more = await ended.begin()
@@ -115,6 +121,7 @@ export async function follow(following: Following): Promise<Followed> {
       next = undefined
     }
   } finally {
+    stop.abort()
     journal.waiting(undefined)
   }
 }

@@ -51,7 +51,7 @@ export async function gather(
   const events = warningsOf(live.picture(), cause, startedAt)
   return {
     ...told,
-    ...(error && { sentence: `${cause.sentence}; its log says: ${error.message}` }),
+    ...(error && { sentence: `${cause.sentence}; its log has: ${error.message}` }),
     ...(error?.at && {
       annotations: [{ ...error.at, title: cause.code, message: error.message }],
     }),

@@ -3,7 +3,7 @@ import type { Cause } from '../report/cause.js'
 import { eventsOf, isTakenAway, podsOf } from './live.js'
 import { Notes } from './ledger.js'
 import { podSigns } from './podsigns.js'
-import { attemptsOf, refusal } from './signs.js'
+import { attemptsOf, refusal, roomOf } from './signs.js'
 import { stageOf, STALE } from './stage.js'
 import type { Ledger, LogWanted, Patience, Picture } from './types.js'
 import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
@@ -76,7 +76,7 @@ export function judgeJob(
           ({ reason }) => reason !== 'NotReady',
         )
       : refused
-        ? [refusal(uid ?? '', refused.message ?? '', [], refused)]
+        ? [refusal(uid ?? '', refused.message ?? '', refused, roomOf(picture, []))]
         : []
     const weighing = weigh(pod ? [pod] : [], signs, {
       patience,

@@ -7,7 +7,8 @@ import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
 import { deletion, standOf, takenOver } from './progress.js'
 import type { Stand } from './progress.js'
-import { signsOf } from './signs.js'
+import { roomOf, signsOf } from './signs.js'
+import type { Room } from './signs.js'
 import { stageOf, STALE } from './stage.js'
 import type {
   Aim,
@@ -36,6 +37,7 @@ type Look =
 /** What all workloads of one look share. */
 interface Sight {
   readonly picture: Picture
+  readonly room: Room
   readonly patience: Patience
   readonly ledger: Ledger
   readonly notes: Notes
@@ -62,7 +64,19 @@ export function judge(
 ): Judgement {
   const stale = now - picture.confirmedAt > STALE
   const notes = new Notes(ledger, now)
-  const sight: Sight = { picture, patience, ledger, notes, now, stale, looks: [], logsWanted: [] }
+  const pods = aims.flatMap((aim) => ourPods(picture, aim))
+  const room = roomOf(picture, pods)
+  const sight: Sight = {
+    picture,
+    room,
+    patience,
+    ledger,
+    notes,
+    now,
+    stale,
+    looks: [],
+    logsWanted: [],
+  }
   const seen = aims.map((aim) => [idOf(aim.workload), lookAt(aim, sight)] as const)
 
   const ours = seen.flatMap(([, look]) => (look.is === 'superseded' ? [] : [look]))
@@ -103,7 +117,7 @@ export function judge(
 }
 
 function lookAt(aim: Aim, sight: Sight): Look {
-  const { picture, patience, notes, ledger, now, stale } = sight
+  const { picture, room, patience, notes, ledger, now, stale } = sight
   const live = liveOf(picture, aim.workload)
   const by = takenOver(live, aim)
   if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? deletion }
@@ -115,7 +129,7 @@ function lookAt(aim: Aim, sight: Sight): Look {
   const stand = standOf(live, aim, pods)
   const deadline = deadlineOf(live, patience)
   const ready = readyLimit(aim, patience, deadline)
-  const signs = signsOf(picture, aim, ledger.startedAt)
+  const signs = signsOf(picture, aim, ledger.startedAt, room)
   const weighing = weigh(pods, signs, {
     patience,
     deadline,
@@ -171,9 +185,10 @@ function progressOf({ wanted, ready }: Stand): Progress {
   return { ready, ...(wanted !== undefined && { wanted }) }
 }
 
-/** The first trouble that a pod shows, besides the one that is told already. */
+/** The trouble that a pod shows, besides the one that is told already: as `waitingOn` tells it. */
 function troubleOf(weighed: readonly Weighed[], told?: Weighed): Weighed | undefined {
-  return weighed.find((one) => one !== told && one.sign.pod !== undefined)
+  const shown = weighed.filter((one) => one !== told && one.sign.pod !== undefined)
+  return shown.find(isTrouble) ?? shown[0]
 }
 
 /** The cause with the trouble that a pod shows, and what to do about that; else with the pod that is late. */

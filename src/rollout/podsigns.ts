@@ -192,9 +192,13 @@ function asked(spec: Container, words: string): Pick<Sign, 'asks'> {
   const { httpGet, tcpSocket, exec } = (kind ? probes[kind] : spec.readinessProbe) ?? {}
   const portOf = (port: string | number) =>
     `port ${spec.ports?.find(({ name }) => name === port)?.containerPort ?? port}`
-  if (httpGet) return { asks: `GET ${httpGet.path ?? '/'} on ${portOf(httpGet.port)}` }
+  // What follows, a query or arguments, may hold a secret.
+  if (httpGet) {
+    return { asks: `GET ${(httpGet.path ?? '/').replace(/\?.*/, '')} on ${portOf(httpGet.port)}` }
+  }
   if (tcpSocket) return { asks: portOf(tcpSocket.port) }
-  return exec?.command ? { asks: oneLine(exec.command.join(' '), 100) } : {}
+  const program = exec?.command?.[0]
+  return program === undefined ? {} : { asks: oneLine(program, 100) }
 }
 
 function podSign(pod: Pod, reason: Reason, says: string): Sign {

@@ -6,7 +6,6 @@ import {
   isReady,
   liveOf,
   ourPods,
-  podsOf,
   replicaSetOf,
   timeOf,
 } from './live.js'
@@ -66,7 +65,7 @@ export interface Sign {
   readonly startups?: readonly Startup[]
   /** Under which the ledger remembers the controller's newest attempt, where events tell of it. */
   readonly attempt?: string
-  /** A pod of the workload is ending, or one of ours on its way to Ready, after which an old one ends. */
+  /** There may be room for it soon (`Room`). */
   readonly frees?: true
 }
 
@@ -75,8 +74,9 @@ export interface Sign {
  *
  * @param since our write, in ms since 1970: older events about the workload itself belong to an earlier
  * rollout. Half a minute is allowed for clocks that differ.
+ * @param room of the namespace, by `roomOf`.
  */
-export function signsOf(picture: Picture, aim: Aim, since: number): readonly Sign[] {
+export function signsOf(picture: Picture, aim: Aim, since: number, room: Room): readonly Sign[] {
   const live = liveOf(picture, aim.workload)
   if (!live || !isObserved(live, aim)) return []
   const pods = ourPods(picture, aim)
@@ -84,7 +84,7 @@ export function signsOf(picture: Picture, aim: Aim, since: number): readonly Sig
     ...pods.flatMap((pod) =>
       podSigns(pod, isWell(pod) ? [] : eventsOf(picture, pod.metadata?.uid)),
     ),
-    ...controllerSigns(picture, live, aim, since, pods),
+    ...controllerSigns(picture, live, aim, since, room),
   ]
 }
 
@@ -98,14 +98,14 @@ function controllerSigns(
   live: Live,
   aim: Aim,
   since: number,
-  pods: readonly Pod[],
+  room: Room,
 ): readonly Sign[] {
   switch (live.kind) {
     case 'Deployment': {
       const set = replicaSetOf(picture, live.object)
       const conditions = live.object.status?.conditions ?? []
       const progressing = conditions.find(({ type }) => type === 'Progressing')
-      const signs = set ? replicaSetSigns(set, picture, live) : []
+      const signs = set ? replicaSetSigns(set, picture, room) : []
       if (
         progressing?.status !== 'False' ||
         (aim.staleProgressing !== undefined &&
@@ -127,32 +127,32 @@ function controllerSigns(
         live.kind === 'StatefulSet'
           ? (live.object.spec?.replicas ?? 1)
           : (live.object.status?.desiredNumberScheduled ?? 0)
-      const uid = live.object.metadata?.uid
-      if (podsOf(picture, uid).length >= wanted) return []
-      const failed = attemptsOf(picture, uid).findLast((event) => timeOf(event) >= since - 30_000)
-      return failed ? [refusal(uid ?? '', failed.message ?? '', pods, failed)] : []
+      const { uid = '' } = live.object.metadata ?? {}
+      // With those that are ending: their place is taken until they are gone.
+      const own = [...picture.pods.values()].filter((pod) => isOf(pod, uid))
+      if (own.length >= wanted) return []
+      // One that was followed by a pod is over.
+      const newest = Math.max(
+        ...own.map((pod) => Date.parse(pod.metadata?.creationTimestamp ?? '')),
+      )
+      const failed = attemptsOf(picture, uid).findLast(
+        (event) => timeOf(event) >= since - 30_000 && !(timeOf(event) <= newest),
+      )
+      return failed ? [refusal(uid, failed.message ?? '', failed, room)] : []
     }
     case 'CronJob':
       return []
   }
 }
 
-function replicaSetSigns(set: ReplicaSet, picture: Picture, live: Live): readonly Sign[] {
+function replicaSetSigns(set: ReplicaSet, picture: Picture, room: Room): readonly Sign[] {
   const failure = set.status?.conditions?.find(
     ({ type, status, reason }) =>
       type === 'ReplicaFailure' && status === 'True' && reason === 'FailedCreate',
   )
   if (!failure) return []
-  // Old pods give their quota back as they end, so all pods of the workload are looked at.
-  const sets = [...picture.replicasets.values()].filter((each) =>
-    isOf(each, live.object.metadata?.uid ?? ''),
-  )
-  const uids = new Set(sets.map((each) => each.metadata?.uid))
-  const pods = [...picture.pods.values()].filter((pod) =>
-    (pod.metadata?.ownerReferences ?? []).some(({ uid }) => uids.has(uid)),
-  )
   const { uid = '' } = set.metadata ?? {}
-  return [refusal(uid, failure.message ?? '', pods, attemptsOf(picture, uid).at(-1))]
+  return [refusal(uid, failure.message ?? '', attemptsOf(picture, uid).at(-1), room)]
 }
 
 /** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
@@ -160,8 +160,29 @@ export function attemptsOf(picture: Picture, uid: string | undefined): readonly 
   return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
 }
 
-function isOf({ metadata }: Pod | ReplicaSet, owner: string): boolean {
+function isOf({ metadata }: Pod, owner: string): boolean {
   return (metadata?.ownerReferences ?? []).some(({ uid }) => uid === owner)
+}
+
+/** How a namespace's quota is taken: a release of several workloads moves all of it. */
+export interface Room {
+  /** Changes whenever a pod ends or is made, or one of ours becomes Ready. */
+  readonly stand: string
+  /** A pod is ending, or one of ours on its way to Ready, after which an old one ends. */
+  readonly frees: boolean
+}
+
+/** @param ours the pods of our templates, of all workloads of the release. */
+export function roomOf(picture: Picture, ours: readonly Pod[]): Room {
+  const pods = [...picture.pods.values()].filter(
+    ({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
+  )
+  return {
+    stand: `${pods.length}/${ours.filter(isReady).length}`,
+    frees:
+      pods.some(({ metadata }) => metadata?.deletionTimestamp !== undefined) ||
+      ours.some((pod) => !isReady(pod)),
+  }
 }
 
 /**
@@ -172,23 +193,19 @@ function isOf({ metadata }: Pod | ReplicaSet, owner: string): boolean {
 export function refusal(
   uid: string,
   message: string,
-  pods: readonly Pod[],
   attempt: Event | undefined,
+  room: Room,
 ): Sign {
   const reason = refusalReason(message)
   // The grace for a quota starts again whenever a pod ends or becomes Ready: the key says how they stand.
-  const stand = reason === 'Quota' ? `/${pods.length}/${pods.filter(isReady).length}` : ''
+  const stand = reason === 'Quota' ? `/${room.stand}` : ''
   const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ''}`
   return {
     reason,
     key: `${uid}/${reason}${stand}`,
     says: oneLine(message),
     ...(tried !== undefined && { attempt: tried }),
-    ...(pods.some(
-      (pod) => pod.metadata?.deletionTimestamp ?? (isOf(pod, uid) && !isReady(pod)),
-    ) && {
-      frees: true,
-    }),
+    ...(room.frees && { frees: true }),
   }
 }
 

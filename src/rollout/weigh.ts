@@ -15,6 +15,8 @@ import { lasting } from './words.js'
 
 /** A pod that was Ready without a break for this long (ms) is well again, whatever happened to it before. */
 const STEADY = 10_000
+/** Events may be seen so many ms after what they tell of, and after what has happened since. */
+const EVENTS_LATE = 2000
 /** From so many containers of one workload logs are read: fifty pods that crash say the same thing. */
 const LOGS_AT_ONCE = 5
 
@@ -121,8 +123,7 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
  * The controller waits longer each time before it tries again.
  */
 function mayHaveRoom({ attempt, frees }: Sign, since: number, notes: Notes): boolean {
-  const triedAt = attempt === undefined ? since : notes.since(attempt)
-  return frees === true || triedAt < since
+  return frees === true || (attempt !== undefined && notes.since(attempt) < since + EVENTS_LATE)
 }
 
 function died(number: number, atReady: number | undefined): number {

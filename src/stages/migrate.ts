@@ -123,7 +123,8 @@ export function startMigration(
     const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
     const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
     const seen = { cluster, clock: world.clock, live: site.live, startedAt }
-    return { ...verdict, cause: await gather(cause, { ...seen, toRepo: toRepo(release) }) }
+    const more = gather(cause, { ...seen, toRepo: toRepo(release) })
+    return { ...verdict, cause: await more.catch(() => cause) }
   }
 
   /** Reads the log to its end; a connection that was cut is taken up again behind what was read. */

@@ -237,8 +237,9 @@ async function applyOurs(
   await apply(cluster, objects, signal)
 }
 
-/** A call writes its workloads one after the other: more of them go in several calls side by side. */
-const mostOfACall = 15
+/** A call writes its workloads one after the other: more than so many go in several calls side by side. */
+const enoughForACall = 15
+const mostCalls = 4
 
 /**
  * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
@@ -265,7 +266,7 @@ export function imageCommands(
 
 /** As few parts as may be, of about the same length. */
 function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
-  const size = Math.ceil(ids.length / Math.ceil(ids.length / mostOfACall))
+  const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)))
   return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
     ids.slice(part * size, (part + 1) * size),
   )
