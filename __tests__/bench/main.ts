@@ -11,7 +11,8 @@ import { cases } from './cases.js'
 import { pageOf } from './page.js'
 import { play } from './play.js'
 
-const only = process.env['ONLY']?.split(',') ?? []
+// make exports it always, empty where nobody has set it.
+const only = process.env['ONLY'] ? process.env['ONLY'].split(',') : []
 const unknown = only.filter((name) => !cases.some((one) => one.name === name))
 if (unknown.length > 0) {
   const names = cases.map(({ name }) => name).join(', ')
