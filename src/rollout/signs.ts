@@ -1,14 +1,6 @@
 import type { ReplicaSet } from 'kubernetes-types/apps/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
-import {
-  eventsOf,
-  isObserved,
-  isReady,
-  liveOf,
-  ourPods,
-  replicaSetOf,
-  timeOf,
-} from './live.js'
+import { eventsOf, isObserved, isReady, liveOf, ourPods, replicaSetOf, timeOf } from './live.js'
 import type { Live } from './live.js'
 import { endsOf, podSigns } from './podsigns.js'
 import type { Trouble } from '../options/table.js'
