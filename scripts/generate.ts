@@ -6,44 +6,20 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
-import { optionsOf, type Command } from '../src/options/table.ts'
+import { about } from '../src/options/about.ts'
+import { schema } from '../src/options/schema.ts'
+import { actions, optionsOf, type Command, type Option } from '../src/options/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-interface Action {
-  readonly path: string
-  readonly command: Command
-  readonly name: string
-  readonly description: string
-}
+type ActionCommand = (typeof actions)[number]
 
-const actions: readonly Action[] = [
-  {
-    path: 'action.yml',
-    command: 'release',
-    name: 'django-rollout',
-    description:
-      'Build, test, migrate and roll out a Django commit to Kubernetes as one transaction; everything is put back when anything fails',
-  },
-  {
-    path: 'actions/deploy/action.yml',
-    command: 'deploy',
-    name: 'django-rollout: deploy',
-    description:
-      'Migrate and roll out an image that the registry has already; everything is put back when anything fails',
-  },
-  {
-    path: 'actions/rollback/action.yml',
-    command: 'rollback',
-    name: 'django-rollout: rollback',
-    description:
-      'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
-  },
-]
+const pathOf = (command: ActionCommand) =>
+  command === 'release' ? 'action.yml' : `actions/${command}/action.yml`
 
 const outputs: Readonly<Record<string, string>> = {
   result:
-    'How it ended: deployed, unchanged, undone, failed, usage, stuck, kept, locked, superseded or cancelled',
+    'How it ended: deployed, done, unchanged, undone, failed, usage, stuck, kept, locked, superseded or cancelled',
   image: 'The image with tag and digest',
   digest: 'Digest of the image: sha256:…',
   tag: 'Tag of the image',
@@ -55,16 +31,21 @@ const outputs: Readonly<Record<string, string>> = {
   seconds: 'How long the run took',
 }
 
-function actionYaml({ path, command, name, description }: Action): string {
+const header =
+  '# Made from src/options/table.ts by `npm run generate`: change that file, not this one.\n'
+
+/** No `default`: an input that was not given has to be told from one that says the same as the default. */
+function describe({ help, default: standard }: Option<unknown>): string {
+  return `${help}${standard && standard !== 'false' ? ` (default: ${standard})` : ''}.`
+}
+
+function actionYaml(command: ActionCommand): string {
+  const path = pathOf(command)
   const up = '../'.repeat(path.split('/').length - 1)
   const inputs = Object.fromEntries(
-    optionsOf(command).map(([option, { help, required, default: standard }]) => [
-      option,
-      {
-        description: `${help}.`,
-        ...(required && { required: true }),
-        ...(standard && { default: standard }),
-      },
+    optionsOf(command, 'action').map(([name, option]) => [
+      name,
+      { description: describe(option), required: false },
     ]),
   )
   const hidden = {
@@ -73,8 +54,8 @@ function actionYaml({ path, command, name, description }: Action): string {
   }
   const yaml = stringify(
     {
-      name,
-      description,
+      name: command === 'release' ? 'django-rollout' : `django-rollout: ${command}`,
+      description: about[command],
       author: 'django-rollout contributors',
       branding: { icon: 'upload-cloud', color: 'green' },
       inputs: { ...inputs, ...(command !== 'release' && { command: hidden }) },
@@ -85,7 +66,7 @@ function actionYaml({ path, command, name, description }: Action): string {
     },
     { lineWidth: 0, singleQuote: true },
   )
-  return `# Made from src/options/table.ts by \`npm run generate\`: change that file, not this one.\n${yaml}`
+  return `${header}${yaml}`
 }
 
 /** The options of a command, without those of another one. */
@@ -124,7 +105,8 @@ function readme(): string {
 }
 
 const files = new Map([
-  ...actions.map((action) => [action.path, actionYaml(action)] as const),
+  ...actions.map((command) => [pathOf(command), actionYaml(command)] as const),
+  ['django-rollout.schema.json', `${JSON.stringify(schema(), null, 2)}\n`] as const,
   ['README.md', readme()] as const,
 ])
 const checking = process.argv.includes('--check')
