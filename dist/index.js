@@ -15626,7 +15626,7 @@ const write = line => {
 if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
 const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
-write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
+write(command === "history" || command === "doctor" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
 const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write, color, drawn), world.clock);
 const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world);
@@ -16481,7 +16481,8 @@ bound: true
 }),
 commandLine: args => {
 const context = access.context === void 0 ? [] : [ "--context", access.context ];
-return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
+const kubeconfig = access.keeps ? [ "--kubeconfig", access.kubeconfig ?? "" ] : [];
+return [ "kubectl", ...kubeconfig, ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
 },
 close: close
 };
@@ -18905,7 +18906,7 @@ if (missing.length === 0) return [ (0, finding.uw)("rights", `${who} may do all 
 const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
 const says = countOf(missing) === countOf(all) ? `${who} may do nothing that a release does in the namespace "${namespace}", if there is one` : `${who} may not ${words} in the namespace "${namespace}"`;
 const mend = account === void 0 ? `# in its Role\n${asRoleRules(missing)}` : commandFor(missing, account, kubectl);
-return [ (0, finding.MB)("rights", says, mend) ];
+return [ (0, finding.MB)("rights", `${says}: an administrator has to give it`, mend) ];
 }
 function countOf(rights) {
 return rights.reduce((sum, {verbs: verbs}) => sum + verbs.length, 0);
@@ -18917,7 +18918,7 @@ name: `django-rollout-${hash.slice(0, 8)}`
 };
 const group = "rbac.authorization.k8s.io";
 const apiVersion = `${group}/v1`;
-const rules = missing.map(({group: group, resource: resource, verbs: verbs}) => `    - { apiGroups: ["${group}"], resources: [${resource}], verbs: [${verbs.join(", ")}] }`);
+const rules = likes(missing).map(({group: group, resources: resources, verbs: verbs}) => `    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`);
 const binding = {
 apiVersion: apiVersion,
 kind: "RoleBinding",
@@ -18932,6 +18933,19 @@ subjects: [ subjectOf(account, group) ]
 const yaml = [ "apiVersion: v1", "kind: List", "items:", `- apiVersion: ${apiVersion}`, "  kind: Role", `  metadata: { name: ${metadata.name} }`, "  rules:", ...rules, (0, 
 dist.As)([ binding ]).trim() ].join("\n");
 return `echo '\n${yaml.replaceAll("'", `'\\''`)}\n' | ${kubectl([ "apply", "-f", "-" ])}`;
+}
+function likes(rights) {
+const rules = [];
+for (const right of rights) {
+const verbs = right.verbs.join(", ");
+const rule = rules.find(one => one.group === right.group && one.verbs === verbs);
+if (rule) rule.resources.push(right.resource); else rules.push({
+group: right.group,
+verbs: verbs,
+resources: [ right.resource ]
+});
+}
+return rules;
 }
 function subjectOf(account, apiGroup) {
 const [, namespace, name] = /^system:serviceaccount:([^:]+):(.+)$/.exec(account) ?? [];
@@ -19265,6 +19279,7 @@ var diagnose = __nccwpck_require__(4161);
 var judge = __nccwpck_require__(1462);
 var rollout_ledger = __nccwpck_require__(3600);
 var rollout_logs = __nccwpck_require__(6738);
+const backoffMs = 3e5;
 const patience = {
 timeout: 1 / 0,
 bake: 0,
@@ -19274,7 +19289,11 @@ async function ailing(cluster, clock, picture, targets, toRepo) {
 const aims = targets.flatMap(({id: id, live: live}) => live && !live.spec.paused ? [ (0, 
 rollout_aims.Bx)(id, {}, live, live, picture) ] : []);
 const now = clock.now();
-const first = (0, judge.S)(picture, aims, patience, (0, rollout_ledger.EZ)(now), now);
+const begun = {
+...(0, rollout_ledger.EZ)(now),
+exits: exitsOf(picture, now)
+};
+const first = (0, judge.S)(picture, aims, patience, begun, now);
 const logs = await Promise.all(first.logsWanted.map(async wanted => {
 const lines = await (0, rollout_logs.$)(cluster, clock, wanted);
 return {
@@ -19290,6 +19309,15 @@ const verdict = verdicts[(0, kubernetes_workload.T)(id)];
 const words = verdict && health_wordsOf(verdict);
 return words === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), words ] ];
 }));
+}
+function exitsOf(picture, now) {
+return Object.fromEntries([ ...picture.pods.values() ].flatMap(({metadata: metadata, status: status}) => (status?.containerStatuses ?? []).flatMap(({name: name, lastState: lastState}) => {
+const {exitCode: exitCode = 0, finishedAt: finishedAt} = lastState?.terminated ?? {};
+const isNew = finishedAt !== void 0 && Date.parse(finishedAt) > now - backoffMs;
+return exitCode !== 0 && isNew ? [ [ `${metadata?.uid}/${name}`, {
+before: 0
+} ] ] : [];
+})));
 }
 function health_wordsOf(verdict) {
 switch (verdict.is) {
@@ -20217,7 +20245,7 @@ const here = [ clusterFinding(cluster.version, context, cluster.namespace), ...m
 try {
 await checkNamespace(cluster);
 } catch (error) {
-return [ ...here, (0, finding.gz)("cluster", error), unseen("rights, workloads, probes and release") ];
+return [ ...here, (0, finding.gz)("cluster", error), unseen("cluster", "rights, workloads, probes and release") ];
 }
 const needed = merged(rightsFor(manifests.known, manifests.resources));
 const missing = await missingRights(cluster, needed);
@@ -20230,10 +20258,10 @@ needs: []
 }, remembers ? examineReleases(release, cluster) : [] ]);
 const more = await missingRights(cluster, workloads.needs);
 const parts = [ ...sees ? [] : [ "workloads and probes" ], ...remembers ? [] : [ "release" ] ];
-return [ ...here, ...rightsFindings(merged([ ...needed, ...workloads.needs ]), merged([ ...missing, ...more ]), me?.account, cluster.namespace, kubectlOf(cluster)), ...parts.length > 0 ? [ unseen(parts.join(", ")) ] : [], ...manifests.findings, ...workloads.findings, ...left ];
+return [ ...here, ...rightsFindings(merged([ ...needed, ...workloads.needs ]), merged([ ...missing, ...more ]), me?.account, cluster.namespace, kubectlOf(cluster)), ...parts.length > 0 ? [ unseen("rights", parts.join(", ")) ] : [], ...manifests.findings, ...workloads.findings, ...left ];
 }
-function unseen(parts) {
-return (0, finding.$e)("cluster", `not looked at, for want of the above: ${parts}`);
+function unseen(about, parts) {
+return (0, finding.$e)(about, `not looked at, for want of the above: ${parts}`);
 }
 async function whoAmI({clock: clock}, cluster) {
 const apiVersion = "authentication.k8s.io/v1";
@@ -20327,8 +20355,7 @@ return caught(() => {
 const web = webOf(settings, targets, services);
 if (!web) return [];
 if (settings["smoke-path"] !== void 0) smokeAim(web, services, settings["smoke-host"]);
-const {kind: kind, name: name} = web.workload;
-return [ (0, finding.uw)("workloads", `${kind.toLowerCase()}/${name}, container ${web.container} is the web`) ];
+return [ (0, finding.uw)("workloads", `${(0, kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`) ];
 });
 }
 function caught(work) {
@@ -20362,7 +20389,7 @@ finding.gz)("release", error) ]);
 return [ ...releaseFindings(settings, keeper, record?.begun, history), ...overtaken ];
 }
 function examinecluster_closed(error) {
-return [ (0, finding.gz)("cluster", error), unseen("rights, workloads, probes and release") ];
+return [ (0, finding.gz)("cluster", error), unseen("cluster", "rights, workloads, probes and release") ];
 }
 function sourceFinding({sha: sha, tag: tag}, chosen) {
 if (chosen !== void 0) return (0, finding.uw)("commit", `the tag is ${chosen}, as "tag" wants it`);
@@ -22043,7 +22070,8 @@ context: context
 if (content === void 0) return chosen;
 if (!content.includes("\n") && world.files.exists(content)) return {
 ...chosen,
-kubeconfig: content
+kubeconfig: content,
+keeps: true
 };
 const folder = await world.files.privateFolder();
 this.add(() => world.files.remove(folder));

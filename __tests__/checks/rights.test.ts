@@ -21,11 +21,15 @@ test('nothing is missing', () => {
 })
 
 test.each([
-  ['some', [deployments], 'the account ada may not patch deployments in the namespace "shop"'],
+  [
+    'some',
+    [deployments],
+    'the account ada may not patch deployments in the namespace "shop": an administrator has to give it',
+  ],
   [
     'all of them',
     all,
-    'the account ada may do nothing that a release does in the namespace "shop", if there is one',
+    'the account ada may do nothing that a release does in the namespace "shop", if there is one: an administrator has to give it',
   ],
 ])('%s are missing', (_, missing, says) => {
   expect(found(missing, 'ada')).toMatchObject([{ about: 'rights', is: 'bad', says }])
@@ -65,6 +69,13 @@ describe('the command gives them by a Role of its own', () => {
         subjects: [subject],
       })
     }
+  })
+
+  test('rights of one group that are alike are one rule', () => {
+    const statefulsets = { group: 'apps', resource: 'statefulsets', verbs: ['patch'] }
+    expect(found([deployments, pods, statefulsets], 'ada')[0]?.mend).toContain(
+      '  - { apiGroups: ["apps"], resources: [deployments, statefulsets], verbs: [patch] }\n    - {',
+    )
   })
 
   test('other rights have a Role of another name: the first stays', () => {

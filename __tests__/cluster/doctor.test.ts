@@ -53,7 +53,7 @@ test('a good place: nothing would go wrong, and nothing was written', async () =
   expect({ code, told, result: report.result }).toEqual({ code: 0, told: [], result: 'done' })
   expect(output).toMatch(/✓ Kubernetes v1\.\d+\.\d+\S*, context least, namespace t-doctor-/)
   expect(output).toMatch(/✓ the account system:serviceaccount:\S+:django-rollout may do all/)
-  expect(output).toMatch(/✓ deployment\/web, container web is the web/)
+  expect(output).toMatch(/✓ deployment\/web \(container web\) serves the web/)
   expect(output).toMatch(/: nothing would go wrong \(\d+\.\d s\)\n$/)
   expect(await all()).toEqual(before)
 })
@@ -102,7 +102,7 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   expect(bad.told).toEqual([
     expect.stringMatching(/^commit: there are uncommitted changes, so the image gets the tag/),
     'commit: there is no .dockerignore in ".", so .git goes to the builder, and into the image by a COPY of the folder',
-    `rights: the account system:serviceaccount:${shop.namespace}:django-rollout may not patch deployments; patch statefulsets; patch daemonsets in the namespace "${shop.namespace}"`,
+    `rights: the account system:serviceaccount:${shop.namespace}:django-rollout may not patch deployments; patch statefulsets; patch daemonsets in the namespace "${shop.namespace}": an administrator has to give it`,
     'workloads: deployment/web is paused, so a new version would never roll out',
     'workloads: deployment/web has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to',
     'workloads: deployment/web may be without its only pod while the new one starts (maxUnavailable: 1), and nobody answers then',

@@ -29,7 +29,7 @@ export function rightsFindings(
     account === undefined
       ? `# in its Role\n${asRoleRules(missing)}`
       : commandFor(missing, account, kubectl)
-  return [bad('rights', says, mend)]
+  return [bad('rights', `${says}: an administrator has to give it`, mend)]
 }
 
 function countOf(rights: readonly Right[]): number {
@@ -44,9 +44,9 @@ function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl
   const metadata = { name: `django-rollout-${hash.slice(0, 8)}` }
   const group = 'rbac.authorization.k8s.io'
   const apiVersion = `${group}/v1`
-  const rules = missing.map(
-    ({ group, resource, verbs }) =>
-      `    - { apiGroups: ["${group}"], resources: [${resource}], verbs: [${verbs.join(', ')}] }`,
+  const rules = likes(missing).map(
+    ({ group, resources, verbs }) =>
+      `    - { apiGroups: ["${group}"], resources: [${resources.join(', ')}], verbs: [${verbs}] }`,
   )
   const binding = {
     apiVersion,
@@ -68,6 +68,20 @@ function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl
     stringify([binding]).trim(),
   ].join('\n')
   return `echo '\n${yaml.replaceAll("'", `'\\''`)}\n' | ${kubectl(['apply', '-f', '-'])}`
+}
+
+/** Resources of one group with the same verbs are one rule. */
+function likes(
+  rights: readonly Right[],
+): readonly { readonly group: string; readonly verbs: string; readonly resources: string[] }[] {
+  const rules: { group: string; verbs: string; resources: string[] }[] = []
+  for (const right of rights) {
+    const verbs = right.verbs.join(', ')
+    const rule = rules.find((one) => one.group === right.group && one.verbs === verbs)
+    if (rule) rule.resources.push(right.resource)
+    else rules.push({ group: right.group, verbs, resources: [right.resource] })
+  }
+  return rules
 }
 
 /** `system:serviceaccount:shop:django-rollout` */

@@ -11,6 +11,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { keeperOf } from '../kubernetes/lease.js'
 import { readManifests, type Manifests } from '../kubernetes/manifests.js'
 import { discover } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
 import { failed, good, warning, type Finding } from '../report/finding.js'
 import type { Journal } from '../report/journal.js'
 import { readHistory } from '../rollout/archive.js'
@@ -49,7 +50,11 @@ export async function examineCluster(
   try {
     await checkNamespace(cluster)
   } catch (error) {
-    return [...here, failed('cluster', error), unseen('rights, workloads, probes and release')]
+    return [
+      ...here,
+      failed('cluster', error),
+      unseen('cluster', 'rights, workloads, probes and release'),
+    ]
   }
   const needed = merged(rightsFor(manifests.known, manifests.resources))
   const missing = await missingRights(cluster, needed)
@@ -73,7 +78,7 @@ export async function examineCluster(
       cluster.namespace,
       kubectlOf(cluster),
     ),
-    ...(parts.length > 0 ? [unseen(parts.join(', '))] : []),
+    ...(parts.length > 0 ? [unseen('rights', parts.join(', '))] : []),
     ...manifests.findings,
     ...workloads.findings,
     ...left,
@@ -81,8 +86,8 @@ export async function examineCluster(
 }
 
 /** Said once for all that could not be looked at. */
-function unseen(parts: string): Finding {
-  return warning('cluster', `not looked at, for want of the above: ${parts}`)
+function unseen(about: 'cluster' | 'rights', parts: string): Finding {
+  return warning(about, `not looked at, for want of the above: ${parts}`)
 }
 
 interface Me {
@@ -223,10 +228,7 @@ function webFindings(
     const web = webOf(settings, targets, services)
     if (!web) return []
     if (settings['smoke-path'] !== undefined) smokeAim(web, services, settings['smoke-host'])
-    const { kind, name } = web.workload
-    return [
-      good('workloads', `${kind.toLowerCase()}/${name}, container ${web.container} is the web`),
-    ]
+    return [good('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
   })
 }
 
@@ -258,5 +260,5 @@ async function examineReleases(release: Release, cluster: Cluster): Promise<read
 
 /** For a cluster that could not be opened. */
 export function closed(error: unknown): readonly Finding[] {
-  return [failed('cluster', error), unseen('rights, workloads, probes and release')]
+  return [failed('cluster', error), unseen('cluster', 'rights, workloads, probes and release')]
 }

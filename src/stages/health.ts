@@ -6,9 +6,12 @@ import { diagnose, type ToRepo } from '../rollout/diagnose.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger, withLog } from '../rollout/ledger.js'
 import { fetchLog } from '../rollout/logs.js'
-import type { Patience, Picture, Verdict } from '../rollout/types.js'
+import type { Ledger, Patience, Picture, Verdict } from '../rollout/types.js'
 import type { Clock } from '../world/world.js'
 import type { Target } from './targets.js'
+
+/** The kubelet lets a container that crashes wait for no longer than this, in ms. */
+const backoffMs = 300_000
 
 const patience: Patience = { timeout: Infinity, bake: 0, grace: {} }
 
@@ -24,7 +27,8 @@ export async function ailing(
     live && !live.spec.paused ? [aimOf(id, {}, live, live, picture)] : [],
   )
   const now = clock.now()
-  const first = judge(picture, aims, patience, newLedger(now), now)
+  const begun = { ...newLedger(now), exits: exitsOf(picture, now) }
+  const first = judge(picture, aims, patience, begun, now)
   const logs = await Promise.all(
     first.logsWanted.map(async (wanted) => {
       const lines = await fetchLog(cluster, clock, wanted)
@@ -42,6 +46,22 @@ export async function ailing(
       const words = verdict && wordsOf(verdict)
       return words === undefined ? [] : [[idOf(id), words]]
     }),
+  )
+}
+
+/**
+ * Containers that ended with an error a moment ago, so that this counts though they run again now: without a
+ * probe they are Ready each time until they end.
+ */
+function exitsOf(picture: Picture, now: number): Ledger['exits'] {
+  return Object.fromEntries(
+    [...picture.pods.values()].flatMap(({ metadata, status }) =>
+      (status?.containerStatuses ?? []).flatMap(({ name, lastState }) => {
+        const { exitCode = 0, finishedAt } = lastState?.terminated ?? {}
+        const isNew = finishedAt !== undefined && Date.parse(finishedAt) > now - backoffMs
+        return exitCode !== 0 && isNew ? [[`${metadata?.uid}/${name}`, { before: 0 }]] : []
+      }),
+    ),
   )
 }
 
