@@ -93,7 +93,7 @@ describe('the reusable workflow release.yml', () => {
 describe('the starter workflow clusters.yml', () => {
   /** Which environment each run of our step was for, and how it ended. */
   const results = (log: string) =>
-    [...log.matchAll(/\/release-(\d)[^\n]*::set-output:: result=(\w+)/g)].map(
+    [...log.matchAll(/\[release-(\d)\/[^\n]*::set-output:: result=(\w+)/g)].map(
       ([, number, result]) => `${number}: ${result}`,
     )
 
