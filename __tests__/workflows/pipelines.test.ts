@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Act, addWorkflow, forAct, keepingOutputs, type Outputs } from '../e2e/act.js'
+import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from '../e2e/act.js'
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { root, run, stack } from '../e2e/stack.js'
@@ -90,12 +90,47 @@ describe('the reusable workflow release.yml', () => {
   })
 })
 
+describe('the starter workflow clusters.yml', () => {
+  /** Which environment each run of our step was for, and how it ended. */
+  const results = (log: string) =>
+    [...log.matchAll(/\[release-(\d)\/[^\n]*::set-output:: result=(\w+)/g)].map(
+      ([, number, result]) => `${number}: ${result}`,
+    )
+
+  test('releases to one after the other, with the same image', async () => {
+    // A runner that is no GitHub knows no secrets of environments: both are the same namespace here.
+    const own = (await starter(shop, 'clusters.yml')).replace(
+      /^( +)namespace:/m,
+      '$1test-services: postgres\n$1namespace:',
+    )
+    const commit = await addWorkflow(shop, 'clusters.yml', own)
+    const ended = await act('clusters.yml', 'push')
+
+    expect(ended.code).toBe(0)
+    expect(results(ended.output)).toEqual(['1: deployed', '2: unchanged'])
+    expect(await tags()).toEqual(new Set([commit]))
+  })
+
+  test('fails where the first fails', async () => {
+    const before = await tags()
+    await shop.commit('A module with a typing error', { 'catalog/tests.py': () => 'def\n' })
+    const ended = await act('clusters.yml', 'push')
+
+    expect(ended.code).toBe(1)
+    // GitHub would leave the second alone; act runs each combination, whatever became of the others.
+    expect(results(ended.output)).toEqual(['1: failed', '2: failed'])
+    expect(await tags()).toEqual(before)
+    await shop.drop()
+  })
+})
+
 describe('the reusable workflow rollback.yml', () => {
-  let second: string
+  let before: Set<string>
 
   test('brings the version before back', async () => {
     const on = '{ workflow_dispatch: { inputs: { to: { default: previous } } } }'
-    second = await addWorkflow(
+    before = await tags()
+    await addWorkflow(
       shop,
       'rollback.yml',
       caller('rollback', on, { to: '${{ inputs.to }}', bake: '0' }),
@@ -103,8 +138,8 @@ describe('the reusable workflow rollback.yml', () => {
     expect(await act('release.yml', 'push')).toMatchObject({ outputs: { result: 'deployed' } })
     const ended = await act('rollback.yml', 'workflow_dispatch', ['--input', 'to=previous'])
 
-    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first } })
-    expect(await tags()).toEqual(new Set([first]))
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: [...before][0] } })
+    expect(await tags()).toEqual(before)
   })
 
   test('a version that never was', async () => {
@@ -112,8 +147,7 @@ describe('the reusable workflow rollback.yml', () => {
 
     expect(ended.code).toBe(1)
     expect(told(ended.output)).toMatchObject({ result: 'usage' })
-    expect(await tags()).toEqual(new Set([first]))
-    expect(second).not.toBe(first)
+    expect(await tags()).toEqual(before)
   })
 })
 
