@@ -15506,60 +15506,75 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 try {
 __nccwpck_require__.r(__webpack_exports__);
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
-var _options_file_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8614);
-var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7526);
-const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.o1.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
-const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
-(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
-(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.XJ)(command, process.env).forEach(problem => {
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9808);
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4816);
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(227);
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8614);
+var _options_table_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1434);
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8074);
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2410);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8850);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4969);
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2416);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1621);
+const command = _options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
+const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command, process.env);
+(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);
+(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command, process.env).forEach(problem => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem);
 });
-const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_9__.a)(process.env);
-const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command, given, "action", files);
+const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env);
+const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command, given, "action", files);
 if (reading.is === "wrong") {
 reading.problems.forEach(problem => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
 });
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS.usage;
 } else {
 const folder = await files.privateFolder();
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-const config = await files.read(given["config"] ?? _options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk);
-if (config !== void 0) await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`, config);
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_10__.b)({
+const config = await files.read(given["config"] ?? _options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk);
+if (config !== void 0) await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`, config);
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world);
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
-const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+const {settings: settings} = reading;
+const record = (0, _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world, settings, holder, {
+onKept: id => {
+_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment", id);
+}
+});
+const ended = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command, {
 world: world,
+settings: settings,
 reporter: reporter,
 signal: signal,
 holder: holder,
-settings: reading.settings
+...record && {
+onBegin: record.begin
+}
 });
+const warnings = await Promise.all([ record?.end((0, _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended)) ?? [], (0, 
+_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world, settings, ended, holder) ]);
+const report = (0, _report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended, warnings.flat());
 if (report.result !== "stuck") _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended", report.result);
-const path = reading.settings.report ?? `${folder}/report.json`;
+const path = settings.report ?? `${folder}/report.json`;
 await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`);
 });
-await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report, path);
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result];
 }
 __webpack_async_result__();
 } catch (e) {
@@ -15575,17 +15590,18 @@ var commander__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7009);
 var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
 var _options_about_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7563);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8074);
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
 var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
 var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2792);
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
 var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9576);
 var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7496);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1724);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7526);
-var _world_window_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2114);
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2416);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(1724);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1621);
+var _world_window_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2114);
 const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`;
 const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
 showGlobalOptions: false
@@ -15611,32 +15627,34 @@ if (value !== void 0 && option.long) given[option.long.slice(2)] = value;
 return given;
 }
 async function release(command, given) {
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_12__.b)(process.env);
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env);
 const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command, given, "command", world.files);
 if (reading.is === "wrong") {
 for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage;
 }
 const {settings: settings} = reading;
 const stream = settings.json ? process.stderr : process.stdout;
 const color = stream.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_13__.O)(stream, process.env);
+const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_14__.O)(stream, process.env);
 const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window, world.clock);
 const write = line => {
 if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why => {
 write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
 const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write, color, drawn), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world);
-const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world);
+const ended = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
 settings: settings,
 reporter: reporter,
 signal: signal,
 holder: holder
 });
+const report = (0, _report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended, await (0, 
+_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world, settings, ended, holder));
 if (report.history && !settings.json) (0, _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write); else if (!report.history) (0, 
 _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report, write, color);
 if (settings.json) {
@@ -15647,13 +15665,13 @@ const path = settings.report;
 if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
 console.error(`the report could not be written: ${String(error)}`);
 });
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result];
 }
 try {
 await program.parseAsync();
 } catch (error) {
 if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage;
 }
 __webpack_async_result__();
 } catch (e) {
@@ -16000,6 +16018,328 @@ const login = host === "docker.io" ? "docker login" : `docker login ${host}`;
 return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`;
 }
 },
+9808: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+$3: () => replaced,
+BN: () => endedAs,
+Hk: () => rememberedAs,
+LP: () => isEnough,
+Op: () => begunAs,
+PE: () => deploymentOf,
+_W: () => task,
+c2: () => statusOf,
+t5: () => lookAt,
+zv: () => recordOf
+});
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3165);
+var _report_words_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2691);
+const task = "deploy";
+const longestDescription = 140;
+function deploymentOf({id: id, sha: sha, payload: payload}, statuses) {
+const [last] = statuses.toSorted((one, other) => other.id - one.id);
+const run = typeof payload === "object" && payload !== null && "run" in payload ? payload.run : void 0;
+return {
+id: id,
+sha: sha,
+...typeof run === "string" && {
+run: run
+},
+...last && {
+told: {
+state: last.state,
+log: last.log_url ?? ""
+}
+}
+};
+}
+function recordOf(begun, environment) {
+const {command: command, tag: tag, digest: digest, sha: sha, who: who, run: run} = begun;
+return {
+ref: sha ?? tag,
+task: task,
+auto_merge: false,
+required_contexts: [],
+environment: environment,
+description: cut(`${command}: ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}, by ${who}`),
+payload: {
+tag: tag,
+digest: digest,
+run: run
+}
+};
+}
+function statusOf({state: state, description: description}, {log: log, live: live} = {}) {
+return {
+state: state,
+description: cut(description),
+...log !== void 0 && {
+log_url: log
+},
+...state === "success" && live !== void 0 && {
+environment_url: live
+},
+auto_inactive: false
+};
+}
+function begunAs({tag: tag, who: who}) {
+return {
+state: "in_progress",
+description: `${who} rolls out ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`
+};
+}
+function endedAs(report) {
+return {
+state: stateOf(report),
+description: report.cause?.sentence ?? (0, _report_words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)
+};
+}
+function rememberedAs(history, run) {
+const entry = history?.find(one => one.run === run);
+if (!entry) return {
+state: "error",
+description: "the run was killed: nobody knows what runs"
+};
+const {tag: tag, cause: cause = `${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)} is deployed`} = entry;
+return {
+state: stateOf(entry),
+description: cause
+};
+}
+const replaced = {
+state: "inactive",
+description: "another version runs"
+};
+function stateOf({command: command, result: result}) {
+if (command === "settle") return result === "undone" ? "failure" : "error";
+switch (result) {
+case "deployed":
+return "success";
+
+case "undone":
+case "failed":
+return "failure";
+
+case "stuck":
+case "kept":
+return "error";
+
+case "done":
+case "unchanged":
+case "usage":
+case "locked":
+case "superseded":
+case "cancelled":
+return "inactive";
+}
+}
+function isOpen({told: told}) {
+return !told || [ "queued", "pending", "waiting", "in_progress" ].includes(told.state);
+}
+function isOfJob({run: run, told: told}, url) {
+if (run !== void 0 || !told || url === void 0) return false;
+return told.log === url || told.log.startsWith(`${url}/`);
+}
+function isEnough(seen) {
+const [last] = seen.slice(-1);
+return last?.told?.state === "inactive" && seen.some(({told: told}) => told?.state === "success");
+}
+function lookAt(seen, {run: run, sha: sha, url: url}, kept) {
+const jobs = seen.filter(one => isOpen(one) && isOfJob(one, url));
+const own = seen.find(({id: id}) => id === kept) ?? seen.find(one => one.run === run) ?? jobs.find(one => one.sha === sha);
+const wrong = own ? void 0 : jobs[0]?.sha;
+const over = seen.filter(one => one !== own && (one.told?.state === "success" || isOpen(one) && one.run !== void 0));
+return {
+...own && {
+own: own.id
+},
+over: over.map(({id: id}) => id),
+...wrong !== void 0 && {
+wrong: wrong
+}
+};
+}
+function cut(text) {
+const line = (0, _report_words_js__WEBPACK_IMPORTED_MODULE_0__.g$)(text.split("\n")[0] ?? "");
+if (line.length <= longestDescription) return line;
+return `${line.slice(0, longestDescription - 1).toWellFormed()}…`;
+}
+},
+4816: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+l: () => deploymentRecord
+});
+var kubernetes_image = __nccwpck_require__(3165);
+var deadline = __nccwpck_require__(3006);
+var retry = __nccwpck_require__(8162);
+var words = __nccwpck_require__(2691);
+function refusal(status, message) {
+const passing = status >= 500 || status === 429 || /rate limit/i.test(message);
+if (passing) return {
+passing: passing,
+words: `GitHub answers ${status}`
+};
+switch (status) {
+case 401:
+return {
+passing: passing,
+words: 'GitHub does not accept "token" (401)'
+};
+
+case 403:
+case 404:
+return {
+passing: passing,
+words: `"token" may not write deployments (${status}); give the job "permissions: deployments: write"`
+};
+
+default:
+return {
+passing: passing,
+words: `GitHub refuses it (${status}): ${(0, words.g$)(message)}`
+};
+}
+}
+const requestMs = 1e4;
+class Away extends Error {}
+function apiOf({clock: clock, web: web, env: env}, token, signal) {
+const {GITHUB_API_URL: server = "https://api.github.com", GITHUB_REPOSITORY: repository} = env;
+return {
+ask: async (method, path, body) => {
+if (!repository) throw new Error("GITHUB_REPOSITORY is not set");
+const {status: status, text: text} = await (0, deadline.ux)(clock, requestMs, signal, late => web.ask({
+method: method,
+url: `${server}/repos/${repository}${path}`,
+signal: late,
+headers: {
+accept: "application/vnd.github+json",
+authorization: `Bearer ${token.trim()}`,
+"x-github-api-version": "2022-11-28"
+},
+...body !== void 0 && {
+body: body
+}
+})).catch(error => {
+throw new Away(`GitHub does not answer (${nameOf(error)})`);
+});
+const answer = parsed(text);
+if (status >= 200 && status < 300 && answer !== void 0) return answer;
+const {message: message = ""} = answer ?? {};
+const {passing: passing, words: words} = refusal(status, message);
+throw passing ? new Away(words) : new Error(words);
+},
+patiently: async work => {
+const [ended] = await (0, retry.L)({
+clock: clock,
+signal: signal,
+tries: 3,
+pause: 1e3,
+passing: ([one]) => one.status === "rejected" && one.reason instanceof Away
+}, () => Promise.allSettled([ work() ]));
+if (ended.status === "rejected") throw ended.reason;
+return ended.value;
+}
+};
+}
+function nameOf(error) {
+const {code: code, name: name} = error;
+return code ?? name;
+}
+function parsed(text) {
+try {
+return JSON.parse(text);
+} catch {
+return;
+}
+}
+var deployment = __nccwpck_require__(9808);
+const lastMs = 1e4;
+const mostSeen = 30;
+function deploymentRecord(world, settings, {id: run, url: url}, {kept: kept, onKept: onKept}) {
+const {token: token, environment: environment, "environment-url": live} = settings;
+if (token === void 0 || environment === void 0) return;
+const over = new AbortController;
+const {ask: ask, patiently: patiently} = apiOf(world, token, over.signal);
+const look = async () => {
+const query = new URLSearchParams({
+environment: environment,
+task: deployment._W,
+per_page: String(mostSeen)
+});
+const seen = [];
+for (const one of await ask("GET", `/deployments?${query}`)) {
+const statuses = await ask("GET", `/deployments/${one.id}/statuses`);
+seen.push((0, deployment.PE)(one, statuses));
+if ((0, deployment.LP)(seen)) break;
+}
+return seen;
+};
+const tell = (id, status) => patiently(() => ask("POST", `/deployments/${id}/statuses`, status));
+const ofThisRun = {
+log: url,
+live: live
+};
+const open = async begun => {
+const opened = await patiently(async () => {
+const around = (0, deployment.t5)(await look(), begun);
+if (around.own !== void 0) return {
+...around,
+id: around.own
+};
+const made = await ask("POST", "/deployments", (0, deployment.zv)(begun, environment));
+return {
+...around,
+id: made.id
+};
+});
+onKept?.(opened.id);
+await tell(opened.id, (0, deployment.c2)((0, deployment.Op)(begun), ofThisRun)).catch(() => {});
+return opened;
+};
+const again = id => patiently(async () => ({
+...(0, deployment.t5)(await look(), {
+run: run,
+...url && {
+url: url
+}
+}, id),
+id: id
+}));
+let opening;
+const beginBy = work => {
+opening = work;
+work.catch(() => {});
+};
+if (kept !== void 0) beginBy(again(kept));
+return {
+begin: begun => {
+beginBy(open(begun));
+},
+end: async said => {
+if (!opening) return [];
+const work = opening;
+let trouble = "GitHub has no deployment record of this run";
+try {
+return await (0, deadline.ux)(world.clock, lastMs, over.signal, late => (0, deadline.H6)(late, async () => {
+const {id: id, over: earlier, wrong: wrong} = await work;
+trouble = "GitHub’s deployment record does not tell how this run ended";
+await tell(id, (0, deployment.c2)(said, ofThisRun));
+trouble = "GitHub shows earlier deployments as active beside this one";
+if (said.state === "success") for (const one of earlier) await tell(one, (0, deployment.c2)(deployment.$3));
+return wrong === void 0 ? [] : [ aboutWrong(wrong) ];
+}));
+} catch (error) {
+const late = error instanceof deadline.Ms;
+return [ `${trouble}: ${late ? "it does not answer in time" : error.message}` ];
+} finally {
+over.abort();
+}
+}
+};
+}
+function aboutWrong(sha) {
+return `the job has a deployment record of its own, of commit ${(0, kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`;
+}
+},
 227: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 Vc: () => inputsOf,
@@ -16125,7 +16465,7 @@ const mostOpen = 20;
 const longestText = 1e4;
 function summary(report) {
 const {cause: cause, result: result} = report;
-const sign = (0, report_report.x)(result) ? "✅" : "❌";
+const sign = (0, report_report.x3)(result) ? "✅" : "❌";
 const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))} (${(0, words.YA)(report.seconds)})` ];
 if (cause) {
 parts.push(`**Cause:** ${escaped(cause.sentence)}`);
@@ -16255,7 +16595,7 @@ core.pq(`no job summary: ${harmless(error instanceof Error ? error.message : Str
 }
 }
 function annotate({cause: cause, warnings: warnings}) {
-for (const warning of warnings) core.$e(warning.slice(0, longestMessage));
+for (const warning of folded(warnings)) core.$e(warning.slice(0, longestMessage));
 if (!cause) return;
 const at = cause.annotations ?? [];
 at.slice(0, mostAnnotations - 1).forEach(({file: file, line: line, title: title, message: message}) => {
@@ -16266,6 +16606,12 @@ title: title
 });
 });
 if (at.length === 0) core.z3(cause.sentence.slice(0, longestMessage));
+}
+function folded(warnings) {
+if (warnings.length <= mostAnnotations) return warnings;
+const shown = warnings.slice(0, mostAnnotations - 1);
+const over = warnings.slice(shown.length);
+return [ ...shown, [ `${over.length} more warnings:`, ...over ].join("\n") ];
 }
 function outputsOf(report, reportPath) {
 return {
@@ -17299,6 +17645,7 @@ return row[b.length] ?? 0;
 8090: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 AF: () => Problem,
+Dy: () => webAddress,
 GX: () => yesOrNo,
 Hd: () => objectName,
 I_: () => imageTag,
@@ -17436,6 +17783,11 @@ const yesOrNo = reader({
 is: "yes or no"
 }, value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false"));
 const urlPath = matching(/^\/(?!.*#)[!-~]*$/, "is not a path; it begins with /, and has no blanks, no # and only ASCII");
+const address = /^https?:\/\/[^\s/]+(\/\S*)?$/;
+const webAddress = reader({
+is: "text",
+pattern: address
+}, value => address.test(value.trim()) ? value.trim() : new Problem("is not an address on the web; it begins with https://"));
 const hostName = matching(/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/, "is not a host; write it without https:// and path, with a port if need be");
 },
 1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -17457,6 +17809,7 @@ const inCluster = [ "release", "migrate", "deploy", "rollback", "history", "sett
 const locking = [ "release", "migrate", "deploy", "rollback", "settle" ];
 const registry = [ "release", "build", "test", "migrate", "deploy", "rollback", "doctor" ];
 const rolling = [ "release", "deploy", "rollback" ];
+const telling = [ "release", "deploy", "rollback", "settle" ];
 const releasing = [ "release", "deploy" ];
 const migrating = [ "release", "migrate", "deploy" ];
 const ofCommit = [ "release", "build", "test", "migrate", "deploy", "doctor" ];
@@ -17715,6 +18068,44 @@ flag: true,
 only: "command",
 on: everywhere
 }),
+token: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
+example: "${{ github.token }}",
+secret: true,
+only: "action",
+on: telling
+}),
+environment: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+help: "GitHub environment whose deployment record tells what becomes of this version",
+example: "production",
+with: "token",
+only: "action",
+on: telling
+}),
+"environment-url": option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,
+help: "Where people see the version once it is live: a link in the deployment record",
+example: "https://shop.example.com",
+with: "environment",
+only: "action",
+on: telling
+}),
+webhook: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,
+help: "Address that is told how the run ended, as the JSON that Slack and other chats take",
+example: "${{ secrets.CHAT_WEBHOOK }}",
+secret: true,
+on: telling
+}),
+"webhook-on": option({
+read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always", "failure"),
+help: "When the webhook is told: always, or only of a run that did not end well",
+example: "failure",
+default: "always",
+on: telling
+}),
 report: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "Where the JSON report is written; the action makes a temporary file when it is not given",
@@ -17732,7 +18123,7 @@ function optionsOf(command, face) {
 return Object.entries(table).filter(([, {on: on, only: only}]) => on.includes(command) && (face === void 0 || only === void 0 || only === face));
 }
 },
-847: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+8074: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 d: () => runCommand
 });
@@ -18018,19 +18409,12 @@ const line = tellingLine(stderr.split("\n")) || tellingLine(stdout.split("\n"));
 const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
 return reason === "" ? `exit code ${code}` : shortened(reason, 300);
 }
-async function retry(how, attempt) {
-for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
-const result = await attempt();
-if (made >= how.tries || !how.passing(result)) return result;
-how.onRetry?.(result, pause);
-await how.clock.sleep(pause, how.signal);
-}
-}
+var retry = __nccwpck_require__(8162);
 var docker_trouble = __nccwpck_require__(7823);
 async function pullImage(world, {repository: repository, tag: tag, digest: digest}, journal, signal) {
 const name = `${repository}@${digest}`;
 journal.waiting(`pulling ${name}`);
-const finished = await retry({
+const finished = await (0, retry.L)({
 clock: world.clock,
 signal: signal,
 tries: 3,
@@ -18299,7 +18683,7 @@ hint: (0, docker_trouble.t$)(image.repository, "write to")
 });
 }
 async function imagetools(world, repository, args, signal) {
-const finished = await retry({
+const finished = await (0, retry.L)({
 clock: world.clock,
 signal: signal,
 tries: 3,
@@ -18416,7 +18800,7 @@ const name = `${repository}:${tag}`;
 check(await docker(world, [ "image", "tag", id, name ], {
 signal: signal
 }), built);
-const pushed = await retry({
+const pushed = await (0, retry.L)({
 clock: world.clock,
 signal: signal,
 tries: 3,
@@ -18543,7 +18927,7 @@ if (!built) return "unchanged";
 if (settings.push) soFar.image = await reporter.stage("push", journal => push(release, journal, built));
 return "done";
 }
-var kubernetes_cluster = __nccwpck_require__(3728);
+var cluster = __nccwpck_require__(3728);
 var guarded = __nccwpck_require__(4172);
 var rollout_record = __nccwpck_require__(7476);
 var lock = __nccwpck_require__(6072);
@@ -19612,7 +19996,7 @@ var settle = __nccwpck_require__(6445);
 function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
 return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
 const access = await resources.access(world, settings);
-const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
+const opened = await (0, cluster.D)(world, access, release.signal);
 resources.add(() => opened.close());
 return [ opened, await preflight(release, journal, opened) ];
 }));
@@ -19675,16 +20059,7 @@ signal: signal
 });
 return "done";
 }
-var archive = __nccwpck_require__(15);
-function tellHistory(start) {
-return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
-deadline.H6)(signal, async () => {
-const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
-resources.add(() => cluster.close());
-soFar.history = await (0, archive.L)(cluster, app);
-return "unchanged";
-}));
-}
+var pipeline_history = __nccwpck_require__(290);
 var migrate = __nccwpck_require__(7787);
 var migrationlog = __nccwpck_require__(7366);
 var ending = __nccwpck_require__(2523);
@@ -20255,6 +20630,7 @@ hint: `A throw-away server is there with test-services: ${wanted.join(" ")}`
 function oneLine(text) {
 return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
 }
+var archive = __nccwpck_require__(15);
 var restore = __nccwpck_require__(9456);
 function taggedIn(picture, workloads, repository) {
 const all = workloads.flatMap(object => {
@@ -20425,6 +20801,7 @@ begun: begun,
 prepared: prepared,
 record: record
 };
+run.onBegin?.(begun);
 try {
 const own = {
 ...release,
@@ -20462,7 +20839,7 @@ back: back
 async function transaction_close(open) {
 const {run: run, release: release, cluster: cluster, lost: lost, record: record} = open;
 const {world: world, app: app, settings: settings} = release;
-const told = await transaction_tellHistory(open, "deployed");
+const told = await tellHistory(open, "deployed");
 try {
 await (0, rollout_record.yv)(cluster, world.clock, app, record);
 return "deployed";
@@ -20486,7 +20863,7 @@ const {reporter: reporter, soFar: soFar, settings: settings} = run;
 const {world: world, app: app} = release;
 const {site: site, snapshot: priors} = prepared;
 const end = async result => {
-await transaction_tellHistory(open, result);
+await tellHistory(open, result);
 await (0, rollout_record.yv)(cluster, world.clock, app, record);
 return result;
 };
@@ -20528,7 +20905,7 @@ code: "restore-failed",
 sentence: trouble.sentence + why,
 hint: [ ...trouble.hint === void 0 ? [] : [ trouble.hint ], (0, ending.eW)(settings, cluster, priors) ].join("\n")
 };
-await transaction_tellHistory(open, "stuck");
+await tellHistory(open, "stuck");
 return "stuck";
 }
 }
@@ -20553,10 +20930,10 @@ soFar.cause = {
 hint: hint === void 0 ? back : `${hint}\n${back}`
 };
 }
-await transaction_tellHistory(open, "kept");
+await tellHistory(open, "kept");
 return "kept";
 }
-async function transaction_tellHistory({run: run, release: release, cluster: cluster, begun: begun}, result) {
+async function tellHistory({run: run, release: release, cluster: cluster, begun: begun}, result) {
 const {soFar: soFar, reporter: reporter} = run;
 const {world: world, app: app} = release;
 const cause = soFar.cause?.sentence.split("\n")[0];
@@ -20835,7 +21212,7 @@ case "rollback":
 return rollBack(start);
 
 case "history":
-return tellHistory(start);
+return (0, pipeline_history.o)(start);
 
 case "settle":
 return (0, settle.N)(start, "any");
@@ -21060,6 +21437,24 @@ return wasThere && seen?.length === 0 ? "gone" : "unknown";
 default:
 return !wasThere && begun && result !== "failed" ? "removed" : before;
 }
+}
+},
+290: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+o: () => tellHistory
+});
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3728);
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(15);
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3006);
+var _run_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9359);
+function tellHistory(start) {
+return (0, _run_js__WEBPACK_IMPORTED_MODULE_2__.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+_world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.H6)(signal, async () => {
+const cluster = await (0, _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world, await resources.access(world, settings), signal);
+resources.add(() => cluster.close());
+soFar.history = await (0, _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.L)(cluster, app);
+return "unchanged";
+}));
 }
 },
 9359: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21396,48 +21791,65 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 try {
 __nccwpck_require__.r(__webpack_exports__);
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
-var _options_file_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8614);
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2410);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9808);
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4816);
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(227);
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8614);
+var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(290);
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6445);
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2410);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8850);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4969);
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2416);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1621);
 const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
 const run = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run");
 if (run !== "" && _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended") === "") {
-const {config: _config, ...given} = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle", process.env);
-(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
-const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env);
-const kept = `${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`;
-const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__.s)("settle", files.exists(kept) ? {
+const {config: _config, ...given} = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)("settle", process.env);
+(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);
+const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env);
+const kept = `${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`;
+const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)("settle", files.exists(kept) ? {
 ...given,
 config: kept
 } : given, "action", files);
 if (reading.is === "read") {
-(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`);
 });
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(), world.clock);
+const {settings: settings} = reading;
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world, run);
+const start = {
 world: world,
 reporter: reporter,
-settings: reading.settings,
-holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world, run),
+settings: settings,
+holder: holder,
 signal: (new AbortController).signal
-}, "own");
-await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
+};
+const kept = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment");
+const record = kept === "" ? void 0 : (0, _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world, settings, holder, {
+kept: Number(kept)
+});
+const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__.N)(start, "own");
+const isSettled = report.result === "unchanged";
+const said = async () => isSettled ? (0, _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await (0, 
+_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history, run) : (0, 
+_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report);
+const warnings = await Promise.all([ record ? record.end(await said()) : [], isSettled ? [] : (0, 
+_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world, settings, report, holder) ]);
+await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0, _report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report, warnings.flat()), "");
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result];
 }
 }
-if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).remove(folder);
+if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder);
 __webpack_async_result__();
 } catch (e) {
 __webpack_async_result__(e);
@@ -21475,7 +21887,7 @@ var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2691);
 var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
 function closing(report) {
 const {cause: cause, result: result} = report;
-const good = (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x)(result);
+const good = (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(result);
 const lines = [];
 const ours = text => {
 for (const line of text.split("\n")) lines.push({
@@ -21601,8 +22013,9 @@ const wide = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua
 },
 8850: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-h: () => exitCodes,
-x: () => wentWell
+hS: () => exitCodes,
+k9: () => warned,
+x3: () => wentWell
 });
 const exitCodes = {
 deployed: 0,
@@ -21619,6 +22032,12 @@ cancelled: 130
 };
 function wentWell(result) {
 return exitCodes[result] === 0;
+}
+function warned(report, warnings) {
+return {
+...report,
+warnings: [ ...report.warnings, ...warnings ]
+};
 }
 },
 4969: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -21861,6 +22280,67 @@ write(paint(32, `✓ ${line}`));
 }
 }
 },
+2416: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+T: () => tellWebhook
+});
+var deadline = __nccwpck_require__(3006);
+var retry = __nccwpck_require__(8162);
+var report_report = __nccwpck_require__(8850);
+var words = __nccwpck_require__(2691);
+const longestCause = 1e3;
+function messageOf(report, {who: who, url: url}) {
+const {app: app, namespace: namespace, tag: tag, result: result, cause: cause} = report;
+const lines = [ `${(0, report_report.x3)(result) ? "✓" : "✗"} *${escaped((0, words.WJ)(report))}*`, ...cause ? [ escaped(cause.sentence.slice(0, longestCause)) ] : [], escaped([ `${app} in namespace ${namespace}`, ...tag === "" ? [] : [ `version ${tag}` ], `by ${who}`, (0, 
+words.YA)(report.seconds) ].join(", ")), ...url === void 0 ? [] : [ escaped(url) ] ];
+return {
+text: lines.join("\n")
+};
+}
+function escaped(text) {
+return (0, words.g$)(text.replaceAll("\n", " ")).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/@(?=all|channel|everyone|here)/g, "@​");
+}
+const requestMs = 1e4;
+async function tellWebhook({clock: clock, web: web}, {webhook: url, "webhook-on": on}, report, holder) {
+if (url === void 0 || on === "failure" && (0, report_report.x3)(report.result)) return [];
+const never = (new AbortController).signal;
+const body = messageOf(report, holder);
+const {trouble: trouble} = await (0, retry.L)({
+clock: clock,
+signal: never,
+tries: 3,
+pause: 1e3,
+passing: ({passing: passing}) => passing
+}, async () => {
+try {
+const {status: status} = await (0, deadline.ux)(clock, requestMs, never, signal => web.ask({
+method: "POST",
+url: url,
+body: body,
+signal: signal
+}));
+if (status >= 200 && status < 300) return {
+passing: false
+};
+return {
+trouble: `it was refused (${status})`,
+passing: status === 429 || status >= 500
+};
+} catch (error) {
+const passing = !(error instanceof deadline.Ms);
+return {
+trouble: `there was no answer (${nameOf(error)})`,
+passing: passing
+};
+}
+});
+return trouble === void 0 ? [] : [ `the webhook was not told how this ended: ${trouble}` ];
+}
+function nameOf(error) {
+const {code: code, name: name} = error;
+return code ?? name;
+}
+},
 2691: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 CW: () => lastCourse,
@@ -22042,7 +22522,7 @@ lines: events
 } ].filter(({lines: lines}) => lines.length > 0);
 }
 function keptMigrations(report) {
-if (report.migrations.length === 0 || (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x)(report.result)) return;
+if (report.migrations.length === 0 || (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(report.result)) return;
 return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
 }
 function stillWaiting(standings) {
@@ -25868,7 +26348,7 @@ const {code: code} = error;
 return code === "ENOENT" || code === "ENOTDIR";
 }
 },
-7526: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+1621: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 b: () => realWorld
 });
@@ -26455,15 +26935,140 @@ return `${await cacheFile(program, "kubectl", "kubectl", kubectlVersion)}/kubect
 }
 };
 }
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+var external_node_net_ = __nccwpck_require__(7030);
+var external_node_tls_ = __nccwpck_require__(1692);
+const realWeb = {
+ask: async ({method: method, url: url, headers: headers = {}, body: body, signal: signal}) => {
+signal.throwIfAborted();
+const target = new URL(url);
+const sent = body === void 0 ? void 0 : Buffer.from(JSON.stringify(body));
+const about = sent && {
+"content-type": "application/json",
+"content-length": sent.length
+};
+const options = {
+method: method,
+signal: signal,
+headers: {
+"user-agent": "django-rollout",
+...about,
+...headers
+}
+};
+try {
+const proxy = (0, lib.s_)(url);
+const call = proxy === "" ? web_open(target, options) : await behind(new URL(proxy), target, options);
+return await answerTo(call, sent);
+} catch (error) {
+throw signal.aborted ? signal.reason : error;
+}
+}
+};
+function web_open(target, options) {
+const request = target.protocol === "https:" ? external_node_https_namespaceObject.request : external_node_http_.request;
+return request(target, {
+agent: false,
+...options
+});
+}
+async function behind(proxy, target, options) {
+const known = credentials(proxy);
+if (target.protocol === "http:") {
+const headers = {
+...options.headers,
+host: target.host,
+...known
+};
+return web_open(proxy, {
+...options,
+path: target.href,
+headers: headers
+});
+}
+const {hostname: hostname} = target;
+const way = `${hostname}:${target.port || "443"}`;
+const socket = await wayThrough(web_open(proxy, {
+method: "CONNECT",
+path: way,
+headers: {
+host: way,
+...known
+},
+signal: options.signal
+}));
+const servername = (0, external_node_net_.isIP)(hostname) === 0 ? hostname : "";
+return (0, external_node_https_namespaceObject.request)(target, {
+...options,
+createConnection: () => (0, external_node_tls_.connect)({
+socket: socket,
+host: hostname,
+servername: servername
+})
+});
+}
+function credentials({username: username, password: password}) {
+if (username === "") return {};
+const words = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+return {
+"proxy-authorization": `Basic ${Buffer.from(words).toString("base64")}`
+};
+}
+function wayThrough(call) {
+return new Promise((resolve, reject) => {
+call.on("connect", ({statusCode: statusCode}, socket) => {
+if (statusCode === 200) return resolve(socket);
+socket.destroy();
+reject(new Error(`the proxy answers ${statusCode}`));
+});
+call.on("response", ({statusCode: statusCode}) => {
+call.destroy();
+reject(new Error(`the proxy answers ${statusCode}`));
+});
+call.on("error", reject);
+call.end();
+});
+}
+function answerTo(call, sent) {
+return new Promise((resolve, reject) => {
+call.on("response", message => {
+const parts = [];
+message.on("data", part => parts.push(part));
+message.on("error", reject);
+message.on("end", () => {
+resolve({
+status: message.statusCode ?? 0,
+text: Buffer.concat(parts).toString()
+});
+});
+});
+call.on("error", reject);
+call.end(sent);
+});
+}
 function realWorld(env) {
 return {
 clock: realClock,
 processes: realProcesses(env),
 files: (0, files.a)(env),
 network: realNetwork(),
+web: realWeb,
 tools: realTools(env),
 env: env
 };
+}
+},
+8162: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+L: () => retry
+});
+async function retry(how, attempt) {
+for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
+const result = await attempt();
+if (made >= how.tries || !how.passing(result)) return result;
+how.onRetry?.(result, pause);
+await how.clock.sleep(pause, how.signal);
+}
 }
 },
 2114: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -33408,7 +34013,8 @@ stderr: stderr
 },
 4942: (__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-Qq: () => HttpClient
+Qq: () => HttpClient,
+s_: () => lib_getProxyUrl
 });
 var external_http_ = __nccwpck_require__(8611);
 var external_http_namespaceObject = __nccwpck_require__.t(external_http_, 2);
@@ -33524,6 +34130,10 @@ var MediaTypes;
 (function(MediaTypes) {
 MediaTypes["ApplicationJson"] = "application/json";
 })(MediaTypes || (MediaTypes = {}));
+function lib_getProxyUrl(serverUrl) {
+const proxyUrl = getProxyUrl(new URL(serverUrl));
+return proxyUrl ? proxyUrl.href : "";
+}
 const HttpRedirectCodes = [ HttpCodes.MovedPermanently, HttpCodes.ResourceMoved, HttpCodes.SeeOther, HttpCodes.TemporaryRedirect, HttpCodes.PermanentRedirect ];
 const HttpResponseRetryCodes = [ HttpCodes.BadGateway, HttpCodes.ServiceUnavailable, HttpCodes.GatewayTimeout ];
 const RetryableHttpVerbs = [ "OPTIONS", "GET", "DELETE", "HEAD" ];
