@@ -27000,6 +27000,7 @@ signal: options.signal
 const servername = (0, external_node_net_.isIP)(hostname) === 0 ? hostname : "";
 return (0, external_node_https_namespaceObject.request)(target, {
 ...options,
+defaultPort: 443,
 createConnection: () => (0, external_node_tls_.connect)({
 socket: socket,
 host: hostname,

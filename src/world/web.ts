@@ -61,6 +61,8 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
   const servername = isIP(hostname) === 0 ? hostname : ''
   return overHttps(target, {
     ...options,
+    // Without an agent it would be that of http:, and the header `host` would name it.
+    defaultPort: 443,
     createConnection: () => connect({ socket, host: hostname, servername }),
   })
 }
