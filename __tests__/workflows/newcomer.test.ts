@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Act, addWorkflow, forAct, keepingOutputs, starter } from '../e2e/act.js'
 import { Repository } from '../e2e/repository.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
@@ -72,10 +73,19 @@ const ofBlog = (path: string) =>
   kubectl('-n', namespace, 'get', 'deployment', 'blog', '-o', `jsonpath={${path}}`)
 const runs = () => ofBlog('.spec.template.spec.containers[0].image')
 
+/** Without a readinessProbe a pod counts as ready before it answers: so a visitor may have to try again. */
 async function frontPage(): Promise<string> {
   const port = ['-n', namespace, 'get', 'service', 'blog', '-o']
   const number = await kubectl(...port, 'jsonpath={.spec.ports[0].nodePort}')
-  return (await fetch(`http://${stack.address}:${number}/`)).text()
+  const until = Date.now() + 30_000
+  for (;;) {
+    try {
+      return await (await fetch(`http://${stack.address}:${number}/`)).text()
+    } catch (error) {
+      if (Date.now() > until) throw error
+      await sleep(200)
+    }
+  }
 }
 
 describe('a new user', () => {
