@@ -51,9 +51,8 @@ describe.each([
     await blog.commit('Errors are reported', broken)
     const ended = await push()
 
-    expect(ended).toMatchObject({
-      ...{ code: 1, outputs: { result: 'undone', cause: expect.stringContaining(whyBroken) } },
-    })
+    expect(ended).toMatchObject({ code: 1, outputs: { result: 'undone' } })
+    expect(ended.outputs['cause']).toContain(whyBroken)
     expect(await webRuns(blog.namespace)).toBe(before)
     await blog.drop()
   })
@@ -89,6 +88,8 @@ describe('the starter workflow self-hosted.yml', () => {
     runner.run(blog, 'push', [
       ...['--workflows', '.github/workflows/self-hosted.yml'],
       ...['--platform', 'self-hosted=-self-hosted', '--env', `HOME=${home}`],
+      // act's own holds the text of a secret.
+      ...['--env', 'KUBECONFIG='],
     ])
 
   test('releases a push with what the machine has', async () => {
