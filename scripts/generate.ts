@@ -89,12 +89,6 @@ const reusable: readonly Reusable[] = [
   },
 ]
 
-/**
- * The report is a file of a machine that nobody sees again. A deployment record of our own needs
- * `deployments: write`, which every caller would have to grant, whether it wants one or not.
- */
-const notCalled: readonly string[] = ['report', 'token', 'environment', 'environment-url']
-
 /** Inputs of the job, besides the options. */
 const ofJob = {
   'runs-on': {
@@ -103,8 +97,10 @@ const ofJob = {
     default: 'ubuntu-latest',
   },
   environment: {
-    description: 'Environment of the job: its secrets, and its approval, are asked for.',
+    description:
+      'Environment of the job: its secrets and its approval are asked for, and its deployment record is kept.',
     type: 'string',
+    default: 'production',
   },
 } as const
 
@@ -118,6 +114,7 @@ const ownDefaults: Readonly<Record<string, { readonly value: string; readonly he
     value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
     help: 'Password or token for the registry; the token of the run, when not given',
   },
+  token: { value: '${{ github.token }}', help: '' },
 }
 
 /** As a secret of a repository is named: `REGISTRY_PASSWORD`. */
@@ -128,9 +125,10 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
  * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
  */
 function reusableYaml({ command, about, packages }: Reusable): string {
-  const options = optionsOf(command, 'action').filter(([name]) => !notCalled.includes(name))
+  // The report is a file of a machine that nobody sees again.
+  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
-  const secrets = options.filter(([, { secret }]) => secret)
+  const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')
   const workflow = {
     name: `django-rollout: ${command}`,
@@ -166,8 +164,9 @@ function reusableYaml({ command, about, packages }: Reusable): string {
     jobs: {
       [command]: {
         'runs-on': '${{ inputs.runs-on }}',
-        environment: '${{ inputs.environment }}',
-        permissions: { contents: 'read', packages },
+        // The release keeps the record itself, of the commit that really runs.
+        environment: { name: '${{ inputs.environment }}', deployment: false },
+        permissions: { contents: 'read', packages, deployments: 'write' },
         // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
         concurrency: {
           group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
