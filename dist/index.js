@@ -35315,7 +35315,7 @@ new command_Command;
 },
 8330: module => {
 module.exports = {
-rE: "0.1.0"
+rE: "1.0.0"
 };
 }
 };
