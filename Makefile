@@ -11,7 +11,7 @@ SHELL := bash
 
 # For `make chaos`; its own defaults stand in __tests__/chaos/main.ts.
 export N SEED ROUND PLACES
-# For `make bench`.
+# For `make bench` (its cases) and `make test` (its steps).
 export ONLY
 
 # A file in node_modules, so that it is gone when they are.

@@ -1,7 +1,8 @@
 /**
  * All checks and tests, as `make test` runs them. The stack starts in the background while the quick
  * checks run. A failing step does not keep the others from running. Each check counts as one; of jest's
- * tests each counts, and one that is skipped or still to be written counts as failed.
+ * tests each counts, and one that is skipped or still to be written counts as failed. ONLY=dist,stack runs
+ * the steps of these names alone.
  */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -14,6 +15,9 @@ const logs = 'build/test'
 const started = Date.now()
 const total = { passed: 0, failed: 0 }
 const failures = []
+const only = process.env.ONLY ? process.env.ONLY.split(',') : undefined
+const seen = new Set()
+const leftOut = []
 
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
 
@@ -29,8 +33,15 @@ function run(program, args, stdio = ['ignore', 1, 1]) {
   })
 }
 
+const isAskedFor = (name) => only === undefined || only.includes(name)
+
 /** One step: `work` resolves to its counts, or throws what kept it from running. */
 async function step(name, work) {
+  seen.add(name)
+  if (!isAskedFor(name)) {
+    leftOut.push(name)
+    return
+  }
   const begun = Date.now()
   console.log(`\n=== ${name} (${seconds(started)} since the start)`)
   const { passed, failed } = await work().catch((error) => {
@@ -126,7 +137,7 @@ async function onStack(project) {
 
 mkdirSync(logs, { recursive: true })
 const wasUp = (await run('cluster/stack', ['env'], 'ignore')) === 0
-const stack = startStack()
+const stack = isAskedFor('stack') ? startStack() : undefined
 
 await step('lint', npmRun('lint'))
 await step('types', npmRun('typecheck'))
@@ -143,6 +154,9 @@ await step('workflow tests', () => onStack('workflows'))
 if (process.env.CI && !wasUp) await run('cluster/stack', ['down'])
 
 console.log(`\nAll steps took ${seconds(started)}.`)
+if (leftOut.length > 0) console.log(`Left out: ${leftOut.join(', ')}`)
+const unknown = (only ?? []).filter((name) => !seen.has(name))
+if (unknown.length > 0) failures.push(`ONLY: there is no step ${unknown.join(', ')}`)
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`)
 console.log(`${total.passed} passed, ${total.failed} failed`)
-process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
+process.exitCode = failures.length === 0 && total.passed > 0 ? 0 : 1
