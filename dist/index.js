@@ -15507,37 +15507,44 @@ try {
 __nccwpck_require__.r(__webpack_exports__);
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
-var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
+var _options_file_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8614);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
-const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7526);
+const command = _options_table_js__WEBPACK_IMPORTED_MODULE_3__.o1.find(name => name === process.env["INPUT_COMMAND"]) ?? "release";
 const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command, process.env);
 (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
-const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
+(0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.XJ)(command, process.env).forEach(problem => {
+_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem);
+});
+const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_9__.a)(process.env);
+const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command, given, "action", files);
 if (reading.is === "wrong") {
 reading.problems.forEach(problem => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem);
 });
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result", "usage");
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
 } else {
-const folder = await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).privateFolder();
+const folder = await files.privateFolder();
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder", folder);
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
+const config = await files.read(given["config"] ?? _options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk);
+if (config !== void 0) await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`, config);
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_10__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why);
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world);
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run", holder.id);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
@@ -15552,7 +15559,7 @@ await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(erro
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`);
 });
 await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, path);
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
 }
 __webpack_async_result__();
 } catch (e) {
@@ -15566,33 +15573,27 @@ try {
 __nccwpck_require__.r(__webpack_exports__);
 var commander__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7009);
 var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
-var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
+var _options_about_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7563);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9315);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
-var _report_historytable_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2792);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
-var _report_screen_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9576);
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7496);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1724);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7526);
-var _world_window_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2114);
-const descriptions = {
-release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
-rollback: "Bring a version back that ran before: all workloads together, watched, and undone when it fails",
-history: "Show the releases of the application: what ran when, who wanted it, how it ended",
-settle: "Put back what a release has left behind that was killed or lost its machine",
-deploy: "Roll out an image that the registry has already: the release without build and tests"
-};
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
+var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2792);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9576);
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7496);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1724);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7526);
+var _world_window_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2114);
 const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`;
 const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
 showGlobalOptions: false
 }).addHelpText("after", results);
 for (const name of _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi) {
-const command = program.command(name).description(descriptions[name]).exitOverride();
+const command = program.command(name).description(_options_about_js__WEBPACK_IMPORTED_MODULE_2__.C[name]).exitOverride();
 for (const [option, {help: help, default: standard, required: required, flag: flag}] of (0, 
-_options_table_js__WEBPACK_IMPORTED_MODULE_3__.cz)(name)) {
+_options_table_js__WEBPACK_IMPORTED_MODULE_3__.cz)(name, "command")) {
 const extra = required ? " (required)" : standard && !flag ? ` (default: ${standard})` : "";
 command.addOption(flag ? new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} [value]`, help).preset("true") : new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} <value>`, help + extra));
 }
@@ -15610,25 +15611,25 @@ if (value !== void 0 && option.long) given[option.long.slice(2)] = value;
 return given;
 }
 async function release(command, given) {
-const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)(command, given);
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_12__.b)(process.env);
+const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command, given, "command", world.files);
 if (reading.is === "wrong") {
 for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
 }
 const {settings: settings} = reading;
 const stream = settings.json ? process.stderr : process.stdout;
 const color = stream.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_11__.b)(process.env);
-const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_12__.O)(stream, process.env);
-const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_8__.n)(window, world.clock);
+const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_13__.O)(stream, process.env);
+const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window, world.clock);
 const write = line => {
 if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
 write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.c)(write, color, drawn), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__.K)(world);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write, color, drawn), world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
 settings: settings,
@@ -15636,20 +15637,23 @@ reporter: reporter,
 signal: signal,
 holder: holder
 });
-if (report.history) if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`); else (0, 
-_report_historytable_js__WEBPACK_IMPORTED_MODULE_6__.f)(report.history).forEach(write); else (0, 
-_report_terminal_js__WEBPACK_IMPORTED_MODULE_9__.b)(report, write, color);
+if (report.history && !settings.json) (0, _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write); else if (!report.history) (0, 
+_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report, write, color);
+if (settings.json) {
+const told = command === "history" ? report.history : report;
+if (told) process.stdout.write(`${JSON.stringify(told, null, 2)}\n`);
+}
 const path = settings.report;
 if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
 console.error(`the report could not be written: ${String(error)}`);
 });
-return _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
 }
 try {
 await program.parseAsync();
 } catch (error) {
 if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h.usage;
+process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
 }
 __webpack_async_result__();
 } catch (e) {
@@ -16000,14 +16004,17 @@ return `Log in with "${login}" (in a workflow: docker/login-action before this s
 __nccwpck_require__.d(__webpack_exports__, {
 Vc: () => inputsOf,
 QU: () => maskSecrets,
+XJ: () => mistypedInputs,
 oD: () => runnerSink,
 sd: () => tellRunner
 });
 var core = __nccwpck_require__(6058);
+var nearest = __nccwpck_require__(9948);
 var table = __nccwpck_require__(1434);
 var closing = __nccwpck_require__(4949);
 var kubernetes_workload = __nccwpck_require__(4339);
 var report_cause = __nccwpck_require__(4193);
+var report_report = __nccwpck_require__(8850);
 var words = __nccwpck_require__(2691);
 const settings = {
 gantt: {
@@ -16118,7 +16125,7 @@ const mostOpen = 20;
 const longestText = 1e4;
 function summary(report) {
 const {cause: cause, result: result} = report;
-const sign = result === "deployed" || result === "unchanged" ? "✅" : "❌";
+const sign = (0, report_report.x)(result) ? "✅" : "❌";
 const parts = [ `## ${sign} ${escaped((0, words.WJ)(report))} (${(0, words.YA)(report.seconds)})` ];
 if (cause) {
 parts.push(`**Cause:** ${escaped(cause.sentence)}`);
@@ -16184,11 +16191,21 @@ const mostAnnotations = 10;
 const longestMessage = 4e3;
 function inputsOf(command, env) {
 const given = {};
-for (const [name] of (0, table.cz)(command)) {
+for (const [name] of (0, table.cz)(command, "action")) {
 const value = env[`INPUT_${name.toUpperCase()}`];
-if (value !== void 0) given[name] = value;
+if (value) given[name] = value;
 }
 return given;
+}
+function mistypedInputs(command, env) {
+const names = (0, table.cz)(command, "action").map(([name]) => name);
+return Object.keys(env).flatMap(variable => {
+const [, input] = /^INPUT_(.+)$/.exec(variable) ?? [];
+const name = input?.toLowerCase().replaceAll(" ", "_");
+if (name === void 0 || name === "command" || names.includes(name)) return [];
+const near = (0, nearest.p)(name, names);
+return near === void 0 ? [] : [ `"${name}" is no input of this action; did you mean "${near}"?` ];
+});
 }
 const shortestSecret = 8;
 const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi;
@@ -17104,6 +17121,22 @@ function idOf(workload) {
 return `${workload.kind.toLowerCase()}/${workload.name}`;
 }
 },
+7563: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+C: () => about
+});
+const about = {
+release: "Build, test, push, migrate and roll out a commit; put everything back when anything fails",
+build: "Build the image of a commit, tagged with its SHA",
+test: "Run the tests in a container of an image that was built before",
+migrate: "Apply the migrations of an image, in a Job made from the web workload",
+deploy: "Roll out an image that the registry has already: the release without build and tests",
+rollback: "Bring a version back that ran before: all workloads together, watched, and undone when it fails",
+history: "Show the releases of the application: what ran when, who wanted it, how it ended",
+settle: "Put back what a release has left behind that was killed or lost its machine",
+doctor: "Look at everything that a release needs, and say what would go wrong; writes nothing"
+};
+},
 5725: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 a: () => commandLine
@@ -17124,52 +17157,125 @@ const words = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
 return [ "django-rollout", command, ...words ].join(" ");
 }
 },
-4800: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+8614: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-T: () => readOptions
+LG: () => readFileOptions,
+rk: () => usualFile,
+w1: () => noFile
 });
-var _readers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8090);
+var yaml__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8815);
+var _nearest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9948);
 var _table_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1434);
-function readOptions(command, given) {
-const known = (0, _table_js__WEBPACK_IMPORTED_MODULE_1__.cz)(command);
-const names = known.map(([name]) => name);
-const problems = Object.keys(given).filter(name => !names.includes(name)).map(name => unknown(command, name, names));
-const settings = {};
-for (const [name, option] of Object.entries(_table_js__WEBPACK_IMPORTED_MODULE_1__.tp)) {
-const text = names.includes(name) ? given[name] : void 0;
-const asGiven = text !== void 0 && (text !== "" || option.mayBeEmpty) ? text : option.default;
-if (asGiven === void 0) {
-if (option.required) problems.push(`"${name}" is missing: ${example(name, option)}`);
-settings[name] = void 0;
+const usualFile = "django-rollout.yml";
+const noFile = {
+name: "",
+values: new Map,
+problems: []
+};
+const elsewhere = {
+config: "names this file; it cannot stand in it"
+};
+function readFileOptions(name, text) {
+const counter = new yaml__WEBPACK_IMPORTED_MODULE_0__.HN;
+const document = (0, yaml__WEBPACK_IMPORTED_MODULE_0__.Tp)(text, {
+lineCounter: counter,
+prettyErrors: false
+});
+const lineOf = at => counter.linePos(at ?? 0).line;
+const values = new Map;
+const problems = document.errors.map(({message: message, pos: [at]}) => `${name}, line ${lineOf(at)}: is not YAML: ${message}`);
+const {contents: contents} = document;
+if (problems.length > 0 || contents === null) return {
+name: name,
+values: values,
+problems: problems
+};
+if (!(0, yaml__WEBPACK_IMPORTED_MODULE_0__.jh)(contents)) return {
+name: name,
+values: values,
+problems: [ `${name}: is no list of options, one a line as name: value` ]
+};
+for (const {key: key, value: value} of contents.items) {
+const option = (0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(key) ? String(key.value) : "";
+const line = lineOf((0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(key) ? key.range[0] : void 0);
+const wrong = what => problems.push(`${name}, line ${line}: "${option}" ${what}`);
+if (!Object.hasOwn(_table_js__WEBPACK_IMPORTED_MODULE_1__.tp, option)) {
+const near = (0, _nearest_js__WEBPACK_IMPORTED_MODULE_2__.p)(option, Object.keys(_table_js__WEBPACK_IMPORTED_MODULE_1__.tp));
+wrong(`is not an option${near === void 0 ? "" : `; did you mean "${near}"?`}`);
 continue;
 }
-const value = option.read(option.mayBeEmpty || option.secret ? asGiven : asGiven.trim());
-if (value instanceof _readers_js__WEBPACK_IMPORTED_MODULE_0__.AF) {
-const shown = option.secret || option.read === _readers_js__WEBPACK_IMPORTED_MODULE_0__.TT ? "" : ` "${asGiven}"`;
-problems.push(`"${name}"${shown} ${value.text}: ${example(name, option)}`);
+const known = option;
+const {secret: secret, read: read} = _table_js__WEBPACK_IMPORTED_MODULE_1__.tp[known];
+const why = secret ? "is a secret, which has no place in a file of the repository; give it as an input or a flag" : elsewhere[known];
+if (why !== void 0) {
+wrong(why);
+continue;
 }
-settings[name] = value;
+const node = (0, yaml__WEBPACK_IMPORTED_MODULE_0__.Vj)(value) ? value.resolve(document) : value;
+const written = textOf(node ?? null, read.takes);
+if (written.is === "wrong") wrong(written.why); else if (written.text !== void 0) values.set(known, {
+text: written.text,
+line: line
+});
 }
-for (const [name, option] of known) {
-const {with: other} = option;
-if (other !== void 0 && given[name] && !given[other]) problems.push(`"${other}" is missing: "${name}" goes only together with it`);
-}
-return problems.length === 0 ? {
-is: "read",
-settings: settings
-} : {
-is: "wrong",
+return {
+name: name,
+values: values,
 problems: problems
 };
 }
-function example(name, option) {
-return `for example ${name}: ${option.example}`;
+function textOf(node, takes) {
+if (node === null || (0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node) && node.value === null) return {
+is: "text",
+text: void 0
+};
+if ((0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node)) return {
+is: "text",
+text: plain(node)
+};
+if ((0, yaml__WEBPACK_IMPORTED_MODULE_0__.oP)(node)) {
+if (takes.is !== "list") return {
+is: "wrong",
+why: "is a list; it takes one value"
+};
+const entries = node.items.map(item => (0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(item) ? plain(item) : void 0);
+return entries.every(entry => entry !== void 0 && !entry.includes("\n")) ? {
+is: "text",
+text: entries.join("\n")
+} : {
+is: "wrong",
+why: "has an entry that is no text of one line"
+};
 }
-function unknown(command, name, names) {
-const near = nearest(name, names);
-const meant = near === void 0 ? "" : `; did you mean "${near}"?`;
-return `"${name}" is not an option of ${command}${meant}`;
+if ((0, yaml__WEBPACK_IMPORTED_MODULE_0__.jh)(node)) {
+if (takes.is !== "mapping") return {
+is: "wrong",
+why: `is a mapping; it takes ${takes.is === "list" ? "a list" : "one value"}`
+};
+const pairs = node.items.map(({key: key, value: value}) => (0, yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(key) && (0, 
+yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(value) ? `${String(key.value)}=${plain(value)}` : void 0);
+return pairs.every(pair => pair !== void 0 && !pair.includes("\n")) ? {
+is: "text",
+text: pairs.join("\n")
+} : {
+is: "wrong",
+why: "has an entry that is no text of one line"
+};
 }
+return {
+is: "wrong",
+why: "is not what it takes"
+};
+}
+function plain(scalar) {
+const {value: value, source: source} = scalar;
+return typeof value === "string" ? value : source ?? String(value);
+}
+},
+9948: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+p: () => nearest
+});
 function nearest(word, names) {
 const [best] = names.map(name => ({
 name: name,
@@ -17201,6 +17307,7 @@ Mn: () => lines,
 Qq: () => text,
 Sm: () => hostName,
 TT: () => assignments,
+Wf: () => imageDigest,
 an: () => imageRepository,
 c5: () => someTime,
 p0: () => duration,
@@ -17215,13 +17322,31 @@ constructor(text) {
 this.text = text;
 }
 }
-const text = value => value;
-const imageRepository = value => {
+function reader(takes, read) {
+return Object.assign(value => read(value), {
+takes: takes
+});
+}
+function matching(pattern, problem) {
+return reader({
+is: "text",
+pattern: pattern
+}, value => pattern.test(value) ? value : new Problem(problem));
+}
+const text = reader({
+is: "text"
+}, value => value);
+const repository = /^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/;
+const imageRepository = reader({
+is: "text",
+pattern: repository
+}, value => {
 if (value.includes("@sha256:") || /:[^/]+$/.test(value)) return new Problem('is the image without tag and digest; give the tag by "tag"');
-return /^[a-z0-9._-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value) ? value : new Problem("is not the name of an image (small letters, digits, and . _ - / only)");
-};
-const imageTag = value => /^\w[\w.-]{0,127}$/.test(value) ? value : new Problem("is not a tag (letters, digits, and . _ - only, at most 128)");
-const objectName = value => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value) ? value : new Problem("is not a name that Kubernetes takes (small letters, digits and -, at most 63)");
+return repository.test(value) ? value : new Problem("is not the name of an image (small letters, digits, and . _ - / only)");
+});
+const imageTag = matching(/^\w[\w.-]{0,127}$/, "is not a tag (letters, digits, and . _ - only, at most 128)");
+const imageDigest = matching(/^sha256:[0-9a-f]{64}$/, "is not a digest (sha256: and 64 hexadecimal digits)");
+const objectName = matching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "is not a name that Kubernetes takes (small letters, digits and -, at most 63)");
 const longest = 168 * 36e5;
 const units = {
 ms: 1,
@@ -17229,25 +17354,41 @@ s: 1e3,
 m: 6e4,
 h: 36e5
 };
-const duration = value => {
+const duration = reader({
+is: "duration"
+}, value => {
 if (value === "0") return 0;
 const parts = [ ...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g) ];
 if (parts.length === 0 || parts.map(part => part[0]).join("") !== value) return new Problem("is not a duration; write it as 90s, 10m or 1m30s");
 const ms = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
 return ms > longest ? new Problem("is longer than 168h, a week") : ms;
-};
-const someTime = value => {
+});
+const someTime = reader({
+is: "duration"
+}, value => {
 const ms = duration(value);
 return ms === 0 ? new Problem("is no time at all; leave it out for the default") : ms;
-};
-const words = value => value.split(/[\s,]+/).filter(word => word !== "");
-const imageTags = value => {
+});
+const words = reader({
+is: "list"
+}, value => value.split(/[\s,]+/).filter(word => word !== ""));
+const imageTags = reader({
+is: "list",
+..."pattern" in imageTag.takes && {
+pattern: imageTag.takes.pattern
+}
+}, value => {
 const tags = words(value);
 const wrong = tags.find(tag => imageTag(tag) instanceof Problem);
 return wrong === void 0 ? tags : new Problem(`has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`);
-};
-const lines = value => value.split("\n").map(line => line.trim()).filter(line => line !== "");
-const assignments = value => {
+});
+const lines = reader({
+is: "list"
+}, value => value.split("\n").map(line => line.trim()).filter(line => line !== ""));
+const assignments = reader({
+is: "mapping",
+to: "text"
+}, value => {
 const pairs = {};
 for (const [i, line] of value.split("\n").entries()) {
 if (line.trim() === "") continue;
@@ -17256,52 +17397,73 @@ if (name === void 0 || text === void 0) return new Problem(`is not of the form N
 pairs[name] = text;
 }
 return pairs;
-};
-function oneOf(...choices) {
-return value => choices.find(choice => choice === value) ?? new Problem(`is not ${choices.join(" or ")}`);
+});
+function oneOf(...of) {
+return reader({
+is: "choice",
+of: of
+}, value => of.find(choice => choice === value) ?? new Problem(`is not ${of.join(" or ")}`));
 }
-function someOf(...choices) {
-return value => {
+function someOf(...of) {
+return reader({
+is: "list",
+of: of
+}, value => {
 const given = words(value);
-const wrong = given.find(word => !choices.includes(word));
-return wrong === void 0 ? given : new Problem(`has "${wrong}"; it takes ${choices.join(" and ")}`);
-};
+const wrong = given.find(word => !of.includes(word));
+return wrong === void 0 ? given : new Problem(`has "${wrong}"; it takes ${of.join(" and ")}`);
+});
 }
-function graces(...troubles) {
-return value => {
+function graces(...of) {
+return reader({
+is: "mapping",
+to: "duration",
+of: of
+}, value => {
 const found = {};
 for (const word of words(value)) {
 const [name = "", time = "", ...rest] = word.split("=");
-const trouble = troubles.find(one => one.toLowerCase() === name.toLowerCase());
-if (trouble === void 0) return new Problem(`has "${name}"; it takes ${troubles.join(", ")}`);
+const trouble = of.find(one => one.toLowerCase() === name.toLowerCase());
+if (trouble === void 0) return new Problem(`has "${name}"; it takes ${of.join(", ")}`);
 const length = duration(time);
 if (rest.length > 0 || length instanceof Problem) return new Problem(`has "${word}", which is not of the form trouble=duration`);
 found[trouble] = length;
 }
 return found;
-};
+});
 }
-const yesOrNo = value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false");
-const urlPath = value => /^\/[!-~]*$/.test(value) && !value.includes("#") ? value : new Problem("is not a path; it begins with /, and has no blanks, no # and only ASCII");
-const hostName = value => /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(value) ? value : new Problem("is not a host; write it without https:// and path, with a port if need be");
+const yesOrNo = reader({
+is: "yes or no"
+}, value => value === "true" || value === "false" ? value === "true" : new Problem("is not true or false"));
+const urlPath = matching(/^\/(?!.*#)[!-~]*$/, "is not a path; it begins with /, and has no blanks, no # and only ASCII");
+const hostName = matching(/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/, "is not a host; write it without https:// and path, with a port if need be");
 },
 1434: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 Pi: () => commands,
 cz: () => optionsOf,
+o1: () => actions,
 tp: () => table
 });
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8090);
-const commands = [ "release", "deploy", "rollback", "settle", "history" ];
+const commands = [ "release", "build", "test", "migrate", "deploy", "rollback", "history", "settle", "doctor" ];
+const actions = [ "release", "build", "test", "migrate", "deploy", "rollback" ];
 const troubles = [ "ImageNotFound", "ImagePull", "CannotStart", "ConfigMissing", "OutOfMemory", "CrashAfterReady", "Crash", "InitCrash", "PodRefused", "PodNotCreated", "Quota", "NoScaleUp", "ScalingUp", "Unschedulable", "MultiAttach", "Volume", "Sandbox", "NotReady", "ProgressDeadline" ];
 function option(declared) {
 return declared;
 }
 const everywhere = commands;
-const writing = [ "release", "deploy", "rollback", "settle" ];
+const inCluster = [ "release", "migrate", "deploy", "rollback", "history", "settle", "doctor" ];
+const locking = [ "release", "migrate", "deploy", "rollback", "settle" ];
+const registry = [ "release", "build", "test", "migrate", "deploy", "rollback", "doctor" ];
 const rolling = [ "release", "deploy", "rollback" ];
 const releasing = [ "release", "deploy" ];
-const building = [ "release" ];
+const migrating = [ "release", "migrate", "deploy" ];
+const ofCommit = [ "release", "build", "test", "migrate", "deploy", "doctor" ];
+const ready = [ "test", "migrate", "deploy" ];
+const inCheckout = [ "release", "build", "test", "doctor" ];
+const building = [ "release", "build" ];
+const testing = [ "release", "test" ];
 const table = {
 image: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.an,
@@ -17314,7 +17476,13 @@ tag: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,
 help: "Tag of the image; the SHA of the commit when not given",
 example: "4f2c1d9",
-on: releasing
+on: ofCommit
+}),
+digest: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,
+help: "The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",
+example: "${{ needs.staging.outputs.digest }}",
+on: ready
 }),
 "extra-tags": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,
@@ -17328,13 +17496,13 @@ read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "Folder that the image is built from",
 example: "backend",
 default: ".",
-on: building
+on: inCheckout
 }),
 file: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: 'The Dockerfile; the one in "context" when not given',
 example: "docker/Dockerfile",
-on: building
+on: [ ...building, "doctor" ]
 }),
 target: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -17349,12 +17517,20 @@ example: "VERSION=1.4",
 default: "",
 on: building
 }),
+push: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,
+help: 'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',
+example: "true",
+default: "false",
+flag: true,
+on: [ "build", "test" ]
+}),
 "registry-username": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: 'Who pushes and looks up images; only together with "registry-password"',
 example: "${{ github.actor }}",
 with: "registry-password",
-on: rolling
+on: registry
 }),
 "registry-password": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
@@ -17362,97 +17538,97 @@ help: "Password or token for the registry; when not given, the logins that docke
 example: "${{ github.token }}",
 with: "registry-username",
 secret: true,
-on: rolling
+on: registry
 }),
 "test-command": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-help: "Runs in a container of the new image before it is pushed; empty: none",
+help: "Runs in a container of the image before it is pushed; none: no tests",
 example: "pytest -q",
 default: "python manage.py test",
-mayBeEmpty: true,
-on: building
+mayBeNone: true,
+on: [ ...testing, "doctor" ]
 }),
 "test-services": option({
 read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres", "redis"),
 help: "Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",
 example: "postgres redis",
 default: "",
-on: building
+on: testing
 }),
 "test-env": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,
 help: "Variables for the tests, NAME=value, one a line",
 example: "DJANGO_DEBUG=1",
 default: "",
-on: building
+on: testing
 }),
 "test-timeout": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
 help: "The tests are ended after this time, and the release with them",
 example: "30m",
 default: "20m",
-on: building
+on: testing
 }),
 kubeconfig: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",
 example: "${{ secrets.KUBECONFIG }}",
 secret: true,
-on: everywhere
+on: inCluster
 }),
 "kube-context": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "Context of the kubeconfig; its current one when not given",
 example: "production",
-on: everywhere
+on: inCluster
 }),
 namespace: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,
 help: "Namespace of the workloads",
 example: "shop",
 required: true,
-on: everywhere
+on: inCluster
 }),
 manifests: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,
 help: "Files, folders or kustomizations to apply with the release, one a line",
 example: "k8s",
 default: "",
-on: releasing
+on: [ ...releasing, "doctor" ]
 }),
 app: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,
 help: 'Name of the application in jobs and records; the last part of "image" when not given',
 example: "shop",
-on: everywhere
+on: inCluster
 }),
 "lock-wait": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,
 help: "How long to wait for another release of the same application; 0: not at all",
 example: "30m",
 default: "10m",
-on: writing
+on: locking
 }),
 "migrate-command": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
-help: "Runs in a Job when migrations are not applied yet; empty: no migrations",
+help: "Runs in a Job when migrations are not applied yet; none: no migrations",
 example: "python backend/manage.py migrate --noinput",
 default: "python manage.py migrate --noinput",
-mayBeEmpty: true,
-on: releasing
+mayBeNone: true,
+on: [ ...migrating, "doctor" ]
 }),
 "migrate-from": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
 example: "deployment/web",
-on: rolling
+on: [ ...rolling, "migrate", "doctor" ]
 }),
 "migrate-timeout": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
 help: "The migration Job is ended after this time",
 example: "1h",
 default: "15m",
-on: releasing
+on: migrating
 }),
 timeout: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
@@ -17472,7 +17648,7 @@ read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),
 help: "How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",
 example: "ConfigMissing=60s",
 default: "",
-on: rolling
+on: [ ...rolling, "migrate" ]
 }),
 order: option({
 read: (0, _readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first", "parallel"),
@@ -17532,264 +17708,36 @@ on: [ "rollback" ]
 }),
 json: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,
-help: "Prints JSON instead of a table",
+help: "Prints the report as JSON to standard output, and the log to standard error",
 example: "true",
 default: "false",
 flag: true,
-on: [ "history" ]
+only: "command",
+on: everywhere
 }),
 report: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "Where the JSON report is written; the action makes a temporary file when it is not given",
 example: "release.json",
 on: everywhere
+}),
+config: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+help: "File with options; django-rollout.yml in the current folder, where there is one, when not given",
+example: "deploy/production.yml",
+on: everywhere
 })
 };
-function optionsOf(command) {
-return Object.entries(table).filter(([, option]) => option.on.includes(command));
+function optionsOf(command, face) {
+return Object.entries(table).filter(([, {on: on, only: only}]) => on.includes(command) && (face === void 0 || only === void 0 || only === face));
 }
 },
-9315: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+847: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 d: () => runCommand
 });
-var kubernetes_cluster = __nccwpck_require__(3728);
-var archive = __nccwpck_require__(15);
-var deadline = __nccwpck_require__(3006);
-var run = __nccwpck_require__(9359);
-function tellHistory(start) {
-return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
-deadline.H6)(signal, async () => {
-const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
-resources.add(() => cluster.close());
-soFar.history = await (0, archive.L)(cluster, app);
-return "unchanged";
-}));
-}
-var report_cause = __nccwpck_require__(4193);
-async function retry(how, attempt) {
-for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
-const result = await attempt();
-if (made >= how.tries || !how.passing(result)) return result;
-how.onRetry?.(result, pause);
-await how.clock.sleep(pause, how.signal);
-}
-}
-const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g;
-const controls = /[\x00-\x08\x0b-\x1f\x7f]/g;
-function plain(line) {
-return line.replace(escapes, "").replace(controls, "");
-}
-function shortened(text, length) {
-return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
-}
-const chatter = /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/;
-const telling = /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i;
-function tellingLine(lines) {
-const said = lines.map(line => plain(line).trim()).filter(line => !chatter.test(line));
-const line = said.findLast(each => telling.test(each)) ?? said.at(-1) ?? "";
-return line.replace(/^error: /i, "");
-}
-function duration(ms) {
-const seconds = Number((ms / 1e3).toFixed(ms < 1e4 ? 1 : 0));
-if (seconds < 120) return `${seconds} s`;
-const minutes = Math.round(seconds / 60);
-if (minutes < 120) return `${minutes} min`;
-const rest = minutes % 60;
-return `${Math.floor(minutes / 60)} h${rest === 0 ? "" : ` ${rest} min`}`;
-}
-async function docker(world, args, how) {
-how.signal.throwIfAborted();
-const said = {
-stdout: [],
-stderr: []
-};
-const code = await world.processes.stream("docker", args, {
-signal: how.signal,
-env: {
-LC_ALL: "C",
-DOCKER_CLI_HINTS: "false"
-},
-onLine: (line, channel) => {
-if (how.onLine) how.onLine(line, channel); else said[channel].push(line);
-}
-});
-how.signal.throwIfAborted();
-return {
-code: code,
-stdout: said.stdout.join("\n"),
-stderr: said.stderr.join("\n")
-};
-}
-function engineTrouble(forWhat, finished) {
-const {code: code} = finished;
-const text = `${finished.stderr}\n${finished.stdout}`;
-const cause = (sentence, hint) => ({
-code: "tool-missing",
-sentence: `${forWhat}: ${sentence}`,
-hint: hint
-});
-if (code === 127 && /docker (was not found|could not be started)/.test(text)) return cause("docker was not found", "Install the Docker client with buildx, or run where it is");
-if (/unknown command: docker buildx|'buildx' is not a docker command/.test(text) || /unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(text)) return cause("docker buildx was not found", "Install the package docker-buildx-plugin");
-const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/, "");
-const at = socket === void 0 ? "" : ` at ${socket}`;
-if (/permission denied while trying to connect to the [Dd]ocker/.test(text)) return cause(`no permission for the Docker engine's socket${at}`, 'Add the user to the group "docker", or run as one who is in it');
-if (/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text)) return cause(`no Docker engine answers${at}`, "Start the engine, or set DOCKER_HOST");
-return;
-}
-function reasonOf({code: code, stdout: stdout, stderr: stderr}) {
-const line = tellingLine(stderr.split("\n")) || tellingLine(stdout.split("\n"));
-const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
-return reason === "" ? `exit code ${code}` : shortened(reason, 300);
-}
-var docker_trouble = __nccwpck_require__(7823);
-const answerTime = 3e4;
-async function lookUp(world, repository, tag, signal) {
-const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}:${tag}` ];
-return readLookup(repository, tag, await imagetools(world, repository, args, signal));
-}
-async function lookUpImage(world, {repository: repository, tag: tag, digest: digest}, signal) {
-const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}@${digest}` ];
-return readLookup(repository, tag, await imagetools(world, repository, args, signal));
-}
-function readLookup(repository, tag, finished) {
-if (finished.code === 0) {
-const digest = digestOf(finished.stdout);
-return digest === void 0 ? {
-is: "failed",
-said: "docker buildx imagetools told no digest"
-} : {
-is: "there",
-image: {
-repository: repository,
-tag: tag,
-digest: digest
-}
-};
-}
-const said = reasonOf(finished);
-switch ((0, docker_trouble.LH)(said, repository)) {
-case "absent":
-return {
-is: "absent"
-};
-
-case "denied":
-return {
-is: "denied",
-said: said
-};
-
-case "passing":
-return {
-is: "unreachable",
-said: said
-};
-
-case "refused":
-return {
-is: "failed",
-said: said
-};
-}
-}
-async function findImage(world, repository, tag, signal) {
-const found = await lookUp(world, repository, tag, signal);
-switch (found.is) {
-case "there":
-return found.image;
-
-case "absent":
-return;
-
-case "denied":
-return (0, report_cause.fJ)({
-code: "registry",
-sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
-hint: (0, docker_trouble.t$)(repository, "read")
-});
-
-case "unreachable":
-return (0, report_cause.fJ)({
-code: "registry",
-sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
-hint: `Check the host's name in "image" and the way to it, then run again`
-});
-
-case "failed":
-return (0, report_cause.fJ)({
-code: "registry",
-sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
-});
-}
-}
-async function revisionOf(world, {repository: repository, digest: digest}, signal) {
-const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
-const finished = await imagetools(world, repository, args, signal);
-if (finished.code !== 0) (0, report_cause.fJ)({
-code: "registry",
-sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
-});
-return readRevision(finished.stdout);
-}
-function readRevision(json) {
-const parsed = JSON.parse(json);
-const [one] = isConfig(parsed) ? [ parsed ] : Object.values(parsed);
-return one?.config?.Labels?.["org.opencontainers.image.revision"];
-}
-function isConfig(parsed) {
-return "config" in parsed;
-}
-async function addTags(world, image, tags, signal) {
-if (tags.length === 0) return;
-const create = flags => imagetools(world, image.repository, [ "create", ...flags, ...tags.flatMap(tag => [ "--tag", `${image.repository}:${tag}` ]), `${image.repository}@${image.digest}` ], signal);
-let finished = await create([ "--prefer-index=false" ]);
-if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
-if (finished.code === 0) return;
-const said = reasonOf(finished);
-(0, report_cause.fJ)({
-code: "registry",
-sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
-...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
-hint: (0, docker_trouble.t$)(image.repository, "write to")
-} : {}
-});
-}
-async function imagetools(world, repository, args, signal) {
-const finished = await retry({
-clock: world.clock,
-signal: signal,
-tries: 3,
-pause: 1e3,
-passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
-}, () => withinAnswerTime(world, args, signal));
-const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
-return trouble === void 0 ? finished : (0, report_cause.fJ)(trouble);
-}
-async function withinAnswerTime(world, args, signal) {
-try {
-return await (0, deadline.ux)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
-signal: either
-}));
-} catch (error) {
-signal.throwIfAborted();
-if (!(error instanceof deadline.Ms)) throw error;
-return {
-code: 1,
-stdout: "",
-stderr: `no answer within ${answerTime / 1e3} s: timed out`
-};
-}
-}
-function digestOf(json) {
-try {
-const {digest: digest} = JSON.parse(json);
-return typeof digest === "string" ? digest : void 0;
-} catch {
-return;
-}
-}
 var external_node_crypto_ = __nccwpck_require__(7598);
+var report_cause = __nccwpck_require__(4193);
 async function findSource(world, settings, contextDir) {
 const git = gitIn(world, contextDir);
 const head = await git([ "rev-parse", "--verify", "--quiet", "HEAD^{commit}" ]);
@@ -17884,6 +17832,29 @@ function lastLine(text) {
 return text.trim().split("\n").find(line => /^(fatal|error):/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
 }
 const posix_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix");
+const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g;
+const controls = /[\x00-\x08\x0b-\x1f\x7f]/g;
+function plain(line) {
+return line.replace(escapes, "").replace(controls, "");
+}
+function shortened(text, length) {
+return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
+}
+const chatter = /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/;
+const telling = /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i;
+function tellingLine(lines) {
+const said = lines.map(line => plain(line).trim()).filter(line => !chatter.test(line));
+const line = said.findLast(each => telling.test(each)) ?? said.at(-1) ?? "";
+return line.replace(/^error: /i, "");
+}
+function duration(ms) {
+const seconds = Number((ms / 1e3).toFixed(ms < 1e4 ? 1 : 0));
+if (seconds < 120) return `${seconds} s`;
+const minutes = Math.round(seconds / 60);
+if (minutes < 120) return `${minutes} min`;
+const rest = minutes % 60;
+return `${Math.floor(minutes / 60)} h${rest === 0 ? "" : ` ${rest} min`}`;
+}
 const kept = 30;
 const ownStep = /^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/;
 const perPackage = /^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/;
@@ -18003,6 +17974,101 @@ function keep(lines, line) {
 lines.push(line);
 if (lines.length > kept) lines.shift();
 }
+async function docker(world, args, how) {
+how.signal.throwIfAborted();
+const said = {
+stdout: [],
+stderr: []
+};
+const code = await world.processes.stream("docker", args, {
+signal: how.signal,
+env: {
+LC_ALL: "C",
+DOCKER_CLI_HINTS: "false"
+},
+onLine: (line, channel) => {
+if (how.onLine) how.onLine(line, channel); else said[channel].push(line);
+}
+});
+how.signal.throwIfAborted();
+return {
+code: code,
+stdout: said.stdout.join("\n"),
+stderr: said.stderr.join("\n")
+};
+}
+function engineTrouble(forWhat, finished) {
+const {code: code} = finished;
+const text = `${finished.stderr}\n${finished.stdout}`;
+const cause = (sentence, hint) => ({
+code: "tool-missing",
+sentence: `${forWhat}: ${sentence}`,
+hint: hint
+});
+if (code === 127 && /docker (was not found|could not be started)/.test(text)) return cause("docker was not found", "Install the Docker client with buildx, or run where it is");
+if (/unknown command: docker buildx|'buildx' is not a docker command/.test(text) || /unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(text)) return cause("docker buildx was not found", "Install the package docker-buildx-plugin");
+const socket = /(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/, "");
+const at = socket === void 0 ? "" : ` at ${socket}`;
+if (/permission denied while trying to connect to the [Dd]ocker/.test(text)) return cause(`no permission for the Docker engine's socket${at}`, 'Add the user to the group "docker", or run as one who is in it');
+if (/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text)) return cause(`no Docker engine answers${at}`, "Start the engine, or set DOCKER_HOST");
+return;
+}
+function reasonOf({code: code, stdout: stdout, stderr: stderr}) {
+const line = tellingLine(stderr.split("\n")) || tellingLine(stdout.split("\n"));
+const reason = line.replace(/^(ERROR|docker): */, "").replace(/^Error response from daemon: /, "");
+return reason === "" ? `exit code ${code}` : shortened(reason, 300);
+}
+async function retry(how, attempt) {
+for (let made = 1, pause = how.pause; ;made++, pause *= 3) {
+const result = await attempt();
+if (made >= how.tries || !how.passing(result)) return result;
+how.onRetry?.(result, pause);
+await how.clock.sleep(pause, how.signal);
+}
+}
+var docker_trouble = __nccwpck_require__(7823);
+async function pullImage(world, {repository: repository, tag: tag, digest: digest}, journal, signal) {
+const name = `${repository}@${digest}`;
+journal.waiting(`pulling ${name}`);
+const finished = await retry({
+clock: world.clock,
+signal: signal,
+tries: 3,
+pause: 2e3,
+passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
+}, () => docker(world, [ "pull", "--quiet", name ], {
+signal: signal
+}));
+journal.waiting(void 0);
+if (finished.code !== 0) {
+const said = reasonOf(finished);
+(0, report_cause.fJ)(engineTrouble("registry", finished) ?? {
+code: "registry",
+sentence: `registry: ${name} could not be pulled from ${(0, docker_trouble.w4)(repository)}: ${said}`,
+...(0, docker_trouble.LH)(said, repository) === "denied" && {
+hint: (0, docker_trouble.t$)(repository, "read")
+}
+});
+}
+const id = await idInEngine(world, name, signal);
+if (id !== void 0) return {
+repository: repository,
+tag: tag,
+id: id
+};
+return (0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: the engine took ${name} and has it not`
+});
+}
+async function idInEngine(world, name, signal) {
+const found = await docker(world, [ "image", "inspect", "--format", "{{.Id}}", name ], {
+signal: signal
+});
+if (found.code === 0) return found.stdout.trim();
+const trouble = engineTrouble("image", found);
+return trouble === void 0 ? void 0 : (0, report_cause.fJ)(trouble);
+}
 async function buildImage(world, plan, journal, signal) {
 const dockerfile = checkPlan(world, plan);
 const name = `${plan.repository}:${plan.tag}`;
@@ -18027,11 +18093,16 @@ stderr: last.join("\n")
 const trouble = engineTrouble("build", ended);
 (0, report_cause.fJ)(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)));
 }
-return {
+const id = await idInEngine(world, name, signal);
+if (id !== void 0) return {
 repository: plan.repository,
 tag: plan.tag,
-id: await idOf(world, name, signal)
+id: id
 };
+return (0, report_cause.fJ)({
+code: "build-failed",
+sentence: `build: the engine does not have ${name} after its build`
+});
 }
 function buildArguments(plan, dockerfile) {
 const pairs = (flag, values) => Object.entries(values).flatMap(([name, value]) => [ flag, `${name}=${value}` ]);
@@ -18080,16 +18151,6 @@ function withoutFlags(instruction) {
 return instruction.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/, "$1").replace(/\s+/g, " ");
 }
 const hints = [ [ /^"[^"]+"( not found)?: not found$/, "It must lie in the context, and .dockerignore must not leave it out" ], [ /no space left on device/i, "Free some disk: docker system prune" ], [ /target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"' ] ];
-async function idOf(world, name, signal) {
-const found = await docker(world, [ "image", "inspect", "--format", "{{.Id}}", name ], {
-signal: signal
-});
-if (found.code === 0) return found.stdout.trim();
-return (0, report_cause.fJ)({
-code: "build-failed",
-sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`
-});
-}
 async function build(release, journal) {
 const {world: world, settings: settings, source: source, signal: signal} = release;
 const startedAt = world.clock.now();
@@ -18119,6 +18180,158 @@ labels: {
 journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now() - startedAt)}`);
 return built;
 }
+var deadline = __nccwpck_require__(3006);
+const answerTime = 3e4;
+async function lookUp(world, repository, tag, signal) {
+const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}:${tag}` ];
+return readLookup(repository, tag, await imagetools(world, repository, args, signal));
+}
+async function lookUpImage(world, {repository: repository, tag: tag, digest: digest}, signal) {
+const args = [ "inspect", "--format", "{{json .Manifest}}", `${repository}@${digest}` ];
+return readLookup(repository, tag, await imagetools(world, repository, args, signal));
+}
+function readLookup(repository, tag, finished) {
+if (finished.code === 0) {
+const digest = digestOf(finished.stdout);
+return digest === void 0 ? {
+is: "failed",
+said: "docker buildx imagetools told no digest"
+} : {
+is: "there",
+image: {
+repository: repository,
+tag: tag,
+digest: digest
+}
+};
+}
+const said = reasonOf(finished);
+switch ((0, docker_trouble.LH)(said, repository)) {
+case "absent":
+return {
+is: "absent"
+};
+
+case "denied":
+return {
+is: "denied",
+said: said
+};
+
+case "passing":
+return {
+is: "unreachable",
+said: said
+};
+
+case "refused":
+return {
+is: "failed",
+said: said
+};
+}
+}
+async function findImage(world, repository, tag, signal) {
+return foundImage({
+repository: repository,
+tag: tag
+}, await lookUp(world, repository, tag, signal));
+}
+function foundImage({repository: repository, tag: tag}, found) {
+switch (found.is) {
+case "there":
+return found.image;
+
+case "absent":
+return;
+
+case "denied":
+return (0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
+hint: (0, docker_trouble.t$)(repository, "read")
+});
+
+case "unreachable":
+return (0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: no answer from ${(0, docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,
+hint: `Check the host's name in "image" and the way to it, then run again`
+});
+
+case "failed":
+return (0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`
+});
+}
+}
+async function revisionOf(world, {repository: repository, digest: digest}, signal) {
+const args = [ "inspect", "--format", "{{json .Image}}", `${repository}@${digest}` ];
+const finished = await imagetools(world, repository, args, signal);
+if (finished.code !== 0) (0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`
+});
+return readRevision(finished.stdout);
+}
+function readRevision(json) {
+const parsed = JSON.parse(json);
+const [one] = isConfig(parsed) ? [ parsed ] : Object.values(parsed);
+return one?.config?.Labels?.["org.opencontainers.image.revision"];
+}
+function isConfig(parsed) {
+return "config" in parsed;
+}
+async function addTags(world, image, tags, signal) {
+if (tags.length === 0) return;
+const create = flags => imagetools(world, image.repository, [ "create", ...flags, ...tags.flatMap(tag => [ "--tag", `${image.repository}:${tag}` ]), `${image.repository}@${image.digest}` ], signal);
+let finished = await create([ "--prefer-index=false" ]);
+if (finished.stderr.includes("unknown flag: --prefer-index")) finished = await create([]);
+if (finished.code === 0) return;
+const said = reasonOf(finished);
+(0, report_cause.fJ)({
+code: "registry",
+sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? "the tag" : "the tags"} ${tags.join(", ")}: ${said}`,
+...(0, docker_trouble.LH)(said, image.repository) === "denied" ? {
+hint: (0, docker_trouble.t$)(image.repository, "write to")
+} : {}
+});
+}
+async function imagetools(world, repository, args, signal) {
+const finished = await retry({
+clock: world.clock,
+signal: signal,
+tries: 3,
+pause: 1e3,
+passing: ended => ended.code !== 0 && (0, docker_trouble.LH)(reasonOf(ended), repository) === "passing"
+}, () => withinAnswerTime(world, args, signal));
+const trouble = finished.code === 0 ? void 0 : engineTrouble("registry", finished);
+return trouble === void 0 ? finished : (0, report_cause.fJ)(trouble);
+}
+async function withinAnswerTime(world, args, signal) {
+try {
+return await (0, deadline.ux)(world.clock, answerTime, signal, either => docker(world, [ "buildx", "imagetools", ...args ], {
+signal: either
+}));
+} catch (error) {
+signal.throwIfAborted();
+if (!(error instanceof deadline.Ms)) throw error;
+return {
+code: 1,
+stdout: "",
+stderr: `no answer within ${answerTime / 1e3} s: timed out`
+};
+}
+}
+function digestOf(json) {
+try {
+const {digest: digest} = JSON.parse(json);
+return typeof digest === "string" ? digest : void 0;
+} catch {
+return;
+}
+}
 var stages_release = __nccwpck_require__(3830);
 async function imageThere({world: world, settings: settings, source: source, signal: signal}, journal) {
 const found = await lookUp(world, settings.image, source.tag, signal);
@@ -18147,101 +18360,252 @@ if (settings.tag === void 0) return source.sha;
 const [commit] = /^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag) ?? [];
 return commit ?? await revisionOf(world, image, signal).catch(() => {});
 }
-async function imageToDeploy({world: world, settings: settings, source: source, signal: signal}, journal) {
-const image = await findImage(world, settings.image, source.tag, signal);
+async function imageToDeploy(release, journal) {
+const {world: world, settings: settings, source: source, signal: signal} = release;
+const image = await inRegistry(release);
 if (image) {
 journal.say(`the registry has ${(0, stages_release.d)(image)}`);
 return image;
 }
+const name = `${settings.image}:${source.tag}`;
+const isHere = await idInEngine(world, name, signal).catch(() => {});
 return (0, report_cause.fJ)({
 code: "image-missing",
-sentence: `the registry has no ${settings.image}:${source.tag}`,
-hint: "check the option tag, or push the image before it is deployed"
+sentence: `the registry has no ${settings.digest === void 0 ? name : `${settings.image}@${settings.digest}`}`,
+hint: isHere === void 0 || settings.digest !== void 0 ? "check the option tag, or push the image before it is deployed" : 'the engine of this machine has it: give "push" to the build, or to the test after it'
 });
 }
-var kubectl = __nccwpck_require__(6402);
-var kubernetes_objects = __nccwpck_require__(9340);
-async function liveOf(cluster, objects) {
-if (objects.length === 0) return [];
-const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], {
-input: asList(objects)
-});
-if (got.code !== 0) refused((0, kubectl.LH)(got));
-return opened(got.stdout);
-}
-async function planApply(cluster, objects, live) {
-if (objects.length === 0) return [];
-const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], {
-input: asList(objects)
-});
-if (tried.code !== 0) refused((0, kubectl.LH)(tried));
-const after = byKey(opened(tried.stdout));
-const before = byKey(live);
-return objects.map(object => {
-const is = before.get(keyOf(object));
-if (is === void 0) return {
-is: "create",
-object: object
+async function inRegistry(release) {
+const {world: world, settings: settings, source: source, signal: signal} = release;
+const {image: repository, digest: digest} = settings;
+if (digest === void 0) return findImage(world, repository, source.tag, signal);
+const image = {
+repository: repository,
+tag: source.tag,
+digest: digest
 };
-const becomes = after.get(keyOf(object));
-return becomes && (0, kubernetes_objects.FB)((0, kubernetes_objects.rc)(becomes), (0, 
-kubernetes_objects.rc)(is)) ? {
-is: "none",
-object: object,
-live: is
-} : {
-is: "change",
-object: object,
-live: is
-};
-});
+return foundImage(image, await lookUpImage(world, image, signal));
 }
-async function apply(cluster, objects, signal) {
-if (objects.length === 0) return;
-const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], {
-input: asList(objects),
+async function imageToTest(release, journal) {
+const {world: world, settings: settings, source: source, signal: signal} = release;
+const {image: repository, digest: digest} = settings;
+const image = digest === void 0 ? await imageThere(release, journal) : await imageToDeploy(release, journal);
+if (image) return {
+image: image,
+built: await pullImage(world, image, journal, signal)
+};
+const {tag: tag} = source;
+const id = await idInEngine(world, `${repository}:${tag}`, signal);
+if (id === void 0) return (0, report_cause.fJ)({
+code: "image-missing",
+sentence: `neither the registry nor this machine has ${repository}:${tag}`,
+hint: 'build it first ("build"), on this machine or with "push"'
+});
+journal.say(`this machine has ${repository}:${tag} (${id.slice(7, 19)})`);
+return {
+built: {
+repository: repository,
+tag: tag,
+id: id
+}
+};
+}
+async function pushImage(world, built, journal, signal) {
+const {repository: repository, tag: tag, id: id} = built;
+const name = `${repository}:${tag}`;
+check(await docker(world, [ "image", "tag", id, name ], {
 signal: signal
+}), built);
+const pushed = await retry({
+clock: world.clock,
+signal: signal,
+tries: 3,
+pause: 2e3,
+passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
+onRetry: ({finished: finished}, pause) => {
+journal.quote(reasonOf(finished));
+journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
+}
+}, async () => {
+const layers = new PushLog;
+journal.waiting(`pushing ${name}`);
+const finished = await docker(world, [ "push", name ], {
+signal: signal,
+onLine: line => {
+layers.read(line);
+journal.waiting(`pushing ${name}: ${layers.progress}`);
+}
 });
-if (applied.code !== 0) (0, report_cause.fJ)({
-code: "apply-failed",
-sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
+return {
+finished: {
+...finished,
+stderr: layers.last.join("\n")
+},
+layers: layers
+};
+});
+journal.waiting(void 0);
+check(pushed.finished, built);
+journal.say(`pushed ${name}: ${pushed.layers.progress}`);
+const {digest: digest} = pushed.layers;
+if (digest !== void 0) return {
+repository: repository,
+tag: tag,
+digest: digest
+};
+return await findImage(world, repository, tag, signal) ?? (0, report_cause.fJ)({
+code: "push-failed",
+sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
 });
 }
-function keyOf(object) {
-const version = object.apiVersion ?? "";
-const group = version.includes("/") ? version.slice(0, version.indexOf("/")) : "";
-return `${group}/${object.kind}/${(0, kubernetes_objects.Vb)(object)}`;
+class PushLog {
+last=[];
+#layers=new Map;
+#digest;
+get digest() {
+return this.#digest;
 }
-function byKey(objects) {
-return new Map(objects.map(object => [ keyOf(object), object ]));
+get progress() {
+const states = [ ...this.#layers.values() ];
+const sent = states.filter(state => state === "Pushed").length;
+const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
+const layers = states.length === 1 ? "layer" : "layers";
+const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
+return `${sent} of ${states.length} ${layers} sent${known}`;
 }
-function asList(objects) {
-return JSON.stringify({
-apiVersion: "v1",
-kind: "List",
-items: objects
+read(raw) {
+const line = plain(raw);
+const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
+if (layer !== void 0 && state !== void 0) {
+this.#layers.set(layer, state);
+return;
+}
+this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
+if (this.last.push(line) > 20) this.last.shift();
+}
+}
+function check(finished, {repository: repository, tag: tag}) {
+if (finished.code === 0) return;
+const missing = engineTrouble("push", finished);
+if (missing !== void 0) (0, report_cause.fJ)(missing);
+const said = reasonOf(finished);
+const because = (why, hint) => (0, report_cause.fJ)({
+code: "push-failed",
+sentence: `push: ${why}: ${said}`,
+...hint === void 0 ? {} : {
+hint: hint
+},
+logs: [ {
+lines: finished.stderr.split("\n")
+} ]
 });
+if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
+switch ((0, docker_trouble.LH)(said, repository)) {
+case "denied":
+return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
+
+case "absent":
+return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
+
+case "passing":
+return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
+
+case "refused":
+return because(`${repository}:${tag} was not taken`);
 }
-function opened(json) {
-if (json.trim() === "") return [];
-const parsed = JSON.parse(json);
-return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
 }
-function refused(words) {
-(0, report_cause.fJ)({
-code: "manifest-invalid",
-sentence: `the cluster refuses the manifests: ${words}`,
-hint: "try them by hand: kubectl apply --dry-run=server -f …"
+function push(release, journal, built) {
+return pushImage(release.world, built, journal, release.signal);
+}
+var run = __nccwpck_require__(9359);
+function buildOnly(start) {
+return (0, run.Y)("build", start, ofCommit);
+}
+async function ofCommit(run) {
+const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+const release = {
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: signal
+};
+const built = await reporter.stage("build", async journal => {
+await resources.login(world, settings);
+const there = await imageThere(release, journal);
+if (there) soFar.image = there;
+return there ? void 0 : build(release, journal);
 });
+if (!built) return "unchanged";
+if (settings.push) soFar.image = await reporter.stage("push", journal => push(release, journal, built));
+return "done";
 }
+var kubernetes_cluster = __nccwpck_require__(3728);
+var guarded = __nccwpck_require__(4172);
+var rollout_record = __nccwpck_require__(7476);
+var lock = __nccwpck_require__(6072);
 var dist = __nccwpck_require__(8815);
+async function missingRights(cluster, rights) {
+const asked = await Promise.all(rights.map(async right => ({
+...right,
+verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
+})));
+return asked.filter(right => right.verbs.length > 0);
+}
+async function allowed(cluster, right, verb) {
+const [resource, subresource] = right.resource.split("/");
+const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+apiVersion: "authorization.k8s.io/v1",
+kind: "SelfSubjectAccessReview",
+spec: {
+resourceAttributes: {
+namespace: cluster.namespace,
+group: right.group,
+resource: resource,
+...subresource !== void 0 && {
+subresource: subresource
+},
+verb: verb
+}
+}
+});
+return review.status?.allowed === true;
+}
+function asRoleRules(rights) {
+return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
+apiGroups: [ group ],
+resources: [ resource ],
+verbs: [ ...verbs ]
+})), {
+defaultStringType: "PLAIN",
+collectionStyle: "any"
+}).trim();
+}
+function merged(rights) {
+const byResource = new Map;
+for (const right of rights) {
+const key = `${right.group}/${right.resource}`;
+const before = byResource.get(key)?.verbs ?? [];
+byResource.set(key, {
+...right,
+verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
+});
+}
+return [ ...byResource.values() ];
+}
+var apierror = __nccwpck_require__(5392);
+var away = __nccwpck_require__(5328);
 var kubernetes_image = __nccwpck_require__(3165);
+var kubernetes_objects = __nccwpck_require__(9340);
 var paths = __nccwpck_require__(1856);
 const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
 async function readManifests(world, cluster, paths, repository) {
 const objects = (await Promise.all(paths.map(path => readPath(world, cluster, path)))).flat();
 objects.forEach(object => {
-check(object, cluster.namespace);
+manifests_check(object, cluster.namespace);
 });
 const seen = new Set;
 for (const {kind: kind, apiVersion: apiVersion, metadata: metadata} of objects) {
@@ -18346,7 +18710,7 @@ for (const {image: image} of all) if (typeof (image ?? "") !== "string") invalid
 function firstLine(text) {
 return text.split("\n")[0] ?? "";
 }
-function check(object, namespace) {
+function manifests_check(object, namespace) {
 const name = `${object.kind} "${(0, kubernetes_objects.Vb)(object)}"`;
 if (clusterWide.includes(object.kind ?? "")) (0, paths.qY)(object);
 const own = object.metadata?.namespace;
@@ -18359,6 +18723,81 @@ sentence: sentence,
 ...hint !== void 0 && {
 hint: hint
 }
+});
+}
+var watch = __nccwpck_require__(8394);
+var kubectl = __nccwpck_require__(6402);
+async function liveOf(cluster, objects) {
+if (objects.length === 0) return [];
+const got = await cluster.kubectl([ "get", "-f", "-", "--ignore-not-found", "-o", "json" ], {
+input: asList(objects)
+});
+if (got.code !== 0) refused((0, kubectl.LH)(got));
+return opened(got.stdout);
+}
+async function planApply(cluster, objects, live) {
+if (objects.length === 0) return [];
+const tried = await cluster.kubectl([ "apply", "--dry-run=server", "-f", "-", "-o", "json" ], {
+input: asList(objects)
+});
+if (tried.code !== 0) refused((0, kubectl.LH)(tried));
+const after = byKey(opened(tried.stdout));
+const before = byKey(live);
+return objects.map(object => {
+const is = before.get(keyOf(object));
+if (is === void 0) return {
+is: "create",
+object: object
+};
+const becomes = after.get(keyOf(object));
+return becomes && (0, kubernetes_objects.FB)((0, kubernetes_objects.rc)(becomes), (0, 
+kubernetes_objects.rc)(is)) ? {
+is: "none",
+object: object,
+live: is
+} : {
+is: "change",
+object: object,
+live: is
+};
+});
+}
+async function apply(cluster, objects, signal) {
+if (objects.length === 0) return;
+const applied = await cluster.kubectl([ "apply", "-f", "-", "-o", "name" ], {
+input: asList(objects),
+signal: signal
+});
+if (applied.code !== 0) (0, report_cause.fJ)({
+code: "apply-failed",
+sentence: `kubectl apply: ${(0, kubectl.LH)(applied)}`
+});
+}
+function keyOf(object) {
+const version = object.apiVersion ?? "";
+const group = version.includes("/") ? version.slice(0, version.indexOf("/")) : "";
+return `${group}/${object.kind}/${(0, kubernetes_objects.Vb)(object)}`;
+}
+function byKey(objects) {
+return new Map(objects.map(object => [ keyOf(object), object ]));
+}
+function asList(objects) {
+return JSON.stringify({
+apiVersion: "v1",
+kind: "List",
+items: objects
+});
+}
+function opened(json) {
+if (json.trim() === "") return [];
+const parsed = JSON.parse(json);
+return parsed.kind === "List" ? parsed.items ?? [] : [ parsed ];
+}
+function refused(words) {
+(0, report_cause.fJ)({
+code: "manifest-invalid",
+sentence: `the cluster refuses the manifests: ${words}`,
+hint: "try them by hand: kubectl apply --dry-run=server -f …"
 });
 }
 var report_words = __nccwpck_require__(2691);
@@ -18443,185 +18882,13 @@ sentence: `somebody else changed what the manifests had just applied: ${by.join(
 });
 }
 }
-var migrate = __nccwpck_require__(7787);
-var migrationlog = __nccwpck_require__(7366);
-const fetchMs = 3e4;
-async function lineageOf(world, folder, ours, theirs, signal) {
-if (ours === theirs) return "not-older";
-const git = gitIn(world, folder);
-if (!await has(git, ours)) return "unknown";
-const known = await compared(git, ours, theirs);
-if (known !== "unknown" || world.env["CI"] !== "true") return known;
-await fetchHistory(world, folder, ours, theirs, signal);
-return compared(git, ours, theirs);
-}
-async function has(git, commit) {
-return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
-}
-async function compared(git, ours, theirs) {
-if (!await has(git, theirs)) return "unknown";
-const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
-if (await leads(ours, theirs)) return "older";
-if (await leads(theirs, ours)) return "not-older";
-return await isWhole(git, theirs) ? "not-older" : "unknown";
-}
-async function isWhole(git, commit) {
-const first = await git([ "rev-list", "--max-parents=0", commit ]);
-const kept = await git([ "cat-file", "--batch" ], first.stdout);
-return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
-}
-async function fetchHistory(world, folder, ours, theirs, signal) {
-const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
-const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
-await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
-signal: late,
-env: {
-GIT_TERMINAL_PROMPT: "0",
-GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
-},
-onLine: () => {}
-}));
-}
-var lease = __nccwpck_require__(2882);
-var commandline = __nccwpck_require__(5725);
-var rollout_history = __nccwpck_require__(4385);
-async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
-const live = (0, rollout_history.BO)(history);
-if (live?.sha === void 0 || source.sha === void 0) return;
-const {sha: sha} = source;
-switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
-case "not-older":
-return;
-
-case "unknown":
-journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
-kubernetes_image.j)(sha)} cannot be told from this checkout`);
-return;
-
-case "older":
-(0, report_cause.fJ)({
-code: "overtaken",
-sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
-lease.Gg)(live)} brought live`,
-hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
-to: source.tag
-})}`
-});
-}
-}
-async function pushImage(world, built, journal, signal) {
-const {repository: repository, tag: tag, id: id} = built;
-const name = `${repository}:${tag}`;
-push_check(await docker(world, [ "image", "tag", id, name ], {
-signal: signal
-}), built);
-const pushed = await retry({
-clock: world.clock,
-signal: signal,
-tries: 3,
-pause: 2e3,
-passing: ({finished: finished}) => finished.code !== 0 && (0, docker_trouble.LH)(reasonOf(finished), repository) === "passing",
-onRetry: ({finished: finished}, pause) => {
-journal.quote(reasonOf(finished));
-journal.say(`${(0, docker_trouble.w4)(repository)} did not take it; again in ${pause / 1e3} s`);
-}
-}, async () => {
-const layers = new PushLog;
-journal.waiting(`pushing ${name}`);
-const finished = await docker(world, [ "push", name ], {
-signal: signal,
-onLine: line => {
-layers.read(line);
-journal.waiting(`pushing ${name}: ${layers.progress}`);
-}
-});
-return {
-finished: {
-...finished,
-stderr: layers.last.join("\n")
-},
-layers: layers
-};
-});
-journal.waiting(void 0);
-push_check(pushed.finished, built);
-journal.say(`pushed ${name}: ${pushed.layers.progress}`);
-const {digest: digest} = pushed.layers;
-if (digest !== void 0) return {
-repository: repository,
-tag: tag,
-digest: digest
-};
-return await findImage(world, repository, tag, signal) ?? (0, report_cause.fJ)({
-code: "push-failed",
-sentence: `push: ${(0, docker_trouble.w4)(repository)} took ${name} and does not have it`
-});
-}
-class PushLog {
-last=[];
-#layers=new Map;
-#digest;
-get digest() {
-return this.#digest;
-}
-get progress() {
-const states = [ ...this.#layers.values() ];
-const sent = states.filter(state => state === "Pushed").length;
-const there = states.filter(state => /^(Layer already exists|Mounted from)/.test(state)).length;
-const layers = states.length === 1 ? "layer" : "layers";
-const known = there === 0 ? "" : `, ${there} ${there === 1 ? "was" : "were"} there`;
-return `${sent} of ${states.length} ${layers} sent${known}`;
-}
-read(raw) {
-const line = plain(raw);
-const [, layer, state] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
-if (layer !== void 0 && state !== void 0) {
-this.#layers.set(layer, state);
-return;
-}
-this.#digest ??= /: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1];
-if (this.last.push(line) > 20) this.last.shift();
-}
-}
-function push_check(finished, {repository: repository, tag: tag}) {
-if (finished.code === 0) return;
-const missing = engineTrouble("push", finished);
-if (missing !== void 0) (0, report_cause.fJ)(missing);
-const said = reasonOf(finished);
-const because = (why, hint) => (0, report_cause.fJ)({
-code: "push-failed",
-sentence: `push: ${why}: ${said}`,
-...hint === void 0 ? {} : {
-hint: hint
-},
-logs: [ {
-lines: finished.stderr.split("\n")
-} ]
-});
-if (/immutable/i.test(said)) because(`${(0, docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`, 'Tags cannot be changed there: commit, or give another "tag"');
-switch ((0, docker_trouble.LH)(said, repository)) {
-case "denied":
-return because(`not allowed to write to ${repository}`, (0, docker_trouble.t$)(repository, "write to"));
-
-case "absent":
-return because(`${(0, docker_trouble.w4)(repository)} has no repository for ${repository}`, 'Create it in the registry first, or correct "image"');
-
-case "passing":
-return because(`${(0, docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`);
-
-case "refused":
-return because(`${repository}:${tag} was not taken`);
-}
-}
-function push(release, journal, built) {
-return pushImage(release.world, built, journal, release.signal);
-}
 var kubernetes_workload = __nccwpck_require__(4339);
 var rollout_aims = __nccwpck_require__(1615);
 var judge = __nccwpck_require__(1462);
 var ledger = __nccwpck_require__(3600);
 var rollout_live = __nccwpck_require__(371);
 var progress = __nccwpck_require__(9778);
+var lease = __nccwpck_require__(2882);
 function causeOfChange({command: command, holder: holder}, image) {
 const what = command === "rollback" ? "rollback to" : "release of";
 return `${what} ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
@@ -19066,7 +19333,7 @@ const enoughForACall = 15;
 const mostCalls = 4;
 function imageCommands(targets, image) {
 const written = targets.filter(({manifest: manifest, live: live}) => !manifest && live);
-const whole = written.filter(rollout_isWhole);
+const whole = written.filter(isWhole);
 const names = new Set(whole.map(namesOf));
 const groups = new Map;
 for (const target of written) {
@@ -19084,7 +19351,7 @@ return Array.from({
 length: Math.ceil(ids.length / size)
 }, (_, part) => ids.slice(part * size, (part + 1) * size));
 }
-function rollout_isWhole({uses: uses, live: live}) {
+function isWhole({uses: uses, live: live}) {
 return live !== void 0 && (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true).length === uses.length;
 }
 function namesOf({uses: uses}) {
@@ -19100,6 +19367,443 @@ if (done.code === 0) return;
 code: "write-failed",
 sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
 });
+}
+function describe({id: id, live: live, running: running}) {
+if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
+const {replicas: replicas} = live.spec;
+const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
+return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
+}
+function findTargets(picture, manifests, repository, namespace) {
+const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
+kubernetes_objects.gv)(object));
+const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
+const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
+kubernetes_objects.hY)(object)), object ]));
+const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
+const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
+kubernetes_objects.hY)(object)), object ]));
+return [ ...all ].map(([key, object]) => {
+const id = (0, kubernetes_objects.hY)(object);
+const now = liveById.get(key);
+const manifest = manifestById.get(key);
+const plural = `${id.kind.toLowerCase()}s`;
+const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
+const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
+kubernetes_objects.ys)(object, repository);
+return {
+id: id,
+path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
+uses: uses,
+running: imagesIn(now, uses),
+...now && {
+live: now
+},
+...manifest && {
+manifest: manifest
+}
+};
+});
+}
+function imagesIn(live, uses) {
+const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
+return uses.flatMap(({name: name}) => {
+const image = all.find(one => one.name === name)?.image;
+return image === void 0 ? [] : [ image ];
+});
+}
+function findWeb(targets, services, named) {
+const web = look(targets, services, named);
+if (web.is === "found") return {
+...web.candidate,
+container: web.container
+};
+const all = web.candidates.join(", ");
+return (0, report_cause.fJ)({
+code: "usage",
+sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web: ${all}`,
+hint: `name it, for example migrate-from: ${web.candidates[0] ?? "deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`
+});
+}
+function guessWeb(targets, services) {
+const web = look(targets, services, void 0);
+return web.is === "found" ? {
+...web.candidate,
+container: web.container
+} : void 0;
+}
+function look(targets, services, named) {
+const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
+const object = manifest ?? live;
+if (!object) return [];
+const containers = uses.map(({name: name}) => name);
+return [ {
+workload: id,
+template: (0, kubernetes_objects.kW)(object),
+containers: containers
+} ];
+});
+return webWorkload(candidates, services, named);
+}
+function noWorkload(picture, repository, namespace) {
+const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
+kubernetes_image.zZ)(image).repository);
+return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+});
+const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+(0, report_cause.fJ)({
+code: "no-workload",
+sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
+hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+kubernetes_image.EU)(repository)}" gets the new image)`
+});
+}
+function checkFit(targets) {
+const paused = targets.find(({live: live}) => live?.spec.paused);
+if (paused) (0, report_cause.fJ)({
+code: "workload-unfit",
+sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
+hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
+workload: paused.id.name
+});
+}
+function webOf(settings, targets, services) {
+const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
+return needed ? findWeb(targets, services, settings["migrate-from"]) : guessWeb(targets, services);
+}
+async function preflight(release, journal, cluster) {
+const {world: world, settings: settings} = release;
+const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
+await checkNamespace(cluster);
+const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
+await checkRights(cluster, rightsFor(manifests, resources));
+const live = await (0, watch.f)(cluster, world.clock);
+const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
+if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
+checkFit(targets);
+if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
+await rehearse(release, cluster, targets, manifests);
+journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
+targets.forEach(target => {
+journal.say(describe(target));
+});
+const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
+const services = servicesWith(manifests.others, items);
+const web = webOf(settings, targets, services);
+if (web && settings["smoke-path"] !== void 0) {
+smokeAim(web, services, settings["smoke-host"]);
+await checkRights(cluster, forSmoke);
+}
+return {
+live: live,
+targets: targets,
+others: manifests.others,
+resources: resources,
+services: services,
+...web && {
+web: web
+}
+};
+}
+function servicesWith(manifests, live) {
+const planned = manifests.filter(({kind: kind}) => kind === "Service");
+const names = planned.map(({metadata: metadata}) => metadata?.name);
+return [ ...planned, ...live.filter(({metadata: metadata}) => !names.includes(metadata?.name)) ];
+}
+async function checkNamespace(cluster) {
+try {
+const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
+if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
+} catch (error) {
+if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
+}
+}
+function clearer(error) {
+if (!(error instanceof apierror.h && error.status === 401)) return error;
+return (0, report_cause.fJ)(away.gT);
+}
+function namespaceMissing(namespace, is) {
+(0, report_cause.fJ)({
+code: "namespace-missing",
+sentence: `the namespace "${namespace}" ${is}`,
+hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
+});
+}
+const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
+group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
+resource: plural,
+verbs: [ "list", "watch" ]
+})), {
+group: "",
+resource: "services",
+verbs: [ "list" ]
+}, {
+group: "",
+resource: "pods/log",
+verbs: [ "get" ]
+}, {
+group: "coordination.k8s.io",
+resource: "leases",
+verbs: [ "get", "create", "update" ]
+}, {
+group: "",
+resource: "secrets",
+verbs: [ "get", "create", "delete" ]
+}, {
+group: "",
+resource: "configmaps",
+verbs: [ "get", "create", "update" ]
+} ];
+const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
+const forStatefulSets = {
+group: "",
+resource: "pods",
+verbs: [ "delete" ]
+};
+const forSmoke = [ {
+group: "discovery.k8s.io",
+resource: "endpointslices",
+verbs: [ "list" ]
+}, {
+group: "",
+resource: "pods",
+verbs: [ "get" ]
+}, {
+group: "",
+resource: "pods/portforward",
+verbs: [ "create" ]
+} ];
+function rightsFor(manifests, resources) {
+return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+group: resource === "cronjobs" ? "batch" : "apps",
+resource: resource,
+verbs: [ "get", "patch", "update" ]
+})), {
+group: "batch",
+resource: "jobs",
+verbs: [ "create", "delete" ]
+}, ...[ ...manifests.ours, ...manifests.others ].map(object => {
+const {group: group, plural: plural} = resources.of(object);
+return {
+group: group,
+resource: plural,
+verbs: [ "get", "create", "patch", "update", "delete" ]
+};
+}) ];
+}
+async function checkRights(cluster, rights) {
+const missing = await missingRights(cluster, merged(rights));
+if (missing.length === 0) return;
+if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
+const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
+(0, report_cause.fJ)({
+code: "right-missing",
+sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
+hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
+});
+}
+async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
+const image = `${settings.image}:${source.tag}`;
+await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
+}
+var settle = __nccwpck_require__(6445);
+function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
+return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
+const access = await resources.access(world, settings);
+const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
+resources.add(() => opened.close());
+return [ opened, await preflight(release, journal, opened) ];
+}));
+}
+async function runsUndisturbed({world: world, app: app}, cluster, site, image) {
+if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+return await (0, rollout_record.aE)(cluster, app) === void 0;
+}
+async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
+const lease = await (0, lock.s)(release, journal, unlocked);
+run.resources.add(() => lease.release());
+const cluster = (0, guarded.N)(unlocked, lease);
+const record = await (0, rollout_record.aE)(cluster, release.app);
+const own = {
+...release,
+signal: lease.lost
+};
+if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
+release.signal.throwIfAborted();
+return {
+cluster: cluster,
+lost: lease.lost
+};
+}
+async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+const {world: world, settings: settings, signal: signal} = release;
+await reporter.stage("rollout", async journal => {
+const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
+...release,
+command: command,
+signal: late
+}, journal, cluster, site, image, courses => {
+soFar.rollout = courses;
+}));
+if (ended.is === "failed") {
+soFar.judgedAt = ended.at;
+throw new report_cause.HR(ended.cause);
+}
+if (ended.is === "superseded") throw new report_cause.HR(supersededBy(ended.by));
+});
+}
+function longestOf(settings) {
+const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
+return 2 * settings.timeout + Math.max(settings.bake, smoke);
+}
+function examine(start) {
+return (0, run.Y)("doctor", start, doctor_look);
+}
+async function doctor_look(run) {
+const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar} = run;
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+await lookAround(run, {
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: signal
+});
+return "done";
+}
+var archive = __nccwpck_require__(15);
+function tellHistory(start) {
+return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+deadline.H6)(signal, async () => {
+const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+resources.add(() => cluster.close());
+soFar.history = await (0, archive.L)(cluster, app);
+return "unchanged";
+}));
+}
+var migrate = __nccwpck_require__(7787);
+var migrationlog = __nccwpck_require__(7366);
+var ending = __nccwpck_require__(2523);
+var together = __nccwpck_require__(1626);
+function migrateOnly(start) {
+return (0, run.Y)("migrate", start, toImage);
+}
+async function toImage(run) {
+const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+if (settings["migrate-command"] === "") (0, report_cause.fJ)({
+code: "usage",
+sentence: 'there is nothing to migrate with: "migrate-command" is none',
+hint: "leave the option out for the default, or leave this step out"
+});
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+const releaseWith = own => ({
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: own
+});
+const [[cluster, site], image] = await (0, together.bs)(signal, [ own => lookAround(run, releaseWith(own)), own => reporter.stage("image", async journal => {
+await resources.login(world, settings);
+return imageToDeploy(releaseWith(own), journal);
+}) ]);
+soFar.image = image;
+const release = releaseWith(signal);
+const {cluster: locked, lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
+const own = {
+...release,
+signal: AbortSignal.any([ signal, lost ])
+};
+try {
+return await migrateTo(run, own, locked, site, image) ? "done" : "unchanged";
+} catch (error) {
+const cause = (0, ending.qT)(lost);
+throw cause ? new report_cause.HR(cause) : error;
+}
+}
+async function migrateTo({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+if (!site.web || release.settings["migrate-command"] === "") return false;
+const migration = (0, migrate.B)(release, cluster, site, site.web, image);
+try {
+const plan = await reporter.stage("plan", journal => migration.plan(journal));
+if (!(0, migrationlog.OJ)(plan)) return false;
+await reporter.stage("migrate", journal => migration.migrate(journal));
+return true;
+} finally {
+soFar.migrations = migration.applied();
+await migration.close().catch(error => {
+soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
+});
+}
+}
+const fetchMs = 3e4;
+async function lineageOf(world, folder, ours, theirs, signal) {
+if (ours === theirs) return "not-older";
+const git = gitIn(world, folder);
+if (!await has(git, ours)) return "unknown";
+const known = await compared(git, ours, theirs);
+if (known !== "unknown" || world.env["CI"] !== "true") return known;
+await fetchHistory(world, folder, ours, theirs, signal);
+return compared(git, ours, theirs);
+}
+async function has(git, commit) {
+return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+}
+async function compared(git, ours, theirs) {
+if (!await has(git, theirs)) return "unknown";
+const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
+if (await leads(ours, theirs)) return "older";
+if (await leads(theirs, ours)) return "not-older";
+return await lineage_isWhole(git, theirs) ? "not-older" : "unknown";
+}
+async function lineage_isWhole(git, commit) {
+const first = await git([ "rev-list", "--max-parents=0", commit ]);
+const kept = await git([ "cat-file", "--batch" ], first.stdout);
+return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
+}
+async function fetchHistory(world, folder, ours, theirs, signal) {
+const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
+const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
+await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+signal: late,
+env: {
+GIT_TERMINAL_PROMPT: "0",
+GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
+},
+onLine: () => {}
+}));
+}
+var commandline = __nccwpck_require__(5725);
+var rollout_history = __nccwpck_require__(4385);
+async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
+const live = (0, rollout_history.BO)(history);
+if (live?.sha === void 0 || source.sha === void 0) return;
+const {sha: sha} = source;
+switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+case "not-older":
+return;
+
+case "unknown":
+journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
+kubernetes_image.j)(sha)} cannot be told from this checkout`);
+return;
+
+case "older":
+(0, report_cause.fJ)({
+code: "overtaken",
+sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
+lease.Gg)(live)} brought live`,
+hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
+to: source.tag
+})}`
+});
+}
 }
 var django_traceback = __nccwpck_require__(7101);
 const part = /^=+ (.+?) =+$/;
@@ -19551,336 +20255,7 @@ hint: `A throw-away server is there with test-services: ${wanted.join(" ")}`
 function oneLine(text) {
 return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
 }
-var ending = __nccwpck_require__(2523);
-var rollout_record = __nccwpck_require__(7476);
-async function missingRights(cluster, rights) {
-const asked = await Promise.all(rights.map(async right => ({
-...right,
-verbs: (await Promise.all(right.verbs.map(async verb => await allowed(cluster, right, verb) ? [] : [ verb ]))).flat()
-})));
-return asked.filter(right => right.verbs.length > 0);
-}
-async function allowed(cluster, right, verb) {
-const [resource, subresource] = right.resource.split("/");
-const review = await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
-apiVersion: "authorization.k8s.io/v1",
-kind: "SelfSubjectAccessReview",
-spec: {
-resourceAttributes: {
-namespace: cluster.namespace,
-group: right.group,
-resource: resource,
-...subresource !== void 0 && {
-subresource: subresource
-},
-verb: verb
-}
-}
-});
-return review.status?.allowed === true;
-}
-function asRoleRules(rights) {
-return (0, dist.As)(rights.map(({group: group, resource: resource, verbs: verbs}) => ({
-apiGroups: [ group ],
-resources: [ resource ],
-verbs: [ ...verbs ]
-})), {
-defaultStringType: "PLAIN",
-collectionStyle: "any"
-}).trim();
-}
-function merged(rights) {
-const byResource = new Map;
-for (const right of rights) {
-const key = `${right.group}/${right.resource}`;
-const before = byResource.get(key)?.verbs ?? [];
-byResource.set(key, {
-...right,
-verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
-});
-}
-return [ ...byResource.values() ];
-}
-var apierror = __nccwpck_require__(5392);
-var away = __nccwpck_require__(5328);
-var watch = __nccwpck_require__(8394);
-function describe({id: id, live: live, running: running}) {
-if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
-const {replicas: replicas} = live.spec;
-const size = replicas === void 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-const versions = [ ...new Set(running.map(kubernetes_image.E4)) ].join(", ");
-return `${(0, kubernetes_workload.T)(id)}: runs ${versions}${size}`;
-}
-function findTargets(picture, manifests, repository, namespace) {
-const live = [ ...picture.deployments.values(), ...picture.statefulsets.values(), ...picture.daemonsets.values(), ...picture.cronjobs.values() ].filter(object => (0, 
-kubernetes_objects.gv)(object));
-const liveById = new Map(live.map(object => [ (0, kubernetes_workload.T)((0, kubernetes_objects.hY)(object)), object ]));
-const manifestById = new Map(manifests.ours.map(object => [ (0, kubernetes_workload.T)((0, 
-kubernetes_objects.hY)(object)), object ]));
-const running = live.filter(object => (0, kubernetes_objects.GP)(object, repository));
-const all = new Map([ ...running, ...manifests.ours ].map(object => [ (0, kubernetes_workload.T)((0, 
-kubernetes_objects.hY)(object)), object ]));
-return [ ...all ].map(([key, object]) => {
-const id = (0, kubernetes_objects.hY)(object);
-const now = liveById.get(key);
-const manifest = manifestById.get(key);
-const plural = `${id.kind.toLowerCase()}s`;
-const apiVersion = id.kind === "CronJob" ? "batch/v1" : "apps/v1";
-const uses = manifest ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(manifest), ownImage(repository)) : (0, 
-kubernetes_objects.ys)(object, repository);
-return {
-id: id,
-path: `${(0, paths.rJ)(apiVersion, namespace, plural)}/${id.name}`,
-uses: uses,
-running: imagesIn(now, uses),
-...now && {
-live: now
-},
-...manifest && {
-manifest: manifest
-}
-};
-});
-}
-function imagesIn(live, uses) {
-const all = live ? (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true) : [];
-return uses.flatMap(({name: name}) => {
-const image = all.find(one => one.name === name)?.image;
-return image === void 0 ? [] : [ image ];
-});
-}
-function findWeb(targets, services, named) {
-const web = look(targets, services, named);
-if (web.is === "found") return {
-...web.candidate,
-container: web.container
-};
-const all = web.candidates.join(", ");
-return (0, report_cause.fJ)({
-code: "usage",
-sentence: web.because === "no-such-name" ? `"migrate-from" names ${named ?? ""}, which is no workload of this release: ${all}` : `it is not clear which workload serves the web: ${all}`,
-hint: `name it, for example migrate-from: ${web.candidates[0] ?? "deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`
-});
-}
-function guessWeb(targets, services) {
-const web = look(targets, services, void 0);
-return web.is === "found" ? {
-...web.candidate,
-container: web.container
-} : void 0;
-}
-function look(targets, services, named) {
-const candidates = targets.flatMap(({id: id, uses: uses, live: live, manifest: manifest}) => {
-const object = manifest ?? live;
-if (!object) return [];
-const containers = uses.map(({name: name}) => name);
-return [ {
-workload: id,
-template: (0, kubernetes_objects.kW)(object),
-containers: containers
-} ];
-});
-return webWorkload(candidates, services, named);
-}
-function noWorkload(picture, repository, namespace) {
-const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-kubernetes_image.zZ)(image).repository);
-return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
-});
-const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
-(0, report_cause.fJ)({
-code: "no-workload",
-sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
-kubernetes_image.EU)(repository)}" gets the new image)`
-});
-}
-function checkFit(targets) {
-const paused = targets.find(({live: live}) => live?.spec.paused);
-if (paused) (0, report_cause.fJ)({
-code: "workload-unfit",
-sentence: `${(0, kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,
-hint: `kubectl rollout resume ${(0, kubernetes_workload.T)(paused.id)}`,
-workload: paused.id.name
-});
-}
-function webOf(settings, targets, services) {
-const needed = settings["migrate-command"] !== "" || settings["smoke-path"] !== void 0;
-return needed ? findWeb(targets, services, settings["migrate-from"]) : guessWeb(targets, services);
-}
-async function preflight(release, journal, cluster) {
-const {world: world, settings: settings} = release;
-const manifests = await readManifests(world, cluster, settings.manifests, settings.image);
-await checkNamespace(cluster);
-const resources = await (0, paths.k4)(cluster, [ ...manifests.ours, ...manifests.others ]);
-await checkRights(cluster, rightsFor(manifests, resources));
-const live = await (0, watch.f)(cluster, world.clock);
-const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace);
-if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace);
-checkFit(targets);
-if (targets.some(({id: id}) => id.kind === "StatefulSet")) await checkRights(cluster, [ forStatefulSets ]);
-await rehearse(release, cluster, targets, manifests);
-journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
-targets.forEach(target => {
-journal.say(describe(target));
-});
-const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-const services = servicesWith(manifests.others, items);
-const web = webOf(settings, targets, services);
-if (web && settings["smoke-path"] !== void 0) {
-smokeAim(web, services, settings["smoke-host"]);
-await checkRights(cluster, forSmoke);
-}
-return {
-live: live,
-targets: targets,
-others: manifests.others,
-resources: resources,
-services: services,
-...web && {
-web: web
-}
-};
-}
-function servicesWith(manifests, live) {
-const planned = manifests.filter(({kind: kind}) => kind === "Service");
-const names = planned.map(({metadata: metadata}) => metadata?.name);
-return [ ...planned, ...live.filter(({metadata: metadata}) => !names.includes(metadata?.name)) ];
-}
-async function checkNamespace(cluster) {
-try {
-const found = await cluster.find(`/api/v1/namespaces/${cluster.namespace}`);
-if (found === void 0) namespaceMissing(cluster.namespace, "does not exist");
-} catch (error) {
-if (!(error instanceof apierror.h && error.status === 403)) throw clearer(error);
-}
-}
-function clearer(error) {
-if (!(error instanceof apierror.h && error.status === 401)) return error;
-return (0, report_cause.fJ)(away.gT);
-}
-function namespaceMissing(namespace, is) {
-(0, report_cause.fJ)({
-code: "namespace-missing",
-sentence: `the namespace "${namespace}" ${is}`,
-hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
-});
-}
-const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
-group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
-resource: plural,
-verbs: [ "list", "watch" ]
-})), {
-group: "",
-resource: "services",
-verbs: [ "list" ]
-}, {
-group: "",
-resource: "pods/log",
-verbs: [ "get" ]
-}, {
-group: "coordination.k8s.io",
-resource: "leases",
-verbs: [ "get", "create", "update" ]
-}, {
-group: "",
-resource: "secrets",
-verbs: [ "get", "create", "delete" ]
-}, {
-group: "",
-resource: "configmaps",
-verbs: [ "get", "create", "update" ]
-} ];
-const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-const forStatefulSets = {
-group: "",
-resource: "pods",
-verbs: [ "delete" ]
-};
-const forSmoke = [ {
-group: "discovery.k8s.io",
-resource: "endpointslices",
-verbs: [ "list" ]
-}, {
-group: "",
-resource: "pods",
-verbs: [ "get" ]
-}, {
-group: "",
-resource: "pods/portforward",
-verbs: [ "create" ]
-} ];
-function rightsFor(manifests, resources) {
-return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
-group: resource === "cronjobs" ? "batch" : "apps",
-resource: resource,
-verbs: [ "get", "patch", "update" ]
-})), {
-group: "batch",
-resource: "jobs",
-verbs: [ "create", "delete" ]
-}, ...[ ...manifests.ours, ...manifests.others ].map(object => {
-const {group: group, plural: plural} = resources.of(object);
-return {
-group: group,
-resource: plural,
-verbs: [ "get", "create", "patch", "update", "delete" ]
-};
-}) ];
-}
-async function checkRights(cluster, rights) {
-const missing = await missingRights(cluster, merged(rights));
-if (missing.length === 0) return;
-if (alwaysNeeded.every(({group: group, resource: resource, verbs: verbs}) => missing.some(right => right.group === group && right.resource === resource && verbs.every(verb => right.verbs.includes(verb))))) namespaceMissing(cluster.namespace, "does not exist, or this account may do nothing in it");
-const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
-(0, report_cause.fJ)({
-code: "right-missing",
-sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
-hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`
-});
-}
-async function rehearse({settings: settings, source: source}, cluster, targets, manifests) {
-const image = `${settings.image}:${source.tag}`;
-await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
-}
-function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
-return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
-const access = await resources.access(world, settings);
-const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
-resources.add(() => opened.close());
-return [ opened, await preflight(release, journal, opened) ];
-}));
-}
-async function runsUndisturbed({world: world, app: app}, cluster, site, image) {
-if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-return await (0, rollout_record.aE)(cluster, app) === void 0;
-}
-async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
-const {world: world, settings: settings, signal: signal} = release;
-await reporter.stage("rollout", async journal => {
-const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
-...release,
-command: command,
-signal: late
-}, journal, cluster, site, image, courses => {
-soFar.rollout = courses;
-}));
-if (ended.is === "failed") {
-soFar.judgedAt = ended.at;
-throw new report_cause.HR(ended.cause);
-}
-if (ended.is === "superseded") throw new report_cause.HR(supersededBy(ended.by));
-});
-}
-function longestOf(settings) {
-const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
-return 2 * settings.timeout + Math.max(settings.bake, smoke);
-}
-var together = __nccwpck_require__(1626);
-var guarded = __nccwpck_require__(4172);
 var restore = __nccwpck_require__(9456);
-var lock = __nccwpck_require__(6072);
 function taggedIn(picture, workloads, repository) {
 const all = workloads.flatMap(object => {
 const uses = (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(object), image => (0, 
@@ -20019,7 +20394,6 @@ live: live
 return now.filter(({live: live, manifest: manifest, uses: uses}) => (live ?? manifest) && uses.length > 0);
 }
 var undo = __nccwpck_require__(2064);
-var settle = __nccwpck_require__(6445);
 async function transaction(run, release, unlocked, site, work) {
 const {reporter: reporter, signal: signal, soFar: soFar} = run;
 const {world: world, app: app} = release;
@@ -20064,22 +20438,6 @@ soFar.cause = (0, ending.qT)(lost) ?? (0, ending.rl)(error, signal);
 return unwind(open);
 }
 return transaction_close(open);
-}
-async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
-const lease = await (0, lock.s)(release, journal, unlocked);
-run.resources.add(() => lease.release());
-const cluster = (0, guarded.N)(unlocked, lease);
-const record = await (0, rollout_record.aE)(cluster, release.app);
-const own = {
-...release,
-signal: lease.lost
-};
-if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
-release.signal.throwIfAborted();
-return {
-cluster: cluster,
-lost: lease.lost
-};
 }
 function begunOf({reporter: reporter}, {source: source, holder: holder}, {command: command, image: image, back: back}) {
 return {
@@ -20293,20 +20651,9 @@ stages_release.d)(image)) ]);
 return changes.flat().every(({is: is}) => is === "none");
 }
 async function write(run, release, cluster, {site: site, changes: changes}, image) {
-const {reporter: reporter, soFar: soFar} = run;
+const {reporter: reporter} = run;
 if (changes.length > 0) await reporter.stage("manifests", journal => applyManifests(release, journal, cluster, site, changes));
-if (site.web && release.settings["migrate-command"] !== "") {
-const migration = (0, migrate.B)(release, cluster, site, site.web, image);
-try {
-const plan = await reporter.stage("plan", journal => migration.plan(journal));
-if ((0, migrationlog.OJ)(plan)) await reporter.stage("migrate", journal => migration.migrate(journal));
-} finally {
-soFar.migrations = migration.applied();
-await migration.close().catch(error => {
-soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
-});
-}
-}
+await migrateTo(run, release, cluster, site, image);
 await rollOut(run, release, cluster, site, image);
 }
 async function moveTags({reporter: reporter, soFar: soFar}, {world: world, settings: settings, signal: signal}, image) {
@@ -20327,7 +20674,7 @@ const {settings: settings, app: app} = release;
 const history = await (0, archive.L)(cluster, app);
 const found = (0, rollout_history.Ol)(history, settings.to, open);
 if (found.is !== "found") {
-const other = found.is === "unknown" ? await inRegistry(release) : void 0;
+const other = found.is === "unknown" ? await version_inRegistry(release) : void 0;
 if (other) return {
 ...other,
 appliedSince: []
@@ -20359,7 +20706,7 @@ sha: entry.sha
 }
 };
 }
-async function inRegistry({world: world, settings: settings, signal: signal}) {
+async function version_inRegistry({world: world, settings: settings, signal: signal}) {
 const {to: to} = settings;
 if ((0, readers.I_)(to) instanceof readers.AF) return;
 const image = await findImage(world, settings.image, to, signal);
@@ -20444,11 +20791,45 @@ return Promise.resolve();
 soFar.rehearsal = true;
 return "unchanged";
 }
+function testOnly(start) {
+return (0, run.Y)("test", start, theImage);
+}
+async function theImage(run) {
+const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+const release = {
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: signal
+};
+const {built: built, image: image} = await reporter.stage("image", async journal => {
+await resources.login(world, settings);
+return imageToTest(release, journal);
+});
+if (image) soFar.image = image;
+const wanted = settings["test-command"] !== "";
+if (wanted) await reporter.stage("test", journal => test(release, journal, built));
+if (settings.push && !image) soFar.image = await reporter.stage("push", journal => push(release, journal, built));
+return wanted ? "done" : "unchanged";
+}
 function runCommand(command, start) {
 switch (command) {
 case "release":
 case "deploy":
 return release(command, start);
+
+case "build":
+return buildOnly(start);
+
+case "test":
+return testOnly(start);
+
+case "migrate":
+return migrateOnly(start);
 
 case "rollback":
 return rollBack(start);
@@ -20458,6 +20839,9 @@ return tellHistory(start);
 
 case "settle":
 return (0, settle.N)(start, "any");
+
+case "doctor":
+return examine(start);
 }
 }
 },
@@ -20769,6 +21153,98 @@ await resources.close();
 return (0, ending.z8)(command, settings, reporter, result, soFar);
 }
 },
+2410: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+s: () => readSettings
+});
+var options_file = __nccwpck_require__(8614);
+var nearest = __nccwpck_require__(9948);
+var readers = __nccwpck_require__(8090);
+var table = __nccwpck_require__(1434);
+function readOptions(command, given, {face: face = "action", file: file = options_file.w1} = {}) {
+const known = (0, table.cz)(command, face);
+const names = known.map(([name]) => name);
+const problems = [ ...Object.keys(given).filter(name => !names.includes(name)).map(name => unknown(command, name, names)), ...file.problems ];
+const settings = {};
+for (const [name, option] of Object.entries(table.tp)) {
+const isKnown = names.includes(name);
+const {text: text, where: where} = isKnown ? chosen(name, option, given, file) : {
+where: ""
+};
+const asGiven = text ?? option.default;
+if (asGiven === void 0) {
+if (option.required && isKnown) problems.push(`"${name}" is missing: ${example(face, name, option)}`);
+settings[name] = option.required ? "" : void 0;
+continue;
+}
+const value = option.read(option.mayBeNone || option.secret ? asGiven : asGiven.trim());
+if (value instanceof readers.AF) {
+const shown = option.secret || option.read === readers.TT ? "" : ` "${asGiven}"`;
+problems.push(`${where}"${name}"${shown} ${value.text}: ${where === "" ? example(face, name, option) : example("action", name, option)}`);
+}
+settings[name] = value;
+}
+for (const [name, option] of known) {
+const {with: other} = option;
+if (other === void 0) continue;
+const isGiven = one => given[one] || (file.values.get(one)?.text ?? "") !== "";
+if (isGiven(name) && !isGiven(other)) problems.push(`"${other}" is missing: "${name}" goes only together with it`);
+}
+return problems.length === 0 ? {
+is: "read",
+settings: settings
+} : {
+is: "wrong",
+problems: problems
+};
+}
+function chosen(name, {mayBeNone: mayBeNone}, given, file) {
+const inFile = file.values.get(name);
+const sources = [ {
+text: given[name],
+where: ""
+}, {
+text: inFile?.text,
+where: inFile ? `${file.name}, line ${inFile.line}: ` : ""
+} ];
+for (const {text: text, where: where} of sources) {
+if (text === void 0 || text === "" && !mayBeNone) continue;
+return {
+text: mayBeNone && text.trim() === "none" ? "" : text,
+where: where
+};
+}
+return {
+where: ""
+};
+}
+function example(face, name, {example: example, flag: flag}) {
+if (face === "action") return `for example ${name}: ${example}`;
+return `for example --${name}${flag ? "" : ` ${/[\s$&;|<>*]/.test(example) ? `'${example}'` : example}`}`;
+}
+function unknown(command, name, names) {
+const near = (0, nearest.p)(name, names);
+const meant = near === void 0 ? "" : `; did you mean "${near}"?`;
+return `"${name}" is not an option of ${command}${meant}`;
+}
+async function readSettings(command, given, face, files) {
+const named = given["config"];
+const path = named || options_file.rk;
+const text = await files.read(path);
+if (text === void 0 && named) {
+const problem = `"config" "${named}" is not there; has the repository been checked out?`;
+return {
+is: "wrong",
+problems: [ problem ]
+};
+}
+const file = text === void 0 ? options_file.w1 : (0, options_file.LG)(path, text);
+return readOptions(command, given, {
+face: face,
+file: file
+});
+}
+},
 6445: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 p: () => putBack,
@@ -20921,41 +21397,47 @@ try {
 __nccwpck_require__.r(__webpack_exports__);
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
-var _options_read_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4800);
+var _options_file_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8614);
 var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6445);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8850);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4969);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1724);
-var _world_files_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7827);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7526);
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2410);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8850);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4969);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1724);
+var _world_files_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7827);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7526);
 const folder = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder");
 const run = _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run");
 if (run !== "" && _actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended") === "") {
-const given = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle", process.env);
+const {config: _config, ...given} = (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle", process.env);
 (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);
-const reading = (0, _options_read_js__WEBPACK_IMPORTED_MODULE_2__.T)("settle", given);
+const files = (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env);
+const kept = `${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`;
+const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__.s)("settle", files.exists(kept) ? {
+...given,
+config: kept
+} : given, "action", files);
 if (reading.is === "read") {
-(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_9__.B)(why => {
+(0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why => {
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`);
 });
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_8__.b)({
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({
 ...process.env,
 RUNNER_TEMP: folder
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_5__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(), world.clock);
 const report = await (0, _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({
 world: world,
 reporter: reporter,
 settings: reading.settings,
-holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_6__.K)(world, run),
+holder: (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world, run),
 signal: (new AbortController).signal
 }, "own");
 await (0, _github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report, "");
-process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_4__.h[report.result];
+process.exitCode = _report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result];
 }
 }
-if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_7__.a)(process.env).remove(folder);
+if (folder !== "") await (0, _world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).remove(folder);
 __webpack_async_result__();
 } catch (e) {
 __webpack_async_result__(e);
@@ -20988,11 +21470,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 E: () => closing
 });
 var _cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
-var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4339);
+var _report_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8850);
+var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2691);
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
 function closing(report) {
 const {cause: cause, result: result} = report;
-const good = result === "deployed" || result === "unchanged";
+const good = (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x)(result);
 const lines = [];
 const ours = text => {
 for (const line of text.split("\n")) lines.push({
@@ -21007,7 +21490,7 @@ text: first,
 kind: "error"
 });
 rest.forEach(ours);
-for (const {title: title, lines: foreign} of (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.MX)(cause)) {
+for (const {title: title, lines: foreign} of (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.MX)(cause)) {
 if (title !== void 0) ours(`${title}:`);
 for (const text of foreign) lines.push({
 text: text,
@@ -21016,20 +21499,20 @@ kind: "quoted"
 }
 }
 for (const workload of report.workloads) {
-const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(workload.seconds)}`;
-ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)(workload)}: ${(0, 
-_words_js__WEBPACK_IMPORTED_MODULE_1__.aW)(workload)}${took}`);
+const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(workload.seconds)}`;
+ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(workload)}: ${(0, 
+_words_js__WEBPACK_IMPORTED_MODULE_2__.aW)(workload)}${took}`);
 }
-const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T);
+const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T);
 for (const {object: object, did: did} of report.undone) if (!told.includes(object)) ours(`${object}: ${did}`);
-const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.UD)(report);
+const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.UD)(report);
 if (kept !== void 0) ours(kept);
-if (report.result === "deployed" && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
+if (good && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
 for (const warning of report.warnings) ours(`warning: ${warning}`);
 if (cause?.hint !== void 0) ours(`what to do: ${cause.hint}`);
 if (cause) ours(`more: ${(0, _cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`);
 lines.push({
-text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.YA)(report.seconds)})`,
+text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(report.seconds)})`,
 kind: good ? "good" : "error"
 });
 return lines;
@@ -21118,10 +21601,12 @@ const wide = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua
 },
 8850: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
-h: () => exitCodes
+h: () => exitCodes,
+x: () => wentWell
 });
 const exitCodes = {
 deployed: 0,
+done: 0,
 unchanged: 0,
 undone: 1,
 failed: 1,
@@ -21132,6 +21617,9 @@ locked: 4,
 superseded: 5,
 cancelled: 130
 };
+function wentWell(result) {
+return exitCodes[result] === 0;
+}
 },
 4969: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
@@ -21387,7 +21875,8 @@ g$: () => printable,
 gT: () => stillWaiting
 });
 var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3165);
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3165);
+var _report_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8850);
 function seconds(value) {
 if (value < 59.95) return `${value.toFixed(1)} s`;
 if (value < 60) return "1 min 00 s";
@@ -21398,10 +21887,10 @@ function plural(count, one, many = `${one}s`) {
 return `${count} ${count === 1 ? one : many}`;
 }
 function moved({from: from, to: to, now: now, runs: runs}) {
-const before = from === void 0 ? "nothing" : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(from);
+const before = from === void 0 ? "nothing" : (0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(from);
 switch (now) {
 case "new":
-return `${before} -> ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}`;
+return `${before} -> ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(to)}`;
 
 case "old":
 return `${before} (as before)`;
@@ -21416,8 +21905,8 @@ case "gone":
 return `deleted by somebody else (before: ${before})`;
 
 case "unknown":
-if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(runs)} (before: ${before})`;
-return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(to)}: not known`;
+if (runs !== void 0) return `is on ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(runs)} (before: ${before})`;
+return `${before} or ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(to)}: not known`;
 }
 }
 function lastCourse({now: now, rollout: rollout, undo: undo}) {
@@ -21425,17 +21914,33 @@ return undo ?? (now === "new" || now === "unknown" ? rollout : void 0);
 }
 function verdict(report) {
 const {tag: tag, app: app, namespace: namespace, workloads: workloads, cause: cause} = report;
-const release = tag === "" ? app : `${app} ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`;
+const release = tag === "" ? app : `${app} ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}`;
 const all = plural(workloads.length, "workload");
 const before = report.previousTag === void 0 ? "the version before" : `version ${(0, 
-_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(report.previousTag)}`;
+_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(report.previousTag)}`;
 const old = workloads.filter(({now: now}) => now === "old").length;
 const back = old > 0 ? `${plural(old, "workload runs", "workloads run")} ${before} again, verified` : "what the release had created is removed again, verified";
-if (report.command === "settle") return settled(report);
-if (report.command === "history") return told(report);
-if (report.rehearsal) return `dry run: ${app} would go back to ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}; nothing was changed`;
+switch (report.command) {
+case "settle":
+return settled(report);
+
+case "history":
+return told(report);
+
+case "build":
+case "test":
+case "migrate":
+case "doctor":
+return stepped(report, report.command, release);
+
+case "release":
+case "deploy":
+case "rollback":
+}
+if (report.rehearsal) return `dry run: ${app} would go back to ${(0, _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}; nothing was changed`;
 const words = {
 deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
+done: () => `${release} is done`,
 unchanged: () => `${release} runs already: nothing to do for ${all}`,
 undone: () => `${release} did not go live: ${back}`,
 failed: () => `${release} did not go live: nothing that users run was touched`,
@@ -21447,6 +21952,53 @@ superseded: () => cause?.code === "overtaken" ? `${release} was not released: a 
 cancelled: () => `${release} was cancelled: workloads and objects are as they were before`
 };
 return words[report.result]();
+}
+function stepped({result: result, digest: digest, namespace: namespace, migrations: migrations}, command, release) {
+const pushed = digest === void 0 ? "not pushed yet" : "the registry has it";
+const words = {
+build: {
+done: `${release} is built; ${pushed}`,
+unchanged: `${release} was built before; ${pushed}`,
+not: `${release} was not built`
+},
+test: {
+done: `${release} has passed its tests; ${pushed}`,
+unchanged: `${release} was not tested, since there is no command for it; ${pushed}`,
+not: `${release} has not passed its tests`
+},
+migrate: {
+done: `${release}: ${plural(migrations.length, "migration")} applied in namespace ${namespace}`,
+unchanged: `${release}: nothing to migrate in namespace ${namespace}`,
+not: `${release} has not migrated namespace ${namespace}`
+},
+doctor: {
+done: `${release} can be released to namespace ${namespace}`,
+unchanged: "",
+not: `${release} cannot be released to namespace ${namespace} as it is`
+}
+}[command];
+switch (result) {
+case "done":
+return words.done;
+
+case "unchanged":
+return words.unchanged;
+
+case "usage":
+return "nothing was done";
+
+case "locked":
+return "a release is under way: nothing was done";
+
+case "cancelled":
+return `${words.not}: it was cancelled`;
+
+case "stuck":
+return `${words.not}, and a release before it is left in the middle: a person is needed`;
+
+default:
+return words.not;
+}
 }
 function settled({app: app, namespace: namespace, result: result}) {
 switch (result) {
@@ -21490,7 +22042,7 @@ lines: events
 } ].filter(({lines: lines}) => lines.length > 0);
 }
 function keptMigrations(report) {
-if (report.migrations.length === 0 || report.result === "deployed") return;
+if (report.migrations.length === 0 || (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x)(report.result)) return;
 return `the database keeps the migrations that were applied: ${report.migrations.join(", ")}`;
 }
 function stillWaiting(standings) {
@@ -22276,11 +22828,11 @@ var _words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7080);
 function judge(picture, aims, patience, ledger, now) {
 const stale = now - picture.confirmedAt > _stage_js__WEBPACK_IMPORTED_MODULE_4__.y;
 const notes = new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger, now);
-const pods = aims.flatMap(aim => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim));
-const room = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, pods);
+let room;
 const sight = {
 picture: picture,
-room: room,
+room: () => room ??= (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, aims.flatMap(aim => (0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim))),
 patience: patience,
 ledger: ledger,
 notes: notes,
@@ -22593,6 +23145,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 EB: () => podsOf,
 Fo: () => ourPods,
 IC: () => imagesOf,
+Q6: () => isControlledBy,
 QA: () => liveOf,
 Rf: () => lastEvent,
 XJ: () => isObserved,
@@ -23764,7 +24317,7 @@ case "DaemonSet":
 {
 const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
 const {uid: uid = ""} = live.object.metadata ?? {};
-const own = [ ...picture.pods.values() ].filter(pod => isOf(pod, uid));
+const own = [ ...picture.pods.values() ].filter(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Q6)(pod.metadata, uid));
 if (own.length >= wanted) return [];
 const newest = Math.max(...own.map(pod => Date.parse(pod.metadata?.creationTimestamp ?? "")));
 const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4 && !((0, 
@@ -23785,9 +24338,6 @@ return [ refusal(uid, failure.message ?? "", attemptsOf(picture, uid).at(-1), ro
 function attemptsOf(picture, uid) {
 return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
 }
-function isOf({metadata: metadata}, owner) {
-return (metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === owner);
-}
 function roomOf(picture, ours) {
 const pods = [ ...picture.pods.values() ].filter(({status: status}) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 return {
@@ -23798,7 +24348,8 @@ _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))
 }
 function refusal(uid, message, attempt, room) {
 const reason = refusalReason(message);
-const stand = reason === "Quota" ? `/${room.stand}` : "";
+const quota = reason === "Quota" ? room() : void 0;
+const stand = quota ? `/${quota.stand}` : "";
 const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
 return {
 reason: reason,
@@ -23807,7 +24358,7 @@ says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
 ...tried !== void 0 && {
 attempt: tried
 },
-...room.frees && {
+...quota?.frees && {
 frees: true
 }
 };
@@ -24440,7 +24991,7 @@ sentence: sentence
 }
 const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
 const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, (0, rollout_signs.dT)(picture, [])) ] : [];
+rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, () => (0, rollout_signs.dT)(picture, [])) ] : [];
 const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
 patience: patience,
 deadline: patience.timeout,
@@ -27890,25 +28441,25 @@ errors.YAMLError;
 errors.YAMLParseError;
 errors.YAMLWarning;
 Alias.Alias;
-identity.isAlias;
+exports.Vj = identity.isAlias;
 identity.isCollection;
 identity.isDocument;
-identity.isMap;
+exports.jh = identity.isMap;
 identity.isNode;
 identity.isPair;
-identity.isScalar;
-identity.isSeq;
+exports.jn = identity.isScalar;
+exports.oP = identity.isSeq;
 Pair.Pair;
 Scalar.Scalar;
 YAMLMap.YAMLMap;
 YAMLSeq.YAMLSeq;
 0;
 lexer.Lexer;
-lineCounter.LineCounter;
+exports.HN = lineCounter.LineCounter;
 parser.Parser;
 publicApi.parse;
 exports.hR = publicApi.parseAllDocuments;
-publicApi.parseDocument;
+exports.Tp = publicApi.parseDocument;
 exports.As = publicApi.stringify;
 visit.visit;
 visit.visitAsync;

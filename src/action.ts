@@ -1,8 +1,9 @@
 import * as core from '@actions/core'
-import { maskSecrets, inputsOf, runnerSink, tellRunner } from './github/runner.js'
-import { readOptions } from './options/read.js'
-import { commands } from './options/table.js'
+import { inputsOf, maskSecrets, mistypedInputs, runnerSink, tellRunner } from './github/runner.js'
+import { usualFile } from './options/file.js'
+import { actions } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
+import { readSettings } from './pipeline/settings.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
@@ -11,11 +12,15 @@ import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
 /** Which action this is: a default in the sub-actions' action.yml that nobody is meant to set. */
-const command = commands.find((name) => name === process.env['INPUT_COMMAND']) ?? 'release'
+const command = actions.find((name) => name === process.env['INPUT_COMMAND']) ?? 'release'
 
 const given = inputsOf(command, process.env)
 maskSecrets(given)
-const reading = readOptions(command, given)
+mistypedInputs(command, process.env).forEach((problem) => {
+  core.warning(problem)
+})
+const files = realFiles(process.env)
+const reading = await readSettings(command, given, 'action', files)
 if (reading.is === 'wrong') {
   reading.problems.forEach((problem) => {
     core.error(problem)
@@ -24,8 +29,11 @@ if (reading.is === 'wrong') {
   process.exitCode = exitCodes.usage
 } else {
   // All temporary files of the run lie in one folder, which post removes even when this process is killed.
-  const folder = await realFiles(process.env).privateFolder()
+  const folder = await files.privateFolder()
   core.saveState('folder', folder)
+  // Post wants the same options, and the checkout may be another one by then.
+  const config = await files.read(given['config'] ?? usualFile)
+  if (config !== undefined) await files.write(`${folder}/${usualFile}`, config)
   const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
   const signal = cancelSignal((why) => {
     core.info(why)

@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from 'commander'
 import project from '../package.json' with { type: 'json' }
-import { readOptions, type Given } from './options/read.js'
+import { about } from './options/about.js'
+import type { Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
+import { readSettings } from './pipeline/settings.js'
 import { exitCodes } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
@@ -12,16 +14,6 @@ import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realWorld } from './world/real.js'
 import { windowOf } from './world/window.js'
-
-const descriptions: Readonly<Record<CommandName, string>> = {
-  release:
-    'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
-  rollback:
-    'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
-  history: 'Show the releases of the application: what ran when, who wanted it, how it ended',
-  settle: 'Put back what a release has left behind that was killed or lost its machine',
-  deploy: 'Roll out an image that the registry has already: the release without build and tests',
-}
 
 const results = `
 Ends with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,
@@ -37,8 +29,8 @@ const program = new Command('django-rollout')
   .addHelpText('after', results)
 
 for (const name of commands) {
-  const command = program.command(name).description(descriptions[name]).exitOverride()
-  for (const [option, { help, default: standard, required, flag }] of optionsOf(name)) {
+  const command = program.command(name).description(about[name]).exitOverride()
+  for (const [option, { help, default: standard, required, flag }] of optionsOf(name, 'command')) {
     const extra = required ? ' (required)' : standard && !flag ? ` (default: ${standard})` : ''
     command.addOption(
       flag
@@ -66,7 +58,8 @@ function givenTo(called: Command): Given {
 }
 
 async function release(command: CommandName, given: Given): Promise<number> {
-  const reading = readOptions(command, given)
+  const world = realWorld(process.env)
+  const reading = await readSettings(command, given, 'command', world.files)
   if (reading.is === 'wrong') {
     for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
     return exitCodes.usage
@@ -75,7 +68,6 @@ async function release(command: CommandName, given: Given): Promise<number> {
   // Whoever reads JSON gets that and nothing else.
   const stream = settings.json ? process.stderr : process.stdout
   const color = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
-  const world = realWorld(process.env)
   const window = windowOf(stream, process.env)
   const drawn = window && screen(window, world.clock)
   const write = (line: string) => {
@@ -88,10 +80,12 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const reporter = new Reporter(terminalSink(write, color, drawn), world.clock)
   const holder = holderOf(world)
   const report = await runCommand(command, { world, settings, reporter, signal, holder })
-  if (report.history) {
-    if (settings.json) process.stdout.write(`${JSON.stringify(report.history, null, 2)}\n`)
-    else historyTable(report.history).forEach(write)
-  } else writeClosing(report, write, color)
+  if (report.history && !settings.json) historyTable(report.history).forEach(write)
+  else if (!report.history) writeClosing(report, write, color)
+  if (settings.json) {
+    const told = command === 'history' ? report.history : report
+    if (told) process.stdout.write(`${JSON.stringify(told, null, 2)}\n`)
+  }
   const path = settings.report
   if (path !== undefined) {
     await world.files

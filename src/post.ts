@@ -1,7 +1,8 @@
 import * as core from '@actions/core'
 import { inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
-import { readOptions } from './options/read.js'
+import { usualFile } from './options/file.js'
 import { settleLeft } from './pipeline/settle.js'
+import { readSettings } from './pipeline/settings.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
@@ -18,9 +19,16 @@ const run = core.getState('run')
 
 // No state of an end: main was killed, its undo was cut off, or it could not be verified.
 if (run !== '' && core.getState('ended') === '') {
-  const given = inputsOf('settle', process.env)
+  const { config: _config, ...given } = inputsOf('settle', process.env)
   maskSecrets(given)
-  const reading = readOptions('settle', given)
+  const files = realFiles(process.env)
+  const kept = `${folder}/${usualFile}`
+  const reading = await readSettings(
+    'settle',
+    files.exists(kept) ? { ...given, config: kept } : given,
+    'action',
+    files,
+  )
   if (reading.is === 'read') {
     // A person who cancels again ends neither this process nor the way back.
     cancelSignal((why) => {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { harmless, inputsOf, outputsOf } from '../../src/github/runner.js'
+import { harmless, inputsOf, mistypedInputs, outputsOf } from '../../src/github/runner.js'
 import type { Report } from '../../src/report/report.js'
 
 const digest = `sha256:${'0f'.repeat(32)}`
@@ -40,15 +40,28 @@ describe('inputs', () => {
   }
 
   test.each([
-    ['release', { image: 'ghcr.io/acme/shop', 'migrate-command': '', 'test-command': 'pytest' }],
+    // An input that was not given comes as an empty text, and so does one that was given as nothing.
+    ['release', { image: 'ghcr.io/acme/shop', 'test-command': 'pytest' }],
     // Options of other commands are not there.
-    ['deploy', { image: 'ghcr.io/acme/shop', 'migrate-command': '' }],
+    ['deploy', { image: 'ghcr.io/acme/shop' }],
   ] as const)('of %s', (command, given) => {
     expect(inputsOf(command, env)).toEqual(given)
   })
 
   test('none', () => {
     expect(inputsOf('release', {})).toEqual({})
+  })
+
+  test.each([
+    ['INPUT_NAMEPSACE', ['"namepsace" is no input of this action; did you mean "namespace"?']],
+    ['INPUT_SMOK-PATH', ['"smok-path" is no input of this action; did you mean "smoke-path"?']],
+    // Of a composite action around ours, or of our own action.yml alone.
+    ['INPUT_WHOLLY-ELSE', []],
+    ['INPUT_COMMAND', []],
+    ['INPUT_IMAGE', []],
+    ['NAMEPSACE', []],
+  ])('%s is told when it is mistyped', (variable, told) => {
+    expect(mistypedInputs('release', { [variable]: 'x' })).toEqual(told)
   })
 })
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { nearest, readOptions, type Given } from '../../src/options/read.js'
+import { readFileOptions } from '../../src/options/file.js'
+import { nearest } from '../../src/options/nearest.js'
+import { readOptions, type Given } from '../../src/options/read.js'
 import type { Command, Settings } from '../../src/options/table.js'
 
 const least = { image: 'ghcr.io/acme/shop', namespace: 'shop' }
@@ -44,8 +46,16 @@ describe('not given', () => {
     },
   )
 
-  test.each(['test-command', 'migrate-command'] as const)('an empty %s means none', (name) => {
-    expect(read({ [name]: '' })[name]).toBe('')
+  test.each(['test-command', 'migrate-command'] as const)(
+    '%s: nothing, and "none", mean none',
+    (name) => {
+      expect(read({ [name]: '' })[name]).toBe('')
+      expect(read({ [name]: 'none' })[name]).toBe('')
+    },
+  )
+
+  test('a command without a cluster asks for no namespace', () => {
+    expect(readOptions('build', { image: 'acme/shop' })).toMatchObject({ is: 'read' })
   })
 
   test('an option of another command has its default', () => {
@@ -118,6 +128,52 @@ test.each(['build-args', 'test-env'])('nothing of a wrong %s is printed', (name)
   const [problem = ''] = problems({ [name]: 'A=s3cr3t-one\nSECRET_KEY s3cr3t-two' })
   expect(problem).toMatch(new RegExp(`^"${name}" is not of the form NAME=value in line 2`))
   expect(problem).not.toContain('s3cr3t')
+})
+
+describe('a file of options', () => {
+  const file = readFileOptions(
+    'django-rollout.yml',
+    ['image: acme/blog', 'bake: 5s', 'migrate-command: none', 'order: sideways', 'context: b'].join(
+      '\n',
+    ),
+  )
+  const reading = (given: Given, command: Command = 'release') =>
+    readOptions(command, given, { face: 'command', file })
+
+  test('what is given wins over it, and it wins over the defaults', () => {
+    expect(reading({ namespace: 'shop', bake: '1m', order: 'parallel' })).toMatchObject({
+      is: 'read',
+      settings: { image: 'acme/blog', bake: 60_000, 'migrate-command': '', order: 'parallel' },
+    })
+  })
+
+  test('an empty input is not given; an empty command is none', () => {
+    const given = { namespace: 'shop', order: 'parallel', bake: '', 'migrate-command': '' }
+    expect(reading(given)).toMatchObject({ settings: { bake: 5_000, 'migrate-command': '' } })
+  })
+
+  test('a command takes its own options of it, and no others', () => {
+    const given = { namespace: 'shop', order: 'parallel' }
+    expect(reading(given, 'deploy')).toMatchObject({ is: 'read', settings: { context: '.' } })
+  })
+
+  test('a wrong value is told with its line, in the words of where it stands', () => {
+    expect(reading({ bake: 'x' })).toEqual({
+      is: 'wrong',
+      problems: [
+        '"namespace" is missing: for example --namespace shop',
+        'django-rollout.yml, line 4: "order" "sideways" is not web-first or parallel: for example order: parallel',
+        '"bake" "x" is not a duration; write it as 90s, 10m or 1m30s: for example --bake 1m',
+      ],
+    })
+  })
+
+  test('an option that goes with another may find it there', () => {
+    const smoke = readFileOptions('f.yml', 'image: a/b\nnamespace: c\nsmoke-path: /healthz')
+    expect(readOptions('deploy', { 'smoke-host': 'x' }, { file: smoke })).toMatchObject({
+      is: 'read',
+    })
+  })
 })
 
 test.each([

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { Problem } from '../../src/options/readers.js'
-import type { commands } from '../../src/options/table.js'
-import { optionsOf, table, troubles, type Option } from '../../src/options/table.js'
+import { commands, optionsOf, table, troubles, type Option } from '../../src/options/table.js'
 import { RULES } from '../../src/rollout/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]
@@ -37,10 +36,10 @@ test('what is secret: the kubeconfig and the password', () => {
   ])
 })
 
-test('deploy takes all that release takes, but for build and tests', () => {
+test('deploy takes all that release takes, but for build and tests; and the very image', () => {
   const names = (command: (typeof commands)[number]): string[] =>
     optionsOf(command).map(([name]) => name)
-  expect(names('deploy').filter((name) => !names('release').includes(name))).toEqual([])
+  expect(names('deploy').filter((name) => !names('release').includes(name))).toEqual(['digest'])
   expect(names('release').filter((name) => !names('deploy').includes(name))).toEqual([
     'context',
     'file',
@@ -52,6 +51,16 @@ test('deploy takes all that release takes, but for build and tests', () => {
     'test-timeout',
   ])
 })
+
+test.each(['action', 'command'] as const)(
+  'a face that is %s has no option of the other',
+  (face) => {
+    for (const command of commands) {
+      const others = optionsOf(command, face).filter(([, { only }]) => only && only !== face)
+      expect(others).toEqual([])
+    }
+  },
+)
 
 test('a rollback takes what a rollout takes, and says where to', () => {
   const names = optionsOf('rollback').map(([name]) => name)

@@ -3,7 +3,8 @@ import { fail, type Annotation, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { World } from '../world/world.js'
 import { BuildLog, lineOf, type BuildFailure } from './buildlog.js'
-import { docker, engineTrouble, reasonOf } from './client.js'
+import { docker, engineTrouble } from './client.js'
+import { idInEngine } from './pull.js'
 import { shortened } from './text.js'
 
 /** What is built, and how. */
@@ -56,7 +57,12 @@ export async function buildImage(
     const trouble = engineTrouble('build', ended)
     fail(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)))
   }
-  return { repository: plan.repository, tag: plan.tag, id: await idOf(world, name, signal) }
+  const id = await idInEngine(world, name, signal)
+  if (id !== undefined) return { repository: plan.repository, tag: plan.tag, id }
+  return fail({
+    code: 'build-failed',
+    sentence: `build: the engine does not have ${name} after its build`,
+  })
 }
 
 /** The arguments of docker, without a shell between. */
@@ -132,12 +138,3 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/no space left on device/i, 'Free some disk: docker system prune'],
   [/target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"'],
 ]
-
-async function idOf(world: World, name: string, signal: AbortSignal): Promise<string> {
-  const found = await docker(world, ['image', 'inspect', '--format', '{{.Id}}', name], { signal })
-  if (found.code === 0) return found.stdout.trim()
-  return fail({
-    code: 'build-failed',
-    sentence: `build: the engine does not have ${name} after its build: ${reasonOf(found)}`,
-  })
-}

@@ -77,7 +77,14 @@ export async function findImage(
   tag: string,
   signal: AbortSignal,
 ): Promise<Image | undefined> {
-  const found = await lookUp(world, repository, tag, signal)
+  return foundImage({ repository, tag }, await lookUp(world, repository, tag, signal))
+}
+
+/** What was found of an image that must not stay unknown: see `findImage`. */
+export function foundImage(
+  { repository, tag }: Pick<Image, 'repository' | 'tag'>,
+  found: Lookup,
+): Image | undefined {
   switch (found.is) {
     case 'there':
       return found.image

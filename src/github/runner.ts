@@ -1,5 +1,6 @@
 /** The GitHub runner as the place where a run is told: groups, annotations, outputs, summary. */
 import * as core from '@actions/core'
+import { nearest } from '../options/nearest.js'
 import type { Given } from '../options/read.js'
 import { optionsOf, table, type Command, type Option } from '../options/table.js'
 import type { Annotation } from '../report/cause.js'
@@ -14,17 +15,37 @@ const mostAnnotations = 10
 /** https://docs.github.com/en/rest/checks/runs: longer messages are cut anyway. */
 const longestMessage = 4000
 
-/** Inputs come as INPUT_… variables; those that action.yml does not declare are not shown to us. */
+/** Inputs come as INPUT_… variables: one that was not given, or given as nothing, as an empty text. */
 export function inputsOf(
   command: Command,
   env: Readonly<Record<string, string | undefined>>,
 ): Given {
   const given: Record<string, string> = {}
-  for (const [name] of optionsOf(command)) {
+  for (const [name] of optionsOf(command, 'action')) {
     const value = env[`INPUT_${name.toUpperCase()}`]
-    if (value !== undefined) given[name] = value
+    if (value) given[name] = value
   }
   return given
+}
+
+/**
+ * Inputs that were given and are none of ours, where a typing error is likely: the runner only warns of
+ * them, in a place where nobody looks. A composite action's own inputs may be among the variables too.
+ */
+export function mistypedInputs(
+  command: Command,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  const names = optionsOf(command, 'action').map(([name]) => name)
+  return Object.keys(env).flatMap((variable) => {
+    const [, input] = /^INPUT_(.+)$/.exec(variable) ?? []
+    const name = input?.toLowerCase().replaceAll(' ', '_')
+    if (name === undefined || name === 'command' || (names as string[]).includes(name)) return []
+    const near = nearest(name, names)
+    return near === undefined
+      ? []
+      : [`"${name}" is no input of this action; did you mean "${near}"?`]
+  })
 }
 
 /** Shorter ones of many lines are no secrets, but words that would be blotted out all over the log. */

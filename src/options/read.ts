@@ -1,8 +1,11 @@
+import { noFile, type FileOptions } from './file.js'
+import { nearest } from './nearest.js'
 import { assignments, Problem } from './readers.js'
 import {
   optionsOf,
   table,
   type Command,
+  type Face,
   type Option,
   type OptionName,
   type Settings,
@@ -16,33 +19,52 @@ export type Reading =
   /** One sentence for each wrong, missing or unknown option. */
   | { readonly is: 'wrong'; readonly problems: readonly string[] }
 
-/** Turns texts into settings. All problems are told at once, so that a user mends them in one go. */
-export function readOptions(command: Command, given: Given): Reading {
-  const known = optionsOf(command)
+/**
+ * Turns texts into settings. What is given wins over the file, the file over the defaults. All problems are
+ * told at once, so that a user mends them in one go.
+ */
+export function readOptions(
+  command: Command,
+  given: Given,
+  { face = 'action', file = noFile }: { readonly face?: Face; readonly file?: FileOptions } = {},
+): Reading {
+  const known = optionsOf(command, face)
   const names = known.map(([name]) => name)
-  const problems = Object.keys(given)
-    .filter((name) => !(names as string[]).includes(name))
-    .map((name) => unknown(command, name, names))
+  const problems = [
+    ...Object.keys(given)
+      .filter((name) => !(names as string[]).includes(name))
+      .map((name) => unknown(command, name, names)),
+    ...file.problems,
+  ]
 
   const settings: Record<string, unknown> = {}
   for (const [name, option] of Object.entries(table) as [OptionName, Option<unknown>][]) {
-    const text = names.includes(name) ? given[name] : undefined
-    const asGiven = text !== undefined && (text !== '' || option.mayBeEmpty) ? text : option.default
+    const isKnown = names.includes(name)
+    const { text, where } = isKnown ? chosen(name, option, given, file) : { where: '' }
+    const asGiven = text ?? option.default
     if (asGiven === undefined) {
-      if (option.required) problems.push(`"${name}" is missing: ${example(name, option)}`)
-      settings[name] = undefined
+      if (option.required && isKnown) {
+        problems.push(`"${name}" is missing: ${example(face, name, option)}`)
+      }
+      // What a command does not take it does not ask for.
+      settings[name] = option.required ? '' : undefined
       continue
     }
-    const value = option.read(option.mayBeEmpty || option.secret ? asGiven : asGiven.trim())
+    const value = option.read(option.mayBeNone || option.secret ? asGiven : asGiven.trim())
     if (value instanceof Problem) {
       const shown = option.secret || option.read === assignments ? '' : ` "${asGiven}"`
-      problems.push(`"${name}"${shown} ${value.text}: ${example(name, option)}`)
+      problems.push(
+        `${where}"${name}"${shown} ${value.text}: ${where === '' ? example(face, name, option) : example('action', name, option)}`,
+      )
     }
     settings[name] = value
   }
   for (const [name, option] of known) {
     const { with: other } = option
-    if (other !== undefined && given[name] && !given[other]) {
+    if (other === undefined) continue
+    const isGiven = (one: string) =>
+      given[one] || (file.values.get(one as OptionName)?.text ?? '') !== ''
+    if (isGiven(name) && !isGiven(other)) {
       problems.push(`"${other}" is missing: "${name}" goes only together with it`)
     }
   }
@@ -51,40 +73,33 @@ export function readOptions(command: Command, given: Given): Reading {
     : { is: 'wrong', problems }
 }
 
-function example(name: string, option: Option<unknown>): string {
-  return `for example ${name}: ${option.example}`
+/** The text of an option and, where a file has it, its place there; an empty text is mostly none. */
+function chosen(
+  name: OptionName,
+  { mayBeNone }: Option<unknown>,
+  given: Given,
+  file: FileOptions,
+): { readonly text?: string; readonly where: string } {
+  const inFile = file.values.get(name)
+  const sources = [
+    { text: given[name], where: '' },
+    { text: inFile?.text, where: inFile ? `${file.name}, line ${inFile.line}: ` : '' },
+  ]
+  for (const { text, where } of sources) {
+    if (text === undefined || (text === '' && !mayBeNone)) continue
+    return { text: mayBeNone && text.trim() === 'none' ? '' : text, where }
+  }
+  return { where: '' }
+}
+
+/** As it is written where the option was given. */
+function example(face: Face, name: string, { example, flag }: Option<unknown>): string {
+  if (face === 'action') return `for example ${name}: ${example}`
+  return `for example --${name}${flag ? '' : ` ${/[\s$&;|<>*]/.test(example) ? `'${example}'` : example}`}`
 }
 
 function unknown(command: Command, name: string, names: readonly OptionName[]): string {
   const near = nearest(name, names)
   const meant = near === undefined ? '' : `; did you mean "${near}"?`
   return `"${name}" is not an option of ${command}${meant}`
-}
-
-/** The name with the fewest changed letters, if few enough that a typing error is likely. */
-export function nearest<T extends string>(word: string, names: readonly T[]): T | undefined {
-  const [best] = names
-    .map((name) => ({ name, distance: distance(word, name) }))
-    .sort((a, b) => a.distance - b.distance)
-  return best && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined
-}
-
-/** Levenshtein's distance: letters to insert, delete or replace. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 0; i < a.length; i++) {
-    const letter = a[i]
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j++) {
-      next.push(
-        Math.min(
-          (next[j] ?? 0) + 1,
-          (row[j + 1] ?? 0) + 1,
-          (row[j] ?? 0) + (letter === b[j] ? 0 : 1),
-        ),
-      )
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -10,30 +10,64 @@ export class Problem {
   }
 }
 
-export type Reader<T> = (text: string) => T | Problem
+/** What an option takes, in the forms that the file of options may write it in (file.ts, schema.ts). */
+export type Takes =
+  /** A pattern is the whole rule, for editors. */
+  | { readonly is: 'text'; readonly pattern?: RegExp }
+  | { readonly is: 'duration' }
+  | { readonly is: 'yes or no' }
+  | { readonly is: 'choice'; readonly of: readonly string[] }
+  /** A list, or one text with its entries between blanks, commas or line ends. */
+  | { readonly is: 'list'; readonly of?: readonly string[]; readonly pattern?: RegExp }
+  /** A mapping, or one text of `name=value`. */
+  | { readonly is: 'mapping'; readonly to: 'text' }
+  | { readonly is: 'mapping'; readonly to: 'duration'; readonly of: readonly string[] }
 
-export const text: Reader<string> = (value) => value
+export interface Reader<T> {
+  (text: string): T | Problem
+  readonly takes: Takes
+}
+
+function reader<T>(takes: Takes, read: (text: string) => T | Problem): Reader<T> {
+  return Object.assign((value: string) => read(value), { takes })
+}
+
+/** Texts of a pattern; `problem` says what is wrong with all others. */
+function matching(pattern: RegExp, problem: string): Reader<string> {
+  return reader({ is: 'text', pattern }, (value) =>
+    pattern.test(value) ? value : new Problem(problem),
+  )
+}
+
+export const text = reader<string>({ is: 'text' }, (value) => value)
+
+const repository = /^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 
 /** The name of an image without tag and digest: `ghcr.io/acme/shop`. */
-export const imageRepository: Reader<string> = (value) => {
+export const imageRepository = reader<string>({ is: 'text', pattern: repository }, (value) => {
   if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
     return new Problem('is the image without tag and digest; give the tag by "tag"')
   }
-  return /^[a-z0-9._-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(value)
+  return repository.test(value)
     ? value
     : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
-}
+})
 
-export const imageTag: Reader<string> = (value) =>
-  /^\w[\w.-]{0,127}$/.test(value)
-    ? value
-    : new Problem('is not a tag (letters, digits, and . _ - only, at most 128)')
+export const imageTag = matching(
+  /^\w[\w.-]{0,127}$/,
+  'is not a tag (letters, digits, and . _ - only, at most 128)',
+)
+
+export const imageDigest = matching(
+  /^sha256:[0-9a-f]{64}$/,
+  'is not a digest (sha256: and 64 hexadecimal digits)',
+)
 
 /** A name as Kubernetes has them (RFC 1123 label). */
-export const objectName: Reader<string> = (value) =>
-  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)
-    ? value
-    : new Problem('is not a name that Kubernetes takes (small letters, digits and -, at most 63)')
+export const objectName = matching(
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+  'is not a name that Kubernetes takes (small letters, digits and -, at most 63)',
+)
 
 /** Twice this and more still fits into a timer, which holds 2^31 ms. */
 const longest = 168 * 3_600_000
@@ -41,7 +75,7 @@ const longest = 168 * 3_600_000
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
 /** A duration such as `90s`, `10m` or `1m30s`, in ms. A bare `0` is none at all. */
-export const duration: Reader<number> = (value) => {
+export const duration = reader<number>({ is: 'duration' }, (value) => {
   if (value === '0') return 0
   const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== value) {
@@ -52,101 +86,115 @@ export const duration: Reader<number> = (value) => {
     0,
   )
   return ms > longest ? new Problem('is longer than 168h, a week') : ms
-}
+})
 
 /** A duration that is a limit: none at all would end at once what it limits. */
-export const someTime: Reader<number> = (value) => {
+export const someTime = reader<number>({ is: 'duration' }, (value) => {
   const ms = duration(value)
   return ms === 0 ? new Problem('is no time at all; leave it out for the default') : ms
-}
+})
 
 /** Words between commas, spaces or line ends. */
-export const words: Reader<readonly string[]> = (value) =>
-  value.split(/[\s,]+/).filter((word) => word !== '')
+export const words = reader<readonly string[]>({ is: 'list' }, (value) =>
+  value.split(/[\s,]+/).filter((word) => word !== ''),
+)
 
 /** Image tags between commas, spaces or line ends. */
-export const imageTags: Reader<readonly string[]> = (value) => {
-  const tags = words(value) as readonly string[]
-  const wrong = tags.find((tag) => imageTag(tag) instanceof Problem)
-  return wrong === undefined
-    ? tags
-    : new Problem(
-        `has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`,
-      )
-}
+export const imageTags = reader<readonly string[]>(
+  { is: 'list', ...('pattern' in imageTag.takes && { pattern: imageTag.takes.pattern }) },
+  (value) => {
+    const tags = words(value) as readonly string[]
+    const wrong = tags.find((tag) => imageTag(tag) instanceof Problem)
+    return wrong === undefined
+      ? tags
+      : new Problem(
+          `has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`,
+        )
+  },
+)
 
 /** One entry a line, for values that hold spaces. */
-export const lines: Reader<readonly string[]> = (value) =>
+export const lines = reader<readonly string[]>({ is: 'list' }, (value) =>
   value
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '')
+    .filter((line) => line !== ''),
+)
 
 /** `NAME=value`, one a line. A wrong line is told by its number: it may hold a key. */
-export const assignments: Reader<Readonly<Record<string, string>>> = (value) => {
-  const pairs: Record<string, string> = {}
-  for (const [i, line] of value.split('\n').entries()) {
-    if (line.trim() === '') continue
-    const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? []
-    if (name === undefined || text === undefined) {
-      return new Problem(`is not of the form NAME=value in line ${i + 1}, with no blanks in NAME`)
+export const assignments = reader<Readonly<Record<string, string>>>(
+  { is: 'mapping', to: 'text' },
+  (value) => {
+    const pairs: Record<string, string> = {}
+    for (const [i, line] of value.split('\n').entries()) {
+      if (line.trim() === '') continue
+      const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? []
+      if (name === undefined || text === undefined) {
+        return new Problem(`is not of the form NAME=value in line ${i + 1}, with no blanks in NAME`)
+      }
+      pairs[name] = text
     }
-    pairs[name] = text
-  }
-  return pairs
-}
+    return pairs
+  },
+)
 
 /** One of some words. */
-export function oneOf<const T extends string>(...choices: readonly T[]): Reader<T> {
-  return (value) =>
-    choices.find((choice) => choice === value) ?? new Problem(`is not ${choices.join(' or ')}`)
+export function oneOf<const T extends string>(...of: readonly T[]): Reader<T> {
+  return reader<T>(
+    { is: 'choice', of },
+    (value) => of.find((choice) => choice === value) ?? new Problem(`is not ${of.join(' or ')}`),
+  )
 }
 
 /** One of some words, or several of them. */
-export function someOf<const T extends string>(...choices: readonly T[]): Reader<readonly T[]> {
-  return (value) => {
+export function someOf<const T extends string>(...of: readonly T[]): Reader<readonly T[]> {
+  return reader<readonly T[]>({ is: 'list', of }, (value) => {
     const given = words(value) as readonly string[]
-    const wrong = given.find((word) => !(choices as readonly string[]).includes(word))
+    const wrong = given.find((word) => !(of as readonly string[]).includes(word))
     return wrong === undefined
       ? (given as readonly T[])
-      : new Problem(`has "${wrong}"; it takes ${choices.join(' and ')}`)
-  }
+      : new Problem(`has "${wrong}"; it takes ${of.join(' and ')}`)
+  })
 }
 
 /** `trouble=duration`, between commas, blanks or line ends; durations in ms. */
 export function graces<const T extends string>(
-  ...troubles: readonly T[]
+  ...of: readonly T[]
 ): Reader<Readonly<Partial<Record<T, number>>>> {
-  return (value) => {
-    const found: Partial<Record<T, number>> = {}
-    for (const word of words(value) as readonly string[]) {
-      const [name = '', time = '', ...rest] = word.split('=')
-      const trouble = troubles.find((one) => one.toLowerCase() === name.toLowerCase())
-      if (trouble === undefined) {
-        return new Problem(`has "${name}"; it takes ${troubles.join(', ')}`)
+  return reader<Readonly<Partial<Record<T, number>>>>(
+    { is: 'mapping', to: 'duration', of },
+    (value) => {
+      const found: Partial<Record<T, number>> = {}
+      for (const word of words(value) as readonly string[]) {
+        const [name = '', time = '', ...rest] = word.split('=')
+        const trouble = of.find((one) => one.toLowerCase() === name.toLowerCase())
+        if (trouble === undefined) {
+          return new Problem(`has "${name}"; it takes ${of.join(', ')}`)
+        }
+        const length = duration(time)
+        if (rest.length > 0 || length instanceof Problem) {
+          return new Problem(`has "${word}", which is not of the form trouble=duration`)
+        }
+        found[trouble] = length
       }
-      const length = duration(time)
-      if (rest.length > 0 || length instanceof Problem) {
-        return new Problem(`has "${word}", which is not of the form trouble=duration`)
-      }
-      found[trouble] = length
-    }
-    return found
-  }
+      return found
+    },
+  )
 }
 
 /** Written as YAML writes it. */
-export const yesOrNo: Reader<boolean> = (value) =>
-  value === 'true' || value === 'false' ? value === 'true' : new Problem('is not true or false')
+export const yesOrNo = reader<boolean>({ is: 'yes or no' }, (value) =>
+  value === 'true' || value === 'false' ? value === 'true' : new Problem('is not true or false'),
+)
 
 /** The path of a URL, with a query where one is needed. */
-export const urlPath: Reader<string> = (value) =>
-  /^\/[!-~]*$/.test(value) && !value.includes('#')
-    ? value
-    : new Problem('is not a path; it begins with /, and has no blanks, no # and only ASCII')
+export const urlPath = matching(
+  /^\/(?!.*#)[!-~]*$/,
+  'is not a path; it begins with /, and has no blanks, no # and only ASCII',
+)
 
 /** What stands in `Host`: a name or an address, and a port where one is needed. */
-export const hostName: Reader<string> = (value) =>
-  /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(value)
-    ? value
-    : new Problem('is not a host; write it without https:// and path, with a port if need be')
+export const hostName = matching(
+  /^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,
+  'is not a host; write it without https:// and path, with a port if need be',
+)

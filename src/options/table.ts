@@ -1,12 +1,14 @@
 /**
- * Every option of every face, declared once. action.yml, the sub-actions, the command's flags and the
- * README's table are made from it (`npm run generate`), and a check fails when they differ.
+ * Every option of every face, declared once. The actions, the inputs of the reusable workflows, the schema of
+ * django-rollout.yml, the command's flags and the README's tables are made from it (`npm run generate`), and a
+ * check fails when they differ.
  */
 import {
   assignments,
   duration,
   graces,
   hostName,
+  imageDigest,
   imageRepository,
   imageTag,
   imageTags,
@@ -21,10 +23,25 @@ import {
   type Reader,
 } from './readers.js'
 
-/** What can be asked for. Each is a command of the CLI and an action (`release` is the root one). */
-export const commands = ['release', 'deploy', 'rollback', 'settle', 'history'] as const
+/** What can be asked for. Each is a command; those of `actions` are actions too (`release` is the root one). */
+export const commands = [
+  'release',
+  'build',
+  'test',
+  'migrate',
+  'deploy',
+  'rollback',
+  'history',
+  'settle',
+  'doctor',
+] as const
 export type Command = (typeof commands)[number]
 export type ReleaseCommand = 'release' | 'deploy'
+
+/** How a run is asked for: by a step of a workflow, or on a command line. */
+export type Face = 'action' | 'command'
+
+export const actions = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback'] as const
 
 /** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
 export const troubles = [
@@ -58,14 +75,19 @@ export interface Option<T> {
   /** The text that stands for a value not given. Without one the option is unset, or required. */
   readonly default?: string
   readonly required?: true
-  /** An empty text is a value of its own ("none") and not the same as not given. */
-  readonly mayBeEmpty?: true
-  /** Never printed. */
+  /**
+   * No value at all is a value too, written as `none`. An empty text on a command line or in a file is the
+   * same; an action cannot tell it from an input that was not given.
+   */
+  readonly mayBeNone?: true
+  /** Never printed, and not read from a file of the repository. */
   readonly secret?: true
   /** The option without which this one means nothing. */
   readonly with?: string
   /** On a command line it needs no value: `--dry-run`. */
   readonly flag?: true
+  /** Where it means something; everywhere when not given. */
+  readonly only?: Face
   readonly on: readonly Command[]
 }
 
@@ -74,10 +96,25 @@ function option<T, const O extends Option<T>>(declared: O & { readonly read: Rea
 }
 
 const everywhere = commands
-const writing = ['release', 'deploy', 'rollback', 'settle'] as const
+const inCluster = [
+  'release',
+  'migrate',
+  'deploy',
+  'rollback',
+  'history',
+  'settle',
+  'doctor',
+] as const
+const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
+const registry = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback', 'doctor'] as const
 const rolling = ['release', 'deploy', 'rollback'] as const
 const releasing = ['release', 'deploy'] as const
-const building = ['release'] as const
+const migrating = ['release', 'migrate', 'deploy'] as const
+const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const
+const ready = ['test', 'migrate', 'deploy'] as const
+const inCheckout = ['release', 'build', 'test', 'doctor'] as const
+const building = ['release', 'build'] as const
+const testing = ['release', 'test'] as const
 
 export const table = {
   // The image.
@@ -92,7 +129,13 @@ export const table = {
     read: imageTag,
     help: 'Tag of the image; the SHA of the commit when not given',
     example: '4f2c1d9',
-    on: releasing,
+    on: ofCommit,
+  }),
+  digest: option({
+    read: imageDigest,
+    help: 'The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested',
+    example: '${{ needs.staging.outputs.digest }}',
+    on: ready,
   }),
   'extra-tags': option({
     read: imageTags,
@@ -106,13 +149,13 @@ export const table = {
     help: 'Folder that the image is built from',
     example: 'backend',
     default: '.',
-    on: building,
+    on: inCheckout,
   }),
   file: option({
     read: text,
     help: 'The Dockerfile; the one in "context" when not given',
     example: 'docker/Dockerfile',
-    on: building,
+    on: [...building, 'doctor'],
   }),
   target: option({
     read: text,
@@ -127,12 +170,20 @@ export const table = {
     default: '',
     on: building,
   }),
+  push: option({
+    read: yesOrNo,
+    help: 'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    on: ['build', 'test'],
+  }),
   'registry-username': option({
     read: text,
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: '${{ github.actor }}',
     with: 'registry-password',
-    on: rolling,
+    on: registry,
   }),
   'registry-password': option({
     read: text,
@@ -140,37 +191,37 @@ export const table = {
     example: '${{ github.token }}',
     with: 'registry-username',
     secret: true,
-    on: rolling,
+    on: registry,
   }),
   // The tests.
   'test-command': option({
     read: text,
-    help: 'Runs in a container of the new image before it is pushed; empty: none',
+    help: 'Runs in a container of the image before it is pushed; none: no tests',
     example: 'pytest -q',
     default: 'python manage.py test',
-    mayBeEmpty: true,
-    on: building,
+    mayBeNone: true,
+    on: [...testing, 'doctor'],
   }),
   'test-services': option({
     read: someOf('postgres', 'redis'),
     help: 'Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL',
     example: 'postgres redis',
     default: '',
-    on: building,
+    on: testing,
   }),
   'test-env': option({
     read: assignments,
     help: 'Variables for the tests, NAME=value, one a line',
     example: 'DJANGO_DEBUG=1',
     default: '',
-    on: building,
+    on: testing,
   }),
   'test-timeout': option({
     read: duration,
     help: 'The tests are ended after this time, and the release with them',
     example: '30m',
     default: '20m',
-    on: building,
+    on: testing,
   }),
   // The cluster.
   kubeconfig: option({
@@ -178,62 +229,62 @@ export const table = {
     help: 'Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
     example: '${{ secrets.KUBECONFIG }}',
     secret: true,
-    on: everywhere,
+    on: inCluster,
   }),
   'kube-context': option({
     read: text,
     help: 'Context of the kubeconfig; its current one when not given',
     example: 'production',
-    on: everywhere,
+    on: inCluster,
   }),
   namespace: option({
     read: objectName,
     help: 'Namespace of the workloads',
     example: 'shop',
     required: true,
-    on: everywhere,
+    on: inCluster,
   }),
   manifests: option({
     read: lines,
     help: 'Files, folders or kustomizations to apply with the release, one a line',
     example: 'k8s',
     default: '',
-    on: releasing,
+    on: [...releasing, 'doctor'],
   }),
   app: option({
     read: objectName,
     help: 'Name of the application in jobs and records; the last part of "image" when not given',
     example: 'shop',
-    on: everywhere,
+    on: inCluster,
   }),
   'lock-wait': option({
     read: duration,
     help: 'How long to wait for another release of the same application; 0: not at all',
     example: '30m',
     default: '10m',
-    on: writing,
+    on: locking,
   }),
   // Migrations.
   'migrate-command': option({
     read: text,
-    help: 'Runs in a Job when migrations are not applied yet; empty: no migrations',
+    help: 'Runs in a Job when migrations are not applied yet; none: no migrations',
     example: 'python backend/manage.py migrate --noinput',
     default: 'python manage.py migrate --noinput',
-    mayBeEmpty: true,
-    on: releasing,
+    mayBeNone: true,
+    on: [...migrating, 'doctor'],
   }),
   'migrate-from': option({
     read: text,
     help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
     example: 'deployment/web',
-    on: rolling,
+    on: [...rolling, 'migrate', 'doctor'],
   }),
   'migrate-timeout': option({
     read: someTime,
     help: 'The migration Job is ended after this time',
     example: '1h',
     default: '15m',
-    on: releasing,
+    on: migrating,
   }),
   // The rollout.
   timeout: option({
@@ -254,7 +305,7 @@ export const table = {
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',
-    on: rolling,
+    on: [...rolling, 'migrate'],
   }),
   order: option({
     read: oneOf('web-first', 'parallel'),
@@ -315,17 +366,24 @@ export const table = {
   }),
   json: option({
     read: yesOrNo,
-    help: 'Prints JSON instead of a table',
+    help: 'Prints the report as JSON to standard output, and the log to standard error',
     example: 'true',
     default: 'false',
     flag: true,
-    on: ['history'],
+    only: 'command',
+    on: everywhere,
   }),
-  // What is left behind.
+  // The run itself.
   report: option({
     read: text,
     help: 'Where the JSON report is written; the action makes a temporary file when it is not given',
     example: 'release.json',
+    on: everywhere,
+  }),
+  config: option({
+    read: text,
+    help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',
+    example: 'deploy/production.yml',
     on: everywhere,
   }),
 } as const
@@ -341,9 +399,13 @@ export type Settings = {
     : ValueOf<(typeof table)[K]> | undefined
 }
 
-/** The options that a command takes, in the table's order. */
-export function optionsOf(command: Command): readonly (readonly [OptionName, Option<unknown>])[] {
-  return (Object.entries(table) as [OptionName, Option<unknown>][]).filter(([, option]) =>
-    option.on.includes(command),
+/** The options that a command takes, in the table's order; of one face, or of both. */
+export function optionsOf(
+  command: Command,
+  face?: Face,
+): readonly (readonly [OptionName, Option<unknown>])[] {
+  return (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
+    ([, { on, only }]) =>
+      on.includes(command) && (face === undefined || only === undefined || only === face),
   )
 }

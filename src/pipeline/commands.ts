@@ -1,22 +1,34 @@
 /** What each command does. */
 import type { Command } from '../options/table.js'
 import type { Report } from '../report/report.js'
+import { buildOnly } from './build.js'
+import { examine } from './doctor.js'
 import { tellHistory } from './history.js'
+import { migrateOnly } from './migrate.js'
 import { release } from './release.js'
 import { rollBack } from './rollback.js'
 import type { Start } from './run.js'
 import { settleLeft } from './settle.js'
+import { testOnly } from './test.js'
 
 export function runCommand(command: Command, start: Start): Promise<Report> {
   switch (command) {
     case 'release':
     case 'deploy':
       return release(command, start)
+    case 'build':
+      return buildOnly(start)
+    case 'test':
+      return testOnly(start)
+    case 'migrate':
+      return migrateOnly(start)
     case 'rollback':
       return rollBack(start)
     case 'history':
       return tellHistory(start)
     case 'settle':
       return settleLeft(start, 'any')
+    case 'doctor':
+      return examine(start)
   }
 }

@@ -7,8 +7,6 @@ import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { commitOf, imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
-import { startMigration } from '../stages/migrate.js'
-import { hasWork } from '../stages/migrationlog.js'
 import { checkNotOvertaken } from '../stages/overtaken.js'
 import type { Site } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
@@ -17,6 +15,7 @@ import { planOurs } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
 import { test } from '../stages/test.js'
 import { causeOf } from './ending.js'
+import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import { lookAround, rollOut, runsUndisturbed } from './steps.js'
 import { together } from './together.js'
@@ -109,26 +108,13 @@ async function write(
   { site, changes }: Prepared,
   image: Image,
 ): Promise<void> {
-  const { reporter, soFar } = run
+  const { reporter } = run
   if (changes.length > 0) {
     await reporter.stage('manifests', (journal) =>
       applyManifests(release, journal, cluster, site, changes),
     )
   }
-  if (site.web && release.settings['migrate-command'] !== '') {
-    const migration = startMigration(release, cluster, site, site.web, image)
-    try {
-      const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
-      if (hasWork(plan)) {
-        await reporter.stage('migrate', (journal) => migration.migrate(journal))
-      }
-    } finally {
-      soFar.migrations = migration.applied()
-      await migration.close().catch((error: unknown) => {
-        soFar.warnings.push(causeOf(error, release.signal).sentence)
-      })
-    }
-  }
+  await migrateTo(run, release, cluster, site, image)
   await rollOut(run, release, cluster, site, image)
 }
 

@@ -1,13 +1,17 @@
-/** Steps that a release and a rollback have in common. */
-import type { Settings } from '../options/table.js'
+/** Steps that a release, a migration and a rollback have in common. */
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import { guarded } from '../kubernetes/guarded.js'
+import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
 import { readRecord } from '../rollout/record.js'
+import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
+import { putBack } from './settle.js'
 
 /** Opens the cluster and looks at everything that the release is about. */
 export function lookAround(
@@ -34,6 +38,32 @@ export async function runsUndisturbed(
 ): Promise<boolean> {
   if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
   return (await readRecord(cluster, app)) === undefined
+}
+
+export interface Locked {
+  /** Its writes need the lock. */
+  readonly cluster: Cluster
+  /** Aborted when the lock is lost: the next run settles. */
+  readonly lost: AbortSignal
+}
+
+/** Takes the lock; what a run left open that had it before is put back first. */
+export async function lockAndSettle(
+  run: Run,
+  release: Release,
+  journal: Journal,
+  unlocked: Cluster,
+  { live }: Site,
+): Promise<Locked> {
+  const lease = await lock(release, journal, unlocked)
+  run.resources.add(() => lease.release())
+  const cluster = guarded(unlocked, lease)
+  const record = await readRecord(cluster, release.app)
+  // Who cancels this release does not want the one before left in the middle of its way back.
+  const own = { ...release, signal: lease.lost }
+  if (record) await putBack(run, own, journal, cluster, lease.lost, live, record)
+  release.signal.throwIfAborted()
+  return { cluster, lost: lease.lost }
 }
 
 /** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */

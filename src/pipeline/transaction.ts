@@ -4,16 +4,14 @@
  */
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { guarded } from '../kubernetes/guarded.js'
 import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
 import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
-import { closeRecord, openRecord, readRecord, type KeptRecord } from '../rollout/record.js'
+import { closeRecord, openRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers } from '../rollout/restore.js'
-import { lock } from '../stages/lock.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
@@ -21,7 +19,7 @@ import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
 import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import type { Run } from './run.js'
-import { putBack } from './settle.js'
+import { lockAndSettle, type Locked } from './steps.js'
 import { briefly } from './together.js'
 
 /** What is brought about, all or nothing. */
@@ -34,13 +32,6 @@ export interface Work {
   readonly check?: (journal: Journal, history: History) => Promise<void>
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
   readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
-}
-
-interface Locked {
-  /** Its writes need the lock. */
-  readonly cluster: Cluster
-  /** Aborted when the lock is lost: the next run settles. */
-  readonly lost: AbortSignal
 }
 
 interface Transaction extends Locked {
@@ -85,25 +76,6 @@ export async function transaction(
     return unwind(open)
   }
   return close(open)
-}
-
-/** Takes the lock; what a run left open that had it before is put back first. */
-async function lockAndSettle(
-  run: Run,
-  release: Release,
-  journal: Journal,
-  unlocked: Cluster,
-  { live }: Site,
-): Promise<Locked> {
-  const lease = await lock(release, journal, unlocked)
-  run.resources.add(() => lease.release())
-  const cluster = guarded(unlocked, lease)
-  const record = await readRecord(cluster, release.app)
-  // Who cancels this release does not want the one before left in the middle of its way back.
-  const own = { ...release, signal: lease.lost }
-  if (record) await putBack(run, own, journal, cluster, lease.lost, live, record)
-  release.signal.throwIfAborted()
-  return { cluster, lost: lease.lost }
 }
 
 function begunOf(

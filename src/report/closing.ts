@@ -1,5 +1,5 @@
 import { pageOf } from './cause.js'
-import type { Report } from './report.js'
+import { wentWell, type Report } from './report.js'
 import { evidence, keptMigrations, moved, seconds, verdict } from './words.js'
 import { idOf } from '../kubernetes/workload.js'
 
@@ -15,7 +15,7 @@ export interface ClosingLine {
  */
 export function closing(report: Report): readonly ClosingLine[] {
   const { cause, result } = report
-  const good = result === 'deployed' || result === 'unchanged'
+  const good = wentWell(result)
   const lines: ClosingLine[] = []
   const ours = (text: string) => {
     for (const line of text.split('\n')) lines.push({ text: line, kind: 'ours' })
@@ -40,7 +40,7 @@ export function closing(report: Report): readonly ClosingLine[] {
   }
   const kept = keptMigrations(report)
   if (kept !== undefined) ours(kept)
-  if (report.result === 'deployed' && report.migrations.length > 0) {
+  if (good && report.migrations.length > 0) {
     ours(`migrations applied: ${report.migrations.join(', ')}`)
   }
   for (const warning of report.warnings) ours(`warning: ${warning}`)

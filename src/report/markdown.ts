@@ -1,7 +1,7 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
 import { pageOf } from './cause.js'
-import type { Report, WorkloadReport } from './report.js'
+import { wentWell, type Report, type WorkloadReport } from './report.js'
 import { mostShown, timeline } from './timeline.js'
 import {
   evidence,
@@ -23,7 +23,7 @@ const longestText = 10_000
 
 export function summary(report: Report): string {
   const { cause, result } = report
-  const sign = result === 'deployed' || result === 'unchanged' ? '✅' : '❌'
+  const sign = wentWell(result) ? '✅' : '❌'
   const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)

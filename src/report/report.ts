@@ -4,9 +4,10 @@ import type { History } from '../rollout/history.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 
-/** How a release ended. See the README's table of results. */
+/** How a run ended. See the README's table of results. */
 export type Result =
   | 'deployed'
+  | 'done'
   | 'unchanged'
   | 'undone'
   | 'failed'
@@ -20,6 +21,7 @@ export type Result =
 /** Exit code of the command and of the action's process. */
 export const exitCodes: Readonly<Record<Result, number>> = {
   deployed: 0,
+  done: 0,
   unchanged: 0,
   undone: 1,
   failed: 1,
@@ -29,6 +31,10 @@ export const exitCodes: Readonly<Record<Result, number>> = {
   locked: 4,
   superseded: 5,
   cancelled: 130,
+}
+
+export function wentWell(result: Result): boolean {
+  return exitCodes[result] === 0
 }
 
 export interface StageReport {

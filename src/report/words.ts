@@ -4,7 +4,7 @@ import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 import type { Standing } from './journal.js'
-import type { Report, Result, WorkloadReport } from './report.js'
+import { wentWell, type Report, type Result, type WorkloadReport } from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
 export function seconds(value: number): string {
@@ -59,12 +59,25 @@ export function verdict(report: Report): string {
     old > 0
       ? `${plural(old, 'workload runs', 'workloads run')} ${before} again, verified`
       : 'what the release had created is removed again, verified'
-  if (report.command === 'settle') return settled(report)
-  if (report.command === 'history') return told(report)
+  switch (report.command) {
+    case 'settle':
+      return settled(report)
+    case 'history':
+      return told(report)
+    case 'build':
+    case 'test':
+    case 'migrate':
+    case 'doctor':
+      return stepped(report, report.command, release)
+    case 'release':
+    case 'deploy':
+    case 'rollback':
+  }
   if (report.rehearsal)
     return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
   const words: Readonly<Record<Result, () => string>> = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
+    done: () => `${release} is done`,
     unchanged: () => `${release} runs already: nothing to do for ${all}`,
     undone: () => `${release} did not go live: ${back}`,
     failed: () => `${release} did not go live: nothing that users run was touched`,
@@ -80,6 +93,53 @@ export function verdict(report: Report): string {
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
   return words[report.result]()
+}
+
+/** The same for a run that did one step of a release and touched nothing that users run. */
+function stepped(
+  { result, digest, namespace, migrations }: Report,
+  command: 'build' | 'test' | 'migrate' | 'doctor',
+  release: string,
+): string {
+  const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
+  const words = {
+    build: {
+      done: `${release} is built; ${pushed}`,
+      unchanged: `${release} was built before; ${pushed}`,
+      not: `${release} was not built`,
+    },
+    test: {
+      done: `${release} has passed its tests; ${pushed}`,
+      unchanged: `${release} was not tested, since there is no command for it; ${pushed}`,
+      not: `${release} has not passed its tests`,
+    },
+    migrate: {
+      done: `${release}: ${plural(migrations.length, 'migration')} applied in namespace ${namespace}`,
+      unchanged: `${release}: nothing to migrate in namespace ${namespace}`,
+      not: `${release} has not migrated namespace ${namespace}`,
+    },
+    doctor: {
+      done: `${release} can be released to namespace ${namespace}`,
+      unchanged: '',
+      not: `${release} cannot be released to namespace ${namespace} as it is`,
+    },
+  }[command]
+  switch (result) {
+    case 'done':
+      return words.done
+    case 'unchanged':
+      return words.unchanged
+    case 'usage':
+      return 'nothing was done'
+    case 'locked':
+      return 'a release is under way: nothing was done'
+    case 'cancelled':
+      return `${words.not}: it was cancelled`
+    case 'stuck':
+      return `${words.not}, and a release before it is left in the middle: a person is needed`
+    default:
+      return words.not
+  }
 }
 
 /** The same for a run that looked for what another one had left. */
@@ -126,7 +186,7 @@ export function evidence({ logs = [], events = [] }: Cause): readonly {
 
 /** `migrations: orders.0002_note stay applied` when an undo leaves them. */
 export function keptMigrations(report: Report): string | undefined {
-  if (report.migrations.length === 0 || report.result === 'deployed') return undefined
+  if (report.migrations.length === 0 || wentWell(report.result)) return undefined
   return `the database keeps the migrations that were applied: ${report.migrations.join(', ')}`
 }
 

@@ -1,0 +1,157 @@
+/** The parts of a release as commands of their own: what one tells the next takes. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { failingMigration, Site } from '../e2e/site.js'
+import { must, run, stack } from '../e2e/stack.js'
+
+let shop: Site
+let first: string
+let second: string
+
+// The model does not know of it: a test of the shop looks for models without a migration.
+const migration = `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [
+        migrations.RunSQL("ALTER TABLE catalog_product ADD COLUMN colour text NOT NULL DEFAULT ''"),
+    ]
+`
+const addColour = { 'catalog/migrations/0003_product_colour.py': migration }
+
+beforeAll(async () => {
+  shop = await Site.make('steps')
+  first = await shop.commit('First', {})
+  const released = await shop.release({ bake: '0' })
+  expect(released).toMatchObject({ code: 0, report: { result: 'deployed' } })
+})
+
+afterAll(() => shop.remove())
+
+const build = (options: Readonly<Record<string, string>> = {}) =>
+  shop.cli('build', { image: shop.image, ...options })
+const runTests = (options: Readonly<Record<string, string>> = {}) =>
+  shop.cli('test', { image: shop.image, 'test-services': 'postgres', ...options })
+const migrate = (options: Readonly<Record<string, string>> = {}) =>
+  shop.cli('migrate', { image: shop.image, namespace: shop.namespace, ...options })
+
+/** Whether the registry has this tag. */
+async function isPushed(tag: string): Promise<boolean> {
+  const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
+  return (await run('docker', args, { env: stack.env })).code === 0
+}
+
+const column = () =>
+  shop.sql("SELECT count(*) FROM information_schema.columns WHERE column_name = 'colour'")
+
+describe('a release in parts', () => {
+  test('build: the image is in the engine, and nobody else has it', async () => {
+    second = await shop.commit('A colour', addColour)
+    const built = await build()
+
+    expect(built).toMatchObject({ code: 0, report: { result: 'done', tag: second } })
+    expect(built.output).toContain(`shop ${second.slice(0, 12)} is built; not pushed yet`)
+    expect(await isPushed(second)).toBe(false)
+  })
+
+  test('deploy and migrate of an image that was not pushed say where it is', async () => {
+    for (const command of ['deploy', 'migrate']) {
+      const ended = await shop.cli(command, { image: shop.image, namespace: shop.namespace })
+      expect(ended).toMatchObject({ code: 1, report: { result: 'failed' } })
+      expect(ended.report.cause).toMatchObject({
+        code: 'image-missing',
+        hint: expect.stringContaining('the engine of this machine has it: give "push"'),
+      })
+    }
+  })
+
+  test('test: it runs in that image, and pushes it when it has passed', async () => {
+    const failed = await runTests({ 'test-command': 'false', push: 'true' })
+    expect(failed).toMatchObject({ code: 1, report: { result: 'failed' } })
+    expect(failed.output).toContain(`✗ shop ${second.slice(0, 12)} has not passed its tests`)
+    expect(await isPushed(second)).toBe(false)
+
+    const tested = await runTests({ push: 'true' })
+    expect(tested).toMatchObject({ code: 0, report: { result: 'done', tag: second } })
+    expect(tested.output).toMatch(/21 tests passed[\s\S]*has passed its tests; the registry has it/)
+    expect(await isPushed(second)).toBe(true)
+  })
+
+  test('build once more: unchanged; test once more: what the registry has', async () => {
+    expect(await build()).toMatchObject({ code: 0, report: { result: 'unchanged' } })
+    await must('docker', ['image', 'rm', '--force', `${shop.image}:${second}`], { env: stack.env })
+    const tested = await runTests({ 'test-command': 'true' })
+    expect(tested).toMatchObject({ code: 0, report: { result: 'done' } })
+    expect(tested.output).toContain('the registry has')
+  })
+
+  test('migrate: the migrations of that image, and no pod is touched', async () => {
+    const pods = await shop.pods('web')
+    const migrated = await migrate()
+
+    expect(migrated).toMatchObject({
+      code: 0,
+      report: { result: 'done', migrations: ['catalog.0003_product_colour'] },
+    })
+    expect(migrated.output).toContain(`1 migration applied in namespace ${shop.namespace}`)
+    expect(await column()).toBe('1')
+    expect(await shop.pods('web')).toEqual(pods)
+    expect(await shop.leftovers()).toEqual([])
+
+    expect(await migrate()).toMatchObject({ code: 0, report: { result: 'unchanged' } })
+  })
+
+  test('deploy: by the digest that the steps before it told, whatever the tag names now', async () => {
+    const { report } = await build()
+    const { digest = '' } = report
+    // Somebody else's push has moved the tag meanwhile.
+    const move = ['buildx', 'imagetools', 'create', '--tag', `${shop.image}:${second}`]
+    await must('docker', [...move, `${shop.image}:${first}`], { env: stack.env })
+    const deployed = await shop.deploy(second, { digest, bake: '0' })
+
+    expect(deployed).toMatchObject({ code: 0, report: { result: 'deployed', digest, migrations: [] } })
+    expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([second]))
+  })
+})
+
+describe('a step that fails', () => {
+  test('migrate: the cause, and nothing that users run was touched', async () => {
+    const third = await shop.commit('A migration that fails', {
+      'catalog/migrations/0004_fails.py': failingMigration.replace(
+        '0002_product_weight_grams',
+        '0003_product_colour',
+      ),
+    })
+    expect(await build({ push: 'true' })).toMatchObject({ code: 0, report: { result: 'done' } })
+    expect(await isPushed(third)).toBe(true)
+    const migrated = await migrate()
+
+    expect(migrated).toMatchObject({ code: 1, report: { result: 'failed' } })
+    expect(migrated.output).toContain(`has not migrated namespace ${shop.namespace}`)
+    expect(await shop.leftovers()).toEqual([])
+  })
+
+  test('a digest that the registry does not have', async () => {
+    const digest = `sha256:${'0'.repeat(64)}`
+    const deployed = await shop.deploy(second, { digest })
+    expect(deployed.report.cause).toMatchObject({
+      code: 'image-missing',
+      sentence: `the registry has no ${shop.image}@${digest}`,
+    })
+  })
+
+  test('test: neither the registry nor the engine has the image', async () => {
+    const tested = await runTests({ tag: 'never-built' })
+    expect(tested.report.cause?.sentence).toBe(
+      `neither the registry nor this machine has ${shop.image}:never-built`,
+    )
+  })
+
+  test('migrate without a command is told as what it is', async () => {
+    expect(await migrate({ 'migrate-command': 'none' })).toMatchObject({
+      code: 2,
+      report: { result: 'usage' },
+    })
+  })
+})

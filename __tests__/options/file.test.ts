@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals'
+import { Ajv } from 'ajv'
+import { readFileOptions } from '../../src/options/file.js'
+import { readOptions } from '../../src/options/read.js'
+import { schema } from '../../src/options/schema.js'
+import { table, type Option, type OptionName } from '../../src/options/table.js'
+import { parse } from 'yaml'
+
+const read = (text: string) => readFileOptions('django-rollout.yml', text)
+const texts = (text: string) =>
+  Object.fromEntries([...read(text).values].map(([name, value]) => [name, value.text]))
+
+describe('what stands in the file is as if it were given', () => {
+  test.each<[string, Partial<Record<OptionName, string>>]>([
+    ['', {}],
+    ['# only words\n', {}],
+    ['image: ghcr.io/acme/shop # ours', { image: 'ghcr.io/acme/shop' }],
+    ['tag: 1.10', { tag: '1.10' }],
+    ['bake: 0', { bake: '0' }],
+    ['push: true', { push: 'true' }],
+    ['test-command:', {}],
+    ["test-command: ''", { 'test-command': '' }],
+    ['test-command: |\n  a\n  b\n', { 'test-command': 'a\nb\n' }],
+    ['test-services: [postgres, redis]', { 'test-services': 'postgres\nredis' }],
+    ['manifests:\n  - k8s\n  - my files/db.yaml', { manifests: 'k8s\nmy files/db.yaml' }],
+    ['build-args:\n  VERSION: 1.10\n  A: two words', { 'build-args': 'VERSION=1.10\nA=two words' }],
+    ['grace:\n  ConfigMissing: 60s', { grace: 'ConfigMissing=60s' }],
+    ['app: &name shop\nnamespace: *name', { app: 'shop', namespace: 'shop' }],
+  ])('%j', (text, values) => {
+    expect(read(text).problems).toEqual([])
+    expect(texts(text)).toEqual(values)
+  })
+})
+
+describe('what is wrong is told with its line', () => {
+  test.each([
+    ['image: a\n\nnamepsace: b', 'line 3: "namepsace" is not an option; did you mean "namespace"?'],
+    ['wholly: else', 'line 1: "wholly" is not an option'],
+    ['constructor: x', 'line 1: "constructor" is not an option'],
+    ['bake: [1m]', 'line 1: "bake" is a list; it takes one value'],
+    ['image:\n  name: x', 'line 1: "image" is a mapping; it takes one value'],
+    ['manifests:\n  a: b', 'line 1: "manifests" is a mapping; it takes a list'],
+    ['manifests: [[a]]', 'line 1: "manifests" has an entry that is no text of one line'],
+    ['test-env: {A: "1\\n2"}', 'line 1: "test-env" has an entry that is no text of one line'],
+    [
+      'tag: x\nregistry-password: hunter2',
+      'line 2: "registry-password" is a secret, which has no place in a file of the repository; give it as an input or a flag',
+    ],
+    ['config: other.yml', 'line 1: "config" names this file; it cannot stand in it'],
+  ])('%j', (text, problem) => {
+    expect(read(text).problems).toEqual([`django-rollout.yml, ${problem}`])
+  })
+
+  test.each([
+    ['a: b: c', /^django-rollout\.yml, line 1: is not YAML: /],
+    ['image: a\nimage: b', /^django-rollout\.yml, line 2: is not YAML: Map keys must be unique/],
+    ['- image', /^django-rollout\.yml: is no list of options, one a line as name: value$/],
+    ['just words', /^django-rollout\.yml: is no list of options/],
+  ])('%j', (text, problem) => {
+    expect(read(text).problems).toEqual([expect.stringMatching(problem)])
+  })
+
+  test('no secret of it is shown', () => {
+    expect(read('registry-password: hunter2').problems.join()).not.toContain('hunter2')
+  })
+})
+
+describe('the schema and the readers agree', () => {
+  const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(schema() as object)
+  const least = 'image: ghcr.io/acme/shop\nnamespace: shop\n'
+  const isRead = (text: string) =>
+    (['release', 'build', 'test', 'deploy', 'rollback', 'history'] as const).every(
+      (command) => readOptions(command, {}, { file: read(text), face: 'command' }).is === 'read',
+    )
+
+  test.each(
+    (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
+      ([name, { secret, example }]) => !secret && name !== 'config' && !example.includes('${{'),
+    ),
+  )('%s: its example', (name, { example, with: other }) => {
+    const pair =
+      other === undefined
+        ? {}
+        : { [other]: (table[other as OptionName] as Option<unknown>).example }
+    const value = example === 'true' ? true : example
+    const { image, namespace } = parse(least) as Record<string, string>
+    const all = { image, namespace, ...pair, [name]: value }
+    const text = Object.entries(all)
+      .map(([key, one]) => `${key}: ${JSON.stringify(one)}`)
+      .join('\n')
+    if (name in pair || other === 'registry-password') return
+    expect(validate(all)).toBe(true)
+    expect(isRead(text)).toBe(true)
+  })
+
+  test.each([
+    'manifests: [k8s, more/db.yaml]',
+    'test-services: [postgres]',
+    'test-services: postgres redis',
+    'build-args: {VERSION: 1.4}',
+    'grace: {Crash: 10s, NotReady: 0}',
+    'bake: 0',
+    'push: true',
+    'on-failure: keep',
+  ])('both take %s', (line) => {
+    expect(validate(parse(least + line))).toBe(true)
+    expect(isRead(least + line)).toBe(true)
+  })
+
+  test.each([
+    'namepsace: shop',
+    'image: shop:1',
+    'image: Shop',
+    'tag: a b',
+    'namespace: Shop',
+    'bake: 10',
+    'bake: soon',
+    'push: maybe',
+    'on-failure: explode',
+    'test-services: [mysql]',
+    'extra-tags: [a/b]',
+    'grace: {Crush: 10s}',
+    'grace: {Crash: 10}',
+    'smoke-path: healthz',
+    'manifests: {a: b}',
+    'config: x.yml',
+    'registry-password: x',
+  ])('both refuse %s', (line) => {
+    const name = line.slice(0, line.indexOf(':'))
+    const rest = least
+      .split('\n')
+      .filter((one) => !one.startsWith(`${name}:`))
+      .join('\n')
+    expect(validate(parse(rest + line))).toBe(false)
+    expect(isRead(rest + line)).toBe(false)
+  })
+})

@@ -1,0 +1,58 @@
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { retry } from '../world/retry.js'
+import type { Finished, World } from '../world/world.js'
+import type { Built } from './build.js'
+import { docker, engineTrouble, reasonOf } from './client.js'
+import type { Image } from './image.js'
+import { hostOf, loginHint, troubleOf } from './trouble.js'
+
+/**
+ * Brings the very image from the registry into the local engine. Passing trouble is tried three times.
+ * Throws a `Failure` (`registry`, or `tool-missing` without docker or engine).
+ */
+export async function pullImage(
+  world: World,
+  { repository, tag, digest }: Image,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Built> {
+  const name = `${repository}@${digest}`
+  journal.waiting(`pulling ${name}`)
+  const finished = await retry<Finished>(
+    {
+      clock: world.clock,
+      signal,
+      tries: 3,
+      pause: 2_000,
+      passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
+    },
+    () => docker(world, ['pull', '--quiet', name], { signal }),
+  )
+  journal.waiting(undefined)
+  if (finished.code !== 0) {
+    const said = reasonOf(finished)
+    fail(
+      engineTrouble('registry', finished) ?? {
+        code: 'registry',
+        sentence: `registry: ${name} could not be pulled from ${hostOf(repository)}: ${said}`,
+        ...(troubleOf(said, repository) === 'denied' && { hint: loginHint(repository, 'read') }),
+      },
+    )
+  }
+  const id = await idInEngine(world, name, signal)
+  if (id !== undefined) return { repository, tag, id }
+  return fail({ code: 'registry', sentence: `registry: the engine took ${name} and has it not` })
+}
+
+/** The id of an image that the local engine has; `undefined` when it has none of that name. */
+export async function idInEngine(
+  world: World,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const found = await docker(world, ['image', 'inspect', '--format', '{{.Id}}', name], { signal })
+  if (found.code === 0) return found.stdout.trim()
+  const trouble = engineTrouble('image', found)
+  return trouble === undefined ? undefined : fail(trouble)
+}

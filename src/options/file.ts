@@ -1,0 +1,103 @@
+/** The file of options, django-rollout.yml. Pure: its text in, the texts of its options out. */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
+import { nearest } from './nearest.js'
+import type { Takes } from './readers.js'
+import { table, type Option, type OptionName } from './table.js'
+
+export const usualFile = 'django-rollout.yml'
+
+export interface FileOptions {
+  /** As the user knows it. */
+  readonly name: string
+  /** What stands in it, in the form that inputs and flags have; lines count from 1. */
+  readonly values: ReadonlyMap<OptionName, { readonly text: string; readonly line: number }>
+  /** One sentence for each thing that is wrong in it. */
+  readonly problems: readonly string[]
+}
+
+export const noFile: FileOptions = { name: '', values: new Map(), problems: [] }
+
+/** Options that a file has in vain. */
+const elsewhere: Readonly<Partial<Record<OptionName, string>>> = {
+  config: 'names this file; it cannot stand in it',
+}
+
+/** Reads a file of options. It may hold those of any command; each command takes its own. */
+export function readFileOptions(name: string, text: string): FileOptions {
+  const counter = new LineCounter()
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false })
+  const lineOf = (at: number | undefined) => counter.linePos(at ?? 0).line
+  const values = new Map<OptionName, { readonly text: string; readonly line: number }>()
+  const problems = document.errors.map(
+    ({ message, pos: [at] }) => `${name}, line ${lineOf(at)}: is not YAML: ${message}`,
+  )
+  const { contents } = document
+  if (problems.length > 0 || contents === null) return { name, values, problems }
+  if (!isMap(contents)) {
+    return { name, values, problems: [`${name}: is no list of options, one a line as name: value`] }
+  }
+  for (const { key, value } of contents.items) {
+    const option = isScalar(key) ? String(key.value) : ''
+    const line = lineOf(isScalar(key) ? key.range[0] : undefined)
+    const wrong = (what: string) => problems.push(`${name}, line ${line}: "${option}" ${what}`)
+    if (!Object.hasOwn(table, option)) {
+      const near = nearest(option, Object.keys(table))
+      wrong(`is not an option${near === undefined ? '' : `; did you mean "${near}"?`}`)
+      continue
+    }
+    const known = option as OptionName
+    const { secret, read } = table[known] as Option<unknown>
+    const why = secret
+      ? 'is a secret, which has no place in a file of the repository; give it as an input or a flag'
+      : elsewhere[known]
+    if (why !== undefined) {
+      wrong(why)
+      continue
+    }
+    const node = isAlias(value) ? value.resolve(document) : (value as Node | null)
+    const written = textOf(node ?? null, read.takes)
+    if (written.is === 'wrong') wrong(written.why)
+    else if (written.text !== undefined) values.set(known, { text: written.text, line })
+  }
+  return { name, values, problems }
+}
+
+type Written =
+  /** `undefined`: nothing stands there. */
+  | { readonly is: 'text'; readonly text: string | undefined }
+  | { readonly is: 'wrong'; readonly why: string }
+
+/** What YAML has as the one text that inputs and flags have. */
+function textOf(node: Node | null, takes: Takes): Written {
+  if (node === null || (isScalar(node) && node.value === null))
+    return { is: 'text', text: undefined }
+  if (isScalar(node)) return { is: 'text', text: plain(node) }
+  if (isSeq(node)) {
+    if (takes.is !== 'list') return { is: 'wrong', why: 'is a list; it takes one value' }
+    const entries = node.items.map((item) => (isScalar(item) ? plain(item) : undefined))
+    return entries.every((entry) => entry !== undefined && !entry.includes('\n'))
+      ? { is: 'text', text: entries.join('\n') }
+      : { is: 'wrong', why: 'has an entry that is no text of one line' }
+  }
+  if (isMap(node)) {
+    if (takes.is !== 'mapping') {
+      return {
+        is: 'wrong',
+        why: `is a mapping; it takes ${takes.is === 'list' ? 'a list' : 'one value'}`,
+      }
+    }
+    const pairs = node.items.map(({ key, value }) =>
+      isScalar(key) && isScalar(value) ? `${String(key.value)}=${plain(value)}` : undefined,
+    )
+    return pairs.every((pair) => pair !== undefined && !pair.includes('\n'))
+      ? { is: 'text', text: pairs.join('\n') }
+      : { is: 'wrong', why: 'has an entry that is no text of one line' }
+  }
+  return { is: 'wrong', why: 'is not what it takes' }
+}
+
+/** As it is written: `1.10` is no number to us. */
+function plain(scalar: { readonly value: unknown; readonly source?: string }): string {
+  const { value, source } = scalar
+  return typeof value === 'string' ? value : (source ?? String(value))
+}

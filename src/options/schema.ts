@@ -1,0 +1,67 @@
+/** The JSON Schema of django-rollout.yml, for editors. Pure. */
+import type { Takes } from './readers.js'
+import { table, type Option } from './table.js'
+
+type Json = string | number | boolean | readonly Json[] | { readonly [key: string]: Json }
+
+/** https://json-schema.org/draft-07: the one that all editors read. */
+export function schema(): Json {
+  const properties = Object.fromEntries(
+    (Object.entries(table) as [string, Option<unknown>][])
+      .filter(([name, { secret }]) => !secret && name !== 'config')
+      .map(([name, { help, read, default: standard, example }]) => [
+        name,
+        {
+          description: help,
+          ...(standard && { default: standard }),
+          ...(!example.includes('${{') && { examples: [example] }),
+          ...formOf(read.takes),
+        },
+      ]),
+  )
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: 'https://raw.githubusercontent.com/django-rollout/django-rollout/v1/django-rollout.schema.json',
+    title: 'django-rollout.yml',
+    type: 'object',
+    additionalProperties: false,
+    properties,
+  }
+}
+
+const durationForm = {
+  anyOf: [
+    { type: 'string', pattern: '^(0|(\\d+(\\.\\d+)?(ms|s|m|h))+)$' },
+    { type: 'integer', const: 0 },
+  ],
+} as const
+
+/** How YAML may have what an option takes. */
+function formOf(takes: Takes): Readonly<Record<string, Json>> {
+  switch (takes.is) {
+    case 'text':
+      return { type: 'string', ...(takes.pattern && { pattern: takes.pattern.source }) }
+    case 'duration':
+      return durationForm
+    case 'yes or no':
+      return { type: 'boolean' }
+    case 'choice':
+      return { enum: takes.of }
+    case 'list': {
+      const entry = takes.of
+        ? { enum: takes.of }
+        : { type: 'string', ...(takes.pattern && { pattern: takes.pattern.source }) }
+      return { anyOf: [{ type: 'array', items: entry }, { type: 'string' }] }
+    }
+    case 'mapping': {
+      const entries =
+        takes.to === 'duration'
+          ? {
+              properties: Object.fromEntries(takes.of.map((name) => [name, durationForm])),
+              additionalProperties: false,
+            }
+          : { additionalProperties: { type: ['string', 'number', 'boolean'] } }
+      return { anyOf: [{ type: 'object', ...entries }, { type: 'string' }] }
+    }
+  }
+}

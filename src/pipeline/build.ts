@@ -1,0 +1,31 @@
+/** The image of a commit, for pipelines that put steps of their own between the parts of a release. */
+import { findSource } from '../docker/source.js'
+import type { Report, Result } from '../report/report.js'
+import { build } from '../stages/build.js'
+import { imageThere } from '../stages/image.js'
+import { push } from '../stages/push.js'
+import type { Release } from '../stages/release.js'
+import { reported, type Run, type Start } from './run.js'
+
+/** `done` when it was built, `unchanged` when the registry has the commit's image already. */
+export function buildOnly(start: Start): Promise<Report> {
+  return reported('build', start, ofCommit)
+}
+
+async function ofCommit(run: Run): Promise<Result> {
+  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
+  const source = await findSource(world, settings, settings.context)
+  soFar.source = source
+  const release: Release = { world, settings, source, app, holder, signal }
+  const built = await reporter.stage('build', async (journal) => {
+    await resources.login(world, settings)
+    const there = await imageThere(release, journal)
+    if (there) soFar.image = there
+    return there ? undefined : build(release, journal)
+  })
+  if (!built) return 'unchanged'
+  if (settings.push) {
+    soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
+  }
+  return 'done'
+}

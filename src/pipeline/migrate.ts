@@ -1,0 +1,79 @@
+/** The migrations of an image that the registry has, by the same Job as in a release; nothing is rolled out. */
+import { findSource } from '../docker/source.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { fail, Failure } from '../report/cause.js'
+import type { Report, Result } from '../report/report.js'
+import { imageToDeploy } from '../stages/image.js'
+import { startMigration } from '../stages/migrate.js'
+import { hasWork } from '../stages/migrationlog.js'
+import type { Site } from '../stages/preflight.js'
+import type { Image, Release } from '../stages/release.js'
+import { causeOf, lostCause } from './ending.js'
+import { reported, type Run, type Start } from './run.js'
+import { lockAndSettle, lookAround } from './steps.js'
+import { together } from './together.js'
+
+/** `done` when some were applied, `unchanged` when there was nothing to apply. */
+export function migrateOnly(start: Start): Promise<Report> {
+  return reported('migrate', start, toImage)
+}
+
+async function toImage(run: Run): Promise<Result> {
+  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
+  if (settings['migrate-command'] === '') {
+    fail({
+      code: 'usage',
+      sentence: 'there is nothing to migrate with: "migrate-command" is none',
+      hint: 'leave the option out for the default, or leave this step out',
+    })
+  }
+  const source = await findSource(world, settings, settings.context)
+  soFar.source = source
+  const releaseWith = (own: AbortSignal): Release => ({
+    ...{ world, settings, source, app, holder },
+    signal: own,
+  })
+  const [[cluster, site], image] = await together(signal, [
+    (own) => lookAround(run, releaseWith(own)),
+    (own) =>
+      reporter.stage('image', async (journal) => {
+        await resources.login(world, settings)
+        return imageToDeploy(releaseWith(own), journal)
+      }),
+  ])
+  soFar.image = image
+  const release = releaseWith(signal)
+  const { cluster: locked, lost } = await reporter.stage('lock', (journal) =>
+    lockAndSettle(run, release, journal, cluster, site),
+  )
+  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+  try {
+    return (await migrateTo(run, own, locked, site, image)) ? 'done' : 'unchanged'
+  } catch (error) {
+    const cause = lostCause(lost)
+    throw cause ? new Failure(cause) : error
+  }
+}
+
+/** Plan and migration. Whether there was something to migrate; what was applied is in `soFar`. */
+export async function migrateTo(
+  { reporter, soFar }: Run,
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!site.web || release.settings['migrate-command'] === '') return false
+  const migration = startMigration(release, cluster, site, site.web, image)
+  try {
+    const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
+    if (!hasWork(plan)) return false
+    await reporter.stage('migrate', (journal) => migration.migrate(journal))
+    return true
+  } finally {
+    soFar.migrations = migration.applied()
+    await migration.close().catch((error: unknown) => {
+      soFar.warnings.push(causeOf(error, release.signal).sentence)
+    })
+  }
+}

@@ -1,0 +1,22 @@
+/** The options of a run: what was given, and what the file of options has. */
+import { noFile, readFileOptions, usualFile } from '../options/file.js'
+import { readOptions, type Given, type Reading } from '../options/read.js'
+import type { Command, Face } from '../options/table.js'
+import type { Files } from '../world/world.js'
+
+export async function readSettings(
+  command: Command,
+  given: Given,
+  face: Face,
+  files: Files,
+): Promise<Reading> {
+  const named = given['config']
+  const path = named || usualFile
+  const text = await files.read(path)
+  if (text === undefined && named) {
+    const problem = `"config" "${named}" is not there; has the repository been checked out?`
+    return { is: 'wrong', problems: [problem] }
+  }
+  const file = text === undefined ? noFile : readFileOptions(path, text)
+  return readOptions(command, given, { face, file })
+}

@@ -1,0 +1,31 @@
+/** The tests of an image that was built before; with `push` it gets its tag when they have passed. */
+import { findSource } from '../docker/source.js'
+import type { Report, Result } from '../report/report.js'
+import { imageToTest } from '../stages/image.js'
+import { push } from '../stages/push.js'
+import type { Release } from '../stages/release.js'
+import { test } from '../stages/test.js'
+import { reported, type Run, type Start } from './run.js'
+
+/** `done` when they have passed, `unchanged` when there is no command for them. */
+export function testOnly(start: Start): Promise<Report> {
+  return reported('test', start, theImage)
+}
+
+async function theImage(run: Run): Promise<Result> {
+  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
+  const source = await findSource(world, settings, settings.context)
+  soFar.source = source
+  const release: Release = { world, settings, source, app, holder, signal }
+  const { built, image } = await reporter.stage('image', async (journal) => {
+    await resources.login(world, settings)
+    return imageToTest(release, journal)
+  })
+  if (image) soFar.image = image
+  const wanted = settings['test-command'] !== ''
+  if (wanted) await reporter.stage('test', (journal) => test(release, journal, built))
+  if (settings.push && !image) {
+    soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
+  }
+  return wanted ? 'done' : 'unchanged'
+}
