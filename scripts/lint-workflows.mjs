@@ -3,7 +3,7 @@
  * knows workflows alone, and zizmor, which looks for ways in. Without a name, both. Exits with 1 when
  * one of them finds something.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,8 +40,10 @@ const linters = {
 
 const asked = process.argv.slice(2)
 const names = asked.length > 0 ? asked : Object.keys(linters)
-const told = execFileSync('cluster/stack', ['tools', ...names], { encoding: 'utf8' })
-const folder = /^STACK_BIN=(.*)$/m.exec(told)[1]
+const made = spawnSync('cluster/stack', ['tools', ...names], { stdio: ['ignore', 'pipe', 2] })
+// It has said what it lacks.
+if (made.status !== 0) process.exit(1)
+const folder = /^STACK_BIN=(.*)$/m.exec(made.stdout.toString())[1]
 
 console.log(`${workflows.length} workflows, ${actions.length} actions`)
 for (const name of names) {

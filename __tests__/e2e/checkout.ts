@@ -84,7 +84,8 @@ export class Checkout {
         ...pairs('--env', event.env),
         ...pairs('--secret', event.secrets),
       ],
-      { cwd: this.folder, env: stack.env },
+      // Packages that this machine has had before are not asked for again.
+      { cwd: this.folder, env: { ...stack.env, npm_config_prefer_offline: 'true' } },
     )
     await rm(home, { recursive: true, force: true })
     const told = ended.output.matchAll(/^\[[^/\]]+\/([^\]]+?) *\] 🏁 +Job (succeeded|failed)/gmu)
