@@ -3,6 +3,7 @@ import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
+import type { Finding } from './finding.js'
 
 /** How a run ended. See the README's table of results. */
 export type Result =
@@ -78,6 +79,8 @@ export interface Report {
   readonly rehearsal?: true
   /** What `history` was asked for. */
   readonly history?: History
+  /** What `doctor` has found. */
+  readonly findings?: readonly Finding[]
   readonly stages: readonly StageReport[]
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */
