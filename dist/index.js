@@ -13774,7 +13774,7 @@ debugHost=match[3]
 debugPort=match[4]}if(debugOption&&debugPort!=="0")return`${debugOption}=${debugHost}:${parseInt(debugPort)+1}`
 return arg})}function useColor(){if(external_node_process_namespaceObject.env.NO_COLOR||external_node_process_namespaceObject.env.FORCE_COLOR==="0"||external_node_process_namespaceObject.env.FORCE_COLOR==="false")return false
 if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_namespaceObject.env.CLICOLOR_FORCE!==void 0)return true
-return}new command_Command},8330:module=>{module.exports={rE:"0.1.0"}}}
+return}new command_Command},8330:module=>{module.exports={rE:"1.0.0"}}}
 var __webpack_module_cache__={}
 function __nccwpck_require__(moduleId){var cachedModule=__webpack_module_cache__[moduleId]
 if(cachedModule!==void 0)return cachedModule.exports
