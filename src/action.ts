@@ -7,7 +7,7 @@ import { readSettings } from './pipeline/settings.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
-import { cancelSignal } from './world/cancel.js'
+import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -35,6 +35,7 @@ if (reading.is === 'wrong') {
   const config = await files.read(given['config'] ?? usualFile)
   if (config !== undefined) await files.write(`${folder}/${usualFile}`, config)
   const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
+  outliveReaders()
   const signal = cancelSignal((why) => {
     core.info(why)
   })

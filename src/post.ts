@@ -6,7 +6,7 @@ import { readSettings } from './pipeline/settings.js'
 import { exitCodes } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { holderOf } from './stages/lock.js'
-import { cancelSignal } from './world/cancel.js'
+import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -30,6 +30,7 @@ if (run !== '' && core.getState('ended') === '') {
     files,
   )
   if (reading.is === 'read') {
+    outliveReaders()
     // A person who cancels again ends neither this process nor the way back.
     cancelSignal((why) => {
       core.info(`${why}: what was left open is put back all the same`)
