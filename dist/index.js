@@ -24854,11 +24854,11 @@ var _words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7080);
 function judge(picture, aims, patience, ledger, now) {
 const stale = now - picture.confirmedAt > _stage_js__WEBPACK_IMPORTED_MODULE_4__.y;
 const notes = new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger, now);
-const pods = aims.flatMap(aim => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim));
-const room = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, pods);
+let room;
 const sight = {
 picture: picture,
-room: room,
+room: () => room ??= (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, aims.flatMap(aim => (0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim))),
 patience: patience,
 ledger: ledger,
 notes: notes,
@@ -25171,6 +25171,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 EB: () => podsOf,
 Fo: () => ourPods,
 IC: () => imagesOf,
+Q6: () => isControlledBy,
 QA: () => liveOf,
 Rf: () => lastEvent,
 XJ: () => isObserved,
@@ -26342,7 +26343,7 @@ case "DaemonSet":
 {
 const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
 const {uid: uid = ""} = live.object.metadata ?? {};
-const own = [ ...picture.pods.values() ].filter(pod => isOf(pod, uid));
+const own = [ ...picture.pods.values() ].filter(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Q6)(pod.metadata, uid));
 if (own.length >= wanted) return [];
 const newest = Math.max(...own.map(pod => Date.parse(pod.metadata?.creationTimestamp ?? "")));
 const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4 && !((0, 
@@ -26363,9 +26364,6 @@ return [ refusal(uid, failure.message ?? "", attemptsOf(picture, uid).at(-1), ro
 function attemptsOf(picture, uid) {
 return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
 }
-function isOf({metadata: metadata}, owner) {
-return (metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === owner);
-}
 function roomOf(picture, ours) {
 const pods = [ ...picture.pods.values() ].filter(({status: status}) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 return {
@@ -26376,7 +26374,8 @@ _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))
 }
 function refusal(uid, message, attempt, room) {
 const reason = refusalReason(message);
-const stand = reason === "Quota" ? `/${room.stand}` : "";
+const quota = reason === "Quota" ? room() : void 0;
+const stand = quota ? `/${quota.stand}` : "";
 const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
 return {
 reason: reason,
@@ -26385,7 +26384,7 @@ says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
 ...tried !== void 0 && {
 attempt: tried
 },
-...room.frees && {
+...quota?.frees && {
 frees: true
 }
 };
@@ -27018,7 +27017,7 @@ sentence: sentence
 }
 const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
 const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, (0, rollout_signs.dT)(picture, [])) ] : [];
+rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, () => (0, rollout_signs.dT)(picture, [])) ] : [];
 const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
 patience: patience,
 deadline: patience.timeout,

@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { about } from '../src/options/about.ts'
 import { schema } from '../src/options/schema.ts'
-import { actions, optionsOf, type Command, type Option } from '../src/options/table.ts'
+import {
+  actions,
+  commands,
+  groups,
+  optionsOf,
+  table,
+  type Command,
+  type Group,
+  type Option,
+  type OptionName,
+} from '../src/options/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -35,7 +45,7 @@ const header =
   '# Made from src/options/table.ts by `npm run generate`: change that file, not this one.\n'
 
 /** No `default`: an input that was not given has to be told from one that says the same as the default. */
-function describe({ help, default: standard }: Option<unknown>): string {
+function describe({ help, default: standard }: Pick<Option<unknown>, 'help' | 'default'>): string {
   return `${help}${standard && standard !== 'false' ? ` (default: ${standard})` : ''}.`
 }
 
@@ -69,17 +79,177 @@ function actionYaml(command: ActionCommand): string {
   return `${header}${yaml}`
 }
 
-/** The options of a command, without those of another one. */
-function optionTable(command: Command, without?: Command): string {
-  const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
-  const own = optionsOf(command).filter(([name]) => !others.includes(name))
-  const rows = own.map(([name, { help, default: standard, required, example }]) => {
-    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
-  })
-  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
-    '\n',
+interface Reusable {
+  readonly command: 'release' | 'rollback'
+  /** What a caller has to know first. */
+  readonly about: string
+  readonly packages: 'read' | 'write'
+}
+
+const reusable: readonly Reusable[] = [
+  {
+    command: 'release',
+    about: 'Releases the commit of the calling workflow.',
+    packages: 'write',
+  },
+  {
+    command: 'rollback',
+    about: 'Brings a version back that ran before.',
+    packages: 'read',
+  },
+]
+
+/** Inputs of the job, besides the options. */
+const ofJob = {
+  'runs-on': {
+    description: 'Label of the runner.',
+    type: 'string',
+    default: 'ubuntu-latest',
+  },
+  environment: {
+    description: 'Environment of the job: its secrets, and its approval, are asked for.',
+    type: 'string',
+  },
+} as const
+
+/** Where a job can do better than to leave an option out: GitHub's own registry needs no login to be set. */
+const ownDefaults: Readonly<Record<string, { readonly value: string; readonly help: string }>> = {
+  'registry-username': {
+    value: '${{ inputs.registry-username || github.actor }}',
+    help: 'Who pushes and looks up images; who has started the run, when not given',
+  },
+  'registry-password': {
+    value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
+    help: 'Password or token for the registry; the token of the run, when not given',
+  },
+}
+
+/** As a secret of a repository is named: `REGISTRY_PASSWORD`. */
+const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
+
+/**
+ * A whole release as one job to call. All other names than ours are the caller's: `uses: ./` would be too.
+ * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
+ */
+function reusableYaml({ command, about, packages }: Reusable): string {
+  // The report is a file of a machine that nobody sees again.
+  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
+  const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
+  const secrets = options.filter(([, { secret }]) => secret)
+  const told = Object.entries(outputs).filter(([name]) => name !== 'report')
+  const workflow = {
+    name: `django-rollout: ${command}`,
+    on: {
+      workflow_call: {
+        inputs: {
+          ...Object.fromEntries(
+            open.map(([name, option]) => [
+              name,
+              {
+                description: describe(ownDefaults[name] ?? option),
+                type: option.flag ? 'boolean' : 'string',
+              },
+            ]),
+          ),
+          ...ofJob,
+        },
+        secrets: Object.fromEntries(
+          secrets.map(([name, option]) => [
+            secretName(name),
+            { description: describe(ownDefaults[name] ?? option), required: false },
+          ]),
+        ),
+        outputs: Object.fromEntries(
+          told.map(([name, text]) => [
+            name,
+            { description: `${text}.`, value: `\${{ jobs.${command}.outputs.${name} }}` },
+          ]),
+        ),
+      },
+    },
+    permissions: {},
+    jobs: {
+      [command]: {
+        'runs-on': '${{ inputs.runs-on }}',
+        environment: '${{ inputs.environment }}',
+        permissions: { contents: 'read', packages },
+        // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
+        concurrency: {
+          group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
+            .map((name) => `\${{ inputs.${name} }}`)
+            .join('-')}`,
+          'cancel-in-progress': false,
+        },
+        outputs: Object.fromEntries(
+          told.map(([name]) => [name, `\${{ steps.${command}.outputs.${name} }}`]),
+        ),
+        steps: [
+          {
+            uses: checkout.uses,
+            with: { 'fetch-depth': 0, 'persist-credentials': false },
+          },
+          {
+            id: command,
+            uses: `django-rollout/django-rollout${command === 'release' ? '' : `/actions/${command}`}@v1`,
+            with: Object.fromEntries(
+              options.map(([name, { secret }]) => [
+                name,
+                ownDefaults[name]?.value ??
+                  (secret ? `\${{ secrets.${secretName(name)} }}` : `\${{ inputs.${name} }}`),
+              ]),
+            ),
+          },
+        ],
+      },
+    },
+  }
+  const yaml = stringify(workflow, { lineWidth: 0, singleQuote: true }).replace(
+    checkout.uses,
+    `${checkout.uses} # ${checkout.version}`,
   )
+  // Runs of one target wait for each other; GitHub keeps one waiting, so each target has its own group.
+  return `${header}#\n# ${about} To be called: jobs.<name>.uses: django-rollout/django-rollout/.github/workflows/${command}.yml@v1\n${yaml}`
+}
+
+/** As in workflows/deploy.yml. */
+const checkout = {
+  uses: 'actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8',
+  version: 'v5.0.0',
+}
+
+/** All options, a table for each group of them. */
+function optionTables(): string {
+  return (Object.entries(groups) as [Group, string][])
+    .map(([group, heading]) => `### ${heading}\n\n${optionTable(group)}`)
+    .join('\n\n')
+}
+
+function optionTable(group: Group): string {
+  const own = (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
+    ([, option]) => option.group === group,
+  )
+  const rows = own.map(([name, { help, default: standard, required, example, on, only }]) => {
+    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
+    const where = only === undefined ? '' : ` (${only} only)`
+    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` | ${takers(on)}${where} |`
+  })
+  const head = '| option | what it is | default | example | taken by |'
+  return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+/** `all`, `all but build`, `release, deploy`: the shortest way to say it. */
+function takers(on: readonly Command[]): string {
+  const others = commands.filter((one) => !on.includes(one))
+  if (others.length === 0) return 'all'
+  return others.length < 4 && others.length < on.length
+    ? `all but ${others.join(', ')}`
+    : commands.filter((one) => on.includes(one)).join(', ')
+}
+
+/** Each command in a line. */
+function commandTable(): string {
+  const rows = commands.map((name) => `| \`${name}\` | ${about[name]} |`)
+  return ['| command | what it does |', '| --- | --- |', ...rows].join('\n')
 }
 
 function outputTable(): string {
@@ -99,13 +269,16 @@ function filled(text: string, name: string, content: string): string {
 
 function readme(): string {
   const text = readFileSync(join(root, 'README.md'), 'utf8')
-  const options = filled(text, 'options', optionTable('release'))
-  const rollback = filled(options, 'rollback', optionTable('rollback', 'release'))
-  return filled(rollback, 'outputs', outputTable())
+  return Object.entries({
+    commands: commandTable(),
+    options: optionTables(),
+    outputs: outputTable(),
+  }).reduce((filledSoFar, [name, content]) => filled(filledSoFar, name, content), text)
 }
 
 const files = new Map([
   ...actions.map((command) => [pathOf(command), actionYaml(command)] as const),
+  ...reusable.map((one) => [`.github/workflows/${one.command}.yml`, reusableYaml(one)] as const),
   ['django-rollout.schema.json', `${JSON.stringify(schema(), null, 2)}\n`] as const,
   ['README.md', readme()] as const,
 ])
