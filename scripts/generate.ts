@@ -99,6 +99,12 @@ const reusable: readonly Reusable[] = [
   },
 ]
 
+/**
+ * The report is a file of a machine that nobody sees again. A deployment record of our own needs
+ * `deployments: write`, which every caller would have to grant, whether it wants one or not.
+ */
+const notCalled: readonly string[] = ['report', 'token', 'environment', 'environment-url']
+
 /** Inputs of the job, besides the options. */
 const ofJob = {
   'runs-on': {
@@ -132,8 +138,7 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
  * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
  */
 function reusableYaml({ command, about, packages }: Reusable): string {
-  // The report is a file of a machine that nobody sees again.
-  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
+  const options = optionsOf(command, 'action').filter(([name]) => !notCalled.includes(name))
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
   const secrets = options.filter(([, { secret }]) => secret)
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')

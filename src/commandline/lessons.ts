@@ -141,7 +141,10 @@ export const lessons: Readonly<Record<Command, Lesson>> = {
   },
   doctor: {
     kind: 'look',
-    steps: ['Looks at all that a release would look at before it changes anything.'],
+    steps: [
+      'Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.',
+      'Tells what would go wrong, and the command or the lines that mend it.',
+    ],
     examples: [{ what: 'Before the first release', args: ['doctor', ...shop] }],
   },
 }

@@ -19,6 +19,7 @@ import {
   someOf,
   someTime,
   urlPath,
+  webAddress,
   yesOrNo,
   type Reader,
 } from './readers.js'
@@ -75,6 +76,7 @@ export const groups = {
   migrations: 'Migrations',
   rollout: 'The rollout',
   rollback: 'What to go back to',
+  told: 'Who is told',
   run: 'The run itself',
 } as const
 export type Group = keyof typeof groups
@@ -121,6 +123,7 @@ const inCluster = [
 const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
 const registry = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback', 'doctor'] as const
 const rolling = ['release', 'deploy', 'rollback'] as const
+const telling = ['release', 'deploy', 'rollback', 'settle'] as const
 const releasing = ['release', 'deploy'] as const
 const migrating = ['release', 'migrate', 'deploy'] as const
 const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const
@@ -363,7 +366,7 @@ export const table = {
     help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good',
     example: '/healthz',
     group: 'rollout',
-    on: rolling,
+    on: [...rolling, 'doctor'],
   }),
   'smoke-host': option({
     read: hostName,
@@ -371,7 +374,7 @@ export const table = {
     example: 'shop.example.com',
     with: 'smoke-path',
     group: 'rollout',
-    on: rolling,
+    on: [...rolling, 'doctor'],
   }),
   'smoke-timeout': option({
     read: someTime,
@@ -416,6 +419,50 @@ export const table = {
     group: 'run',
     on: everywhere,
   }),
+  token: option({
+    read: anyText('token'),
+    help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
+    example: '${{ github.token }}',
+    secret: true,
+    only: 'action',
+    group: 'told',
+    on: telling,
+  }),
+  environment: option({
+    read: anyText('name'),
+    help: 'GitHub environment whose deployment record tells what becomes of this version',
+    example: 'production',
+    with: 'token',
+    only: 'action',
+    group: 'told',
+    on: telling,
+  }),
+  'environment-url': option({
+    read: webAddress,
+    help: 'Where people see the version once it is live: a link in the deployment record',
+    example: 'https://shop.example.com',
+    with: 'environment',
+    only: 'action',
+    group: 'told',
+    on: telling,
+  }),
+  webhook: option({
+    read: webAddress,
+    help: 'Address that is told how the run ended, as the JSON that Slack and other chats take',
+    example: '${{ secrets.CHAT_WEBHOOK }}',
+    secret: true,
+    group: 'told',
+    on: telling,
+  }),
+  'webhook-on': option({
+    read: oneOf('always', 'failure'),
+    help: 'When the webhook is told: always, or only of a run that did not end well',
+    example: 'failure',
+    default: 'always',
+    group: 'told',
+    on: telling,
+  }),
+  // The run itself.
   report: option({
     read: anyText('path'),
     help: 'Where the JSON report is written; the action makes a temporary file when it is not given',

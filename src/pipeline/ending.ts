@@ -14,6 +14,7 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
+import type { Finding } from '../report/finding.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
 import { lastCourse } from '../report/words.js'
@@ -39,6 +40,7 @@ export interface SoFar {
   /** Nothing was to be done, only said. */
   rehearsal?: true
   history?: History
+  findings?: readonly Finding[]
   migrations: readonly string[]
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
@@ -183,6 +185,7 @@ export function report(
     ...(cause && { cause }),
     ...(soFar.rehearsal && { rehearsal: true as const }),
     ...(soFar.history && { history: soFar.history }),
+    ...(soFar.findings && { findings: soFar.findings }),
     ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
     stages: reporter.stages,
     workloads: workloadsOf(result, soFar),

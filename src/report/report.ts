@@ -3,6 +3,7 @@ import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
+import type { Finding } from './finding.js'
 
 /** How a run ended. See the README's table of results. */
 export type Result =
@@ -61,6 +62,11 @@ export interface WorkloadReport extends WorkloadId {
   readonly undo?: Course
 }
 
+/** With what came up after the run had ended. */
+export function warned(report: Report, warnings: readonly string[]): Report {
+  return { ...report, warnings: [...report.warnings, ...warnings] }
+}
+
 /** All that is known at the end of a run; log, summary, outputs and JSON are renderings of it. */
 export interface Report {
   readonly command: Command
@@ -78,6 +84,8 @@ export interface Report {
   readonly rehearsal?: true
   /** What `history` was asked for. */
   readonly history?: History
+  /** What `doctor` has found. */
+  readonly findings?: readonly Finding[]
   readonly stages: readonly StageReport[]
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */
