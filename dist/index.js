@@ -15577,15 +15577,18 @@ var _options_about_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7563);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
-var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
-var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2792);
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4969);
-var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9576);
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7496);
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6072);
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1724);
-var _world_real_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7526);
-var _world_window_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2114);
+var _report_codequality_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8172);
+var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6243);
+var _report_junit_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2998);
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8850);
+var _report_historytable_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2792);
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4969);
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9576);
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7496);
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6072);
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(1724);
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(7526);
+var _world_window_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2114);
 const results = `\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`;
 const program = new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({
 showGlobalOptions: false
@@ -15610,26 +15613,37 @@ if (value !== void 0 && option.long) given[option.long.slice(2)] = value;
 }
 return given;
 }
+const json = value => `${JSON.stringify(value, null, 2)}\n`;
+const forms = {
+report: json,
+junit: _report_junit_js__WEBPACK_IMPORTED_MODULE_7__.b,
+"code-quality": _report_codequality_js__WEBPACK_IMPORTED_MODULE_6__.J
+};
 async function release(command, given) {
-const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_12__.b)(process.env);
+const world = (0, _world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)(process.env);
 const reading = await (0, _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command, given, "command", world.files);
 if (reading.is === "wrong") {
 for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`);
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+return _report_report_js__WEBPACK_IMPORTED_MODULE_8__.h.usage;
 }
 const {settings: settings} = reading;
 const stream = settings.json ? process.stderr : process.stdout;
-const color = stream.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_13__.O)(stream, process.env);
-const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window, world.clock);
+const inGitLab = process.env["GITLAB_CI"] === "true";
+const {NO_COLOR: noColor, TERM: terminal} = process.env;
+const color = (stream.isTTY || inGitLab) && !noColor && terminal !== "dumb";
+const window = (0, _world_window_js__WEBPACK_IMPORTED_MODULE_15__.O)(stream, process.env);
+const drawn = window && (0, _report_screen_js__WEBPACK_IMPORTED_MODULE_11__.n)(window, world.clock);
 const write = line => {
 if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
-const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why => {
+const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.B)(why => {
 write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
-const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write, color, drawn), world.clock);
-const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world);
+const sink = (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_12__.c)(write, color, drawn);
+const raw = text => void stream.write(text);
+const told = inGitLab ? (0, _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__.V)(sink, raw, world.clock) : sink;
+const reporter = new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a(told, world.clock);
+const holder = (0, _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__.K)(world);
 const report = await (0, _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command, {
 world: world,
 settings: settings,
@@ -15637,23 +15651,26 @@ reporter: reporter,
 signal: signal,
 holder: holder
 });
-if (report.history && !settings.json) (0, _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write); else if (!report.history) (0, 
-_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report, write, color);
+if (report.history && !settings.json) (0, _report_historytable_js__WEBPACK_IMPORTED_MODULE_9__.f)(report.history).forEach(write); else if (!report.history) (0, 
+_report_terminal_js__WEBPACK_IMPORTED_MODULE_12__.b)(report, write, color);
 if (settings.json) {
-const told = command === "history" ? report.history : report;
-if (told) process.stdout.write(`${JSON.stringify(told, null, 2)}\n`);
+const asked = command === "history" ? report.history : report;
+if (asked) process.stdout.write(json(asked));
 }
-const path = settings.report;
-if (path !== void 0) await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch(error => {
+for (const [option, render] of Object.entries(forms)) {
+const path = settings[option];
+if (path === void 0) continue;
+await world.files.write(path, render(report)).catch(error => {
 console.error(`the report could not be written: ${String(error)}`);
 });
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result];
+}
+return _report_report_js__WEBPACK_IMPORTED_MODULE_8__.h[report.result];
 }
 try {
 await program.parseAsync();
 } catch (error) {
 if (!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7)) throw error;
-process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage;
+process.exitCode = error.exitCode === 0 ? 0 : _report_report_js__WEBPACK_IMPORTED_MODULE_8__.h.usage;
 }
 __webpack_async_result__();
 } catch (e) {
@@ -17721,6 +17738,20 @@ help: "Where the JSON report is written; the action makes a temporary file when 
 example: "release.json",
 on: everywhere
 }),
+junit: option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+help: "Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",
+example: "release.xml",
+only: "command",
+on: actions
+}),
+"code-quality": option({
+read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
+help: "Where the lines that the cause is about are written in the form of GitLab Code Quality",
+example: "quality.json",
+only: "command",
+on: actions
+}),
 config: option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,
 help: "File with options; django-rollout.yml in the current folder, where there is one, when not given",
@@ -19608,203 +19639,6 @@ async function rehearse({settings: settings, source: source}, cluster, targets, 
 const image = `${settings.image}:${source.tag}`;
 await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
 }
-var settle = __nccwpck_require__(6445);
-function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
-return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
-const access = await resources.access(world, settings);
-const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
-resources.add(() => opened.close());
-return [ opened, await preflight(release, journal, opened) ];
-}));
-}
-async function runsUndisturbed({world: world, app: app}, cluster, site, image) {
-if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
-return await (0, rollout_record.aE)(cluster, app) === void 0;
-}
-async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
-const lease = await (0, lock.s)(release, journal, unlocked);
-run.resources.add(() => lease.release());
-const cluster = (0, guarded.N)(unlocked, lease);
-const record = await (0, rollout_record.aE)(cluster, release.app);
-const own = {
-...release,
-signal: lease.lost
-};
-if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
-release.signal.throwIfAborted();
-return {
-cluster: cluster,
-lost: lease.lost
-};
-}
-async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
-const {world: world, settings: settings, signal: signal} = release;
-await reporter.stage("rollout", async journal => {
-const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
-...release,
-command: command,
-signal: late
-}, journal, cluster, site, image, courses => {
-soFar.rollout = courses;
-}));
-if (ended.is === "failed") {
-soFar.judgedAt = ended.at;
-throw new report_cause.HR(ended.cause);
-}
-if (ended.is === "superseded") throw new report_cause.HR(supersededBy(ended.by));
-});
-}
-function longestOf(settings) {
-const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
-return 2 * settings.timeout + Math.max(settings.bake, smoke);
-}
-function examine(start) {
-return (0, run.Y)("doctor", start, doctor_look);
-}
-async function doctor_look(run) {
-const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar} = run;
-const source = await findSource(world, settings, settings.context);
-soFar.source = source;
-await lookAround(run, {
-world: world,
-settings: settings,
-source: source,
-app: app,
-holder: holder,
-signal: signal
-});
-return "done";
-}
-var archive = __nccwpck_require__(15);
-function tellHistory(start) {
-return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
-deadline.H6)(signal, async () => {
-const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
-resources.add(() => cluster.close());
-soFar.history = await (0, archive.L)(cluster, app);
-return "unchanged";
-}));
-}
-var migrate = __nccwpck_require__(7787);
-var migrationlog = __nccwpck_require__(7366);
-var ending = __nccwpck_require__(2523);
-var together = __nccwpck_require__(1626);
-function migrateOnly(start) {
-return (0, run.Y)("migrate", start, toImage);
-}
-async function toImage(run) {
-const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
-if (settings["migrate-command"] === "") (0, report_cause.fJ)({
-code: "usage",
-sentence: 'there is nothing to migrate with: "migrate-command" is none',
-hint: "leave the option out for the default, or leave this step out"
-});
-const source = await findSource(world, settings, settings.context);
-soFar.source = source;
-const releaseWith = own => ({
-world: world,
-settings: settings,
-source: source,
-app: app,
-holder: holder,
-signal: own
-});
-const [[cluster, site], image] = await (0, together.bs)(signal, [ own => lookAround(run, releaseWith(own)), own => reporter.stage("image", async journal => {
-await resources.login(world, settings);
-return imageToDeploy(releaseWith(own), journal);
-}) ]);
-soFar.image = image;
-const release = releaseWith(signal);
-const {cluster: locked, lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
-const own = {
-...release,
-signal: AbortSignal.any([ signal, lost ])
-};
-try {
-return await migrateTo(run, own, locked, site, image) ? "done" : "unchanged";
-} catch (error) {
-const cause = (0, ending.qT)(lost);
-throw cause ? new report_cause.HR(cause) : error;
-}
-}
-async function migrateTo({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
-if (!site.web || release.settings["migrate-command"] === "") return false;
-const migration = (0, migrate.B)(release, cluster, site, site.web, image);
-try {
-const plan = await reporter.stage("plan", journal => migration.plan(journal));
-if (!(0, migrationlog.OJ)(plan)) return false;
-await reporter.stage("migrate", journal => migration.migrate(journal));
-return true;
-} finally {
-soFar.migrations = migration.applied();
-await migration.close().catch(error => {
-soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
-});
-}
-}
-const fetchMs = 3e4;
-async function lineageOf(world, folder, ours, theirs, signal) {
-if (ours === theirs) return "not-older";
-const git = gitIn(world, folder);
-if (!await has(git, ours)) return "unknown";
-const known = await compared(git, ours, theirs);
-if (known !== "unknown" || world.env["CI"] !== "true") return known;
-await fetchHistory(world, folder, ours, theirs, signal);
-return compared(git, ours, theirs);
-}
-async function has(git, commit) {
-return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
-}
-async function compared(git, ours, theirs) {
-if (!await has(git, theirs)) return "unknown";
-const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
-if (await leads(ours, theirs)) return "older";
-if (await leads(theirs, ours)) return "not-older";
-return await lineage_isWhole(git, theirs) ? "not-older" : "unknown";
-}
-async function lineage_isWhole(git, commit) {
-const first = await git([ "rev-list", "--max-parents=0", commit ]);
-const kept = await git([ "cat-file", "--batch" ], first.stdout);
-return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
-}
-async function fetchHistory(world, folder, ours, theirs, signal) {
-const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
-const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
-await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
-signal: late,
-env: {
-GIT_TERMINAL_PROMPT: "0",
-GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
-},
-onLine: () => {}
-}));
-}
-var commandline = __nccwpck_require__(5725);
-var rollout_history = __nccwpck_require__(4385);
-async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
-const live = (0, rollout_history.BO)(history);
-if (live?.sha === void 0 || source.sha === void 0) return;
-const {sha: sha} = source;
-switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
-case "not-older":
-return;
-
-case "unknown":
-journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
-kubernetes_image.j)(sha)} cannot be told from this checkout`);
-return;
-
-case "older":
-(0, report_cause.fJ)({
-code: "overtaken",
-sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
-lease.Gg)(live)} brought live`,
-hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
-to: source.tag
-})}`
-});
-}
-}
 var django_traceback = __nccwpck_require__(7101);
 const part = /^=+ (.+?) =+$/;
 const total = /^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/;
@@ -19937,6 +19771,22 @@ title: title,
 message: message
 } ];
 }).slice(0, most);
+}
+function inRepository(report, toRepo) {
+const failing = report.failing.map(({file: written, line: line, ...test}) => {
+const file = written === void 0 ? void 0 : toRepo(written);
+return file === void 0 ? test : {
+...test,
+file: file,
+...line !== void 0 && {
+line: line
+}
+};
+});
+return {
+...report,
+failing: failing
+};
 }
 function readUnittest(lines) {
 const heads = lines.flatMap((line, at) => ruler.test(line) && head.test(lines[at + 1] ?? "") ? [ at + 1 ] : []);
@@ -20137,7 +19987,7 @@ return Array.isArray(words) && words.length > 0 ? words.join(" ") : void 0;
 }
 const readLines = 2e4;
 const shownLines = 40;
-async function test(release, journal, built) {
+async function test(release, journal, built, onReport) {
 const {world: world, settings: settings, signal: signal} = release;
 const startedAt = world.clock.now();
 const command = settings["test-command"];
@@ -20158,15 +20008,9 @@ if (lines.push(line) > readLines * 2) lines.splice(0, readLines);
 const code = await (0, deadline.ux)(world.clock, timeout, signal, run).catch(error => error instanceof deadline.Ms && !signal.aborted ? error : Promise.reject(error));
 if (code instanceof deadline.Ms) return (0, report_cause.fJ)(notInTime(timeout, lines));
 const report = readTests(lines);
+if (report) onReport(inRepository(report, (0, stages_release.Y)(release)));
 if (code !== 0) return (0, report_cause.fJ)(testCause(release, command, code, lines, report));
-const ms = world.clock.now() - startedAt;
-journal.say(passed(report, ms));
-return {
-...report === void 0 ? {} : {
-report: report
-},
-seconds: ms / 1e3
-};
+journal.say(passed(report, world.clock.now() - startedAt));
 }
 function passed(report, ms) {
 if (report === void 0) return `tests passed in ${duration(ms)}`;
@@ -20254,6 +20098,208 @@ hint: `A throw-away server is there with test-services: ${wanted.join(" ")}`
 }
 function oneLine(text) {
 return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
+}
+var settle = __nccwpck_require__(6445);
+function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
+return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
+const access = await resources.access(world, settings);
+const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
+resources.add(() => opened.close());
+return [ opened, await preflight(release, journal, opened) ];
+}));
+}
+function runTests({reporter: reporter, soFar: soFar}, release, built) {
+return reporter.stage("test", journal => test(release, journal, built, report => {
+soFar.tests = report;
+}));
+}
+async function runsUndisturbed({world: world, app: app}, cluster, site, image) {
+if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false;
+return await (0, rollout_record.aE)(cluster, app) === void 0;
+}
+async function lockAndSettle(run, release, journal, unlocked, {live: live}) {
+const lease = await (0, lock.s)(release, journal, unlocked);
+run.resources.add(() => lease.release());
+const cluster = (0, guarded.N)(unlocked, lease);
+const record = await (0, rollout_record.aE)(cluster, release.app);
+const own = {
+...release,
+signal: lease.lost
+};
+if (record) await (0, settle.p)(run, own, journal, cluster, lease.lost, live, record);
+release.signal.throwIfAborted();
+return {
+cluster: cluster,
+lost: lease.lost
+};
+}
+async function rollOut({command: command, reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+const {world: world, settings: settings, signal: signal} = release;
+await reporter.stage("rollout", async journal => {
+const ended = await (0, deadline.ux)(world.clock, longestOf(settings), signal, late => rollout({
+...release,
+command: command,
+signal: late
+}, journal, cluster, site, image, courses => {
+soFar.rollout = courses;
+}));
+if (ended.is === "failed") {
+soFar.judgedAt = ended.at;
+throw new report_cause.HR(ended.cause);
+}
+if (ended.is === "superseded") throw new report_cause.HR(supersededBy(ended.by));
+});
+}
+function longestOf(settings) {
+const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
+return 2 * settings.timeout + Math.max(settings.bake, smoke);
+}
+function examine(start) {
+return (0, run.Y)("doctor", start, doctor_look);
+}
+async function doctor_look(run) {
+const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar} = run;
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+await lookAround(run, {
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: signal
+});
+return "done";
+}
+var archive = __nccwpck_require__(15);
+function tellHistory(start) {
+return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+deadline.H6)(signal, async () => {
+const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+resources.add(() => cluster.close());
+soFar.history = await (0, archive.L)(cluster, app);
+return "unchanged";
+}));
+}
+var migrate = __nccwpck_require__(7787);
+var migrationlog = __nccwpck_require__(7366);
+var ending = __nccwpck_require__(2523);
+var together = __nccwpck_require__(1626);
+function migrateOnly(start) {
+return (0, run.Y)("migrate", start, toImage);
+}
+async function toImage(run) {
+const {world: world, settings: settings, reporter: reporter, signal: signal, holder: holder, app: app, soFar: soFar, resources: resources} = run;
+if (settings["migrate-command"] === "") (0, report_cause.fJ)({
+code: "usage",
+sentence: 'there is nothing to migrate with: "migrate-command" is none',
+hint: "leave the option out for the default, or leave this step out"
+});
+const source = await findSource(world, settings, settings.context);
+soFar.source = source;
+const releaseWith = own => ({
+world: world,
+settings: settings,
+source: source,
+app: app,
+holder: holder,
+signal: own
+});
+const [[cluster, site], image] = await (0, together.bs)(signal, [ own => lookAround(run, releaseWith(own)), own => reporter.stage("image", async journal => {
+await resources.login(world, settings);
+return imageToDeploy(releaseWith(own), journal);
+}) ]);
+soFar.image = image;
+const release = releaseWith(signal);
+const {cluster: locked, lost: lost} = await reporter.stage("lock", journal => lockAndSettle(run, release, journal, cluster, site));
+const own = {
+...release,
+signal: AbortSignal.any([ signal, lost ])
+};
+try {
+return await migrateTo(run, own, locked, site, image) ? "done" : "unchanged";
+} catch (error) {
+const cause = (0, ending.qT)(lost);
+throw cause ? new report_cause.HR(cause) : error;
+}
+}
+async function migrateTo({reporter: reporter, soFar: soFar}, release, cluster, site, image) {
+if (!site.web || release.settings["migrate-command"] === "") return false;
+const migration = (0, migrate.B)(release, cluster, site, site.web, image);
+try {
+const plan = await reporter.stage("plan", journal => migration.plan(journal));
+if (!(0, migrationlog.OJ)(plan)) return false;
+await reporter.stage("migrate", journal => migration.migrate(journal));
+return true;
+} finally {
+soFar.migrations = migration.applied();
+await migration.close().catch(error => {
+soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
+});
+}
+}
+const fetchMs = 3e4;
+async function lineageOf(world, folder, ours, theirs, signal) {
+if (ours === theirs) return "not-older";
+const git = gitIn(world, folder);
+if (!await has(git, ours)) return "unknown";
+const known = await compared(git, ours, theirs);
+if (known !== "unknown" || world.env["CI"] !== "true") return known;
+await fetchHistory(world, folder, ours, theirs, signal);
+return compared(git, ours, theirs);
+}
+async function has(git, commit) {
+return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+}
+async function compared(git, ours, theirs) {
+if (!await has(git, theirs)) return "unknown";
+const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
+if (await leads(ours, theirs)) return "older";
+if (await leads(theirs, ours)) return "not-older";
+return await lineage_isWhole(git, theirs) ? "not-older" : "unknown";
+}
+async function lineage_isWhole(git, commit) {
+const first = await git([ "rev-list", "--max-parents=0", commit ]);
+const kept = await git([ "cat-file", "--batch" ], first.stdout);
+return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
+}
+async function fetchHistory(world, folder, ours, theirs, signal) {
+const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
+const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
+await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+signal: late,
+env: {
+GIT_TERMINAL_PROMPT: "0",
+GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
+},
+onLine: () => {}
+}));
+}
+var commandline = __nccwpck_require__(5725);
+var rollout_history = __nccwpck_require__(4385);
+async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
+const live = (0, rollout_history.BO)(history);
+if (live?.sha === void 0 || source.sha === void 0) return;
+const {sha: sha} = source;
+switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+case "not-older":
+return;
+
+case "unknown":
+journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
+kubernetes_image.j)(sha)} cannot be told from this checkout`);
+return;
+
+case "older":
+(0, report_cause.fJ)({
+code: "overtaken",
+sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
+lease.Gg)(live)} brought live`,
+hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
+to: source.tag
+})}`
+});
+}
 }
 var restore = __nccwpck_require__(9456);
 function taggedIn(picture, workloads, repository) {
@@ -20632,7 +20678,7 @@ soFar.image = found.image;
 await moveTags(run, release, found.image);
 return "unchanged";
 }
-if (found.is === "built" && settings["test-command"] !== "") await reporter.stage("test", journal => test(release, journal, found.built));
+if (found.is === "built" && settings["test-command"] !== "") await runTests(run, release, found.built);
 const image = found.is === "pushed" ? found.image : await reporter.stage("push", journal => push(release, journal, found.built));
 soFar.image = image;
 const result = await transaction(run, release, cluster, site, {
@@ -20812,7 +20858,7 @@ return imageToTest(release, journal);
 });
 if (image) soFar.image = image;
 const wanted = settings["test-command"] !== "";
-if (wanted) await reporter.stage("test", journal => test(release, journal, built));
+if (wanted) await runTests(run, release, built);
 if (settings.push && !image) soFar.image = await reporter.stage("push", journal => push(release, journal, built));
 return wanted ? "done" : "unchanged";
 }
@@ -20985,6 +21031,9 @@ history: soFar.history
 judgedAt: soFar.judgedAt
 },
 stages: reporter.stages,
+...soFar.tests && {
+tests: soFar.tests
+},
 workloads: workloadsOf(result, soFar),
 migrations: soFar.migrations,
 warnings: soFar.warnings,
@@ -21518,6 +21567,65 @@ kind: good ? "good" : "error"
 return lines;
 }
 },
+8172: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+J: () => codeQuality
+});
+var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
+function codeQuality({cause: cause}) {
+const seen = new Map;
+const issues = (cause?.annotations ?? []).map(({file: file, line: line, title: title, message: message}) => {
+const what = JSON.stringify([ cause?.code, file, title ]);
+const nth = seen.get(what) ?? 0;
+seen.set(what, nth + 1);
+return {
+description: (0, _words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(`${title}: ${message}`.replace(/\s+/g, " ")),
+check_name: cause?.code ?? "",
+fingerprint: (0, node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256").update(`${what} ${nth}`).digest("hex"),
+severity: "blocker",
+location: {
+path: file,
+lines: {
+begin: line
+}
+}
+};
+});
+return `${JSON.stringify(issues, null, 2)}\n`;
+}
+},
+6243: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+V: () => withSections
+});
+function withSections(sink, write, clock) {
+let open = {
+name: "",
+at: 0
+};
+const mark = (kind, at, name, options = "") => {
+write(`[0Ksection_${kind}:${at}:${name}${options}\r[0K`);
+};
+return {
+...sink,
+open: stage => {
+const ms = clock.now();
+const name = `${stage.replace(/[^a-zA-Z0-9_.-]/g, "-")}-${ms}`;
+open = {
+name: name,
+at: Math.floor(ms / 1e3)
+};
+mark("start", open.at, name, "[collapsed=false]");
+sink.open(stage);
+},
+close: (stage, ended, seconds) => {
+mark("end", open.at + Math.round(seconds), open.name);
+sink.close(stage, ended, seconds);
+}
+};
+}
+},
 2792: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 f: () => historyTable
@@ -21540,6 +21648,102 @@ _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag), result, (0, _words_js
 function remarks({command: command, back: back, cause: cause, migrations: migrations}) {
 const parts = [ ...command === "rollback" ? [ back === void 0 ? "rollback" : `back to ${back}` ] : [], ...cause === void 0 ? [] : [ cause ], ...migrations.length === 0 ? [] : [ `migrations: ${migrations.length}` ] ];
 return parts.join("; ");
+}
+},
+2998: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+b: () => junit
+});
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+var _words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2691);
+function junit(report) {
+const suites = [ stagesOf(report), ...report.tests ? [ testsOf(report.tests) ] : [] ];
+return `<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites", {}, suites))}`;
+}
+function stagesOf(report) {
+const {command: command, cause: cause, startedAt: startedAt, seconds: seconds} = report;
+const suite = `django-rollout ${command}`;
+const failed = report.stages.filter(({ended: ended}) => ended === "failed");
+const guilty = cause?.code === "restore-failed" ? failed.at(-1) : failed[0];
+const cases = report.stages.map(stage => element("testcase", {
+classname: suite,
+name: stage.name,
+time: stage.seconds.toFixed(3)
+}, [ ...endOf(stage, stage === guilty ? cause : void 0) ]));
+const whole = cause && !guilty ? [ element("testcase", {
+classname: suite,
+name: command
+}, [ failureOf(cause) ]) ] : [];
+return element("testsuite", {
+name: suite,
+tests: cases.length + whole.length,
+failures: failed.length + whole.length,
+errors: 0,
+skipped: report.stages.filter(({ended: ended}) => ended === "stopped").length,
+time: seconds.toFixed(3),
+timestamp: new Date(startedAt).toISOString().slice(0, 19)
+}, [ ...cases, ...whole ]);
+}
+function endOf({name: name, ended: ended}, cause) {
+switch (ended) {
+case "done":
+return [];
+
+case "stopped":
+return [ element("skipped", {
+message: `${name} was stopped`
+}) ];
+
+case "failed":
+return [ cause ? failureOf(cause) : element("failure", {
+message: `${name} failed`
+}) ];
+}
+}
+function failureOf(cause) {
+const {code: code, sentence: sentence, hint: hint} = cause;
+const lines = [ sentence, ...(0, _words_js__WEBPACK_IMPORTED_MODULE_1__.MX)(cause).flatMap(({title: title, lines: foreign}) => [ "", ...title === void 0 ? [] : [ `${title}:` ], ...foreign ]), "", ...hint === void 0 ? [] : [ `what to do: ${hint}` ], `more: ${(0, 
+_cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}` ];
+return element("failure", {
+type: code,
+message: sentence
+}, [ lines.join("\n") ]);
+}
+function testsOf({run: run, failures: failures, errors: errors, skipped: skipped, failing: failing}) {
+return element("testsuite", {
+name: "tests",
+tests: run,
+failures: failures,
+errors: errors,
+skipped: skipped
+}, failing.map(test => element("testcase", {
+classname: "tests",
+name: test.name,
+file: test.file
+}, [ element(test.is, {
+message: test.message
+}, [ [ ...placeOf(test), test.message ].join(": ") ]) ])));
+}
+function placeOf({file: file, line: line}) {
+return file === void 0 ? [] : [ line === void 0 ? file : `${file}:${line}` ];
+}
+function element(name, attributes, children = []) {
+return {
+name: name,
+attributes: attributes,
+children: children
+};
+}
+function write({name: name, attributes: attributes, children: children}, indent = "") {
+const given = Object.entries(attributes).filter(([, value]) => value !== void 0).map(([key, value]) => ` ${key}="${escaped(String(value)).replaceAll("\n", "&#10;")}"`);
+const head = `${indent}<${name}${given.join("")}`;
+if (children.length === 0) return `${head}/>\n`;
+const text = children.filter(child => typeof child === "string").map(escaped);
+const inner = children.filter(child => typeof child !== "string").map(child => write(child, `${indent}  `));
+return inner.length > 0 ? `${head}>\n${inner.join("")}${indent}</${name}>\n` : `${head}>${text.join("")}</${name}>\n`;
+}
+function escaped(text) {
+return text.split("\n").map(_words_js__WEBPACK_IMPORTED_MODULE_1__.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g, "�").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
 },
 9811: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {

@@ -5,7 +5,10 @@ import type { Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes } from './report/report.js'
+import { codeQuality } from './report/codequality.js'
+import { withSections } from './report/gitlab.js'
+import { junit } from './report/junit.js'
+import { exitCodes, type Report } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
@@ -57,6 +60,12 @@ function givenTo(called: Command): Given {
   return given
 }
 
+type Render = (report: Report) => string
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
+
+/** The files that a run writes, however it ends, by the option with their path. */
+const forms = { report: json, junit, 'code-quality': codeQuality }
+
 async function release(command: CommandName, given: Given): Promise<number> {
   const world = realWorld(process.env)
   const reading = await readSettings(command, given, 'command', world.files)
@@ -67,7 +76,10 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const { settings } = reading
   // Whoever reads JSON gets that and nothing else.
   const stream = settings.json ? process.stderr : process.stdout
-  const color = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+  const inGitLab = process.env['GITLAB_CI'] === 'true'
+  const { NO_COLOR: noColor, TERM: terminal } = process.env
+  // GitLab's log is no terminal, and shows colors all the same.
+  const color = (stream.isTTY || inGitLab) && !noColor && terminal !== 'dumb'
   const window = windowOf(stream, process.env)
   const drawn = window && screen(window, world.clock)
   const write = (line: string) => {
@@ -77,22 +89,24 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const signal = cancelSignal((why) => {
     write(command === 'history' ? `· ${why}` : `· ${why}: what has changed is put back`)
   })
-  const reporter = new Reporter(terminalSink(write, color, drawn), world.clock)
+  const sink = terminalSink(write, color, drawn)
+  const raw = (text: string) => void stream.write(text)
+  const told = inGitLab ? withSections(sink, raw, world.clock) : sink
+  const reporter = new Reporter(told, world.clock)
   const holder = holderOf(world)
   const report = await runCommand(command, { world, settings, reporter, signal, holder })
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {
-    const told = command === 'history' ? report.history : report
-    if (told) process.stdout.write(`${JSON.stringify(told, null, 2)}\n`)
+    const asked = command === 'history' ? report.history : report
+    if (asked) process.stdout.write(json(asked))
   }
-  const path = settings.report
-  if (path !== undefined) {
-    await world.files
-      .write(path, `${JSON.stringify(report, null, 2)}\n`)
-      .catch((error: unknown) => {
-        console.error(`the report could not be written: ${String(error)}`)
-      })
+  for (const [option, render] of Object.entries(forms) as [keyof typeof forms, Render][]) {
+    const path = settings[option]
+    if (path === undefined) continue
+    await world.files.write(path, render(report)).catch((error: unknown) => {
+      console.error(`the report could not be written: ${String(error)}`)
+    })
   }
   return exitCodes[report.result]
 }

@@ -380,6 +380,20 @@ export const table = {
     example: 'release.json',
     on: everywhere,
   }),
+  junit: option({
+    read: text,
+    help: 'Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show',
+    example: 'release.xml',
+    only: 'command',
+    on: actions,
+  }),
+  'code-quality': option({
+    read: text,
+    help: 'Where the lines that the cause is about are written in the form of GitLab Code Quality',
+    example: 'quality.json',
+    only: 'command',
+    on: actions,
+  }),
   config: option({
     read: text,
     help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',
