@@ -8,8 +8,10 @@ const helpers = ['kubernetes', 'report']
 const middle = ['rollout', 'django', 'kubernetes', 'docker', 'github', 'report']
 const ground = ['world', 'options']
 const rooms = {
-  pipeline: { values: ['stages', ...middle, ...ground], types: [] },
-  stages: { values: [...middle, ...ground], types: [] },
+  pipeline: { values: ['stages', 'checks', ...middle, ...ground], types: [] },
+  stages: { values: ['checks', ...middle, ...ground], types: [] },
+  // What is said before a release: plain data in, findings out.
+  checks: { values: [...middle, ...ground], types: ['stages'] },
   ...Object.fromEntries(
     middle.map((room) => [room, { values: [...helpers, ...ground], types: middle }]),
   ),

@@ -15509,7 +15509,7 @@ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6058);
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(227);
 var _options_file_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8614);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3);
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
 var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8850);
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4969);
@@ -15575,7 +15575,7 @@ var commander__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7009);
 var _package_json__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
 var _options_about_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7563);
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1434);
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(847);
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3);
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2410);
 var _report_codequality_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8172);
 var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6243);
@@ -15637,7 +15637,7 @@ const write = line => {
 if (drawn) drawn.print(line); else stream.write(`${line}\n`);
 };
 const signal = (0, _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.B)(why => {
-write(command === "history" ? `· ${why}` : `· ${why}: what has changed is put back`);
+write(command === "history" || command === "doctor" ? `· ${why}` : `· ${why}: what has changed is put back`);
 });
 const sink = (0, _report_terminal_js__WEBPACK_IMPORTED_MODULE_12__.c)(write, color, drawn);
 const raw = text => void stream.write(text);
@@ -16031,6 +16031,7 @@ var table = __nccwpck_require__(1434);
 var closing = __nccwpck_require__(4949);
 var kubernetes_workload = __nccwpck_require__(4339);
 var report_cause = __nccwpck_require__(4193);
+var findings = __nccwpck_require__(9334);
 var report_report = __nccwpck_require__(8850);
 var words = __nccwpck_require__(2691);
 const settings = {
@@ -16149,6 +16150,10 @@ parts.push(`**Cause:** ${escaped(cause.sentence)}`);
 if (cause.hint !== void 0) parts.push(`**What to do:** ${escaped(cause.hint)}`);
 parts.push(`**More:** [${cause.code}](${(0, report_cause.ZZ)(cause)})`);
 for (const {title: title = "last lines of the log", lines: lines} of (0, words.MX)(cause)) parts.push(markdown_open(title, fenced(lines.slice(-mostLogLines))));
+}
+for (const [topic, found] of (0, findings.lP)(report.findings ?? [])) {
+parts.push(`**${topic}**`);
+for (const {is: is, says: says, mend: mend} of found) parts.push(`${findings.rf[is]} ${escaped(says)}`, ...mend === void 0 ? [] : [ fenced(mend.split("\n")) ]);
 }
 if (report.workloads.length > 0) {
 const rows = report.workloads.map(workload => [ (0, kubernetes_workload.T)(workload), (0, 
@@ -16493,7 +16498,8 @@ bound: true
 }),
 commandLine: args => {
 const context = access.context === void 0 ? [] : [ "--context", access.context ];
-return [ "kubectl", ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
+const kubeconfig = access.keeps ? [ "--kubeconfig", access.kubeconfig ?? "" ] : [];
+return [ "kubectl", ...kubeconfig, ...context, "-n", access.namespace, ...args ].map(shown).join(" ");
 },
 close: close
 };
@@ -16709,7 +16715,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 Gg: () => titleOf,
 Vj: () => LeaseLost,
 _e: () => takeLease,
-by: () => LeaseUnsure
+by: () => LeaseUnsure,
+yD: () => keeperOf
 });
 var _apierror_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5392);
 var _away_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5328);
@@ -16723,6 +16730,18 @@ const againMs = 1e3;
 function isFree(lease, id, unchangedForMs, lastsMs) {
 const holder = lease.spec?.holderIdentity;
 return !holder || holder === id || unchangedForMs >= lastsMs;
+}
+async function keeperOf(cluster, name) {
+const leases = (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
+const {metadata: metadata, spec: spec} = await cluster.find(`${leases}/${name}`) ?? {};
+if (!spec?.holderIdentity) return;
+const {renewTime: renewed} = spec;
+return {
+by: holderIn(metadata, spec),
+...renewed !== void 0 && {
+renewed: renewed
+}
+};
 }
 async function takeLease(cluster, clock, name, holder, {lastsMs: lastsMs, waitMs: waitMs}, signal, onWait) {
 const leases = (0, _paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1", cluster.namespace, "leases");
@@ -16746,7 +16765,7 @@ lease: keep(cluster, clock, path, taken, now, holder, lastsMs)
 };
 continue;
 }
-const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? "";
+const by = holderIn(lease.metadata, lease.spec);
 if (now - startedAt >= waitMs) return {
 is: "held",
 by: by
@@ -16754,6 +16773,9 @@ by: by
 onWait(by);
 await clock.sleep(lookMs, signal);
 }
+}
+function holderIn(metadata, spec) {
+return metadata?.annotations?.[holderAnnotation] ?? spec?.holderIdentity ?? "";
 }
 async function tryTake(cluster, clock, lease, leases, name, holder, lastsMs) {
 const wanted = {
@@ -17685,14 +17707,14 @@ on: rolling
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,
 help: "Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",
 example: "/healthz",
-on: rolling
+on: [ ...rolling, "doctor" ]
 }),
 "smoke-host": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,
 help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
 example: "shop.example.com",
 with: "smoke-path",
-on: rolling
+on: [ ...rolling, "doctor" ]
 }),
 "smoke-timeout": option({
 read: _readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,
@@ -17763,7 +17785,7 @@ function optionsOf(command, face) {
 return Object.entries(table).filter(([, {on: on, only: only}]) => on.includes(command) && (face === void 0 || only === void 0 || only === face));
 }
 },
-847: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+3: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 __nccwpck_require__.d(__webpack_exports__, {
 d: () => runCommand
 });
@@ -18574,11 +18596,293 @@ if (!built) return "unchanged";
 if (settings.push) soFar.image = await reporter.stage("push", journal => push(release, journal, built));
 return "done";
 }
+var finding = __nccwpck_require__(1404);
+function has({code: code}) {
+return code === 0;
+}
+function hasDocker({docker: docker}) {
+return docker.code !== 127;
+}
+function toolFindings(answers, {builds: builds, known: known, fetches: fetches}) {
+return [ gitFinding(answers.git, known), ...dockerFindings(answers, builds), answers.kubectl && has(answers.kubectl) ? (0, 
+finding.uw)("tools", `kubectl ${clientVersion(answers.kubectl)}`) : fetches ? (0, 
+finding.$e)("tools", "kubectl is not on PATH: a release fetches it into the runner’s tool cache") : (0, 
+finding.MB)("tools", "kubectl is not on PATH", "https://kubernetes.io/docs/tasks/tools/") ];
+}
+function gitFinding(git, known) {
+if (has(git)) return (0, finding.uw)("tools", git.stdout.trim().replace("git version", "git"));
+return known ? (0, finding.$e)("tools", "git was not found, so whether a newer commit is live cannot be told") : (0, 
+finding.MB)("tools", "git was not found, so the commit is not known", 'install git, or name the image with "tag"');
+}
+function dockerFindings(answers, builds) {
+const {docker: docker, buildx: buildx} = answers;
+const needed = builds ? finding.MB : finding.$e;
+const trouble = (finished, is) => {
+const cause = engineTrouble("", finished);
+return is("tools", cause?.sentence.slice(2) ?? said(finished), cause?.hint);
+};
+if (!hasDocker(answers)) return [ trouble(docker, finding.MB) ];
+const {Client: Client, Server: Server} = versionsOf(docker.stdout);
+return [ has(docker) && Server ? (0, finding.uw)("tools", `docker ${Client?.Version ?? ""}, engine ${Server.Version ?? ""}`) : trouble(docker, needed), has(buildx) ? (0, 
+finding.uw)("tools", `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ""}`) : trouble(buildx, finding.MB) ];
+}
+function versionsOf(json) {
+try {
+return JSON.parse(json.split("\n")[0] ?? "");
+} catch {
+return {};
+}
+}
+function said({stderr: stderr, code: code}) {
+return stderr.trim().split("\n")[0] || `docker ended with ${code}`;
+}
+function clientVersion({stdout: stdout}) {
+try {
+const {clientVersion: clientVersion} = JSON.parse(stdout);
+return clientVersion?.gitVersion ?? "";
+} catch {
+return "";
+}
+}
+function skewFindings(client, server) {
+const minor = version => Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? NaN);
+const apart = Math.abs(minor(client) - minor(server));
+if (!(apart > 1)) return [];
+const says = `kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`;
+return [ (0, finding.$e)("tools", says, `install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`) ];
+}
 var kubernetes_cluster = __nccwpck_require__(3728);
-var guarded = __nccwpck_require__(4172);
-var rollout_record = __nccwpck_require__(7476);
-var lock = __nccwpck_require__(6072);
+const clocksMayDifferMs = 3e4;
+function clusterFinding(version, context, namespace) {
+const by = context === void 0 ? "" : `, context ${context}`;
+return (0, finding.uw)("cluster", `Kubernetes ${version}${by}, namespace ${namespace}`);
+}
+function aheadBy(stamped, asked) {
+const earliest = Date.parse(stamped);
+const latest = earliest + 1e3;
+if (asked.from > latest) return asked.from - latest;
+return asked.to < earliest ? asked.to - earliest : 0;
+}
+function clockFindings(aheadMs) {
+if (Math.abs(aheadMs) <= clocksMayDifferMs) return [];
+const by = Math.round(Math.abs(aheadMs) / 1e3);
+const says = `this machine’s clock is ${by} s ${aheadMs > 0 ? "ahead of" : "behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`;
+return [ (0, finding.$e)("cluster", says, "sudo timedatectl set-ntp true") ];
+}
+var kubernetes_workload = __nccwpck_require__(4339);
+const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
+const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
+const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
+function roleOf(container) {
+return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
+}
+function runsBeat(container) {
+const words = wordsOf(container);
+const role = roleOfWords(words);
+return role === "beat" || role === "worker" && /(^| )(-B|--beat)( |$)/.test(words.join(" "));
+}
+function runsCeleryWorker(container) {
+const words = wordsOf(container);
+return roleOfWords(words) === "worker" && words.includes("celery");
+}
+function webWorkload(candidates, services, from) {
+const usable = candidates.filter(each => containerOf(each) !== void 0);
+const undecided = because => ({
+is: "undecided",
+because: because,
+candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
+});
+if (from !== void 0 && from !== "") {
+const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
+return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
+}
+const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
+const commanded = among => among.filter(each => {
+const container = containerOf(each);
+return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
+});
+return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
+}
+function selects(service, candidate) {
+const selector = Object.entries(service.spec?.selector ?? {});
+const labels = candidate.template.metadata?.labels ?? {};
+return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+}
+function only(candidates, because) {
+const [candidate, second] = candidates;
+const container = candidate && containerOf(candidate);
+if (!candidate || !container || second) return;
+return {
+is: "found",
+candidate: candidate,
+container: container.name,
+because: because
+};
+}
+function containerOf({template: template, containers: containers}) {
+const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
+return ours.find(each => roleOf(each) === "web") ?? ours[0];
+}
+function roleOfCandidate(candidate) {
+const container = containerOf(candidate);
+return container ? roleOf(container) : "other";
+}
+function roleOfWords(words) {
+for (const [at, word] of words.entries()) {
+const rest = words.slice(at + 1);
+if (word === "celery") return roleOfCelery(rest);
+if (servers.includes(word)) return "web";
+if (workers.includes(word)) return "worker";
+if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
+}
+return;
+}
+function roleOfCelery(words) {
+const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
+const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
+return command === "worker" || command === "beat" || command === "flower" ? command : "other";
+}
+function wordsOf(container) {
+return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
+}
+var kubernetes_objects = __nccwpck_require__(9340);
 var dist = __nccwpck_require__(8815);
+function mendOf({id: id, manifest: manifest}, change, kubectl) {
+return manifest ? `# in the manifest of ${(0, kubernetes_workload.T)(id)}\n${(0, 
+dist.As)(change).trim()}` : kubectl([ "patch", (0, kubernetes_workload.T)(id), "--patch", JSON.stringify(change) ]);
+}
+function inTemplate({id: id}, spec) {
+const template = {
+spec: {
+template: {
+spec: spec
+}
+}
+};
+return id.kind === "CronJob" ? {
+spec: {
+jobTemplate: template
+}
+} : template;
+}
+function inContainer(target, name, change) {
+return inTemplate(target, {
+containers: [ {
+name: name,
+...change
+} ]
+});
+}
+function probeFindings(subjects, readyMs, asked, kubectl) {
+const served = subjects.filter(({isServed: isServed}) => isServed);
+const found = [ ...served.flatMap(subject => unready(subject, asked, kubectl)), ...subjects.flatMap(subject => killed(subject, readyMs[subject.id], kubectl)) ];
+if (found.length > 0 || served.length === 0) return found;
+return [ (0, finding.uw)("probes", `${served.map(({id: id}) => id).join(", ")}: a readinessProbe stands guard`) ];
+}
+function unready({id: id, target: target, object: object, containers: containers}, asked, kubectl) {
+const all = (0, kubernetes_objects.kW)(object).spec?.containers ?? [];
+const container = containers.find(one => roleOf(one) === "web") ?? containers[0];
+if (!container || all.some(({readinessProbe: readinessProbe}) => readinessProbe)) return [];
+const says = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`;
+const readinessProbe = readinessOf(container, asked);
+const change = readinessProbe && inContainer(target, container.name, {
+readinessProbe: readinessProbe
+});
+return [ (0, finding.$e)("probes", says, change && mendOf(target, change, kubectl)) ];
+}
+function readinessOf(container, asked) {
+const {startupProbe: startupProbe, livenessProbe: livenessProbe, ports: ports = []} = container;
+const known = startupProbe ?? livenessProbe;
+if (known) return {
+...handlerOf(known),
+periodSeconds: 2
+};
+const web = ports.find(({protocol: protocol = "TCP", name: name}) => protocol === "TCP" && name === "http");
+const port = (web ?? ports.find(({protocol: protocol = "TCP"}) => protocol === "TCP"))?.containerPort;
+if (port === void 0) return;
+const {"smoke-path": path, "smoke-host": host} = asked;
+if (path === void 0) return {
+tcpSocket: {
+port: port
+},
+periodSeconds: 2
+};
+const httpHeaders = host === void 0 ? {} : {
+httpHeaders: [ {
+name: "Host",
+value: host
+} ]
+};
+return {
+httpGet: {
+path: path,
+port: port,
+...httpHeaders
+},
+periodSeconds: 2
+};
+}
+function killed({id: id, target: target, containers: containers}, readyMs, kubectl) {
+if (readyMs === void 0) return [];
+return containers.flatMap(container => {
+const {name: name, livenessProbe: liveness, readinessProbe: readinessProbe, startupProbe: startupProbe} = container;
+if (!liveness || !readinessProbe || startupProbe) return [];
+if (!(0, kubernetes_objects.FB)(handlerOf(liveness), handlerOf(readinessProbe))) return [];
+const budget = budgetOf(liveness);
+if (2 * readyMs <= budget) return [];
+const says = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never end`;
+const period = 2;
+const failureThreshold = Math.max(60, Math.ceil(10 * readyMs / 1e3 / period));
+const change = inContainer(target, name, {
+startupProbe: {
+...handlerOf(liveness),
+periodSeconds: period,
+failureThreshold: failureThreshold
+}
+});
+return [ (0, finding.$e)("probes", says, mendOf(target, change, kubectl)) ];
+});
+}
+function budgetOf({initialDelaySeconds: initialDelaySeconds, periodSeconds: periodSeconds, failureThreshold: failureThreshold}) {
+return 1e3 * ((initialDelaySeconds ?? 0) + (failureThreshold ?? 3) * (periodSeconds ?? 10));
+}
+function handlerOf({httpGet: httpGet, tcpSocket: tcpSocket, exec: exec, grpc: grpc}) {
+return {
+...httpGet && {
+httpGet: httpGet
+},
+...tcpSocket && {
+tcpSocket: tcpSocket
+},
+...exec && {
+exec: exec
+},
+...grpc && {
+grpc: grpc
+}
+};
+}
+function seconds(ms) {
+return `${Math.round(ms / 1e3)} s`;
+}
+var kubernetes_image = __nccwpck_require__(3165);
+var lease = __nccwpck_require__(2882);
+var commandline = __nccwpck_require__(5725);
+var rollout_history = __nccwpck_require__(4385);
+function releaseFindings(settings, keeper, open, history) {
+const live = (0, rollout_history.BO)(history);
+return [ live ? (0, finding.uw)("release", `release ${live.number} of ${(0, kubernetes_image.j)(live.tag)} by ${(0, 
+lease.Gg)(live)} is the one that is live`) : (0, finding.uw)("release", "no release of this application has gone live yet"), ...keeper ? [ held(keeper) ] : [], ...open ? [ left(settings, open) ] : [] ];
+}
+function held({by: by, renewed: renewed}) {
+const since = renewed === void 0 ? "" : `, renewed last at ${renewed} by the clock there`;
+return (0, finding.$e)("release", `the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`);
+}
+function left(settings, begun) {
+return (0, finding.$e)("release", `the release of ${(0, kubernetes_image.j)(begun.tag)} by ${(0, 
+lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`, (0, 
+commandline.a)("settle", settings));
+}
 async function missingRights(cluster, rights) {
 const asked = await Promise.all(rights.map(async right => ({
 ...right,
@@ -18627,10 +18931,65 @@ verbs: [ ...new Set([ ...before, ...right.verbs ]) ]
 }
 return [ ...byResource.values() ];
 }
-var apierror = __nccwpck_require__(5392);
-var away = __nccwpck_require__(5328);
-var kubernetes_image = __nccwpck_require__(3165);
-var kubernetes_objects = __nccwpck_require__(9340);
+function rightsFindings(all, missing, account, namespace, kubectl) {
+const who = account === void 0 ? "the account" : `the account ${account}`;
+if (missing.length === 0) return [ (0, finding.uw)("rights", `${who} may do all that a release does in the namespace "${namespace}"`) ];
+const words = missing.map(({resource: resource, verbs: verbs}) => `${verbs.join(", ")} ${resource}`).join("; ");
+const says = countOf(missing) === countOf(all) ? `${who} may do nothing that a release does in the namespace "${namespace}", if there is one` : `${who} may not ${words} in the namespace "${namespace}"`;
+const mend = account === void 0 ? `# in its Role\n${asRoleRules(missing)}` : commandFor(missing, account, kubectl);
+return [ (0, finding.MB)("rights", `${says}: an administrator has to give it`, mend) ];
+}
+function countOf(rights) {
+return rights.reduce((sum, {verbs: verbs}) => sum + verbs.length, 0);
+}
+function commandFor(missing, account, kubectl) {
+const hash = (0, external_node_crypto_.createHash)("sha256").update(JSON.stringify([ missing, account ])).digest("hex");
+const metadata = {
+name: `django-rollout-${hash.slice(0, 8)}`
+};
+const group = "rbac.authorization.k8s.io";
+const apiVersion = `${group}/v1`;
+const rules = likes(missing).map(({group: group, resources: resources, verbs: verbs}) => `    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`);
+const binding = {
+apiVersion: apiVersion,
+kind: "RoleBinding",
+metadata: metadata,
+roleRef: {
+apiGroup: group,
+kind: "Role",
+name: metadata.name
+},
+subjects: [ subjectOf(account, group) ]
+};
+const yaml = [ "apiVersion: v1", "kind: List", "items:", `- apiVersion: ${apiVersion}`, "  kind: Role", `  metadata: { name: ${metadata.name} }`, "  rules:", ...rules, (0, 
+dist.As)([ binding ]).trim() ].join("\n");
+return `echo '\n${yaml.replaceAll("'", `'\\''`)}\n' | ${kubectl([ "apply", "-f", "-" ])}`;
+}
+function likes(rights) {
+const rules = [];
+for (const right of rights) {
+const verbs = right.verbs.join(", ");
+const rule = rules.find(one => one.group === right.group && one.verbs === verbs);
+if (rule) rule.resources.push(right.resource); else rules.push({
+group: right.group,
+verbs: verbs,
+resources: [ right.resource ]
+});
+}
+return rules;
+}
+function subjectOf(account, apiGroup) {
+const [, namespace, name] = /^system:serviceaccount:([^:]+):(.+)$/.exec(account) ?? [];
+return namespace === void 0 ? {
+apiGroup: apiGroup,
+kind: "User",
+name: account
+} : {
+kind: "ServiceAccount",
+name: name,
+namespace: namespace
+};
+}
 var paths = __nccwpck_require__(1856);
 const clusterWide = [ "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition" ];
 async function readManifests(world, cluster, paths, repository) {
@@ -18756,7 +19115,319 @@ hint: hint
 }
 });
 }
+function subjectsOf(targets, services) {
+return targets.flatMap(target => {
+const {id: id, uses: uses, live: live, manifest: manifest} = target;
+const object = manifest ? withLiveReplicas(manifest, live) : live;
+if (!object) return [];
+const template = (0, kubernetes_objects.kW)(object);
+const ours = uses.filter(({init: init}) => !init).map(({name: name}) => name);
+const candidate = {
+workload: id,
+template: template,
+containers: ours
+};
+return [ {
+target: target,
+id: (0, kubernetes_workload.T)(id),
+object: object,
+containers: (template.spec?.containers ?? []).filter(({name: name}) => ours.includes(name)),
+isServed: id.kind !== "CronJob" && services.some(one => selects(one, candidate))
+} ];
+});
+}
+function ownerOf(object) {
+return argo(object) ?? flux(object) ?? helm(object) ?? operator(object);
+}
+function argo({kind: kind, metadata: metadata = {}}) {
+const group = kind === "CronJob" ? "batch" : "apps";
+const own = `:${group}/${kind}:${metadata.namespace}/${metadata.name}`;
+const tracked = metadata.annotations?.["argocd.argoproj.io/tracking-id"];
+const app = tracked?.endsWith(own) ? tracked.slice(0, -own.length) : metadata.labels?.["argocd.argoproj.io/instance"];
+if (app === void 0) return;
+const path = kind === "CronJob" ? ".spec.jobTemplate.spec" : ".spec";
+const spec = {
+ignoreDifferences: [ {
+group: group,
+kind: kind,
+name: metadata.name,
+jqPathExpressions: [ `${path}.template.spec.containers[].image` ]
+} ],
+syncPolicy: {
+syncOptions: [ "RespectIgnoreDifferences=true" ]
+}
+};
+return {
+name: `Argo CD (application ${app})`,
+when: "at its next sync, unless the application ignores images",
+mend: `# in the application ${app}\n${(0, dist.As)({
+spec: spec
+}).trim()}`
+};
+}
+function flux({metadata: {labels: labels = {}, annotations: annotations = {}} = {}}) {
+const named = tool => {
+const name = labels[`${tool}.toolkit.fluxcd.io/name`];
+return name && `${labels[`${tool}.toolkit.fluxcd.io/namespace`]}/${name}`;
+};
+const kustomization = named("kustomize");
+const isLeft = annotations["kustomize.toolkit.fluxcd.io/reconcile"] === "disabled" || [ "IfNotPresent", "Ignore" ].includes(annotations["kustomize.toolkit.fluxcd.io/ssa"] ?? "");
+if (kustomization && !isLeft) {
+const lines = {
+metadata: {
+annotations: {
+"kustomize.toolkit.fluxcd.io/reconcile": "disabled"
+}
+}
+};
+return {
+name: `Flux (Kustomization ${kustomization})`,
+when: "at its next reconciliation",
+mend: `# in its manifest, where Flux reads it\n${(0, dist.As)(lines).trim()}`
+};
+}
+const release = named("helm");
+return release ? {
+name: `Flux (HelmRelease ${release})`,
+when: "when it upgrades the release"
+} : void 0;
+}
+function helm({metadata: {labels: labels = {}, annotations: annotations = {}} = {}}) {
+const release = annotations["meta.helm.sh/release-name"];
+if (labels["app.kubernetes.io/managed-by"] !== "Helm" || release === void 0) return;
+return {
+name: `Helm (release ${release})`,
+when: "at the next `helm upgrade`"
+};
+}
+function operator({metadata: metadata}) {
+const owner = metadata?.ownerReferences?.find(({controller: controller}) => controller);
+return owner && {
+name: `${owner.kind} ${owner.name}`,
+when: "whenever its controller looks at it"
+};
+}
+const usualGraceSeconds = 30;
+const checks = [ paused, owned, withoutRevisions, recreated, allAtOnce, cutShort ];
+function workloadFindings(subjects, kubectl) {
+return [ ...subjects.flatMap(subject => checks.flatMap(check => check(subject, kubectl))), ...manyBeats(subjects, kubectl) ];
+}
+function paused({id: id, target: target}, kubectl) {
+if (!target.live?.spec.paused) return [];
+const says = `${id} is paused, so a new version would never roll out`;
+return [ (0, finding.MB)("workloads", says, kubectl([ "rollout", "resume", id ])) ];
+}
+function owned({id: id, target: target}) {
+const owner = target.live && ownerOf(target.live);
+if (!owner) return [];
+const says = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`;
+return [ (0, finding.$e)("workloads", says, owner.mend) ];
+}
+function withoutRevisions({id: id, target: target, object: object}, kubectl) {
+if (object.spec.revisionHistoryLimit !== 0) return [];
+const says = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`;
+return [ (0, finding.$e)("workloads", says, mendOf(target, {
+spec: {
+revisionHistoryLimit: 10
+}
+}, kubectl)) ];
+}
+function recreated({id: id, target: target, object: object, isServed: isServed}, kubectl) {
+const {strategy: strategy} = object.spec;
+if (object.kind !== "Deployment" || !isServed || strategy?.type !== "Recreate") return [];
+const says = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`;
+const change = {
+spec: {
+strategy: {
+type: "RollingUpdate"
+}
+}
+};
+return [ (0, finding.$e)("workloads", says, mendOf(target, change, kubectl)) ];
+}
+function allAtOnce({id: id, target: target, object: object, isServed: isServed}, kubectl) {
+const {strategy: strategy} = object.spec;
+const replicas = object.spec.replicas ?? 1;
+if (object.kind !== "Deployment" || !isServed || strategy?.type === "Recreate") return [];
+const {maxUnavailable: maxUnavailable = "25%", maxSurge: maxSurge = "25%"} = strategy?.rollingUpdate ?? {};
+const surge = workloads_countOf(maxSurge, replicas, Math.ceil);
+const gone = workloads_countOf(maxUnavailable, replicas, Math.floor);
+const away = surge === 0 && gone === 0 ? 1 : gone;
+if (replicas === 0 || away < replicas) return [];
+const says = replicas === 1 ? `${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then` : `${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`;
+const rollingUpdate = {
+maxUnavailable: 0,
+maxSurge: 1
+};
+return [ (0, finding.$e)("workloads", says, mendOf(target, {
+spec: {
+strategy: {
+rollingUpdate: rollingUpdate
+}
+}
+}, kubectl)) ];
+}
+function workloads_countOf(value, replicas, round) {
+return typeof value === "number" ? value : round(parseInt(value, 10) * replicas / 100);
+}
+function cutShort({id: id, target: target, object: object, containers: containers}, kubectl) {
+const grace = (0, kubernetes_objects.kW)(object).spec?.terminationGracePeriodSeconds ?? usualGraceSeconds;
+const worker = containers.find(runsCeleryWorker);
+if (object.kind === "CronJob" || !worker || grace > usualGraceSeconds) return [];
+const says = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`;
+const change = inTemplate(target, {
+terminationGracePeriodSeconds: 300
+});
+return [ (0, finding.$e)("workloads", says, mendOf(target, change, kubectl)) ];
+}
+function manyBeats(subjects, kubectl) {
+const beats = subjects.filter(({object: object, containers: containers}) => object.kind !== "CronJob" && containers.some(runsBeat));
+const pods = beats.map(({object: {kind: kind, spec: spec}}) => kind === "DaemonSet" ? 1 / 0 : spec.replicas ?? 1);
+const all = pods.reduce((sum, each) => sum + each, 0);
+const [first, ...others] = beats;
+if (!first || all <= 1) return [];
+const who = beats.map(({id: id}) => id).join(" and ");
+const times = all === 1 / 0 ? "as often as there are nodes" : `${all} times`;
+const says = `Celery's beat runs ${times} (${who}), so every scheduled task is sent as often`;
+const isOne = others.length === 0 && all !== 1 / 0;
+return [ (0, finding.$e)("workloads", says, isOne ? kubectl([ "scale", first.id, "--replicas=1" ]) : void 0) ];
+}
+function pullFindings(subjects, kubectl) {
+return subjects.flatMap(({id: id, target: target, containers: containers}) => containers.filter(({imagePullPolicy: imagePullPolicy}) => imagePullPolicy === "Always").map(({name: name}) => {
+const says = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`;
+const change = inContainer(target, name, {
+imagePullPolicy: "IfNotPresent"
+});
+return (0, finding.$e)("workloads", says, mendOf(target, change, kubectl));
+}));
+}
+var apierror = __nccwpck_require__(5392);
+var archive = __nccwpck_require__(15);
+var rollout_record = __nccwpck_require__(7476);
 var watch = __nccwpck_require__(8394);
+var rollout_aims = __nccwpck_require__(1615);
+var diagnose = __nccwpck_require__(4161);
+var judge = __nccwpck_require__(1462);
+var rollout_ledger = __nccwpck_require__(3600);
+var rollout_logs = __nccwpck_require__(6738);
+const backoffMs = 3e5;
+const patience = {
+timeout: 1 / 0,
+bake: 0,
+grace: {}
+};
+async function ailing(cluster, clock, picture, targets, toRepo) {
+const aims = targets.flatMap(({id: id, live: live}) => live && !live.spec.paused ? [ (0, 
+rollout_aims.Bx)(id, {}, live, live, picture) ] : []);
+const now = clock.now();
+const begun = {
+...(0, rollout_ledger.EZ)(now),
+exits: exitsOf(picture, now)
+};
+const first = (0, judge.S)(picture, aims, patience, begun, now);
+const logs = await Promise.all(first.logsWanted.map(async wanted => {
+const lines = await (0, rollout_logs.$)(cluster, clock, wanted);
+return {
+wanted: wanted,
+diagnosis: (0, diagnose.h)(lines, toRepo)
+};
+}));
+const ledger = logs.reduce((all, {wanted: wanted, diagnosis: diagnosis}) => (0, 
+rollout_ledger.X1)(all, wanted, diagnosis), first.ledger);
+const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, ledger, now);
+return Object.fromEntries(targets.flatMap(({id: id}) => {
+const verdict = verdicts[(0, kubernetes_workload.T)(id)];
+const words = verdict && health_wordsOf(verdict);
+return words === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), words ] ];
+}));
+}
+function exitsOf(picture, now) {
+return Object.fromEntries([ ...picture.pods.values() ].flatMap(({metadata: metadata, status: status}) => (status?.containerStatuses ?? []).flatMap(({name: name, lastState: lastState}) => {
+const {exitCode: exitCode = 0, finishedAt: finishedAt} = lastState?.terminated ?? {};
+const isNew = finishedAt !== void 0 && Date.parse(finishedAt) > now - backoffMs;
+return exitCode !== 0 && isNew ? [ [ `${metadata?.uid}/${name}`, {
+before: 0
+} ] ] : [];
+})));
+}
+function health_wordsOf(verdict) {
+switch (verdict.is) {
+case "complete":
+case "done":
+return;
+
+case "failed":
+return verdict.cause.sentence;
+
+case "superseded":
+return verdict.by;
+
+case "waiting":
+return verdict.on.replace(/,? 0 s of \d+ s/, "");
+}
+}
+const fetchMs = 3e4;
+async function lineageOf(world, folder, ours, theirs, signal) {
+if (ours === theirs) return "not-older";
+const git = gitIn(world, folder);
+if (!await lineage_has(git, ours)) return "unknown";
+const known = await compared(git, ours, theirs);
+if (known !== "unknown" || world.env["CI"] !== "true") return known;
+await fetchHistory(world, folder, ours, theirs, signal);
+return compared(git, ours, theirs);
+}
+async function lineage_has(git, commit) {
+return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
+}
+async function compared(git, ours, theirs) {
+if (!await lineage_has(git, theirs)) return "unknown";
+const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
+if (await leads(ours, theirs)) return "older";
+if (await leads(theirs, ours)) return "not-older";
+return await isWhole(git, theirs) ? "not-older" : "unknown";
+}
+async function isWhole(git, commit) {
+const first = await git([ "rev-list", "--max-parents=0", commit ]);
+const kept = await git([ "cat-file", "--batch" ], first.stdout);
+return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
+}
+async function fetchHistory(world, folder, ours, theirs, signal) {
+const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
+const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
+await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
+signal: late,
+env: {
+GIT_TERMINAL_PROMPT: "0",
+GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
+},
+onLine: () => {}
+}));
+}
+async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
+const live = (0, rollout_history.BO)(history);
+if (live?.sha === void 0 || source.sha === void 0) return;
+const {sha: sha} = source;
+switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+case "not-older":
+return;
+
+case "unknown":
+journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
+kubernetes_image.j)(sha)} cannot be told from this checkout`);
+return;
+
+case "older":
+(0, report_cause.fJ)({
+code: "overtaken",
+sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
+lease.Gg)(live)} brought live`,
+hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
+to: source.tag
+})}`
+});
+}
+}
+var away = __nccwpck_require__(5328);
 var kubectl = __nccwpck_require__(6402);
 async function liveOf(cluster, objects) {
 if (objects.length === 0) return [];
@@ -18913,13 +19584,70 @@ sentence: `somebody else changed what the manifests had just applied: ${by.join(
 });
 }
 }
-var kubernetes_workload = __nccwpck_require__(4339);
-var rollout_aims = __nccwpck_require__(1615);
-var judge = __nccwpck_require__(1462);
-var ledger = __nccwpck_require__(3600);
+const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
+group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
+resource: plural,
+verbs: [ "list", "watch" ]
+})), {
+group: "",
+resource: "services",
+verbs: [ "list" ]
+}, {
+group: "",
+resource: "pods/log",
+verbs: [ "get" ]
+}, {
+group: "coordination.k8s.io",
+resource: "leases",
+verbs: [ "get", "create", "update" ]
+}, {
+group: "",
+resource: "secrets",
+verbs: [ "get", "create", "delete" ]
+}, {
+group: "",
+resource: "configmaps",
+verbs: [ "get", "create", "update" ]
+} ];
+const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
+const forStatefulSets = {
+group: "",
+resource: "pods",
+verbs: [ "delete" ]
+};
+const forSmoke = [ {
+group: "discovery.k8s.io",
+resource: "endpointslices",
+verbs: [ "list" ]
+}, {
+group: "",
+resource: "pods",
+verbs: [ "get" ]
+}, {
+group: "",
+resource: "pods/portforward",
+verbs: [ "create" ]
+} ];
+function rightsFor(manifests, resources) {
+return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
+group: resource === "cronjobs" ? "batch" : "apps",
+resource: resource,
+verbs: [ "get", "patch", "update" ]
+})), {
+group: "batch",
+resource: "jobs",
+verbs: [ "create", "delete" ]
+}, ...[ ...manifests.ours, ...manifests.others ].map(object => {
+const {group: group, plural: plural} = resources.of(object);
+return {
+group: group,
+resource: plural,
+verbs: [ "get", "create", "patch", "update", "delete" ]
+};
+}) ];
+}
 var rollout_live = __nccwpck_require__(371);
 var progress = __nccwpck_require__(9778);
-var lease = __nccwpck_require__(2882);
 function causeOfChange({command: command, holder: holder}, image) {
 const what = command === "rollback" ? "rollback to" : "release of";
 return `${what} ${(0, kubernetes_image.j)(image.tag)} by ${(0, lease.Gg)(holder)}`;
@@ -18941,72 +19669,6 @@ signal: signal
 if (done.code === 0) return;
 journal.say(`kubectl rollout history will not tell of this release: ${(0, kubectl.LH)(done)}`);
 }
-const servers = [ "gunicorn", "uwsgi", "daphne", "uvicorn", "hypercorn", "granian", "waitress-serve" ];
-const workers = [ "rq", "rqworker", "dramatiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq" ];
-const serving = [ "runserver", "runserver_plus", "runuwsgi", "testserver" ];
-function roleOf(container) {
-return roleOfWords(wordsOf(container)) ?? ((container.ports ?? []).length > 0 ? "web" : "other");
-}
-function webWorkload(candidates, services, from) {
-const usable = candidates.filter(each => containerOf(each) !== void 0);
-const undecided = because => ({
-is: "undecided",
-because: because,
-candidates: usable.map(each => (0, kubernetes_workload.T)(each.workload))
-});
-if (from !== void 0 && from !== "") {
-const named = usable.filter(({workload: workload}) => from.includes("/") ? (0, kubernetes_workload.T)(workload) === from.toLowerCase() : workload.name === from);
-return only(named, "named") ?? undecided(named.length > 1 ? "several" : "no-such-name");
-}
-const served = usable.filter(each => roleOfCandidate(each) === "web" && services.some(service => selects(service, each)));
-const commanded = among => among.filter(each => {
-const container = containerOf(each);
-return container !== void 0 && roleOfWords(wordsOf(container)) === "web";
-});
-return only(served, "service") ?? only(commanded(served), "service") ?? (served.length > 1 ? void 0 : only(commanded(usable), "command")) ?? only(usable, "only") ?? undecided(usable.length > 1 ? "several" : "none");
-}
-function selects(service, candidate) {
-const selector = Object.entries(service.spec?.selector ?? {});
-const labels = candidate.template.metadata?.labels ?? {};
-return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-}
-function only(candidates, because) {
-const [candidate, second] = candidates;
-const container = candidate && containerOf(candidate);
-if (!candidate || !container || second) return;
-return {
-is: "found",
-candidate: candidate,
-container: container.name,
-because: because
-};
-}
-function containerOf({template: template, containers: containers}) {
-const ours = (template.spec?.containers ?? []).filter(({name: name}) => containers.includes(name));
-return ours.find(each => roleOf(each) === "web") ?? ours[0];
-}
-function roleOfCandidate(candidate) {
-const container = containerOf(candidate);
-return container ? roleOf(container) : "other";
-}
-function roleOfWords(words) {
-for (const [at, word] of words.entries()) {
-const rest = words.slice(at + 1);
-if (word === "celery") return roleOfCelery(rest);
-if (servers.includes(word)) return "web";
-if (workers.includes(word)) return "worker";
-if (word === "manage.py" || word === "django-admin") return rest[0] === "celery" ? roleOfCelery(rest.slice(1)) : serving.includes(rest[0] ?? "") ? "web" : "worker";
-}
-return;
-}
-function roleOfCelery(words) {
-const valued = [ "-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir" ];
-const command = words.find((word, at) => !word.startsWith("-") && !valued.includes(words[at - 1] ?? ""));
-return command === "worker" || command === "beat" || command === "flower" ? command : "other";
-}
-function wordsOf(container) {
-return [ ...container.command ?? [], ...container.args ?? [] ].flatMap(argument => argument.split(/[\s;&|"']+/)).filter(word => word !== "").map(word => word.startsWith("-") ? word : word.split("/").at(-1) ?? word);
-}
 async function forwarded(cluster, pod, port, signal, work) {
 const over = new AbortController;
 const {promise: local, resolve: resolve, reject: reject} = Promise.withResolvers();
@@ -19027,7 +19689,6 @@ over.abort();
 await ended;
 }
 }
-var logs = __nccwpck_require__(6738);
 function smokeAim(web, services, host) {
 const [best] = services.filter(service => selects(service, web)).flatMap(service => (service.spec?.ports ?? []).map(port => ({
 service: service,
@@ -19097,7 +19758,7 @@ if (clock.now() - begun < left) miss = look.miss;
 await clock.sleep(pauseMs, signal);
 looked = clock.now() - begun;
 }
-const log = miss.pod === void 0 ? [] : await (0, logs.$)(cluster, world.clock, {
+const log = miss.pod === void 0 ? [] : await (0, rollout_logs.$)(cluster, world.clock, {
 pod: miss.pod,
 container: aim.web.container,
 previous: false
@@ -19341,7 +20002,7 @@ timeout: 1 / 0,
 bake: 0,
 grace: {}
 };
-const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, (0, ledger.EZ)(now), now);
+const {verdicts: verdicts} = (0, judge.S)(picture, aims, patience, (0, rollout_ledger.EZ)(now), now);
 return Object.values(verdicts).every(({is: is}) => is === "done");
 }
 function planOurs(cluster, targets, repository, image) {
@@ -19364,7 +20025,7 @@ const enoughForACall = 15;
 const mostCalls = 4;
 function imageCommands(targets, image) {
 const written = targets.filter(({manifest: manifest, live: live}) => !manifest && live);
-const whole = written.filter(isWhole);
+const whole = written.filter(rollout_isWhole);
 const names = new Set(whole.map(namesOf));
 const groups = new Map;
 for (const target of written) {
@@ -19382,7 +20043,7 @@ return Array.from({
 length: Math.ceil(ids.length / size)
 }, (_, part) => ids.slice(part * size, (part + 1) * size));
 }
-function isWhole({uses: uses, live: live}) {
+function rollout_isWhole({uses: uses, live: live}) {
 return live !== void 0 && (0, kubernetes_objects.MZ)((0, kubernetes_objects.kW)(live), () => true).length === uses.length;
 }
 function namesOf({uses: uses}) {
@@ -19399,6 +20060,7 @@ code: "write-failed",
 sentence: `kubectl set image: ${(0, kubectl.LH)(done)}`
 });
 }
+var nearest = __nccwpck_require__(9948);
 function describe({id: id, live: live, running: running}) {
 if (!live) return `${(0, kubernetes_workload.T)(id)}: will be created`;
 const {replicas: replicas} = live.spec;
@@ -19478,16 +20140,22 @@ containers: containers
 return webWorkload(candidates, services, named);
 }
 function noWorkload(picture, repository, namespace) {
-const others = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
-const images = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true).map(({image: image}) => (0, 
-kubernetes_image.zZ)(image).repository);
-return `${object.metadata?.name ?? ""} (${[ ...new Set(images) ].join(", ")})`;
+const all = [ ...picture.deployments.values(), ...picture.statefulsets.values() ].map(object => {
+const uses = (0, kubernetes_objects.MZ)(object.spec?.template ?? {}, () => true);
+const images = [ ...new Set(uses.map(({image: image}) => (0, kubernetes_image.zZ)(image).repository)) ];
+return {
+name: object.metadata?.name ?? "",
+images: images
+};
 });
+const others = all.map(({name: name, images: images}) => `${name} (${images.join(", ")})`);
 const there = others.length === 0 ? "it has no workloads" : `it has ${others.slice(0, 5).join(", ")}`;
+const near = (0, nearest.p)(repository, all.flatMap(({images: images}) => images));
+const meant = near === void 0 ? "" : `did you mean image: ${near}? Else `;
 (0, report_cause.fJ)({
 code: "no-workload",
 sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
+hint: `${meant}check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0, 
 kubernetes_image.EU)(repository)}" gets the new image)`
 });
 }
@@ -19520,23 +20188,47 @@ journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`);
 targets.forEach(target => {
 journal.say(describe(target));
 });
-const {items: items} = await cluster.get((0, paths.rJ)("v1", cluster.namespace, "services"));
-const services = servicesWith(manifests.others, items);
+const services = servicesWith(manifests.others, await servicesIn(cluster));
 const web = webOf(settings, targets, services);
 if (web && settings["smoke-path"] !== void 0) {
 smokeAim(web, services, settings["smoke-host"]);
 await checkRights(cluster, forSmoke);
 }
+const warnings = warningsOf(release, cluster, live.picture(), targets, services);
+warnings.forEach(warning => {
+journal.say(`warning: ${warning}`);
+});
+const {others: others} = manifests;
 return {
 live: live,
 targets: targets,
-others: manifests.others,
+others: others,
 resources: resources,
 services: services,
+warnings: warnings,
 ...web && {
 web: web
 }
 };
+}
+function warningsOf({settings: settings}, cluster, picture, targets, services) {
+const subjects = subjectsOf(targets, services);
+const kubectl = kubectlOf(cluster);
+const found = [ ...workloadFindings(subjects, kubectl), ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl) ];
+return found.filter(({is: is}) => is === "warning").map(({says: says}) => says);
+}
+function kubectlOf(cluster) {
+return args => cluster.commandLine(args);
+}
+function readyTimes(picture, targets) {
+return Object.fromEntries(targets.flatMap(({id: id, live: live}) => {
+const took = live && (0, rollout_aims.Bx)(id, {}, live, live, picture).readyBefore;
+return took === void 0 ? [] : [ [ (0, kubernetes_workload.T)(id), took ] ];
+}));
+}
+async function servicesIn(cluster) {
+const path = (0, paths.rJ)("v1", cluster.namespace, "services");
+return (await cluster.get(path)).items;
 }
 function servicesWith(manifests, live) {
 const planned = manifests.filter(({kind: kind}) => kind === "Service");
@@ -19562,68 +20254,6 @@ sentence: `the namespace "${namespace}" ${is}`,
 hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`
 });
 }
-const alwaysNeeded = [ ...Object.entries(paths.VI).map(([plural, {apiVersion: apiVersion}]) => ({
-group: apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "",
-resource: plural,
-verbs: [ "list", "watch" ]
-})), {
-group: "",
-resource: "services",
-verbs: [ "list" ]
-}, {
-group: "",
-resource: "pods/log",
-verbs: [ "get" ]
-}, {
-group: "coordination.k8s.io",
-resource: "leases",
-verbs: [ "get", "create", "update" ]
-}, {
-group: "",
-resource: "secrets",
-verbs: [ "get", "create", "delete" ]
-}, {
-group: "",
-resource: "configmaps",
-verbs: [ "get", "create", "update" ]
-} ];
-const workloadPlurals = [ "deployments", "statefulsets", "daemonsets", "cronjobs" ];
-const forStatefulSets = {
-group: "",
-resource: "pods",
-verbs: [ "delete" ]
-};
-const forSmoke = [ {
-group: "discovery.k8s.io",
-resource: "endpointslices",
-verbs: [ "list" ]
-}, {
-group: "",
-resource: "pods",
-verbs: [ "get" ]
-}, {
-group: "",
-resource: "pods/portforward",
-verbs: [ "create" ]
-} ];
-function rightsFor(manifests, resources) {
-return [ ...alwaysNeeded, ...workloadPlurals.map(resource => ({
-group: resource === "cronjobs" ? "batch" : "apps",
-resource: resource,
-verbs: [ "get", "patch", "update" ]
-})), {
-group: "batch",
-resource: "jobs",
-verbs: [ "create", "delete" ]
-}, ...[ ...manifests.ours, ...manifests.others ].map(object => {
-const {group: group, plural: plural} = resources.of(object);
-return {
-group: group,
-resource: plural,
-verbs: [ "get", "create", "patch", "update", "delete" ]
-};
-}) ];
-}
 async function checkRights(cluster, rights) {
 const missing = await missingRights(cluster, merged(rights));
 if (missing.length === 0) return;
@@ -19639,6 +20269,425 @@ async function rehearse({settings: settings, source: source}, cluster, targets, 
 const image = `${settings.image}:${source.tag}`;
 await Promise.all([ planOurs(cluster, targets, settings.image, image), planManifests(cluster, manifests.others) ]);
 }
+async function examineCluster(release, cluster) {
+const {world: world, settings: settings} = release;
+const [me, context, manifests] = await Promise.all([ whoAmI(world, cluster), contextOf(settings["kube-context"], cluster), manifestsOf(release, cluster) ]);
+const here = [ clusterFinding(cluster.version, context, cluster.namespace), ...me ? clockFindings(me.aheadMs) : [] ];
+try {
+await checkNamespace(cluster);
+} catch (error) {
+return [ ...here, (0, finding.gz)("cluster", error), unseen("cluster", "rights, workloads, probes and release") ];
+}
+const needed = merged(rightsFor(manifests.known, manifests.resources));
+const missing = await missingRights(cluster, needed);
+const may = (verb, resources) => !missing.some(({resource: resource, verbs: verbs}) => resources.includes(resource) && verbs.includes(verb));
+const sees = missing.every(({verbs: verbs}) => !verbs.includes("list") && !verbs.includes("watch"));
+const remembers = may("get", [ "leases", "secrets", "configmaps" ]);
+const [workloads, left] = await Promise.all([ sees ? examineWorkloads(release, cluster, manifests, missing) : {
+findings: [],
+needs: []
+}, remembers ? examineReleases(release, cluster) : [] ]);
+const more = await missingRights(cluster, workloads.needs);
+const parts = [ ...sees ? [] : [ "workloads and probes" ], ...remembers ? [] : [ "release" ] ];
+return [ ...here, ...rightsFindings(merged([ ...needed, ...workloads.needs ]), merged([ ...missing, ...more ]), me?.account, cluster.namespace, kubectlOf(cluster)), ...parts.length > 0 ? [ unseen("rights", parts.join(", ")) ] : [], ...manifests.findings, ...workloads.findings, ...left ];
+}
+function unseen(about, parts) {
+return (0, finding.$e)(about, `not looked at, for want of the above: ${parts}`);
+}
+async function whoAmI({clock: clock}, cluster) {
+const apiVersion = "authentication.k8s.io/v1";
+const from = clock.now();
+try {
+const {metadata: metadata, status: status} = await cluster.post(`/apis/${apiVersion}/selfsubjectreviews`, {
+apiVersion: apiVersion,
+kind: "SelfSubjectReview"
+});
+const account = status?.userInfo?.username;
+const stamped = metadata?.creationTimestamp;
+const aheadMs = stamped ? aheadBy(stamped, {
+from: from,
+to: clock.now()
+}) : 0;
+return account === void 0 ? void 0 : {
+account: account,
+aheadMs: aheadMs
+};
+} catch (error) {
+if (error instanceof apierror.h) return;
+throw error;
+}
+}
+async function contextOf(chosen, cluster) {
+if (chosen !== void 0) return chosen;
+const {code: code, stdout: stdout} = await cluster.kubectl([ "config", "current-context" ]);
+return code === 0 ? stdout.trim() : void 0;
+}
+async function manifestsOf({world: world, settings: settings}, cluster) {
+try {
+const known = await readManifests(world, cluster, settings.manifests, settings.image);
+const all = [ ...known.ours, ...known.others ];
+const resources = await (0, paths.k4)(cluster, all);
+all.forEach(object => resources.of(object));
+return {
+known: known,
+resources: resources,
+findings: []
+};
+} catch (error) {
+const known = {
+ours: [],
+others: []
+};
+return {
+known: known,
+resources: await (0, paths.k4)(cluster, []),
+findings: [ (0, finding.gz)("workloads", error) ]
+};
+}
+}
+async function examineWorkloads(release, cluster, {known: known, findings: wrong}, missing) {
+const {world: world, settings: settings} = release;
+const live = await (0, watch.f)(cluster, world.clock);
+const picture = live.picture();
+const targets = findTargets(picture, known, settings.image, cluster.namespace);
+if (targets.length === 0) {
+if (wrong.length > 0) return {
+findings: [],
+needs: []
+};
+const none = () => noWorkload(picture, settings.image, cluster.namespace);
+return {
+findings: caught(none),
+needs: []
+};
+}
+const services = servicesWith(known.others, await servicesIn(cluster));
+const subjects = subjectsOf(targets, services);
+const kubectl = kubectlOf(cluster);
+const [sick, refused] = await Promise.all([ ailing(cluster, world.clock, picture, targets, (0, 
+stages_release.Y)(release)), missing.length > 0 ? [] : rehearsed(release, cluster, targets, known) ]);
+const hasSets = targets.some(({id: id}) => id.kind === "StatefulSet");
+return {
+findings: [ ...targets.map(target => (0, finding.uw)("workloads", describe(target))), ...webFindings(release, targets, services), ...workloadFindings(subjects, kubectl), ...pullFindings(subjects, kubectl), ...Object.entries(sick).map(([id, why]) => (0, 
+finding.$e)("workloads", `${id} is not well before any release: ${why}`, kubectl([ "describe", id ]))), ...refused, ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl) ],
+needs: [ ...hasSets ? [ forStatefulSets ] : [], ...settings["smoke-path"] === void 0 ? [] : forSmoke ]
+};
+}
+async function rehearsed(release, cluster, targets, manifests) {
+try {
+await rehearse(release, cluster, targets, manifests);
+return [];
+} catch (error) {
+return [ (0, finding.gz)("workloads", error) ];
+}
+}
+function webFindings({settings: settings}, targets, services) {
+return caught(() => {
+const web = webOf(settings, targets, services);
+if (!web) return [];
+if (settings["smoke-path"] !== void 0) smokeAim(web, services, settings["smoke-host"]);
+return [ (0, finding.uw)("workloads", `${(0, kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`) ];
+});
+}
+function caught(work) {
+try {
+return work();
+} catch (error) {
+return [ (0, finding.gz)("workloads", error) ];
+}
+}
+async function examineReleases(release, cluster) {
+const {world: world, settings: settings, app: app} = release;
+const [keeper, record, history] = await Promise.all([ (0, lease.yD)(cluster, `django-rollout-${app}`), (0, 
+rollout_record.aE)(cluster, app), (0, archive.L)(cluster, app) ]);
+const silent = {
+say: () => {},
+quote: () => {},
+waiting: () => {}
+};
+const here = {
+...release,
+world: {
+...world,
+env: {
+...world.env,
+CI: void 0
+}
+}
+};
+const overtaken = await checkNotOvertaken(here, silent, history).then(() => [], error => [ (0, 
+finding.gz)("release", error) ]);
+return [ ...releaseFindings(settings, keeper, record?.begun, history), ...overtaken ];
+}
+function examinecluster_closed(error) {
+return [ (0, finding.gz)("cluster", error), unseen("cluster", "rights, workloads, probes and release") ];
+}
+function sourceFinding({sha: sha, tag: tag}, chosen) {
+if (chosen !== void 0) return (0, finding.uw)("commit", `the tag is ${chosen}, as "tag" wants it`);
+if (tag !== sha) {
+const says = `there are uncommitted changes, so the image gets the tag ${(0, kubernetes_image.j)(tag)}: commit or stash them to release the commit itself`;
+return (0, finding.$e)("commit", says, "git status --short");
+}
+return (0, finding.uw)("commit", `commit ${(0, kubernetes_image.j)(tag)}, without uncommitted changes`);
+}
+function contextFindings(folder, context, commands) {
+return [ ...unignored(folder, context), ...managers(folder, context, commands) ];
+}
+const private_ = [ ".git", ".env", ".venv", "venv", "node_modules" ];
+function unignored(folder, {names: names, ignores: ignores}) {
+const found = private_.filter(name => names.includes(name));
+if (ignores || found.length === 0) return [];
+const says = `there is no .dockerignore in "${folder}", so ${found.join(", ")} ${found.length === 1 ? "goes" : "go"} to the builder, and into the image by a COPY of the folder`;
+return [ (0, finding.$e)("commit", says, `printf '%s\\n' ${found.join(" ")} > ${(0, 
+posix_namespaceObject.join)(folder, ".dockerignore")}`) ];
+}
+function managers(folder, {managers: managers}, commands) {
+return [ "test-command", "migrate-command" ].flatMap(option => {
+const command = commands[option];
+const wanted = command.split(/\s+/).find(word => /(^|\/)manage\.py$/.test(word));
+if (wanted === void 0 || wanted.startsWith("/")) return [];
+if (managers.includes((0, posix_namespaceObject.normalize)(wanted))) return [];
+const says = `"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`;
+const [there] = managers;
+const mend = there && `--${option} "${command.replace(wanted, there)}"`;
+return [ (0, finding.$e)("commit", says, mend) ];
+});
+}
+function registryFindings(repository, tag, found, login) {
+const host = (0, docker_trouble.w4)(repository);
+const name = `${repository}:${(0, kubernetes_image.j)(tag)}`;
+const mend = host === "docker.io" ? "docker login" : `docker login ${host}`;
+switch (found.is) {
+case "there":
+return [ (0, finding.uw)("registry", `${host} has ${name} already: it is not built again`) ];
+
+case "absent":
+return [ (0, finding.uw)("registry", `${host} answers, and has no ${name} yet: it is built`), ...login || isLocal(host) ? [] : [ (0, 
+finding.$e)("registry", `docker has no login for ${host}, which a push needs there`, mend) ] ];
+
+case "denied":
+return login ? [ (0, finding.$e)("registry", `${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`, (0, 
+docker_trouble.t$)(repository, "read")) ] : [ (0, finding.MB)("registry", `${host} denies ${repository}, and docker has no login there`, mend) ];
+
+case "unreachable":
+return [ (0, finding.MB)("registry", `${host} does not answer: ${found.said}`, 'check the host’s name in "image", and the way to it') ];
+
+case "failed":
+return [ (0, finding.MB)("registry", `${name} could not be looked up: ${found.said}`) ];
+}
+}
+function isLocal(host) {
+return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host);
+}
+function hasLogin(config, host) {
+try {
+const {auths: auths = {}, credHelpers: credHelpers = {}} = JSON.parse(config ?? "{}");
+const names = [ ...Object.keys(auths), ...Object.keys(credHelpers) ];
+const own = host === "docker.io" ? [ "docker.io", "index.docker.io" ] : [ host ];
+return names.some(name => own.includes(name.replace(/^https?:\/\//, "").split("/")[0] ?? ""));
+} catch {
+return false;
+}
+}
+function configWith(repository, username, password, plugins) {
+const host = (0, docker_trouble.w4)(repository);
+const key = host === "docker.io" ? "https://index.docker.io/v1/" : host;
+const auth = Buffer.from(`${username}:${password}`).toString("base64");
+return JSON.stringify({
+auths: {
+[key]: {
+auth: auth
+}
+},
+cliPluginsExtraDirs: [ plugins ]
+});
+}
+async function askMachine({world: world, settings: settings, signal: signal}) {
+const [answers, sought] = await Promise.all([ askTools(world, signal), findSource(world, settings, settings.context).catch(error => (0, 
+finding.gz)("commit", error)) ]);
+return {
+answers: answers,
+..."tag" in sought ? {
+source: sought
+} : {
+trouble: sought
+}
+};
+}
+function reachesCluster({env: env}, {answers: {kubectl: kubectl}}) {
+return isRunner(env) || kubectl !== void 0 && has(kubectl);
+}
+function isRunner(env) {
+return Boolean(env["RUNNER_TOOL_CACHE"]);
+}
+async function examineMachine(asking, {answers: answers, source: source, trouble: trouble}, folder) {
+const {world: world, settings: settings} = asking;
+const registry = await examineRegistry(asking, answers, source, folder);
+const need = {
+builds: !registry.has,
+known: source !== void 0,
+fetches: isRunner(world.env)
+};
+return [ ...toolFindings(answers, need), ...source ? [ sourceFinding(source, settings.tag) ] : [], ...trouble && has(answers.git) ? [ trouble ] : [], ...need.builds ? await examineContext(world, settings) : [], ...registry.findings ];
+}
+async function examineRegistry({world: world, settings: settings, signal: signal}, answers, source, folder) {
+const {image: image} = settings;
+if (!source || !hasDocker(answers) || !has(answers.buildx)) {
+const says = `${(0, docker_trouble.w4)(image)} was not asked, for want of the above`;
+return {
+has: false,
+findings: [ (0, finding.$e)("registry", says) ]
+};
+}
+try {
+const {tag: tag} = source;
+const {lookup: lookup, login: login} = await askRegistry(world, settings, tag, folder, signal);
+const findings = registryFindings(image, tag, lookup, login);
+return {
+has: lookup.is === "there",
+findings: findings
+};
+} catch (error) {
+return {
+has: false,
+findings: [ (0, finding.gz)("registry", error) ]
+};
+}
+}
+const examinemachine_answerMs = 1e4;
+async function askTools(world, signal) {
+const asked = async args => {
+try {
+return await (0, deadline.ux)(world.clock, examinemachine_answerMs, signal, late => docker(world, args, {
+signal: late
+}));
+} catch (error) {
+if (!(error instanceof deadline.Ms)) throw error;
+return {
+code: 1,
+stdout: "",
+stderr: `no answer within ${examinemachine_answerMs / 1e3} s`
+};
+}
+};
+const [git, version, buildx, kubectl] = await Promise.all([ world.processes.run("git", [ "--version" ]), asked([ "version", "--format", "{{json .}}" ]), asked([ "buildx", "version" ]), askKubectl(world) ]);
+return {
+git: git,
+docker: version,
+buildx: buildx,
+...kubectl && {
+kubectl: kubectl
+}
+};
+}
+async function askKubectl({processes: processes}) {
+const path = await processes.find("kubectl");
+return path === void 0 ? void 0 : processes.run(path, [ "version", "--client", "-o", "json" ]);
+}
+async function askRegistry(world, settings, tag, folder, signal) {
+const {image: image, "registry-username": username, "registry-password": password} = settings;
+const home = world.env["DOCKER_CONFIG"] || (0, posix_namespaceObject.join)(world.env["HOME"] ?? "", ".docker");
+if (username === void 0 || password === void 0) {
+const config = await world.files.read((0, posix_namespaceObject.join)(home, "config.json"));
+return {
+lookup: await lookUp(world, image, tag, signal),
+login: hasLogin(config, (0, docker_trouble.w4)(image))
+};
+}
+const own = await folder();
+const config = configWith(image, username, password, (0, posix_namespaceObject.join)(home, "cli-plugins"));
+await world.files.writePrivate((0, posix_namespaceObject.join)(own, "config.json"), config);
+return {
+lookup: await lookUp(configured(world, own), image, tag, signal),
+login: true
+};
+}
+function configured(world, folder) {
+const {processes: processes} = world;
+return {
+...world,
+processes: {
+...processes,
+stream: (tool, args, how) => processes.stream(tool, args, {
+...how,
+env: {
+...how.env,
+DOCKER_CONFIG: folder
+}
+})
+}
+};
+}
+async function examineContext(world, settings) {
+const {files: files} = world;
+const {context: context, file: file} = settings;
+try {
+const dockerfile = checkPlan(world, {
+context: context,
+...file !== void 0 && {
+file: file
+}
+});
+const names = await files.list(context);
+const folders = names.filter(name => files.isFolder((0, posix_namespaceObject.join)(context, name)));
+const looked = {
+names: names,
+ignores: [ (0, posix_namespaceObject.join)(context, ".dockerignore"), `${dockerfile}.dockerignore` ].some(path => files.exists(path)),
+managers: [ "", ...folders ].map(name => (0, posix_namespaceObject.join)(name, "manage.py")).filter(path => files.exists((0, 
+posix_namespaceObject.join)(context, path)))
+};
+return contextFindings(context, looked, settings);
+} catch (error) {
+return [ (0, finding.gz)("commit", error) ];
+}
+}
+var ending = __nccwpck_require__(2523);
+function examine(start) {
+return (0, run.Y)("doctor", start, run => run.reporter.stage("doctor", journal => (0, 
+deadline.H6)(run.signal, async () => {
+journal.waiting("looking at tools, registry and cluster");
+const machine = await askMachine(run);
+if (machine.source) run.soFar.source = machine.source;
+const findings = (await Promise.all([ examineMachine(run, machine, () => privateFolder(run)), reachesCluster(run.world, machine) ? examineThere(run, machine) : [] ])).flat();
+run.soFar.findings = findings;
+return findings.some(({is: is}) => is === "bad") ? "failed" : "done";
+})));
+}
+async function privateFolder({world: world, resources: resources}) {
+const folder = await world.files.privateFolder();
+resources.add(() => world.files.remove(folder));
+return folder;
+}
+async function examineThere(run, {answers: answers, source: source}) {
+const {world: world, settings: settings, signal: signal, resources: resources} = run;
+try {
+const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+resources.add(() => cluster.close());
+const release = {
+...run,
+source: source ?? {
+tag: settings.tag ?? "unknown"
+}
+};
+return [ ...answers.kubectl ? skewFindings(clientVersion(answers.kubectl), cluster.version) : [], ...await examineCluster(release, cluster) ];
+} catch (error) {
+signal.throwIfAborted();
+return examinecluster_closed(new report_cause.HR((0, ending.rl)(error, signal)));
+}
+}
+function tellHistory(start) {
+return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
+deadline.H6)(signal, async () => {
+const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
+resources.add(() => cluster.close());
+soFar.history = await (0, archive.L)(cluster, app);
+return "unchanged";
+}));
+}
+var migrate = __nccwpck_require__(7787);
+var migrationlog = __nccwpck_require__(7366);
+var guarded = __nccwpck_require__(4172);
+var lock = __nccwpck_require__(6072);
 var django_traceback = __nccwpck_require__(7101);
 const part = /^=+ (.+?) =+$/;
 const total = /^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/;
@@ -20100,12 +21149,14 @@ function oneLine(text) {
 return shortened(plain(text).replace(/\s+/g, " ").trim(), 300);
 }
 var settle = __nccwpck_require__(6445);
-function lookAround({world: world, settings: settings, reporter: reporter, resources: resources}, release) {
+function lookAround({world: world, settings: settings, reporter: reporter, resources: resources, soFar: soFar}, release) {
 return reporter.stage("preflight", journal => (0, deadline.H6)(release.signal, async () => {
 const access = await resources.access(world, settings);
 const opened = await (0, kubernetes_cluster.D)(world, access, release.signal);
 resources.add(() => opened.close());
-return [ opened, await preflight(release, journal, opened) ];
+const site = await preflight(release, journal, opened);
+soFar.warnings.push(...site.warnings);
+return [ opened, site ];
 }));
 }
 function runTests({reporter: reporter, soFar: soFar}, release, built) {
@@ -20154,36 +21205,6 @@ function longestOf(settings) {
 const smoke = settings["smoke-path"] === void 0 ? 0 : settings["smoke-timeout"];
 return 2 * settings.timeout + Math.max(settings.bake, smoke);
 }
-function examine(start) {
-return (0, run.Y)("doctor", start, doctor_look);
-}
-async function doctor_look(run) {
-const {world: world, settings: settings, signal: signal, holder: holder, app: app, soFar: soFar} = run;
-const source = await findSource(world, settings, settings.context);
-soFar.source = source;
-await lookAround(run, {
-world: world,
-settings: settings,
-source: source,
-app: app,
-holder: holder,
-signal: signal
-});
-return "done";
-}
-var archive = __nccwpck_require__(15);
-function tellHistory(start) {
-return (0, run.Y)("history", start, ({world: world, settings: settings, signal: signal, app: app, soFar: soFar, resources: resources}) => (0, 
-deadline.H6)(signal, async () => {
-const cluster = await (0, kubernetes_cluster.D)(world, await resources.access(world, settings), signal);
-resources.add(() => cluster.close());
-soFar.history = await (0, archive.L)(cluster, app);
-return "unchanged";
-}));
-}
-var migrate = __nccwpck_require__(7787);
-var migrationlog = __nccwpck_require__(7366);
-var ending = __nccwpck_require__(2523);
 var together = __nccwpck_require__(1626);
 function migrateOnly(start) {
 return (0, run.Y)("migrate", start, toImage);
@@ -20235,69 +21256,6 @@ return true;
 soFar.migrations = migration.applied();
 await migration.close().catch(error => {
 soFar.warnings.push((0, ending.rl)(error, release.signal).sentence);
-});
-}
-}
-const fetchMs = 3e4;
-async function lineageOf(world, folder, ours, theirs, signal) {
-if (ours === theirs) return "not-older";
-const git = gitIn(world, folder);
-if (!await has(git, ours)) return "unknown";
-const known = await compared(git, ours, theirs);
-if (known !== "unknown" || world.env["CI"] !== "true") return known;
-await fetchHistory(world, folder, ours, theirs, signal);
-return compared(git, ours, theirs);
-}
-async function has(git, commit) {
-return (await git([ "cat-file", "-e", `${commit}^{commit}` ])).code === 0;
-}
-async function compared(git, ours, theirs) {
-if (!await has(git, theirs)) return "unknown";
-const leads = async (from, to) => (await git([ "merge-base", "--is-ancestor", from, to ])).code === 0;
-if (await leads(ours, theirs)) return "older";
-if (await leads(theirs, ours)) return "not-older";
-return await lineage_isWhole(git, theirs) ? "not-older" : "unknown";
-}
-async function lineage_isWhole(git, commit) {
-const first = await git([ "rev-list", "--max-parents=0", commit ]);
-const kept = await git([ "cat-file", "--batch" ], first.stdout);
-return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout);
-}
-async function fetchHistory(world, folder, ours, theirs, signal) {
-const shallow = await gitIn(world, folder)([ "rev-parse", "--is-shallow-repository" ]);
-const args = [ "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", ...shallow.stdout.trim() === "true" ? [ "--depth=200", "origin", ours, theirs ] : [ "origin", theirs ] ];
-await (0, deadline.ux)(world.clock, fetchMs, signal, late => world.processes.stream("git", [ ...inFolder(world, folder), ...args ], {
-signal: late,
-env: {
-GIT_TERMINAL_PROMPT: "0",
-GIT_SSH_COMMAND: "ssh -o BatchMode=yes"
-},
-onLine: () => {}
-}));
-}
-var commandline = __nccwpck_require__(5725);
-var rollout_history = __nccwpck_require__(4385);
-async function checkNotOvertaken({world: world, settings: settings, source: source, signal: signal}, journal, history) {
-const live = (0, rollout_history.BO)(history);
-if (live?.sha === void 0 || source.sha === void 0) return;
-const {sha: sha} = source;
-switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
-case "not-older":
-return;
-
-case "unknown":
-journal.say(`whether ${(0, kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0, 
-kubernetes_image.j)(sha)} cannot be told from this checkout`);
-return;
-
-case "older":
-(0, report_cause.fJ)({
-code: "overtaken",
-sentence: `${(0, kubernetes_image.j)(sha)} is older than ${(0, kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0, 
-lease.Gg)(live)} brought live`,
-hint: `nothing was changed; to go back to it all the same: ${(0, commandline.a)("rollback", settings, {
-to: source.tag
-})}`
 });
 }
 }
@@ -21027,6 +21985,9 @@ rehearsal: true
 ...soFar.history && {
 history: soFar.history
 },
+...soFar.findings && {
+findings: soFar.findings
+},
 ...soFar.judgedAt !== void 0 && {
 judgedAt: soFar.judgedAt
 },
@@ -21158,7 +22119,8 @@ context: context
 if (content === void 0) return chosen;
 if (!content.includes("\n") && world.files.exists(content)) return {
 ...chosen,
-kubeconfig: content
+kubeconfig: content,
+keeps: true
 };
 const folder = await world.files.privateFolder();
 this.add(() => world.files.remove(folder));
@@ -21519,12 +22481,13 @@ __nccwpck_require__.d(__webpack_exports__, {
 E: () => closing
 });
 var _cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
-var _report_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8850);
-var _words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2691);
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4339);
+var _findings_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9334);
+var _report_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8850);
+var _words_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2691);
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4339);
 function closing(report) {
 const {cause: cause, result: result} = report;
-const good = (0, _report_js__WEBPACK_IMPORTED_MODULE_1__.x)(result);
+const good = (0, _report_js__WEBPACK_IMPORTED_MODULE_2__.x)(result);
 const lines = [];
 const ours = text => {
 for (const line of text.split("\n")) lines.push({
@@ -21532,6 +22495,7 @@ text: line,
 kind: "ours"
 });
 };
+lines.push(...(0, _findings_js__WEBPACK_IMPORTED_MODULE_1__.hq)(report.findings ?? []));
 if (cause) {
 const [first = "", ...rest] = cause.sentence.split("\n");
 lines.push({
@@ -21539,7 +22503,7 @@ text: first,
 kind: "error"
 });
 rest.forEach(ours);
-for (const {title: title, lines: foreign} of (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.MX)(cause)) {
+for (const {title: title, lines: foreign} of (0, _words_js__WEBPACK_IMPORTED_MODULE_3__.MX)(cause)) {
 if (title !== void 0) ours(`${title}:`);
 for (const text of foreign) lines.push({
 text: text,
@@ -21548,20 +22512,20 @@ kind: "quoted"
 }
 }
 for (const workload of report.workloads) {
-const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(workload.seconds)}`;
-ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(workload)}: ${(0, 
-_words_js__WEBPACK_IMPORTED_MODULE_2__.aW)(workload)}${took}`);
+const took = workload.seconds === void 0 ? "" : `, ${(0, _words_js__WEBPACK_IMPORTED_MODULE_3__.YA)(workload.seconds)}`;
+ours(`${(0, _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T)(workload)}: ${(0, 
+_words_js__WEBPACK_IMPORTED_MODULE_3__.aW)(workload)}${took}`);
 }
-const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T);
+const told = report.workloads.map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__.T);
 for (const {object: object, did: did} of report.undone) if (!told.includes(object)) ours(`${object}: ${did}`);
-const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.UD)(report);
+const kept = (0, _words_js__WEBPACK_IMPORTED_MODULE_3__.UD)(report);
 if (kept !== void 0) ours(kept);
 if (good && report.migrations.length > 0) ours(`migrations applied: ${report.migrations.join(", ")}`);
 for (const warning of report.warnings) ours(`warning: ${warning}`);
 if (cause?.hint !== void 0) ours(`what to do: ${cause.hint}`);
 if (cause) ours(`more: ${(0, _cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`);
 lines.push({
-text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(report.seconds)})`,
+text: `${(0, _words_js__WEBPACK_IMPORTED_MODULE_3__.WJ)(report)} (${(0, _words_js__WEBPACK_IMPORTED_MODULE_3__.YA)(report.seconds)})`,
 kind: good ? "good" : "error"
 });
 return lines;
@@ -21593,6 +22557,85 @@ begin: line
 };
 });
 return `${JSON.stringify(issues, null, 2)}\n`;
+}
+},
+1404: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+$e: () => warning,
+MB: () => bad,
+gz: () => failed,
+uw: () => good,
+vp: () => topics
+});
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4193);
+const topics = [ "tools", "commit", "registry", "cluster", "rights", "workloads", "probes", "release" ];
+function good(about, says) {
+return {
+about: about,
+is: "good",
+says: says
+};
+}
+function warning(about, says, mend) {
+return {
+about: about,
+is: "warning",
+says: says,
+...mend !== void 0 && {
+mend: mend
+}
+};
+}
+function bad(about, says, mend) {
+return {
+about: about,
+is: "bad",
+says: says,
+...mend !== void 0 && {
+mend: mend
+}
+};
+}
+function failed(about, error) {
+if (!(error instanceof _cause_js__WEBPACK_IMPORTED_MODULE_0__.HR)) throw error;
+return bad(about, error.cause.sentence, error.cause.hint);
+}
+},
+9334: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+__nccwpck_require__.d(__webpack_exports__, {
+hq: () => findingLines,
+lP: () => byTopic,
+rf: () => signs
+});
+var _finding_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1404);
+const signs = {
+good: "✓",
+warning: "!",
+bad: "✗"
+};
+const kinds = {
+good: "good",
+warning: "warning",
+bad: "error"
+};
+function byTopic(findings) {
+return _finding_js__WEBPACK_IMPORTED_MODULE_0__.vp.map(topic => [ topic, findings.filter(({about: about}) => about === topic) ]).filter(([, found]) => found.length > 0);
+}
+function findingLines(findings) {
+return byTopic(findings).flatMap(([topic, found]) => [ {
+text: topic,
+kind: "ours"
+}, ...found.flatMap(({is: is, says: says, mend: mend}) => {
+const [first = "", ...rest] = says.split("\n");
+const below = [ ...rest, ...mend?.split("\n") ?? [] ];
+return [ {
+text: first,
+kind: kinds[is]
+}, ...below.map(line => ({
+text: `    ${line}`,
+kind: "ours"
+})) ];
+}) ]);
 }
 },
 6243: (__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
@@ -22059,6 +23102,10 @@ case "error":
 write(paint(31, `✗ ${line}`));
 break;
 
+case "warning":
+write(paint(33, `! ${line}`));
+break;
+
 case "good":
 write(paint(32, `✓ ${line}`));
 }
@@ -22134,8 +23181,10 @@ return told(report);
 case "build":
 case "test":
 case "migrate":
-case "doctor":
 return stepped(report, report.command, release);
+
+case "doctor":
+return examined(report, release);
 
 case "release":
 case "deploy":
@@ -22174,11 +23223,6 @@ migrate: {
 done: `${release}: ${plural(migrations.length, "migration")} applied in namespace ${namespace}`,
 unchanged: `${release}: nothing to migrate in namespace ${namespace}`,
 not: `${release} has not migrated namespace ${namespace}`
-},
-doctor: {
-done: `${release} can be released to namespace ${namespace}`,
-unchanged: "",
-not: `${release} cannot be released to namespace ${namespace} as it is`
 }
 }[command];
 switch (result) {
@@ -22203,6 +23247,16 @@ return `${words.not}, and a release before it is left in the middle: a person is
 default:
 return words.not;
 }
+}
+function examined({result: result, namespace: namespace, findings: findings}, release) {
+const what = `${release} to namespace ${namespace}`;
+return findings ? `${what}: ${tally(findings)}` : `${what}: not looked at (${result})`;
+}
+function tally(findings) {
+const count = what => findings.filter(({is: is}) => is === what).length;
+const wrong = count("bad") === 0 ? "nothing" : plural(count("bad"), "thing");
+const warnings = count("warning") === 0 ? "" : `, ${plural(count("warning"), "warning")}`;
+return `${wrong} would go wrong${warnings}`;
 }
 function settled({app: app, namespace: namespace, result: result}) {
 switch (result) {
@@ -23032,11 +24086,11 @@ var _words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7080);
 function judge(picture, aims, patience, ledger, now) {
 const stale = now - picture.confirmedAt > _stage_js__WEBPACK_IMPORTED_MODULE_4__.y;
 const notes = new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger, now);
-const pods = aims.flatMap(aim => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim));
-const room = (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, pods);
+let room;
 const sight = {
 picture: picture,
-room: room,
+room: () => room ??= (0, _signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture, aims.flatMap(aim => (0, 
+_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture, aim))),
 patience: patience,
 ledger: ledger,
 notes: notes,
@@ -23349,6 +24403,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 EB: () => podsOf,
 Fo: () => ourPods,
 IC: () => imagesOf,
+Q6: () => isControlledBy,
 QA: () => liveOf,
 Rf: () => lastEvent,
 XJ: () => isObserved,
@@ -24520,7 +25575,7 @@ case "DaemonSet":
 {
 const wanted = live.kind === "StatefulSet" ? live.object.spec?.replicas ?? 1 : live.object.status?.desiredNumberScheduled ?? 0;
 const {uid: uid = ""} = live.object.metadata ?? {};
-const own = [ ...picture.pods.values() ].filter(pod => isOf(pod, uid));
+const own = [ ...picture.pods.values() ].filter(pod => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.Q6)(pod.metadata, uid));
 if (own.length >= wanted) return [];
 const newest = Math.max(...own.map(pod => Date.parse(pod.metadata?.creationTimestamp ?? "")));
 const failed = attemptsOf(picture, uid).findLast(event => (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.nR)(event) >= since - 3e4 && !((0, 
@@ -24541,9 +25596,6 @@ return [ refusal(uid, failure.message ?? "", attemptsOf(picture, uid).at(-1), ro
 function attemptsOf(picture, uid) {
 return (0, _live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture, uid).filter(({reason: reason}) => reason === "FailedCreate");
 }
-function isOf({metadata: metadata}, owner) {
-return (metadata?.ownerReferences ?? []).some(({uid: uid}) => uid === owner);
-}
 function roomOf(picture, ours) {
 const pods = [ ...picture.pods.values() ].filter(({status: status}) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 return {
@@ -24554,7 +25606,8 @@ _live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))
 }
 function refusal(uid, message, attempt, room) {
 const reason = refusalReason(message);
-const stand = reason === "Quota" ? `/${room.stand}` : "";
+const quota = reason === "Quota" ? room() : void 0;
+const stand = quota ? `/${quota.stand}` : "";
 const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ""}`;
 return {
 reason: reason,
@@ -24563,7 +25616,7 @@ says: (0, _words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),
 ...tried !== void 0 && {
 attempt: tried
 },
-...room.frees && {
+...quota?.frees && {
 frees: true
 }
 };
@@ -25196,7 +26249,7 @@ sentence: sentence
 }
 const refused = pod ? void 0 : (0, rollout_signs.Or)(picture, uid).at(-1);
 const signs = pod ? (0, podsigns.IA)(pod, (0, live.XL)(picture, pod.metadata?.uid)).filter(({reason: reason}) => reason !== "NotReady") : refused ? [ (0, 
-rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, (0, rollout_signs.dT)(picture, [])) ] : [];
+rollout_signs.x5)(uid ?? "", refused.message ?? "", refused, () => (0, rollout_signs.dT)(picture, [])) ] : [];
 const weighing = (0, weigh.vi)(pod ? [ pod ] : [], signs, {
 patience: patience,
 deadline: patience.timeout,

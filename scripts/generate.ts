@@ -35,7 +35,7 @@ const header =
   '# Made from src/options/table.ts by `npm run generate`: change that file, not this one.\n'
 
 /** No `default`: an input that was not given has to be told from one that says the same as the default. */
-function describe({ help, default: standard }: Option<unknown>): string {
+function describe({ help, default: standard }: Pick<Option<unknown>, 'help' | 'default'>): string {
   return `${help}${standard && standard !== 'false' ? ` (default: ${standard})` : ''}.`
 }
 
@@ -67,6 +67,144 @@ function actionYaml(command: ActionCommand): string {
     { lineWidth: 0, singleQuote: true },
   )
   return `${header}${yaml}`
+}
+
+interface Reusable {
+  readonly command: 'release' | 'rollback'
+  /** What a caller has to know first. */
+  readonly about: string
+  readonly packages: 'read' | 'write'
+}
+
+const reusable: readonly Reusable[] = [
+  {
+    command: 'release',
+    about: 'Releases the commit of the calling workflow.',
+    packages: 'write',
+  },
+  {
+    command: 'rollback',
+    about: 'Brings a version back that ran before.',
+    packages: 'read',
+  },
+]
+
+/** Inputs of the job, besides the options. */
+const ofJob = {
+  'runs-on': {
+    description: 'Label of the runner.',
+    type: 'string',
+    default: 'ubuntu-latest',
+  },
+  environment: {
+    description: 'Environment of the job: its secrets, and its approval, are asked for.',
+    type: 'string',
+  },
+} as const
+
+/** Where a job can do better than to leave an option out: GitHub's own registry needs no login to be set. */
+const ownDefaults: Readonly<Record<string, { readonly value: string; readonly help: string }>> = {
+  'registry-username': {
+    value: '${{ inputs.registry-username || github.actor }}',
+    help: 'Who pushes and looks up images; who has started the run, when not given',
+  },
+  'registry-password': {
+    value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
+    help: 'Password or token for the registry; the token of the run, when not given',
+  },
+}
+
+/** As a secret of a repository is named: `REGISTRY_PASSWORD`. */
+const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
+
+/**
+ * A whole release as one job to call. All other names than ours are the caller's: `uses: ./` would be too.
+ * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
+ */
+function reusableYaml({ command, about, packages }: Reusable): string {
+  // The report is a file of a machine that nobody sees again.
+  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
+  const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
+  const secrets = options.filter(([, { secret }]) => secret)
+  const told = Object.entries(outputs).filter(([name]) => name !== 'report')
+  const workflow = {
+    name: `django-rollout: ${command}`,
+    on: {
+      workflow_call: {
+        inputs: {
+          ...Object.fromEntries(
+            open.map(([name, option]) => [
+              name,
+              {
+                description: describe(ownDefaults[name] ?? option),
+                type: option.flag ? 'boolean' : 'string',
+              },
+            ]),
+          ),
+          ...ofJob,
+        },
+        secrets: Object.fromEntries(
+          secrets.map(([name, option]) => [
+            secretName(name),
+            { description: describe(ownDefaults[name] ?? option), required: false },
+          ]),
+        ),
+        outputs: Object.fromEntries(
+          told.map(([name, text]) => [
+            name,
+            { description: `${text}.`, value: `\${{ jobs.${command}.outputs.${name} }}` },
+          ]),
+        ),
+      },
+    },
+    permissions: {},
+    jobs: {
+      [command]: {
+        'runs-on': '${{ inputs.runs-on }}',
+        environment: '${{ inputs.environment }}',
+        permissions: { contents: 'read', packages },
+        // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
+        concurrency: {
+          group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
+            .map((name) => `\${{ inputs.${name} }}`)
+            .join('-')}`,
+          'cancel-in-progress': false,
+        },
+        outputs: Object.fromEntries(
+          told.map(([name]) => [name, `\${{ steps.${command}.outputs.${name} }}`]),
+        ),
+        steps: [
+          {
+            uses: checkout.uses,
+            with: { 'fetch-depth': 0, 'persist-credentials': false },
+          },
+          {
+            id: command,
+            uses: `django-rollout/django-rollout${command === 'release' ? '' : `/actions/${command}`}@v1`,
+            with: Object.fromEntries(
+              options.map(([name, { secret }]) => [
+                name,
+                ownDefaults[name]?.value ??
+                  (secret ? `\${{ secrets.${secretName(name)} }}` : `\${{ inputs.${name} }}`),
+              ]),
+            ),
+          },
+        ],
+      },
+    },
+  }
+  const yaml = stringify(workflow, { lineWidth: 0, singleQuote: true }).replace(
+    checkout.uses,
+    `${checkout.uses} # ${checkout.version}`,
+  )
+  // Runs of one target wait for each other; GitHub keeps one waiting, so each target has its own group.
+  return `${header}#\n# ${about} To be called: jobs.<name>.uses: django-rollout/django-rollout/.github/workflows/${command}.yml@v1\n${yaml}`
+}
+
+/** As in workflows/deploy.yml. */
+const checkout = {
+  uses: 'actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8',
+  version: 'v5.0.0',
 }
 
 /** The options of a command, without those of another one. */
@@ -106,6 +244,7 @@ function readme(): string {
 
 const files = new Map([
   ...actions.map((command) => [pathOf(command), actionYaml(command)] as const),
+  ...reusable.map((one) => [`.github/workflows/${one.command}.yml`, reusableYaml(one)] as const),
   ['django-rollout.schema.json', `${JSON.stringify(schema(), null, 2)}\n`] as const,
   ['README.md', readme()] as const,
 ])

@@ -87,7 +87,11 @@ async function release(command: CommandName, given: Given): Promise<number> {
     else stream.write(`${line}\n`)
   }
   const signal = cancelSignal((why) => {
-    write(command === 'history' ? `· ${why}` : `· ${why}: what has changed is put back`)
+    write(
+      command === 'history' || command === 'doctor'
+        ? `· ${why}`
+        : `· ${why}: what has changed is put back`,
+    )
   })
   const sink = terminalSink(write, color, drawn)
   const raw = (text: string) => void stream.write(text)

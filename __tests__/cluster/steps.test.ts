@@ -6,6 +6,7 @@ import { must, run, stack } from '../e2e/stack.js'
 let shop: Site
 let first: string
 let second: string
+let digest = ''
 
 // The model does not know of it: a test of the shop looks for models without a migration.
 const migration = `from django.db import migrations
@@ -104,7 +105,7 @@ describe('a release in parts', () => {
 
   test('deploy: by the digest that the steps before it told, whatever the tag names now', async () => {
     const { report } = await build()
-    const { digest = '' } = report
+    digest = report.digest ?? ''
     // Somebody else's push has moved the tag meanwhile.
     const move = ['buildx', 'imagetools', 'create', '--tag', `${shop.image}:${second}`]
     await must('docker', [...move, `${shop.image}:${first}`], { env: stack.env })
@@ -133,11 +134,11 @@ describe('a step that fails', () => {
   })
 
   test('a digest that the registry does not have', async () => {
-    const digest = `sha256:${'0'.repeat(64)}`
-    const deployed = await shop.deploy(second, { digest })
+    const nobodys = `sha256:${'0'.repeat(64)}`
+    const deployed = await shop.deploy(second, { digest: nobodys })
     expect(deployed.report.cause).toMatchObject({
       code: 'image-missing',
-      sentence: `the registry has no ${shop.image}@${digest}`,
+      sentence: `the registry has no ${shop.image}@${nobodys}`,
     })
   })
 
@@ -153,5 +154,28 @@ describe('a step that fails', () => {
       code: 2,
       report: { result: 'usage' },
     })
+  })
+})
+
+describe('django-rollout.yml', () => {
+  test('stands in for the options that are not given', async () => {
+    const { image, namespace } = shop
+    const file = `image: ${image}\nnamespace: ${namespace}\nmanifests: [k8s]\nbake: 0\n`
+    await shop.commit('Options', { 'django-rollout.yml': file })
+    const ended = await shop.cli('deploy', { tag: second, digest, manifests: '' })
+    expect(ended).toMatchObject({ code: 0, report: { result: 'unchanged', namespace, image } })
+    expect(await shop.cli('history', {})).toMatchObject({ code: 0, report: { namespace } })
+  })
+
+  test('a wrong line is told before anything is done', async () => {
+    const wrong = 'image: acme/shop\nnamepsace: shop\nbake: soon\n'
+    await shop.commit('Wrong options', { 'django-rollout.yml': wrong })
+    const ended = await shop.cli('release', { namespace: shop.namespace })
+
+    expect(ended.code).toBe(2)
+    expect(ended.output).toContain(
+      'django-rollout.yml, line 2: "namepsace" is not an option; did you mean "namespace"?',
+    )
+    expect(ended.output).toContain('django-rollout.yml, line 3: "bake" "soon" is not a duration')
   })
 })

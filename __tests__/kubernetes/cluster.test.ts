@@ -367,6 +367,11 @@ describe('kubectl', () => {
       ['get'],
       "kubectl --context 'my prod' -n shop get",
     ],
+    [
+      { kubeconfig: 'my kubeconfig', keeps: true as const },
+      ['get'],
+      "kubectl --kubeconfig 'my kubeconfig' -n shop get",
+    ],
   ])('with %j, %j can be repeated by hand', async (access, args, line) => {
     const { cluster } = await opened({ access })
     expect(cluster.commandLine(args)).toBe(line)

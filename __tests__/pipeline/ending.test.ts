@@ -183,6 +183,7 @@ describe('what is told of a workload that was there, and of one that was not', (
             others: [],
             resources: { of: outside, pathOf: outside },
             services: [],
+            warnings: [],
           },
           targets: [target('web', 'there'), target('fresh', 'not there')],
         },

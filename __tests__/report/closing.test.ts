@@ -4,7 +4,7 @@ import { closing } from '../../src/report/closing.js'
 import { exitCodes, type Report, type Result } from '../../src/report/report.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
-const marks = { ours: ' ', quoted: '>', error: '✗', good: '✓' } as const
+const marks = { ours: ' ', quoted: '>', error: '✗', warning: '!', good: '✓' } as const
 
 /** The lines with a mark for their kind. */
 const told = (more: Partial<Report>) =>

@@ -252,3 +252,19 @@ test('a hint with the rules of a Role is shown whole', () => {
   const hint = Array.from({ length: 200 }, (_, i) => `resources: rule${i}`).join('\n')
   expect(summary(reportOf({ cause: cause({ hint }) }))).toContain(hint.replaceAll('\n', '<br>'))
 })
+
+test('what doctor has found, with foreign words as words', () => {
+  const text = summary(
+    reportOf({
+      ...{ command: 'doctor', result: 'failed', workloads: [], stages: [] },
+      findings: [
+        { about: 'cluster', is: 'bad', says: 'no answer <b>', mend: 'kubectl version\n```' },
+        { about: 'tools', is: 'good', says: 'git 2.39.5' },
+      ],
+    }),
+  )
+  expect(text).toContain(
+    '**tools**\n\n✓ git 2.39.5\n\n**cluster**\n\n✗ no answer \\<b\\>\n\n````\nkubectl version\n```\n````',
+  )
+  expect(text).toMatch(/^## ❌ shop .*: 1 thing would go wrong/)
+})

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { findWeb, guessWeb, type Target } from '../../src/stages/targets.js'
+import { Failure } from '../../src/report/cause.js'
+import type { Picture } from '../../src/rollout/types.js'
+import { findWeb, guessWeb, noWorkload, type Target } from '../../src/stages/targets.js'
 
 const target = (name: string): Target => ({
   ...{ id: { kind: 'Deployment', name }, path: `/${name}`, running: [] },
@@ -34,5 +36,34 @@ describe('what serves the web', () => {
 
   test('is not known where nobody has to know', () => {
     expect(guessWeb(two, [])).toBeUndefined()
+  })
+})
+
+describe('no workload runs the image', () => {
+  test.each([
+    [
+      'one that is written almost like it',
+      'ghcr.io/acme/shop-web:1',
+      /^did you mean image: ghcr\.io\/acme\/shop-web\? Else check/,
+    ],
+    ['another one', 'postgres:17', /^check the options image and namespace/],
+  ])('%s', (_, image, hint) => {
+    const spec = { template: { spec: { containers: [{ name: 'app', image }] } } }
+    const picture = {
+      deployments: new Map([['web', { metadata: { name: 'web' }, spec }]]),
+      statefulsets: new Map(),
+    } as unknown as Picture
+    let thrown: unknown
+    try {
+      noWorkload(picture, 'ghcr.io/acme/shop', 'prod')
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown).toBeInstanceOf(Failure)
+    expect((thrown as Failure).cause).toMatchObject({
+      code: 'no-workload',
+      sentence: `no workload in the namespace "prod" runs ghcr.io/acme/shop; it has web (${image.split(':')[0]})`,
+      hint: expect.stringMatching(hint),
+    })
   })
 })

@@ -1,97 +1,22 @@
 /** The starter workflows on a git copy of the shop, word for word but for the two values, run by act. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { Act, addWorkflow, keepingOutputs, starter } from '../e2e/act.js'
 import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
-import { must, root, run, stack, type Ended } from '../e2e/stack.js'
 
 let shop: Site
-/** What `uses: django-rollout/django-rollout@v1` stands for: this checkout's action as it is now. */
-let action: string
+let runner: Act
 
 beforeAll(async () => {
-  ;[shop, action] = await Promise.all([Site.make('act'), publish()])
+  ;[shop, runner] = await Promise.all([Site.make('act'), Act.make()])
 })
 
-afterAll(async () => {
-  await shop.remove()
-  await rm(action, { recursive: true, force: true })
-})
+afterAll(() => Promise.all([shop.remove(), runner.remove()]))
 
-/** A git repository with what a tag of the action holds. */
-async function publish(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'action-'))
-  for (const name of ['action.yml', 'actions', 'dist']) {
-    await cp(join(root, name), join(folder, name), { recursive: true })
-  }
-  const git = (...args: readonly string[]) =>
-    must('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], { cwd: folder })
-  await git('init', '--quiet', '--initial-branch=main')
-  await git('add', '--all')
-  await git('commit', '--quiet', '--message', 'v1')
-  return folder
-}
+const act = (event: string, args?: readonly string[]) => runner.run(shop, event, args)
 
-/** The starter with image and namespace set, as its first lines tell the user to. */
-async function starter(name: string): Promise<string> {
-  const text = await readFile(join(root, 'workflows', name), 'utf8')
-  return text
-    .replace('image: ghcr.io/acme/shop', `image: ${shop.image}`)
-    .replace('namespace: shop', `namespace: ${shop.namespace}`)
-}
-
-/** The outputs of the release, written down by a step of the user's own. */
-const keepOutputs = (step: string) => `
-      - if: always()
-        env:
-          OUTPUTS: \${{ toJSON(steps.${step}.outputs) }}
-        run: printf '%s' "$OUTPUTS" > "$OUTPUTS_FILE"
-`
-
-async function act(
-  event: string,
-  args: readonly string[] = [],
-): Promise<Ended & { outputs: Outputs }> {
-  const home = await mkdtemp(join(tmpdir(), 'act-'))
-  const local = ['django-rollout/django-rollout@v1', action].join('=')
-  const ended = await run(
-    'act',
-    [
-      ...[event, '--platform', 'ubuntu-latest=-self-hosted', '--local-repository', local],
-      ...['--action-cache-path', join(home, 'cache'), '--secret', 'KUBECONFIG'],
-      ...['--secret', 'GITHUB_TOKEN', '--actor', 'somebody'],
-      ...['--env', `OUTPUTS_FILE=${home}/outputs.json`, ...args],
-    ],
-    {
-      cwd: shop.folder,
-      env: {
-        ...stack.env,
-        KUBECONFIG: await readFile(shop.kubeconfig, 'utf8'),
-        GITHUB_TOKEN: 'not-a-real-token',
-        XDG_CACHE_HOME: home,
-      },
-    },
-  )
-  const json = await readFile(join(home, 'outputs.json'), 'utf8').catch(() => '{}')
-  await rm(home, { recursive: true, force: true })
-  return { ...ended, outputs: JSON.parse(json) as Outputs }
-}
-
-type Outputs = Readonly<Record<string, string>>
-
-async function workflow(name: string, step: string): Promise<string> {
-  const text = await starter(name)
-  const uses = /( +)- uses: django-rollout\//
-  await mkdir(join(shop.folder, '.github/workflows'), { recursive: true })
-  const file = join(shop.folder, '.github/workflows', name)
-  await writeFile(
-    file,
-    text.replace(uses, `$1- id: ${step}\n$1  uses: django-rollout/`) + keepOutputs(step),
-  )
-  return shop.commit(`Add ${name}`, {})
-}
+const workflow = async (name: string, step: string) =>
+  addWorkflow(shop, name, keepingOutputs(await starter(shop, name), step))
 
 describe('the starter workflow deploy.yml', () => {
   let sha: string

@@ -53,6 +53,12 @@ export function runsBeat(container: Container): boolean {
   return role === 'beat' || (role === 'worker' && /(^| )(-B|--beat)( |$)/.test(words.join(' ')))
 }
 
+/** Whether a container works off Celery's tasks. */
+export function runsCeleryWorker(container: Container): boolean {
+  const words = wordsOf(container)
+  return roleOfWords(words) === 'worker' && words.includes('celery')
+}
+
 /**
  * The workload that serves the web, whose template the migration Job is made from: the one that `from`
  * names (`web` or `deployment/web`), else the one behind a Service whose container of ours is a web

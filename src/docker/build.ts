@@ -83,8 +83,11 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
   ]
 }
 
-/** The Dockerfile's path; throws when it or the context is not there. */
-function checkPlan({ files }: World, { context, file }: BuildPlan): string {
+/** The Dockerfile's path; throws a `Failure` (`usage`) when it or the context is not there. */
+export function checkPlan(
+  { files }: World,
+  { context, file }: Pick<BuildPlan, 'context' | 'file'>,
+): string {
   if (!files.isFolder(context)) {
     return fail({
       code: 'usage',

@@ -14,6 +14,8 @@ import type { Channel, Finished, Response, StreamHow, World } from '../world/wor
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */
   readonly kubeconfig?: string
+  /** That path is the user's own, and may be shown: it is there after the run, too. */
+  readonly keeps?: true
   readonly context?: string
   readonly namespace: string
 }
@@ -128,7 +130,10 @@ export async function openCluster(
       world.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
-      return ['kubectl', ...context, '-n', access.namespace, ...args].map(shown).join(' ')
+      const kubeconfig = access.keeps ? ['--kubeconfig', access.kubeconfig ?? ''] : []
+      return ['kubectl', ...kubeconfig, ...context, '-n', access.namespace, ...args]
+        .map(shown)
+        .join(' ')
     },
     close,
   }

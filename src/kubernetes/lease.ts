@@ -65,6 +65,23 @@ export function isFree(lease: Lease, id: string, unchangedForMs: number, lastsMs
   return !holder || holder === id || unchangedForMs >= lastsMs
 }
 
+/** Who holds a Lease, as it can be read without waiting. */
+export interface Keeper {
+  /** For people: `ada, https://…`. */
+  readonly by: string
+  /** By the clock of the holder's machine: `2026-01-31T12:00:00.000000Z`. */
+  readonly renewed?: string
+}
+
+/** Whether that run is still there is not told by it: only somebody who waits can say. */
+export async function keeperOf(cluster: Cluster, name: string): Promise<Keeper | undefined> {
+  const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
+  const { metadata, spec } = (await cluster.find<Lease>(`${leases}/${name}`)) ?? {}
+  if (!spec?.holderIdentity) return undefined
+  const { renewTime: renewed } = spec
+  return { by: holderIn(metadata, spec), ...(renewed !== undefined && { renewed }) }
+}
+
 /** Takes the Lease as soon as it is free; waits for that as long as `waitMs`. */
 export async function takeLease(
   cluster: Cluster,
@@ -92,11 +109,15 @@ export async function takeLease(
       }
       continue
     }
-    const by = lease.metadata?.annotations?.[holderAnnotation] ?? lease.spec?.holderIdentity ?? ''
+    const by = holderIn(lease.metadata, lease.spec)
     if (now - startedAt >= waitMs) return { is: 'held', by }
     onWait(by)
     await clock.sleep(lookMs, signal)
   }
+}
+
+function holderIn(metadata: Lease['metadata'], spec: Lease['spec']): string {
+  return metadata?.annotations?.[holderAnnotation] ?? spec?.holderIdentity ?? ''
 }
 
 /** Creates or overwrites the Lease; `undefined` when another run was faster. */

@@ -325,14 +325,14 @@ export const table = {
     read: urlPath,
     help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good',
     example: '/healthz',
-    on: rolling,
+    on: [...rolling, 'doctor'],
   }),
   'smoke-host': option({
     read: hostName,
     help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
     example: 'shop.example.com',
     with: 'smoke-path',
-    on: rolling,
+    on: [...rolling, 'doctor'],
   }),
   'smoke-timeout': option({
     read: someTime,

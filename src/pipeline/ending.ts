@@ -15,6 +15,7 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
+import type { Finding } from '../report/finding.js'
 import type { Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
 import { lastCourse } from '../report/words.js'
@@ -41,6 +42,7 @@ export interface SoFar {
   rehearsal?: true
   history?: History
   tests?: TestReport
+  findings?: readonly Finding[]
   migrations: readonly string[]
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
@@ -185,6 +187,7 @@ export function report(
     ...(cause && { cause }),
     ...(soFar.rehearsal && { rehearsal: true as const }),
     ...(soFar.history && { history: soFar.history }),
+    ...(soFar.findings && { findings: soFar.findings }),
     ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
     stages: reporter.stages,
     ...(soFar.tests && { tests: soFar.tests }),

@@ -27,7 +27,7 @@ export class Resources {
     if (content === undefined) return chosen
     // A path, as everybody types it on a command line.
     if (!content.includes('\n') && world.files.exists(content)) {
-      return { ...chosen, kubeconfig: content }
+      return { ...chosen, kubeconfig: content, keeps: true }
     }
     const folder = await world.files.privateFolder()
     this.add(() => world.files.remove(folder))

@@ -17,7 +17,7 @@ import { putBack } from './settle.js'
 
 /** Opens the cluster and looks at everything that the release is about. */
 export function lookAround(
-  { world, settings, reporter, resources }: Run,
+  { world, settings, reporter, resources, soFar }: Run,
   release: Release,
 ): Promise<readonly [Cluster, Site]> {
   return reporter.stage('preflight', (journal) =>
@@ -26,7 +26,9 @@ export function lookAround(
       const access = await resources.access(world, settings)
       const opened = await openCluster(world, access, release.signal)
       resources.add(() => opened.close())
-      return [opened, await preflight(release, journal, opened)] as const
+      const site = await preflight(release, journal, opened)
+      soFar.warnings.push(...site.warnings)
+      return [opened, site] as const
     }),
   )
 }

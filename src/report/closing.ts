@@ -1,4 +1,5 @@
 import { pageOf } from './cause.js'
+import { findingLines } from './findings.js'
 import { wentWell, type Report } from './report.js'
 import { evidence, keptMigrations, moved, seconds, verdict } from './words.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -6,7 +7,7 @@ import { idOf } from '../kubernetes/workload.js'
 /** A line of the log's last part; `quoted` ones are foreign text. */
 export interface ClosingLine {
   readonly text: string
-  readonly kind: 'ours' | 'quoted' | 'error' | 'good'
+  readonly kind: 'ours' | 'quoted' | 'error' | 'warning' | 'good'
 }
 
 /**
@@ -21,6 +22,7 @@ export function closing(report: Report): readonly ClosingLine[] {
     for (const line of text.split('\n')) lines.push({ text: line, kind: 'ours' })
   }
 
+  lines.push(...findingLines(report.findings ?? []))
   if (cause) {
     const [first = '', ...rest] = cause.sentence.split('\n')
     lines.push({ text: first, kind: 'error' })

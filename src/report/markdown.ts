@@ -1,6 +1,7 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
 import { pageOf } from './cause.js'
+import { byTopic, signs } from './findings.js'
 import { wentWell, type Report, type WorkloadReport } from './report.js'
 import { mostShown, timeline } from './timeline.js'
 import {
@@ -31,6 +32,15 @@ export function summary(report: Report): string {
     parts.push(`**More:** [${cause.code}](${pageOf(cause)})`)
     for (const { title = 'last lines of the log', lines } of evidence(cause)) {
       parts.push(open(title, fenced(lines.slice(-mostLogLines))))
+    }
+  }
+  for (const [topic, found] of byTopic(report.findings ?? [])) {
+    parts.push(`**${topic}**`)
+    for (const { is, says, mend } of found) {
+      parts.push(
+        `${signs[is]} ${escaped(says)}`,
+        ...(mend === undefined ? [] : [fenced(mend.split('\n'))]),
+      )
     }
   }
   if (report.workloads.length > 0) {

@@ -4,6 +4,7 @@ import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
+import type { Finding } from './finding.js'
 
 /** How a run ended. See the README's table of results. */
 export type Result =
@@ -79,6 +80,8 @@ export interface Report {
   readonly rehearsal?: true
   /** What `history` was asked for. */
   readonly history?: History
+  /** What `doctor` has found. */
+  readonly findings?: readonly Finding[]
   readonly stages: readonly StageReport[]
   /** What the user's tests said; files are those of the repository, from its root. */
   readonly tests?: TestReport

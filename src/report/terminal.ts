@@ -55,6 +55,9 @@ export function writeClosing(report: Report, write: (line: string) => void, colo
       case 'error':
         write(paint(31, `✗ ${line}`))
         break
+      case 'warning':
+        write(paint(33, `! ${line}`))
+        break
       case 'good':
         write(paint(32, `✓ ${line}`))
     }

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
+import type { Finding } from './finding.js'
 import type { Standing } from './journal.js'
 import { wentWell, type Report, type Result, type WorkloadReport } from './report.js'
 
@@ -67,8 +68,9 @@ export function verdict(report: Report): string {
     case 'build':
     case 'test':
     case 'migrate':
-    case 'doctor':
       return stepped(report, report.command, release)
+    case 'doctor':
+      return examined(report, release)
     case 'release':
     case 'deploy':
     case 'rollback':
@@ -98,7 +100,7 @@ export function verdict(report: Report): string {
 /** The same for a run that did one step of a release and touched nothing that users run. */
 function stepped(
   { result, digest, namespace, migrations }: Report,
-  command: 'build' | 'test' | 'migrate' | 'doctor',
+  command: 'build' | 'test' | 'migrate',
   release: string,
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
@@ -118,11 +120,6 @@ function stepped(
       unchanged: `${release}: nothing to migrate in namespace ${namespace}`,
       not: `${release} has not migrated namespace ${namespace}`,
     },
-    doctor: {
-      done: `${release} can be released to namespace ${namespace}`,
-      unchanged: '',
-      not: `${release} cannot be released to namespace ${namespace} as it is`,
-    },
   }[command]
   switch (result) {
     case 'done':
@@ -140,6 +137,20 @@ function stepped(
     default:
       return words.not
   }
+}
+
+/** The same for a run that only looked whether a release would go well. */
+function examined({ result, namespace, findings }: Report, release: string): string {
+  const what = `${release} to namespace ${namespace}`
+  return findings ? `${what}: ${tally(findings)}` : `${what}: not looked at (${result})`
+}
+
+/** `2 things would go wrong, 3 warnings` */
+export function tally(findings: readonly Finding[]): string {
+  const count = (what: Finding['is']) => findings.filter(({ is }) => is === what).length
+  const wrong = count('bad') === 0 ? 'nothing' : plural(count('bad'), 'thing')
+  const warnings = count('warning') === 0 ? '' : `, ${plural(count('warning'), 'warning')}`
+  return `${wrong} would go wrong${warnings}`
 }
 
 /** The same for a run that looked for what another one had left. */

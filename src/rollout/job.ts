@@ -76,7 +76,7 @@ export function judgeJob(
           ({ reason }) => reason !== 'NotReady',
         )
       : refused
-        ? [refusal(uid ?? '', refused.message ?? '', refused, roomOf(picture, []))]
+        ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(picture, []))]
         : []
     const weighing = weigh(pod ? [pod] : [], signs, {
       patience,

@@ -37,7 +37,8 @@ type Look =
 /** What all workloads of one look share. */
 interface Sight {
   readonly picture: Picture
-  readonly room: Room
+  /** Asked for when a quota has refused a pod: it looks at all pods of the namespace. */
+  readonly room: () => Room
   readonly patience: Patience
   readonly ledger: Ledger
   readonly notes: Notes
@@ -64,11 +65,14 @@ export function judge(
 ): Judgement {
   const stale = now - picture.confirmedAt > STALE
   const notes = new Notes(ledger, now)
-  const pods = aims.flatMap((aim) => ourPods(picture, aim))
-  const room = roomOf(picture, pods)
+  let room: Room | undefined
   const sight: Sight = {
     picture,
-    room,
+    room: () =>
+      (room ??= roomOf(
+        picture,
+        aims.flatMap((aim) => ourPods(picture, aim)),
+      )),
     patience,
     ledger,
     notes,

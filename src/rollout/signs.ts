@@ -1,6 +1,15 @@
 import type { ReplicaSet } from 'kubernetes-types/apps/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
-import { eventsOf, isObserved, isReady, liveOf, ourPods, replicaSetOf, timeOf } from './live.js'
+import {
+  eventsOf,
+  isControlledBy,
+  isObserved,
+  isReady,
+  liveOf,
+  ourPods,
+  replicaSetOf,
+  timeOf,
+} from './live.js'
 import type { Live } from './live.js'
 import { endsOf, podSigns } from './podsigns.js'
 import type { Trouble } from '../options/table.js'
@@ -66,9 +75,14 @@ export interface Sign {
  *
  * @param since our write, in ms since 1970: older events about the workload itself belong to an earlier
  * rollout. Half a minute is allowed for clocks that differ.
- * @param room of the namespace, by `roomOf`.
+ * @param room of the namespace, by `roomOf`; asked for when a quota has refused a pod.
  */
-export function signsOf(picture: Picture, aim: Aim, since: number, room: Room): readonly Sign[] {
+export function signsOf(
+  picture: Picture,
+  aim: Aim,
+  since: number,
+  room: () => Room,
+): readonly Sign[] {
   const live = liveOf(picture, aim.workload)
   if (!live || !isObserved(live, aim)) return []
   const pods = ourPods(picture, aim)
@@ -90,7 +104,7 @@ function controllerSigns(
   live: Live,
   aim: Aim,
   since: number,
-  room: Room,
+  room: () => Room,
 ): readonly Sign[] {
   switch (live.kind) {
     case 'Deployment': {
@@ -121,7 +135,7 @@ function controllerSigns(
           : (live.object.status?.desiredNumberScheduled ?? 0)
       const { uid = '' } = live.object.metadata ?? {}
       // With those that are ending: their place is taken until they are gone.
-      const own = [...picture.pods.values()].filter((pod) => isOf(pod, uid))
+      const own = [...picture.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
       if (own.length >= wanted) return []
       // One that was followed by a pod is over.
       const newest = Math.max(
@@ -137,7 +151,7 @@ function controllerSigns(
   }
 }
 
-function replicaSetSigns(set: ReplicaSet, picture: Picture, room: Room): readonly Sign[] {
+function replicaSetSigns(set: ReplicaSet, picture: Picture, room: () => Room): readonly Sign[] {
   const failure = set.status?.conditions?.find(
     ({ type, status, reason }) =>
       type === 'ReplicaFailure' && status === 'True' && reason === 'FailedCreate',
@@ -150,10 +164,6 @@ function replicaSetSigns(set: ReplicaSet, picture: Picture, room: Room): readonl
 /** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
 export function attemptsOf(picture: Picture, uid: string | undefined): readonly Event[] {
   return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
-}
-
-function isOf({ metadata }: Pod, owner: string): boolean {
-  return (metadata?.ownerReferences ?? []).some(({ uid }) => uid === owner)
 }
 
 /** How a namespace's quota is taken: a release of several workloads moves all of it. */
@@ -186,18 +196,19 @@ export function refusal(
   uid: string,
   message: string,
   attempt: Event | undefined,
-  room: Room,
+  room: () => Room,
 ): Sign {
   const reason = refusalReason(message)
   // The grace for a quota starts again whenever a pod ends or becomes Ready: the key says how they stand.
-  const stand = reason === 'Quota' ? `/${room.stand}` : ''
+  const quota = reason === 'Quota' ? room() : undefined
+  const stand = quota ? `/${quota.stand}` : ''
   const tried = attempt && `${uid}/attempt/${attempt.metadata.resourceVersion ?? ''}`
   return {
     reason,
     key: `${uid}/${reason}${stand}`,
     says: oneLine(message),
     ...(tried !== undefined && { attempt: tried }),
-    ...(room.frees && { frees: true }),
+    ...(quota?.frees && { frees: true }),
   }
 }
 

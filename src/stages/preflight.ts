@@ -1,17 +1,25 @@
 /** Looks before anything is written: what is there, what may this account do, what will change. */
 import type { Service } from 'kubernetes-types/core/v1'
+import type { Kubectl } from '../checks/mending.js'
+import { probeFindings } from '../checks/probes.js'
+import { subjectsOf } from '../checks/subject.js'
+import { workloadFindings } from '../checks/workloads.js'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { noCredentials } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests, type Manifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
-import { collection, discover, watched, type Resources } from '../kubernetes/paths.js'
+import { collection, discover, type Resources } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
+import { aimOf } from '../rollout/aims.js'
+import type { Picture } from '../rollout/types.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { planManifests } from './manifests.js'
 import type { Release } from './release.js'
+import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor } from './rights.js'
 import { planOurs } from './rollout.js'
 import { smokeAim } from './smoke.js'
 import {
@@ -35,6 +43,8 @@ export interface Site {
   readonly web?: Web
   /** Services as the release leaves them: they tell which workload serves the web. */
   readonly services: readonly Service[]
+  /** What may go wrong and is not for a release to decide, a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 export async function preflight(
@@ -61,16 +71,58 @@ export async function preflight(
   targets.forEach((target) => {
     journal.say(describe(target))
   })
-  const { items } = await cluster.get<{ items: readonly Service[] }>(
-    collection('v1', cluster.namespace, 'services'),
-  )
-  const services = servicesWith(manifests.others, items)
+  const services = servicesWith(manifests.others, await servicesIn(cluster))
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
     await checkRights(cluster, forSmoke)
   }
-  return { live, targets, others: manifests.others, resources, services, ...(web && { web }) }
+  const warnings = warningsOf(release, cluster, live.picture(), targets, services)
+  warnings.forEach((warning) => {
+    journal.say(`warning: ${warning}`)
+  })
+  const { others } = manifests
+  return { live, targets, others, resources, services, warnings, ...(web && { web }) }
+}
+
+/** What `doctor` tells too, with the command that mends it. */
+function warningsOf(
+  { settings }: Release,
+  cluster: Cluster,
+  picture: Picture,
+  targets: readonly Target[],
+  services: readonly Service[],
+): readonly string[] {
+  const subjects = subjectsOf(targets, services)
+  const kubectl = kubectlOf(cluster)
+  const found = [
+    ...workloadFindings(subjects, kubectl),
+    ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
+  ]
+  return found.filter(({ is }) => is === 'warning').map(({ says }) => says)
+}
+
+/** How a person types what mends something in this cluster. */
+export function kubectlOf(cluster: Cluster): Kubectl {
+  return (args) => cluster.commandLine(args)
+}
+
+/** How long the slowest pod of each workload took to become Ready, in ms, where that is known; by its id. */
+export function readyTimes(
+  picture: Picture,
+  targets: readonly Target[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    targets.flatMap(({ id, live }) => {
+      const took = live && aimOf(id, {}, live, live, picture).readyBefore
+      return took === undefined ? [] : [[idOf(id), took]]
+    }),
+  )
+}
+
+export async function servicesIn(cluster: Cluster): Promise<readonly Service[]> {
+  const path = collection('v1', cluster.namespace, 'services')
+  return (await cluster.get<{ items: readonly Service[] }>(path)).items
 }
 
 /** The Services as they will be: what a manifest brings stands for the live one of its name. */
@@ -83,7 +135,8 @@ export function servicesWith(
   return [...planned, ...live.filter(({ metadata }) => !names.includes(metadata?.name))]
 }
 
-async function checkNamespace(cluster: Cluster): Promise<void> {
+/** Throws a Failure `namespace-missing`. */
+export async function checkNamespace(cluster: Cluster): Promise<void> {
   try {
     const found = await cluster.find<KubeObject>(`/api/v1/namespaces/${cluster.namespace}`)
     if (found === undefined) namespaceMissing(cluster.namespace, 'does not exist')
@@ -105,54 +158,6 @@ function namespaceMissing(namespace: string, is: string): never {
     sentence: `the namespace "${namespace}" ${is}`,
     hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`,
   })
-}
-
-/** Everything that a release asks of the API server, besides what its manifests need. */
-const alwaysNeeded: readonly Right[] = [
-  ...Object.entries(watched).map(([plural, { apiVersion }]) => ({
-    group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
-    resource: plural,
-    verbs: ['list', 'watch'],
-  })),
-  { group: '', resource: 'services', verbs: ['list'] },
-  { group: '', resource: 'pods/log', verbs: ['get'] },
-  // The lock, and the record of the release that is under way.
-  { group: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'update'] },
-  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'] },
-  // The history.
-  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'] },
-]
-
-const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
-
-/** A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts). */
-const forStatefulSets: Right = { group: '', resource: 'pods', verbs: ['delete'] }
-
-/** The way to a pod behind the Service (src/stages/smoke.ts). */
-const forSmoke: readonly Right[] = [
-  { group: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
-  { group: '', resource: 'pods', verbs: ['get'] },
-  { group: '', resource: 'pods/portforward', verbs: ['create'] },
-]
-
-function rightsFor(manifests: Manifests, resources: Resources): readonly Right[] {
-  return [
-    ...alwaysNeeded,
-    ...workloadPlurals.map((resource) => ({
-      group: resource === 'cronjobs' ? 'batch' : 'apps',
-      resource,
-      verbs: ['get', 'patch', 'update'],
-    })),
-    { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
-    ...[...manifests.ours, ...manifests.others].map((object) => {
-      const { group, plural } = resources.of(object)
-      return {
-        group,
-        resource: plural,
-        verbs: ['get', 'create', 'patch', 'update', 'delete'],
-      }
-    }),
-  ]
 }
 
 async function checkRights(cluster: Cluster, rights: readonly Right[]): Promise<void> {
@@ -179,8 +184,8 @@ async function checkRights(cluster: Cluster, rights: readonly Right[]): Promise<
 }
 
 /** A dry run of all manifests on the server: what it would refuse is known before anything is written. */
-async function rehearse(
-  { settings, source }: Release,
+export async function rehearse(
+  { settings, source }: Pick<Release, 'settings' | 'source'>,
   cluster: Cluster,
   targets: readonly Target[],
   manifests: Manifests,

@@ -16,6 +16,7 @@ import {
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf, type WorkloadId } from '../kubernetes/workload.js'
+import { nearest } from '../options/nearest.js'
 import type { Settings } from '../options/table.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
@@ -146,22 +147,25 @@ function look(
   return webWorkload(candidates, services, named)
 }
 
-/** Throws a Failure `no-workload` that tells what is there instead. */
+/** Throws a Failure `no-workload` that tells what is there instead, and what was meant perhaps. */
 export function noWorkload(picture: Picture, repository: string, namespace: string): never {
-  const others = [...picture.deployments.values(), ...picture.statefulsets.values()].map(
-    (object) => {
-      const images = usesOf(object.spec?.template ?? {}, () => true).map(
-        ({ image }) => parseImage(image).repository,
-      )
-      return `${object.metadata?.name ?? ''} (${[...new Set(images)].join(', ')})`
-    },
-  )
+  const all = [...picture.deployments.values(), ...picture.statefulsets.values()].map((object) => {
+    const uses = usesOf(object.spec?.template ?? {}, () => true)
+    const images = [...new Set(uses.map(({ image }) => parseImage(image).repository))]
+    return { name: object.metadata?.name ?? '', images }
+  })
+  const others = all.map(({ name, images }) => `${name} (${images.join(', ')})`)
   const there =
     others.length === 0 ? 'it has no workloads' : `it has ${others.slice(0, 5).join(', ')}`
+  const near = nearest(
+    repository,
+    all.flatMap(({ images }) => images),
+  )
+  const meant = near === undefined ? '' : `did you mean image: ${near}? Else `
   fail({
     code: 'no-workload',
     sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `check the options image and namespace; for a first deploy give the manifests (a container with "image: ${shortName(repository)}" gets the new image)`,
+    hint: `${meant}check the options image and namespace; for a first deploy give the manifests (a container with "image: ${shortName(repository)}" gets the new image)`,
   })
 }
 

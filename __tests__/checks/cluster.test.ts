@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals'
+import { aheadBy, clockFindings, clusterFinding } from '../../src/checks/cluster.js'
+
+test.each([
+  ['production', 'Kubernetes v1.34.4, context production, namespace shop'],
+  [undefined, 'Kubernetes v1.34.4, namespace shop'],
+])('context %s', (context, says) => {
+  expect(clusterFinding('v1.34.4', context, 'shop')).toEqual({ about: 'cluster', is: 'good', says })
+})
+
+const noon = Date.parse('2026-01-31T12:00:00Z')
+
+test.each([
+  ['asked and answered in that second', 0, 200, 0],
+  ['at its end', 999, 1001, 0],
+  ['ahead', 121_000, 121_100, 120_000],
+  ['behind', -60_000, -59_900, -59_900],
+  ['a slow answer says nothing', -5000, 6000, 0],
+])('the server says 12:00:00; our clock: %s', (_, from, to, ms) => {
+  expect(aheadBy('2026-01-31T12:00:00Z', { from: noon + from, to: noon + to })).toBe(ms)
+})
+
+test.each([
+  [0, undefined],
+  [30_000, undefined],
+  [-30_000, undefined],
+  [31_000, /^this machine’s clock is 31 s ahead of the cluster’s: /],
+  [-7_200_000, /^this machine’s clock is 7200 s behind the cluster’s: /],
+])('a clock that is ahead by %s ms', (ms, says) => {
+  const [found] = clockFindings(ms)
+  if (says) expect(found).toMatchObject({ is: 'warning', says: expect.stringMatching(says) })
+  else expect(found).toBeUndefined()
+})

@@ -1,0 +1,86 @@
+import { describe, expect, test } from '@jest/globals'
+import { contextFindings, sourceFinding, type Context } from '../../src/checks/commit.js'
+
+const sha = 'a'.repeat(40)
+
+test.each([
+  [
+    'a clean checkout',
+    { sha, tag: sha },
+    undefined,
+    'good',
+    'commit aaaaaaaaaaaa, without uncommitted changes',
+  ],
+  [
+    'changes',
+    { sha, tag: `${sha}-dirty-0123456789ab` },
+    undefined,
+    'warning',
+    'there are uncommitted changes, so the image gets the tag aaaaaaaaaaaa-dirty-0123456789ab: commit or stash them to release the commit itself',
+  ],
+  ['a tag of the user', { tag: 'v1' }, 'v1', 'good', 'the tag is v1, as "tag" wants it'],
+])('%s', (_, source, chosen, is, says) => {
+  expect(sourceFinding(source, chosen)).toMatchObject({ about: 'commit', is, says })
+})
+
+const django = ['Dockerfile', 'manage.py', 'shop']
+const plain: Context = { names: django, ignores: false, managers: ['manage.py'] }
+const commands = {
+  'test-command': 'python manage.py test',
+  'migrate-command': 'python manage.py migrate --noinput',
+}
+
+describe('the folder that the image is built from', () => {
+  test.each<[string, Context, Partial<typeof commands>, readonly object[]]>([
+    ['holds nothing private', plain, {}, []],
+    ['keeps it out', { ...plain, names: [...django, '.env', '.git'], ignores: true }, {}, []],
+    [
+      'sends it along',
+      { ...plain, names: ['.env', '.git', ...django] },
+      {},
+      [
+        {
+          says: 'there is no .dockerignore in "backend", so .git, .env go to the builder, and into the image by a COPY of the folder',
+          mend: "printf '%s\\n' .git .env > backend/.dockerignore",
+        },
+      ],
+    ],
+    [
+      'has manage.py below',
+      { ...plain, managers: ['src/manage.py'] },
+      { 'test-command': '' },
+      [
+        {
+          says: '"migrate-command" runs manage.py, and "backend", which the image is built from, has none there',
+          mend: '--migrate-command "python src/manage.py migrate --noinput"',
+        },
+      ],
+    ],
+    [
+      'has none at all',
+      { ...plain, managers: [] },
+      { 'migrate-command': '' },
+      [
+        {
+          says: '"test-command" runs manage.py, and "backend", which the image is built from, has none there',
+        },
+      ],
+    ],
+    [
+      'has it where the commands say',
+      { ...plain, managers: ['src/manage.py'] },
+      { 'test-command': 'pytest -q', 'migrate-command': 'python ./src/manage.py migrate' },
+      [],
+    ],
+    [
+      'says nothing of a path in the image',
+      plain,
+      { 'test-command': 'python /srv/manage.py test' },
+      [],
+    ],
+  ])('%s', (_, context, more, expected) => {
+    const found = contextFindings('backend', context, { ...commands, ...more })
+    expect(found).toMatchObject(expected.map((one) => ({ about: 'commit', is: 'warning', ...one })))
+    expect(found).toHaveLength(expected.length)
+  })
+})

@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Container } from 'kubernetes-types/core/v1'
+import { probeFindings, type Asked } from '../../src/checks/probes.js'
+import { celery, gunicorn, kubectl, subject, type Drawn } from './subjects.js'
+
+const httpGet = { path: '/healthz', port: 'http' }
+const ready = { ...gunicorn, readinessProbe: { httpGet } }
+const nginx: Container = { name: 'nginx', image: 'nginx:1', readinessProbe: { httpGet } }
+const mendBy = (container: object) =>
+  `kubectl -n shop patch deployment/web --patch ${JSON.stringify({ spec: { template: { spec: { containers: [{ name: 'web', ...container }] } } } })}`
+
+const found = (drawn: Drawn, readyMs?: number, asked: Asked = {}) =>
+  probeFindings(
+    [subject(drawn)],
+    readyMs === undefined ? {} : { 'deployment/web': readyMs },
+    asked,
+    kubectl,
+  )
+
+test('a readinessProbe in all that is served is good', () => {
+  expect(found({ containers: [ready] })).toEqual([
+    { about: 'probes', is: 'good', says: 'deployment/web: a readinessProbe stands guard' },
+  ])
+})
+
+test.each<[string, Drawn]>([
+  ['a worker, which nobody connects to', { served: false, containers: [celery('worker')] }],
+  ['a CronJob', { kind: 'CronJob' }],
+])('%s needs none, and nothing is said', (_, drawn) => {
+  expect(found(drawn)).toEqual([])
+})
+
+test('a container beside it may be the one that is asked', () => {
+  expect(found({ containers: [gunicorn, nginx] })[0]?.is).toBe('good')
+})
+
+describe('no readinessProbe: what is asked already, else the port', () => {
+  const tcp = { tcpSocket: { port: 8000 }, periodSeconds: 2 }
+  test.each<[string, Container, Asked, object | undefined]>([
+    ['nothing known', gunicorn, {}, tcp],
+    [
+      'a path of the user',
+      gunicorn,
+      { 'smoke-path': '/up' },
+      { httpGet: { path: '/up', port: 8000 }, periodSeconds: 2 },
+    ],
+    [
+      'a path and a host',
+      gunicorn,
+      { 'smoke-path': '/up', 'smoke-host': 'shop.io' },
+      {
+        httpGet: { path: '/up', port: 8000, httpHeaders: [{ name: 'Host', value: 'shop.io' }] },
+        periodSeconds: 2,
+      },
+    ],
+    [
+      'a livenessProbe',
+      { ...gunicorn, livenessProbe: { httpGet, failureThreshold: 9 } },
+      { 'smoke-path': '/up' },
+      { httpGet, periodSeconds: 2 },
+    ],
+    ['no port', { name: 'web', command: ['gunicorn'] }, {}, undefined],
+    [
+      'several ports',
+      { ...gunicorn, ports: [{ containerPort: 9100 }, { name: 'http', containerPort: 8000 }] },
+      {},
+      tcp,
+    ],
+  ])('%s', (_, container, asked, readinessProbe) => {
+    expect(found({ containers: [container] }, undefined, asked)).toEqual([
+      {
+        about: 'probes',
+        is: 'warning',
+        says: 'deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
+        ...(readinessProbe && { mend: mendBy({ readinessProbe }) }),
+      },
+    ])
+  })
+})
+
+describe('a livenessProbe that a slow start may not outlive', () => {
+  const both = (more: object): Container => ({ ...ready, livenessProbe: { httpGet, ...more } })
+  test.each<[string, Container, number | undefined, boolean]>([
+    [
+      'half of its time was needed',
+      both({ periodSeconds: 10, failureThreshold: 3 }),
+      15_000,
+      false,
+    ],
+    ['more than half of it', both({ periodSeconds: 10, failureThreshold: 3 }), 16_000, true],
+    ['by the defaults of the API', both({}), 16_000, true],
+    ['it begins late', both({ initialDelaySeconds: 60 }), 16_000, false],
+    ['a startupProbe stands before it', { ...both({}), startupProbe: { httpGet } }, 16_000, false],
+    [
+      'it asks something else, which may answer sooner',
+      both({ httpGet: { path: '/version', port: 'http' } }),
+      16_000,
+      false,
+    ],
+    ['no pod was seen to start', both({}), undefined, false],
+  ])('%s', (_, container, readyMs, told) => {
+    const [first, ...others] = found({ containers: [container] }, readyMs)
+    expect(others).toEqual([])
+    expect(first?.is).toBe(told ? 'warning' : 'good')
+    if (!told) return
+    expect(first?.says).toBe(
+      'deployment/web, container web took 16 s to become Ready, and its livenessProbe kills one that takes 30 s: on a busy node a healthy start may never end',
+    )
+    expect(first?.mend).toBe(
+      mendBy({ startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 80 } }),
+    )
+  })
+})

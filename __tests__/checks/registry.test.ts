@@ -1,0 +1,118 @@
+import { expect, test } from '@jest/globals'
+import { configWith, hasLogin, registryFindings } from '../../src/checks/registry.js'
+import type { Lookup } from '../../src/docker/registry.js'
+
+const tag = 'b'.repeat(40)
+const there: Lookup = {
+  is: 'there',
+  image: { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' },
+}
+const absent: Lookup = { is: 'absent' }
+const denied: Lookup = { is: 'denied', said: 'denied: denied' }
+
+test.each<[string, string, Lookup, boolean, readonly string[], string]>([
+  [
+    'it is there',
+    'ghcr.io/acme/shop',
+    there,
+    false,
+    ['good: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already: it is not built again'],
+    '',
+  ],
+  [
+    'it is not there yet',
+    'ghcr.io/acme/shop',
+    absent,
+    true,
+    ['good: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built'],
+    '',
+  ],
+  [
+    'a push would need a login',
+    'ghcr.io/acme/shop',
+    absent,
+    false,
+    [
+      'good: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built',
+      'warning: docker has no login for ghcr.io, which a push needs there',
+    ],
+    'docker login ghcr.io',
+  ],
+  [
+    'a registry of this machine',
+    '127.0.0.1:5000/shop',
+    absent,
+    false,
+    ['good: 127.0.0.1:5000 answers, and has no 127.0.0.1:5000/shop:bbbbbbbbbbbb yet: it is built'],
+    '',
+  ],
+  [
+    'denied without a login',
+    'acme/shop',
+    denied,
+    false,
+    ['bad: docker.io denies acme/shop, and docker has no login there'],
+    'docker login',
+  ],
+  [
+    'denied with one',
+    'ghcr.io/acme/shop',
+    denied,
+    true,
+    [
+      'warning: ghcr.io denies ghcr.io/acme/shop: as it is before the first push to many registries, or this login may not read it (denied: denied)',
+    ],
+    'Log in with "docker login ghcr.io"',
+  ],
+  [
+    'away',
+    'ghcr.io/acme/shop',
+    { is: 'unreachable', said: 'no such host' },
+    true,
+    ['bad: ghcr.io does not answer: no such host'],
+    'check the host’s name in "image"',
+  ],
+  [
+    'another trouble',
+    'ghcr.io/acme/shop',
+    { is: 'failed', said: 'tls' },
+    true,
+    ['bad: ghcr.io/acme/shop:bbbbbbbbbbbb could not be looked up: tls'],
+    '',
+  ],
+])('%s', (_, repository, lookup, login, says, mend) => {
+  const found = registryFindings(repository, tag, lookup, login)
+  expect(found.map((one) => `${one.is}: ${one.says}`)).toEqual(says)
+  expect(found.at(-1)?.mend ?? '').toContain(mend)
+})
+
+test.each([
+  ['no file', undefined, 'ghcr.io', false],
+  ['no JSON', 'x', 'ghcr.io', false],
+  ['a login', '{"auths":{"ghcr.io":{"auth":"x"}}}', 'ghcr.io', true],
+  [
+    'one that a keychain keeps',
+    '{"auths":{"ghcr.io":{}},"credsStore":"osxkeychain"}',
+    'ghcr.io',
+    true,
+  ],
+  ['one of another host', '{"auths":{"quay.io":{}}}', 'ghcr.io', false],
+  [
+    'a helper of the host',
+    '{"credHelpers":{"1.dkr.ecr.eu-west-1.amazonaws.com":"ecr-login"}}',
+    '1.dkr.ecr.eu-west-1.amazonaws.com',
+    true,
+  ],
+  ['Docker Hub', '{"auths":{"https://index.docker.io/v1/":{}}}', 'docker.io', true],
+])('docker’s configuration: %s', (_, config, host, expected) => {
+  expect(hasLogin(config, host)).toBe(expected)
+})
+
+test('a configuration for a login that was given has it, and the user’s plugins', () => {
+  const config = configWith('ghcr.io/acme/shop', 'ada', 'secret', '/home/ada/.docker/cli-plugins')
+  expect(hasLogin(config, 'ghcr.io')).toBe(true)
+  expect(JSON.parse(config)).toEqual({
+    auths: { 'ghcr.io': { auth: 'YWRhOnNlY3JldA==' } },
+    cliPluginsExtraDirs: ['/home/ada/.docker/cli-plugins'],
+  })
+})

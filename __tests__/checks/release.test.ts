@@ -1,0 +1,54 @@
+import { expect, test } from '@jest/globals'
+import { releaseFindings } from '../../src/checks/release.js'
+import type { Begun, History } from '../../src/rollout/history.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const { settings } = releaseOf(scripted([]).world, { app: 'store' })
+const begun: Begun = {
+  run: 'run-1',
+  command: 'release',
+  who: 'ada',
+  url: 'https://ci.example/1',
+  at: '2026-01-31T12:00:00.000Z',
+  image: 'ghcr.io/acme/shop',
+  tag: 'c'.repeat(40),
+  digest: 'sha256:0',
+}
+const history: History = [{ ...begun, number: 7, result: 'deployed', seconds: 9, migrations: [] }]
+const none = 'good: no release of this application has gone live yet'
+const seven = 'good: release 7 of cccccccccccc by ada, https://ci.example/1 is the one that is live'
+
+test.each<[string, Parameters<typeof releaseFindings>[1], Begun | undefined, History, string[]]>([
+  ['nothing yet', undefined, undefined, [], [none]],
+  ['one that ended well', undefined, undefined, history, [seven]],
+  [
+    'a lock',
+    { by: 'ada, https://ci.example/1', renewed: '2026-01-31T12:00:10.000000Z' },
+    undefined,
+    history,
+    [
+      seven,
+      'warning: the lock is held by ada, https://ci.example/1, renewed last at 2026-01-31T12:00:10.000000Z by the clock there: a release waits for it, and has it 30 s after that run is gone',
+    ],
+  ],
+  [
+    'a record',
+    undefined,
+    begun,
+    [],
+    [
+      none,
+      'warning: the release of cccccccccccc by ada, https://ci.example/1, begun at 2026-01-31T12:00:00.000Z, has not ended; when its run is gone, the next release puts it back first',
+    ],
+  ],
+])('%s', (_, keeper, open, releases, expected) => {
+  const found = releaseFindings(settings, keeper, open, releases)
+  expect(found.map(({ is, says }) => `${is}: ${says}`)).toEqual(expected)
+})
+
+test('what is left open is put back by a command', () => {
+  expect(releaseFindings(settings, undefined, begun, []).at(-1)?.mend).toBe(
+    'django-rollout settle --image ghcr.io/acme/shop --namespace shop --app store',
+  )
+})

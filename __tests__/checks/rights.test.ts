@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import { rightsFindings } from '../../src/checks/rights.js'
+import { kubectl } from './subjects.js'
+
+const pods = { group: '', resource: 'pods', verbs: ['get', 'list'] }
+const deployments = { group: 'apps', resource: 'deployments', verbs: ['patch'] }
+const all = [pods, deployments]
+
+const found = (missing: typeof all, account?: string) =>
+  rightsFindings(all, missing, account, 'shop', kubectl)
+
+test('nothing is missing', () => {
+  expect(found([], 'ada')).toEqual([
+    {
+      about: 'rights',
+      is: 'good',
+      says: 'the account ada may do all that a release does in the namespace "shop"',
+    },
+  ])
+})
+
+test.each([
+  [
+    'some',
+    [deployments],
+    'the account ada may not patch deployments in the namespace "shop": an administrator has to give it',
+  ],
+  [
+    'all of them',
+    all,
+    'the account ada may do nothing that a release does in the namespace "shop", if there is one: an administrator has to give it',
+  ],
+])('%s are missing', (_, missing, says) => {
+  expect(found(missing, 'ada')).toMatchObject([{ about: 'rights', is: 'bad', says }])
+})
+
+describe('the command gives them by a Role of its own', () => {
+  test.each([
+    ['ada', { kind: 'User', name: 'ada' }],
+    [
+      'system:serviceaccount:ci:deploy',
+      { kind: 'ServiceAccount', name: 'deploy', namespace: 'ci' },
+    ],
+    ["o'neil", { kind: 'User', name: "o'neil" }],
+    [
+      'arn:aws:sts::1:assumed-role/ci "x"',
+      { kind: 'User', name: 'arn:aws:sts::1:assumed-role/ci "x"' },
+    ],
+  ])('to %s', (account, subject) => {
+    const mend = found([deployments, pods], account)[0]?.mend ?? ''
+    const [, yaml = ''] = /^echo '\n([\s\S]*)\n' \| kubectl -n shop apply -f -$/.exec(mend) ?? []
+    const text = yaml.replaceAll(`'\\''`, "'")
+    // As the log has it, where it may be copied from: each line is indented.
+    const indented = text.replace(/^/gm, '    ')
+    for (const list of [text, indented].map((one) => parse(one) as { items: object[] })) {
+      const [role, binding] = list.items as [{ metadata: { name: string } }, object]
+      expect(role).toMatchObject({
+        kind: 'Role',
+        rules: [
+          { apiGroups: ['apps'], resources: ['deployments'], verbs: ['patch'] },
+          { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
+        ],
+      })
+      expect(role.metadata.name).toMatch(/^django-rollout-[0-9a-f]{8}$/)
+      expect(binding).toMatchObject({
+        kind: 'RoleBinding',
+        roleRef: { kind: 'Role', name: role.metadata.name },
+        subjects: [subject],
+      })
+    }
+  })
+
+  test('rights of one group that are alike are one rule', () => {
+    const statefulsets = { group: 'apps', resource: 'statefulsets', verbs: ['patch'] }
+    expect(found([deployments, pods, statefulsets], 'ada')[0]?.mend).toContain(
+      '  - { apiGroups: ["apps"], resources: [deployments, statefulsets], verbs: [patch] }\n    - {',
+    )
+  })
+
+  test('other rights have a Role of another name: the first stays', () => {
+    const [one, other] = [[pods], [deployments]].map((missing) => found(missing, 'ada')[0]?.mend)
+    const name = (mend = '') => /name: (django-rollout-\w+)/.exec(mend)?.[1]
+    expect(name(one)).not.toBe(name(other))
+  })
+
+  test('the rules alone, where the server does not say who we are', () => {
+    expect(found([deployments])[0]?.mend).toMatch(/^# in its Role\n- apiGroups:/)
+  })
+})

@@ -1,0 +1,215 @@
+import { describe, expect, test } from '@jest/globals'
+import { pullFindings, workloadFindings } from '../../src/checks/workloads.js'
+import { celery, gunicorn, kubectl, subject, type Drawn } from './subjects.js'
+
+const patch = (change: object, id = 'deployment/web') =>
+  `kubectl -n shop patch ${id} --patch ${JSON.stringify(change)}`
+const rolling = (more: object) => ({ strategy: { type: 'RollingUpdate', rollingUpdate: more } })
+const grace = { spec: { template: { spec: { terminationGracePeriodSeconds: 300 } } } }
+const noneGone = { spec: { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } } }
+
+describe('nothing is said of', () => {
+  test.each<[string, Drawn]>([
+    [
+      'a Deployment as the API server completes it',
+      {
+        spec: {
+          replicas: 2,
+          revisionHistoryLimit: 10,
+          ...rolling({ maxUnavailable: '25%', maxSurge: '25%' }),
+        },
+      },
+    ],
+    ['one pod that is replaced by a second one', { spec: { replicas: 1 } }],
+    [
+      'two pods of which one may go',
+      { spec: { replicas: 2, ...rolling({ maxUnavailable: 1, maxSurge: 0 }) } },
+    ],
+    [
+      'percents that round to none of them',
+      { spec: { replicas: 3, ...rolling({ maxUnavailable: '30%', maxSurge: 0 }) } },
+    ],
+    [
+      'none that are to run',
+      { spec: { replicas: 0, ...rolling({ maxUnavailable: '100%', maxSurge: 0 }) } },
+    ],
+    [
+      'a worker that nobody connects to, all of whose pods go',
+      {
+        served: false,
+        spec: { strategy: { type: 'Recreate' } },
+        containers: [celery('worker')],
+        pod: { terminationGracePeriodSeconds: 600 },
+      },
+    ],
+    ['one beat', { served: false, containers: [celery('beat')], spec: { replicas: 1 } }],
+    [
+      'a worker of another kind',
+      { served: false, containers: [{ name: 'rq', command: ['rq', 'worker'] }] },
+    ],
+    ['a CronJob that calls celery', { kind: 'CronJob', containers: [celery('worker')] }],
+  ])('%s', (_, drawn) => {
+    expect(workloadFindings([subject(drawn)], kubectl)).toEqual([])
+  })
+})
+
+describe('what is said of one workload, and the command that mends it', () => {
+  test.each<[string, Drawn, RegExp, string]>([
+    [
+      'revisions are not kept',
+      { spec: { replicas: 2, revisionHistoryLimit: 0 } },
+      /^deployment\/web has revisionHistoryLimit: 0, so/,
+      patch({ spec: { revisionHistoryLimit: 10 } }),
+    ],
+    [
+      'all pods end first',
+      { spec: { strategy: { type: 'Recreate' } } },
+      /^deployment\/web has strategy: Recreate, so nobody answers/,
+      patch({ spec: { strategy: { type: 'RollingUpdate' } } }),
+    ],
+    [
+      'its only pod may go',
+      { spec: { replicas: 1, ...rolling({ maxUnavailable: 1, maxSurge: 0 }) } },
+      /without its only pod while the new one starts \(maxUnavailable: 1\)/,
+      patch(noneGone),
+    ],
+    [
+      'Kubernetes lets one go where both are none',
+      { spec: { replicas: 1, ...rolling({ maxUnavailable: 0, maxSurge: 0 }) } },
+      /without its only pod/,
+      patch(noneGone),
+    ],
+    [
+      'all three pods may go',
+      { spec: { replicas: 3, ...rolling({ maxUnavailable: '100%', maxSurge: 1 }) } },
+      /without all of its 3 pods/,
+      patch(noneGone),
+    ],
+    [
+      'tasks have 30 s',
+      { served: false, containers: [celery('worker')] },
+      /container celery: a Celery task that takes longer than 30 s/,
+      patch(grace),
+    ],
+    [
+      'tasks have 30 s, by a shell and beside a beat',
+      {
+        served: false,
+        containers: [{ name: 'all', command: ['sh', '-c', 'exec celery -A shop worker -B'] }],
+        pod: { terminationGracePeriodSeconds: 30 },
+      },
+      /container all: a Celery task/,
+      patch(grace),
+    ],
+    [
+      'beat runs twice',
+      { served: false, containers: [celery('beat')], spec: { replicas: 2 } },
+      /^Celery's beat runs 2 times \(deployment\/web\)/,
+      'kubectl -n shop scale deployment/web --replicas=1',
+    ],
+  ])('%s', (_, drawn, says, mend) => {
+    expect(workloadFindings([subject(drawn)], kubectl)).toEqual([
+      { about: 'workloads', is: 'warning', says: expect.stringMatching(says), mend },
+    ])
+  })
+
+  test('a paused Deployment keeps a release from going live', () => {
+    expect(workloadFindings([subject({ spec: { paused: true } })], kubectl)).toEqual([
+      {
+        about: 'workloads',
+        is: 'bad',
+        says: 'deployment/web is paused, so a new version would never roll out',
+        mend: 'kubectl -n shop rollout resume deployment/web',
+      },
+    ])
+  })
+
+  test('beats of several workloads, where only a person knows which is meant', () => {
+    const [found, ...others] = workloadFindings(
+      [
+        subject({ served: false, containers: [celery('beat')] }, 'beat'),
+        subject(
+          {
+            served: false,
+            containers: [celery('worker', '-B')],
+            pod: { terminationGracePeriodSeconds: 90 },
+          },
+          'worker',
+        ),
+      ],
+      kubectl,
+    )
+    expect(others).toEqual([])
+    expect(found).toEqual({
+      about: 'workloads',
+      is: 'warning',
+      says: "Celery's beat runs 2 times (deployment/beat and deployment/worker), so every scheduled task is sent as often",
+    })
+  })
+
+  test('a beat on each node', () => {
+    const [found] = workloadFindings(
+      [subject({ kind: 'DaemonSet', served: false, containers: [celery('beat')] })],
+      kubectl,
+    )
+    expect(found?.says).toContain('as often as there are nodes')
+    expect(found?.mend).toBeUndefined()
+  })
+
+  test('lines for the manifest, where one would take the command back', () => {
+    const [found] = workloadFindings(
+      [subject({ fromManifest: true, spec: { revisionHistoryLimit: 0 } })],
+      kubectl,
+    )
+    expect(found?.mend).toBe(
+      '# in the manifest of deployment/web\nspec:\n  revisionHistoryLimit: 10',
+    )
+  })
+
+  test('replicas are those of the live object, whatever the manifest has', () => {
+    const live = subject({ served: false, containers: [celery('beat')], spec: { replicas: 2 } })
+    const manifest = subject({
+      served: false,
+      containers: [celery('beat')],
+      fromManifest: true,
+      spec: { replicas: 1 },
+    })
+    expect(live.object.spec.replicas).toBe(2)
+    expect(workloadFindings([manifest], kubectl)).toEqual([])
+  })
+})
+
+test('who belongs to somebody else is told, with what makes them leave the image alone', () => {
+  const annotations = { 'argocd.argoproj.io/tracking-id': 'shop:apps/Deployment:shop/web' }
+  expect(workloadFindings([subject({ metadata: { annotations } })], kubectl)).toEqual([
+    {
+      about: 'workloads',
+      is: 'warning',
+      says: 'deployment/web belongs to Argo CD (application shop), which sets its image back at its next sync, unless the application ignores images',
+      mend: expect.stringContaining('# in the application shop\nspec:\n  ignoreDifferences:'),
+    },
+  ])
+})
+
+test.each([
+  [
+    'Always',
+    [
+      {
+        about: 'workloads',
+        is: 'warning',
+        says: expect.stringMatching(/^deployment\/web, container web has imagePullPolicy: Always/),
+        mend: patch({
+          spec: {
+            template: { spec: { containers: [{ name: 'web', imagePullPolicy: 'IfNotPresent' }] } },
+          },
+        }),
+      },
+    ],
+  ],
+  ['IfNotPresent', []],
+  [undefined, []],
+])('imagePullPolicy: %s', (imagePullPolicy, expected) => {
+  const container = { ...gunicorn, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
+  expect(pullFindings([subject({ containers: [container] })], kubectl)).toEqual(expected)
+})

@@ -1,0 +1,210 @@
+/** `doctor` on a real cluster: what it says of a good place and of a bad one, and that its commands mend it. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import type { Finding } from '../../src/report/finding.js'
+import { leastKubeconfig } from '../e2e/account.js'
+import { Site } from '../e2e/site.js'
+import { kubectl, must, root, run, stack, type How } from '../e2e/stack.js'
+
+let shop: Site
+/** Where the command is found by its name. */
+let bin: string
+
+beforeAll(async () => {
+  shop = await Site.make('doctor')
+  bin = join(dirname(shop.folder), 'bin')
+  await mkdir(bin)
+  await symlink(join(root, 'dist/cli/index.js'), join(bin, 'django-rollout'))
+})
+
+afterAll(() => shop.remove())
+
+/** As a person calls it; what is not good, as `topic: sentence`. */
+async function doctor(options: Readonly<Record<string, string>> = {}, how: How = {}) {
+  const { image, namespace } = shop
+  const ended = await shop.cli('doctor', { image, namespace, ...options }, how)
+  const findings = ended.report.findings ?? []
+  return { ...ended, findings, told: told(findings) }
+}
+
+const told = (findings: readonly Finding[]) =>
+  findings.filter(({ is }) => is !== 'good').map(({ about, says }) => `${about}: ${says}`)
+
+test('a good place: nothing would go wrong, and nothing was written', async () => {
+  const docker = join(dirname(shop.folder), 'docker')
+  await mkdir(docker)
+  await symlink(join(stack.env['DOCKER_CONFIG'] ?? '', 'cli-plugins'), join(docker, 'cli-plugins'))
+  await writeFile(join(docker, 'config.json'), '{"auths":{}}')
+  const all = async () => [
+    await shop.state(),
+    await shop.leftovers(),
+    await shop.git('status', '--porcelain', '--ignored'),
+    await readFile(join(docker, 'config.json'), 'utf8'),
+  ]
+  const before = await all()
+  const login = { 'registry-username': 'ada', 'registry-password': 'secret' }
+  const { code, told, output, report } = await doctor(
+    { manifests: 'k8s', ...login },
+    { env: { DOCKER_CONFIG: docker } },
+  )
+
+  expect({ code, told, result: report.result }).toEqual({ code: 0, told: [], result: 'done' })
+  expect(output).toMatch(/✓ Kubernetes v1\.\d+\.\d+\S*, context least, namespace t-doctor-/)
+  expect(output).toMatch(/✓ the account system:serviceaccount:\S+:django-rollout may do all/)
+  expect(output).toMatch(/✓ deployment\/web \(container web\) serves the web/)
+  expect(output).toMatch(/: nothing would go wrong \(\d+\.\d s\)\n$/)
+  expect(await all()).toEqual(before)
+})
+
+describe('a cluster that cannot be asked is told once, and all else all the same', () => {
+  test.each<[string, (text: string) => string, Record<string, string>, RegExp]>([
+    ['no server', (text) => text.replace(/"server":"[^"]+"/, '"server":"https://127.0.0.1:9"'), {}, /the cluster does not answer: .*refused/],
+    ['no such token', (text) => text.replace(/"token":"[^"]+"/, '"token":"x"'), {}, /the cluster does not answer: .*(Unauthorized|provide credentials)/],
+    ['no such context', (text) => text, { 'kube-context': 'prod' }, /the cluster does not answer: context "prod" does not exist/],
+  ])('%s', async (_, change, options, says) => {
+    const kubeconfig = change(await leastKubeconfig(shop.namespace))
+    const { code, told, findings } = await doctor({ kubeconfig: `${kubeconfig}\n`, ...options })
+
+    expect(code).toBe(1)
+    expect(told).toEqual([
+      expect.stringMatching(says),
+      'cluster: not looked at, for want of the above: rights, workloads, probes and release',
+    ])
+    expect(findings.map(({ about }) => about)).toEqual(expect.arrayContaining(['tools', 'commit', 'registry']))
+  })
+})
+
+test('no docker and no engine are told as what they are', async () => {
+  const { told } = await doctor({ manifests: 'k8s' }, { env: { DOCKER_HOST: 'tcp://127.0.0.1:9' } })
+  expect(told).toEqual(['tools: no Docker engine answers at tcp://127.0.0.1:9'])
+})
+
+test('in a bad place each is told, and the commands that are printed mend it, word for word', async () => {
+  await must('docker', ['tag', 'python:3.13-slim', `${shop.image}:v1`], { env: stack.env })
+  await must('docker', ['push', '--quiet', `${shop.image}:v1`], { env: stack.env })
+  await kubectl(
+    ...['-n', shop.namespace, 'patch', 'role', 'django-rollout', '--type=json', '-p'],
+    '[{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "create", "update", "delete"]}]',
+  )
+  const file = join(dirname(shop.folder), 'bad.yaml')
+  await writeFile(file, badPlace())
+  await kubectl('-n', shop.namespace, 'apply', '-f', file)
+  await rm(join(shop.folder, '.dockerignore'))
+  await kubectl('-n', shop.namespace, 'rollout', 'status', 'deployment/beat', '--timeout=60s')
+  const ended = 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=1'
+  const wait = ['wait', 'pods', '--selector=app=worker', `--for=${ended}`, '--timeout=60s']
+  await kubectl('-n', shop.namespace, ...wait)
+
+  const bad = await doctor()
+  expect(bad.code).toBe(1)
+  expect(bad.told).toEqual([
+    expect.stringMatching(/^commit: there are uncommitted changes, so the image gets the tag/),
+    'commit: there is no .dockerignore in ".", so .git goes to the builder, and into the image by a COPY of the folder',
+    `rights: the account system:serviceaccount:${shop.namespace}:django-rollout may not patch deployments; patch statefulsets; patch daemonsets in the namespace "${shop.namespace}": an administrator has to give it`,
+    'workloads: deployment/web is paused, so a new version would never roll out',
+    'workloads: deployment/web has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to',
+    'workloads: deployment/web may be without its only pod while the new one starts (maxUnavailable: 1), and nobody answers then',
+    'workloads: deployment/worker, container worker: a Celery task that takes longer than 30 s is killed by each release (terminationGracePeriodSeconds)',
+    "workloads: Celery's beat runs 2 times (deployment/beat), so every scheduled task is sent as often",
+    'workloads: deployment/web, container web has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest',
+    "workloads: deployment/worker is not well before any release: worker: ModuleNotFoundError: No module named 'shop.tasks'",
+    'probes: deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
+    expect.stringMatching(/^release: the release of v0 by ada, begun at 2026-01-31T12:00:00.000Z, has not ended/),
+  ])
+  expect(bad.output).toMatch(/: 2 things would go wrong, 10 warnings \(/)
+
+  const mending = bad.findings.filter(
+    ({ is, says, mend }) => is !== 'good' && mend && !/uncommitted|not well/.test(says),
+  )
+  expect(mending).toHaveLength(10)
+  for (const { mend = '' } of mending) {
+    // As they stand in the log, too: each line is indented.
+    expect(bad.output).toContain(mend.replace(/^/gm, '    '))
+    const typed = await run('bash', ['-c', mend.replace(/^/gm, '    ')], {
+      cwd: shop.folder,
+      env: { ...stack.env, PATH: `${bin}:${stack.env['PATH'] ?? ''}` },
+    })
+    // What `settle` has put back was no success of that release.
+    expect({ code: typed.code, mend, output: typed.output }).toMatchObject({
+      code: mend.startsWith('django-rollout settle') ? 1 : 0,
+    })
+  }
+  const mended = await doctor()
+  expect(mended.code).toBe(0)
+  const left = mended.told.filter((line) => !/uncommitted changes|is not well before/.test(line))
+  expect(left).toEqual([])
+})
+
+test('a release says it too, before it changes anything', async () => {
+  const { namespace } = shop
+  await kubectl('-n', namespace, 'delete', 'deployment', 'worker')
+  const unlimited = ['patch', 'deployment/web', '--patch', '{"spec":{"revisionHistoryLimit":0}}']
+  await kubectl('-n', namespace, ...unlimited)
+  const { code, report, output } = await shop.deploy('v1', { 'migrate-command': 'none' })
+
+  expect({ code, result: report.result, output }).toMatchObject({ code: 0, result: 'deployed' })
+  expect(report.warnings).toEqual([
+    expect.stringMatching(/^deployment\/web has revisionHistoryLimit: 0, so /),
+  ])
+  const says = `warning: ${report.warnings[0] ?? ''}`
+  expect(output.indexOf(says)).toBeLessThan(output.indexOf('▸ rollout'))
+  expect(output.split(says)).toHaveLength(3)
+})
+
+/** A web that is paused and has no probe, a worker that cannot start, two beats, and a release that was left. */
+function badPlace(): string {
+  const labels = (name: string) => ({ labels: { app: name } })
+  const deployment = (name: string, container: object, spec: object) => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      ...spec,
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: labels(name),
+        spec: { containers: [{ name, image: `${shop.image}:v1`, ...container }] },
+      },
+    },
+  })
+  const shell = (script: string, ...words: readonly string[]) => ({
+    command: ['sh', '-c', script, ...words],
+  })
+  const begun = {
+    ...{ run: 'gone', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z' },
+    ...{ image: shop.image, tag: 'v0', digest: 'sha256:0' },
+  }
+  const record = gzipSync(JSON.stringify({ begun, snapshot: [] })).toString('base64')
+  const failing = "raise ModuleNotFoundError(\"No module named 'shop.tasks'\")"
+  const items = [
+    deployment(
+      'web',
+      {
+        command: ['python', '-m', 'http.server', '8000'],
+        imagePullPolicy: 'Always',
+        ports: [{ name: 'http', containerPort: 8000 }],
+      },
+      {
+        ...{ replicas: 1, paused: true, revisionHistoryLimit: 0 },
+        strategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
+      },
+    ),
+    deployment('worker', { command: ['python', '-c', failing, 'celery', 'worker'] }, {}),
+    deployment('beat', shell('exec sleep 3600', 'celery', 'beat'), { replicas: 2 }),
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web' },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'django-rollout-shop' },
+      data: { record },
+    },
+  ]
+  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+}

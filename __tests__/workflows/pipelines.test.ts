@@ -1,0 +1,197 @@
+/** Pipelines made of our parts: the reusable workflows, called by a user's own, and the composite example. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { cp, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from '../e2e/act.js'
+import { whileAsking } from '../e2e/client.js'
+import { Site } from '../e2e/site.js'
+import { root, run, stack } from '../e2e/stack.js'
+
+let shop: Site
+let runner: Act
+let first: string
+
+beforeAll(async () => {
+  ;[shop, runner] = await Promise.all([Site.make('pipe'), Act.make()])
+})
+
+afterAll(() => Promise.all([shop.remove(), runner.remove()]))
+
+const tags = async () => new Set(Object.values(await shop.tags()))
+
+/** A job that writes down what the reusable workflow has told. */
+const keepResults = (job: string) => `
+  results:
+    needs: ${job}
+    if: always()
+    runs-on: ubuntu-latest
+    steps:
+      - env:
+          OUTPUTS: \${{ toJSON(needs.${job}.outputs) }}
+        run: printf '%s' "$OUTPUTS" > "$OUTPUTS_FILE"
+`
+
+const caller = (
+  name: 'release' | 'rollback',
+  on: string,
+  given: Readonly<Record<string, string>>,
+) => `
+on: ${on}
+jobs:
+  ${name}:
+    permissions:
+      contents: read
+      packages: write
+    uses: django-rollout/django-rollout/.github/workflows/${name}.yml@v1
+    with:
+${Object.entries({ image: shop.image, namespace: shop.namespace, ...given })
+  .map(([option, value]) => `      ${option}: ${value}`)
+  .join('\n')}
+    secrets:
+      KUBECONFIG: \${{ secrets.KUBECONFIG }}
+${keepResults(name)}`
+
+/** The outputs of our step in act's log: it runs no job behind a called workflow that has failed. */
+const told = (log: string): Outputs =>
+  Object.fromEntries(
+    [...log.matchAll(/::set-output:: ([a-z-]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+  ) as Outputs
+
+const act = (workflow: string, event: string, args: readonly string[] = []) =>
+  runner.run(shop, event, ['--workflows', `.github/workflows/${workflow}`, ...args])
+
+describe('the reusable workflow release.yml', () => {
+  test('releases the commit of who calls it, and tells how it ended', async () => {
+    first = await addWorkflow(
+      shop,
+      'release.yml',
+      caller('release', 'push', { manifests: 'k8s', 'test-command': 'none', bake: '0' }),
+    )
+    const ended = await act('release.yml', 'push')
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first, cause: '' } })
+    expect(await tags()).toEqual(new Set([first]))
+  })
+
+  test('what fails is undone, and its cause is an output', async () => {
+    await shop.commit('wsgi.py imports what is not there', {
+      'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
+    })
+    const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+      act('release.yml', 'push'),
+    )
+
+    expect(ended.code).toBe(1)
+    expect(told(ended.output)).toMatchObject({ result: 'undone', 'previous-tag': first })
+    expect(told(ended.output)['cause']).toContain("No module named 'shop.telemetry'")
+    expect(await tags()).toEqual(new Set([first]))
+    expect(asked.failures).toEqual([])
+    await shop.drop()
+  })
+})
+
+describe('the starter workflow clusters.yml', () => {
+  /** Which environment each run of our step was for, and how it ended. */
+  const results = (log: string) =>
+    [...log.matchAll(/\[release-(\d)\/[^\n]*::set-output:: result=(\w+)/g)].map(
+      ([, number, result]) => `${number}: ${result}`,
+    )
+
+  test('releases to one after the other, with the same image', async () => {
+    // A runner that is no GitHub knows no secrets of environments: both are the same namespace here.
+    const own = (await starter(shop, 'clusters.yml')).replace(
+      /^( +)namespace:/m,
+      '$1test-services: postgres\n$1namespace:',
+    )
+    const commit = await addWorkflow(shop, 'clusters.yml', own)
+    const ended = await act('clusters.yml', 'push')
+
+    expect(ended.code).toBe(0)
+    expect(results(ended.output)).toEqual(['1: deployed', '2: unchanged'])
+    expect(await tags()).toEqual(new Set([commit]))
+  })
+
+  test('fails where the first fails', async () => {
+    const before = await tags()
+    await shop.commit('A module with a typing error', { 'catalog/tests.py': () => 'def\n' })
+    const ended = await act('clusters.yml', 'push')
+
+    expect(ended.code).toBe(1)
+    // GitHub would leave the second alone; act runs each combination, whatever became of the others.
+    expect(results(ended.output)).toEqual(['1: failed', '2: failed'])
+    expect(await tags()).toEqual(before)
+    await shop.drop()
+  })
+})
+
+describe('the reusable workflow rollback.yml', () => {
+  let before: Set<string>
+
+  test('brings the version before back', async () => {
+    const on = '{ workflow_dispatch: { inputs: { to: { default: previous } } } }'
+    before = await tags()
+    await addWorkflow(
+      shop,
+      'rollback.yml',
+      caller('rollback', on, { to: '${{ inputs.to }}', bake: '0' }),
+    )
+    expect(await act('release.yml', 'push')).toMatchObject({ outputs: { result: 'deployed' } })
+    const ended = await act('rollback.yml', 'workflow_dispatch', ['--input', 'to=previous'])
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: [...before][0] } })
+    expect(await tags()).toEqual(before)
+  })
+
+  test('a version that never was', async () => {
+    const ended = await act('rollback.yml', 'workflow_dispatch', ['--input', 'to=999'])
+
+    expect(ended.code).toBe(1)
+    expect(told(ended.output)).toMatchObject({ result: 'usage' })
+    expect(await tags()).toEqual(before)
+  })
+})
+
+describe('the composite example', () => {
+  const composite = 'examples/composite/.github'
+
+  /** Whether the registry has this tag. */
+  async function isPushed(tag: string): Promise<boolean> {
+    const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
+    return (await run('docker', args, { env: stack.env })).code === 0
+  }
+
+  test('builds, checks, tests, migrates and deploys one image', async () => {
+    await cp(join(root, composite, 'actions'), join(shop.folder, '.github/actions'), {
+      recursive: true,
+    })
+    const text = await readFile(join(root, composite, 'workflows/deploy.yml'), 'utf8')
+    const own = forAct(text)
+      .replace('image: ghcr.io/acme/shop', `image: ${shop.image}`)
+      .replace('namespace: shop', `namespace: ${shop.namespace}`)
+    const commit = await addWorkflow(shop, 'deploy.yml', keepingOutputs(own, 'release'))
+    const ended = await act('deploy.yml', 'push')
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', cause: '' } })
+    expect(ended.outputs['image']).toMatch(new RegExp(`:${commit}@sha256:`))
+    expect(ended.output).toContain('No broken requirements found.')
+    expect(ended.output).toContain('21 tests passed')
+    expect(ended.output).toContain('nothing to migrate')
+    expect(await tags()).toEqual(new Set([commit]))
+  })
+
+  test('an image whose tests fail is not pushed, and what comes after does not run', async () => {
+    const before = await tags()
+    const commit = await shop.commit('A test fails', {
+      'shop/tests.py': (old) =>
+        `${old}\n\nclass Wrong(TestCase):\n    def test_wrong(self):\n        self.fail("on purpose")\n`,
+    })
+    const ended = await act('deploy.yml', 'push')
+
+    expect(ended.code).toBe(1)
+    expect(ended.output).not.toMatch(/▸ (plan|rollout)|actions\/(migrate|deploy)@v1 *$/m)
+    expect(ended.outputs['cause']).toMatch(/^tests: 1 of 22 failed: .*on purpose/)
+    expect(await isPushed(commit)).toBe(false)
+    expect(await tags()).toEqual(before)
+    await shop.drop()
+  })
+})

@@ -1,0 +1,65 @@
+/** The commit, and what its image is built from. Pure. */
+import { join, normalize } from 'node:path/posix'
+import { shortTag } from '../kubernetes/image.js'
+import type { Settings } from '../options/table.js'
+import { good, warning, type Finding } from '../report/finding.js'
+
+/** The folder that the image is built from, as far as it is looked at. */
+export interface Context {
+  /** Names in it, sorted. */
+  readonly names: readonly string[]
+  /** Whether a .dockerignore counts: the folder's, or the Dockerfile's own. */
+  readonly ignores: boolean
+  /** Paths of all `manage.py` in it, and in its folders. */
+  readonly managers: readonly string[]
+}
+
+export function sourceFinding(
+  { sha, tag }: { readonly sha?: string; readonly tag: string },
+  chosen: string | undefined,
+): Finding {
+  if (chosen !== undefined) return good('commit', `the tag is ${chosen}, as "tag" wants it`)
+  if (tag !== sha) {
+    const says = `there are uncommitted changes, so the image gets the tag ${shortTag(tag)}: commit or stash them to release the commit itself`
+    return warning('commit', says, 'git status --short')
+  }
+  return good('commit', `commit ${shortTag(tag)}, without uncommitted changes`)
+}
+
+export function contextFindings(
+  folder: string,
+  context: Context,
+  commands: Pick<Settings, 'test-command' | 'migrate-command'>,
+): readonly Finding[] {
+  return [...unignored(folder, context), ...managers(folder, context, commands)]
+}
+
+/** What has no place in an image, and is in many folders. */
+const private_ = ['.git', '.env', '.venv', 'venv', 'node_modules']
+
+function unignored(folder: string, { names, ignores }: Context): readonly Finding[] {
+  const found = private_.filter((name) => names.includes(name))
+  if (ignores || found.length === 0) return []
+  const says = `there is no .dockerignore in "${folder}", so ${found.join(', ')} ${found.length === 1 ? 'goes' : 'go'} to the builder, and into the image by a COPY of the folder`
+  return [
+    warning('commit', says, `printf '%s\\n' ${found.join(' ')} > ${join(folder, '.dockerignore')}`),
+  ]
+}
+
+/** A command is run in the image's WORKDIR, which the context is copied to as a rule. */
+function managers(
+  folder: string,
+  { managers }: Context,
+  commands: Pick<Settings, 'test-command' | 'migrate-command'>,
+): readonly Finding[] {
+  return (['test-command', 'migrate-command'] as const).flatMap((option) => {
+    const command = commands[option]
+    const wanted = command.split(/\s+/).find((word) => /(^|\/)manage\.py$/.test(word))
+    if (wanted === undefined || wanted.startsWith('/')) return []
+    if (managers.includes(normalize(wanted))) return []
+    const says = `"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
+    const [there] = managers
+    const mend = there && `--${option} "${command.replace(wanted, there)}"`
+    return [warning('commit', says, mend)]
+  })
+}

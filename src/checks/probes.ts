@@ -1,0 +1,103 @@
+/** Whether the probes of a workload tell the truth about its pods. Pure. */
+import type { Container, Probe } from 'kubernetes-types/core/v1'
+import { roleOf } from '../django/roles.js'
+import { same, templateOf } from '../kubernetes/objects.js'
+import { good, warning, type Finding } from '../report/finding.js'
+import { inContainer, mendOf, type Kubectl } from './mending.js'
+import type { Subject } from './subject.js'
+
+/** What a person has said of how the web is asked. */
+export interface Asked {
+  readonly 'smoke-path'?: string | undefined
+  readonly 'smoke-host'?: string | undefined
+}
+
+/** @param readyMs how long the slowest pod of a workload (by its id) took from its start to Ready, where that was seen. */
+export function probeFindings(
+  subjects: readonly Subject[],
+  readyMs: Readonly<Record<string, number>>,
+  asked: Asked,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const served = subjects.filter(({ isServed }) => isServed)
+  const found = [
+    ...served.flatMap((subject) => unready(subject, asked, kubectl)),
+    ...subjects.flatMap((subject) => killed(subject, readyMs[subject.id], kubectl)),
+  ]
+  if (found.length > 0 || served.length === 0) return found
+  return [good('probes', `${served.map(({ id }) => id).join(', ')}: a readinessProbe stands guard`)]
+}
+
+/** Without any readinessProbe in its pods they are Ready as soon as they are started. */
+function unready(
+  { id, target, object, containers }: Subject,
+  asked: Asked,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const all = templateOf(object).spec?.containers ?? []
+  const container = containers.find((one) => roleOf(one) === 'web') ?? containers[0]
+  if (!container || all.some(({ readinessProbe }) => readinessProbe)) return []
+  const says = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
+  const readinessProbe = readinessOf(container, asked)
+  const change = readinessProbe && inContainer(target, container.name, { readinessProbe })
+  return [warning('probes', says, change && mendOf(target, change, kubectl))]
+}
+
+/** What is asked already is known to be answered; else the port: it tells that the server listens, and no more. */
+function readinessOf(container: Container, asked: Asked): object | undefined {
+  const { startupProbe, livenessProbe, ports = [] } = container
+  const known = startupProbe ?? livenessProbe
+  if (known) return { ...handlerOf(known), periodSeconds: 2 }
+  const web = ports.find(({ protocol = 'TCP', name }) => protocol === 'TCP' && name === 'http')
+  const port = (web ?? ports.find(({ protocol = 'TCP' }) => protocol === 'TCP'))?.containerPort
+  if (port === undefined) return undefined
+  const { 'smoke-path': path, 'smoke-host': host } = asked
+  if (path === undefined) return { tcpSocket: { port }, periodSeconds: 2 }
+  const httpHeaders = host === undefined ? {} : { httpHeaders: [{ name: 'Host', value: host }] }
+  return { httpGet: { path, port, ...httpHeaders }, periodSeconds: 2 }
+}
+
+/**
+ * A livenessProbe that asks the same as the readinessProbe kills a start that takes longer than it allows; it
+ * is told where a start of twice the time that was seen would not end.
+ */
+function killed(
+  { id, target, containers }: Subject,
+  readyMs: number | undefined,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  if (readyMs === undefined) return []
+  return containers.flatMap((container) => {
+    const { name, livenessProbe: liveness, readinessProbe, startupProbe } = container
+    if (!liveness || !readinessProbe || startupProbe) return []
+    if (!same(handlerOf(liveness), handlerOf(readinessProbe))) return []
+    const budget = budgetOf(liveness)
+    if (2 * readyMs <= budget) return []
+    const says = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never end`
+    const period = 2
+    const failureThreshold = Math.max(60, Math.ceil((10 * readyMs) / 1000 / period))
+    const change = inContainer(target, name, {
+      startupProbe: { ...handlerOf(liveness), periodSeconds: period, failureThreshold },
+    })
+    return [warning('probes', says, mendOf(target, change, kubectl))]
+  })
+}
+
+/** How soon after its start a container that does not answer is killed, in ms. Defaults of the API. */
+function budgetOf({ initialDelaySeconds, periodSeconds, failureThreshold }: Probe): number {
+  return 1000 * ((initialDelaySeconds ?? 0) + (failureThreshold ?? 3) * (periodSeconds ?? 10))
+}
+
+/** What a probe asks, without how often. */
+function handlerOf({ httpGet, tcpSocket, exec, grpc }: Probe & { readonly grpc?: object }): object {
+  return {
+    ...(httpGet && { httpGet }),
+    ...(tcpSocket && { tcpSocket }),
+    ...(exec && { exec }),
+    ...(grpc && { grpc }),
+  }
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`
+}

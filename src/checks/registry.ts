@@ -1,0 +1,87 @@
+/** What the registry says of the image, and who docker is there. Pure. */
+import type { Lookup } from '../docker/registry.js'
+import { hostOf, loginHint } from '../docker/trouble.js'
+import { shortTag } from '../kubernetes/image.js'
+import { bad, good, warning, type Finding } from '../report/finding.js'
+
+/** @param login whether docker keeps a login for the registry's host. */
+export function registryFindings(
+  repository: string,
+  tag: string,
+  found: Lookup,
+  login: boolean,
+): readonly Finding[] {
+  const host = hostOf(repository)
+  const name = `${repository}:${shortTag(tag)}`
+  const mend = host === 'docker.io' ? 'docker login' : `docker login ${host}`
+  switch (found.is) {
+    case 'there':
+      return [good('registry', `${host} has ${name} already: it is not built again`)]
+    case 'absent':
+      return [
+        good('registry', `${host} answers, and has no ${name} yet: it is built`),
+        ...(login || isLocal(host)
+          ? []
+          : [
+              warning(
+                'registry',
+                `docker has no login for ${host}, which a push needs there`,
+                mend,
+              ),
+            ]),
+      ]
+    case 'denied':
+      return login
+        ? [
+            warning(
+              'registry',
+              `${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,
+              loginHint(repository, 'read'),
+            ),
+          ]
+        : [bad('registry', `${host} denies ${repository}, and docker has no login there`, mend)]
+    case 'unreachable':
+      return [
+        bad(
+          'registry',
+          `${host} does not answer: ${found.said}`,
+          'check the host’s name in "image", and the way to it',
+        ),
+      ]
+    case 'failed':
+      return [bad('registry', `${name} could not be looked up: ${found.said}`)]
+  }
+}
+
+/** A registry of this machine asks for no login as a rule. */
+function isLocal(host: string): boolean {
+  return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)
+}
+
+/** Whether docker's `config.json` has a login, or a helper that has one, for this host. */
+export function hasLogin(config: string | undefined, host: string): boolean {
+  try {
+    const { auths = {}, credHelpers = {} } = JSON.parse(config ?? '{}') as {
+      auths?: object
+      credHelpers?: object
+    }
+    const names = [...Object.keys(auths), ...Object.keys(credHelpers)]
+    const own = host === 'docker.io' ? ['docker.io', 'index.docker.io'] : [host]
+    return names.some((name) => own.includes(name.replace(/^https?:\/\//, '').split('/')[0] ?? ''))
+  } catch {
+    return false
+  }
+}
+
+/** A `config.json` for one login and with the plugins of the user's own; nobody keeps it. */
+export function configWith(
+  repository: string,
+  username: string,
+  password: string,
+  plugins: string,
+): string {
+  const host = hostOf(repository)
+  const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host
+  const auth = Buffer.from(`${username}:${password}`).toString('base64')
+  return JSON.stringify({ auths: { [key]: { auth } }, cliPluginsExtraDirs: [plugins] })
+}

@@ -1,0 +1,42 @@
+/** What another release has left, or holds. Pure. */
+import { shortTag } from '../kubernetes/image.js'
+import { titleOf, type Keeper } from '../kubernetes/lease.js'
+import { commandLine } from '../options/commandline.js'
+import type { Settings } from '../options/table.js'
+import { good, warning, type Finding } from '../report/finding.js'
+import { liveNow, type Begun, type History } from '../rollout/history.js'
+
+export function releaseFindings(
+  settings: Settings,
+  keeper: Keeper | undefined,
+  open: Begun | undefined,
+  history: History,
+): readonly Finding[] {
+  const live = liveNow(history)
+  return [
+    live
+      ? good(
+          'release',
+          `release ${live.number} of ${shortTag(live.tag)} by ${titleOf(live)} is the one that is live`,
+        )
+      : good('release', 'no release of this application has gone live yet'),
+    ...(keeper ? [held(keeper)] : []),
+    ...(open ? [left(settings, open)] : []),
+  ]
+}
+
+function held({ by, renewed }: Keeper): Finding {
+  const since = renewed === undefined ? '' : `, renewed last at ${renewed} by the clock there`
+  return warning(
+    'release',
+    `the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`,
+  )
+}
+
+function left(settings: Settings, begun: Begun): Finding {
+  return warning(
+    'release',
+    `the release of ${shortTag(begun.tag)} by ${titleOf(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,
+    commandLine('settle', settings),
+  )
+}

@@ -1,0 +1,93 @@
+/** Rights that the account lacks, and the Role that gives them. Pure. */
+import { createHash } from 'node:crypto'
+import { stringify } from 'yaml'
+import { asRoleRules, type Right } from '../kubernetes/access.js'
+import { bad, good, type Finding } from '../report/finding.js'
+import type { Kubectl } from './mending.js'
+
+/**
+ * @param account the name that the API server knows it by; not known to an old server.
+ * @param all that a release asks for.
+ */
+export function rightsFindings(
+  all: readonly Right[],
+  missing: readonly Right[],
+  account: string | undefined,
+  namespace: string,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const who = account === undefined ? 'the account' : `the account ${account}`
+  if (missing.length === 0) {
+    return [good('rights', `${who} may do all that a release does in the namespace "${namespace}"`)]
+  }
+  const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
+  const says =
+    countOf(missing) === countOf(all)
+      ? `${who} may do nothing that a release does in the namespace "${namespace}", if there is one`
+      : `${who} may not ${words} in the namespace "${namespace}"`
+  const mend =
+    account === undefined
+      ? `# in its Role\n${asRoleRules(missing)}`
+      : commandFor(missing, account, kubectl)
+  return [bad('rights', `${says}: an administrator has to give it`, mend)]
+}
+
+function countOf(rights: readonly Right[]): number {
+  return rights.reduce((sum, { verbs }) => sum + verbs.length, 0)
+}
+
+/** To be typed by somebody who may give rights. A Role of its own: whatever there is already stays as it is. */
+function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([missing, account]))
+    .digest('hex')
+  const metadata = { name: `django-rollout-${hash.slice(0, 8)}` }
+  const group = 'rbac.authorization.k8s.io'
+  const apiVersion = `${group}/v1`
+  const rules = likes(missing).map(
+    ({ group, resources, verbs }) =>
+      `    - { apiGroups: ["${group}"], resources: [${resources.join(', ')}], verbs: [${verbs}] }`,
+  )
+  const binding = {
+    apiVersion,
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: group, kind: 'Role', name: metadata.name },
+    subjects: [subjectOf(account, group)],
+  }
+  // A list and no --- between: the lines may be pasted as they are indented.
+  const yaml = [
+    'apiVersion: v1',
+    'kind: List',
+    'items:',
+    `- apiVersion: ${apiVersion}`,
+    '  kind: Role',
+    `  metadata: { name: ${metadata.name} }`,
+    '  rules:',
+    ...rules,
+    stringify([binding]).trim(),
+  ].join('\n')
+  return `echo '\n${yaml.replaceAll("'", `'\\''`)}\n' | ${kubectl(['apply', '-f', '-'])}`
+}
+
+/** Resources of one group with the same verbs are one rule. */
+function likes(
+  rights: readonly Right[],
+): readonly { readonly group: string; readonly verbs: string; readonly resources: string[] }[] {
+  const rules: { group: string; verbs: string; resources: string[] }[] = []
+  for (const right of rights) {
+    const verbs = right.verbs.join(', ')
+    const rule = rules.find((one) => one.group === right.group && one.verbs === verbs)
+    if (rule) rule.resources.push(right.resource)
+    else rules.push({ group: right.group, verbs, resources: [right.resource] })
+  }
+  return rules
+}
+
+/** `system:serviceaccount:shop:django-rollout` */
+function subjectOf(account: string, apiGroup: string): object {
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):(.+)$/.exec(account) ?? []
+  return namespace === undefined
+    ? { apiGroup, kind: 'User', name: account }
+    : { kind: 'ServiceAccount', name, namespace }
+}

@@ -1,0 +1,121 @@
+/** The programs of this machine that a release calls. Pure. */
+import { engineTrouble } from '../docker/client.js'
+import { bad, good, warning, type Finding } from '../report/finding.js'
+import type { Finished } from '../world/world.js'
+
+/** What each of them has answered. */
+export interface Answers {
+  /** `git --version` */
+  readonly git: Finished
+  /** `docker version --format '{{json .}}'` */
+  readonly docker: Finished
+  /** `docker buildx version` */
+  readonly buildx: Finished
+  /** `kubectl version --client -o json`; none: it is not on PATH. */
+  readonly kubectl?: Finished
+}
+
+export function has({ code }: Finished): boolean {
+  return code === 0
+}
+
+/** What the client answers where no engine does, too. */
+export function hasDocker({ docker }: Answers): boolean {
+  return docker.code !== 127
+}
+
+/** What is known of the release that the tools are for. */
+export interface Need {
+  /** Its image has to be built: else no engine is needed. */
+  readonly builds: boolean
+  /** The commit, or the tag that stands for it, is known: without git too. */
+  readonly known: boolean
+  /** A runner gets a kubectl of its own. */
+  readonly fetches: boolean
+}
+
+export function toolFindings(
+  answers: Answers,
+  { builds, known, fetches }: Need,
+): readonly Finding[] {
+  return [
+    gitFinding(answers.git, known),
+    ...dockerFindings(answers, builds),
+    answers.kubectl && has(answers.kubectl)
+      ? good('tools', `kubectl ${clientVersion(answers.kubectl)}`)
+      : fetches
+        ? warning(
+            'tools',
+            'kubectl is not on PATH: a release fetches it into the runner’s tool cache',
+          )
+        : bad('tools', 'kubectl is not on PATH', 'https://kubernetes.io/docs/tasks/tools/'),
+  ]
+}
+
+function gitFinding(git: Finished, known: boolean): Finding {
+  if (has(git)) return good('tools', git.stdout.trim().replace('git version', 'git'))
+  return known
+    ? warning('tools', 'git was not found, so whether a newer commit is live cannot be told')
+    : bad(
+        'tools',
+        'git was not found, so the commit is not known',
+        'install git, or name the image with "tag"',
+      )
+}
+
+function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
+  const { docker, buildx } = answers
+  const needed = builds ? bad : warning
+  const trouble = (finished: Finished, is: typeof bad): Finding => {
+    const cause = engineTrouble('', finished)
+    return is('tools', cause?.sentence.slice(2) ?? said(finished), cause?.hint)
+  }
+  if (!hasDocker(answers)) return [trouble(docker, bad)]
+  const { Client, Server } = versionsOf(docker.stdout)
+  return [
+    has(docker) && Server
+      ? good('tools', `docker ${Client?.Version ?? ''}, engine ${Server.Version ?? ''}`)
+      : trouble(docker, needed),
+    has(buildx)
+      ? good('tools', `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ''}`)
+      : trouble(buildx, bad),
+  ]
+}
+
+interface DockerVersions {
+  readonly Client?: { readonly Version?: string }
+  readonly Server?: { readonly Version?: string } | null
+}
+
+function versionsOf(json: string): DockerVersions {
+  try {
+    return JSON.parse(json.split('\n')[0] ?? '') as DockerVersions
+  } catch {
+    return {}
+  }
+}
+
+function said({ stderr, code }: Finished): string {
+  return stderr.trim().split('\n')[0] || `docker ended with ${code}`
+}
+
+/** `v1.34.4` */
+export function clientVersion({ stdout }: Finished): string {
+  try {
+    const { clientVersion } = JSON.parse(stdout) as { clientVersion?: { gitVersion?: string } }
+    return clientVersion?.gitVersion ?? ''
+  } catch {
+    return ''
+  }
+}
+
+/** https://kubernetes.io/releases/version-skew-policy/#kubectl */
+export function skewFindings(client: string, server: string): readonly Finding[] {
+  const minor = (version: string) => Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? NaN)
+  const apart = Math.abs(minor(client) - minor(server))
+  if (!(apart > 1)) return []
+  const says = `kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
+  return [
+    warning('tools', says, `install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`),
+  ]
+}

@@ -1,0 +1,142 @@
+/** What is wrong with a workload before a release, or would be in the middle of one. Pure. */
+import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
+import { runsBeat, runsCeleryWorker } from '../django/roles.js'
+import { templateOf } from '../kubernetes/objects.js'
+import { bad, warning, type Finding } from '../report/finding.js'
+import { inContainer, inTemplate, mendOf, type Kubectl } from './mending.js'
+import { ownerOf } from './owners.js'
+import type { Subject } from './subject.js'
+
+/** A task that is longer than this is ended in its middle: what Kubernetes gives when nothing is said, in s. */
+const usualGraceSeconds = 30
+
+/** Each of one workload is a row here. */
+const checks: readonly ((subject: Subject, kubectl: Kubectl) => readonly Finding[])[] = [
+  paused,
+  owned,
+  withoutRevisions,
+  recreated,
+  allAtOnce,
+  cutShort,
+]
+
+export function workloadFindings(
+  subjects: readonly Subject[],
+  kubectl: Kubectl,
+): readonly Finding[] {
+  return [
+    ...subjects.flatMap((subject) => checks.flatMap((check) => check(subject, kubectl))),
+    ...manyBeats(subjects, kubectl),
+  ]
+}
+
+function paused({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
+  if (!target.live?.spec.paused) return []
+  const says = `${id} is paused, so a new version would never roll out`
+  return [bad('workloads', says, kubectl(['rollout', 'resume', id]))]
+}
+
+function owned({ id, target }: Subject): readonly Finding[] {
+  const owner = target.live && ownerOf(target.live)
+  if (!owner) return []
+  const says = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`
+  return [warning('workloads', says, owner.mend)]
+}
+
+function withoutRevisions({ id, target, object }: Subject, kubectl: Kubectl): readonly Finding[] {
+  if (object.spec.revisionHistoryLimit !== 0) return []
+  const says = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
+  return [
+    warning('workloads', says, mendOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
+  ]
+}
+
+function recreated(
+  { id, target, object, isServed }: Subject,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const { strategy } = object.spec as Partial<DeploymentSpec>
+  if (object.kind !== 'Deployment' || !isServed || strategy?.type !== 'Recreate') return []
+  const says = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
+  // The new type goes only without what belonged to the other one.
+  const change = { spec: { strategy: { type: 'RollingUpdate' } } }
+  return [warning('workloads', says, mendOf(target, change, kubectl))]
+}
+
+function allAtOnce(
+  { id, target, object, isServed }: Subject,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const { strategy } = object.spec as Partial<DeploymentSpec>
+  const replicas = object.spec.replicas ?? 1
+  if (object.kind !== 'Deployment' || !isServed || strategy?.type === 'Recreate') return []
+  const { maxUnavailable = '25%', maxSurge = '25%' } = strategy?.rollingUpdate ?? {}
+  const surge = countOf(maxSurge, replicas, Math.ceil)
+  const gone = countOf(maxUnavailable, replicas, Math.floor)
+  // Kubernetes takes 1 where both are 0: nothing would ever move.
+  const away = surge === 0 && gone === 0 ? 1 : gone
+  if (replicas === 0 || away < replicas) return []
+  const says =
+    replicas === 1
+      ? `${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then`
+      : `${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
+  const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 }
+  return [
+    warning('workloads', says, mendOf(target, { spec: { strategy: { rollingUpdate } } }, kubectl)),
+  ]
+}
+
+/** A number of pods, which may be written as a part of all. */
+function countOf(
+  value: number | string,
+  replicas: number,
+  round: (value: number) => number,
+): number {
+  return typeof value === 'number' ? value : round((parseInt(value, 10) * replicas) / 100)
+}
+
+function cutShort(
+  { id, target, object, containers }: Subject,
+  kubectl: Kubectl,
+): readonly Finding[] {
+  const grace = templateOf(object).spec?.terminationGracePeriodSeconds ?? usualGraceSeconds
+  const worker = containers.find(runsCeleryWorker)
+  if (object.kind === 'CronJob' || !worker || grace > usualGraceSeconds) return []
+  const says = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
+  const change = inTemplate(target, { terminationGracePeriodSeconds: 300 })
+  return [warning('workloads', says, mendOf(target, change, kubectl))]
+}
+
+/** https://docs.celeryq.dev/en/stable/userguide/periodic-tasks.html#starting-the-scheduler */
+function manyBeats(subjects: readonly Subject[], kubectl: Kubectl): readonly Finding[] {
+  const beats = subjects.filter(
+    ({ object, containers }) => object.kind !== 'CronJob' && containers.some(runsBeat),
+  )
+  const pods = beats.map(({ object: { kind, spec } }) =>
+    // A DaemonSet has one on each node.
+    kind === 'DaemonSet' ? Infinity : (spec.replicas ?? 1),
+  )
+  const all = pods.reduce((sum, each) => sum + each, 0)
+  const [first, ...others] = beats
+  if (!first || all <= 1) return []
+  const who = beats.map(({ id }) => id).join(' and ')
+  const times = all === Infinity ? 'as often as there are nodes' : `${all} times`
+  const says = `Celery's beat runs ${times} (${who}), so every scheduled task is sent as often`
+  const isOne = others.length === 0 && all !== Infinity
+  return [
+    warning('workloads', says, isOne ? kubectl(['scale', first.id, '--replicas=1']) : undefined),
+  ]
+}
+
+/** What a person may want to know once, and no release has to repeat. */
+export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): readonly Finding[] {
+  return subjects.flatMap(({ id, target, containers }) =>
+    containers
+      .filter(({ imagePullPolicy }) => imagePullPolicy === 'Always')
+      .map(({ name }) => {
+        const says = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
+        const change = inContainer(target, name, { imagePullPolicy: 'IfNotPresent' })
+        return warning('workloads', says, mendOf(target, change, kubectl))
+      }),
+  )
+}

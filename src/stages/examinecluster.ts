@@ -1,0 +1,264 @@
+/** Looks at the cluster as a release does before it writes, and says all that it finds. Writes nothing. */
+import { aheadBy, clockFindings, clusterFinding } from '../checks/cluster.js'
+import { probeFindings } from '../checks/probes.js'
+import { releaseFindings } from '../checks/release.js'
+import { rightsFindings } from '../checks/rights.js'
+import { subjectsOf } from '../checks/subject.js'
+import { pullFindings, workloadFindings } from '../checks/workloads.js'
+import { merged, missingRights, type Right } from '../kubernetes/access.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { keeperOf } from '../kubernetes/lease.js'
+import { readManifests, type Manifests } from '../kubernetes/manifests.js'
+import { discover } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
+import { failed, good, warning, type Finding } from '../report/finding.js'
+import type { Journal } from '../report/journal.js'
+import { readHistory } from '../rollout/archive.js'
+import { readRecord } from '../rollout/record.js'
+import { watchNamespace } from '../rollout/watch.js'
+import type { World } from '../world/world.js'
+import { ailing } from './health.js'
+import { checkNotOvertaken } from './overtaken.js'
+import {
+  checkNamespace,
+  kubectlOf,
+  readyTimes,
+  rehearse,
+  servicesIn,
+  servicesWith,
+} from './preflight.js'
+import { toRepo, type Release } from './release.js'
+import { forSmoke, forStatefulSets, rightsFor } from './rights.js'
+import { smokeAim } from './smoke.js'
+import { describe, findTargets, noWorkload, webOf, type Target } from './targets.js'
+
+export async function examineCluster(
+  release: Release,
+  cluster: Cluster,
+): Promise<readonly Finding[]> {
+  const { world, settings } = release
+  const [me, context, manifests] = await Promise.all([
+    whoAmI(world, cluster),
+    contextOf(settings['kube-context'], cluster),
+    manifestsOf(release, cluster),
+  ])
+  const here = [
+    clusterFinding(cluster.version, context, cluster.namespace),
+    ...(me ? clockFindings(me.aheadMs) : []),
+  ]
+  try {
+    await checkNamespace(cluster)
+  } catch (error) {
+    return [
+      ...here,
+      failed('cluster', error),
+      unseen('cluster', 'rights, workloads, probes and release'),
+    ]
+  }
+  const needed = merged(rightsFor(manifests.known, manifests.resources))
+  const missing = await missingRights(cluster, needed)
+  const may = (verb: string, resources: readonly string[]) =>
+    !missing.some(({ resource, verbs }) => resources.includes(resource) && verbs.includes(verb))
+  const sees = missing.every(({ verbs }) => !verbs.includes('list') && !verbs.includes('watch'))
+  const remembers = may('get', ['leases', 'secrets', 'configmaps'])
+
+  const [workloads, left] = await Promise.all([
+    sees ? examineWorkloads(release, cluster, manifests, missing) : { findings: [], needs: [] },
+    remembers ? examineReleases(release, cluster) : [],
+  ])
+  const more = await missingRights(cluster, workloads.needs)
+  const parts = [...(sees ? [] : ['workloads and probes']), ...(remembers ? [] : ['release'])]
+  return [
+    ...here,
+    ...rightsFindings(
+      merged([...needed, ...workloads.needs]),
+      merged([...missing, ...more]),
+      me?.account,
+      cluster.namespace,
+      kubectlOf(cluster),
+    ),
+    ...(parts.length > 0 ? [unseen('rights', parts.join(', '))] : []),
+    ...manifests.findings,
+    ...workloads.findings,
+    ...left,
+  ]
+}
+
+/** Said once for all that could not be looked at. */
+function unseen(about: 'cluster' | 'rights', parts: string): Finding {
+  return warning(about, `not looked at, for want of the above: ${parts}`)
+}
+
+interface Me {
+  /** `system:serviceaccount:shop:django-rollout` */
+  readonly account: string
+  readonly aheadMs: number
+}
+
+/** As `kubectl auth whoami` asks it; `undefined`: the server does not say. */
+async function whoAmI({ clock }: World, cluster: Cluster): Promise<Me | undefined> {
+  interface Review {
+    readonly metadata?: { readonly creationTimestamp?: string | null }
+    readonly status?: { readonly userInfo?: { readonly username?: string } }
+  }
+  const apiVersion = 'authentication.k8s.io/v1'
+  const from = clock.now()
+  try {
+    const { metadata, status } = await cluster.post<Review>(
+      `/apis/${apiVersion}/selfsubjectreviews`,
+      {
+        apiVersion,
+        kind: 'SelfSubjectReview',
+      },
+    )
+    const account = status?.userInfo?.username
+    const stamped = metadata?.creationTimestamp
+    const aheadMs = stamped ? aheadBy(stamped, { from, to: clock.now() }) : 0
+    return account === undefined ? undefined : { account, aheadMs }
+  } catch (error) {
+    if (error instanceof ApiError) return undefined
+    throw error
+  }
+}
+
+async function contextOf(
+  chosen: string | undefined,
+  cluster: Cluster,
+): Promise<string | undefined> {
+  if (chosen !== undefined) return chosen
+  const { code, stdout } = await cluster.kubectl(['config', 'current-context'])
+  return code === 0 ? stdout.trim() : undefined
+}
+
+interface Brought {
+  readonly known: Manifests
+  readonly resources: Awaited<ReturnType<typeof discover>>
+  /** Why they cannot be applied. */
+  readonly findings: readonly Finding[]
+}
+
+async function manifestsOf({ world, settings }: Release, cluster: Cluster): Promise<Brought> {
+  try {
+    const known = await readManifests(world, cluster, settings.manifests, settings.image)
+    const all = [...known.ours, ...known.others]
+    const resources = await discover(cluster, all)
+    all.forEach((object) => resources.of(object))
+    return { known, resources, findings: [] }
+  } catch (error) {
+    const known = { ours: [], others: [] }
+    return { known, resources: await discover(cluster, []), findings: [failed('workloads', error)] }
+  }
+}
+
+interface Workloads {
+  readonly findings: readonly Finding[]
+  /** Rights that only these workloads need. */
+  readonly needs: readonly Right[]
+}
+
+async function examineWorkloads(
+  release: Release,
+  cluster: Cluster,
+  { known, findings: wrong }: Brought,
+  missing: readonly Right[],
+): Promise<Workloads> {
+  const { world, settings } = release
+  const live = await watchNamespace(cluster, world.clock)
+  const picture = live.picture()
+  const targets = findTargets(picture, known, settings.image, cluster.namespace)
+  if (targets.length === 0) {
+    // What is wrong with the manifests may be why.
+    if (wrong.length > 0) return { findings: [], needs: [] }
+    const none = () => noWorkload(picture, settings.image, cluster.namespace)
+    return { findings: caught(none), needs: [] }
+  }
+  const services = servicesWith(known.others, await servicesIn(cluster))
+  const subjects = subjectsOf(targets, services)
+  const kubectl = kubectlOf(cluster)
+  const [sick, refused] = await Promise.all([
+    ailing(cluster, world.clock, picture, targets, toRepo(release)),
+    // Without the rights to it the server refuses that, too.
+    missing.length > 0 ? [] : rehearsed(release, cluster, targets, known),
+  ])
+  const hasSets = targets.some(({ id }) => id.kind === 'StatefulSet')
+  return {
+    findings: [
+      ...targets.map((target) => good('workloads', describe(target))),
+      ...webFindings(release, targets, services),
+      ...workloadFindings(subjects, kubectl),
+      ...pullFindings(subjects, kubectl),
+      ...Object.entries(sick).map(([id, why]) =>
+        warning(
+          'workloads',
+          `${id} is not well before any release: ${why}`,
+          kubectl(['describe', id]),
+        ),
+      ),
+      ...refused,
+      ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
+    ],
+    needs: [
+      ...(hasSets ? [forStatefulSets] : []),
+      ...(settings['smoke-path'] === undefined ? [] : forSmoke),
+    ],
+  }
+}
+
+async function rehearsed(
+  release: Release,
+  cluster: Cluster,
+  targets: readonly Target[],
+  manifests: Manifests,
+): Promise<readonly Finding[]> {
+  try {
+    await rehearse(release, cluster, targets, manifests)
+    return []
+  } catch (error) {
+    return [failed('workloads', error)]
+  }
+}
+
+function webFindings(
+  { settings }: Release,
+  targets: readonly Target[],
+  services: Parameters<typeof webOf>[2],
+): readonly Finding[] {
+  return caught(() => {
+    const web = webOf(settings, targets, services)
+    if (!web) return []
+    if (settings['smoke-path'] !== undefined) smokeAim(web, services, settings['smoke-host'])
+    return [good('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
+  })
+}
+
+function caught(work: () => readonly Finding[]): readonly Finding[] {
+  try {
+    return work()
+  } catch (error) {
+    return [failed('workloads', error)]
+  }
+}
+
+/** What other releases have left, and whether one of a newer commit is live. */
+async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
+  const { world, settings, app } = release
+  const [keeper, record, history] = await Promise.all([
+    keeperOf(cluster, `django-rollout-${app}`),
+    readRecord(cluster, app),
+    readHistory(cluster, app),
+  ])
+  const silent: Journal = { say: () => undefined, quote: () => undefined, waiting: () => undefined }
+  // A CI's checkout is completed for this question; here it is left as it is.
+  const here = { ...release, world: { ...world, env: { ...world.env, CI: undefined } } }
+  const overtaken = await checkNotOvertaken(here, silent, history).then(
+    () => [],
+    (error: unknown) => [failed('release', error)],
+  )
+  return [...releaseFindings(settings, keeper, record?.begun, history), ...overtaken]
+}
+
+/** For a cluster that could not be opened. */
+export function closed(error: unknown): readonly Finding[] {
+  return [failed('cluster', error), unseen('cluster', 'rights, workloads, probes and release')]
+}
