@@ -97,8 +97,10 @@ const ofJob = {
     default: 'ubuntu-latest',
   },
   environment: {
-    description: 'Environment of the job: its secrets, and its approval, are asked for.',
+    description:
+      'Environment of the job: its secrets and its approval are asked for, and its deployment record is kept.',
     type: 'string',
+    default: 'production',
   },
 } as const
 
@@ -112,6 +114,7 @@ const ownDefaults: Readonly<Record<string, { readonly value: string; readonly he
     value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
     help: 'Password or token for the registry; the token of the run, when not given',
   },
+  token: { value: '${{ github.token }}', help: '' },
 }
 
 /** As a secret of a repository is named: `REGISTRY_PASSWORD`. */
@@ -125,7 +128,7 @@ function reusableYaml({ command, about, packages }: Reusable): string {
   // The report is a file of a machine that nobody sees again.
   const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
-  const secrets = options.filter(([, { secret }]) => secret)
+  const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')
   const workflow = {
     name: `django-rollout: ${command}`,
@@ -161,8 +164,9 @@ function reusableYaml({ command, about, packages }: Reusable): string {
     jobs: {
       [command]: {
         'runs-on': '${{ inputs.runs-on }}',
-        environment: '${{ inputs.environment }}',
-        permissions: { contents: 'read', packages },
+        // The release keeps the record itself, of the commit that really runs.
+        environment: { name: '${{ inputs.environment }}', deployment: false },
+        permissions: { contents: 'read', packages, deployments: 'write' },
         // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
         concurrency: {
           group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
@@ -211,9 +215,10 @@ const checkout = {
 function optionTable(command: Command, without?: Command): string {
   const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
   const own = optionsOf(command).filter(([name]) => !others.includes(name))
-  const rows = own.map(([name, { help, default: standard, required, example }]) => {
+  const rows = own.map(([name, { help, default: standard, required, example, only }]) => {
     const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
+    const whose = only ? ` (the ${only} alone)` : ''
+    return `| \`${name}\` | ${help}${whose} | ${normally} | \`${example}\` |`
   })
   return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
     '\n',

@@ -8,11 +8,12 @@ import { readSettings } from './pipeline/settings.js'
 import { codeQuality } from './report/codequality.js'
 import { withSections } from './report/gitlab.js'
 import { junit } from './report/junit.js'
-import { exitCodes, type Report } from './report/report.js'
+import { exitCodes, warned, type Report } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
+import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realWorld } from './world/real.js'
@@ -98,7 +99,8 @@ async function release(command: CommandName, given: Given): Promise<number> {
   const told = inGitLab ? withSections(sink, raw, world.clock) : sink
   const reporter = new Reporter(told, world.clock)
   const holder = holderOf(world)
-  const report = await runCommand(command, { world, settings, reporter, signal, holder })
+  const ended = await runCommand(command, { world, settings, reporter, signal, holder })
+  const report = warned(ended, await tellWebhook(world, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {

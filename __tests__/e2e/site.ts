@@ -1,43 +1,42 @@
 /** A place of its own for a test: a namespace, an account with the least rights, a git copy of the shop. */
-import { mkdtemp, readFile, rm, writeFile, mkdir } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from './account.js'
-import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
+import { Repository } from './repository.js'
+import { kubectl, kubectlJson, root, run, stack, type Ended, type How } from './stack.js'
 
-/** Files to change, by path: the new text, or what becomes of the old one. */
-export type Changes = Readonly<Record<string, string | ((old: string) => string)>>
+export type { Changes } from './repository.js'
 
 export interface Released extends Ended {
   readonly report: Report
 }
 
-export class Site {
+export class Site extends Repository {
   readonly image: string
 
   private constructor(
     readonly namespace: string,
-    /** The git copy of examples/shop. */
-    readonly folder: string,
+    folder: string,
     /** Kubeconfig of the account of examples/rbac.yaml. */
     readonly kubeconfig: string,
   ) {
+    super(folder)
     this.image = `${stack.registry}/${namespace}/shop`
   }
 
-  static async make(name: string): Promise<Site> {
+  /** @param project the folder of this checkout that the repository begins as a copy of */
+  static async make(name: string, project = 'examples/shop'): Promise<Site> {
     const namespace = `t-${name}-${Math.random().toString(36).slice(2, 7)}`
     const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
     const folder = join(home, 'shop')
-    await must('cp', ['-r', join(root, 'examples/shop'), folder])
     await kubectl('create', 'namespace', namespace)
     await kubectl('-n', namespace, 'apply', '-f', join(root, 'examples/rbac.yaml'))
     const kubeconfig = join(home, 'kubeconfig')
     await writeFile(kubeconfig, await leastKubeconfig(namespace), { mode: 0o600 })
     const site = new Site(namespace, folder, kubeconfig)
-    await site.git('init', '--quiet', '--initial-branch=main')
-    await site.commit('The shop', {})
+    await site.start(project)
     return site
   }
 
@@ -48,29 +47,6 @@ export class Site {
   async remove(): Promise<void> {
     await kubectl('delete', 'namespace', this.namespace, '--wait=false')
     await rm(dirname(this.folder), { recursive: true, force: true })
-  }
-
-  git(...args: readonly string[]): Promise<string> {
-    const who = ['-c', 'user.name=shop', '-c', 'user.email=shop@example.org']
-    return must('git', [...who, ...args], { cwd: this.folder })
-  }
-
-  /** Commits the changes; the commit's SHA. */
-  async commit(message: string, changes: Changes): Promise<string> {
-    for (const [path, change] of Object.entries(changes)) {
-      const file = join(this.folder, path)
-      await mkdir(dirname(file), { recursive: true })
-      const text = typeof change === 'string' ? change : change(await readFile(file, 'utf8'))
-      await writeFile(file, text)
-    }
-    await this.git('add', '--all')
-    await this.git('commit', '--quiet', '--allow-empty', '--message', message)
-    return (await this.git('rev-parse', 'HEAD')).trim()
-  }
-
-  /** Takes the last commit away again. */
-  async drop(): Promise<void> {
-    await this.git('reset', '--quiet', '--hard', 'HEAD~1')
   }
 
   /** Runs the command on the git copy, under the least account, as a user would from a terminal. */

@@ -1,4 +1,7 @@
-/** The starter workflows on a git copy of the shop, word for word but for the two values, run by act. */
+/**
+ * The starter workflows for one cluster, on a git copy of the shop: word for word but for the two values, and
+ * the two lines that its manifests and its tests want uncommented.
+ */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Act, addWorkflow, keepingOutputs, starter } from '../e2e/act.js'
 import { get, whileAsking } from '../e2e/client.js'
@@ -15,14 +18,14 @@ afterAll(() => Promise.all([shop.remove(), runner.remove()]))
 
 const act = (event: string, args?: readonly string[]) => runner.run(shop, event, args)
 
-const workflow = async (name: string, step: string) =>
-  addWorkflow(shop, name, keepingOutputs(await starter(shop, name), step))
+const workflow = async (name: string, step: string, extras: readonly string[] = []) =>
+  addWorkflow(shop, name, keepingOutputs(await starter(shop, name, extras), step))
 
 describe('the starter workflow deploy.yml', () => {
   let sha: string
 
   test('releases a push: build, tests with PostgreSQL, push, manifests, migration, rollout', async () => {
-    sha = await workflow('deploy.yml', 'release')
+    sha = await workflow('deploy.yml', 'release', ['manifests', 'test-services'])
     const ended = await act('push')
 
     expect(ended).toMatchObject({ code: 0 })
@@ -68,12 +71,22 @@ describe('the starter workflow deploy.yml', () => {
   })
 })
 
+const live = async () => new Set(Object.values(await shop.tags()))
+let first: string
+let second: string
+
 describe('the starter workflow deploy-image.yml', () => {
+  const deploy = (tag: string) =>
+    act('workflow_dispatch', [
+      ...['--workflows', '.github/workflows/deploy-image.yml'],
+      ...['--input', `tag=${tag}`],
+    ])
+
   test('a tag that the registry does not have fails at once', async () => {
     await workflow('deploy-image.yml', 'deploy')
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
-      act('workflow_dispatch', ['--input', 'tag=no-such-tag']),
+      deploy('no-such-tag'),
     )
 
     expect(asked.failures).toEqual([])
@@ -84,30 +97,35 @@ describe('the starter workflow deploy-image.yml', () => {
     })
     expect(await shop.state()).toEqual(before)
   })
+
+  test('rolls out an image that somebody else has pushed', async () => {
+    first = [...(await live())][0] ?? ''
+    second = await shop.commit('The import is gone', {
+      'shop/wsgi.py': (old) => old.replace('import shop.telemetry\n', ''),
+    })
+    expect(await shop.cli('build', { image: shop.image, push: 'true' })).toMatchObject({ code: 0 })
+    const { result: ended, asked } = await whileAsking(await shop.url(), () => deploy(second))
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: second } })
+    expect(await live()).toEqual(new Set([second]))
+    expect(asked.failures).toEqual([])
+  })
 })
 
 describe('the starter workflow rollback.yml', () => {
-  const tags = async () => new Set(Object.values(await shop.tags()))
   const rollback = (to: string, dryRun: boolean) =>
     act('workflow_dispatch', [
       ...['--workflows', '.github/workflows/rollback.yml'],
       ...['--input', `to=${to}`, '--input', `dry-run=${dryRun}`],
     ])
-  let first: string
-  let second: string
 
   test('says as a dry run what it would do, and does nothing', async () => {
-    first = [...(await tags())][0] ?? ''
     await workflow('rollback.yml', 'rollback')
-    second = await shop.commit('The import is gone', {
-      'shop/wsgi.py': (old) => old.replace('import shop.telemetry\n', ''),
-    })
-    expect((await act('push')).outputs).toMatchObject({ result: 'deployed', tag: second })
     const ended = await rollback('previous', true)
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged', tag: first } })
     expect(ended.output).toContain('dry run: shop would go back to')
-    expect(await tags()).toEqual(new Set([second]))
+    expect(await live()).toEqual(new Set([second]))
   })
 
   test('brings the version before back', async () => {
@@ -116,7 +134,7 @@ describe('the starter workflow rollback.yml', () => {
     )
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first } })
-    expect(await tags()).toEqual(new Set([first]))
+    expect(await live()).toEqual(new Set([first]))
     expect(asked.failures).toEqual([])
   })
 
@@ -128,6 +146,6 @@ describe('the starter workflow rollback.yml', () => {
       result: 'usage',
       cause: 'there is nothing to go back to: release 999 is not in the history',
     })
-    expect(await tags()).toEqual(new Set([first]))
+    expect(await live()).toEqual(new Set([first]))
   })
 })
