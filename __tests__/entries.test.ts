@@ -1,5 +1,5 @@
 /** The entries as they are started: streams and signals. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 import type { Report } from '../src/report/report.js'
 import { sectionsOf } from './support/gitlablog.js'
 import { all, readXml } from './support/xml.js'
@@ -36,11 +37,10 @@ async function ends(
   env: NodeJS.ProcessEnv = {},
   signal?: NodeJS.Signals,
 ) {
+  const watcher = watch(folder)
   const called = new Promise<void>((resolve) => {
-    const watcher = watch(folder, (_, name) => {
-      if (name !== 'called') return
-      watcher.close()
-      resolve()
+    watcher.on('change', (_, name) => {
+      if (name === 'called') resolve()
     })
   })
   const child = spawn(process.execPath, [join(dist, entry, 'index.js'), ...args], {
@@ -51,6 +51,7 @@ async function ends(
   child.stderr.on('data', (data: Buffer) => (said.stderr += data.toString()))
   const closed = once(child, 'close')
   await Promise.race([called, closed])
+  watcher.close()
   if (signal) child.kill(signal)
   await writeFile(join(folder, 'go'), '')
   const [code, killedBy] = (await closed) as [number | null, NodeJS.Signals | null]
@@ -90,6 +91,77 @@ test('in a job of GitLab each stage is a section', async () => {
   const { stdout } = await ends('cli', args, env)
   expect(sectionsOf(stdout)).toMatchObject([{ header: '▸ preflight' }])
   expect(sectionsOf((await ends('cli', args, { CI: 'true' })).stdout)).toEqual([])
+})
+
+test.each([
+  ['a command', ['relase', '--json']],
+  ['an option', ['history', '--json', '--imgae', 'acme/shop']],
+  ['a value', ['history', '--json', '--image', 'Acme', '--namespace', 'shop']],
+])('nor when %s is wrong', async (_, args) => {
+  const { stdout, stderr, code } = await ends('cli', args)
+  expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
+  expect(stderr).toMatch(/^django-rollout.*\n$/)
+})
+
+/** A command line of a shell, with the command as `cli`. */
+async function shell(line: string, env: NodeJS.ProcessEnv = {}) {
+  const cli = `cli() { '${process.execPath}' '${join(dist, 'cli/index.js')}' "$@"; }`
+  const child = spawn('bash', ['--norc', '-c', `${cli}; ${line}`], {
+    env: { TERM: 'xterm', ...env, PATH: `${folder}:/usr/bin:/bin` },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data: Buffer) => (said += data.toString()))
+  }
+  const [code] = (await once(child, 'close')) as [number]
+  return { said, code }
+}
+
+describe('a reader that goes away', () => {
+  test.each(['--help', 'help release'])('cli %s', async (args) => {
+    expect(await shell(`cli ${args} | head -1; exit \${PIPESTATUS[0]}`)).toEqual({
+      said: expect.stringMatching(/^Usage: django-rollout .*\n$/),
+      code: 0,
+    })
+  })
+
+  test('is no trouble when it was never there', async () => {
+    expect(await shell('cli --help | true; exit ${PIPESTATUS[0]}')).toEqual({ said: '', code: 0 })
+  })
+
+  test('neither ends nor changes a run', async () => {
+    await writeFile(join(folder, 'go'), '')
+    const line = 'cli history --image acme/shop --namespace shop | true; exit ${PIPESTATUS[0]}'
+    expect(await shell(line)).toEqual({ said: '', code: 1 })
+  })
+})
+
+describe('help on a terminal', () => {
+  const onTerminal = (line: string, env?: NodeJS.ProcessEnv) => {
+    const cli = `${process.execPath} ${join(dist, 'cli/index.js')}`
+    return shell(`script -qec 'stty columns 64; ${cli} ${line}' /dev/null < /dev/null`, env)
+  }
+
+  test('is as wide as the window', async () => {
+    const { said, code } = await onTerminal('--help')
+    const widths = stripVTControlCharacters(said)
+      .split(/\r?\n/)
+      .map((line) => line.length)
+    expect(code).toBe(0)
+    expect(Math.max(...widths)).toBeLessThanOrEqual(64 + ' \\'.length)
+    expect(Math.max(...widths)).toBeGreaterThan(56)
+  })
+
+  test.each([
+    ['bold headings', {}, true],
+    ['none with NO_COLOR', { NO_COLOR: '1' }, false],
+    ['none where TERM is dumb', { TERM: 'dumb' }, false],
+    ['bold ones in a CI too', { CI: 'true' }, true],
+  ])('%s', async (_, env, has) => {
+    const { said } = await onTerminal('help history', env)
+    expect(said).toContain('The cluster:')
+    expect(said.includes('\u001b[1mThe cluster:')).toBe(has)
+  })
 })
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {

@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { about } from '../src/options/about.ts'
 import { schema } from '../src/options/schema.ts'
-import { actions, optionsOf, type Command, type Option } from '../src/options/table.ts'
+import {
+  actions,
+  commands,
+  groups,
+  optionsOf,
+  table,
+  type Command,
+  type Group,
+  type Option,
+  type OptionName,
+} from '../src/options/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -211,18 +221,39 @@ const checkout = {
   version: 'v5.0.0',
 }
 
-/** The options of a command, without those of another one. */
-function optionTable(command: Command, without?: Command): string {
-  const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
-  const own = optionsOf(command).filter(([name]) => !others.includes(name))
-  const rows = own.map(([name, { help, default: standard, required, example, only }]) => {
-    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    const whose = only ? ` (the ${only} alone)` : ''
-    return `| \`${name}\` | ${help}${whose} | ${normally} | \`${example}\` |`
-  })
-  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
-    '\n',
+/** All options, a table for each group of them. */
+function optionTables(): string {
+  return (Object.entries(groups) as [Group, string][])
+    .map(([group, heading]) => `### ${heading}\n\n${optionTable(group)}`)
+    .join('\n\n')
+}
+
+function optionTable(group: Group): string {
+  const own = (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
+    ([, option]) => option.group === group,
   )
+  const rows = own.map(([name, { help, default: standard, required, example, on, only }]) => {
+    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
+    const where = only === undefined ? '' : ` (${only} only)`
+    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` | ${takers(on)}${where} |`
+  })
+  const head = '| option | what it is | default | example | taken by |'
+  return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+/** `all`, `all but build`, `release, deploy`: the shortest way to say it. */
+function takers(on: readonly Command[]): string {
+  const others = commands.filter((one) => !on.includes(one))
+  if (others.length === 0) return 'all'
+  return others.length < 4 && others.length < on.length
+    ? `all but ${others.join(', ')}`
+    : commands.filter((one) => on.includes(one)).join(', ')
+}
+
+/** Each command in a line. */
+function commandTable(): string {
+  const rows = commands.map((name) => `| \`${name}\` | ${about[name]} |`)
+  return ['| command | what it does |', '| --- | --- |', ...rows].join('\n')
 }
 
 function outputTable(): string {
@@ -242,9 +273,11 @@ function filled(text: string, name: string, content: string): string {
 
 function readme(): string {
   const text = readFileSync(join(root, 'README.md'), 'utf8')
-  const options = filled(text, 'options', optionTable('release'))
-  const rollback = filled(options, 'rollback', optionTable('rollback', 'release'))
-  return filled(rollback, 'outputs', outputTable())
+  return Object.entries({
+    commands: commandTable(),
+    options: optionTables(),
+    outputs: outputTable(),
+  }).reduce((filledSoFar, [name, content]) => filled(filledSoFar, name, content), text)
 }
 
 const files = new Map([
