@@ -3,11 +3,14 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
+import type { Report } from '../src/report/report.js'
+import { sectionsOf } from './support/gitlablog.js'
+import { all, readXml } from './support/xml.js'
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 let folder = ''
@@ -62,6 +65,32 @@ test('who asks for JSON gets no words on its standard output', async () => {
   expect({ stdout, code }).toEqual({ stdout: '', code: 1 })
   expect(stderr).toContain('no cluster here')
   expect(stderr).toContain('shop: its releases in namespace shop could not be read')
+})
+
+test('how a run ended is written in each form that is asked for', async () => {
+  const paths = ['report.json', 'deep/run.xml', 'quality.json'].map((name) => join(folder, name))
+  const [report = '', junit = '', quality = ''] = paths
+  const options = ['--image', 'acme/shop', '--namespace', 'shop', '--report', report]
+  const forms = ['--junit', junit, '--code-quality', quality]
+  const wrong = await ends('cli', ['rollback', ...options, ...forms, '--bake', 'soon'])
+  expect(wrong.code).toBe(2)
+  expect(await readdir(folder)).not.toContain('report.json')
+  expect(await readdir(folder)).not.toContain('deep')
+
+  const { code } = await ends('cli', ['rollback', ...options, ...forms])
+  expect(code).toBe(1)
+  const { cause } = JSON.parse(await readFile(report, 'utf8')) as Report
+  const [failure] = all(readXml(await readFile(junit, 'utf8')), 'failure')
+  expect(failure?.attributes).toEqual({ type: cause?.code, message: cause?.sentence })
+  expect(JSON.parse(await readFile(quality, 'utf8'))).toEqual([])
+})
+
+test('in a job of GitLab each stage is a section', async () => {
+  const env = { GITLAB_CI: 'true', CI: 'true', NO_COLOR: '1' }
+  const args = ['rollback', '--image', 'acme/shop', '--namespace', 'shop']
+  const { stdout } = await ends('cli', args, env)
+  expect(sectionsOf(stdout)).toMatchObject([{ header: '▸ preflight' }])
+  expect(sectionsOf((await ends('cli', args, { CI: 'true' })).stdout)).toEqual([])
 })
 
 test.each([

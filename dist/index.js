@@ -6290,43 +6290,52 @@ var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2410)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8850)
-var _report_historytable_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2792)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(4969)
-var _report_screen_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9576)
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(7496)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1621)
-var _world_window_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(2114)
-const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.U)()
+var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8172)
+var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(6243)
+var _report_junit_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2998)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
+var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2792)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9576)
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7496)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
+var _world_window_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2114)
+const json=value=>`${JSON.stringify(value,null,2)}\n`
+const forms={report:json,junit:_report_junit_js__WEBPACK_IMPORTED_MODULE_5__.b,"code-quality":_report_codequality_js__WEBPACK_IMPORTED_MODULE_4__.J}
+const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)()
 switch(asked.is){case"run":process.exitCode=await run(asked.command,asked.given)
 break
 case"answer":process.stdout.write(asked.text)
 break
 case"wrong":process.stderr.write(asked.text)
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_11__.b)(process.env)
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__.s)(command,given,"command",world.files)
 if(reading.is==="wrong"){for(const problem of reading.problems)console.error(`django-rollout ${command}: ${problem}`)
-return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS.usage}const{settings:settings}=reading
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}const{settings:settings}=reading
 const stream=settings.json?process.stderr:process.stdout
-const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.H)(stream,process.env)
-const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.O)(stream,process.env)
-const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_7__.n)(window,world.clock)
+const inGitLab=process.env["GITLAB_CI"]==="true"
+const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(stream,process.env)
+const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.O)(stream,process.env)
+const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window,world.clock)
 const write=line=>{if(drawn)drawn.print(line)
 else stream.write(`${line}\n`)}
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.c)(write,color,drawn),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_10__.K)(world)
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
+const sink=(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,drawn)
+const raw=text=>void stream.write(text)
+const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_16__.V)(sink,raw,world.clock):sink
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a(told,world.clock)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
-const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_4__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_9__.T)(world,settings,ended,holder))
-if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_5__.f)(report.history).forEach(write)
-else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.b)(report,write,color)
-if(settings.json){const told=command==="history"?report.history:report
-if(told)process.stdout.write(`${JSON.stringify(told,null,2)}\n`)}const path=settings.report
-if(path!==void 0)await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})
-return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
+const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
+if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write)
+else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report,write,color)
+if(settings.json){const wanted=command==="history"?report.history:report
+if(wanted)process.stdout.write(json(wanted))}for(const[option,render]of Object.entries(forms)){const path=settings[option]
+if(path===void 0)continue
+await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(exitCode,code,message){super(message)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7727,7 +7736,7 @@ const ready=["test","migrate","deploy"]
 const inCheckout=["release","build","test","doctor"]
 const building=["release","build"]
 const testing=["release","test"]
-const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
+const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),junit:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:actions}),"code-quality":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:actions}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
@@ -8596,44 +8605,7 @@ var migrate=__nccwpck_require__(7787)
 var migrationlog=__nccwpck_require__(7366)
 var guarded=__nccwpck_require__(4172)
 var lock=__nccwpck_require__(6072)
-var settle=__nccwpck_require__(6445)
-function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
-const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
-resources.add(()=>opened.close())
-const site=await preflight(release,journal,opened)
-soFar.warnings.push(...site.warnings)
-return[opened,site]}))}async function runsUndisturbed({world:world,app:app},cluster,site,image){if(!runsAlready(site.targets,image)||!runsWell(site,world.clock.now()))return false
-return await(0,rollout_record.aE)(cluster,app)===void 0}async function lockAndSettle(run,release,journal,unlocked,{live:live}){const lease=await(0,lock.s)(release,journal,unlocked)
-run.resources.add(()=>lease.release())
-const cluster=(0,guarded.N)(unlocked,lease)
-const record=await(0,rollout_record.aE)(cluster,release.app)
-const own={...release,signal:lease.lost}
-if(record)await(0,settle.p)(run,own,journal,cluster,lease.lost,live,record)
-release.signal.throwIfAborted()
-return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image){const{world:world,settings:settings,signal:signal}=release
-await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
-if(ended.is==="failed"){soFar.judgedAt=ended.at
-throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))})}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
-return 2*settings.timeout+Math.max(settings.bake,smoke)}var together=__nccwpck_require__(1626)
-function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
-const source=await findSource(world,settings,settings.context)
-soFar.source=source
-const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
-const[[cluster,site],image]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToDeploy(releaseWith(own),journal)})])
-soFar.image=image
-const release=releaseWith(signal)
-const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
-const own={...release,signal:AbortSignal.any([signal,lost])}
-try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
-throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter:reporter,soFar:soFar},release,cluster,site,image){if(!site.web||release.settings["migrate-command"]==="")return false
-const migration=(0,migrate.B)(release,cluster,site,site.web,image)
-try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
-if(!(0,migrationlog.OJ)(plan))return false
-await reporter.stage("migrate",journal=>migration.migrate(journal))
-return true}finally{soFar.migrations=migration.applied()
-await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var django_traceback=__nccwpck_require__(7101)
+var django_traceback=__nccwpck_require__(7101)
 const part=/^=+ (.+?) =+$/
 const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const titled=/^_+ (.*[^_ ].*) _+$/
@@ -8682,7 +8654,9 @@ const ended=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
 function readTests(lines){const clean=lines.map(django_traceback.pj)
 return readUnittest(clean)??readPytest(clean)}function testAnnotations(report,toRepo,most=10){return report.failing.flatMap(({name:name,is:is,message:message,file:file,line:line=1})=>{const path=file===void 0?void 0:toRepo(file)
 const title=is==="failure"?`Test failed: ${name}`:`Test could not run: ${name}`
-return path===void 0?[]:[{file:path,line:line,title:title,message:message}]}).slice(0,most)}function readUnittest(lines){const heads=lines.flatMap((line,at)=>ruler.test(line)&&head.test(lines[at+1]??"")?[at+1]:[])
+return path===void 0?[]:[{file:path,line:line,title:title,message:message}]}).slice(0,most)}function inRepository(report,toRepo){const failing=report.failing.map(({file:written,line:line,...test})=>{const file=written===void 0?void 0:toRepo(written)
+return file===void 0?test:{...test,file:file,...line!==void 0&&{line:line}}})
+return{...report,failing:failing}}function readUnittest(lines){const heads=lines.flatMap((line,at)=>ruler.test(line)&&head.test(lines[at+1]??"")?[at+1]:[])
 const runs=lines.flatMap((line,at)=>ran.test(line)?[at]:[])
 if(heads.length===0&&runs.length===0)return
 const counts={}
@@ -8744,7 +8718,7 @@ const{code:code,stdout:stdout}=await docker(world,args,{signal:signal})
 const words=code===0?JSON.parse(stdout):null
 return Array.isArray(words)&&words.length>0?words.join(" "):void 0}const readLines=2e4
 const shownLines=40
-async function test(release,journal,built){const{world:world,settings:settings,signal:signal}=release
+async function test(release,journal,built,onReport){const{world:world,settings:settings,signal:signal}=release
 const startedAt=world.clock.now()
 const command=settings["test-command"]
 const entrypoint=await entrypointOf(world,built,signal)
@@ -8757,10 +8731,9 @@ if(lines.push(line)>readLines*2)lines.splice(0,readLines)},journal,either)
 const code=await(0,deadline.ux)(world.clock,timeout,signal,run).catch(error=>error instanceof deadline.Ms&&!signal.aborted?error:Promise.reject(error))
 if(code instanceof deadline.Ms)return(0,report_cause.fJ)(notInTime(timeout,lines))
 const report=readTests(lines)
+if(report)onReport(inRepository(report,(0,stages_release.Y)(release)))
 if(code!==0)return(0,report_cause.fJ)(testCause(release,command,code,lines,report))
-const ms=world.clock.now()-startedAt
-journal.say(passed(report,ms))
-return{...report===void 0?{}:{report:report},seconds:ms/1e3}}function passed(report,ms){if(report===void 0)return`tests passed in ${duration(ms)}`
+journal.say(passed(report,world.clock.now()-startedAt))}function passed(report,ms){if(report===void 0)return`tests passed in ${duration(ms)}`
 if(report.run===0)return'warning: no tests ran; does "test-command" find them?'
 const skipped=report.skipped===0?"":`, ${report.skipped} of them skipped`
 return`${report.run} ${report.run===1?"test":"tests"} passed in ${duration(ms)}${skipped}`}function notInTime(timeout,lines){const last=lines.findLast(line=>plain(line).trim()!=="")
@@ -8788,7 +8761,44 @@ const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of m
 return cause(`"${shortened(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
 const said=word=>lines.some(line=>word.test(line))
 const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
-return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var restore=__nccwpck_require__(9456)
+return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var settle=__nccwpck_require__(6445)
+function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
+const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
+resources.add(()=>opened.close())
+const site=await preflight(release,journal,opened)
+soFar.warnings.push(...site.warnings)
+return[opened,site]}))}function runTests({reporter:reporter,soFar:soFar},release,built){return reporter.stage("test",journal=>test(release,journal,built,report=>{soFar.tests=report}))}async function runsUndisturbed({world:world,app:app},cluster,site,image){if(!runsAlready(site.targets,image)||!runsWell(site,world.clock.now()))return false
+return await(0,rollout_record.aE)(cluster,app)===void 0}async function lockAndSettle(run,release,journal,unlocked,{live:live}){const lease=await(0,lock.s)(release,journal,unlocked)
+run.resources.add(()=>lease.release())
+const cluster=(0,guarded.N)(unlocked,lease)
+const record=await(0,rollout_record.aE)(cluster,release.app)
+const own={...release,signal:lease.lost}
+if(record)await(0,settle.p)(run,own,journal,cluster,lease.lost,live,record)
+release.signal.throwIfAborted()
+return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image){const{world:world,settings:settings,signal:signal}=release
+await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
+if(ended.is==="failed"){soFar.judgedAt=ended.at
+throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))})}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
+return 2*settings.timeout+Math.max(settings.bake,smoke)}var together=__nccwpck_require__(1626)
+function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
+const source=await findSource(world,settings,settings.context)
+soFar.source=source
+const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
+const[[cluster,site],image]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
+return imageToDeploy(releaseWith(own),journal)})])
+soFar.image=image
+const release=releaseWith(signal)
+const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
+const own={...release,signal:AbortSignal.any([signal,lost])}
+try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
+throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter:reporter,soFar:soFar},release,cluster,site,image){if(!site.web||release.settings["migrate-command"]==="")return false
+const migration=(0,migrate.B)(release,cluster,site,site.web,image)
+try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
+if(!(0,migrationlog.OJ)(plan))return false
+await reporter.stage("migrate",journal=>migration.migrate(journal))
+return true}finally{soFar.migrations=migration.applied()
+await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
 function taggedIn(picture,workloads,repository){const all=workloads.flatMap(object=>{const uses=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),image=>(0,kubernetes_image.iI)(image,repository)&&(0,kubernetes_image.zZ)(image).digest===void 0)
 return uses.map(({name:name,image:image})=>({workload:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),container:name,image:image,running:runningIn(picture,object,name,repository)}))})
 return all.map(({running:running,...tagged})=>{const others=all.filter(({image:image})=>image===tagged.image)
@@ -8913,7 +8923,7 @@ const{sha:sha}=found
 const release={...releaseWith(signal),source:{tag:source.tag,...sha!==void 0&&{sha:sha}}}
 if(found.is==="pushed"&&await isThere(release,cluster,site,found.image)){soFar.image=found.image
 await moveTags(run,release,found.image)
-return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await reporter.stage("test",journal=>test(release,journal,found.built))
+return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
 const image=found.is==="pushed"?found.image:await reporter.stage("push",journal=>push(release,journal,found.built))
 soFar.image=image
 const result=await transaction(run,release,cluster,site,{command:command,image:image,check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared)=>write(run,own,locked,prepared,image)})
@@ -8972,7 +8982,7 @@ const{built:built,image:image}=await reporter.stage("image",async journal=>{awai
 return imageToTest(release,journal)})
 if(image)soFar.image=image
 const wanted=settings["test-command"]!==""
-if(wanted)await reporter.stage("test",journal=>test(release,journal,built))
+if(wanted)await runTests(run,release,built)
 if(settings.push&&!image)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
 return wanted?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
 case"build":return buildOnly(start)
@@ -9022,7 +9032,7 @@ if(cause.code==="restore-failed"||cause.code==="lock-lost")return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
 const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
 return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]}),startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
 const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
@@ -9229,7 +9239,15 @@ for(const warning of report.warnings)ours(`warning: ${warning}`)
 if(cause?.hint!==void 0)ours(`what to do: ${cause.hint}`)
 if(cause)ours(`more: ${(0,_cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`)
 lines.push({text:`${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.WJ)(report)} (${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.YA)(report.seconds)})`,kind:good?"good":"error"})
-return lines}},1404:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$e:()=>warning,MB:()=>bad,gz:()=>failed,uw:()=>good,vp:()=>topics})
+return lines}},8172:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{J:()=>codeQuality})
+var node_crypto__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7598)
+var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2691)
+function codeQuality({cause:cause}){const seen=new Map
+const issues=(cause?.annotations??[]).map(({file:file,line:line,title:title,message:message})=>{const what=JSON.stringify([cause?.code,file,title])
+const nth=seen.get(what)??0
+seen.set(what,nth+1)
+return{description:(0,_words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(`${title}: ${message}`.replace(/\s+/g," ")),check_name:cause?.code??"",fingerprint:(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256").update(`${what} ${nth}`).digest("hex"),severity:"blocker",location:{path:file,lines:{begin:line}}}})
+return`${JSON.stringify(issues,null,2)}\n`}},1404:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$e:()=>warning,MB:()=>bad,gz:()=>failed,uw:()=>good,vp:()=>topics})
 var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
 const topics=["tools","commit","registry","cluster","rights","workloads","probes","release"]
 function good(about,says){return{about:about,is:"good",says:says}}function warning(about,says,mend){return{about:about,is:"warning",says:says,...mend!==void 0&&{mend:mend}}}function bad(about,says,mend){return{about:about,is:"bad",says:says,...mend!==void 0&&{mend:mend}}}function failed(about,error){if(!(error instanceof _cause_js__WEBPACK_IMPORTED_MODULE_0__.HR))throw error
@@ -9239,7 +9257,15 @@ const signs={good:"✓",warning:"!",bad:"✗"}
 const kinds={good:"good",warning:"warning",bad:"error"}
 function byTopic(findings){return _finding_js__WEBPACK_IMPORTED_MODULE_0__.vp.map(topic=>[topic,findings.filter(({about:about})=>about===topic)]).filter(([,found])=>found.length>0)}function findingLines(findings){return byTopic(findings).flatMap(([topic,found])=>[{text:topic,kind:"ours"},...found.flatMap(({is:is,says:says,mend:mend})=>{const[first="",...rest]=says.split("\n")
 const below=[...rest,...mend?.split("\n")??[]]
-return[{text:first,kind:kinds[is]},...below.map(line=>({text:`    ${line}`,kind:"ours"}))]})])}},2792:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>historyTable})
+return[{text:first,kind:kinds[is]},...below.map(line=>({text:`    ${line}`,kind:"ours"}))]})])}},6243:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>withSections})
+function withSections(sink,write,clock){let open={name:"",at:0}
+const mark=(kind,at,name,options="")=>{write(`[0Ksection_${kind}:${at}:${name}${options}\r[0K`)}
+return{...sink,open:stage=>{const ms=clock.now()
+const name=`${stage.replace(/[^a-zA-Z0-9_.-]/g,"-")}-${ms}`
+open={name:name,at:Math.floor(ms/1e3)}
+mark("start",open.at,name,"[collapsed=false]")
+sink.open(stage)},close:(stage,ended,seconds)=>{mark("end",open.at+Math.round(seconds),open.name)
+sink.close(stage,ended,seconds)}}}},2792:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>historyTable})
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
 var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
 const head=["","#","when","version","result","took","by",""]
@@ -9249,7 +9275,26 @@ const rows=history.toReversed().map(entry=>rowOf(entry,entry===live))
 const widths=head.map((title,column)=>Math.max(title.length,...rows.map(row=>row[column]?.length??0)))
 return[head,...rows].map(row=>row.map((cell,column)=>cell.padEnd(widths[column]??0)).join("  ").trimEnd())}function rowOf(entry,isLive){const{number:number,at:at,tag:tag,result:result,seconds:took,who:who,url:url}=entry
 return[isLive?"*":"",String(number),`${at.slice(0,10)} ${at.slice(11,16)} UTC`,(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag),result,(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(took),who,[remarks(entry),url].filter(part=>part).join("  ")].map(_words_js__WEBPACK_IMPORTED_MODULE_0__.g$)}function remarks({command:command,back:back,cause:cause,migrations:migrations}){const parts=[...command==="rollback"?[back===void 0?"rollback":`back to ${back}`]:[],...cause===void 0?[]:[cause],...migrations.length===0?[]:[`migrations: ${migrations.length}`]]
-return parts.join("; ")}},9811:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>liveLines,q:()=>widthOf})
+return parts.join("; ")}},2998:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>junit})
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2691)
+function junit(report){const suites=[stagesOf(report),...report.tests?[testsOf(report.tests)]:[]]
+return`<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites",{},suites))}`}function stagesOf(report){const{command:command,cause:cause,startedAt:startedAt,seconds:seconds}=report
+const suite=`django-rollout ${command}`
+const failed=report.stages.filter(({ended:ended})=>ended==="failed")
+const guilty=cause?.code==="restore-failed"?failed.at(-1):failed[0]
+const cases=report.stages.map(stage=>element("testcase",{classname:suite,name:stage.name,time:stage.seconds.toFixed(3)},[...endOf(stage,stage===guilty?cause:void 0)]))
+const whole=cause&&!guilty?[element("testcase",{classname:suite,name:command},[failureOf(cause)])]:[]
+return element("testsuite",{name:suite,tests:cases.length+whole.length,failures:failed.length+whole.length,errors:0,skipped:report.stages.filter(({ended:ended})=>ended==="stopped").length,time:seconds.toFixed(3),timestamp:new Date(startedAt).toISOString().slice(0,19)},[...cases,...whole])}function endOf({name:name,ended:ended},cause){switch(ended){case"done":return[]
+case"stopped":return[element("skipped",{message:`${name} was stopped`})]
+case"failed":return[cause?failureOf(cause):element("failure",{message:`${name} failed`})]}}function failureOf(cause){const{code:code,sentence:sentence,hint:hint}=cause
+const lines=[sentence,...(0,_words_js__WEBPACK_IMPORTED_MODULE_1__.MX)(cause).flatMap(({title:title,lines:foreign})=>["",...title===void 0?[]:[`${title}:`],...foreign]),"",...hint===void 0?[]:[`what to do: ${hint}`],`more: ${(0,_cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`]
+return element("failure",{type:code,message:sentence},[lines.join("\n")])}function testsOf({run:run,failures:failures,errors:errors,skipped:skipped,failing:failing}){return element("testsuite",{name:"tests",tests:run,failures:failures,errors:errors,skipped:skipped},failing.map(test=>element("testcase",{classname:"tests",name:test.name,file:test.file},[element(test.is,{message:test.message},[[...placeOf(test),test.message].join(": ")])])))}function placeOf({file:file,line:line}){return file===void 0?[]:[line===void 0?file:`${file}:${line}`]}function element(name,attributes,children=[]){return{name:name,attributes:attributes,children:children}}function write({name:name,attributes:attributes,children:children},indent=""){const given=Object.entries(attributes).filter(([,value])=>value!==void 0).map(([key,value])=>` ${key}="${escaped(String(value)).replaceAll("\n","&#10;")}"`)
+const head=`${indent}<${name}${given.join("")}`
+if(children.length===0)return`${head}/>\n`
+const text=children.filter(child=>typeof child==="string").map(escaped)
+const inner=children.filter(child=>typeof child!=="string").map(child=>write(child,`${indent}  `))
+return inner.length>0?`${head}>\n${inner.join("")}${indent}</${name}>\n`:`${head}>${text.join("")}</${name}>\n`}function escaped(text){return text.split("\n").map(_words_js__WEBPACK_IMPORTED_MODULE_1__.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},9811:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>liveLines,q:()=>widthOf})
 var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
 const signs={failed:["✗",31],troubled:["!",33],waiting:["·",2],ready:["✓",32]}
 const smallest={columns:20,rows:4}

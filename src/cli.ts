@@ -4,7 +4,10 @@ import type { Given } from './options/read.js'
 import type { Command } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes, warned } from './report/report.js'
+import { codeQuality } from './report/codequality.js'
+import { withSections } from './report/gitlab.js'
+import { junit } from './report/junit.js'
+import { exitCodes, warned, type Report } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
@@ -14,6 +17,12 @@ import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realWorld } from './world/real.js'
 import { colorOf, windowOf } from './world/window.js'
+
+type Render = (report: Report) => string
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
+
+/** The files that a run writes, however it ends, by the option with their path. */
+const forms = { report: json, junit, 'code-quality': codeQuality }
 
 const asked = readCommandLine(process.argv.slice(2), project.version, {
   columns: (process.stdout.isTTY && process.stdout.columns) || 80,
@@ -42,6 +51,7 @@ async function run(command: Command, given: Given): Promise<number> {
   const { settings } = reading
   // Whoever reads JSON gets that and nothing else.
   const stream = settings.json ? process.stderr : process.stdout
+  const inGitLab = process.env['GITLAB_CI'] === 'true'
   const color = colorOf(stream, process.env)
   const window = windowOf(stream, process.env)
   const drawn = window && screen(window, world.clock)
@@ -56,23 +66,25 @@ async function run(command: Command, given: Given): Promise<number> {
         : `· ${why}: what has changed is put back`,
     )
   })
-  const reporter = new Reporter(terminalSink(write, color, drawn), world.clock)
+  const sink = terminalSink(write, color, drawn)
+  const raw = (text: string) => void stream.write(text)
+  const told = inGitLab ? withSections(sink, raw, world.clock) : sink
+  const reporter = new Reporter(told, world.clock)
   const holder = holderOf(world)
   const ended = await runCommand(command, { world, settings, reporter, signal, holder })
   const report = warned(ended, await tellWebhook(world, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {
-    const told = command === 'history' ? report.history : report
-    if (told) process.stdout.write(`${JSON.stringify(told, null, 2)}\n`)
+    const wanted = command === 'history' ? report.history : report
+    if (wanted) process.stdout.write(json(wanted))
   }
-  const path = settings.report
-  if (path !== undefined) {
-    await world.files
-      .write(path, `${JSON.stringify(report, null, 2)}\n`)
-      .catch((error: unknown) => {
-        console.error(`the report could not be written: ${String(error)}`)
-      })
+  for (const [option, render] of Object.entries(forms) as [keyof typeof forms, Render][]) {
+    const path = settings[option]
+    if (path === undefined) continue
+    await world.files.write(path, render(report)).catch((error: unknown) => {
+      console.error(`the report could not be written: ${String(error)}`)
+    })
   }
   return exitCodes[report.result]
 }

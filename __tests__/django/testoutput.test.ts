@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { readTests, testAnnotations } from '../../src/django/testoutput.js'
+import { inRepository, readTests, testAnnotations } from '../../src/django/testoutput.js'
 
 // Outputs of real runs (Django 6.1, pytest 9.2 with pytest-django 4.14, Python 3.12), shortened.
 
@@ -445,5 +445,18 @@ test('annotations on files of the repository', () => {
       title: 'Test failed: orders.tests.OrderTests.test_page',
       message: "AssertionError: False is not true : Couldn't find 'Nope",
     },
+  ])
+})
+
+test('what failed, in files of the repository', () => {
+  const report = read(django)!
+  const toRepo = (file: string): string | undefined =>
+    file.endsWith('helpers.py') ? undefined : file.replace('/app/', 'examples/shop/')
+  const { failing, ...counts } = inRepository(report, toRepo)
+  expect(counts).toMatchObject({ run: report.run, failures: report.failures })
+  expect(failing.slice(0, 3).map(({ name, file, line }) => [name, file, line])).toEqual([
+    ['orders.test_broken', 'examples/shop/orders/test_broken.py', 1],
+    ['orders.tests.TotalTests.test_missing_price', undefined, undefined],
+    ['orders.tests.OrderTests.test_page', 'examples/shop/orders/tests.py', 39],
   ])
 })

@@ -1,6 +1,9 @@
 import { describe, expect, test as it } from '@jest/globals'
+import type { TestReport } from '../../src/django/testoutput.js'
 import type { Failure } from '../../src/report/cause.js'
-import { test } from '../../src/stages/test.js'
+import type { Journal } from '../../src/report/journal.js'
+import type { Release } from '../../src/stages/release.js'
+import { test as stage } from '../../src/stages/test.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
@@ -57,13 +60,21 @@ Ran 14 tests in 0.101s
 
 FAILED (failures=1)`
 
+let reports: TestReport[] = []
+
+/** The stage; what the tests said is in `reports`. */
+function test(release: Release, journal: Journal, image: typeof built): Promise<void> {
+  reports = []
+  return stage(release, journal, image, (report) => reports.push(report))
+}
+
 describe('the tests', () => {
   it('run in a container of the very image, without its entrypoint', async () => {
     const { world, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
     const journal = notebook()
     const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
-    const tested = await test(releaseOf(world, given), journal, built)
-    expect(tested.report).toMatchObject({ run: 2, failures: 0 })
+    await test(releaseOf(world, given), journal, built)
+    expect(reports).toMatchObject([{ run: 2, failures: 0, failing: [] }])
     expect(ran[1]).toMatch(
       new RegExp(
         `^docker run --rm --init --name ${box} --label django-rollout\\.test=${box} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
@@ -177,6 +188,13 @@ describe('the cause of failed tests', () => {
     await expect(test(releaseOf(world), notebook(), built)).rejects.toMatchObject({
       cause: { code: 'tests-failed', sentence: `tests: ${sentence}`, ...more },
     })
+  })
+
+  it('is told beside what the tests said, with paths of the repository', async () => {
+    const { world } = scripted([entrypoint, run({ code: 1, stderr: failing }), ...tidy], { files })
+    await expect(test(releaseOf(world), notebook(), built)).rejects.toThrow('1 of 14 failed')
+    const place = { file: 'orders/tests.py', line: 41 }
+    expect(reports).toMatchObject([{ run: 14, failures: 1, failing: [place] }])
   })
 
   it('is the missing engine, when that is what is missing', async () => {

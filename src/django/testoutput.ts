@@ -57,6 +57,18 @@ export function testAnnotations(
     .slice(0, most)
 }
 
+/** The same with paths from the repository's root; a place that is none of the repository's is left out. */
+export function inRepository(
+  report: TestReport,
+  toRepo: (file: string) => string | undefined,
+): TestReport {
+  const failing = report.failing.map(({ file: written, line, ...test }) => {
+    const file = written === undefined ? undefined : toRepo(written)
+    return file === undefined ? test : { ...test, file, ...(line !== undefined && { line }) }
+  })
+  return { ...report, failing }
+}
+
 function readUnittest(lines: readonly string[]): TestReport | undefined {
   const heads = lines.flatMap((line, at) =>
     ruler.test(line) && head.test(lines[at + 1] ?? '') ? [at + 1] : [],

@@ -470,6 +470,22 @@ export const table = {
     group: 'run',
     on: everywhere,
   }),
+  junit: option({
+    read: anyText('path'),
+    help: 'Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show',
+    example: 'release.xml',
+    only: 'command',
+    group: 'run',
+    on: actions,
+  }),
+  'code-quality': option({
+    read: anyText('path'),
+    help: 'Where the lines that the cause is about are written in the form of GitLab Code Quality',
+    example: 'quality.json',
+    only: 'command',
+    group: 'run',
+    on: actions,
+  }),
   config: option({
     read: anyText('path'),
     help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',

@@ -1,6 +1,7 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
 import { commandLine } from '../options/commandline.js'
 import type { Command, Settings } from '../options/table.js'
+import type { TestReport } from '../django/testoutput.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -40,6 +41,7 @@ export interface SoFar {
   /** Nothing was to be done, only said. */
   rehearsal?: true
   history?: History
+  tests?: TestReport
   findings?: readonly Finding[]
   migrations: readonly string[]
   /** What a person should know though it does not decide how the run ends. */
@@ -188,6 +190,7 @@ export function report(
     ...(soFar.findings && { findings: soFar.findings }),
     ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
     stages: reporter.stages,
+    ...(soFar.tests && { tests: soFar.tests }),
     workloads: workloadsOf(result, soFar),
     migrations: soFar.migrations,
     warnings: soFar.warnings,

@@ -13,11 +13,10 @@ import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 import { planOurs } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
-import { test } from '../stages/test.js'
 import { causeOf } from './ending.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, rollOut, runsUndisturbed } from './steps.js'
+import { lookAround, rollOut, runsUndisturbed, runTests } from './steps.js'
 import { together } from './together.js'
 import { transaction } from './transaction.js'
 
@@ -67,7 +66,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     return 'unchanged'
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
-    await reporter.stage('test', (journal) => test(release, journal, found.built))
+    await runTests(run, release, found.built)
   }
   const image =
     found.is === 'pushed'

@@ -5,10 +5,12 @@ import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { readRecord } from '../rollout/record.js'
+import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
+import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
 import { putBack } from './settle.js'
@@ -27,6 +29,15 @@ export function lookAround(
       const site = await preflight(release, journal, opened)
       soFar.warnings.push(...site.warnings)
       return [opened, site] as const
+    }),
+  )
+}
+
+/** The user's tests in the image; what they said is kept, however they end. */
+export function runTests({ reporter, soFar }: Run, release: Release, built: Built): Promise<void> {
+  return reporter.stage('test', (journal) =>
+    test(release, journal, built, (report) => {
+      soFar.tests = report
     }),
   )
 }

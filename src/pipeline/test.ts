@@ -4,8 +4,8 @@ import type { Report, Result } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
 import { push } from '../stages/push.js'
 import type { Release } from '../stages/release.js'
-import { test } from '../stages/test.js'
 import { reported, type Run, type Start } from './run.js'
+import { runTests } from './steps.js'
 
 /** `done` when they have passed, `unchanged` when there is no command for them. */
 export function testOnly(start: Start): Promise<Report> {
@@ -23,7 +23,7 @@ async function theImage(run: Run): Promise<Result> {
   })
   if (image) soFar.image = image
   const wanted = settings['test-command'] !== ''
-  if (wanted) await reporter.stage('test', (journal) => test(release, journal, built))
+  if (wanted) await runTests(run, release, built)
   if (settings.push && !image) {
     soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
   }

@@ -1,3 +1,4 @@
+import type { TestReport } from '../django/testoutput.js'
 import type { Command } from '../options/table.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
@@ -87,6 +88,8 @@ export interface Report {
   /** What `doctor` has found. */
   readonly findings?: readonly Finding[]
   readonly stages: readonly StageReport[]
+  /** What the user's tests said; files are those of the repository, from its root. */
+  readonly tests?: TestReport
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]

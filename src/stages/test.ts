@@ -1,4 +1,4 @@
-import { readTests, testAnnotations, type TestReport } from '../django/testoutput.js'
+import { inRepository, readTests, testAnnotations, type TestReport } from '../django/testoutput.js'
 import { lastError, ownFrame, tell } from '../django/traceback.js'
 import { engineTrouble } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/runtests.js'
@@ -8,12 +8,6 @@ import type { Journal } from '../report/journal.js'
 import { TimeOver, within } from '../world/deadline.js'
 import type { Built } from './build.js'
 import { toRepo, type Release } from './release.js'
-
-export interface Tested {
-  /** Missing when the runner is neither Django's nor pytest. */
-  readonly report?: TestReport
-  readonly seconds: number
-}
 
 /** Lines that are kept to be read: both runners tell their failures last. */
 const readLines = 20_000
@@ -25,9 +19,15 @@ const shownLines = 40
  * Runs the tests in a container of the image that was built, before anybody else can get it. The image's
  * entrypoint is passed by. There is nothing to undo: servers, network and container are thrown away.
  *
- * Throws a `Failure` (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
+ * `onReport` gets what they said, passed or failed, where the runner is Django's or pytest. Throws a `Failure`
+ * (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
-export async function test(release: Release, journal: Journal, built: Built): Promise<Tested> {
+export async function test(
+  release: Release,
+  journal: Journal,
+  built: Built,
+  onReport: (report: TestReport) => void,
+): Promise<void> {
   const { world, settings, signal } = release
   const startedAt = world.clock.now()
   const command = settings['test-command']
@@ -56,10 +56,9 @@ export async function test(release: Release, journal: Journal, built: Built): Pr
   if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
 
   const report = readTests(lines)
+  if (report) onReport(inRepository(report, toRepo(release)))
   if (code !== 0) return fail(testCause(release, command, code, lines, report))
-  const ms = world.clock.now() - startedAt
-  journal.say(passed(report, ms))
-  return { ...(report === undefined ? {} : { report }), seconds: ms / 1000 }
+  journal.say(passed(report, world.clock.now() - startedAt))
 }
 
 function passed(report: TestReport | undefined, ms: number): string {

@@ -1,0 +1,345 @@
+/** The examples for GitLab and Jenkins, word for word but for their values, job by job in a clean shell. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { glob, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Site } from '../e2e/site.js'
+import { root, run, stack, type Ended } from '../e2e/stack.js'
+import { sectionsOf } from '../support/gitlablog.js'
+import { all, readXml, type Node } from '../support/xml.js'
+import { CleanShell } from './cleanshell.js'
+import { jobsOf, type Job } from './gitlabci.js'
+import { readJenkinsfile, type Build, type Credential, type Step } from './jenkinsfile.js'
+
+let shop: Site
+let shell: CleanShell
+
+beforeAll(async () => {
+  ;[shop, shell] = await Promise.all([Site.make('ci'), CleanShell.make()])
+  // The user's own: options that the examples leave to the repository, and what it does not keep.
+  await shop.commit('Options', { 'django-rollout.yml': 'bake: 1s\n', '.gitignore': 'reports/\n' })
+})
+
+afterAll(async () => {
+  await Promise.all([shop.remove(), shell.remove()])
+})
+
+/** A file of examples/ with the namespace and the names of the image set, as its first lines tell the user to. */
+async function example(path: string, values: Readonly<Record<string, string>>): Promise<string> {
+  let text = await readFile(join(root, 'examples', path), 'utf8')
+  for (const [old, own] of Object.entries(values)) {
+    if (!text.includes(old)) throw new Error(`${path}: no ${old}`)
+    text = text.replace(old, own)
+  }
+  return text
+}
+
+/** The documents that a job has left, of those that it promised. */
+async function left(patterns: readonly string[]): Promise<readonly string[]> {
+  const files: string[] = []
+  for (const pattern of patterns) {
+    for await (const file of glob(pattern, { cwd: shop.folder })) files.push(file)
+  }
+  return Promise.all(files.sort().map((file) => readFile(join(shop.folder, file), 'utf8')))
+}
+
+/** The cases of a document that did not pass, as `name: message`. */
+function failures(document: Node): readonly string[] {
+  return all(document, 'testcase').flatMap(({ attributes, children }) =>
+    children
+      .filter(({ name }) => name === 'failure' || name === 'error')
+      .map((end) => `${attributes['name'] ?? ''}: ${end.attributes['message'] ?? ''}`),
+  )
+}
+
+async function isPushed(tag: string): Promise<boolean> {
+  const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
+  return (await run('docker', args, { env: stack.env })).code === 0
+}
+
+/** What was to end well; who has to find out why it did not needs its log. */
+function good<T extends { readonly code: number; readonly output: string }>(ended?: T): T {
+  if (ended?.code === 0) return ended
+  throw new Error(ended ? `ended with ${ended.code}:\n${ended.output}` : 'it did not run')
+}
+
+const tags = async () => new Set(Object.values(await shop.tags()))
+
+const failingTest = {
+  'orders/test_ci.py': `from django.test import SimpleTestCase
+
+
+class CiTests(SimpleTestCase):
+    def test_sums(self):
+        print("\\033[0Ksection_start:1:mine\\r\\033[0Kmine")
+        self.assertEqual(1 + 1, 3)
+`,
+}
+const missingImport = { 'shop/wsgi.py': (old: string) => `import shop.telemetry\n${old}` }
+const crash = "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)"
+
+describe('GitLab', () => {
+  interface JobEnded extends Ended {
+    readonly job: Job
+    readonly junit: readonly Node[]
+    readonly issues: readonly unknown[]
+  }
+
+  /** What GitLab's documents say that a job is given, and the project's own variable KUBECONFIG. */
+  async function predefined(source: 'push' | 'merge_request_event') {
+    const sha = (await shop.git('rev-parse', 'HEAD')).trim()
+    return {
+      CI: 'true',
+      GITLAB_CI: 'true',
+      CI_COMMIT_SHA: sha,
+      CI_DEFAULT_BRANCH: 'main',
+      CI_PIPELINE_SOURCE: source,
+      ...(source === 'push' ? { CI_COMMIT_BRANCH: 'main' } : { CI_MERGE_REQUEST_IID: '7' }),
+      CI_PROJECT_DIR: shop.folder,
+      CI_REGISTRY: stack.registry,
+      CI_REGISTRY_IMAGE: shop.image,
+      CI_REGISTRY_USER: 'gitlab-ci-token',
+      CI_REGISTRY_PASSWORD: 'not-a-real-password',
+      CI_JOB_URL: 'https://gitlab.example.com/acme/shop/-/jobs/4711',
+      GITLAB_USER_LOGIN: 'ada',
+      KUBECONFIG: shop.kubeconfig,
+    }
+  }
+
+  /** Runs the jobs, or the one that a person starts, until one fails. */
+  async function pipeline(
+    source: 'push' | 'merge_request_event',
+    button?: { readonly job: string; readonly variables: Readonly<Record<string, string>> },
+  ): Promise<readonly JobEnded[]> {
+    const given = await predefined(source)
+    const file = await example('gitlab/.gitlab-ci.yml', {
+      'NAMESPACE: shop': `NAMESPACE: ${shop.namespace}`,
+    })
+    const jobs = jobsOf(file, given).filter(({ name, manual }) =>
+      button ? name === button.job : !manual,
+    )
+    const done: JobEnded[] = []
+    for (const job of jobs) {
+      // As the runner leaves the checkout to each job.
+      await shop.git('clean', '-ffdx', '--quiet')
+      const script = ['bash', '--norc', '-eu', '-o', 'pipefail', '-c', job.lines.join('\n')]
+      const variables = { ...job.variables, ...button?.variables, ...given }
+      const ended = await shell.run(shop.folder, script, variables)
+      const issues = await left(job.reports.codequality)
+      done.push({
+        ...{ ...ended, job },
+        junit: (await left(job.reports.junit)).map(readXml),
+        issues: issues.flatMap((text) => JSON.parse(text) as unknown[]),
+      })
+      if (ended.code !== 0) break
+    }
+    return done
+  }
+
+  const stages = ({ output }: Ended) =>
+    sectionsOf(output).map(({ header }) => header.replace('▸ ', ''))
+  let first: string
+
+  test('a merge request is built and tested, and nothing is pushed', async () => {
+    first = await shop.commit('First', {})
+    const [tested, ...more] = await pipeline('merge_request_event')
+
+    expect(good(tested).job).toMatchObject({ name: 'test', interruptible: true })
+    expect(more).toEqual([])
+    expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
+    expect(tested?.junit.map(failures)).toEqual([[], []])
+    const [, suite] = tested?.junit[1]?.children ?? []
+    expect(suite?.attributes).toMatchObject({ name: 'tests', tests: '21', failures: '0' })
+    expect(tested?.issues).toEqual([])
+    expect(await isPushed(first)).toBe(false)
+  })
+
+  test('a push to main is tested, pushed and deployed', async () => {
+    const [tested, deployed, ...more] = await pipeline('push')
+
+    expect(more).toEqual([])
+    expect(good(tested).job.name).toBe('test')
+    expect(await isPushed(first)).toBe(true)
+    expect(good(deployed).job).toMatchObject({
+      ...{ name: 'deploy', resourceGroup: 'production', interruptible: false },
+      environment: { name: 'production', url: expect.stringMatching(/^https:\/\/[a-z.]+$/) },
+    })
+    expect(deployed && stages(deployed)).toEqual(
+      expect.arrayContaining(['preflight', 'image', 'lock', 'snapshot', 'rollout']),
+    )
+    expect(deployed?.junit.map(failures)).toEqual([[]])
+    expect(await tags()).toEqual(new Set([first]))
+    const { output } = await shop.cli('history', {
+      image: shop.image,
+      namespace: shop.namespace,
+    })
+    expect(output).toMatch(/ada .*https:\/\/gitlab\.example\.com\/acme\/shop\/-\/jobs\/4711/)
+  })
+
+  test('a failing test ends the pipeline, and is shown with its line', async () => {
+    const sha = await shop.commit('A sum', failingTest)
+    const [tested, ...more] = await pipeline('push')
+    await shop.drop()
+
+    expect(more).toEqual([])
+    expect(tested).toMatchObject({ code: 1, job: { name: 'test' } })
+    const name = 'orders.test_ci.CiTests.test_sums'
+    const [, testing] = tested?.junit ?? []
+    expect(testing && failures(testing)).toEqual([
+      `test: tests: 1 of 22 failed: ${name} (orders/test_ci.py:7): AssertionError: 2 != 3`,
+      `${name}: AssertionError: 2 != 3`,
+    ])
+    const failed = testing && all(testing, 'testcase').at(-1)
+    expect(failed?.attributes['file']).toBe('orders/test_ci.py')
+    expect(failed?.children[0]?.text).toBe('orders/test_ci.py:7: AssertionError: 2 != 3')
+    expect(tested?.issues).toMatchObject([
+      { check_name: 'tests-failed', location: { path: 'orders/test_ci.py', lines: { begin: 7 } } },
+    ])
+    // What a test prints opens no section.
+    expect(tested?.output).toContain('│ mine')
+    expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
+    expect(await isPushed(sha)).toBe(false)
+  })
+
+  test('a version that does not start is undone, and the job has its cause', async () => {
+    await shop.commit('wsgi.py imports what is not there', missingImport)
+    const [, deployed] = await pipeline('push')
+    await shop.drop()
+
+    expect(deployed).toMatchObject({ code: 1, job: { name: 'deploy' } })
+    expect(deployed?.junit.flatMap(failures)).toEqual([`rollout: ${crash}`])
+    expect(deployed?.issues).toMatchObject([
+      { check_name: 'crash', location: { path: 'shop/wsgi.py', lines: { begin: 1 } } },
+    ])
+    expect(deployed && stages(deployed).at(-1)).toBe('undo')
+    expect(await tags()).toEqual(new Set([first]))
+  })
+
+  test('the button brings the version before back', async () => {
+    const second = await shop.commit('Second', {})
+    expect((await pipeline('push')).map(good)).toHaveLength(2)
+    expect(await tags()).toEqual(new Set([second]))
+    const [back] = await pipeline('push', { job: 'rollback', variables: {} })
+
+    expect(good(back).job.resourceGroup).toBe('production')
+    expect(back?.junit.map(failures)).toEqual([[]])
+    expect(await tags()).toEqual(new Set([first]))
+
+    const [never] = await pipeline('push', { job: 'rollback', variables: { TO: '999' } })
+    expect(never?.code).toBe(2)
+    expect(never?.junit.flatMap(failures)).toEqual([
+      'version: there is nothing to go back to: release 999 is not in the history',
+    ])
+  })
+})
+
+describe('Jenkins', () => {
+  interface BuildEnded {
+    readonly ran: readonly string[]
+    readonly code: number
+    readonly output: string
+    readonly junit: readonly Node[]
+  }
+
+  /** The variables that a credential gives to the steps in its block. */
+  function secretsOf(credential: Credential): Readonly<Record<string, string>> {
+    switch (credential.is) {
+      case 'file':
+        return { [credential.variable]: shop.kubeconfig }
+      case 'usernamePassword':
+        return { [credential.username]: 'robot', [credential.password]: 'not-a-real-password' }
+    }
+  }
+
+  /** Runs the stages of a build until one fails, and what comes after it in any case. */
+  async function build(
+    branch: string,
+    chosen: Readonly<Record<string, string>> = {},
+  ): Promise<BuildEnded> {
+    const file = await example('jenkins/Jenkinsfile', {
+      "REGISTRY = 'registry.example.com'": `REGISTRY = '${stack.registry}'`,
+      "IMAGE = 'registry.example.com/acme/shop'": `IMAGE = '${shop.image}'`,
+      "NAMESPACE = 'shop'": `NAMESPACE = '${shop.namespace}'`,
+    })
+    const pipeline = readJenkinsfile(file)
+    expect(pipeline.options).toContain('disableConcurrentBuilds')
+    const of: Build = { branch, parameters: { ...pipeline.parameters, ...chosen } }
+    const given = {
+      CI: 'true',
+      BRANCH_NAME: branch,
+      BUILD_NUMBER: '12',
+      BUILD_URL: 'https://jenkins.example.com/job/shop/job/main/12/',
+      JOB_NAME: `shop/${branch}`,
+      GIT_COMMIT: (await shop.git('rev-parse', 'HEAD')).trim(),
+      WORKSPACE: shop.folder,
+      ...of.parameters,
+      ...pipeline.environment,
+    }
+    let code = 0
+    let output = ''
+    const junit: Node[] = []
+    const take = async (step: Step) => {
+      if (step.is === 'junit') {
+        junit.push(...(await left([step.files])).map(readXml))
+        return
+      }
+      const secrets = Object.assign({}, ...step.credentials.map(secretsOf)) as object
+      const ended = await shell.run(shop.folder, ['sh', '-xeu', '-c', step.script], {
+        ...given,
+        ...secrets,
+      })
+      output += ended.output
+      code ||= ended.code
+    }
+    const ran: string[] = []
+    const goesOn = () => code === 0
+    for (const stage of pipeline.stages.filter(({ runs }) => runs(of))) {
+      if (!goesOn()) break
+      ran.push(stage.name)
+      for (const step of stage.steps) if (goesOn()) await take(step)
+    }
+    for (const step of pipeline.afterwards) await take(step)
+    expect(output).not.toContain('not-a-real-password')
+    return { ran, code, output, junit }
+  }
+
+  let released: string
+
+  test('a branch is built and tested, and nothing is pushed', async () => {
+    const sha = await shop.commit('For Jenkins', {})
+    const ended = await build('feature')
+
+    expect(good(ended).ran).toEqual(['login', 'build', 'test'])
+    expect(ended.junit.map(failures)).toEqual([[], []])
+    expect(await isPushed(sha)).toBe(false)
+    released = sha
+  })
+
+  test('main is released', async () => {
+    const ended = await build('main')
+
+    expect(good(ended).ran).toEqual(['login', 'build', 'test and push', 'deploy'])
+    expect(ended.junit.map(failures)).toEqual([[], [], []])
+    expect(await tags()).toEqual(new Set([released]))
+    const { output } = await shop.cli('history', { image: shop.image, namespace: shop.namespace })
+    expect(output).toContain('https://jenkins.example.com/job/shop/job/main/12/')
+  })
+
+  test('a version that does not start is undone, and the build has its cause', async () => {
+    await shop.commit('wsgi.py imports what is not there', missingImport)
+    const ended = await build('main')
+    await shop.drop()
+
+    expect(ended.code).toBe(1)
+    expect(ended.junit.flatMap(failures)).toEqual([`rollout: ${crash}`])
+    expect(await tags()).toEqual(new Set([released]))
+  })
+
+  test('a build with the parameter brings the version before back', async () => {
+    const before = [...(await tags())]
+    const ended = await build('main', { ACTION: 'rollback' })
+
+    expect(good(ended).ran).toEqual(['login', 'rollback'])
+    expect(ended.junit.map(failures)).toEqual([[]])
+    expect(await tags()).not.toEqual(new Set(before))
+  })
+})
