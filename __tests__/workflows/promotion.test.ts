@@ -50,6 +50,14 @@ describe('the starter workflow promote.yml', () => {
     expect(ended.output.match(new RegExp(`built ${blog.image}:${sha}`, 'g'))).toHaveLength(1)
   })
 
+  test('the same push again changes nothing', async () => {
+    const before = await untouched()
+    const ended = await runner.run(blog, 'push')
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged' } })
+    expect(await untouched()).toEqual(before)
+  })
+
   test('what fails in staging does not come near production', async () => {
     const before = await untouched()
     const good = await webRuns(staging)
