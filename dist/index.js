@@ -6247,53 +6247,61 @@ code=err.code}else message=err.message
 fireEvent("error",this,()=>new ErrorEvent("error",{error:err,message:message}))
 closeWebSocketConnection(this,code)}module.exports={WebSocket:WebSocket}},2929:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(227)
-var _options_file_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8614)
-var _options_table_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1434)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2410)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(4969)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1724)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7526)
-const command=_options_table_js__WEBPACK_IMPORTED_MODULE_3__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
-const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
-const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_9__.a)(process.env)
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command,given,"action",files)
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
+var _options_table_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1434)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7320)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
+const command=_options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
+const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
+const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
 if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem)})
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result","usage")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage}else{const folder=await files.privateFolder()
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS.usage}else{const folder=await files.privateFolder()
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder",folder)
-const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk)
-if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`,config)
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_10__.b)({...process.env,RUNNER_TEMP:folder})
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_11__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_7__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.K)(world)
+const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk)
+if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`,config)
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
-const report=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command,{world:world,reporter:reporter,signal:signal,holder:holder,settings:reading.settings})
+const{settings:settings}=reading
+const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
+const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
+const warnings=await Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended))??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder)])
+const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat())
 if(report.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",report.result)
-const path=reading.settings.report??`${folder}/report.json`
+const path=settings.report??`${folder}/report.json`
 await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report,path)
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var commander__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7009)
 var _package_json__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8330)
 var _options_about_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7563)
 var _options_table_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1434)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(7320)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2410)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
 var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2792)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
 var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9576)
 var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7496)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7526)
-var _world_window_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(2114)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
+var _world_window_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2114)
 const results=`\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`
 const program=new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({showGlobalOptions:false}).addHelpText("after",results)
 for(const name of _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi){const command=program.command(name).description(_options_about_js__WEBPACK_IMPORTED_MODULE_2__.C[name]).exitOverride()
@@ -6301,27 +6309,28 @@ for(const[option,{help:help,default:standard,required:required,flag:flag}]of(0,_
 command.addOption(flag?new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} [value]`,help).preset("true"):new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} <value>`,help+extra))}command.addHelpText("after",`\nExample:\n  django-rollout ${name} --image ghcr.io/acme/shop --namespace shop`)
 command.action(async(_options,called)=>{process.exitCode=await release(name,givenTo(called))})}function givenTo(called){const given={}
 for(const option of called.options){const value=called.getOptionValue(option.attributeName())
-if(value!==void 0&&option.long)given[option.long.slice(2)]=value}return given}async function release(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_12__.b)(process.env)
+if(value!==void 0&&option.long)given[option.long.slice(2)]=value}return given}async function release(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command,given,"command",world.files)
 if(reading.is==="wrong"){for(const problem of reading.problems)console.error(`django-rollout ${command}: ${problem}`)
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage}const{settings:settings}=reading
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}const{settings:settings}=reading
 const stream=settings.json?process.stderr:process.stdout
 const color=stream.isTTY&&!process.env["NO_COLOR"]&&process.env["TERM"]!=="dumb"
-const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_13__.O)(stream,process.env)
+const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.O)(stream,process.env)
 const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window,world.clock)
 const write=line=>{if(drawn)drawn.print(line)
 else stream.write(`${line}\n`)}
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,drawn),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
-const report=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
+const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
+const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
 if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write)
 else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report,write,color)
 if(settings.json){const told=command==="history"?report.history:report
 if(told)process.stdout.write(`${JSON.stringify(told,null,2)}\n`)}const path=settings.report
 if(path!==void 0)await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.h[report.result]}try{await program.parseAsync()}catch(error){if(!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7))throw error
-process.exitCode=error.exitCode===0?0:_report_report_js__WEBPACK_IMPORTED_MODULE_6__.h.usage}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
+return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result]}try{await program.parseAsync()}catch(error){if(!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7))throw error
+process.exitCode=error.exitCode===0?0:_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
 const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
 const defaultManage=["python","manage.py"]
 function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0}=task
@@ -6420,7 +6429,86 @@ return words.find(([pattern])=>pattern.test(own))?.[1]??"refused"}function hostO
 const isHost=rest.length>0&&(/[.:]/.test(first)||first==="localhost")
 return isHost?first:"docker.io"}function loginHint(repository,to){const host=hostOf(repository)
 const login=host==="docker.io"?"docker login":`docker login ${host}`
-return`Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return`Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`}},9808:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$3:()=>replaced,BN:()=>endedAs,Hk:()=>rememberedAs,LP:()=>isEnough,Op:()=>begunAs,PE:()=>deploymentOf,_W:()=>task,c2:()=>statusOf,t5:()=>lookAt,zv:()=>recordOf})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
+const task="deploy"
+const longestDescription=140
+function deploymentOf({id:id,sha:sha,payload:payload},statuses){const[last]=statuses.toSorted((one,other)=>other.id-one.id)
+const run=typeof payload==="object"&&payload!==null&&"run"in payload?payload.run:void 0
+return{id:id,sha:sha,...typeof run==="string"&&{run:run},...last&&{told:{state:last.state,log:last.log_url??""}}}}function recordOf(begun,environment){const{command:command,tag:tag,digest:digest,sha:sha,who:who,run:run}=begun
+return{ref:sha??tag,task:task,auto_merge:false,required_contexts:[],environment:environment,description:cut(`${command}: ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}, by ${who}`),payload:{tag:tag,digest:digest,run:run}}}function statusOf({state:state,description:description},{log:log,live:live}={}){return{state:state,description:cut(description),...log!==void 0&&{log_url:log},...state==="success"&&live!==void 0&&{environment_url:live},auto_inactive:false}}function begunAs({tag:tag,who:who}){return{state:"in_progress",description:`${who} rolls out ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`}}function endedAs(report){return{state:stateOf(report),description:report.cause?.sentence??(0,_report_words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)}}function rememberedAs(history,run){const entry=history?.find(one=>one.run===run)
+if(!entry)return{state:"error",description:"the run was killed: nobody knows what runs"}
+const{tag:tag,cause:cause=`${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)} is deployed`}=entry
+return{state:stateOf(entry),description:cause}}const replaced={state:"inactive",description:"another version runs"}
+function stateOf({command:command,result:result}){if(command==="settle")return result==="undone"?"failure":"error"
+switch(result){case"deployed":return"success"
+case"undone":case"failed":return"failure"
+case"stuck":case"kept":return"error"
+case"done":case"unchanged":case"usage":case"locked":case"superseded":case"cancelled":return"inactive"}}function isOpen({told:told}){return!told||["queued","pending","waiting","in_progress"].includes(told.state)}function isOfJob({run:run,told:told},url){if(run!==void 0||!told||url===void 0)return false
+return told.log===url||told.log.startsWith(`${url}/`)}function isEnough(seen){const[last]=seen.slice(-1)
+return last?.told?.state==="inactive"&&seen.some(({told:told})=>told?.state==="success")}function lookAt(seen,{run:run,sha:sha,url:url},kept){const jobs=seen.filter(one=>isOpen(one)&&isOfJob(one,url))
+const own=seen.find(({id:id})=>id===kept)??seen.find(one=>one.run===run)??jobs.find(one=>one.sha===sha)
+const wrong=own?void 0:jobs[0]?.sha
+const over=seen.filter(one=>one!==own&&(one.told?.state==="success"||isOpen(one)&&one.run!==void 0))
+return{...own&&{own:own.id},over:over.map(({id:id})=>id),...wrong!==void 0&&{wrong:wrong}}}function cut(text){const line=(0,_report_words_js__WEBPACK_IMPORTED_MODULE_0__.g$)(text.split("\n")[0]??"")
+if(line.length<=longestDescription)return line
+return`${line.slice(0,longestDescription-1).toWellFormed()}…`}},4816:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{l:()=>deploymentRecord})
+var kubernetes_image=__nccwpck_require__(3165)
+var deadline=__nccwpck_require__(3006)
+var retry=__nccwpck_require__(8162)
+var words=__nccwpck_require__(2691)
+function refusal(status,message){const passing=status>=500||status===429||/rate limit/i.test(message)
+if(passing)return{passing:passing,words:`GitHub answers ${status}`}
+switch(status){case 401:return{passing:passing,words:'GitHub does not accept "token" (401)'}
+case 403:case 404:return{passing:passing,words:`"token" may not write deployments (${status}); give the job "permissions: deployments: write"`}
+default:return{passing:passing,words:`GitHub refuses it (${status}): ${(0,words.g$)(message)}`}}}const requestMs=1e4
+class Away extends Error{}function apiOf({clock:clock,web:web,env:env},token,signal){const{GITHUB_API_URL:server="https://api.github.com",GITHUB_REPOSITORY:repository}=env
+return{ask:async(method,path,body)=>{if(!repository)throw new Error("GITHUB_REPOSITORY is not set")
+const{status:status,text:text}=await(0,deadline.ux)(clock,requestMs,signal,late=>web.ask({method:method,url:`${server}/repos/${repository}${path}`,signal:late,headers:{accept:"application/vnd.github+json",authorization:`Bearer ${token.trim()}`,"x-github-api-version":"2022-11-28"},...body!==void 0&&{body:body}})).catch(error=>{throw new Away(`GitHub does not answer (${nameOf(error)})`)})
+const answer=parsed(text)
+if(status>=200&&status<300&&answer!==void 0)return answer
+const{message:message=""}=answer??{}
+const{passing:passing,words:words}=refusal(status,message)
+throw passing?new Away(words):new Error(words)},patiently:async work=>{const[ended]=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause:1e3,passing:([one])=>one.status==="rejected"&&one.reason instanceof Away},()=>Promise.allSettled([work()]))
+if(ended.status==="rejected")throw ended.reason
+return ended.value}}}function nameOf(error){const{code:code,name:name}=error
+return code??name}function parsed(text){try{return JSON.parse(text)}catch{return}}var deployment=__nccwpck_require__(9808)
+const lastMs=1e4
+const mostSeen=30
+function deploymentRecord(world,settings,{id:run,url:url},{kept:kept,onKept:onKept}){const{token:token,environment:environment,"environment-url":live}=settings
+if(token===void 0||environment===void 0)return
+const over=new AbortController
+const{ask:ask,patiently:patiently}=apiOf(world,token,over.signal)
+const look=async()=>{const query=new URLSearchParams({environment:environment,task:deployment._W,per_page:String(mostSeen)})
+const seen=[]
+for(const one of await ask("GET",`/deployments?${query}`)){const statuses=await ask("GET",`/deployments/${one.id}/statuses`)
+seen.push((0,deployment.PE)(one,statuses))
+if((0,deployment.LP)(seen))break}return seen}
+const tell=(id,status)=>patiently(()=>ask("POST",`/deployments/${id}/statuses`,status))
+const ofThisRun={log:url,live:live}
+const open=async begun=>{const opened=await patiently(async()=>{const around=(0,deployment.t5)(await look(),begun)
+if(around.own!==void 0)return{...around,id:around.own}
+const made=await ask("POST","/deployments",(0,deployment.zv)(begun,environment))
+return{...around,id:made.id}})
+onKept?.(opened.id)
+await tell(opened.id,(0,deployment.c2)((0,deployment.Op)(begun),ofThisRun)).catch(()=>{})
+return opened}
+const again=id=>patiently(async()=>({...(0,deployment.t5)(await look(),{run:run,...url&&{url:url}},id),id:id}))
+let opening
+const beginBy=work=>{opening=work
+work.catch(()=>{})}
+if(kept!==void 0)beginBy(again(kept))
+return{begin:begun=>{beginBy(open(begun))},end:async said=>{if(!opening)return[]
+const work=opening
+let trouble="GitHub has no deployment record of this run"
+try{return await(0,deadline.ux)(world.clock,lastMs,over.signal,late=>(0,deadline.H6)(late,async()=>{const{id:id,over:earlier,wrong:wrong}=await work
+trouble="GitHub’s deployment record does not tell how this run ended"
+await tell(id,(0,deployment.c2)(said,ofThisRun))
+trouble="GitHub shows earlier deployments as active beside this one"
+if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
+return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var nearest=__nccwpck_require__(9948)
 var table=__nccwpck_require__(1434)
@@ -6472,7 +6560,7 @@ const longestLogLine=1e3
 const mostOpen=20
 const longestText=1e4
 function summary(report){const{cause:cause,result:result}=report
-const sign=(0,report_report.x)(result)?"✅":"❌"
+const sign=(0,report_report.x3)(result)?"✅":"❌"
 const parts=[`## ${sign} ${escaped((0,words.WJ)(report))} (${(0,words.YA)(report.seconds)})`]
 if(cause){parts.push(`**Cause:** ${escaped(cause.sentence)}`)
 if(cause.hint!==void 0)parts.push(`**What to do:** ${escaped(cause.hint)}`)
@@ -6517,11 +6605,14 @@ const sign={done:"✓",failed:"✗",stopped:"·"}[ended]
 core.pq(`${sign} ${stage}${ended==="done"?"":` ${ended}`} ${(0,words.YA)(took)}`)}}}function harmless(line){return line.replaceAll("\r"," ").split("\n").map(one=>/^[\s\p{Cc}]*::/u.test(one)?one.replace("::","​::"):one).join("\n").replaceAll("##[","#​#[")}async function tellRunner(report,reportPath){for(const{text:text,kind:kind}of(0,closing.E)(report))core.pq(kind==="quoted"?`  │ ${harmless(text)}`:harmless(text))
 annotate(report)
 for(const[name,value]of Object.entries(outputsOf(report,reportPath)))core.uH(name,value)
-try{await core.z.addRaw(summary(report)).write()}catch(error){core.pq(`no job summary: ${harmless(error instanceof Error?error.message:String(error))}`)}}function annotate({cause:cause,warnings:warnings}){for(const warning of warnings)core.$e(warning.slice(0,longestMessage))
+try{await core.z.addRaw(summary(report)).write()}catch(error){core.pq(`no job summary: ${harmless(error instanceof Error?error.message:String(error))}`)}}function annotate({cause:cause,warnings:warnings}){for(const warning of folded(warnings))core.$e(warning.slice(0,longestMessage))
 if(!cause)return
 const at=cause.annotations??[]
 at.slice(0,mostAnnotations-1).forEach(({file:file,line:line,title:title,message:message})=>{core.z3(message.slice(0,longestMessage),{file:file,startLine:line,title:title})})
-if(at.length===0)core.z3(cause.sentence.slice(0,longestMessage))}function outputsOf(report,reportPath){return{result:report.result,image:report.digest===void 0?"":`${report.image}:${report.tag}@${report.digest}`,digest:report.digest??"",tag:report.tag,"previous-tag":report.previousTag??"",migrations:JSON.stringify(report.migrations),workloads:JSON.stringify(report.workloads),cause:report.cause?.sentence??"",report:reportPath,seconds:report.seconds.toFixed(1)}}},5392:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>ApiError})
+if(at.length===0)core.z3(cause.sentence.slice(0,longestMessage))}function folded(warnings){if(warnings.length<=mostAnnotations)return warnings
+const shown=warnings.slice(0,mostAnnotations-1)
+const over=warnings.slice(shown.length)
+return[...shown,[`${over.length} more warnings:`,...over].join("\n")]}function outputsOf(report,reportPath){return{result:report.result,image:report.digest===void 0?"":`${report.image}:${report.tag}@${report.digest}`,digest:report.digest??"",tag:report.tag,"previous-tag":report.previousTag??"",migrations:JSON.stringify(report.migrations),workloads:JSON.stringify(report.workloads),cause:report.cause?.sentence??"",report:reportPath,seconds:report.seconds.toFixed(1)}}},5392:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>ApiError})
 class ApiError extends Error{status
 reason
 name="ApiError"
@@ -6808,7 +6899,7 @@ return best&&best.distance<=Math.max(2,word.length/3)?best.name:void 0}function 
 for(let i=0;i<a.length;i++){const letter=a[i]
 const next=[i+1]
 for(let j=0;j<b.length;j++)next.push(Math.min((next[j]??0)+1,(row[j+1]??0)+1,(row[j]??0)+(letter===b[j]?0:1)))
-row=next}return row[b.length]??0}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Qq:()=>text,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
+row=next}return row[b.length]??0}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Dy:()=>webAddress,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Qq:()=>text,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(text){this.text=text}}function reader(takes,read){return Object.assign(value=>read(value),{takes:takes})}function matching(pattern,problem){return reader({is:"text",pattern:pattern},value=>pattern.test(value)?value:new Problem(problem))}const text=reader({is:"text"},value=>value)
 const repository=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6846,6 +6937,8 @@ const length=duration(time)
 if(rest.length>0||length instanceof Problem)return new Problem(`has "${word}", which is not of the form trouble=duration`)
 found[trouble]=length}return found})}const yesOrNo=reader({is:"yes or no"},value=>value==="true"||value==="false"?value==="true":new Problem("is not true or false"))
 const urlPath=matching(/^\/(?!.*#)[!-~]*$/,"is not a path; it begins with /, and has no blanks, no # and only ASCII")
+const address=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const webAddress=reader({is:"text",pattern:address},value=>address.test(value.trim())?value.trim():new Problem("is not an address on the web; it begins with https://"))
 const hostName=matching(/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if need be")},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
@@ -6856,6 +6949,7 @@ const inCluster=["release","migrate","deploy","rollback","history","settle","doc
 const locking=["release","migrate","deploy","rollback","settle"]
 const registry=["release","build","test","migrate","deploy","rollback","doctor"]
 const rolling=["release","deploy","rollback"]
+const telling=["release","deploy","rollback","settle"]
 const releasing=["release","deploy"]
 const migrating=["release","migrate","deploy"]
 const ofCommit=["release","build","test","migrate","deploy","doctor"]
@@ -6863,8 +6957,8 @@ const ready=["test","migrate","deploy"]
 const inCheckout=["release","build","test","doctor"]
 const building=["release","build"]
 const testing=["release","test"]
-const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",on:releasing}),context:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Folder that the image is built from",example:"backend",default:".",on:inCheckout}),file:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",on:[...building,"doctor"]}),target:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Stage of the Dockerfile to build",example:"production",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,on:["build","test"]}),"registry-username":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",on:registry}),"registry-password":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,on:registry}),"test-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",on:testing}),kubeconfig:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,on:inCluster}),"kube-context":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Context of the kubeconfig; its current one when not given",example:"production",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",on:locking}),"migrate-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,on:[...migrating,"doctor"]}),"migrate-from":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",on:rolling}),to:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",on:everywhere}),report:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",on:everywhere}),config:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",on:everywhere})}
-function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},3:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
+const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",on:releasing}),context:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Folder that the image is built from",example:"backend",default:".",on:inCheckout}),file:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",on:[...building,"doctor"]}),target:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Stage of the Dockerfile to build",example:"production",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,on:["build","test"]}),"registry-username":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",on:registry}),"registry-password":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,on:registry}),"test-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",on:testing}),kubeconfig:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,on:inCluster}),"kube-context":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Context of the kubeconfig; its current one when not given",example:"production",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",on:locking}),"migrate-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,on:[...migrating,"doctor"]}),"migrate-from":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",on:rolling}),to:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",on:everywhere}),token:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",on:telling}),environment:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",on:telling}),report:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",on:everywhere}),config:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",on:everywhere})}
+function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
 async function findSource(world,settings,contextDir){const git=gitIn(world,contextDir)
@@ -6980,13 +7074,11 @@ if(/permission denied while trying to connect to the [Dd]ocker/.test(text))retur
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text))return cause(`no Docker engine answers${at}`,"Start the engine, or set DOCKER_HOST")
 return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=tellingLine(stderr.split("\n"))||tellingLine(stdout.split("\n"))
 const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return reason===""?`exit code ${code}`:shortened(reason,300)}async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
-if(made>=how.tries||!how.passing(result))return result
-how.onRetry?.(result,pause)
-await how.clock.sleep(pause,how.signal)}}var docker_trouble=__nccwpck_require__(7823)
+return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
+var docker_trouble=__nccwpck_require__(7823)
 async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
 journal.waiting(`pulling ${name}`)
-const finished=await retry({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
+const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
 journal.waiting(void 0)
 if(finished.code!==0){const said=reasonOf(finished);(0,report_cause.fJ)(engineTrouble("registry",finished)??{code:"registry",sentence:`registry: ${name} could not be pulled from ${(0,docker_trouble.w4)(repository)}: ${said}`,...(0,docker_trouble.LH)(said,repository)==="denied"&&{hint:(0,docker_trouble.t$)(repository,"read")}})}const id=await idInEngine(world,name,signal)
 if(id!==void 0)return{repository:repository,tag:tag,id:id}
@@ -7045,7 +7137,7 @@ const create=flags=>imagetools(world,image.repository,["create",...flags,...tags
 let finished=await create(["--prefer-index=false"])
 if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
 if(finished.code===0)return
-const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await retry({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
+const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
 const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
 return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
 if(!(error instanceof deadline.Ms))throw error
@@ -7079,7 +7171,7 @@ journal.say(`this machine has ${repository}:${tag} (${id.slice(7,19)})`)
 return{built:{repository:repository,tag:tag,id:id}}}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
 const name=`${repository}:${tag}`
 check(await docker(world,["image","tag",id,name],{signal:signal}),built)
-const pushed=await retry({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,docker_trouble.LH)(reasonOf(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote(reasonOf(finished))
+const pushed=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,docker_trouble.LH)(reasonOf(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote(reasonOf(finished))
 journal.say(`${(0,docker_trouble.w4)(repository)} did not take it; again in ${pause/1e3} s`)}},async()=>{const layers=new PushLog
 journal.waiting(`pushing ${name}`)
 const finished=await docker(world,["push",name],{signal:signal,onLine:line=>{layers.read(line)
@@ -7729,10 +7821,8 @@ try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(wor
 resources.add(()=>cluster.close())
 const release={...run,source:source??{tag:settings.tag??"unknown"}}
 return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
-return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}function tellHistory(start){return(0,run.Y)("history",start,({world:world,settings:settings,signal:signal,app:app,soFar:soFar,resources:resources})=>(0,deadline.H6)(signal,async()=>{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
-resources.add(()=>cluster.close())
-soFar.history=await(0,archive.L)(cluster,app)
-return"unchanged"}))}var migrate=__nccwpck_require__(7787)
+return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
+var migrate=__nccwpck_require__(7787)
 var migrationlog=__nccwpck_require__(7366)
 var guarded=__nccwpck_require__(4172)
 var lock=__nccwpck_require__(6072)
@@ -7989,13 +8079,14 @@ return{prepared:prepared,record:await(0,rollout_record.C6)(cluster,world.clock,a
 soFar.site=prepared.site
 soFar.snapshot=prepared.snapshot
 const open={run:run,release:release,cluster:cluster,lost:lost,begun:begun,prepared:prepared,record:record}
+run.onBegin?.(begun)
 try{const own={...release,signal:AbortSignal.any([signal,lost])}
 await work.write(own,cluster,prepared)
 own.signal.throwIfAborted()}catch(error){soFar.judgedAt??=world.clock.now()
 soFar.cause=(0,ending.qT)(lost)??(0,ending.rl)(error,signal)
 return unwind(open)}return transaction_close(open)}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
 const{world:world,app:app,settings:settings}=release
-const told=await transaction_tellHistory(open,"deployed")
+const told=await tellHistory(open,"deployed")
 try{await(0,rollout_record.yv)(cluster,world.clock,app,record)
 return"deployed"}catch(error){const lockLost=(0,ending.qT)(lost)
 if(told&&!lockLost){run.soFar.warnings.push("its record could not be removed; the next release, or settle, does it")
@@ -8004,7 +8095,7 @@ return"stuck"}}async function unwind(open){const{run:run,release:release,cluster
 const{reporter:reporter,soFar:soFar,settings:settings}=run
 const{world:world,app:app}=release
 const{site:site,snapshot:priors}=prepared
-const end=async result=>{await transaction_tellHistory(open,result)
+const end=async result=>{await tellHistory(open,result)
 await(0,rollout_record.yv)(cluster,world.clock,app,record)
 return result}
 const cancelled=soFar.cause?.code==="cancelled"
@@ -8022,15 +8113,15 @@ if(lockLost){soFar.cause=lockLost
 return"stuck"}const trouble=(0,ending.rl)(error,lost)
 const why=soFar.cause?`; the release was given up since ${soFar.cause.sentence}`:""
 soFar.cause={...trouble,code:"restore-failed",sentence:trouble.sentence+why,hint:[...trouble.hint===void 0?[]:[trouble.hint],(0,ending.eW)(settings,cluster,priors)].join("\n")}
-await transaction_tellHistory(open,"stuck")
+await tellHistory(open,"stuck")
 return"stuck"}}function leftCause(left,cause){const why=cause?`; the release was given up since ${cause.sentence}`:""
 return{...cause,code:"superseded",sentence:`${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(open){const{run:run,release:release,cluster:cluster,prepared:prepared}=open
 const{soFar:soFar}=run
 soFar.stands=await(0,ending.Cv)(cluster,release.world.clock,release.settings,prepared.snapshot)
 if(soFar.cause){const back=`to have the version before: ${(0,commandline.a)("settle",release.settings)}; the next release does it too, before it begins`
 const{hint:hint}=soFar.cause
-soFar.cause={...soFar.cause,hint:hint===void 0?back:`${hint}\n${back}`}}await transaction_tellHistory(open,"kept")
-return"kept"}async function transaction_tellHistory({run:run,release:release,cluster:cluster,begun:begun},result){const{soFar:soFar,reporter:reporter}=run
+soFar.cause={...soFar.cause,hint:hint===void 0?back:`${hint}\n${back}`}}await tellHistory(open,"kept")
+return"kept"}async function tellHistory({run:run,release:release,cluster:cluster,begun:begun},result){const{soFar:soFar,reporter:reporter}=run
 const{world:world,app:app}=release
 const cause=soFar.cause?.sentence.split("\n")[0]
 const ended={...begun,result:result,...cause!==void 0&&{cause:cause},seconds:Math.round(reporter.seconds()*10)/10,migrations:soFar.migrations}
@@ -8118,7 +8209,7 @@ case"build":return buildOnly(start)
 case"test":return testOnly(start)
 case"migrate":return migrateOnly(start)
 case"rollback":return rollBack(start)
-case"history":return tellHistory(start)
+case"history":return(0,pipeline_history.o)(start)
 case"settle":return(0,settle.N)(start,"any")
 case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
@@ -8175,7 +8266,15 @@ return startedAt===void 0||completeAt===void 0?void 0:(completeAt-startedAt)/1e3
 switch(result){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!begun&&(seen==="not asked"||!wasThere&&!seen))return before
 return wasThere&&seen?.length===0?"gone":"unknown"
-default:return!wasThere&&begun&&result!=="failed"?"removed":before}}},9359:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
+default:return!wasThere&&begun&&result!=="failed"?"removed":before}}},290:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{o:()=>tellHistory})
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(15)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3006)
+var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9359)
+function tellHistory(start){return(0,_run_js__WEBPACK_IMPORTED_MODULE_2__.Y)("history",start,({world:world,settings:settings,signal:signal,app:app,soFar:soFar,resources:resources})=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.H6)(signal,async()=>{const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
+resources.add(()=>cluster.close())
+soFar.history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.L)(cluster,app)
+return"unchanged"}))}},9359:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
 var kubernetes_image=__nccwpck_require__(3165)
 var ending=__nccwpck_require__(2523)
 var cause=__nccwpck_require__(4193)
@@ -8297,28 +8396,40 @@ function briefly(clock,work){const never=(new AbortController).signal
 return(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock,brieflyMs,never,late=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.H6)(late,work))}class Stopped extends Error{name="AbortError"
 constructor(){super("stopped: another stage failed")}}},6661:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(227)
-var _options_file_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8614)
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6445)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2410)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(4969)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(1724)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(7526)
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
+var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6445)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
-if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.Vc)("settle",process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.QU)(given)
-const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env)
-const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_2__.rk}`
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_4__.s)("settle",files.exists(kept)?{...given,config:kept}:given,"action",files)
-if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_10__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_9__.b)({...process.env,RUNNER_TEMP:folder})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.oD)(),world.clock)
-const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_3__.N)({world:world,reporter:reporter,settings:reading.settings,holder:(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.K)(world,run),signal:(new AbortController).signal},"own")
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_1__.sd)(report,"")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_5__.h[report.result]}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_8__.a)(process.env).remove(folder)
+if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)("settle",process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
+const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
+const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)("settle",files.exists(kept)?{...given,config:kept}:given,"action",files)
+if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
+const{settings:settings}=reading
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world,run)
+const start={world:world,reporter:reporter,settings:settings,holder:holder,signal:(new AbortController).signal}
+const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
+const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{kept:Number(kept)})
+const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__.N)(start,"own")
+const isSettled=report.result==="unchanged"
+const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report)
+const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,report,holder)])
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
 __webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
@@ -8330,7 +8441,7 @@ var _report_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8850)
 var _words_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2691)
 var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(4339)
 function closing(report){const{cause:cause,result:result}=report
-const good=(0,_report_js__WEBPACK_IMPORTED_MODULE_2__.x)(result)
+const good=(0,_report_js__WEBPACK_IMPORTED_MODULE_2__.x3)(result)
 const lines=[]
 const ours=text=>{for(const line of text.split("\n"))lines.push({text:line,kind:"ours"})}
 lines.push(...(0,_findings_js__WEBPACK_IMPORTED_MODULE_1__.hq)(report.findings??[]))
@@ -8397,9 +8508,9 @@ if(width>=columns)break
 kept+=letter}return`${kept}…`}function widthOf(text){let width=0
 for(const letter of text)width+=invisible.test(letter)?0:wide.test(letter)?2:1
 return width}const invisible=/\p{Mn}|\p{Me}|\p{Cf}/u
-const wide=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},8850:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>exitCodes,x:()=>wentWell})
+const wide=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},8850:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{hS:()=>exitCodes,k9:()=>warned,x3:()=>wentWell})
 const exitCodes={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
-function wentWell(result){return exitCodes[result]===0}},4969:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>Reporter})
+function wentWell(result){return exitCodes[result]===0}function warned(report,warnings){return{...report,warnings:[...report.warnings,...warnings]}}},4969:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>Reporter})
 var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
 const silenceMs=1e4
 const tickMs=250
@@ -8500,7 +8611,24 @@ case"error":write(paint(31,`✗ ${line}`))
 break
 case"warning":write(paint(33,`! ${line}`))
 break
-case"good":write(paint(32,`✓ ${line}`))}}}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
+case"good":write(paint(32,`✓ ${line}`))}}}},2416:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>tellWebhook})
+var deadline=__nccwpck_require__(3006)
+var retry=__nccwpck_require__(8162)
+var report_report=__nccwpck_require__(8850)
+var words=__nccwpck_require__(2691)
+const longestCause=1e3
+function messageOf(report,{who:who,url:url}){const{app:app,namespace:namespace,tag:tag,result:result,cause:cause}=report
+const lines=[`${(0,report_report.x3)(result)?"✓":"✗"} *${escaped((0,words.WJ)(report))}*`,...cause?[escaped(cause.sentence.slice(0,longestCause))]:[],escaped([`${app} in namespace ${namespace}`,...tag===""?[]:[`version ${tag}`],`by ${who}`,(0,words.YA)(report.seconds)].join(", ")),...url===void 0?[]:[escaped(url)]]
+return{text:lines.join("\n")}}function escaped(text){return(0,words.g$)(text.replaceAll("\n"," ")).replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replace(/@(?=all|channel|everyone|here)/g,"@​")}const requestMs=1e4
+async function tellWebhook({clock:clock,web:web},{webhook:url,"webhook-on":on},report,holder){if(url===void 0||on==="failure"&&(0,report_report.x3)(report.result))return[]
+const never=(new AbortController).signal
+const body=messageOf(report,holder)
+const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:never,tries:3,pause:1e3,passing:({passing:passing})=>passing},async()=>{try{const{status:status}=await(0,deadline.ux)(clock,requestMs,never,signal=>web.ask({method:"POST",url:url,body:body,signal:signal}))
+if(status>=200&&status<300)return{passing:false}
+return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
+return{trouble:`there was no answer (${nameOf(error)})`,passing:passing}}})
+return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}function nameOf(error){const{code:code,name:name}=error
+return code??name}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3165)
 var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8850)
@@ -8544,7 +8672,7 @@ case"locked":return`${app}: a release is under way: nothing was done`
 case"usage":return"nothing was done"
 default:return`${app}: the unfinished release could not be put back: a person is needed`}}function told({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: its releases in namespace ${namespace}`
 case"cancelled":return`${app}: its releases were not read, since the run was cancelled`
-default:return`${app}: its releases in namespace ${namespace} could not be read`}}function evidence({logs:logs=[],events:events=[]}){return[...logs.map(({of:of,lines:lines})=>({...of!==void 0&&{title:`last lines of ${of}`},lines:lines})),{title:"warnings of the cluster",lines:events}].filter(({lines:lines})=>lines.length>0)}function keptMigrations(report){if(report.migrations.length===0||(0,_report_js__WEBPACK_IMPORTED_MODULE_1__.x)(report.result))return
+default:return`${app}: its releases in namespace ${namespace} could not be read`}}function evidence({logs:logs=[],events:events=[]}){return[...logs.map(({of:of,lines:lines})=>({...of!==void 0&&{title:`last lines of ${of}`},lines:lines})),{title:"warnings of the cluster",lines:events}].filter(({lines:lines})=>lines.length>0)}function keptMigrations(report){if(report.migrations.length===0||(0,_report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(report.result))return
 return`the database keeps the migrations that were applied: ${report.migrations.join(", ")}`}function stillWaiting(standings){const open=byInterest(standings).filter(({is:is})=>is!=="ready")
 const told=open.slice(0,mostReasons).map(({of:of,words:words})=>of?`${of}: ${words}`:words)
 const more=open.length-told.length
@@ -9695,7 +9823,7 @@ throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(p
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path,384)
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},write:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path),{recursive:true})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},remove:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path,{recursive:true,force:true})}}function isMissing(error){const{code:code}=error
-return code==="ENOENT"||code==="ENOTDIR"}},7526:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
+return code==="ENOENT"||code==="ENOTDIR"}},1621:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
 const realClock={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(ms,signal)=>new Promise((resolve,reject)=>{const end=()=>{clearTimeout(timer)
 reject(signal?.reason)}
 const timer=setTimeout(()=>{signal?.removeEventListener("abort",end)
@@ -9900,7 +10028,42 @@ const wanted=(await(0,promises_.readFile)(checksum,"utf8")).trim().split(/\s/)[0
 const got=(0,external_node_crypto_.createHash)("sha256").update(await(0,promises_.readFile)(program)).digest("hex")
 if(got!==wanted)throw new Error(`${url} does not have the checksum that stands beside it`)
 await(0,promises_.chmod)(program,493)
-return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),tools:realTools(env),env:env}}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{O:()=>windowOf})
+return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}const external_node_https_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https")
+var external_node_net_=__nccwpck_require__(7030)
+var external_node_tls_=__nccwpck_require__(1692)
+const realWeb={ask:async({method:method,url:url,headers:headers={},body:body,signal:signal})=>{signal.throwIfAborted()
+const target=new URL(url)
+const sent=body===void 0?void 0:Buffer.from(JSON.stringify(body))
+const about=sent&&{"content-type":"application/json","content-length":sent.length}
+const options={method:method,signal:signal,headers:{"user-agent":"django-rollout",...about,...headers}}
+try{const proxy=(0,lib.s_)(url)
+const call=proxy===""?web_open(target,options):await behind(new URL(proxy),target,options)
+return await answerTo(call,sent)}catch(error){throw signal.aborted?signal.reason:error}}}
+function web_open(target,options){const request=target.protocol==="https:"?external_node_https_namespaceObject.request:external_node_http_.request
+return request(target,{agent:false,...options})}async function behind(proxy,target,options){const known=credentials(proxy)
+if(target.protocol==="http:"){const headers={...options.headers,host:target.host,...known}
+return web_open(proxy,{...options,path:target.href,headers:headers})}const{hostname:hostname}=target
+const way=`${hostname}:${target.port||"443"}`
+const socket=await wayThrough(web_open(proxy,{method:"CONNECT",path:way,headers:{host:way,...known},signal:options.signal}))
+const servername=(0,external_node_net_.isIP)(hostname)===0?hostname:""
+return(0,external_node_https_namespaceObject.request)(target,{...options,defaultPort:443,createConnection:()=>(0,external_node_tls_.connect)({socket:socket,host:hostname,servername:servername})})}function credentials({username:username,password:password}){if(username==="")return{}
+const words=`${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+return{"proxy-authorization":`Basic ${Buffer.from(words).toString("base64")}`}}function wayThrough(call){return new Promise((resolve,reject)=>{call.on("connect",({statusCode:statusCode},socket)=>{if(statusCode===200)return resolve(socket)
+socket.destroy()
+reject(new Error(`the proxy answers ${statusCode}`))})
+call.on("response",({statusCode:statusCode})=>{call.destroy()
+reject(new Error(`the proxy answers ${statusCode}`))})
+call.on("error",reject)
+call.end()})}function answerTo(call,sent){return new Promise((resolve,reject)=>{call.on("response",message=>{const parts=[]
+message.on("data",part=>parts.push(part))
+message.on("error",reject)
+message.on("end",()=>{resolve({status:message.statusCode??0,text:Buffer.concat(parts).toString()})})})
+call.on("error",reject)
+call.end(sent)})}function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),web:realWeb,tools:realTools(env),env:env}}},8162:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>retry})
+async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
+if(made>=how.tries||!how.passing(result))return result
+how.onRetry?.(result,pause)
+await how.clock.sleep(pause,how.signal)}}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{O:()=>windowOf})
 function windowOf(stream,env){const isOn=name=>!["","0","false",void 0].includes(env[name])
 if(!stream.isTTY||env["TERM"]==="dumb"||isOn("CI"))return
 return{write:text=>void stream.write(text),size:()=>({columns:stream.columns||80,rows:stream.rows||24})}}},2613:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert")},181:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer")},5317:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process")},6982:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto")},4434:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("events")},9896:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs")},8611:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("http")},5692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("https")},9278:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("net")},4589:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert")},6698:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks")},4573:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer")},1421:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process")},7540:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console")},7598:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto")},3053:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel")},610:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns")},8474:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events")},3024:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs")},1455:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises")},7067:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http")},2467:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2")},7030:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net")},8161:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os")},6760:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path")},643:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks")},1792:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring")},7075:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream")},1692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls")},3136:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url")},7975:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util")},3429:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types")},5919:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads")},8522:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib")},857:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("os")},6928:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("path")},932:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("process")},3193:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder")},4756:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls")},9023:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("util")},7349:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
@@ -12614,7 +12777,7 @@ const listeners=Object.assign(Object.assign({},options===null||options===void 0?
 const exitCode=yield exec(commandLine,args,Object.assign(Object.assign({},options),{listeners:listeners}))
 stdout+=stdoutDecoder.end()
 stderr+=stderrDecoder.end()
-return{exitCode:exitCode,stdout:stdout,stderr:stderr}})}},4942:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Qq:()=>HttpClient})
+return{exitCode:exitCode,stdout:stdout,stderr:stderr}})}},4942:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Qq:()=>HttpClient,s_:()=>lib_getProxyUrl})
 var external_http_=__nccwpck_require__(8611)
 var external_http_namespaceObject=__nccwpck_require__.t(external_http_,2)
 var external_https_=__nccwpck_require__(5692)
@@ -12671,7 +12834,8 @@ HttpCodes[HttpCodes["GatewayTimeout"]=504]="GatewayTimeout"})(HttpCodes||(HttpCo
 var Headers;(function(Headers){Headers["Accept"]="accept"
 Headers["ContentType"]="content-type"})(Headers||(Headers={}))
 var MediaTypes;(function(MediaTypes){MediaTypes["ApplicationJson"]="application/json"})(MediaTypes||(MediaTypes={}))
-const HttpRedirectCodes=[HttpCodes.MovedPermanently,HttpCodes.ResourceMoved,HttpCodes.SeeOther,HttpCodes.TemporaryRedirect,HttpCodes.PermanentRedirect]
+function lib_getProxyUrl(serverUrl){const proxyUrl=getProxyUrl(new URL(serverUrl))
+return proxyUrl?proxyUrl.href:""}const HttpRedirectCodes=[HttpCodes.MovedPermanently,HttpCodes.ResourceMoved,HttpCodes.SeeOther,HttpCodes.TemporaryRedirect,HttpCodes.PermanentRedirect]
 const HttpResponseRetryCodes=[HttpCodes.BadGateway,HttpCodes.ServiceUnavailable,HttpCodes.GatewayTimeout]
 const RetryableHttpVerbs=["OPTIONS","GET","DELETE","HEAD"]
 const ExponentialBackoffCeiling=10

@@ -89,6 +89,12 @@ const reusable: readonly Reusable[] = [
   },
 ]
 
+/**
+ * The report is a file of a machine that nobody sees again. A deployment record of our own needs
+ * `deployments: write`, which every caller would have to grant, whether it wants one or not.
+ */
+const notCalled: readonly string[] = ['report', 'token', 'environment', 'environment-url']
+
 /** Inputs of the job, besides the options. */
 const ofJob = {
   'runs-on': {
@@ -122,8 +128,7 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
  * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
  */
 function reusableYaml({ command, about, packages }: Reusable): string {
-  // The report is a file of a machine that nobody sees again.
-  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
+  const options = optionsOf(command, 'action').filter(([name]) => !notCalled.includes(name))
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
   const secrets = options.filter(([, { secret }]) => secret)
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')
@@ -211,9 +216,10 @@ const checkout = {
 function optionTable(command: Command, without?: Command): string {
   const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
   const own = optionsOf(command).filter(([name]) => !others.includes(name))
-  const rows = own.map(([name, { help, default: standard, required, example }]) => {
+  const rows = own.map(([name, { help, default: standard, required, example, only }]) => {
     const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` |`
+    const whose = only ? ` (the ${only} alone)` : ''
+    return `| \`${name}\` | ${help}${whose} | ${normally} | \`${example}\` |`
   })
   return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
     '\n',

@@ -1,11 +1,14 @@
 import * as core from '@actions/core'
+import { endedAs } from './github/deployment.js'
+import { deploymentRecord } from './github/deployments.js'
 import { inputsOf, maskSecrets, mistypedInputs, runnerSink, tellRunner } from './github/runner.js'
 import { usualFile } from './options/file.js'
 import { actions } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes } from './report/report.js'
+import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'
+import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realFiles } from './world/files.js'
@@ -42,12 +45,24 @@ if (reading.is === 'wrong') {
   // Post looks for the record of this very run, in case that it does not come to its end.
   const holder = holderOf(world)
   core.saveState('run', holder.id)
-  const report = await runCommand(command, {
-    ...{ world, reporter, signal, holder },
-    settings: reading.settings,
+  const { settings } = reading
+  const record = deploymentRecord(world, settings, holder, {
+    onKept: (id) => {
+      core.saveState('deployment', id)
+    },
   })
+  const ended = await runCommand(command, {
+    ...{ world, settings, reporter, signal, holder },
+    ...(record && { onBegin: record.begin }),
+  })
+  const warnings = await Promise.all([
+    record?.end(endedAs(ended)) ?? [],
+    tellWebhook(world, settings, ended, holder),
+  ])
+  const report = warned(ended, warnings.flat())
+  // Not before all is told: post tells what is not.
   if (report.result !== 'stuck') core.saveState('ended', report.result)
-  const path = reading.settings.report ?? `${folder}/report.json`
+  const path = settings.report ?? `${folder}/report.json`
   await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
     core.warning(`the report could not be written: ${String(error)}`)
   })

@@ -5,11 +5,12 @@ import type { Given } from './options/read.js'
 import { commands, optionsOf, type Command as CommandName } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes } from './report/report.js'
+import { exitCodes, warned } from './report/report.js'
 import { historyTable } from './report/historytable.js'
 import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
+import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realWorld } from './world/real.js'
@@ -83,7 +84,8 @@ async function release(command: CommandName, given: Given): Promise<number> {
   })
   const reporter = new Reporter(terminalSink(write, color, drawn), world.clock)
   const holder = holderOf(world)
-  const report = await runCommand(command, { world, settings, reporter, signal, holder })
+  const ended = await runCommand(command, { world, settings, reporter, signal, holder })
+  const report = warned(ended, await tellWebhook(world, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {

@@ -1,10 +1,14 @@
 import * as core from '@actions/core'
+import { endedAs, rememberedAs } from './github/deployment.js'
+import { deploymentRecord } from './github/deployments.js'
 import { inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
 import { usualFile } from './options/file.js'
+import { tellHistory } from './pipeline/history.js'
 import { settleLeft } from './pipeline/settle.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes } from './report/report.js'
+import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'
+import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal } from './world/cancel.js'
 import { realFiles } from './world/files.js'
@@ -36,14 +40,22 @@ if (run !== '' && core.getState('ended') === '') {
     })
     const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
     const reporter = new Reporter(runnerSink(), world.clock)
-    const report = await settleLeft(
-      {
-        ...{ world, reporter, settings: reading.settings, holder: holderOf(world, run) },
-        signal: new AbortController().signal,
-      },
-      'own',
-    )
-    await tellRunner(report, '')
+    const { settings } = reading
+    const holder = holderOf(world, run)
+    const start = { world, reporter, settings, holder, signal: new AbortController().signal }
+    const kept = core.getState('deployment')
+    const record =
+      kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
+    const report = await settleLeft(start, 'own')
+    const isSettled = report.result === 'unchanged'
+    const said = async () =>
+      isSettled ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
+    const warnings = await Promise.all([
+      record ? record.end(await said()) : [],
+      // Nothing was left: then main has told it, or there is nothing to tell.
+      isSettled ? [] : tellWebhook(world, settings, report, holder),
+    ])
+    await tellRunner(warned(report, warnings.flat()), '')
     process.exitCode = exitCodes[report.result]
   }
 }

@@ -95,7 +95,7 @@ describe('a release that is cut off', () => {
       image: shop.image,
       namespace: shop.namespace,
       manifests: 'k8s',
-      'test-command': '',
+      'test-command': 'none',
       kubeconfig: await shop.kubeconfigText(),
       bake: '3s',
     })

@@ -20,8 +20,17 @@ export interface Step {
   readonly temp: string
 }
 
-export async function step(shop: Site, inputs: Readonly<Record<string, string>>): Promise<Step> {
-  const action = parse(await readFile(join(root, 'action.yml'), 'utf8')) as ActionYaml
+/** `action`: the folder of a sub-action; `variables`: those of the job, and of its workflow run. */
+export async function step(
+  shop: Site,
+  inputs: Readonly<Record<string, string>>,
+  {
+    action: folder = '',
+    variables = {},
+  }: { readonly action?: string; readonly variables?: Readonly<Record<string, string>> } = {},
+): Promise<Step> {
+  const place = join(root, folder)
+  const action = parse(await readFile(join(place, 'action.yml'), 'utf8')) as ActionYaml
   const home = join(dirname(shop.folder), `runner-${Math.random().toString(36).slice(2)}`)
   const temp = join(home, 'temp')
   await mkdir(temp, { recursive: true })
@@ -38,14 +47,14 @@ export async function step(shop: Site, inputs: Readonly<Record<string, string>>)
       inputs[name] ?? standard ?? '',
     ]),
   )
-  const env = { ...stack.env, ...given, ...files, RUNNER_TEMP: temp, CI: 'true' }
+  const env = { ...stack.env, ...variables, ...given, ...files, RUNNER_TEMP: temp, CI: 'true' }
   return {
     temp,
     main: (how = {}) =>
-      run('node', [join(root, action.runs.main)], { cwd: shop.folder, env, ...how }),
+      run('node', [join(place, action.runs.main)], { cwd: shop.folder, env, ...how }),
     post: async (how = {}) => {
       const state = readState(await readFile(files['GITHUB_STATE'] ?? '', 'utf8'))
-      return run('node', [join(root, action.runs.post)], {
+      return run('node', [join(place, action.runs.post)], {
         cwd: shop.folder,
         env: { ...env, ...state },
         ...how,

@@ -264,6 +264,18 @@ describe('a real process', () => {
     expect(commands(stdoutOf('report', { report: many }, files).lines)).toHaveLength(9)
   })
 
+  test.each([
+    [10, 10, '::warning::warning 10'],
+    [11, 10, '::warning::2 more warnings:%0Awarning 10%0Awarning 11'],
+    [40, 10, /^::warning::31 more warnings:%0Awarning 10%0A.*%0Awarning 40$/],
+  ])('of %i warnings, %i annotations hold all', (count, shown, last) => {
+    const warnings = Array.from({ length: count }, (_, i) => `warning ${i + 1}`)
+    const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
+    const told = commands(stdoutOf('report', { report: { ...report, warnings } }, files).lines)
+    expect(told).toHaveLength(shown)
+    expect(told.at(-1)).toMatch(last)
+  })
+
   test('a runner without summaries is told the rest', () => {
     const { lines, output } = stdoutOf('report', { report }, ['GITHUB_OUTPUT'])
     expect(lines.join('\n')).toContain('shop 2 is deployed')

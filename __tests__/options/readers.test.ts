@@ -13,6 +13,7 @@ import {
   someOf,
   someTime,
   urlPath,
+  webAddress,
   words,
 } from '../../src/options/readers.js'
 
@@ -229,4 +230,18 @@ test.each([
   ['a\nX-Other: b', false],
 ])('%j is a host: %s', (text, is) => {
   expect(hostName(text)).toEqual(is ? text : expect.any(Problem))
+})
+
+test.each([
+  ['https://hooks.slack.example/services/T0/B0/x', true],
+  ['http://chat.internal:8065/hooks/a?b=c', true],
+  ['https://shop.example.com', true],
+  ['  https://shop.example.com\n', true],
+  ['hooks.slack.example/x', false],
+  ['ftp://shop.example.com', false],
+  ['https://', false],
+  ['https:///x', false],
+  ['https://a b', false],
+])('%j is an address on the web: %s', (text, is) => {
+  expect(webAddress(text)).toEqual(is ? text.trim() : expect.any(Problem))
 })

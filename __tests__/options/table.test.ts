@@ -29,10 +29,12 @@ test('names are such as inputs and flags can have', () => {
   for (const [name] of all) expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
 })
 
-test('what is secret: the kubeconfig and the password', () => {
+test('what is secret', () => {
   expect(all.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual([
     'registry-password',
     'kubeconfig',
+    'token',
+    'webhook',
   ])
 })
 

@@ -123,13 +123,21 @@ export async function tellRunner(report: Report, reportPath: string): Promise<vo
 }
 
 function annotate({ cause, warnings }: Report): void {
-  for (const warning of warnings) core.warning(warning.slice(0, longestMessage))
+  for (const warning of folded(warnings)) core.warning(warning.slice(0, longestMessage))
   if (!cause) return
   const at = cause.annotations ?? []
   at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {
     core.error(message.slice(0, longestMessage), { file, startLine: line, title })
   })
   if (at.length === 0) core.error(cause.sentence.slice(0, longestMessage))
+}
+
+/** As many as the runner shows: the last holds all that are over. */
+function folded(warnings: readonly string[]): readonly string[] {
+  if (warnings.length <= mostAnnotations) return warnings
+  const shown = warnings.slice(0, mostAnnotations - 1)
+  const over = warnings.slice(shown.length)
+  return [...shown, [`${over.length} more warnings:`, ...over].join('\n')]
 }
 
 /** The outputs of the action, all texts. */

@@ -193,6 +193,15 @@ export const urlPath = matching(
   'is not a path; it begins with /, and has no blanks, no # and only ASCII',
 )
 
+const address = /^https?:\/\/[^\s/]+(\/\S*)?$/
+
+/** An address on the web. Secrets are pasted with a line end often enough. */
+export const webAddress = reader<string>({ is: 'text', pattern: address }, (value) =>
+  address.test(value.trim())
+    ? value.trim()
+    : new Problem('is not an address on the web; it begins with https://'),
+)
+
 /** What stands in `Host`: a name or an address, and a port where one is needed. */
 export const hostName = matching(
   /^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,

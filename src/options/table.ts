@@ -19,6 +19,7 @@ import {
   someTime,
   text,
   urlPath,
+  webAddress,
   yesOrNo,
   type Reader,
 } from './readers.js'
@@ -108,6 +109,7 @@ const inCluster = [
 const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
 const registry = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback', 'doctor'] as const
 const rolling = ['release', 'deploy', 'rollback'] as const
+const telling = ['release', 'deploy', 'rollback', 'settle'] as const
 const releasing = ['release', 'deploy'] as const
 const migrating = ['release', 'migrate', 'deploy'] as const
 const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const
@@ -372,6 +374,45 @@ export const table = {
     flag: true,
     only: 'command',
     on: everywhere,
+  }),
+  // Who is told.
+  token: option({
+    read: text,
+    help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
+    example: '${{ github.token }}',
+    secret: true,
+    only: 'action',
+    on: telling,
+  }),
+  environment: option({
+    read: text,
+    help: 'GitHub environment whose deployment record tells what becomes of this version',
+    example: 'production',
+    with: 'token',
+    only: 'action',
+    on: telling,
+  }),
+  'environment-url': option({
+    read: webAddress,
+    help: 'Where people see the version once it is live: a link in the deployment record',
+    example: 'https://shop.example.com',
+    with: 'environment',
+    only: 'action',
+    on: telling,
+  }),
+  webhook: option({
+    read: webAddress,
+    help: 'Address that is told how the run ended, as the JSON that Slack and other chats take',
+    example: '${{ secrets.CHAT_WEBHOOK }}',
+    secret: true,
+    on: telling,
+  }),
+  'webhook-on': option({
+    read: oneOf('always', 'failure'),
+    help: 'When the webhook is told: always, or only of a run that did not end well',
+    example: 'failure',
+    default: 'always',
+    on: telling,
   }),
   // The run itself.
   report: option({

@@ -4,6 +4,7 @@ import { shortName } from '../kubernetes/image.js'
 import type { Command, Settings } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
+import type { Begun } from '../rollout/history.js'
 import type { World } from '../world/world.js'
 import { causeOf, report, resultBefore, type SoFar } from './ending.js'
 import { Resources } from './resources.js'
@@ -16,6 +17,8 @@ export interface Start {
   /** Aborted when a person, or the runner, wants the run to end. */
   readonly signal: AbortSignal
   readonly holder: Holder
+  /** Told that this version is going to be written now; nobody waits for what comes of it. */
+  readonly onBegin?: (begun: Begun) => void
 }
 
 export interface Run extends Start {

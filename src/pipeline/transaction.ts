@@ -66,6 +66,7 @@ export async function transaction(
   soFar.site = prepared.site
   soFar.snapshot = prepared.snapshot
   const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
+  run.onBegin?.(begun)
   try {
     const own = { ...release, signal: AbortSignal.any([signal, lost]) }
     await work.write(own, cluster, prepared)

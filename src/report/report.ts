@@ -62,6 +62,11 @@ export interface WorkloadReport extends WorkloadId {
   readonly undo?: Course
 }
 
+/** With what came up after the run had ended. */
+export function warned(report: Report, warnings: readonly string[]): Report {
+  return { ...report, warnings: [...report.warnings, ...warnings] }
+}
+
 /** All that is known at the end of a run; log, summary, outputs and JSON are renderings of it. */
 export interface Report {
   readonly command: Command

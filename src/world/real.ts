@@ -3,6 +3,7 @@ import { realFiles } from './files.js'
 import { realNetwork } from './network.js'
 import { realProcesses } from './processes.js'
 import { realTools } from './tools.js'
+import { realWeb } from './web.js'
 import type { World } from './world.js'
 
 /** This machine, seen with the variables of this process. */
@@ -12,6 +13,7 @@ export function realWorld(env: World['env']): World {
     processes: realProcesses(env),
     files: realFiles(env),
     network: realNetwork(),
+    web: realWeb,
     tools: realTools(env),
     env,
   }

@@ -7,6 +7,7 @@ export interface World {
   readonly processes: Processes
   readonly files: Files
   readonly network: Network
+  readonly web: Web
   readonly tools: Tools
   /** The variables that this process was started with. */
   readonly env: Readonly<Record<string, string | undefined>>
@@ -105,6 +106,28 @@ export interface Response {
 export interface Network {
   /** Throws an Error when there is no answer at all. */
   request(request: Request): Promise<Response>
+}
+
+export interface WebRequest {
+  readonly method: 'GET' | 'POST'
+  /** `https:` or `http:`; it may be a secret. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly signal: AbortSignal
+}
+
+export interface WebAnswer {
+  readonly status: number
+  /** The whole body: untrusted. */
+  readonly text: string
+}
+
+/** The internet, through the proxy that the usual variables name (`https_proxy`, `http_proxy`, `no_proxy`). */
+export interface Web {
+  /** Throws an Error when there is no answer, with the signal's reason when that is aborted. No redirects. */
+  ask(request: WebRequest): Promise<WebAnswer>
 }
 
 /** A terminal's window in which a person reads along. */

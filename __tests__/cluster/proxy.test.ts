@@ -1,0 +1,68 @@
+/** https: through a proxy, with a certificate of our own: what unit tests cannot make without openssl. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer as createProxy, type Server } from 'node:http'
+import { createServer } from 'node:https'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { realWeb } from '../../src/world/web.js'
+import { must } from '../e2e/stack.js'
+
+const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port
+const never = new AbortController().signal
+const usual = getCACertificates()
+const servers: Server[] = []
+let folder = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'proxy-'))
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  await must('openssl', [
+    ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
+    ...['-keyout', key, '-out', cert, '-days', '1', '-subj', '/CN=api.example'],
+    ...['-addext', 'subjectAltName=DNS:api.example'],
+  ])
+  const pem = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') }
+  setDefaultCACertificates([pem.cert])
+  const api = createServer(pem, ({ method, url, headers }, response) => {
+    response.end(`${method} ${url} ${headers.host}`)
+  })
+  const proxy = createProxy()
+  proxy.on('connect', (_, socket: Socket) => {
+    const way = connect(portOf(api), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      way.pipe(socket).pipe(way)
+    })
+    for (const end of [way, socket]) end.on('error', () => undefined)
+  })
+  for (const server of [api, proxy]) {
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  }
+  process.env['https_proxy'] = `http://127.0.0.1:${portOf(proxy)}`
+})
+
+afterAll(async () => {
+  delete process.env['https_proxy']
+  setDefaultCACertificates(usual)
+  for (const server of servers) {
+    server.closeAllConnections()
+    server.close()
+  }
+  await rm(folder, { recursive: true })
+})
+
+test('an answer comes through a proxy', async () => {
+  const url = 'https://api.example/x?y=1'
+  const answer = await realWeb.ask({ method: 'POST', url, body: {}, signal: never })
+  expect(answer).toEqual({ status: 200, text: 'POST /x?y=1 api.example' })
+})
+
+test('a server with another name’s certificate is not asked', async () => {
+  const url = 'https://other.example/'
+  await expect(realWeb.ask({ method: 'GET', url, signal: never })).rejects.toMatchObject({
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  })
+})

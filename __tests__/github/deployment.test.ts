@@ -1,0 +1,194 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  begunAs,
+  deploymentOf,
+  endedAs,
+  isEnough,
+  lookAt,
+  recordOf,
+  rememberedAs,
+  replaced,
+  statusOf,
+  type Deployment,
+  type RawStatus,
+} from '../../src/github/deployment.js'
+import type { Command } from '../../src/options/table.js'
+import type { Result } from '../../src/report/report.js'
+import type { Begun, Ended } from '../../src/rollout/history.js'
+import { newSha, oldSha, reportOf } from '../support/report.js'
+
+const url = 'https://github.com/acme/shop/actions/runs/7'
+const begun: Begun = {
+  ...{ run: 'run-2', command: 'release', who: 'ada', url, at: '2026-01-31T12:00:00.000Z' },
+  ...{ image: 'ghcr.io/acme/shop', tag: newSha, digest: 'sha256:2', sha: newSha },
+}
+
+describe('the record', () => {
+  test('names the commit, and asks GitHub for no opinion', () => {
+    expect(recordOf(begun, 'production')).toEqual({
+      ref: newSha,
+      task: 'deploy',
+      auto_merge: false,
+      required_contexts: [],
+      environment: 'production',
+      description: 'release: ef2714eb63e4, by ada',
+      payload: { tag: newSha, digest: 'sha256:2', run: 'run-2' },
+    })
+  })
+
+  test('of a rollback names the commit that comes back; an unknown one by its tag', () => {
+    const back: Begun = { ...begun, command: 'rollback', tag: 'v1.4', sha: oldSha }
+    expect(recordOf(back, 'production').ref).toBe(oldSha)
+    const { sha: _, ...unknown } = back
+    expect(recordOf(unknown, 'production').ref).toBe('v1.4')
+  })
+})
+
+describe('a status', () => {
+  const told = { log: url, live: 'https://shop.example' }
+  test('says where its run is, and when it went live where that can be seen', () => {
+    expect(statusOf(begunAs(begun), told)).toEqual({
+      state: 'in_progress',
+      description: 'ada rolls out ef2714eb63e4',
+      log_url: url,
+      auto_inactive: false,
+    })
+    expect(statusOf(endedAs(reportOf()), told)).toEqual({
+      state: 'success',
+      description: 'shop ef2714eb63e4 is deployed: 2 workloads in namespace prod',
+      log_url: url,
+      environment_url: 'https://shop.example',
+      auto_inactive: false,
+    })
+    expect(statusOf(replaced)).toEqual({
+      ...{ state: 'inactive', description: 'another version runs', auto_inactive: false },
+    })
+  })
+
+  test.each([
+    ['short', 'short'],
+    ['first\nsecond', 'first'],
+    ['\u001b[31mred', 'red'],
+    ['x'.repeat(140), 'x'.repeat(140)],
+    ['x'.repeat(141), `${'x'.repeat(139)}…`],
+    [`${'x'.repeat(138)}😀😀`, `${'x'.repeat(138)}\ufffd…`],
+  ])('takes of %j what GitHub takes', (description, shown) => {
+    expect(statusOf({ state: 'failure', description }).description).toBe(shown)
+  })
+})
+
+describe('the end of a run', () => {
+  test.each<[Command, Result, string]>([
+    ['release', 'deployed', 'success'],
+    ['rollback', 'deployed', 'success'],
+    ['release', 'undone', 'failure'],
+    ['release', 'failed', 'failure'],
+    ['release', 'stuck', 'error'],
+    ['release', 'kept', 'error'],
+    ['release', 'cancelled', 'inactive'],
+    ['release', 'superseded', 'inactive'],
+    // Of the run that was killed, and the post step that has looked for what it had left.
+    ['settle', 'undone', 'failure'],
+    ['settle', 'stuck', 'error'],
+    ['settle', 'failed', 'error'],
+    ['settle', 'locked', 'error'],
+    ['settle', 'cancelled', 'error'],
+  ])('of %s as %s is %s', (command, result, state) => {
+    expect(endedAs(reportOf({ command, result })).state).toBe(state)
+  })
+
+  test('tells the cause where there is one', () => {
+    const cause = { code: 'crash', sentence: 'web: no module named shop.telemetry' } as const
+    expect(endedAs(reportOf({ result: 'undone', cause })).description).toBe(cause.sentence)
+  })
+
+  const ended: Ended = { ...begun, result: 'deployed', seconds: 8, migrations: [] }
+  test.each<[string, Partial<Ended>, string, string]>([
+    ['went live', {}, 'success', 'ef2714eb63e4 is deployed'],
+    ['was undone', { result: 'undone', cause: 'web: crash' }, 'failure', 'web: crash'],
+    ['is not in it', { run: 'run-1' }, 'error', 'the run was killed: nobody knows what runs'],
+  ])('that was killed when it %s, by the history', (_, more, state, description) => {
+    const history = [{ ...ended, ...more, number: 1 }]
+    expect(rememberedAs(history, 'run-2')).toEqual({ state, description })
+  })
+})
+
+describe('what GitHub has of it', () => {
+  const status = (id: number, state: RawStatus['state'], log_url?: string) => ({
+    ...{ id, state },
+    ...(log_url !== undefined && { log_url }),
+  })
+  test.each<[string, unknown, RawStatus[], Omit<Deployment, 'id' | 'sha'>]>([
+    ['new', {}, [], {}],
+    ['ours', { run: 'run-1' }, [], { run: 'run-1' }],
+    ['of a payload that is a text', '{"run":"run-1"}', [], {}],
+    ['of no payload', null, [], {}],
+    [
+      'with statuses in any order',
+      {},
+      [status(1, 'queued'), status(3, 'success', url), status(2, 'in_progress')],
+      { told: { state: 'success', log: url } },
+    ],
+  ])('%s', (_, payload, statuses, more) => {
+    expect(deploymentOf({ id: 1, sha: oldSha, payload }, statuses)).toEqual({
+      ...{ id: 1, sha: oldSha },
+      ...more,
+    })
+  })
+})
+
+/** `3 old success`: id, commit, last state; then the run of ours that made it, or `job` for one of this run's. */
+function seen(lines: readonly string[]): readonly Deployment[] {
+  return lines.map((line) => {
+    const [id, sha, state, who] = line.split(' ')
+    const log = who === 'job' ? `${url}/job/1` : who === 'other-job' ? `${url}1/job/1` : ''
+    return {
+      id: Number(id),
+      sha: sha ?? '',
+      ...(who?.startsWith('run') && { run: who }),
+      ...(state !== '-' && { told: { state, log } as NonNullable<Deployment['told']> }),
+    }
+  })
+}
+
+describe('what the records of the environment mean', () => {
+  const run = { run: 'run-2', sha: 'new', url }
+  test.each<[string, readonly string[], ReturnType<typeof lookAt>]>([
+    ['the first', [], { over: [] }],
+    ['after a success', ['1 old success run-1'], { over: [1] }],
+    ['after one of another tool', ['1 old success'], { over: [1] }],
+    ['after two', ['2 old success', '1 older success'], { over: [2, 1] }],
+    ['after a failure', ['2 bad failure run-1', '1 old success'], { over: [1] }],
+    ['after a run that is gone', ['1 old in_progress run-1'], { over: [1] }],
+    ['after one gone at once', ['1 old - run-1'], { over: [1] }],
+    ['beside another tool’s', ['1 old in_progress', '2 old waiting'], { over: [] }],
+    ['that was made, its answer lost', ['1 new - run-2'], { own: 1, over: [] }],
+    ['that the job has made', ['2 new in_progress job', '1 old success'], { own: 2, over: [1] }],
+    ['that waits for nothing more', ['2 new waiting job'], { own: 2, over: [] }],
+    ['of another run', ['2 new in_progress other-job'], { over: [] }],
+    ['of the job’s attempt before', ['2 new failure job'], { over: [] }],
+    ['of the job, of another commit', ['2 head in_progress job'], { over: [], wrong: 'head' }],
+  ])('%s', (_, lines, around) => {
+    expect(lookAt(seen(lines), run)).toEqual(around)
+  })
+
+  test('one that is known is this run’s, whatever it says', () => {
+    const lines = ['2 head in_progress job', '1 old success']
+    expect(lookAt(seen(lines), { run: 'run-2', url }, 2)).toEqual({ own: 2, over: [1] })
+  })
+
+  test('without a run that can be looked at, no job’s is ours', () => {
+    expect(lookAt(seen(['1 new in_progress']), { run: 'run-2', sha: 'new' })).toEqual({ over: [] })
+  })
+
+  test.each<[boolean, readonly string[]]>([
+    [false, []],
+    [false, ['1 a success']],
+    [false, ['1 a inactive']],
+    [false, ['2 b inactive', '1 a success']],
+    [true, ['2 b success', '1 a inactive']],
+    [true, ['4 d failure', '3 c inactive', '2 b success', '1 a inactive']],
+  ])('enough is seen: %s for %j', (is, lines) => {
+    expect(isEnough(seen(lines))).toBe(is)
+  })
+})

@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { endedAs, type Said } from '../../src/github/deployment.js'
+import { deploymentRecord } from '../../src/github/deployments.js'
+import type { Begun } from '../../src/rollout/history.js'
+import { GitHub } from '../support/github.js'
+import { hastyWorld } from '../support/hasty.js'
+import { newSha, oldSha, reportOf } from '../support/report.js'
+
+let github: GitHub
+beforeEach(async () => {
+  github = await GitHub.start()
+})
+afterEach(() => {
+  github.stop()
+})
+
+const live = 'https://shop.example'
+const good = endedAs(reportOf())
+const bad: Said = { state: 'failure', description: 'web: crash' }
+
+/** What a run has to do with its record; `run` is the number of the workflow run. */
+function keep(run: number, { token = 'ghs-good', kept }: { token?: string; kept?: number } = {}) {
+  const ids: number[] = []
+  const url = `https://github.example/acme/shop/actions/runs/${run}`
+  const record = deploymentRecord(
+    hastyWorld(github.envOf(run)),
+    { token, environment: 'production', 'environment-url': live },
+    { id: `run-${run}`, who: 'ada', url },
+    { ...(kept !== undefined && { kept }), onKept: (id) => ids.push(id) },
+  )
+  if (!record) throw new Error('no record')
+  const begin = (more: Partial<Begun> = {}) => {
+    record.begin({
+      ...{ run: `run-${run}`, command: 'release', who: 'ada', url, at: '', image: 'acme/shop' },
+      ...{ tag: newSha, digest: 'sha256:2', sha: newSha },
+      ...more,
+    })
+  }
+  return { begin, end: record.end, ids }
+}
+
+/** A whole run; its warnings. */
+async function run(number: number, sha: string, said: Said, token?: string) {
+  const { begin, end } = keep(number, { ...(token !== undefined && { token }) })
+  begin({ sha, tag: sha })
+  return end(said)
+}
+
+const log = (number: number) => `https://github.example/acme/shop/actions/runs/${number}`
+
+describe('GitHub shows', () => {
+  test('what runs, and that it replaces what ran before', async () => {
+    expect(await run(1, oldSha, good)).toEqual([])
+    expect(await run(2, newSha, good)).toEqual([])
+    expect(github.shown('production')).toEqual([
+      {
+        ...{ sha: newSha, states: ['in_progress', 'success'], url: live, log: log(2) },
+        description: good.description,
+      },
+      {
+        ...{ sha: oldSha, states: ['in_progress', 'success', 'inactive'], url: '', log: '' },
+        description: 'another version runs',
+      },
+    ])
+  })
+
+  test.each<Said['state']>(['failure', 'error', 'inactive'])(
+    'the version before as active when the run ends as %s',
+    async (state) => {
+      await run(1, oldSha, good)
+      expect(await run(2, newSha, { state, description: 'because' })).toEqual([])
+      expect(github.active('production')).toEqual([oldSha])
+      expect(github.shown('production')[0]).toMatchObject({
+        ...{ states: ['in_progress', state], description: 'because', url: '' },
+      })
+    },
+  )
+
+  test('one record where the job has one', async () => {
+    github.addOfJob(1, newSha, 'production')
+    expect(await run(1, newSha, good)).toEqual([])
+    expect(github.shown('production')).toMatchObject([
+      { sha: newSha, states: ['in_progress', 'in_progress', 'success'], url: live },
+    ])
+  })
+
+  test('a second one where the job’s is of another commit, and the run says why', async () => {
+    github.addOfJob(1, newSha, 'production')
+    expect(await run(1, oldSha, good)).toEqual([
+      'the job has a deployment record of its own, of commit ef2714eb63e4, which is not what runs: give its environment "deployment: false"',
+    ])
+    expect(github.active('production')).toEqual([oldSha])
+  })
+
+  test('one record where the answer to the first try was lost', async () => {
+    // The first request asks what there is; the second makes the record.
+    github.troubles.push('none', 'answer lost')
+    expect(await run(1, newSha, good)).toEqual([])
+    expect(github.deployments).toHaveLength(1)
+    expect(github.active('production')).toEqual([newSha])
+  })
+
+  test('nothing of a run that has written nothing', async () => {
+    expect(await keep(1).end(bad)).toEqual([])
+    expect(github.asked).toEqual([])
+  })
+
+  test('only what is not long ago is looked at', async () => {
+    for (const number of [1, 2, 3, 4, 5]) await run(number, `${number}`.repeat(40), good)
+    github.asked.length = 0
+    await run(6, newSha, good)
+    // The one before, and the one that it has replaced.
+    expect(github.asked.filter((line) => /^GET .*\/statuses/.test(line))).toHaveLength(2)
+    expect(github.active('production')).toEqual([newSha])
+  })
+})
+
+describe('who comes after a run that was killed', () => {
+  test('ends its record, and leaves the version before as active', async () => {
+    await run(1, oldSha, good)
+    const killed = keep(2)
+    killed.begin()
+    await expectSoon(() => killed.ids.length === 1)
+    expect(await keep(2, { kept: killed.ids[0]! }).end(bad)).toEqual([])
+    expect(github.active('production')).toEqual([oldSha])
+    expect(github.shown('production')[0]).toMatchObject({ sha: newSha, description: 'web: crash' })
+  })
+
+  test('ends it well when it had gone live, and what it has replaced with it', async () => {
+    await run(1, oldSha, good)
+    github.addOfJob(2, newSha, 'production')
+    const adopted = github.deployments.at(-1)!.id
+    expect(await keep(2, { kept: adopted }).end(good)).toEqual([])
+    expect(github.active('production')).toEqual([newSha])
+  })
+})
+
+describe('a release goes on', () => {
+  const none = 'GitHub has no deployment record of this run: '
+  test.each<[string, () => Promise<readonly string[]>, string]>([
+    [
+      'with a wrong token',
+      () => run(1, newSha, good, 'no'),
+      'GitHub does not accept "token" (401)',
+    ],
+    [
+      'without the permission',
+      () => run(1, newSha, good, 'ghs-read'),
+      '"token" may not write deployments (403); give the job "permissions: deployments: write"',
+    ],
+    [
+      'with a commit that GitHub does not know',
+      () => {
+        github.refs.set('main', oldSha)
+        return run(1, newSha, good)
+      },
+      `GitHub refuses it (422): No ref found for: ${newSha}`,
+    ],
+    [
+      'while GitHub is away',
+      () => {
+        github.troubles.push(502, 'no answer', 503)
+        return run(1, newSha, good)
+      },
+      'GitHub answers 503',
+    ],
+    [
+      'where GitHub is not there',
+      () => {
+        github.stop()
+        return run(1, newSha, good)
+      },
+      'GitHub does not answer (ECONNREFUSED)',
+    ],
+  ])('%s', async (_, play, why) => {
+    expect(await play()).toEqual([none + why])
+    expect(github.deployments).toEqual([])
+  })
+
+  test('when GitHub is away at the end', async () => {
+    const { begin, end, ids } = keep(1)
+    begin()
+    await expectSoon(() => github.shown('production')[0]?.states.length === 1)
+    expect(ids).toHaveLength(1)
+    github.stop()
+    expect(await end(good)).toEqual([
+      'GitHub’s deployment record does not tell how this run ended: GitHub does not answer (ECONNREFUSED)',
+    ])
+  })
+
+  test('when GitHub never answers: it is not waited for', async () => {
+    github.troubles.push('silence')
+    expect(await run(1, newSha, good)).toEqual([`${none}it does not answer in time`])
+  })
+
+  test('and is told, once, when GitHub was away for a moment', async () => {
+    github.troubles.push(502, 'no answer')
+    expect(await run(1, newSha, good)).toEqual([])
+    expect(github.active('production')).toEqual([newSha])
+  })
+})
+
+test.each([{ token: 'x' }, { environment: 'production' }, {}])(
+  'nothing is asked with %j alone',
+  (given) => {
+    const settings = { token: undefined, environment: undefined, 'environment-url': undefined }
+    const holder = { id: 'run-1', who: 'ada' }
+    expect(deploymentRecord(hastyWorld(), { ...settings, ...given }, holder, {})).toBeUndefined()
+  },
+)
+
+/** Waits for what comes over the network. */
+async function expectSoon(is: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !is(); tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  expect(is()).toBe(true)
+}

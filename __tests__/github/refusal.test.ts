@@ -1,0 +1,18 @@
+import { expect, test } from '@jest/globals'
+import { refusal } from '../../src/github/refusal.js'
+
+test.each([
+  [500, '', true, 'GitHub answers 500'],
+  [502, '<html>', true, 'GitHub answers 502'],
+  [429, '', true, 'GitHub answers 429'],
+  [403, 'You have exceeded a secondary rate limit', true, 'GitHub answers 403'],
+  [401, 'Bad credentials', false, 'GitHub does not accept "token" (401)'],
+  [403, 'Resource not accessible by integration', false, /permissions: deployments: write/],
+  [404, 'Not Found', false, /permissions: deployments: write/],
+  [422, 'No ref found for: abc', false, 'GitHub refuses it (422): No ref found for: abc'],
+])('%i %s', (status, message, passing, words) => {
+  expect(refusal(status, message)).toEqual({
+    passing,
+    words: words instanceof RegExp ? expect.stringMatching(words) : words,
+  })
+})

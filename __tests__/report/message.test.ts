@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals'
+import { messageOf } from '../../src/report/message.js'
+import { newSha, reportOf } from '../support/report.js'
+
+const ada = { who: 'ada', url: 'https://github.com/acme/shop/actions/runs/7?a=1&b=2' }
+
+test('of a release that went well', () => {
+  expect(messageOf(reportOf(), ada).text.split('\n')).toEqual([
+    '✓ *shop ef2714eb63e4 is deployed: 2 workloads in namespace prod*',
+    `shop in namespace prod, version ${newSha}, by ada, 1 min 01 s`,
+    'https://github.com/acme/shop/actions/runs/7?a=1&amp;b=2',
+  ])
+})
+
+test('of one that did not: its cause, and no more than is known', () => {
+  const cause = { code: 'registry', sentence: 'the registry is away' } as const
+  const report = reportOf({ result: 'failed', cause, tag: '', workloads: [], seconds: 2 })
+  expect(messageOf(report, { who: 'ada' }).text.split('\n')).toEqual([
+    '✗ *shop did not go live: nothing that users run was touched*',
+    'the registry is away',
+    'shop in namespace prod, by ada, 2.0 s',
+  ])
+})
+
+test.each([
+  ['a < b & c > d', 'a &lt; b &amp; c &gt; d'],
+  ['<!channel> <https://bad.example|good>', '&lt;!channel&gt; &lt;https://bad.example|good&gt;'],
+  [
+    '@everyone @here @all, ada@example.org',
+    '@\u200beveryone @\u200bhere @\u200ball, ada@example.org',
+  ],
+  ['two\nlines', 'two lines'],
+  ['\u001b[31mred', 'red'],
+  ['x'.repeat(1_200), 'x'.repeat(1_000)],
+])('foreign text stays text: %j', (sentence, shown) => {
+  const cause = { code: 'crash', sentence } as const
+  expect(messageOf(reportOf({ result: 'undone', cause }), ada).text.split('\n')[1]).toBe(shown)
+})

@@ -1,0 +1,17 @@
+import { realClock } from '../../src/world/clock.js'
+import type { World } from '../../src/world/world.js'
+import { realWeb } from '../../src/world/web.js'
+import { scripted } from './scripted.js'
+
+/** What a busy machine is given to answer itself, in ms. */
+const least = 3_000
+
+/** A world with the real web, in which pauses take a tenth of their time, and limits less than they are. */
+export function hastyWorld(env: World['env'] = {}): World {
+  const clock = {
+    ...realClock,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      realClock.sleep(ms < 10_000 ? ms / 10 : least, signal),
+  }
+  return { ...scripted([]).world, clock, web: realWeb, env }
+}

@@ -1,0 +1,203 @@
+/**
+ * GitHub's record of a deployment: which there are, and what ours says at the beginning and at the end.
+ * Pure; `deployments.ts` keeps it. https://docs.github.com/en/rest/deployments
+ */
+import { shortTag } from '../kubernetes/image.js'
+import { printable, verdict } from '../report/words.js'
+import type { Report } from '../report/report.js'
+import type { Begun, History } from '../rollout/history.js'
+
+/** What a deployment is for: other tools may keep others of the same environment. */
+export const task = 'deploy'
+
+/** GitHub refuses longer descriptions. */
+const longestDescription = 140
+
+export type State = 'in_progress' | 'success' | 'failure' | 'error' | 'inactive'
+
+/** What GitHub's last status of a deployment says. */
+export interface Told {
+  readonly state: State | 'queued' | 'pending' | 'waiting'
+  /** Where its run can be looked at; empty when not told. */
+  readonly log: string
+}
+
+/** A deployment that GitHub has. */
+export interface Deployment {
+  readonly id: number
+  /** The commit. */
+  readonly sha: string
+  /** The run of ours that has made it (`Begun.run`); none of another tool's, or of the job's own. */
+  readonly run?: string
+  /** None before its first status. */
+  readonly told?: Told
+}
+
+/** The fields of GitHub's answers that are read. */
+export interface RawDeployment {
+  readonly id: number
+  readonly sha: string
+  /** As whoever made it has sent it: an object, or a text. */
+  readonly payload?: unknown
+}
+
+export interface RawStatus {
+  readonly id: number
+  readonly state: Told['state']
+  readonly log_url?: string
+}
+
+export function deploymentOf(
+  { id, sha, payload }: RawDeployment,
+  statuses: readonly RawStatus[],
+): Deployment {
+  const [last] = statuses.toSorted((one, other) => other.id - one.id)
+  const run =
+    typeof payload === 'object' && payload !== null && 'run' in payload ? payload.run : undefined
+  return {
+    id,
+    sha,
+    ...(typeof run === 'string' && { run }),
+    ...(last && { told: { state: last.state, log: last.log_url ?? '' } }),
+  }
+}
+
+/** The body that makes a record. `ref`: the commit that is going to run, or what its image is called. */
+export function recordOf(begun: Begun, environment: string) {
+  const { command, tag, digest, sha, who, run } = begun
+  return {
+    ref: sha ?? tag,
+    task,
+    // It says what is done; it does not ask GitHub whether it may be done.
+    auto_merge: false,
+    required_contexts: [],
+    environment,
+    description: cut(`${command}: ${shortTag(tag)}, by ${who}`),
+    payload: { tag, digest, run },
+  }
+}
+
+/** The body of a status. */
+export function statusOf(
+  { state, description }: Said,
+  { log, live }: { readonly log?: string | undefined; readonly live?: string | undefined } = {},
+) {
+  return {
+    state,
+    description: cut(description),
+    ...(log !== undefined && { log_url: log }),
+    ...(state === 'success' && live !== undefined && { environment_url: live }),
+    // GitHub would do it for some environments, and leaves out those that are for production.
+    auto_inactive: false,
+  }
+}
+
+export type Status = ReturnType<typeof statusOf>
+
+export interface Said {
+  readonly state: State
+  readonly description: string
+}
+
+export function begunAs({ tag, who }: Begun): Said {
+  return { state: 'in_progress', description: `${who} rolls out ${shortTag(tag)}` }
+}
+
+/**
+ * What is true at the end of a run that had begun to write, or of one that looked for what it had left. A
+ * failure does not touch the success before it: that version runs.
+ */
+export function endedAs(report: Report): Said {
+  return { state: stateOf(report), description: report.cause?.sentence ?? verdict(report) }
+}
+
+/** The same by the history, where the run itself has not come to tell it. */
+export function rememberedAs(history: History | undefined, run: string): Said {
+  const entry = history?.find((one) => one.run === run)
+  if (!entry) return { state: 'error', description: 'the run was killed: nobody knows what runs' }
+  const { tag, cause = `${shortTag(tag)} is deployed` } = entry
+  return { state: stateOf(entry), description: cause }
+}
+
+export const replaced: Said = { state: 'inactive', description: 'another version runs' }
+
+function stateOf({ command, result }: Pick<Report, 'command' | 'result'>): State {
+  // Who looked for what another run has left, and does not know it to be put back, knows nothing.
+  if (command === 'settle') return result === 'undone' ? 'failure' : 'error'
+  switch (result) {
+    case 'deployed':
+      return 'success'
+    case 'undone':
+    case 'failed':
+      return 'failure'
+    case 'stuck':
+    case 'kept':
+      return 'error'
+    case 'done':
+    case 'unchanged':
+    case 'usage':
+    case 'locked':
+    case 'superseded':
+    case 'cancelled':
+      return 'inactive'
+  }
+}
+
+/** Whether it has not come to an end, as far as GitHub knows. */
+function isOpen({ told }: Deployment): boolean {
+  return !told || ['queued', 'pending', 'waiting', 'in_progress'].includes(told.state)
+}
+
+/** Whether a job of the workflow run has made it. `url`: the run's, without its job. */
+function isOfJob({ run, told }: Deployment, url: string | undefined): boolean {
+  if (run !== undefined || !told || url === undefined) return false
+  return told.log === url || told.log.startsWith(`${url}/`)
+}
+
+/** Newest first: whether those before the last one need not be looked at any more. */
+export function isEnough(seen: readonly Deployment[]): boolean {
+  const [last] = seen.slice(-1)
+  // The success before this one made all inactive that were before it.
+  return last?.told?.state === 'inactive' && seen.some(({ told }) => told?.state === 'success')
+}
+
+export interface Around {
+  /** This run's own: made before its answer was lost, or by the job, which names the environment. */
+  readonly own?: number
+  /** What is not so any more once this run has gone well. */
+  readonly over: readonly number[]
+  /** The commit of a record that the job has made, where another one is going to run. */
+  readonly wrong?: string
+}
+
+/** What the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
+export function lookAt(
+  seen: readonly Deployment[],
+  { run, sha, url }: Pick<Begun, 'run' | 'sha' | 'url'>,
+  kept?: number,
+): Around {
+  const jobs = seen.filter((one) => isOpen(one) && isOfJob(one, url))
+  const own =
+    seen.find(({ id }) => id === kept) ??
+    seen.find((one) => one.run === run) ??
+    jobs.find((one) => one.sha === sha)
+  const wrong = own ? undefined : jobs[0]?.sha
+  const over = seen.filter(
+    (one) =>
+      one !== own &&
+      // One of ours that is still open was left by a run that is gone: we have the lock.
+      (one.told?.state === 'success' || (isOpen(one) && one.run !== undefined)),
+  )
+  return {
+    ...(own && { own: own.id }),
+    over: over.map(({ id }) => id),
+    ...(wrong !== undefined && { wrong }),
+  }
+}
+
+/** As far as GitHub takes it, in one line. */
+function cut(text: string): string {
+  const line = printable(text.split('\n')[0] ?? '')
+  if (line.length <= longestDescription) return line
+  return `${line.slice(0, longestDescription - 1).toWellFormed()}…`
+}

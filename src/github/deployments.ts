@@ -1,0 +1,128 @@
+/** Keeps GitHub's record of a deployment: beside the release, and never in its way. */
+import type { Holder } from '../kubernetes/lease.js'
+import { shortTag } from '../kubernetes/image.js'
+import type { Settings } from '../options/table.js'
+import type { Begun } from '../rollout/history.js'
+import { orAborted, TimeOver, within } from '../world/deadline.js'
+import type { World } from '../world/world.js'
+import { apiOf } from './api.js'
+import {
+  begunAs,
+  deploymentOf,
+  isEnough,
+  lookAt,
+  recordOf,
+  replaced,
+  statusOf,
+  task,
+  type Around,
+  type Deployment,
+  type RawDeployment,
+  type RawStatus,
+  type Said,
+  type Status,
+} from './deployment.js'
+
+/** For all that is not done yet when the run has ended, in ms. */
+const lastMs = 10_000
+/** So many deployments of an environment are looked at, with a request for each. */
+const mostSeen = 30
+
+export interface DeploymentRecord {
+  /** The version is about to be written. */
+  readonly begin: (begun: Begun) => void
+  /** How it ended; a sentence for what GitHub does not show as it is. Nothing is asked after that. */
+  readonly end: (said: Said) => Promise<readonly string[]>
+}
+
+interface Kept extends Omit<Around, 'own'> {
+  readonly id: number
+}
+
+/**
+ * `kept`: the id of a record that this run has already. `onKept` is told the id of a new one as soon as it
+ * is there. `undefined` where nobody wants a record: nothing is asked then.
+ */
+export function deploymentRecord(
+  world: World,
+  settings: Pick<Settings, 'token' | 'environment' | 'environment-url'>,
+  { id: run, url }: Holder,
+  { kept, onKept }: { readonly kept?: number; readonly onKept?: (id: number) => void },
+): DeploymentRecord | undefined {
+  const { token, environment, 'environment-url': live } = settings
+  if (token === undefined || environment === undefined) return undefined
+  const over = new AbortController()
+  const { ask, patiently } = apiOf(world, token, over.signal)
+
+  /** Newest first, one after the other: GitHub does not like many requests at once. */
+  const look = async (): Promise<readonly Deployment[]> => {
+    const query = new URLSearchParams({ environment, task, per_page: String(mostSeen) })
+    const seen: Deployment[] = []
+    for (const one of (await ask('GET', `/deployments?${query}`)) as readonly RawDeployment[]) {
+      const statuses = await ask('GET', `/deployments/${one.id}/statuses`)
+      seen.push(deploymentOf(one, statuses as readonly RawStatus[]))
+      if (isEnough(seen)) break
+    }
+    return seen
+  }
+  const tell = (id: number, status: Status) =>
+    patiently(() => ask('POST', `/deployments/${id}/statuses`, status))
+  const ofThisRun = { log: url, live }
+
+  const open = async (begun: Begun): Promise<Kept> => {
+    // Looked at anew with each try: the answer to the one before may have been lost.
+    const opened = await patiently(async () => {
+      const around = lookAt(await look(), begun)
+      if (around.own !== undefined) return { ...around, id: around.own }
+      const made = await ask('POST', '/deployments', recordOf(begun, environment))
+      return { ...around, id: (made as RawDeployment).id }
+    })
+    onKept?.(opened.id)
+    // When GitHub does not take it, it does not take the end either: that is told then.
+    await tell(opened.id, statusOf(begunAs(begun), ofThisRun)).catch(() => undefined)
+    return opened
+  }
+  const again = (id: number): Promise<Kept> =>
+    patiently(async () => ({ ...lookAt(await look(), { run, ...(url && { url }) }, id), id }))
+
+  let opening: Promise<Kept> | undefined
+  const beginBy = (work: Promise<Kept>): void => {
+    opening = work
+    // What is wrong with it is told at the end.
+    work.catch(() => undefined)
+  }
+  if (kept !== undefined) beginBy(again(kept))
+  return {
+    begin: (begun) => {
+      beginBy(open(begun))
+    },
+    end: async (said) => {
+      if (!opening) return []
+      const work = opening
+      let trouble = 'GitHub has no deployment record of this run'
+      try {
+        return await within(world.clock, lastMs, over.signal, (late) =>
+          orAborted(late, async () => {
+            const { id, over: earlier, wrong } = await work
+            trouble = 'GitHub’s deployment record does not tell how this run ended'
+            await tell(id, statusOf(said, ofThisRun))
+            trouble = 'GitHub shows earlier deployments as active beside this one'
+            if (said.state === 'success') {
+              for (const one of earlier) await tell(one, statusOf(replaced))
+            }
+            return wrong === undefined ? [] : [aboutWrong(wrong)]
+          }),
+        )
+      } catch (error) {
+        const late = error instanceof TimeOver
+        return [`${trouble}: ${late ? 'it does not answer in time' : (error as Error).message}`]
+      } finally {
+        over.abort()
+      }
+    },
+  }
+}
+
+function aboutWrong(sha: string): string {
+  return `the job has a deployment record of its own, of commit ${shortTag(sha)}, which is not what runs: give its environment "deployment: false"`
+}

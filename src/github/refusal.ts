@@ -1,0 +1,27 @@
+/** What GitHub's answer means when it is none of the good ones. Pure. */
+import { printable } from '../report/words.js'
+
+/** Why GitHub does not do what it is asked for. `passing`: it may be asked again. */
+export interface Refusal {
+  readonly passing: boolean
+  readonly words: string
+}
+
+/** `message`: GitHub's own words. */
+export function refusal(status: number, message: string): Refusal {
+  const passing = status >= 500 || status === 429 || /rate limit/i.test(message)
+  if (passing) return { passing, words: `GitHub answers ${status}` }
+  switch (status) {
+    case 401:
+      return { passing, words: 'GitHub does not accept "token" (401)' }
+    case 403:
+    case 404:
+      // Who may not even see a repository is told that it is not there.
+      return {
+        passing,
+        words: `"token" may not write deployments (${status}); give the job "permissions: deployments: write"`,
+      }
+    default:
+      return { passing, words: `GitHub refuses it (${status}): ${printable(message)}` }
+  }
+}

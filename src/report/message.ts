@@ -1,0 +1,41 @@
+/** The end of a run as a message to a chat. Pure. */
+import type { Holder } from '../kubernetes/lease.js'
+import { wentWell, type Report } from './report.js'
+import { printable, seconds, verdict } from './words.js'
+
+/** Discord takes 2,000 characters, and this is the one part that may be of any length. */
+const longestCause = 1_000
+
+/**
+ * The JSON that Slack's incoming webhooks take, and those of Mattermost, Rocket.Chat and Discord (with
+ * `/slack` behind its address): `text` is what all of them show.
+ */
+export function messageOf(
+  report: Report,
+  { who, url }: Pick<Holder, 'who' | 'url'>,
+): { readonly text: string } {
+  const { app, namespace, tag, result, cause } = report
+  const lines = [
+    `${wentWell(result) ? '✓' : '✗'} *${escaped(verdict(report))}*`,
+    ...(cause ? [escaped(cause.sentence.slice(0, longestCause))] : []),
+    escaped(
+      [
+        `${app} in namespace ${namespace}`,
+        ...(tag === '' ? [] : [`version ${tag}`]),
+        `by ${who}`,
+        seconds(report.seconds),
+      ].join(', '),
+    ),
+    ...(url === undefined ? [] : [escaped(url)]),
+  ]
+  return { text: lines.join('\n') }
+}
+
+/** Foreign text calls nobody, and is no link: https://docs.slack.dev/messaging/formatting-message-text */
+function escaped(text: string): string {
+  return printable(text.replaceAll('\n', ' '))
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replace(/@(?=all|channel|everyone|here)/g, '@\u200b')
+}

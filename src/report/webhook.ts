@@ -1,0 +1,52 @@
+/** Tells a chat how a run ended; what comes of that decides nothing. */
+import type { Holder } from '../kubernetes/lease.js'
+import type { Settings } from '../options/table.js'
+import { TimeOver, within } from '../world/deadline.js'
+import { retry } from '../world/retry.js'
+import type { World } from '../world/world.js'
+import { messageOf } from './message.js'
+import { wentWell, type Report } from './report.js'
+
+/** For one try, in ms. */
+const requestMs = 10_000
+
+/** A sentence when it could not be told. The address is a secret: nothing of it is in there. */
+export async function tellWebhook(
+  { clock, web }: World,
+  { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
+  report: Report,
+  holder: Holder,
+): Promise<readonly string[]> {
+  if (url === undefined || (on === 'failure' && wentWell(report.result))) return []
+  const never = new AbortController().signal
+  const body = messageOf(report, holder)
+  const { trouble } = await retry<Try>(
+    { clock, signal: never, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
+    async () => {
+      try {
+        const { status } = await within(clock, requestMs, never, (signal) =>
+          web.ask({ method: 'POST', url, body, signal }),
+        )
+        if (status >= 200 && status < 300) return { passing: false }
+        return { trouble: `it was refused (${status})`, passing: status === 429 || status >= 500 }
+      } catch (error) {
+        // One that did not answer in time may have heard it, and would hear it twice.
+        const passing = !(error instanceof TimeOver)
+        return { trouble: `there was no answer (${nameOf(error)})`, passing }
+      }
+    },
+  )
+  return trouble === undefined ? [] : [`the webhook was not told how this ended: ${trouble}`]
+}
+
+interface Try {
+  readonly trouble?: string
+  /** Whether it may be tried again. */
+  readonly passing: boolean
+}
+
+/** `ECONNREFUSED`, `TimeOver`: not the error's message, which may name the address. */
+function nameOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException
+  return code ?? name
+}
