@@ -13,6 +13,9 @@ export type Outputs = Readonly<Record<string, string>>
 const published = ['action.yml', 'actions', 'dist', '.github/workflows']
 
 export class Act {
+  /** What `github.token` is. */
+  static readonly token = 'not-a-real-token'
+
   private constructor(
     /** What `uses: django-rollout/django-rollout@v1` stands for: a git repository of this checkout as it is now. */
     private readonly ours: string,
@@ -64,7 +67,7 @@ export class Act {
         env: {
           ...stack.env,
           KUBECONFIG: await readFile(shop.kubeconfig, 'utf8'),
-          GITHUB_TOKEN: 'not-a-real-token',
+          GITHUB_TOKEN: Act.token,
           XDG_CACHE_HOME: home,
         },
       },

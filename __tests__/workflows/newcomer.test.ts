@@ -10,11 +10,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Act, addWorkflow, forAct, keepingOutputs, starter } from '../e2e/act.js'
 import { Repository } from '../e2e/repository.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
+import { GitHub } from '../support/github.js'
 
 const namespace = `t-blog-${Math.random().toString(36).slice(2, 7)}`
 const image = `${stack.registry}/${namespace}/blog`
 let blog: Repository
 let runner: Act
+let github: GitHub
 /** What `gh secret set` was given. */
 let kubeconfig: string
 
@@ -22,10 +24,12 @@ beforeAll(async () => {
   const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
   blog = new Repository(join(home, 'blog'))
   kubeconfig = join(home, 'KUBECONFIG')
-  ;[runner] = await Promise.all([Act.make(), runByHand()])
+  const tokens = { [Act.token]: 'write' } as const
+  ;[runner, github] = await Promise.all([Act.make(), GitHub.start(tokens), runByHand()])
 })
 
 afterAll(async () => {
+  github.stop()
   await Promise.all([
     kubectl('delete', 'namespace', namespace, '--wait=false'),
     runner.remove(),
@@ -36,6 +40,7 @@ afterAll(async () => {
 /** What they have before they hear of us: an image that was pushed by hand, and workloads without a manifest. */
 async function runByHand(): Promise<void> {
   await blog.start('__tests__/workflows/newcomer')
+  await blog.git('remote', 'add', 'origin', 'https://github.com/acme/shop.git')
   const docker = (...args: readonly string[]) =>
     must('docker', args, { cwd: blog.folder, env: stack.env })
   await docker('build', '--quiet', '--tag', `${image}:1`, '.')
@@ -67,6 +72,11 @@ async function commandsOf(section: string): Promise<readonly string[]> {
 async function standInForGh(folder: string): Promise<void> {
   const text = `#!/bin/sh\n[ "$*" = 'secret set KUBECONFIG' ] && exec cat > '${kubeconfig}'\n`
   await writeFile(join(folder, 'gh'), text, { mode: 0o755 })
+}
+
+const push = () => {
+  const address = ['--env', `GITHUB_API_URL=${github.url}`]
+  return runner.run({ folder: blog.folder, kubeconfig }, 'push', address)
 }
 
 const ofBlog = (path: string) =>
@@ -123,13 +133,14 @@ describe('a new user', () => {
     expect(set.map((line) => line.trim())).toEqual([`image: ${image}`, `namespace: ${namespace}`])
 
     live = await addWorkflow(blog, 'deploy.yml', keepingOutputs(workflow, 'release'))
-    const ended = await runner.run({ folder: blog.folder, kubeconfig }, 'push')
+    const ended = await push()
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: live } })
     expect(ended.output).toContain('1 test passed')
     expect(ended.outputs['migrations']).toContain('posts.0001_initial')
     expect(await runs()).toBe(ended.outputs['image'])
     expect(await frontPage()).toBe('My blog has 0 posts\n')
+    expect(github.active('production')).toEqual([live])
   })
 
   test('pushes a commit that does not start: undone, with the cause', async () => {
@@ -137,7 +148,7 @@ describe('a new user', () => {
     const broken = await blog.commit('Errors are reported', {
       'blog/wsgi.py': (old) => `${old}\nREPORT_TO = os.environ["REPORT_TO"]\n`,
     })
-    const ended = await runner.run({ folder: blog.folder, kubeconfig }, 'push')
+    const ended = await push()
 
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
@@ -146,5 +157,10 @@ describe('a new user', () => {
     })
     expect(await ofBlog('.spec')).toBe(before)
     expect(await frontPage()).toBe('My blog has 0 posts\n')
+    expect(github.shown('production')[0]).toMatchObject({
+      ...{ sha: broken, states: ['in_progress', 'failure'] },
+      description: expect.stringContaining("KeyError: 'REPORT_TO'"),
+    })
+    expect(github.active('production')).toEqual([live])
   })
 })
