@@ -11,7 +11,7 @@ SHELL := bash
 
 # For `make chaos`; its own defaults stand in __tests__/chaos/main.ts.
 export N SEED ROUND PLACES
-# For `make bench`.
+# For `make bench` (its cases) and `make test` (its steps).
 export ONLY
 
 # A file in node_modules, so that it is gone when they are.
@@ -19,7 +19,7 @@ READY := node_modules/.ready
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): package.json package-lock.json .npmrc
 	@# At error level, since the Node that begins may be older than 24 and npm would warn of it.
@@ -60,6 +60,10 @@ check: lint typecheck ## All static checks: lint, types, generated files, dist
 	@npm run --silent check:generated
 	@npm run --silent check:dist
 
+.PHONY: lint-workflows
+lint-workflows: setup ## actionlint and zizmor over all workflow and action files
+	@node scripts/lint-workflows.mjs
+
 .PHONY: test
 test: setup ## Everything: static checks, unit tests, a browser, a real Kubernetes, workflow runs
 	@node scripts/test.mjs
@@ -75,7 +79,7 @@ test-long: chaos ## What takes an hour: 200 rounds of chaos, and the tests in __
 
 .PHONY: bench
 bench: setup up ## Compare with a script and helm (docs/benchmarks.md; ONLY=bad-tag,healthy-1)
-	@cluster/stack tools helm
+	@cluster/stack tools helm >/dev/null
 	@node --experimental-transform-types --disable-warning=ExperimentalWarning \
 	  --import ./scripts/typescript.mjs __tests__/bench/main.ts
 

@@ -17,6 +17,8 @@ const rooms = {
   ),
   // A crash is told by what Python says of it.
   rollout: { values: [...helpers, 'django', ...ground], types: middle },
+  // What a person types is read, and nothing is done yet.
+  commandline: { values: ['options'], types: ['report'] },
   world: { values: [], types: [] },
   options: { values: [], types: [] },
 }

@@ -1,5 +1,5 @@
 /** The entries as they are started: streams and signals. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 let folder = ''
@@ -33,11 +34,10 @@ async function ends(
   env: NodeJS.ProcessEnv = {},
   signal?: NodeJS.Signals,
 ) {
+  const watcher = watch(folder)
   const called = new Promise<void>((resolve) => {
-    const watcher = watch(folder, (_, name) => {
-      if (name !== 'called') return
-      watcher.close()
-      resolve()
+    watcher.on('change', (_, name) => {
+      if (name === 'called') resolve()
     })
   })
   const child = spawn(process.execPath, [join(dist, entry, 'index.js'), ...args], {
@@ -48,6 +48,7 @@ async function ends(
   child.stderr.on('data', (data: Buffer) => (said.stderr += data.toString()))
   const closed = once(child, 'close')
   await Promise.race([called, closed])
+  watcher.close()
   if (signal) child.kill(signal)
   await writeFile(join(folder, 'go'), '')
   const [code, killedBy] = (await closed) as [number | null, NodeJS.Signals | null]
@@ -61,6 +62,77 @@ test('who asks for JSON gets no words on its standard output', async () => {
   expect({ stdout, code }).toEqual({ stdout: '', code: 1 })
   expect(stderr).toContain('no cluster here')
   expect(stderr).toContain('shop: its releases in namespace shop could not be read')
+})
+
+test.each([
+  ['a command', ['relase', '--json']],
+  ['an option', ['history', '--json', '--imgae', 'acme/shop']],
+  ['a value', ['history', '--json', '--image', 'Acme', '--namespace', 'shop']],
+])('nor when %s is wrong', async (_, args) => {
+  const { stdout, stderr, code } = await ends('cli', args)
+  expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
+  expect(stderr).toMatch(/^django-rollout.*\n$/)
+})
+
+/** A command line of a shell, with the command as `cli`. */
+async function shell(line: string, env: NodeJS.ProcessEnv = {}) {
+  const cli = `cli() { '${process.execPath}' '${join(dist, 'cli/index.js')}' "$@"; }`
+  const child = spawn('bash', ['--norc', '-c', `${cli}; ${line}`], {
+    env: { TERM: 'xterm', ...env, PATH: `${folder}:/usr/bin:/bin` },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data: Buffer) => (said += data.toString()))
+  }
+  const [code] = (await once(child, 'close')) as [number]
+  return { said, code }
+}
+
+describe('a reader that goes away', () => {
+  test.each(['--help', 'help release'])('cli %s', async (args) => {
+    expect(await shell(`cli ${args} | head -1; exit \${PIPESTATUS[0]}`)).toEqual({
+      said: expect.stringMatching(/^Usage: django-rollout .*\n$/),
+      code: 0,
+    })
+  })
+
+  test('is no trouble when it was never there', async () => {
+    expect(await shell('cli --help | true; exit ${PIPESTATUS[0]}')).toEqual({ said: '', code: 0 })
+  })
+
+  test('neither ends nor changes a run', async () => {
+    await writeFile(join(folder, 'go'), '')
+    const line = 'cli history --image acme/shop --namespace shop | true; exit ${PIPESTATUS[0]}'
+    expect(await shell(line)).toEqual({ said: '', code: 1 })
+  })
+})
+
+describe('help on a terminal', () => {
+  const onTerminal = (line: string, env?: NodeJS.ProcessEnv) => {
+    const cli = `${process.execPath} ${join(dist, 'cli/index.js')}`
+    return shell(`script -qec 'stty columns 64; ${cli} ${line}' /dev/null < /dev/null`, env)
+  }
+
+  test('is as wide as the window', async () => {
+    const { said, code } = await onTerminal('--help')
+    const widths = stripVTControlCharacters(said)
+      .split(/\r?\n/)
+      .map((line) => line.length)
+    expect(code).toBe(0)
+    expect(Math.max(...widths)).toBeLessThanOrEqual(64 + ' \\'.length)
+    expect(Math.max(...widths)).toBeGreaterThan(56)
+  })
+
+  test.each([
+    ['bold headings', {}, true],
+    ['none with NO_COLOR', { NO_COLOR: '1' }, false],
+    ['none where TERM is dumb', { TERM: 'dumb' }, false],
+    ['bold ones in a CI too', { CI: 'true' }, true],
+  ])('%s', async (_, env, has) => {
+    const { said } = await onTerminal('help history', env)
+    expect(said).toContain('The cluster:')
+    expect(said.includes('\u001b[1mThe cluster:')).toBe(has)
+  })
 })
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {

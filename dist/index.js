@@ -6271,7 +6271,7 @@ process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS.usage}else{co
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder",folder)
 const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk)
 if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`,config)
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)()
 const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
@@ -6286,51 +6286,816 @@ const path=settings.report??`${folder}/report.json`
 await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
 await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
-var commander__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7009)
-var _package_json__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8330)
-var _options_about_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7563)
-var _options_table_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1434)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2410)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
-var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2792)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
-var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9576)
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7496)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
-var _world_window_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2114)
-const results=`\nEnds with 0 when the version is deployed (or ran already), 1 when it is not and all is as before,\n2 for a wrong option, 3 when a person is needed, 4 when another release is under way,\n5 when a newer version is live or somebody else changed the image, 130 when cancelled.\n`
-const program=new commander__WEBPACK_IMPORTED_MODULE_0__.uB("django-rollout").description("Deploy Django to Kubernetes as one transaction.").version(_package_json__WEBPACK_IMPORTED_MODULE_1__.rE).exitOverride().configureHelp({showGlobalOptions:false}).addHelpText("after",results)
-for(const name of _options_table_js__WEBPACK_IMPORTED_MODULE_3__.Pi){const command=program.command(name).description(_options_about_js__WEBPACK_IMPORTED_MODULE_2__.C[name]).exitOverride()
-for(const[option,{help:help,default:standard,required:required,flag:flag}]of(0,_options_table_js__WEBPACK_IMPORTED_MODULE_3__.cz)(name,"command")){const extra=required?" (required)":standard&&!flag?` (default: ${standard})`:""
-command.addOption(flag?new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} [value]`,help).preset("true"):new commander__WEBPACK_IMPORTED_MODULE_0__.c$(`--${option} <value>`,help+extra))}command.addHelpText("after",`\nExample:\n  django-rollout ${name} --image ghcr.io/acme/shop --namespace shop`)
-command.action(async(_options,called)=>{process.exitCode=await release(name,givenTo(called))})}function givenTo(called){const given={}
-for(const option of called.options){const value=called.getOptionValue(option.attributeName())
-if(value!==void 0&&option.long)given[option.long.slice(2)]=value}return given}async function release(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env)
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_5__.s)(command,given,"command",world.files)
+var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
+var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2410)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8850)
+var _report_historytable_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2792)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(4969)
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9576)
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(7496)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1724)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1621)
+var _world_window_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(2114)
+const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.U)()
+switch(asked.is){case"run":process.exitCode=await run(asked.command,asked.given)
+break
+case"answer":process.stdout.write(asked.text)
+break
+case"wrong":process.stderr.write(asked.text)
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_11__.b)(process.env)
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__.s)(command,given,"command",world.files)
 if(reading.is==="wrong"){for(const problem of reading.problems)console.error(`django-rollout ${command}: ${problem}`)
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}const{settings:settings}=reading
+return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS.usage}const{settings:settings}=reading
 const stream=settings.json?process.stderr:process.stdout
-const color=stream.isTTY&&!process.env["NO_COLOR"]&&process.env["TERM"]!=="dumb"
-const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.O)(stream,process.env)
-const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window,world.clock)
+const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.H)(stream,process.env)
+const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_12__.O)(stream,process.env)
+const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_7__.n)(window,world.clock)
 const write=line=>{if(drawn)drawn.print(line)
 else stream.write(`${line}\n`)}
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,drawn),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
-const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_4__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
-const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
-if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write)
-else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report,write,color)
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_13__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_6__.a((0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.c)(write,color,drawn),world.clock)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_10__.K)(world)
+const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
+const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_4__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_9__.T)(world,settings,ended,holder))
+if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_5__.f)(report.history).forEach(write)
+else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_8__.b)(report,write,color)
 if(settings.json){const told=command==="history"?report.history:report
 if(told)process.stdout.write(`${JSON.stringify(told,null,2)}\n`)}const path=settings.report
 if(path!==void 0)await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result]}try{await program.parseAsync()}catch(error){if(!(error instanceof commander__WEBPACK_IMPORTED_MODULE_0__.b7))throw error
-process.exitCode=error.exitCode===0?0:_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
+return _report_report_js__WEBPACK_IMPORTED_MODULE_4__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
+class CommanderError extends Error{constructor(exitCode,code,message){super(message)
+Error.captureStackTrace(this,this.constructor)
+this.name=this.constructor.name
+this.code=code
+this.exitCode=exitCode
+this.nestedError=void 0}}class InvalidArgumentError extends CommanderError{constructor(message){super(1,"commander.invalidArgument",message)
+Error.captureStackTrace(this,this.constructor)
+this.name=this.constructor.name}}class argument_Argument{constructor(name,description){this.description=description||""
+this.variadic=false
+this.parseArg=void 0
+this.defaultValue=void 0
+this.defaultValueDescription=void 0
+this.argChoices=void 0
+switch(name[0]){case"<":this.required=true
+this._name=name.slice(1,-1)
+break
+case"[":this.required=false
+this._name=name.slice(1,-1)
+break
+default:this.required=true
+this._name=name
+break}if(this._name.endsWith("...")){this.variadic=true
+this._name=this._name.slice(0,-3)}}name(){return this._name}_collectValue(value,previous){if(previous===this.defaultValue||!Array.isArray(previous))return[value]
+previous.push(value)
+return previous}default(value,description){this.defaultValue=value
+this.defaultValueDescription=description
+return this}argParser(fn){this.parseArg=fn
+return this}choices(values){this.argChoices=values.slice()
+this.parseArg=(arg,previous)=>{if(!this.argChoices.includes(arg))throw new InvalidArgumentError(`Allowed choices are ${this.argChoices.join(", ")}.`)
+if(this.variadic)return this._collectValue(arg,previous)
+return arg}
+return this}argRequired(){this.required=true
+return this}argOptional(){this.required=false
+return this}}function humanReadableArgName(arg){const nameOutput=arg.name()+(arg.variadic===true?"...":"")
+return arg.required?"<"+nameOutput+">":"["+nameOutput+"]"}var external_node_events_=__nccwpck_require__(8474)
+var external_node_child_process_=__nccwpck_require__(1421)
+var external_node_path_=__nccwpck_require__(6760)
+var external_node_fs_=__nccwpck_require__(3024)
+const external_node_process_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process")
+var external_node_util_=__nccwpck_require__(7975)
+class Help{constructor(){this.helpWidth=void 0
+this.minWidthToWrap=40
+this.sortSubcommands=false
+this.sortOptions=false
+this.showGlobalOptions=false}prepareContext(contextOptions){this.helpWidth=this.helpWidth??contextOptions.helpWidth??80}visibleCommands(cmd){const visibleCommands=cmd.commands.filter(cmd=>!cmd._hidden)
+const helpCommand=cmd._getHelpCommand()
+if(helpCommand&&!helpCommand._hidden)visibleCommands.push(helpCommand)
+if(this.sortSubcommands)visibleCommands.sort((a,b)=>a.name().localeCompare(b.name()))
+return visibleCommands}compareOptions(a,b){const getSortKey=option=>option.short?option.short.replace(/^-/,""):option.long.replace(/^--/,"")
+return getSortKey(a).localeCompare(getSortKey(b))}visibleOptions(cmd){const visibleOptions=cmd.options.filter(option=>!option.hidden)
+const helpOption=cmd._getHelpOption()
+if(helpOption&&!helpOption.hidden){const removeShort=helpOption.short&&cmd._findOption(helpOption.short)
+const removeLong=helpOption.long&&cmd._findOption(helpOption.long)
+if(!removeShort&&!removeLong)visibleOptions.push(helpOption)
+else if(helpOption.long&&!removeLong)visibleOptions.push(cmd.createOption(helpOption.long,helpOption.description).helpGroup(helpOption.helpGroupHeading))
+else if(helpOption.short&&!removeShort)visibleOptions.push(cmd.createOption(helpOption.short,helpOption.description).helpGroup(helpOption.helpGroupHeading))}if(this.sortOptions)visibleOptions.sort(this.compareOptions)
+return visibleOptions}visibleGlobalOptions(cmd){if(!this.showGlobalOptions)return[]
+const globalOptions=[]
+for(let ancestorCmd=cmd.parent;ancestorCmd;ancestorCmd=ancestorCmd.parent){const visibleOptions=ancestorCmd.options.filter(option=>!option.hidden)
+globalOptions.push(...visibleOptions)}if(this.sortOptions)globalOptions.sort(this.compareOptions)
+return globalOptions}visibleArguments(cmd){if(cmd._argsDescription)cmd.registeredArguments.forEach(argument=>{argument.description=argument.description||cmd._argsDescription[argument.name()]||""})
+if(cmd.registeredArguments.find(argument=>argument.description))return cmd.registeredArguments
+return[]}subcommandTerm(cmd){const args=cmd.registeredArguments.map(arg=>humanReadableArgName(arg)).join(" ")
+return cmd._name+(cmd._aliases[0]?"|"+cmd._aliases[0]:"")+(cmd.options.length?" [options]":"")+(args?" "+args:"")}optionTerm(option){return option.flags}argumentTerm(argument){return argument.name()}longestSubcommandTermLength(cmd,helper){return helper.visibleCommands(cmd).reduce((max,command)=>Math.max(max,this.displayWidth(helper.styleSubcommandTerm(helper.subcommandTerm(command)))),0)}longestOptionTermLength(cmd,helper){return helper.visibleOptions(cmd).reduce((max,option)=>Math.max(max,this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option)))),0)}longestGlobalOptionTermLength(cmd,helper){return helper.visibleGlobalOptions(cmd).reduce((max,option)=>Math.max(max,this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option)))),0)}longestArgumentTermLength(cmd,helper){return helper.visibleArguments(cmd).reduce((max,argument)=>Math.max(max,this.displayWidth(helper.styleArgumentTerm(helper.argumentTerm(argument)))),0)}commandUsage(cmd){let cmdName=cmd._name
+if(cmd._aliases[0])cmdName=cmdName+"|"+cmd._aliases[0]
+let ancestorCmdNames=""
+for(let ancestorCmd=cmd.parent;ancestorCmd;ancestorCmd=ancestorCmd.parent)ancestorCmdNames=ancestorCmd.name()+" "+ancestorCmdNames
+return ancestorCmdNames+cmdName+" "+cmd.usage()}commandDescription(cmd){return cmd.description()}subcommandDescription(cmd){return cmd.summary()||cmd.description()}optionDescription(option){const extraInfo=[]
+if(option.argChoices)extraInfo.push(`choices: ${option.argChoices.map(choice=>JSON.stringify(choice)).join(", ")}`)
+if(option.defaultValue!==void 0){const showDefault=option.required||option.optional||option.isBoolean()&&typeof option.defaultValue==="boolean"
+if(showDefault)extraInfo.push(`default: ${option.defaultValueDescription||JSON.stringify(option.defaultValue)}`)}if(option.presetArg!==void 0&&option.optional)extraInfo.push(`preset: ${JSON.stringify(option.presetArg)}`)
+if(option.envVar!==void 0)extraInfo.push(`env: ${option.envVar}`)
+if(extraInfo.length>0){const extraDescription=`(${extraInfo.join(", ")})`
+if(option.description)return`${option.description} ${extraDescription}`
+return extraDescription}return option.description}argumentDescription(argument){const extraInfo=[]
+if(argument.argChoices)extraInfo.push(`choices: ${argument.argChoices.map(choice=>JSON.stringify(choice)).join(", ")}`)
+if(argument.defaultValue!==void 0)extraInfo.push(`default: ${argument.defaultValueDescription||JSON.stringify(argument.defaultValue)}`)
+if(extraInfo.length>0){const extraDescription=`(${extraInfo.join(", ")})`
+if(argument.description)return`${argument.description} ${extraDescription}`
+return extraDescription}return argument.description}formatItemList(heading,items,helper){if(items.length===0)return[]
+return[helper.styleTitle(heading),...items,""]}groupItems(unsortedItems,visibleItems,getGroup){const result=new Map
+unsortedItems.forEach(item=>{const group=getGroup(item)
+if(!result.has(group))result.set(group,[])})
+visibleItems.forEach(item=>{const group=getGroup(item)
+if(!result.has(group))result.set(group,[])
+result.get(group).push(item)})
+return result}formatHelp(cmd,helper){const termWidth=helper.padWidth(cmd,helper)
+const helpWidth=helper.helpWidth??80
+function callFormatItem(term,description){return helper.formatItem(term,termWidth,description,helper)}let output=[`${helper.styleTitle("Usage:")} ${helper.styleUsage(helper.commandUsage(cmd))}`,""]
+const commandDescription=helper.commandDescription(cmd)
+if(commandDescription.length>0)output=output.concat([helper.boxWrap(helper.styleCommandDescription(commandDescription),helpWidth),""])
+const argumentList=helper.visibleArguments(cmd).map(argument=>callFormatItem(helper.styleArgumentTerm(helper.argumentTerm(argument)),helper.styleArgumentDescription(helper.argumentDescription(argument))))
+output=output.concat(this.formatItemList("Arguments:",argumentList,helper))
+const optionGroups=this.groupItems(cmd.options,helper.visibleOptions(cmd),option=>option.helpGroupHeading??"Options:")
+optionGroups.forEach((options,group)=>{const optionList=options.map(option=>callFormatItem(helper.styleOptionTerm(helper.optionTerm(option)),helper.styleOptionDescription(helper.optionDescription(option))))
+output=output.concat(this.formatItemList(group,optionList,helper))})
+if(helper.showGlobalOptions){const globalOptionList=helper.visibleGlobalOptions(cmd).map(option=>callFormatItem(helper.styleOptionTerm(helper.optionTerm(option)),helper.styleOptionDescription(helper.optionDescription(option))))
+output=output.concat(this.formatItemList("Global Options:",globalOptionList,helper))}const commandGroups=this.groupItems(cmd.commands,helper.visibleCommands(cmd),sub=>sub.helpGroup()||"Commands:")
+commandGroups.forEach((commands,group)=>{const commandList=commands.map(sub=>callFormatItem(helper.styleSubcommandTerm(helper.subcommandTerm(sub)),helper.styleSubcommandDescription(helper.subcommandDescription(sub))))
+output=output.concat(this.formatItemList(group,commandList,helper))})
+return output.join("\n")}displayWidth(str){return(0,external_node_util_.stripVTControlCharacters)(str).length}styleTitle(str){return str}styleUsage(str){return str.split(" ").map(word=>{if(word==="[options]")return this.styleOptionText(word)
+if(word==="[command]")return this.styleSubcommandText(word)
+if(word[0]==="["||word[0]==="<")return this.styleArgumentText(word)
+return this.styleCommandText(word)}).join(" ")}styleCommandDescription(str){return this.styleDescriptionText(str)}styleOptionDescription(str){return this.styleDescriptionText(str)}styleSubcommandDescription(str){return this.styleDescriptionText(str)}styleArgumentDescription(str){return this.styleDescriptionText(str)}styleDescriptionText(str){return str}styleOptionTerm(str){return this.styleOptionText(str)}styleSubcommandTerm(str){return str.split(" ").map(word=>{if(word==="[options]")return this.styleOptionText(word)
+if(word[0]==="["||word[0]==="<")return this.styleArgumentText(word)
+return this.styleSubcommandText(word)}).join(" ")}styleArgumentTerm(str){return this.styleArgumentText(str)}styleOptionText(str){return str}styleArgumentText(str){return str}styleSubcommandText(str){return str}styleCommandText(str){return str}padWidth(cmd,helper){return Math.max(helper.longestOptionTermLength(cmd,helper),helper.longestGlobalOptionTermLength(cmd,helper),helper.longestSubcommandTermLength(cmd,helper),helper.longestArgumentTermLength(cmd,helper))}preformatted(str){return/\n[^\S\r\n]/.test(str)}formatItem(term,termWidth,description,helper){const itemIndent=2
+const itemIndentStr=" ".repeat(itemIndent)
+if(!description)return itemIndentStr+term
+const paddedTerm=term.padEnd(termWidth+term.length-helper.displayWidth(term))
+const spacerWidth=2
+const helpWidth=this.helpWidth??80
+const remainingWidth=helpWidth-termWidth-spacerWidth-itemIndent
+let formattedDescription
+if(remainingWidth<this.minWidthToWrap||helper.preformatted(description))formattedDescription=description
+else{const wrappedDescription=helper.boxWrap(description,remainingWidth)
+formattedDescription=wrappedDescription.replace(/\n/g,"\n"+" ".repeat(termWidth+spacerWidth))}return itemIndentStr+paddedTerm+" ".repeat(spacerWidth)+formattedDescription.replace(/\n/g,`\n${itemIndentStr}`)}boxWrap(str,width){if(width<this.minWidthToWrap)return str
+const rawLines=str.split(/\r\n|\n/)
+const chunkPattern=/[\s]*[^\s]+/g
+const wrappedLines=[]
+rawLines.forEach(line=>{const chunks=line.match(chunkPattern)
+if(chunks===null){wrappedLines.push("")
+return}let sumChunks=[chunks.shift()]
+let sumWidth=this.displayWidth(sumChunks[0])
+chunks.forEach(chunk=>{const visibleWidth=this.displayWidth(chunk)
+if(sumWidth+visibleWidth<=width){sumChunks.push(chunk)
+sumWidth+=visibleWidth
+return}wrappedLines.push(sumChunks.join(""))
+const nextChunk=chunk.trimStart()
+sumChunks=[nextChunk]
+sumWidth=this.displayWidth(nextChunk)})
+wrappedLines.push(sumChunks.join(""))})
+return wrappedLines.join("\n")}}class option_Option{constructor(flags,description){this.flags=flags
+this.description=description||""
+this.required=flags.includes("<")
+this.optional=flags.includes("[")
+this.variadic=/\p{ID_Continue}\.\.\.[>\]]$/u.test(flags)
+this.mandatory=false
+const optionFlags=splitOptionFlags(flags)
+this.short=optionFlags.shortFlag
+this.long=optionFlags.longFlag
+this.negate=false
+if(this.long)this.negate=this.long.startsWith("--no-")
+this.defaultValue=void 0
+this.defaultValueDescription=void 0
+this.presetArg=void 0
+this.envVar=void 0
+this.parseArg=void 0
+this.hidden=false
+this.argChoices=void 0
+this.conflictsWith=[]
+this.implied=void 0
+this.helpGroupHeading=void 0}default(value,description){this.defaultValue=value
+this.defaultValueDescription=description
+return this}preset(arg){this.presetArg=arg
+return this}conflicts(names){this.conflictsWith=this.conflictsWith.concat(names)
+return this}implies(impliedOptionValues){let newImplied=impliedOptionValues
+if(typeof impliedOptionValues==="string")newImplied={[impliedOptionValues]:true}
+this.implied=Object.assign(this.implied||{},newImplied)
+return this}env(name){this.envVar=name
+return this}argParser(fn){this.parseArg=fn
+return this}makeOptionMandatory(mandatory=true){this.mandatory=!!mandatory
+return this}hideHelp(hide=true){this.hidden=!!hide
+return this}_collectValue(value,previous){if(previous===this.defaultValue||!Array.isArray(previous))return[value]
+previous.push(value)
+return previous}choices(values){this.argChoices=values.slice()
+this.parseArg=(arg,previous)=>{if(!this.argChoices.includes(arg))throw new InvalidArgumentError(`Allowed choices are ${this.argChoices.join(", ")}.`)
+if(this.variadic)return this._collectValue(arg,previous)
+return arg}
+return this}name(){if(this.long)return this.long.replace(/^--/,"")
+return this.short.replace(/^-/,"")}attributeName(){if(this.negate)return camelcase(this.name().replace(/^no-/,""))
+return camelcase(this.name())}helpGroup(heading){this.helpGroupHeading=heading
+return this}is(arg){return this.short===arg||this.long===arg}isBoolean(){return!this.required&&!this.optional&&!this.negate}}class DualOptions{constructor(options){this.positiveOptions=new Map
+this.negativeOptions=new Map
+this.dualOptions=new Set
+options.forEach(option=>{if(option.negate)this.negativeOptions.set(option.attributeName(),option)
+else this.positiveOptions.set(option.attributeName(),option)})
+this.negativeOptions.forEach((value,key)=>{if(this.positiveOptions.has(key))this.dualOptions.add(key)})}valueFromOption(value,option){const optionKey=option.attributeName()
+if(!this.dualOptions.has(optionKey))return true
+const preset=this.negativeOptions.get(optionKey).presetArg
+const negativeValue=preset!==void 0?preset:false
+return option.negate===(negativeValue===value)}}function camelcase(str){return str.split("-").reduce((str,word)=>str+word[0].toUpperCase()+word.slice(1))}function splitOptionFlags(flags){let shortFlag
+let longFlag
+const shortFlagExp=/^-[^-]$/
+const longFlagExp=/^--[^-]/
+const flagParts=flags.split(/[ |,]+/).concat("guard")
+if(shortFlagExp.test(flagParts[0]))shortFlag=flagParts.shift()
+if(longFlagExp.test(flagParts[0]))longFlag=flagParts.shift()
+if(!shortFlag&&shortFlagExp.test(flagParts[0]))shortFlag=flagParts.shift()
+if(!shortFlag&&longFlagExp.test(flagParts[0])){shortFlag=longFlag
+longFlag=flagParts.shift()}if(flagParts[0].startsWith("-")){const unsupportedFlag=flagParts[0]
+const baseError=`option creation failed due to '${unsupportedFlag}' in option flags '${flags}'`
+if(/^-[^-][^-]/.test(unsupportedFlag))throw new Error(`${baseError}\n- a short flag is a single dash and a single character\n  - either use a single dash and a single character (for a short flag)\n  - or use a double dash for a long option (and can have two, like '--ws, --workspace')`)
+if(shortFlagExp.test(unsupportedFlag))throw new Error(`${baseError}\n- too many short flags`)
+if(longFlagExp.test(unsupportedFlag))throw new Error(`${baseError}\n- too many long flags`)
+throw new Error(`${baseError}\n- unrecognised flag format`)}if(shortFlag===void 0&&longFlag===void 0)throw new Error(`option creation failed due to no flags found in '${flags}'.`)
+return{shortFlag:shortFlag,longFlag:longFlag}}const maxDistance=3
+function editDistance(a,b){if(Math.abs(a.length-b.length)>maxDistance)return Math.max(a.length,b.length)
+const d=[]
+for(let i=0;i<=a.length;i++)d[i]=[i]
+for(let j=0;j<=b.length;j++)d[0][j]=j
+for(let j=1;j<=b.length;j++)for(let i=1;i<=a.length;i++){let cost
+if(a[i-1]===b[j-1])cost=0
+else cost=1
+d[i][j]=Math.min(d[i-1][j]+1,d[i][j-1]+1,d[i-1][j-1]+cost)
+if(i>1&&j>1&&a[i-1]===b[j-2]&&a[i-2]===b[j-1])d[i][j]=Math.min(d[i][j],d[i-2][j-2]+1)}return d[a.length][b.length]}function suggestSimilar(word,candidates){if(!candidates||candidates.length===0)return""
+candidates=Array.from(new Set(candidates))
+const searchingOptions=word.startsWith("--")
+if(searchingOptions){word=word.slice(2)
+candidates=candidates.map(candidate=>candidate.slice(2))}let similar=[]
+let bestDistance=maxDistance
+const minSimilarity=.4
+candidates.forEach(candidate=>{if(candidate.length<=1)return
+const distance=editDistance(word,candidate)
+const length=Math.max(word.length,candidate.length)
+const similarity=(length-distance)/length
+if(similarity>minSimilarity)if(distance<bestDistance){bestDistance=distance
+similar=[candidate]}else if(distance===bestDistance)similar.push(candidate)})
+similar.sort((a,b)=>a.localeCompare(b))
+if(searchingOptions)similar=similar.map(candidate=>`--${candidate}`)
+if(similar.length>1)return`\n(Did you mean one of ${similar.join(", ")}?)`
+if(similar.length===1)return`\n(Did you mean ${similar[0]}?)`
+return""}class command_Command extends external_node_events_.EventEmitter{constructor(name){super()
+this.commands=[]
+this.options=[]
+this.parent=null
+this._allowUnknownOption=false
+this._allowExcessArguments=false
+this.registeredArguments=[]
+this._args=this.registeredArguments
+this.args=[]
+this.rawArgs=[]
+this.processedArgs=[]
+this._scriptPath=null
+this._name=name||""
+this._optionValues={}
+this._optionValueSources={}
+this._storeOptionsAsProperties=false
+this._actionHandler=null
+this._executableHandler=false
+this._executableFile=null
+this._executableDir=null
+this._defaultCommandName=null
+this._exitCallback=null
+this._aliases=[]
+this._combineFlagAndOptionalValue=true
+this._description=""
+this._summary=""
+this._argsDescription=void 0
+this._enablePositionalOptions=false
+this._passThroughOptions=false
+this._lifeCycleHooks={}
+this._showHelpAfterError=false
+this._showSuggestionAfterError=true
+this._savedState=null
+this._outputConfiguration={writeOut:str=>external_node_process_namespaceObject.stdout.write(str),writeErr:str=>external_node_process_namespaceObject.stderr.write(str),outputError:(str,write)=>write(str),getOutHelpWidth:()=>external_node_process_namespaceObject.stdout.isTTY?external_node_process_namespaceObject.stdout.columns:void 0,getErrHelpWidth:()=>external_node_process_namespaceObject.stderr.isTTY?external_node_process_namespaceObject.stderr.columns:void 0,getOutHasColors:()=>useColor()??(external_node_process_namespaceObject.stdout.isTTY&&external_node_process_namespaceObject.stdout.hasColors?.()),getErrHasColors:()=>useColor()??(external_node_process_namespaceObject.stderr.isTTY&&external_node_process_namespaceObject.stderr.hasColors?.()),stripColor:str=>(0,external_node_util_.stripVTControlCharacters)(str)}
+this._hidden=false
+this._helpOption=void 0
+this._addImplicitHelpCommand=void 0
+this._helpCommand=void 0
+this._helpConfiguration={}
+this._helpGroupHeading=void 0
+this._defaultCommandGroup=void 0
+this._defaultOptionGroup=void 0}copyInheritedSettings(sourceCommand){this._outputConfiguration=sourceCommand._outputConfiguration
+this._helpOption=sourceCommand._helpOption
+this._helpCommand=sourceCommand._helpCommand
+this._helpConfiguration=sourceCommand._helpConfiguration
+this._exitCallback=sourceCommand._exitCallback
+this._storeOptionsAsProperties=sourceCommand._storeOptionsAsProperties
+this._combineFlagAndOptionalValue=sourceCommand._combineFlagAndOptionalValue
+this._allowExcessArguments=sourceCommand._allowExcessArguments
+this._enablePositionalOptions=sourceCommand._enablePositionalOptions
+this._showHelpAfterError=sourceCommand._showHelpAfterError
+this._showSuggestionAfterError=sourceCommand._showSuggestionAfterError
+return this}_getCommandAndAncestors(){const result=[]
+for(let command=this;command;command=command.parent)result.push(command)
+return result}command(nameAndArgs,actionOptsOrExecDesc,execOpts){let desc=actionOptsOrExecDesc
+let opts=execOpts
+if(typeof desc==="object"&&desc!==null){opts=desc
+desc=null}opts=opts||{}
+const[,name,args]=nameAndArgs.match(/([^ ]+) *(.*)/)
+const cmd=this.createCommand(name)
+if(desc){cmd.description(desc)
+cmd._executableHandler=true}if(opts.isDefault)this._defaultCommandName=cmd._name
+cmd._hidden=!!(opts.noHelp||opts.hidden)
+cmd._executableFile=opts.executableFile||null
+if(args)cmd.arguments(args)
+this._registerCommand(cmd)
+cmd.parent=this
+cmd.copyInheritedSettings(this)
+if(desc)return this
+return cmd}createCommand(name){return new command_Command(name)}createHelp(){return Object.assign(new Help,this.configureHelp())}configureHelp(configuration){if(configuration===void 0)return this._helpConfiguration
+this._helpConfiguration=configuration
+return this}configureOutput(configuration){if(configuration===void 0)return this._outputConfiguration
+this._outputConfiguration={...this._outputConfiguration,...configuration}
+return this}showHelpAfterError(displayHelp=true){if(typeof displayHelp!=="string")displayHelp=!!displayHelp
+this._showHelpAfterError=displayHelp
+return this}showSuggestionAfterError(displaySuggestion=true){this._showSuggestionAfterError=!!displaySuggestion
+return this}addCommand(cmd,opts){if(!cmd._name)throw new Error(`Command passed to .addCommand() must have a name\n- specify the name in Command constructor or using .name()`)
+opts=opts||{}
+if(opts.isDefault)this._defaultCommandName=cmd._name
+if(opts.noHelp||opts.hidden)cmd._hidden=true
+this._registerCommand(cmd)
+cmd.parent=this
+cmd._checkForBrokenPassThrough()
+return this}createArgument(name,description){return new argument_Argument(name,description)}argument(name,description,parseArg,defaultValue){const argument=this.createArgument(name,description)
+if(typeof parseArg==="function")argument.default(defaultValue).argParser(parseArg)
+else argument.default(parseArg)
+this.addArgument(argument)
+return this}arguments(names){names.trim().split(/ +/).forEach(detail=>{this.argument(detail)})
+return this}addArgument(argument){const previousArgument=this.registeredArguments.slice(-1)[0]
+if(previousArgument?.variadic)throw new Error(`only the last argument can be variadic '${previousArgument.name()}'`)
+if(argument.required&&argument.defaultValue!==void 0&&argument.parseArg===void 0)throw new Error(`a default value for a required argument is never used: '${argument.name()}'`)
+this.registeredArguments.push(argument)
+return this}helpCommand(enableOrNameAndArgs,description){if(typeof enableOrNameAndArgs==="boolean"){this._addImplicitHelpCommand=enableOrNameAndArgs
+if(enableOrNameAndArgs&&this._defaultCommandGroup)this._initCommandGroup(this._getHelpCommand())
+return this}const nameAndArgs=enableOrNameAndArgs??"help [command]"
+const[,helpName,helpArgs]=nameAndArgs.match(/([^ ]+) *(.*)/)
+const helpDescription=description??"display help for command"
+const helpCommand=this.createCommand(helpName)
+helpCommand.helpOption(false)
+if(helpArgs)helpCommand.arguments(helpArgs)
+if(helpDescription)helpCommand.description(helpDescription)
+this._addImplicitHelpCommand=true
+this._helpCommand=helpCommand
+if(enableOrNameAndArgs||description)this._initCommandGroup(helpCommand)
+return this}addHelpCommand(helpCommand,deprecatedDescription){if(typeof helpCommand!=="object"){this.helpCommand(helpCommand,deprecatedDescription)
+return this}this._addImplicitHelpCommand=true
+this._helpCommand=helpCommand
+this._initCommandGroup(helpCommand)
+return this}_getHelpCommand(){const hasImplicitHelpCommand=this._addImplicitHelpCommand??(this.commands.length&&!this._actionHandler&&!this._findCommand("help"))
+if(hasImplicitHelpCommand){if(this._helpCommand===void 0)this.helpCommand(void 0,void 0)
+return this._helpCommand}return null}hook(event,listener){const allowedValues=["preSubcommand","preAction","postAction"]
+if(!allowedValues.includes(event))throw new Error(`Unexpected value for event passed to hook : '${event}'.\nExpecting one of '${allowedValues.join("', '")}'`)
+if(this._lifeCycleHooks[event])this._lifeCycleHooks[event].push(listener)
+else this._lifeCycleHooks[event]=[listener]
+return this}exitOverride(fn){if(fn)this._exitCallback=fn
+else this._exitCallback=err=>{if(err.code!=="commander.executeSubCommandAsync")throw err}
+return this}_exit(exitCode,code,message){if(this._exitCallback)this._exitCallback(new CommanderError(exitCode,code,message))
+external_node_process_namespaceObject.exit(exitCode)}action(fn){const listener=args=>{const expectedArgsCount=this.registeredArguments.length
+const actionArgs=args.slice(0,expectedArgsCount)
+if(this._storeOptionsAsProperties)actionArgs[expectedArgsCount]=this
+else actionArgs[expectedArgsCount]=this.opts()
+actionArgs.push(this)
+return fn.apply(this,actionArgs)}
+this._actionHandler=listener
+return this}createOption(flags,description){return new option_Option(flags,description)}_callParseArg(target,value,previous,invalidArgumentMessage){try{return target.parseArg(value,previous)}catch(err){if(err.code==="commander.invalidArgument"){const message=`${invalidArgumentMessage} ${err.message}`
+this.error(message,{exitCode:err.exitCode,code:err.code})}throw err}}_registerOption(option){const matchingOption=option.short&&this._findOption(option.short)||option.long&&this._findOption(option.long)
+if(matchingOption){const matchingFlag=option.long&&this._findOption(option.long)?option.long:option.short
+throw new Error(`Cannot add option '${option.flags}'${this._name&&` to command '${this._name}'`} due to conflicting flag '${matchingFlag}'\n-  already used by option '${matchingOption.flags}'`)}this._initOptionGroup(option)
+this.options.push(option)}_registerCommand(command){const knownBy=cmd=>[cmd.name()].concat(cmd.aliases())
+const alreadyUsed=knownBy(command).find(name=>this._findCommand(name))
+if(alreadyUsed){const existingCmd=knownBy(this._findCommand(alreadyUsed)).join("|")
+const newCmd=knownBy(command).join("|")
+throw new Error(`cannot add command '${newCmd}' as already have command '${existingCmd}'`)}this._initCommandGroup(command)
+this.commands.push(command)}addOption(option){this._registerOption(option)
+const oname=option.name()
+const name=option.attributeName()
+if(option.defaultValue!==void 0)this.setOptionValueWithSource(name,option.defaultValue,"default")
+const handleOptionValue=(val,invalidValueMessage,valueSource)=>{if(val==null&&option.presetArg!==void 0)val=option.presetArg
+const oldValue=this.getOptionValue(name)
+if(val!==null&&option.parseArg)val=this._callParseArg(option,val,oldValue,invalidValueMessage)
+else if(val!==null&&option.variadic)val=option._collectValue(val,oldValue)
+if(val==null)if(option.negate)val=false
+else if(option.isBoolean()||option.optional)val=true
+else val=""
+this.setOptionValueWithSource(name,val,valueSource)}
+this.on("option:"+oname,val=>{const invalidValueMessage=`error: option '${option.flags}' argument '${val}' is invalid.`
+handleOptionValue(val,invalidValueMessage,"cli")})
+if(option.envVar)this.on("optionEnv:"+oname,val=>{const invalidValueMessage=`error: option '${option.flags}' value '${val}' from env '${option.envVar}' is invalid.`
+handleOptionValue(val,invalidValueMessage,"env")})
+return this}_optionEx(config,flags,description,fn,defaultValue){if(typeof flags==="object"&&flags instanceof option_Option)throw new Error("To add an Option object use addOption() instead of option() or requiredOption()")
+const option=this.createOption(flags,description)
+option.makeOptionMandatory(!!config.mandatory)
+if(typeof fn==="function")option.default(defaultValue).argParser(fn)
+else if(fn instanceof RegExp){const regex=fn
+fn=(val,def)=>{const m=regex.exec(val)
+return m?m[0]:def}
+option.default(defaultValue).argParser(fn)}else option.default(fn)
+return this.addOption(option)}option(flags,description,parseArg,defaultValue){return this._optionEx({},flags,description,parseArg,defaultValue)}requiredOption(flags,description,parseArg,defaultValue){return this._optionEx({mandatory:true},flags,description,parseArg,defaultValue)}combineFlagAndOptionalValue(combine=true){this._combineFlagAndOptionalValue=!!combine
+return this}allowUnknownOption(allowUnknown=true){this._allowUnknownOption=!!allowUnknown
+return this}allowExcessArguments(allowExcess=true){this._allowExcessArguments=!!allowExcess
+return this}enablePositionalOptions(positional=true){this._enablePositionalOptions=!!positional
+return this}passThroughOptions(passThrough=true){this._passThroughOptions=!!passThrough
+this._checkForBrokenPassThrough()
+return this}_checkForBrokenPassThrough(){if(this.parent&&this._passThroughOptions&&!this.parent._enablePositionalOptions)throw new Error(`passThroughOptions cannot be used for '${this._name}' without turning on enablePositionalOptions for parent command(s)`)}storeOptionsAsProperties(storeAsProperties=true){if(this.options.length)throw new Error("call .storeOptionsAsProperties() before adding options")
+if(Object.keys(this._optionValues).length)throw new Error("call .storeOptionsAsProperties() before setting option values")
+this._storeOptionsAsProperties=!!storeAsProperties
+return this}getOptionValue(key){if(this._storeOptionsAsProperties)return this[key]
+return this._optionValues[key]}setOptionValue(key,value){return this.setOptionValueWithSource(key,value,void 0)}setOptionValueWithSource(key,value,source){if(this._storeOptionsAsProperties)this[key]=value
+else this._optionValues[key]=value
+this._optionValueSources[key]=source
+return this}getOptionValueSource(key){return this._optionValueSources[key]}getOptionValueSourceWithGlobals(key){let source
+this._getCommandAndAncestors().forEach(cmd=>{if(Object.hasOwn(cmd._optionValueSources,key))source=cmd.getOptionValueSource(key)})
+return source}_prepareUserArgs(argv,parseOptions){if(argv!==void 0&&!Array.isArray(argv))throw new Error("first parameter to parse must be array or undefined")
+parseOptions=parseOptions||{}
+if(argv===void 0&&parseOptions.from===void 0){if(external_node_process_namespaceObject.versions?.electron)parseOptions.from="electron"
+const execArgv=external_node_process_namespaceObject.execArgv??[]
+if(execArgv.includes("-e")||execArgv.includes("--eval")||execArgv.includes("-p")||execArgv.includes("--print"))parseOptions.from="eval"}if(argv===void 0)argv=external_node_process_namespaceObject.argv
+this.rawArgs=argv.slice()
+let userArgs
+switch(parseOptions.from){case void 0:case"node":this._scriptPath=argv[1]
+userArgs=argv.slice(2)
+break
+case"electron":if(external_node_process_namespaceObject.defaultApp){this._scriptPath=argv[1]
+userArgs=argv.slice(2)}else userArgs=argv.slice(1)
+break
+case"user":userArgs=argv.slice(0)
+break
+case"eval":userArgs=argv.slice(1)
+break
+default:throw new Error(`unexpected parse option { from: '${parseOptions.from}' }`)}if(!this._name&&this._scriptPath)this.nameFromFilename(this._scriptPath)
+this._name=this._name||"program"
+return userArgs}parse(argv,parseOptions){this._prepareForParse()
+const userArgs=this._prepareUserArgs(argv,parseOptions)
+this._parseCommand([],userArgs)
+return this}async parseAsync(argv,parseOptions){this._prepareForParse()
+const userArgs=this._prepareUserArgs(argv,parseOptions)
+await this._parseCommand([],userArgs)
+return this}_prepareForParse(){if(this._savedState===null){this.options.filter(option=>option.negate&&option.defaultValue===void 0&&this.getOptionValue(option.attributeName())===void 0).forEach(option=>{const positiveLongFlag=option.long.replace(/^--no-/,"--")
+if(!this._findOption(positiveLongFlag))this.setOptionValueWithSource(option.attributeName(),true,"default")})
+this.saveStateBeforeParse()}else this.restoreStateBeforeParse()}saveStateBeforeParse(){this._savedState={_name:this._name,_optionValues:{...this._optionValues},_optionValueSources:{...this._optionValueSources}}}restoreStateBeforeParse(){if(this._storeOptionsAsProperties)throw new Error(`Can not call parse again when storeOptionsAsProperties is true.\n- either make a new Command for each call to parse, or stop storing options as properties`)
+this._name=this._savedState._name
+this._scriptPath=null
+this.rawArgs=[]
+this._optionValues={...this._savedState._optionValues}
+this._optionValueSources={...this._savedState._optionValueSources}
+this.args=[]
+this.processedArgs=[]}_checkForMissingExecutable(executableFile,executableDir,subcommandName){if(external_node_fs_.existsSync(executableFile))return
+const executableDirMessage=executableDir?`searched for local subcommand relative to directory '${executableDir}'`:"no directory for search for local subcommand, use .executableDir() to supply a custom directory"
+const executableMissing=`'${executableFile}' does not exist\n - if '${subcommandName}' is not meant to be an executable command, remove description parameter from '.command()' and use '.description()' instead\n - if the default executable name is not suitable, use the executableFile option to supply a custom name or path\n - ${executableDirMessage}`
+throw new Error(executableMissing)}_executeSubCommand(subcommand,args){args=args.slice()
+const sourceExt=[".js",".ts",".tsx",".mjs",".cjs"]
+function findFile(baseDir,baseName){const localBin=external_node_path_.resolve(baseDir,baseName)
+if(external_node_fs_.existsSync(localBin))return localBin
+if(sourceExt.includes(external_node_path_.extname(baseName)))return
+const foundExt=sourceExt.find(ext=>external_node_fs_.existsSync(`${localBin}${ext}`))
+if(foundExt)return`${localBin}${foundExt}`
+return}this._checkForMissingMandatoryOptions()
+this._checkForConflictingOptions()
+let executableFile=subcommand._executableFile||`${this._name}-${subcommand._name}`
+let executableDir=this._executableDir||""
+if(this._scriptPath){let resolvedScriptPath
+try{resolvedScriptPath=external_node_fs_.realpathSync(this._scriptPath)}catch{resolvedScriptPath=this._scriptPath}executableDir=external_node_path_.resolve(external_node_path_.dirname(resolvedScriptPath),executableDir)}if(executableDir){let localFile=findFile(executableDir,executableFile)
+if(!localFile&&!subcommand._executableFile&&this._scriptPath){const legacyName=external_node_path_.basename(this._scriptPath,external_node_path_.extname(this._scriptPath))
+if(legacyName!==this._name)localFile=findFile(executableDir,`${legacyName}-${subcommand._name}`)}executableFile=localFile||executableFile}const launchWithNode=sourceExt.includes(external_node_path_.extname(executableFile))
+let proc
+if(external_node_process_namespaceObject.platform!=="win32")if(launchWithNode){args.unshift(executableFile)
+args=incrementNodeInspectorPort(external_node_process_namespaceObject.execArgv).concat(args)
+proc=external_node_child_process_.spawn(external_node_process_namespaceObject.argv[0],args,{stdio:"inherit"})}else proc=external_node_child_process_.spawn(executableFile,args,{stdio:"inherit"})
+else{this._checkForMissingExecutable(executableFile,executableDir,subcommand._name)
+args.unshift(executableFile)
+args=incrementNodeInspectorPort(external_node_process_namespaceObject.execArgv).concat(args)
+proc=external_node_child_process_.spawn(external_node_process_namespaceObject.execPath,args,{stdio:"inherit"})}if(!proc.killed){const signals=["SIGUSR1","SIGUSR2","SIGTERM","SIGINT","SIGHUP"]
+signals.forEach(signal=>{external_node_process_namespaceObject.on(signal,()=>{if(proc.killed===false&&proc.exitCode===null)proc.kill(signal)})})}const exitCallback=this._exitCallback
+proc.on("close",code=>{code=code??1
+if(!exitCallback)external_node_process_namespaceObject.exit(code)
+else exitCallback(new CommanderError(code,"commander.executeSubCommandAsync","(close)"))})
+proc.on("error",err=>{if(err.code==="ENOENT")this._checkForMissingExecutable(executableFile,executableDir,subcommand._name)
+else if(err.code==="EACCES")throw new Error(`'${executableFile}' not executable`)
+if(!exitCallback)external_node_process_namespaceObject.exit(1)
+else{const wrappedError=new CommanderError(1,"commander.executeSubCommandAsync","(error)")
+wrappedError.nestedError=err
+exitCallback(wrappedError)}})
+this.runningCommand=proc}_dispatchSubcommand(commandName,operands,unknown){const subCommand=this._findCommand(commandName)
+if(!subCommand)this.help({error:true})
+subCommand._prepareForParse()
+let promiseChain
+promiseChain=this._chainOrCallSubCommandHook(promiseChain,subCommand,"preSubcommand")
+promiseChain=this._chainOrCall(promiseChain,()=>{if(subCommand._executableHandler)this._executeSubCommand(subCommand,operands.concat(unknown))
+else return subCommand._parseCommand(operands,unknown)})
+return promiseChain}_dispatchHelpCommand(subcommandName){if(!subcommandName)this.help()
+const subCommand=this._findCommand(subcommandName)
+if(subCommand&&!subCommand._executableHandler)subCommand.help()
+return this._dispatchSubcommand(subcommandName,[],[this._getHelpOption()?.long??this._getHelpOption()?.short??"--help"])}_checkNumberOfArguments(){this.registeredArguments.forEach((arg,i)=>{if(arg.required&&this.args[i]==null)this.missingArgument(arg.name())})
+if(this.registeredArguments.length>0&&this.registeredArguments[this.registeredArguments.length-1].variadic)return
+if(this.args.length>this.registeredArguments.length)this._excessArguments(this.args)}_processArguments(){const myParseArg=(argument,value,previous)=>{let parsedValue=value
+if(value!==null&&argument.parseArg){const invalidValueMessage=`error: command-argument value '${value}' is invalid for argument '${argument.name()}'.`
+parsedValue=this._callParseArg(argument,value,previous,invalidValueMessage)}return parsedValue}
+this._checkNumberOfArguments()
+const processedArgs=[]
+this.registeredArguments.forEach((declaredArg,index)=>{let value=declaredArg.defaultValue
+if(declaredArg.variadic){if(index<this.args.length){value=this.args.slice(index)
+if(declaredArg.parseArg)value=value.reduce((processed,v)=>myParseArg(declaredArg,v,processed),declaredArg.defaultValue)}else if(value===void 0)value=[]}else if(index<this.args.length){value=this.args[index]
+if(declaredArg.parseArg)value=myParseArg(declaredArg,value,declaredArg.defaultValue)}processedArgs[index]=value})
+this.processedArgs=processedArgs}_chainOrCall(promise,fn){if(promise?.then&&typeof promise.then==="function")return promise.then(()=>fn())
+return fn()}_chainOrCallHooks(promise,event){let result=promise
+const hooks=[]
+this._getCommandAndAncestors().reverse().filter(cmd=>cmd._lifeCycleHooks[event]!==void 0).forEach(hookedCommand=>{hookedCommand._lifeCycleHooks[event].forEach(callback=>{hooks.push({hookedCommand:hookedCommand,callback:callback})})})
+if(event==="postAction")hooks.reverse()
+hooks.forEach(hookDetail=>{result=this._chainOrCall(result,()=>hookDetail.callback(hookDetail.hookedCommand,this))})
+return result}_chainOrCallSubCommandHook(promise,subCommand,event){let result=promise
+if(this._lifeCycleHooks[event]!==void 0)this._lifeCycleHooks[event].forEach(hook=>{result=this._chainOrCall(result,()=>hook(this,subCommand))})
+return result}_parseCommand(operands,unknown){const parsed=this.parseOptions(unknown)
+this._parseOptionsEnv()
+this._parseOptionsImplied()
+operands=operands.concat(parsed.operands)
+unknown=parsed.unknown
+this.args=operands.concat(unknown)
+if(operands&&this._findCommand(operands[0]))return this._dispatchSubcommand(operands[0],operands.slice(1),unknown)
+if(this._getHelpCommand()&&operands[0]===this._getHelpCommand().name())return this._dispatchHelpCommand(operands[1])
+if(this._defaultCommandName){this._outputHelpIfRequested(unknown)
+return this._dispatchSubcommand(this._defaultCommandName,operands,unknown)}if(this.commands.length&&this.args.length===0&&!this._actionHandler&&!this._defaultCommandName)this.help({error:true})
+this._outputHelpIfRequested(parsed.unknown)
+this._checkForMissingMandatoryOptions()
+this._checkForConflictingOptions()
+const checkForUnknownOptions=()=>{if(parsed.unknown.length>0)this.unknownOption(parsed.unknown[0])}
+const commandEvent=`command:${this.name()}`
+if(this._actionHandler){checkForUnknownOptions()
+this._processArguments()
+let promiseChain
+promiseChain=this._chainOrCallHooks(promiseChain,"preAction")
+promiseChain=this._chainOrCall(promiseChain,()=>this._actionHandler(this.processedArgs))
+if(this.parent)promiseChain=this._chainOrCall(promiseChain,()=>{this.parent.emit(commandEvent,operands,unknown)})
+promiseChain=this._chainOrCallHooks(promiseChain,"postAction")
+return promiseChain}if(this.parent?.listenerCount(commandEvent)){checkForUnknownOptions()
+this._processArguments()
+this.parent.emit(commandEvent,operands,unknown)}else if(operands.length){if(this._findCommand("*"))return this._dispatchSubcommand("*",operands,unknown)
+if(this.listenerCount("command:*"))this.emit("command:*",operands,unknown)
+else if(this.commands.length)this.unknownCommand()
+else{checkForUnknownOptions()
+this._processArguments()}}else if(this.commands.length){checkForUnknownOptions()
+this.help({error:true})}else{checkForUnknownOptions()
+this._processArguments()}}_findCommand(name){if(!name)return
+return this.commands.find(cmd=>cmd._name===name||cmd._aliases.includes(name))}_findOption(arg){return this.options.find(option=>option.is(arg))}_checkForMissingMandatoryOptions(){this._getCommandAndAncestors().forEach(cmd=>{cmd.options.forEach(anOption=>{if(anOption.mandatory&&cmd.getOptionValue(anOption.attributeName())===void 0)cmd.missingMandatoryOptionValue(anOption)})})}_checkForConflictingLocalOptions(){const definedNonDefaultOptions=this.options.filter(option=>{const optionKey=option.attributeName()
+if(this.getOptionValue(optionKey)===void 0)return false
+return this.getOptionValueSource(optionKey)!=="default"})
+const optionsWithConflicting=definedNonDefaultOptions.filter(option=>option.conflictsWith.length>0)
+optionsWithConflicting.forEach(option=>{const conflictingAndDefined=definedNonDefaultOptions.find(defined=>option.conflictsWith.includes(defined.attributeName()))
+if(conflictingAndDefined)this._conflictingOption(option,conflictingAndDefined)})}_checkForConflictingOptions(){this._getCommandAndAncestors().forEach(cmd=>{cmd._checkForConflictingLocalOptions()})}parseOptions(args){const operands=[]
+const unknown=[]
+let dest=operands
+function maybeOption(arg){return arg.length>1&&arg[0]==="-"}const negativeNumberArg=arg=>{if(!/^-(\d+|\d*\.\d+)([eE][+-]?\d+)?$/.test(arg))return false
+return!this._getCommandAndAncestors().some(cmd=>cmd.options.map(opt=>opt.short).some(short=>/^-\d$/.test(short)))}
+let activeVariadicOption=null
+let activeGroup=null
+let i=0
+while(i<args.length||activeGroup){const arg=activeGroup??args[i++]
+activeGroup=null
+if(arg==="--"){if(dest===unknown)dest.push(arg)
+dest.push(...args.slice(i))
+break}if(activeVariadicOption&&(!maybeOption(arg)||negativeNumberArg(arg))){this.emit(`option:${activeVariadicOption.name()}`,arg)
+continue}activeVariadicOption=null
+if(maybeOption(arg)){const option=this._findOption(arg)
+if(option){if(option.required){const value=args[i++]
+if(value===void 0)this.optionMissingArgument(option)
+this.emit(`option:${option.name()}`,value)}else if(option.optional){let value=null
+if(i<args.length&&(!maybeOption(args[i])||negativeNumberArg(args[i])))value=args[i++]
+this.emit(`option:${option.name()}`,value)}else this.emit(`option:${option.name()}`)
+activeVariadicOption=option.variadic?option:null
+continue}}if(arg.length>2&&arg[0]==="-"&&arg[1]!=="-"){const option=this._findOption(`-${arg[1]}`)
+if(option){if(option.required||option.optional&&this._combineFlagAndOptionalValue)this.emit(`option:${option.name()}`,arg.slice(2))
+else{this.emit(`option:${option.name()}`)
+activeGroup=`-${arg.slice(2)}`}continue}}if(/^--[^=]+=/.test(arg)){const index=arg.indexOf("=")
+const option=this._findOption(arg.slice(0,index))
+if(option&&(option.required||option.optional)){this.emit(`option:${option.name()}`,arg.slice(index+1))
+continue}}if(dest===operands&&maybeOption(arg)&&!(this.commands.length===0&&negativeNumberArg(arg)))dest=unknown
+if((this._enablePositionalOptions||this._passThroughOptions)&&operands.length===0&&unknown.length===0)if(this._findCommand(arg)){operands.push(arg)
+unknown.push(...args.slice(i))
+break}else if(this._getHelpCommand()&&arg===this._getHelpCommand().name()){operands.push(arg,...args.slice(i))
+break}else if(this._defaultCommandName){unknown.push(arg,...args.slice(i))
+break}if(this._passThroughOptions){dest.push(arg,...args.slice(i))
+break}dest.push(arg)}return{operands:operands,unknown:unknown}}opts(){if(this._storeOptionsAsProperties){const result={}
+const len=this.options.length
+for(let i=0;i<len;i++){const key=this.options[i].attributeName()
+result[key]=key===this._versionOptionName?this._version:this[key]}return result}return this._optionValues}optsWithGlobals(){return this._getCommandAndAncestors().reduce((combinedOptions,cmd)=>Object.assign(combinedOptions,cmd.opts()),{})}error(message,errorOptions){this._outputConfiguration.outputError(`${message}\n`,this._outputConfiguration.writeErr)
+if(typeof this._showHelpAfterError==="string")this._outputConfiguration.writeErr(`${this._showHelpAfterError}\n`)
+else if(this._showHelpAfterError){this._outputConfiguration.writeErr("\n")
+this.outputHelp({error:true})}const config=errorOptions||{}
+const exitCode=config.exitCode||1
+const code=config.code||"commander.error"
+this._exit(exitCode,code,message)}_parseOptionsEnv(){this.options.forEach(option=>{if(option.envVar&&option.envVar in external_node_process_namespaceObject.env){const optionKey=option.attributeName()
+if(this.getOptionValue(optionKey)===void 0||["default","config","env"].includes(this.getOptionValueSource(optionKey)))if(option.required||option.optional)this.emit(`optionEnv:${option.name()}`,external_node_process_namespaceObject.env[option.envVar])
+else this.emit(`optionEnv:${option.name()}`)}})}_parseOptionsImplied(){const dualHelper=new DualOptions(this.options)
+const hasCustomOptionValue=optionKey=>this.getOptionValue(optionKey)!==void 0&&!["default","implied"].includes(this.getOptionValueSource(optionKey))
+this.options.filter(option=>option.implied!==void 0&&hasCustomOptionValue(option.attributeName())&&dualHelper.valueFromOption(this.getOptionValue(option.attributeName()),option)).forEach(option=>{Object.keys(option.implied).filter(impliedKey=>!hasCustomOptionValue(impliedKey)).forEach(impliedKey=>{this.setOptionValueWithSource(impliedKey,option.implied[impliedKey],"implied")})})}missingArgument(name){const message=`error: missing required argument '${name}'`
+this.error(message,{code:"commander.missingArgument"})}optionMissingArgument(option){const message=`error: option '${option.flags}' argument missing`
+this.error(message,{code:"commander.optionMissingArgument"})}missingMandatoryOptionValue(option){const message=`error: required option '${option.flags}' not specified`
+this.error(message,{code:"commander.missingMandatoryOptionValue"})}_conflictingOption(option,conflictingOption){const findBestOptionFromValue=option=>{const optionKey=option.attributeName()
+const optionValue=this.getOptionValue(optionKey)
+const negativeOption=this.options.find(target=>target.negate&&optionKey===target.attributeName())
+const positiveOption=this.options.find(target=>!target.negate&&optionKey===target.attributeName())
+if(negativeOption&&(negativeOption.presetArg===void 0&&optionValue===false||negativeOption.presetArg!==void 0&&optionValue===negativeOption.presetArg))return negativeOption
+return positiveOption||option}
+const getErrorMessage=option=>{const bestOption=findBestOptionFromValue(option)
+const optionKey=bestOption.attributeName()
+const source=this.getOptionValueSource(optionKey)
+if(source==="env")return`environment variable '${bestOption.envVar}'`
+return`option '${bestOption.flags}'`}
+const message=`error: ${getErrorMessage(option)} cannot be used with ${getErrorMessage(conflictingOption)}`
+this.error(message,{code:"commander.conflictingOption"})}unknownOption(flag){if(this._allowUnknownOption)return
+let suggestion=""
+if(flag.startsWith("--")&&this._showSuggestionAfterError){let candidateFlags=[]
+let command=this
+do{const moreFlags=command.createHelp().visibleOptions(command).filter(option=>option.long).map(option=>option.long)
+candidateFlags=candidateFlags.concat(moreFlags)
+command=command.parent}while(command&&!command._enablePositionalOptions)
+suggestion=suggestSimilar(flag,candidateFlags)}const message=`error: unknown option '${flag}'${suggestion}`
+this.error(message,{code:"commander.unknownOption"})}_excessArguments(receivedArgs){if(this._allowExcessArguments)return
+const expected=this.registeredArguments.length
+const s=expected===1?"":"s"
+const received=receivedArgs.length
+const forSubcommand=this.parent?` for '${this.name()}'`:""
+const details=receivedArgs.join(", ")
+const message=`error: too many arguments${forSubcommand}. Expected ${expected} argument${s} but got ${received}: ${details}.`
+this.error(message,{code:"commander.excessArguments"})}unknownCommand(){const unknownName=this.args[0]
+let suggestion=""
+if(this._showSuggestionAfterError){const candidateNames=[]
+this.createHelp().visibleCommands(this).forEach(command=>{candidateNames.push(command.name())
+if(command.alias())candidateNames.push(command.alias())})
+suggestion=suggestSimilar(unknownName,candidateNames)}const message=`error: unknown command '${unknownName}'${suggestion}`
+this.error(message,{code:"commander.unknownCommand"})}version(str,flags,description){if(str===void 0)return this._version
+this._version=str
+flags=flags||"-V, --version"
+description=description||"output the version number"
+const versionOption=this.createOption(flags,description)
+this._versionOptionName=versionOption.attributeName()
+this._registerOption(versionOption)
+this.on("option:"+versionOption.name(),()=>{this._outputConfiguration.writeOut(`${str}\n`)
+this._exit(0,"commander.version",str)})
+return this}description(str,argsDescription){if(str===void 0&&argsDescription===void 0)return this._description
+this._description=str
+if(argsDescription)this._argsDescription=argsDescription
+return this}summary(str){if(str===void 0)return this._summary
+this._summary=str
+return this}alias(alias){if(alias===void 0)return this._aliases[0]
+let command=this
+if(this.commands.length!==0&&this.commands[this.commands.length-1]._executableHandler)command=this.commands[this.commands.length-1]
+if(alias===command._name)throw new Error("Command alias can't be the same as its name")
+const matchingCommand=this.parent?._findCommand(alias)
+if(matchingCommand){const existingCmd=[matchingCommand.name()].concat(matchingCommand.aliases()).join("|")
+throw new Error(`cannot add alias '${alias}' to command '${this.name()}' as already have command '${existingCmd}'`)}command._aliases.push(alias)
+return this}aliases(aliases){if(aliases===void 0)return this._aliases
+aliases.forEach(alias=>this.alias(alias))
+return this}usage(str){if(str===void 0){if(this._usage)return this._usage
+const args=this.registeredArguments.map(arg=>humanReadableArgName(arg))
+return[].concat(this.options.length||this._helpOption!==null?"[options]":[],this.commands.length?"[command]":[],this.registeredArguments.length?args:[]).join(" ")}this._usage=str
+return this}name(str){if(str===void 0)return this._name
+this._name=str
+return this}helpGroup(heading){if(heading===void 0)return this._helpGroupHeading??""
+this._helpGroupHeading=heading
+return this}commandsGroup(heading){if(heading===void 0)return this._defaultCommandGroup??""
+this._defaultCommandGroup=heading
+return this}optionsGroup(heading){if(heading===void 0)return this._defaultOptionGroup??""
+this._defaultOptionGroup=heading
+return this}_initOptionGroup(option){if(this._defaultOptionGroup&&!option.helpGroupHeading)option.helpGroup(this._defaultOptionGroup)}_initCommandGroup(cmd){if(this._defaultCommandGroup&&!cmd.helpGroup())cmd.helpGroup(this._defaultCommandGroup)}nameFromFilename(filename){this._name=external_node_path_.basename(filename,external_node_path_.extname(filename))
+return this}executableDir(path){if(path===void 0)return this._executableDir
+this._executableDir=path
+return this}helpInformation(contextOptions){const helper=this.createHelp()
+const context=this._getOutputContext(contextOptions)
+helper.prepareContext({error:context.error,helpWidth:context.helpWidth,outputHasColors:context.hasColors})
+const text=helper.formatHelp(this,helper)
+if(context.hasColors)return text
+return this._outputConfiguration.stripColor(text)}_getOutputContext(contextOptions){contextOptions=contextOptions||{}
+const error=!!contextOptions.error
+let baseWrite
+let hasColors
+let helpWidth
+if(error){baseWrite=str=>this._outputConfiguration.writeErr(str)
+hasColors=this._outputConfiguration.getErrHasColors()
+helpWidth=this._outputConfiguration.getErrHelpWidth()}else{baseWrite=str=>this._outputConfiguration.writeOut(str)
+hasColors=this._outputConfiguration.getOutHasColors()
+helpWidth=this._outputConfiguration.getOutHelpWidth()}const write=str=>{if(!hasColors)str=this._outputConfiguration.stripColor(str)
+return baseWrite(str)}
+return{error:error,write:write,hasColors:hasColors,helpWidth:helpWidth}}outputHelp(contextOptions){let deprecatedCallback
+if(typeof contextOptions==="function"){deprecatedCallback=contextOptions
+contextOptions=void 0}const outputContext=this._getOutputContext(contextOptions)
+const eventContext={error:outputContext.error,write:outputContext.write,command:this}
+this._getCommandAndAncestors().reverse().forEach(command=>command.emit("beforeAllHelp",eventContext))
+this.emit("beforeHelp",eventContext)
+let helpInformation=this.helpInformation({error:outputContext.error})
+if(deprecatedCallback){helpInformation=deprecatedCallback(helpInformation)
+if(typeof helpInformation!=="string"&&!Buffer.isBuffer(helpInformation))throw new Error("outputHelp callback must return a string or a Buffer")}outputContext.write(helpInformation)
+if(this._getHelpOption()?.long)this.emit(this._getHelpOption().long)
+this.emit("afterHelp",eventContext)
+this._getCommandAndAncestors().forEach(command=>command.emit("afterAllHelp",eventContext))}helpOption(flags,description){if(typeof flags==="boolean"){if(flags){if(this._helpOption===null)this._helpOption=void 0
+if(this._defaultOptionGroup)this._initOptionGroup(this._getHelpOption())}else this._helpOption=null
+return this}this._helpOption=this.createOption(flags??"-h, --help",description??"display help for command")
+if(flags||description)this._initOptionGroup(this._helpOption)
+return this}_getHelpOption(){if(this._helpOption===void 0)this.helpOption(void 0,void 0)
+return this._helpOption}addHelpOption(option){this._helpOption=option
+this._initOptionGroup(option)
+return this}help(contextOptions){this.outputHelp(contextOptions)
+let exitCode=Number(external_node_process_namespaceObject.exitCode??0)
+if(exitCode===0&&contextOptions&&typeof contextOptions!=="function"&&contextOptions.error)exitCode=1
+this._exit(exitCode,"commander.help","(outputHelp)")}addHelpText(position,text){const allowedValues=["beforeAll","before","after","afterAll"]
+if(!allowedValues.includes(position))throw new Error(`Unexpected value for position to addHelpText.\nExpecting one of '${allowedValues.join("', '")}'`)
+const helpEvent=`${position}Help`
+this.on(helpEvent,context=>{let helpStr
+if(typeof text==="function")helpStr=text({error:context.error,command:context.command})
+else helpStr=text
+if(helpStr)context.write(`${helpStr}\n`)})
+return this}_outputHelpIfRequested(args){const helpOption=this._getHelpOption()
+const helpRequested=helpOption&&args.find(arg=>helpOption.is(arg))
+if(helpRequested){this.outputHelp()
+this._exit(0,"commander.helpDisplayed","(outputHelp)")}}}function incrementNodeInspectorPort(args){return args.map(arg=>{if(!arg.startsWith("--inspect"))return arg
+let debugOption
+let debugHost="127.0.0.1"
+let debugPort="9229"
+let match
+if((match=arg.match(/^(--inspect(-brk|-wait)?)$/))!==null)debugOption=match[1]
+else if((match=arg.match(/^(--inspect(-brk|-port|-wait)?)=(\[[^\]]+\]|[^:]+)$/))!==null){debugOption=match[1]
+if(/^\d+$/.test(match[3]))debugPort=match[3]
+else debugHost=match[3]}else if((match=arg.match(/^(--inspect(-brk|-port|-wait)?)=(\[[^\]]+\]|[^:]+):(\d+)$/))!==null){debugOption=match[1]
+debugHost=match[3]
+debugPort=match[4]}if(debugOption&&debugPort!=="0")return`${debugOption}=${debugHost}:${parseInt(debugPort)+1}`
+return arg})}function useColor(){if(external_node_process_namespaceObject.env.NO_COLOR||external_node_process_namespaceObject.env.FORCE_COLOR==="0"||external_node_process_namespaceObject.env.FORCE_COLOR==="false")return false
+if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_namespaceObject.env.CLICOLOR_FORCE!==void 0)return true
+return}new command_Command
+const about={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",settle:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}
+var nearest=__nccwpck_require__(9948)
+var readers=__nccwpck_require__(8090)
+var table=__nccwpck_require__(1434)
+const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
+const shop=["--image","ghcr.io/acme/shop","--namespace","shop"]
+const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
+const words=[["image","The project with all it needs to run, built by docker and named as ghcr.io/acme/shop"],["registry","The server that keeps images; its name is the first part of the name of the image"],["cluster","The machines that run it; kubectl, and so this program, finds them by a kubeconfig"],["namespace","The part of the cluster that is yours"],["workload","What runs there as one or more copies (pods): the web, a worker, a scheduled task"]]
+const exits={0:{results:["deployed","done","unchanged"],means:"It went well, or there was nothing to do"},1:{results:["undone","failed"],means:"It failed, and what users run is as it was before"},2:{results:["usage"],means:"An option is wrong or missing; nothing was done"},3:{results:["stuck","kept"],means:"It failed, and is neither the one version nor the other: a person is needed"},4:{results:["locked"],means:"Another release is under way; nothing was done"},5:{results:["superseded"],means:"A newer version is live already, or somebody else changed the image"},130:{results:["cancelled"],means:"Ended by Ctrl-C or a signal; what had changed was put back"}}
+function title(text){return`[1m${text}[22m`}function introduction(command,page){const{steps:steps}=lessons[command]
+const numbered=steps.map((step,i)=>item(`${i+1}.`,step,2,page))
+return[wrapped(about[command],page),"",title("What it does:"),...numbered].join("\n")}function examples(command,page){return[title("Examples:"),...lessons[command].examples.map(one=>shown(one,page))].join("\n")}function aboutAll(page){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: at its end all workloads run the new version, or everything is as it was before and the log says why.",page)}function moreOfAll(page){const codes=Object.entries(exits).map(([code,{means:means,results:results}])=>[code,`${means} (${results.join(", ")})`])
+return[title("The smallest example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:lessons.release.examples[0]?.args??[]},page),title("Where options may stand:"),wrapped('On the command line, or in django-rollout.yml in the current folder as "name: value", a line each. A flag wins over the file, the file over the default. Passwords have no place in the file.',page,2),"",title("Words:"),...list(words,page),"",title("Exit codes:"),...list(codes,page),"",wrapped("django-rollout help release tells all about a command, and --version which one this is.",page)].join("\n")}function list(items,page){const width=Math.max(...items.map(([term])=>term.length))
+return items.map(([term,text])=>item(term,text,width,page))}function shown({what:what,args:args},page){const parts=["django-rollout"]
+for(const word of args){const isValue=!word.startsWith("--")
+const last=parts.pop()??""
+if(isValue)parts.push(`${last} ${word}`)
+else parts.push(last,word)}const lines=[]
+for(const part of parts){const last=lines.at(-1)
+if(last!==void 0&&last.length+part.length+7<=page.columns)lines[lines.length-1]=`${last} ${part}`
+else lines.push(last===void 0?part:`  ${part}`)}return`${wrapped(`${what}:`,page,2)}\n${lines.map(line=>`    ${line}`).join(" \\\n")}\n`}function item(term,text,width,page){return`  ${term.padEnd(width)}  ${wrapped(text,page,width+4).trimStart()}`}function wrapped(text,{columns:columns},indent=0){const margin=" ".repeat(indent)
+return(new Help).boxWrap(text,columns-indent).split("\n").map(line=>`${margin}${line}`).join("\n")}function readCommandLine(args,version,page){let text=""
+let asked
+const program=programOf(version,page,more=>text+=more,found=>asked=found)
+try{program.parse(args,{from:"user"})}catch(error){if(error instanceof Wrong)return{is:"wrong",text:`${error.message}\n`}
+if(!(error instanceof CommanderError))throw error
+return error.exitCode===0?{is:"answer",text:text}:{is:"wrong",text:text}}return asked??{is:"answer",text:text}}class Wrong extends Error{}const look={styleTitle:title,optionDescription:({description:description})=>description}
+function programOf(version,page,write,onAsked){const program=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(page)).version(version,"-V, --version","Shows the version").helpOption("-h, --help","Shows this").helpCommand(false).exitOverride(error=>refuse(error)).configureOutput({writeOut:write,writeErr:write,outputError:()=>{},getOutHelpWidth:()=>page.columns,getErrHelpWidth:()=>page.columns,getOutHasColors:()=>page.color,getErrHasColors:()=>page.color}).configureHelp({...look,visibleOptions:()=>[],subcommandTerm:one=>one.name()}).addHelpText("after",`\n${moreOfAll(page)}`)
+for(const[kind,heading]of Object.entries(kinds))for(const name of table.Pi.filter(one=>lessons[one].kind===kind))program.addCommand(commandOf(name,program,page,onAsked).helpGroup(heading))
+program.command("help",{hidden:true}).argument("[command]").action(name=>{const command=program.commands.find(one=>one.name()===name)
+if(name!==void 0&&!command)throw new Wrong(noCommand(name))
+const shown=command??program
+shown.outputHelp()})
+return program}function commandOf(name,program,page,onAsked){const command=new command_Command(name).copyInheritedSettings(program).configureHelp(look).exitOverride(error=>refuse(error,name)).usage("[options]").summary(about[name]).description(introduction(name,page)).allowExcessArguments().addHelpText("after",`\n${examples(name,page)}`)
+const options=(0,table.cz)(name,"command")
+for(const[group,heading]of Object.entries(table.TN))for(const[option,declared]of options.filter(([,one])=>one.group===group))command.addOption(optionOf(option,declared).helpGroup(`${heading}:`))
+return command.addHelpOption(new option_Option("-h, --help","Shows this").helpGroup(`${table.TN.run}:`)).action((_options,called)=>{const[extra]=called.args
+if(extra!==void 0)throw new Wrong(`django-rollout ${name}: "${extra}" belongs to no option; a value with blanks needs quotes`)
+onAsked({is:"run",command:name,given:givenTo(called)})})}function optionOf(name,{help:help,read:read,default:standard,required:required,flag:flag}){const word=(0,readers.GC)(read.takes)
+const extra=required?" (required)":standard&&!flag?` (default: ${standard})`:""
+if(flag)return new option_Option(`--${name} [${word}]`,help).preset("true")
+const option=new option_Option(`--${name} <${word}>`,help+extra)
+const{is:is}=read.takes
+return is==="list"||is==="mapping"?option.argParser((value,before)=>before===void 0?value:`${before}\n${value}`):option}function givenTo(called){const given={}
+for(const option of called.options){const value=called.getOptionValue(option.attributeName())
+if(value!==void 0&&option.long)given[option.long.slice(2)]=value}return given}function refuse(error,command){const word=/'([^']*)'/.exec(error.message)?.[1]??""
+switch(error.code){case"commander.unknownCommand":throw new Wrong(noCommand(word))
+case"commander.unknownOption":throw new Wrong(noOption(word.replace(/=.*$/s,""),command))
+case"commander.optionMissingArgument":{const name=/^--([a-z-]+)/.exec(word)?.[1]??""
+const{example:example}=table.tp[name]
+throw new Wrong(`django-rollout ${command??""}: "--${name}" takes a value: for example --${name} ${example}`)}default:if(error.exitCode===0||error.code==="commander.help")throw error
+throw new Wrong(`django-rollout: ${error.message.replace(/^error: /,"")}`)}}function noCommand(name){const near=(0,nearest.p)(name,table.Pi)
+const meant=near===void 0?`it takes ${table.Pi.join(", ")}`:`did you mean "${near}"?`
+return`django-rollout: "${name}" is not a command; ${meant}`}function noOption(typed,command){const name=typed.replace(/^-+/,"")
+if(command===void 0)return`django-rollout: "${typed}" has no command before it; write it as django-rollout release --${name}`
+const said=`django-rollout ${command}: "${typed}" is not an option of ${command}`
+const names=(0,table.cz)(command,"command").map(([option])=>option)
+const near=names.find(option=>option===name)??(0,nearest.p)(name,names)
+const takers=table.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
+if(takers.length>0&&near!==name)return`${said}; it is one of ${takers.join(", ")}`
+return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
 const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
 const defaultManage=["python","manage.py"]
 function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0}=task
@@ -6855,8 +7620,7 @@ if(!resource)return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"m
 if(!resource.namespaced)outside(object)
 return resource}
 return{of:of,pathOf:object=>`${collection(object.apiVersion??"",cluster.namespace,of(object).plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
-function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},7563:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{C:()=>about})
-const about={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",settle:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
+function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
 function commandLine(command,{image:image,namespace:namespace,app:app,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...context!==void 0&&{"kube-context":context},...more}
 const words=Object.entries(flags).map(([name,value])=>`--${name} ${value}`)
 return["django-rollout",command,...words].join(" ")}},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
@@ -6899,15 +7663,14 @@ return best&&best.distance<=Math.max(2,word.length/3)?best.name:void 0}function 
 for(let i=0;i<a.length;i++){const letter=a[i]
 const next=[i+1]
 for(let j=0;j<b.length;j++)next.push(Math.min((next[j]??0)+1,(row[j+1]??0)+1,(row[j]??0)+(letter===b[j]?0:1)))
-row=next}return row[b.length]??0}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Dy:()=>webAddress,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Qq:()=>text,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
+row=next}return row[b.length]??0}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>webAddress,GC:()=>wordFor,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
-constructor(text){this.text=text}}function reader(takes,read){return Object.assign(value=>read(value),{takes:takes})}function matching(pattern,problem){return reader({is:"text",pattern:pattern},value=>pattern.test(value)?value:new Problem(problem))}const text=reader({is:"text"},value=>value)
-const repository=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
-const imageRepository=reader({is:"text",pattern:repository},value=>{if(value.includes("@sha256:")||/:[^/]+$/.test(value))return new Problem('is the image without tag and digest; give the tag by "tag"')
+constructor(text){this.text=text}}function reader(takes,read){return Object.assign(value=>read(value),{takes:takes})}function matching(word,pattern,problem){return reader({is:"text",word:word,pattern:pattern},value=>pattern.test(value)?value:new Problem(problem))}function anyText(word){return reader({is:"text",word:word},value=>value)}const repository=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
+const imageRepository=reader({is:"text",word:"image",pattern:repository},value=>{if(value.includes("@sha256:")||/:[^/]+$/.test(value))return new Problem('is the image without tag and digest; give the tag by "tag"')
 return repository.test(value)?value:new Problem("is not the name of an image (small letters, digits, and . _ - / only)")})
-const imageTag=matching(/^\w[\w.-]{0,127}$/,"is not a tag (letters, digits, and . _ - only, at most 128)")
-const imageDigest=matching(/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
-const objectName=matching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,"is not a name that Kubernetes takes (small letters, digits and -, at most 63)")
+const imageTag=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (letters, digits, and . _ - only, at most 128)")
+const imageDigest=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
+const objectName=matching("name",/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,"is not a name that Kubernetes takes (small letters, digits and -, at most 63)")
 const longest=168*36e5
 const units={ms:1,s:1e3,m:6e4,h:36e5}
 const duration=reader({is:"duration"},value=>{if(value==="0")return 0
@@ -6936,14 +7699,21 @@ if(trouble===void 0)return new Problem(`has "${name}"; it takes ${of.join(", ")}
 const length=duration(time)
 if(rest.length>0||length instanceof Problem)return new Problem(`has "${word}", which is not of the form trouble=duration`)
 found[trouble]=length}return found})}const yesOrNo=reader({is:"yes or no"},value=>value==="true"||value==="false"?value==="true":new Problem("is not true or false"))
-const urlPath=matching(/^\/(?!.*#)[!-~]*$/,"is not a path; it begins with /, and has no blanks, no # and only ASCII")
+const urlPath=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it begins with /, and has no blanks, no # and only ASCII")
 const address=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const webAddress=reader({is:"text",pattern:address},value=>address.test(value.trim())?value.trim():new Problem("is not an address on the web; it begins with https://"))
-const hostName=matching(/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if need be")},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
+const webAddress=reader({is:"text",word:"address",pattern:address},value=>address.test(value.trim())?value.trim():new Problem("is not an address on the web; it begins with https://"))
+const hostName=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if need be")
+function wordFor(takes){switch(takes.is){case"text":return takes.word
+case"duration":return"duration"
+case"yes or no":return"true|false"
+case"choice":return takes.of.join("|")
+case"list":return takes.of?.join(",")??"list"
+case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
 const actions=["release","build","test","migrate","deploy","rollback"]
 const troubles=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
+const groups={image:"The image",tests:"The tests",cluster:"The cluster",migrations:"Migrations",rollout:"The rollout",rollback:"What to go back to",told:"Who is told",run:"The run itself"}
 function option(declared){return declared}const everywhere=commands
 const inCluster=["release","migrate","deploy","rollback","history","settle","doctor"]
 const locking=["release","migrate","deploy","rollback","settle"]
@@ -6957,7 +7727,7 @@ const ready=["test","migrate","deploy"]
 const inCheckout=["release","build","test","doctor"]
 const building=["release","build"]
 const testing=["release","test"]
-const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",on:releasing}),context:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Folder that the image is built from",example:"backend",default:".",on:inCheckout}),file:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",on:[...building,"doctor"]}),target:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Stage of the Dockerfile to build",example:"production",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,on:["build","test"]}),"registry-username":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",on:registry}),"registry-password":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,on:registry}),"test-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",on:testing}),kubeconfig:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,on:inCluster}),"kube-context":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Context of the kubeconfig; its current one when not given",example:"production",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",on:locking}),"migrate-command":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,on:[...migrating,"doctor"]}),"migrate-from":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",on:rolling}),to:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",on:everywhere}),token:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",on:telling}),environment:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",on:telling}),report:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",on:everywhere}),config:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Qq,help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",on:everywhere})}
+const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
@@ -8416,7 +9186,7 @@ if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)("settle",files.exists(kept)?{...given,config:kept}:given,"action",files)
-if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const{settings:settings}=reading
@@ -9797,14 +10567,13 @@ return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patien
 return[id,written.includes(id)?course:seen]}))}function wasComplete(before){if(before.kind==="CronJob")return true
 const{replicas:replicas=1}=before.spec
 const status=before.status??{}
-return before.kind==="DaemonSet"?(status["numberAvailable"]??0)>=(status["desiredNumberScheduled"]??0):(status["availableReplicas"]??0)>=replicas}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal})
+return before.kind==="DaemonSet"?(status["numberAvailable"]??0)>=(status["desiredNumberScheduled"]??0):(status["availableReplicas"]??0)>=replicas}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)
 cancel.abort(new DOMException(why,"AbortError"))}
 for(const signal of["SIGINT","SIGTERM","SIGHUP"])process.on(signal,()=>{end(`ended by ${signal}`)})
 for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
-for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})
-return cancel.signal}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,ux:()=>within})
+return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,ux:()=>within})
 class TimeOver extends Error{name="TimeOver"}async function within(clock,ms,signal,work){if(ms===0)return work(signal)
 const over=new AbortController
 const done=new AbortController
@@ -10063,8 +10832,11 @@ call.end(sent)})}function realWorld(env){return{clock:realClock,processes:realPr
 async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
 if(made>=how.tries||!how.passing(result))return result
 how.onRetry?.(result,pause)
-await how.clock.sleep(pause,how.signal)}}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{O:()=>windowOf})
-function windowOf(stream,env){const isOn=name=>!["","0","false",void 0].includes(env[name])
+await how.clock.sleep(pause,how.signal)}}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>colorOf,O:()=>windowOf})
+function colorOf({isTTY:isTTY},env){if(env["NO_COLOR"])return false
+const forced=env["FORCE_COLOR"]
+if(forced)return forced!=="0"&&forced!=="false"
+return isTTY===true&&env["TERM"]!=="dumb"}function windowOf(stream,env){const isOn=name=>!["","0","false",void 0].includes(env[name])
 if(!stream.isTTY||env["TERM"]==="dumb"||isOn("CI"))return
 return{write:text=>void stream.write(text),size:()=>({columns:stream.columns||80,rows:stream.rows||24})}}},2613:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert")},181:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer")},5317:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process")},6982:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto")},4434:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("events")},9896:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs")},8611:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("http")},5692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("https")},9278:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("net")},4589:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert")},6698:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks")},4573:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer")},1421:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process")},7540:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console")},7598:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto")},3053:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel")},610:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns")},8474:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events")},3024:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs")},1455:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises")},7067:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http")},2467:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2")},7030:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net")},8161:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os")},6760:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path")},643:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks")},1792:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring")},7075:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream")},1692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls")},3136:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url")},7975:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util")},3429:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types")},5919:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads")},8522:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib")},857:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("os")},6928:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("path")},932:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("process")},3193:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder")},4756:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls")},9023:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("util")},7349:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
 var Scalar=__nccwpck_require__(3301)
@@ -13066,715 +13838,7 @@ if(srcFileStat.isDirectory())yield cpDirRecursive(srcFile,destFile,currentDepth,
 else yield copyFile(srcFile,destFile,force)}yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.k6(destDir,(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.dJ(sourceDir)).mode)})}function copyFile(srcFile,destFile,force){return __awaiter(this,void 0,void 0,function*(){if((yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.$1(srcFile)).isSymbolicLink()){try{yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.$1(destFile)
 yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.y1(destFile)}catch(e){if(e.code==="EPERM"){yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.k6(destFile,"0666")
 yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.y1(destFile)}}const symlinkFull=yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.h_(srcFile)
-yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.YN(symlinkFull,destFile,_io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8?"junction":null)}else if(!(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(destFile))||force)yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.m3(srcFile,destFile)})}},7009:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{uB:()=>command_Command,b7:()=>CommanderError,c$:()=>option_Option})
-class CommanderError extends Error{constructor(exitCode,code,message){super(message)
-Error.captureStackTrace(this,this.constructor)
-this.name=this.constructor.name
-this.code=code
-this.exitCode=exitCode
-this.nestedError=void 0}}class InvalidArgumentError extends CommanderError{constructor(message){super(1,"commander.invalidArgument",message)
-Error.captureStackTrace(this,this.constructor)
-this.name=this.constructor.name}}class argument_Argument{constructor(name,description){this.description=description||""
-this.variadic=false
-this.parseArg=void 0
-this.defaultValue=void 0
-this.defaultValueDescription=void 0
-this.argChoices=void 0
-switch(name[0]){case"<":this.required=true
-this._name=name.slice(1,-1)
-break
-case"[":this.required=false
-this._name=name.slice(1,-1)
-break
-default:this.required=true
-this._name=name
-break}if(this._name.endsWith("...")){this.variadic=true
-this._name=this._name.slice(0,-3)}}name(){return this._name}_collectValue(value,previous){if(previous===this.defaultValue||!Array.isArray(previous))return[value]
-previous.push(value)
-return previous}default(value,description){this.defaultValue=value
-this.defaultValueDescription=description
-return this}argParser(fn){this.parseArg=fn
-return this}choices(values){this.argChoices=values.slice()
-this.parseArg=(arg,previous)=>{if(!this.argChoices.includes(arg))throw new InvalidArgumentError(`Allowed choices are ${this.argChoices.join(", ")}.`)
-if(this.variadic)return this._collectValue(arg,previous)
-return arg}
-return this}argRequired(){this.required=true
-return this}argOptional(){this.required=false
-return this}}function humanReadableArgName(arg){const nameOutput=arg.name()+(arg.variadic===true?"...":"")
-return arg.required?"<"+nameOutput+">":"["+nameOutput+"]"}var external_node_events_=__nccwpck_require__(8474)
-var external_node_child_process_=__nccwpck_require__(1421)
-var external_node_path_=__nccwpck_require__(6760)
-var external_node_fs_=__nccwpck_require__(3024)
-const external_node_process_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process")
-var external_node_util_=__nccwpck_require__(7975)
-class Help{constructor(){this.helpWidth=void 0
-this.minWidthToWrap=40
-this.sortSubcommands=false
-this.sortOptions=false
-this.showGlobalOptions=false}prepareContext(contextOptions){this.helpWidth=this.helpWidth??contextOptions.helpWidth??80}visibleCommands(cmd){const visibleCommands=cmd.commands.filter(cmd=>!cmd._hidden)
-const helpCommand=cmd._getHelpCommand()
-if(helpCommand&&!helpCommand._hidden)visibleCommands.push(helpCommand)
-if(this.sortSubcommands)visibleCommands.sort((a,b)=>a.name().localeCompare(b.name()))
-return visibleCommands}compareOptions(a,b){const getSortKey=option=>option.short?option.short.replace(/^-/,""):option.long.replace(/^--/,"")
-return getSortKey(a).localeCompare(getSortKey(b))}visibleOptions(cmd){const visibleOptions=cmd.options.filter(option=>!option.hidden)
-const helpOption=cmd._getHelpOption()
-if(helpOption&&!helpOption.hidden){const removeShort=helpOption.short&&cmd._findOption(helpOption.short)
-const removeLong=helpOption.long&&cmd._findOption(helpOption.long)
-if(!removeShort&&!removeLong)visibleOptions.push(helpOption)
-else if(helpOption.long&&!removeLong)visibleOptions.push(cmd.createOption(helpOption.long,helpOption.description).helpGroup(helpOption.helpGroupHeading))
-else if(helpOption.short&&!removeShort)visibleOptions.push(cmd.createOption(helpOption.short,helpOption.description).helpGroup(helpOption.helpGroupHeading))}if(this.sortOptions)visibleOptions.sort(this.compareOptions)
-return visibleOptions}visibleGlobalOptions(cmd){if(!this.showGlobalOptions)return[]
-const globalOptions=[]
-for(let ancestorCmd=cmd.parent;ancestorCmd;ancestorCmd=ancestorCmd.parent){const visibleOptions=ancestorCmd.options.filter(option=>!option.hidden)
-globalOptions.push(...visibleOptions)}if(this.sortOptions)globalOptions.sort(this.compareOptions)
-return globalOptions}visibleArguments(cmd){if(cmd._argsDescription)cmd.registeredArguments.forEach(argument=>{argument.description=argument.description||cmd._argsDescription[argument.name()]||""})
-if(cmd.registeredArguments.find(argument=>argument.description))return cmd.registeredArguments
-return[]}subcommandTerm(cmd){const args=cmd.registeredArguments.map(arg=>humanReadableArgName(arg)).join(" ")
-return cmd._name+(cmd._aliases[0]?"|"+cmd._aliases[0]:"")+(cmd.options.length?" [options]":"")+(args?" "+args:"")}optionTerm(option){return option.flags}argumentTerm(argument){return argument.name()}longestSubcommandTermLength(cmd,helper){return helper.visibleCommands(cmd).reduce((max,command)=>Math.max(max,this.displayWidth(helper.styleSubcommandTerm(helper.subcommandTerm(command)))),0)}longestOptionTermLength(cmd,helper){return helper.visibleOptions(cmd).reduce((max,option)=>Math.max(max,this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option)))),0)}longestGlobalOptionTermLength(cmd,helper){return helper.visibleGlobalOptions(cmd).reduce((max,option)=>Math.max(max,this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option)))),0)}longestArgumentTermLength(cmd,helper){return helper.visibleArguments(cmd).reduce((max,argument)=>Math.max(max,this.displayWidth(helper.styleArgumentTerm(helper.argumentTerm(argument)))),0)}commandUsage(cmd){let cmdName=cmd._name
-if(cmd._aliases[0])cmdName=cmdName+"|"+cmd._aliases[0]
-let ancestorCmdNames=""
-for(let ancestorCmd=cmd.parent;ancestorCmd;ancestorCmd=ancestorCmd.parent)ancestorCmdNames=ancestorCmd.name()+" "+ancestorCmdNames
-return ancestorCmdNames+cmdName+" "+cmd.usage()}commandDescription(cmd){return cmd.description()}subcommandDescription(cmd){return cmd.summary()||cmd.description()}optionDescription(option){const extraInfo=[]
-if(option.argChoices)extraInfo.push(`choices: ${option.argChoices.map(choice=>JSON.stringify(choice)).join(", ")}`)
-if(option.defaultValue!==void 0){const showDefault=option.required||option.optional||option.isBoolean()&&typeof option.defaultValue==="boolean"
-if(showDefault)extraInfo.push(`default: ${option.defaultValueDescription||JSON.stringify(option.defaultValue)}`)}if(option.presetArg!==void 0&&option.optional)extraInfo.push(`preset: ${JSON.stringify(option.presetArg)}`)
-if(option.envVar!==void 0)extraInfo.push(`env: ${option.envVar}`)
-if(extraInfo.length>0){const extraDescription=`(${extraInfo.join(", ")})`
-if(option.description)return`${option.description} ${extraDescription}`
-return extraDescription}return option.description}argumentDescription(argument){const extraInfo=[]
-if(argument.argChoices)extraInfo.push(`choices: ${argument.argChoices.map(choice=>JSON.stringify(choice)).join(", ")}`)
-if(argument.defaultValue!==void 0)extraInfo.push(`default: ${argument.defaultValueDescription||JSON.stringify(argument.defaultValue)}`)
-if(extraInfo.length>0){const extraDescription=`(${extraInfo.join(", ")})`
-if(argument.description)return`${argument.description} ${extraDescription}`
-return extraDescription}return argument.description}formatItemList(heading,items,helper){if(items.length===0)return[]
-return[helper.styleTitle(heading),...items,""]}groupItems(unsortedItems,visibleItems,getGroup){const result=new Map
-unsortedItems.forEach(item=>{const group=getGroup(item)
-if(!result.has(group))result.set(group,[])})
-visibleItems.forEach(item=>{const group=getGroup(item)
-if(!result.has(group))result.set(group,[])
-result.get(group).push(item)})
-return result}formatHelp(cmd,helper){const termWidth=helper.padWidth(cmd,helper)
-const helpWidth=helper.helpWidth??80
-function callFormatItem(term,description){return helper.formatItem(term,termWidth,description,helper)}let output=[`${helper.styleTitle("Usage:")} ${helper.styleUsage(helper.commandUsage(cmd))}`,""]
-const commandDescription=helper.commandDescription(cmd)
-if(commandDescription.length>0)output=output.concat([helper.boxWrap(helper.styleCommandDescription(commandDescription),helpWidth),""])
-const argumentList=helper.visibleArguments(cmd).map(argument=>callFormatItem(helper.styleArgumentTerm(helper.argumentTerm(argument)),helper.styleArgumentDescription(helper.argumentDescription(argument))))
-output=output.concat(this.formatItemList("Arguments:",argumentList,helper))
-const optionGroups=this.groupItems(cmd.options,helper.visibleOptions(cmd),option=>option.helpGroupHeading??"Options:")
-optionGroups.forEach((options,group)=>{const optionList=options.map(option=>callFormatItem(helper.styleOptionTerm(helper.optionTerm(option)),helper.styleOptionDescription(helper.optionDescription(option))))
-output=output.concat(this.formatItemList(group,optionList,helper))})
-if(helper.showGlobalOptions){const globalOptionList=helper.visibleGlobalOptions(cmd).map(option=>callFormatItem(helper.styleOptionTerm(helper.optionTerm(option)),helper.styleOptionDescription(helper.optionDescription(option))))
-output=output.concat(this.formatItemList("Global Options:",globalOptionList,helper))}const commandGroups=this.groupItems(cmd.commands,helper.visibleCommands(cmd),sub=>sub.helpGroup()||"Commands:")
-commandGroups.forEach((commands,group)=>{const commandList=commands.map(sub=>callFormatItem(helper.styleSubcommandTerm(helper.subcommandTerm(sub)),helper.styleSubcommandDescription(helper.subcommandDescription(sub))))
-output=output.concat(this.formatItemList(group,commandList,helper))})
-return output.join("\n")}displayWidth(str){return(0,external_node_util_.stripVTControlCharacters)(str).length}styleTitle(str){return str}styleUsage(str){return str.split(" ").map(word=>{if(word==="[options]")return this.styleOptionText(word)
-if(word==="[command]")return this.styleSubcommandText(word)
-if(word[0]==="["||word[0]==="<")return this.styleArgumentText(word)
-return this.styleCommandText(word)}).join(" ")}styleCommandDescription(str){return this.styleDescriptionText(str)}styleOptionDescription(str){return this.styleDescriptionText(str)}styleSubcommandDescription(str){return this.styleDescriptionText(str)}styleArgumentDescription(str){return this.styleDescriptionText(str)}styleDescriptionText(str){return str}styleOptionTerm(str){return this.styleOptionText(str)}styleSubcommandTerm(str){return str.split(" ").map(word=>{if(word==="[options]")return this.styleOptionText(word)
-if(word[0]==="["||word[0]==="<")return this.styleArgumentText(word)
-return this.styleSubcommandText(word)}).join(" ")}styleArgumentTerm(str){return this.styleArgumentText(str)}styleOptionText(str){return str}styleArgumentText(str){return str}styleSubcommandText(str){return str}styleCommandText(str){return str}padWidth(cmd,helper){return Math.max(helper.longestOptionTermLength(cmd,helper),helper.longestGlobalOptionTermLength(cmd,helper),helper.longestSubcommandTermLength(cmd,helper),helper.longestArgumentTermLength(cmd,helper))}preformatted(str){return/\n[^\S\r\n]/.test(str)}formatItem(term,termWidth,description,helper){const itemIndent=2
-const itemIndentStr=" ".repeat(itemIndent)
-if(!description)return itemIndentStr+term
-const paddedTerm=term.padEnd(termWidth+term.length-helper.displayWidth(term))
-const spacerWidth=2
-const helpWidth=this.helpWidth??80
-const remainingWidth=helpWidth-termWidth-spacerWidth-itemIndent
-let formattedDescription
-if(remainingWidth<this.minWidthToWrap||helper.preformatted(description))formattedDescription=description
-else{const wrappedDescription=helper.boxWrap(description,remainingWidth)
-formattedDescription=wrappedDescription.replace(/\n/g,"\n"+" ".repeat(termWidth+spacerWidth))}return itemIndentStr+paddedTerm+" ".repeat(spacerWidth)+formattedDescription.replace(/\n/g,`\n${itemIndentStr}`)}boxWrap(str,width){if(width<this.minWidthToWrap)return str
-const rawLines=str.split(/\r\n|\n/)
-const chunkPattern=/[\s]*[^\s]+/g
-const wrappedLines=[]
-rawLines.forEach(line=>{const chunks=line.match(chunkPattern)
-if(chunks===null){wrappedLines.push("")
-return}let sumChunks=[chunks.shift()]
-let sumWidth=this.displayWidth(sumChunks[0])
-chunks.forEach(chunk=>{const visibleWidth=this.displayWidth(chunk)
-if(sumWidth+visibleWidth<=width){sumChunks.push(chunk)
-sumWidth+=visibleWidth
-return}wrappedLines.push(sumChunks.join(""))
-const nextChunk=chunk.trimStart()
-sumChunks=[nextChunk]
-sumWidth=this.displayWidth(nextChunk)})
-wrappedLines.push(sumChunks.join(""))})
-return wrappedLines.join("\n")}}class option_Option{constructor(flags,description){this.flags=flags
-this.description=description||""
-this.required=flags.includes("<")
-this.optional=flags.includes("[")
-this.variadic=/\p{ID_Continue}\.\.\.[>\]]$/u.test(flags)
-this.mandatory=false
-const optionFlags=splitOptionFlags(flags)
-this.short=optionFlags.shortFlag
-this.long=optionFlags.longFlag
-this.negate=false
-if(this.long)this.negate=this.long.startsWith("--no-")
-this.defaultValue=void 0
-this.defaultValueDescription=void 0
-this.presetArg=void 0
-this.envVar=void 0
-this.parseArg=void 0
-this.hidden=false
-this.argChoices=void 0
-this.conflictsWith=[]
-this.implied=void 0
-this.helpGroupHeading=void 0}default(value,description){this.defaultValue=value
-this.defaultValueDescription=description
-return this}preset(arg){this.presetArg=arg
-return this}conflicts(names){this.conflictsWith=this.conflictsWith.concat(names)
-return this}implies(impliedOptionValues){let newImplied=impliedOptionValues
-if(typeof impliedOptionValues==="string")newImplied={[impliedOptionValues]:true}
-this.implied=Object.assign(this.implied||{},newImplied)
-return this}env(name){this.envVar=name
-return this}argParser(fn){this.parseArg=fn
-return this}makeOptionMandatory(mandatory=true){this.mandatory=!!mandatory
-return this}hideHelp(hide=true){this.hidden=!!hide
-return this}_collectValue(value,previous){if(previous===this.defaultValue||!Array.isArray(previous))return[value]
-previous.push(value)
-return previous}choices(values){this.argChoices=values.slice()
-this.parseArg=(arg,previous)=>{if(!this.argChoices.includes(arg))throw new InvalidArgumentError(`Allowed choices are ${this.argChoices.join(", ")}.`)
-if(this.variadic)return this._collectValue(arg,previous)
-return arg}
-return this}name(){if(this.long)return this.long.replace(/^--/,"")
-return this.short.replace(/^-/,"")}attributeName(){if(this.negate)return camelcase(this.name().replace(/^no-/,""))
-return camelcase(this.name())}helpGroup(heading){this.helpGroupHeading=heading
-return this}is(arg){return this.short===arg||this.long===arg}isBoolean(){return!this.required&&!this.optional&&!this.negate}}class DualOptions{constructor(options){this.positiveOptions=new Map
-this.negativeOptions=new Map
-this.dualOptions=new Set
-options.forEach(option=>{if(option.negate)this.negativeOptions.set(option.attributeName(),option)
-else this.positiveOptions.set(option.attributeName(),option)})
-this.negativeOptions.forEach((value,key)=>{if(this.positiveOptions.has(key))this.dualOptions.add(key)})}valueFromOption(value,option){const optionKey=option.attributeName()
-if(!this.dualOptions.has(optionKey))return true
-const preset=this.negativeOptions.get(optionKey).presetArg
-const negativeValue=preset!==void 0?preset:false
-return option.negate===(negativeValue===value)}}function camelcase(str){return str.split("-").reduce((str,word)=>str+word[0].toUpperCase()+word.slice(1))}function splitOptionFlags(flags){let shortFlag
-let longFlag
-const shortFlagExp=/^-[^-]$/
-const longFlagExp=/^--[^-]/
-const flagParts=flags.split(/[ |,]+/).concat("guard")
-if(shortFlagExp.test(flagParts[0]))shortFlag=flagParts.shift()
-if(longFlagExp.test(flagParts[0]))longFlag=flagParts.shift()
-if(!shortFlag&&shortFlagExp.test(flagParts[0]))shortFlag=flagParts.shift()
-if(!shortFlag&&longFlagExp.test(flagParts[0])){shortFlag=longFlag
-longFlag=flagParts.shift()}if(flagParts[0].startsWith("-")){const unsupportedFlag=flagParts[0]
-const baseError=`option creation failed due to '${unsupportedFlag}' in option flags '${flags}'`
-if(/^-[^-][^-]/.test(unsupportedFlag))throw new Error(`${baseError}\n- a short flag is a single dash and a single character\n  - either use a single dash and a single character (for a short flag)\n  - or use a double dash for a long option (and can have two, like '--ws, --workspace')`)
-if(shortFlagExp.test(unsupportedFlag))throw new Error(`${baseError}\n- too many short flags`)
-if(longFlagExp.test(unsupportedFlag))throw new Error(`${baseError}\n- too many long flags`)
-throw new Error(`${baseError}\n- unrecognised flag format`)}if(shortFlag===void 0&&longFlag===void 0)throw new Error(`option creation failed due to no flags found in '${flags}'.`)
-return{shortFlag:shortFlag,longFlag:longFlag}}const maxDistance=3
-function editDistance(a,b){if(Math.abs(a.length-b.length)>maxDistance)return Math.max(a.length,b.length)
-const d=[]
-for(let i=0;i<=a.length;i++)d[i]=[i]
-for(let j=0;j<=b.length;j++)d[0][j]=j
-for(let j=1;j<=b.length;j++)for(let i=1;i<=a.length;i++){let cost
-if(a[i-1]===b[j-1])cost=0
-else cost=1
-d[i][j]=Math.min(d[i-1][j]+1,d[i][j-1]+1,d[i-1][j-1]+cost)
-if(i>1&&j>1&&a[i-1]===b[j-2]&&a[i-2]===b[j-1])d[i][j]=Math.min(d[i][j],d[i-2][j-2]+1)}return d[a.length][b.length]}function suggestSimilar(word,candidates){if(!candidates||candidates.length===0)return""
-candidates=Array.from(new Set(candidates))
-const searchingOptions=word.startsWith("--")
-if(searchingOptions){word=word.slice(2)
-candidates=candidates.map(candidate=>candidate.slice(2))}let similar=[]
-let bestDistance=maxDistance
-const minSimilarity=.4
-candidates.forEach(candidate=>{if(candidate.length<=1)return
-const distance=editDistance(word,candidate)
-const length=Math.max(word.length,candidate.length)
-const similarity=(length-distance)/length
-if(similarity>minSimilarity)if(distance<bestDistance){bestDistance=distance
-similar=[candidate]}else if(distance===bestDistance)similar.push(candidate)})
-similar.sort((a,b)=>a.localeCompare(b))
-if(searchingOptions)similar=similar.map(candidate=>`--${candidate}`)
-if(similar.length>1)return`\n(Did you mean one of ${similar.join(", ")}?)`
-if(similar.length===1)return`\n(Did you mean ${similar[0]}?)`
-return""}class command_Command extends external_node_events_.EventEmitter{constructor(name){super()
-this.commands=[]
-this.options=[]
-this.parent=null
-this._allowUnknownOption=false
-this._allowExcessArguments=false
-this.registeredArguments=[]
-this._args=this.registeredArguments
-this.args=[]
-this.rawArgs=[]
-this.processedArgs=[]
-this._scriptPath=null
-this._name=name||""
-this._optionValues={}
-this._optionValueSources={}
-this._storeOptionsAsProperties=false
-this._actionHandler=null
-this._executableHandler=false
-this._executableFile=null
-this._executableDir=null
-this._defaultCommandName=null
-this._exitCallback=null
-this._aliases=[]
-this._combineFlagAndOptionalValue=true
-this._description=""
-this._summary=""
-this._argsDescription=void 0
-this._enablePositionalOptions=false
-this._passThroughOptions=false
-this._lifeCycleHooks={}
-this._showHelpAfterError=false
-this._showSuggestionAfterError=true
-this._savedState=null
-this._outputConfiguration={writeOut:str=>external_node_process_namespaceObject.stdout.write(str),writeErr:str=>external_node_process_namespaceObject.stderr.write(str),outputError:(str,write)=>write(str),getOutHelpWidth:()=>external_node_process_namespaceObject.stdout.isTTY?external_node_process_namespaceObject.stdout.columns:void 0,getErrHelpWidth:()=>external_node_process_namespaceObject.stderr.isTTY?external_node_process_namespaceObject.stderr.columns:void 0,getOutHasColors:()=>useColor()??(external_node_process_namespaceObject.stdout.isTTY&&external_node_process_namespaceObject.stdout.hasColors?.()),getErrHasColors:()=>useColor()??(external_node_process_namespaceObject.stderr.isTTY&&external_node_process_namespaceObject.stderr.hasColors?.()),stripColor:str=>(0,external_node_util_.stripVTControlCharacters)(str)}
-this._hidden=false
-this._helpOption=void 0
-this._addImplicitHelpCommand=void 0
-this._helpCommand=void 0
-this._helpConfiguration={}
-this._helpGroupHeading=void 0
-this._defaultCommandGroup=void 0
-this._defaultOptionGroup=void 0}copyInheritedSettings(sourceCommand){this._outputConfiguration=sourceCommand._outputConfiguration
-this._helpOption=sourceCommand._helpOption
-this._helpCommand=sourceCommand._helpCommand
-this._helpConfiguration=sourceCommand._helpConfiguration
-this._exitCallback=sourceCommand._exitCallback
-this._storeOptionsAsProperties=sourceCommand._storeOptionsAsProperties
-this._combineFlagAndOptionalValue=sourceCommand._combineFlagAndOptionalValue
-this._allowExcessArguments=sourceCommand._allowExcessArguments
-this._enablePositionalOptions=sourceCommand._enablePositionalOptions
-this._showHelpAfterError=sourceCommand._showHelpAfterError
-this._showSuggestionAfterError=sourceCommand._showSuggestionAfterError
-return this}_getCommandAndAncestors(){const result=[]
-for(let command=this;command;command=command.parent)result.push(command)
-return result}command(nameAndArgs,actionOptsOrExecDesc,execOpts){let desc=actionOptsOrExecDesc
-let opts=execOpts
-if(typeof desc==="object"&&desc!==null){opts=desc
-desc=null}opts=opts||{}
-const[,name,args]=nameAndArgs.match(/([^ ]+) *(.*)/)
-const cmd=this.createCommand(name)
-if(desc){cmd.description(desc)
-cmd._executableHandler=true}if(opts.isDefault)this._defaultCommandName=cmd._name
-cmd._hidden=!!(opts.noHelp||opts.hidden)
-cmd._executableFile=opts.executableFile||null
-if(args)cmd.arguments(args)
-this._registerCommand(cmd)
-cmd.parent=this
-cmd.copyInheritedSettings(this)
-if(desc)return this
-return cmd}createCommand(name){return new command_Command(name)}createHelp(){return Object.assign(new Help,this.configureHelp())}configureHelp(configuration){if(configuration===void 0)return this._helpConfiguration
-this._helpConfiguration=configuration
-return this}configureOutput(configuration){if(configuration===void 0)return this._outputConfiguration
-this._outputConfiguration={...this._outputConfiguration,...configuration}
-return this}showHelpAfterError(displayHelp=true){if(typeof displayHelp!=="string")displayHelp=!!displayHelp
-this._showHelpAfterError=displayHelp
-return this}showSuggestionAfterError(displaySuggestion=true){this._showSuggestionAfterError=!!displaySuggestion
-return this}addCommand(cmd,opts){if(!cmd._name)throw new Error(`Command passed to .addCommand() must have a name\n- specify the name in Command constructor or using .name()`)
-opts=opts||{}
-if(opts.isDefault)this._defaultCommandName=cmd._name
-if(opts.noHelp||opts.hidden)cmd._hidden=true
-this._registerCommand(cmd)
-cmd.parent=this
-cmd._checkForBrokenPassThrough()
-return this}createArgument(name,description){return new argument_Argument(name,description)}argument(name,description,parseArg,defaultValue){const argument=this.createArgument(name,description)
-if(typeof parseArg==="function")argument.default(defaultValue).argParser(parseArg)
-else argument.default(parseArg)
-this.addArgument(argument)
-return this}arguments(names){names.trim().split(/ +/).forEach(detail=>{this.argument(detail)})
-return this}addArgument(argument){const previousArgument=this.registeredArguments.slice(-1)[0]
-if(previousArgument?.variadic)throw new Error(`only the last argument can be variadic '${previousArgument.name()}'`)
-if(argument.required&&argument.defaultValue!==void 0&&argument.parseArg===void 0)throw new Error(`a default value for a required argument is never used: '${argument.name()}'`)
-this.registeredArguments.push(argument)
-return this}helpCommand(enableOrNameAndArgs,description){if(typeof enableOrNameAndArgs==="boolean"){this._addImplicitHelpCommand=enableOrNameAndArgs
-if(enableOrNameAndArgs&&this._defaultCommandGroup)this._initCommandGroup(this._getHelpCommand())
-return this}const nameAndArgs=enableOrNameAndArgs??"help [command]"
-const[,helpName,helpArgs]=nameAndArgs.match(/([^ ]+) *(.*)/)
-const helpDescription=description??"display help for command"
-const helpCommand=this.createCommand(helpName)
-helpCommand.helpOption(false)
-if(helpArgs)helpCommand.arguments(helpArgs)
-if(helpDescription)helpCommand.description(helpDescription)
-this._addImplicitHelpCommand=true
-this._helpCommand=helpCommand
-if(enableOrNameAndArgs||description)this._initCommandGroup(helpCommand)
-return this}addHelpCommand(helpCommand,deprecatedDescription){if(typeof helpCommand!=="object"){this.helpCommand(helpCommand,deprecatedDescription)
-return this}this._addImplicitHelpCommand=true
-this._helpCommand=helpCommand
-this._initCommandGroup(helpCommand)
-return this}_getHelpCommand(){const hasImplicitHelpCommand=this._addImplicitHelpCommand??(this.commands.length&&!this._actionHandler&&!this._findCommand("help"))
-if(hasImplicitHelpCommand){if(this._helpCommand===void 0)this.helpCommand(void 0,void 0)
-return this._helpCommand}return null}hook(event,listener){const allowedValues=["preSubcommand","preAction","postAction"]
-if(!allowedValues.includes(event))throw new Error(`Unexpected value for event passed to hook : '${event}'.\nExpecting one of '${allowedValues.join("', '")}'`)
-if(this._lifeCycleHooks[event])this._lifeCycleHooks[event].push(listener)
-else this._lifeCycleHooks[event]=[listener]
-return this}exitOverride(fn){if(fn)this._exitCallback=fn
-else this._exitCallback=err=>{if(err.code!=="commander.executeSubCommandAsync")throw err}
-return this}_exit(exitCode,code,message){if(this._exitCallback)this._exitCallback(new CommanderError(exitCode,code,message))
-external_node_process_namespaceObject.exit(exitCode)}action(fn){const listener=args=>{const expectedArgsCount=this.registeredArguments.length
-const actionArgs=args.slice(0,expectedArgsCount)
-if(this._storeOptionsAsProperties)actionArgs[expectedArgsCount]=this
-else actionArgs[expectedArgsCount]=this.opts()
-actionArgs.push(this)
-return fn.apply(this,actionArgs)}
-this._actionHandler=listener
-return this}createOption(flags,description){return new option_Option(flags,description)}_callParseArg(target,value,previous,invalidArgumentMessage){try{return target.parseArg(value,previous)}catch(err){if(err.code==="commander.invalidArgument"){const message=`${invalidArgumentMessage} ${err.message}`
-this.error(message,{exitCode:err.exitCode,code:err.code})}throw err}}_registerOption(option){const matchingOption=option.short&&this._findOption(option.short)||option.long&&this._findOption(option.long)
-if(matchingOption){const matchingFlag=option.long&&this._findOption(option.long)?option.long:option.short
-throw new Error(`Cannot add option '${option.flags}'${this._name&&` to command '${this._name}'`} due to conflicting flag '${matchingFlag}'\n-  already used by option '${matchingOption.flags}'`)}this._initOptionGroup(option)
-this.options.push(option)}_registerCommand(command){const knownBy=cmd=>[cmd.name()].concat(cmd.aliases())
-const alreadyUsed=knownBy(command).find(name=>this._findCommand(name))
-if(alreadyUsed){const existingCmd=knownBy(this._findCommand(alreadyUsed)).join("|")
-const newCmd=knownBy(command).join("|")
-throw new Error(`cannot add command '${newCmd}' as already have command '${existingCmd}'`)}this._initCommandGroup(command)
-this.commands.push(command)}addOption(option){this._registerOption(option)
-const oname=option.name()
-const name=option.attributeName()
-if(option.defaultValue!==void 0)this.setOptionValueWithSource(name,option.defaultValue,"default")
-const handleOptionValue=(val,invalidValueMessage,valueSource)=>{if(val==null&&option.presetArg!==void 0)val=option.presetArg
-const oldValue=this.getOptionValue(name)
-if(val!==null&&option.parseArg)val=this._callParseArg(option,val,oldValue,invalidValueMessage)
-else if(val!==null&&option.variadic)val=option._collectValue(val,oldValue)
-if(val==null)if(option.negate)val=false
-else if(option.isBoolean()||option.optional)val=true
-else val=""
-this.setOptionValueWithSource(name,val,valueSource)}
-this.on("option:"+oname,val=>{const invalidValueMessage=`error: option '${option.flags}' argument '${val}' is invalid.`
-handleOptionValue(val,invalidValueMessage,"cli")})
-if(option.envVar)this.on("optionEnv:"+oname,val=>{const invalidValueMessage=`error: option '${option.flags}' value '${val}' from env '${option.envVar}' is invalid.`
-handleOptionValue(val,invalidValueMessage,"env")})
-return this}_optionEx(config,flags,description,fn,defaultValue){if(typeof flags==="object"&&flags instanceof option_Option)throw new Error("To add an Option object use addOption() instead of option() or requiredOption()")
-const option=this.createOption(flags,description)
-option.makeOptionMandatory(!!config.mandatory)
-if(typeof fn==="function")option.default(defaultValue).argParser(fn)
-else if(fn instanceof RegExp){const regex=fn
-fn=(val,def)=>{const m=regex.exec(val)
-return m?m[0]:def}
-option.default(defaultValue).argParser(fn)}else option.default(fn)
-return this.addOption(option)}option(flags,description,parseArg,defaultValue){return this._optionEx({},flags,description,parseArg,defaultValue)}requiredOption(flags,description,parseArg,defaultValue){return this._optionEx({mandatory:true},flags,description,parseArg,defaultValue)}combineFlagAndOptionalValue(combine=true){this._combineFlagAndOptionalValue=!!combine
-return this}allowUnknownOption(allowUnknown=true){this._allowUnknownOption=!!allowUnknown
-return this}allowExcessArguments(allowExcess=true){this._allowExcessArguments=!!allowExcess
-return this}enablePositionalOptions(positional=true){this._enablePositionalOptions=!!positional
-return this}passThroughOptions(passThrough=true){this._passThroughOptions=!!passThrough
-this._checkForBrokenPassThrough()
-return this}_checkForBrokenPassThrough(){if(this.parent&&this._passThroughOptions&&!this.parent._enablePositionalOptions)throw new Error(`passThroughOptions cannot be used for '${this._name}' without turning on enablePositionalOptions for parent command(s)`)}storeOptionsAsProperties(storeAsProperties=true){if(this.options.length)throw new Error("call .storeOptionsAsProperties() before adding options")
-if(Object.keys(this._optionValues).length)throw new Error("call .storeOptionsAsProperties() before setting option values")
-this._storeOptionsAsProperties=!!storeAsProperties
-return this}getOptionValue(key){if(this._storeOptionsAsProperties)return this[key]
-return this._optionValues[key]}setOptionValue(key,value){return this.setOptionValueWithSource(key,value,void 0)}setOptionValueWithSource(key,value,source){if(this._storeOptionsAsProperties)this[key]=value
-else this._optionValues[key]=value
-this._optionValueSources[key]=source
-return this}getOptionValueSource(key){return this._optionValueSources[key]}getOptionValueSourceWithGlobals(key){let source
-this._getCommandAndAncestors().forEach(cmd=>{if(Object.hasOwn(cmd._optionValueSources,key))source=cmd.getOptionValueSource(key)})
-return source}_prepareUserArgs(argv,parseOptions){if(argv!==void 0&&!Array.isArray(argv))throw new Error("first parameter to parse must be array or undefined")
-parseOptions=parseOptions||{}
-if(argv===void 0&&parseOptions.from===void 0){if(external_node_process_namespaceObject.versions?.electron)parseOptions.from="electron"
-const execArgv=external_node_process_namespaceObject.execArgv??[]
-if(execArgv.includes("-e")||execArgv.includes("--eval")||execArgv.includes("-p")||execArgv.includes("--print"))parseOptions.from="eval"}if(argv===void 0)argv=external_node_process_namespaceObject.argv
-this.rawArgs=argv.slice()
-let userArgs
-switch(parseOptions.from){case void 0:case"node":this._scriptPath=argv[1]
-userArgs=argv.slice(2)
-break
-case"electron":if(external_node_process_namespaceObject.defaultApp){this._scriptPath=argv[1]
-userArgs=argv.slice(2)}else userArgs=argv.slice(1)
-break
-case"user":userArgs=argv.slice(0)
-break
-case"eval":userArgs=argv.slice(1)
-break
-default:throw new Error(`unexpected parse option { from: '${parseOptions.from}' }`)}if(!this._name&&this._scriptPath)this.nameFromFilename(this._scriptPath)
-this._name=this._name||"program"
-return userArgs}parse(argv,parseOptions){this._prepareForParse()
-const userArgs=this._prepareUserArgs(argv,parseOptions)
-this._parseCommand([],userArgs)
-return this}async parseAsync(argv,parseOptions){this._prepareForParse()
-const userArgs=this._prepareUserArgs(argv,parseOptions)
-await this._parseCommand([],userArgs)
-return this}_prepareForParse(){if(this._savedState===null){this.options.filter(option=>option.negate&&option.defaultValue===void 0&&this.getOptionValue(option.attributeName())===void 0).forEach(option=>{const positiveLongFlag=option.long.replace(/^--no-/,"--")
-if(!this._findOption(positiveLongFlag))this.setOptionValueWithSource(option.attributeName(),true,"default")})
-this.saveStateBeforeParse()}else this.restoreStateBeforeParse()}saveStateBeforeParse(){this._savedState={_name:this._name,_optionValues:{...this._optionValues},_optionValueSources:{...this._optionValueSources}}}restoreStateBeforeParse(){if(this._storeOptionsAsProperties)throw new Error(`Can not call parse again when storeOptionsAsProperties is true.\n- either make a new Command for each call to parse, or stop storing options as properties`)
-this._name=this._savedState._name
-this._scriptPath=null
-this.rawArgs=[]
-this._optionValues={...this._savedState._optionValues}
-this._optionValueSources={...this._savedState._optionValueSources}
-this.args=[]
-this.processedArgs=[]}_checkForMissingExecutable(executableFile,executableDir,subcommandName){if(external_node_fs_.existsSync(executableFile))return
-const executableDirMessage=executableDir?`searched for local subcommand relative to directory '${executableDir}'`:"no directory for search for local subcommand, use .executableDir() to supply a custom directory"
-const executableMissing=`'${executableFile}' does not exist\n - if '${subcommandName}' is not meant to be an executable command, remove description parameter from '.command()' and use '.description()' instead\n - if the default executable name is not suitable, use the executableFile option to supply a custom name or path\n - ${executableDirMessage}`
-throw new Error(executableMissing)}_executeSubCommand(subcommand,args){args=args.slice()
-const sourceExt=[".js",".ts",".tsx",".mjs",".cjs"]
-function findFile(baseDir,baseName){const localBin=external_node_path_.resolve(baseDir,baseName)
-if(external_node_fs_.existsSync(localBin))return localBin
-if(sourceExt.includes(external_node_path_.extname(baseName)))return
-const foundExt=sourceExt.find(ext=>external_node_fs_.existsSync(`${localBin}${ext}`))
-if(foundExt)return`${localBin}${foundExt}`
-return}this._checkForMissingMandatoryOptions()
-this._checkForConflictingOptions()
-let executableFile=subcommand._executableFile||`${this._name}-${subcommand._name}`
-let executableDir=this._executableDir||""
-if(this._scriptPath){let resolvedScriptPath
-try{resolvedScriptPath=external_node_fs_.realpathSync(this._scriptPath)}catch{resolvedScriptPath=this._scriptPath}executableDir=external_node_path_.resolve(external_node_path_.dirname(resolvedScriptPath),executableDir)}if(executableDir){let localFile=findFile(executableDir,executableFile)
-if(!localFile&&!subcommand._executableFile&&this._scriptPath){const legacyName=external_node_path_.basename(this._scriptPath,external_node_path_.extname(this._scriptPath))
-if(legacyName!==this._name)localFile=findFile(executableDir,`${legacyName}-${subcommand._name}`)}executableFile=localFile||executableFile}const launchWithNode=sourceExt.includes(external_node_path_.extname(executableFile))
-let proc
-if(external_node_process_namespaceObject.platform!=="win32")if(launchWithNode){args.unshift(executableFile)
-args=incrementNodeInspectorPort(external_node_process_namespaceObject.execArgv).concat(args)
-proc=external_node_child_process_.spawn(external_node_process_namespaceObject.argv[0],args,{stdio:"inherit"})}else proc=external_node_child_process_.spawn(executableFile,args,{stdio:"inherit"})
-else{this._checkForMissingExecutable(executableFile,executableDir,subcommand._name)
-args.unshift(executableFile)
-args=incrementNodeInspectorPort(external_node_process_namespaceObject.execArgv).concat(args)
-proc=external_node_child_process_.spawn(external_node_process_namespaceObject.execPath,args,{stdio:"inherit"})}if(!proc.killed){const signals=["SIGUSR1","SIGUSR2","SIGTERM","SIGINT","SIGHUP"]
-signals.forEach(signal=>{external_node_process_namespaceObject.on(signal,()=>{if(proc.killed===false&&proc.exitCode===null)proc.kill(signal)})})}const exitCallback=this._exitCallback
-proc.on("close",code=>{code=code??1
-if(!exitCallback)external_node_process_namespaceObject.exit(code)
-else exitCallback(new CommanderError(code,"commander.executeSubCommandAsync","(close)"))})
-proc.on("error",err=>{if(err.code==="ENOENT")this._checkForMissingExecutable(executableFile,executableDir,subcommand._name)
-else if(err.code==="EACCES")throw new Error(`'${executableFile}' not executable`)
-if(!exitCallback)external_node_process_namespaceObject.exit(1)
-else{const wrappedError=new CommanderError(1,"commander.executeSubCommandAsync","(error)")
-wrappedError.nestedError=err
-exitCallback(wrappedError)}})
-this.runningCommand=proc}_dispatchSubcommand(commandName,operands,unknown){const subCommand=this._findCommand(commandName)
-if(!subCommand)this.help({error:true})
-subCommand._prepareForParse()
-let promiseChain
-promiseChain=this._chainOrCallSubCommandHook(promiseChain,subCommand,"preSubcommand")
-promiseChain=this._chainOrCall(promiseChain,()=>{if(subCommand._executableHandler)this._executeSubCommand(subCommand,operands.concat(unknown))
-else return subCommand._parseCommand(operands,unknown)})
-return promiseChain}_dispatchHelpCommand(subcommandName){if(!subcommandName)this.help()
-const subCommand=this._findCommand(subcommandName)
-if(subCommand&&!subCommand._executableHandler)subCommand.help()
-return this._dispatchSubcommand(subcommandName,[],[this._getHelpOption()?.long??this._getHelpOption()?.short??"--help"])}_checkNumberOfArguments(){this.registeredArguments.forEach((arg,i)=>{if(arg.required&&this.args[i]==null)this.missingArgument(arg.name())})
-if(this.registeredArguments.length>0&&this.registeredArguments[this.registeredArguments.length-1].variadic)return
-if(this.args.length>this.registeredArguments.length)this._excessArguments(this.args)}_processArguments(){const myParseArg=(argument,value,previous)=>{let parsedValue=value
-if(value!==null&&argument.parseArg){const invalidValueMessage=`error: command-argument value '${value}' is invalid for argument '${argument.name()}'.`
-parsedValue=this._callParseArg(argument,value,previous,invalidValueMessage)}return parsedValue}
-this._checkNumberOfArguments()
-const processedArgs=[]
-this.registeredArguments.forEach((declaredArg,index)=>{let value=declaredArg.defaultValue
-if(declaredArg.variadic){if(index<this.args.length){value=this.args.slice(index)
-if(declaredArg.parseArg)value=value.reduce((processed,v)=>myParseArg(declaredArg,v,processed),declaredArg.defaultValue)}else if(value===void 0)value=[]}else if(index<this.args.length){value=this.args[index]
-if(declaredArg.parseArg)value=myParseArg(declaredArg,value,declaredArg.defaultValue)}processedArgs[index]=value})
-this.processedArgs=processedArgs}_chainOrCall(promise,fn){if(promise?.then&&typeof promise.then==="function")return promise.then(()=>fn())
-return fn()}_chainOrCallHooks(promise,event){let result=promise
-const hooks=[]
-this._getCommandAndAncestors().reverse().filter(cmd=>cmd._lifeCycleHooks[event]!==void 0).forEach(hookedCommand=>{hookedCommand._lifeCycleHooks[event].forEach(callback=>{hooks.push({hookedCommand:hookedCommand,callback:callback})})})
-if(event==="postAction")hooks.reverse()
-hooks.forEach(hookDetail=>{result=this._chainOrCall(result,()=>hookDetail.callback(hookDetail.hookedCommand,this))})
-return result}_chainOrCallSubCommandHook(promise,subCommand,event){let result=promise
-if(this._lifeCycleHooks[event]!==void 0)this._lifeCycleHooks[event].forEach(hook=>{result=this._chainOrCall(result,()=>hook(this,subCommand))})
-return result}_parseCommand(operands,unknown){const parsed=this.parseOptions(unknown)
-this._parseOptionsEnv()
-this._parseOptionsImplied()
-operands=operands.concat(parsed.operands)
-unknown=parsed.unknown
-this.args=operands.concat(unknown)
-if(operands&&this._findCommand(operands[0]))return this._dispatchSubcommand(operands[0],operands.slice(1),unknown)
-if(this._getHelpCommand()&&operands[0]===this._getHelpCommand().name())return this._dispatchHelpCommand(operands[1])
-if(this._defaultCommandName){this._outputHelpIfRequested(unknown)
-return this._dispatchSubcommand(this._defaultCommandName,operands,unknown)}if(this.commands.length&&this.args.length===0&&!this._actionHandler&&!this._defaultCommandName)this.help({error:true})
-this._outputHelpIfRequested(parsed.unknown)
-this._checkForMissingMandatoryOptions()
-this._checkForConflictingOptions()
-const checkForUnknownOptions=()=>{if(parsed.unknown.length>0)this.unknownOption(parsed.unknown[0])}
-const commandEvent=`command:${this.name()}`
-if(this._actionHandler){checkForUnknownOptions()
-this._processArguments()
-let promiseChain
-promiseChain=this._chainOrCallHooks(promiseChain,"preAction")
-promiseChain=this._chainOrCall(promiseChain,()=>this._actionHandler(this.processedArgs))
-if(this.parent)promiseChain=this._chainOrCall(promiseChain,()=>{this.parent.emit(commandEvent,operands,unknown)})
-promiseChain=this._chainOrCallHooks(promiseChain,"postAction")
-return promiseChain}if(this.parent?.listenerCount(commandEvent)){checkForUnknownOptions()
-this._processArguments()
-this.parent.emit(commandEvent,operands,unknown)}else if(operands.length){if(this._findCommand("*"))return this._dispatchSubcommand("*",operands,unknown)
-if(this.listenerCount("command:*"))this.emit("command:*",operands,unknown)
-else if(this.commands.length)this.unknownCommand()
-else{checkForUnknownOptions()
-this._processArguments()}}else if(this.commands.length){checkForUnknownOptions()
-this.help({error:true})}else{checkForUnknownOptions()
-this._processArguments()}}_findCommand(name){if(!name)return
-return this.commands.find(cmd=>cmd._name===name||cmd._aliases.includes(name))}_findOption(arg){return this.options.find(option=>option.is(arg))}_checkForMissingMandatoryOptions(){this._getCommandAndAncestors().forEach(cmd=>{cmd.options.forEach(anOption=>{if(anOption.mandatory&&cmd.getOptionValue(anOption.attributeName())===void 0)cmd.missingMandatoryOptionValue(anOption)})})}_checkForConflictingLocalOptions(){const definedNonDefaultOptions=this.options.filter(option=>{const optionKey=option.attributeName()
-if(this.getOptionValue(optionKey)===void 0)return false
-return this.getOptionValueSource(optionKey)!=="default"})
-const optionsWithConflicting=definedNonDefaultOptions.filter(option=>option.conflictsWith.length>0)
-optionsWithConflicting.forEach(option=>{const conflictingAndDefined=definedNonDefaultOptions.find(defined=>option.conflictsWith.includes(defined.attributeName()))
-if(conflictingAndDefined)this._conflictingOption(option,conflictingAndDefined)})}_checkForConflictingOptions(){this._getCommandAndAncestors().forEach(cmd=>{cmd._checkForConflictingLocalOptions()})}parseOptions(args){const operands=[]
-const unknown=[]
-let dest=operands
-function maybeOption(arg){return arg.length>1&&arg[0]==="-"}const negativeNumberArg=arg=>{if(!/^-(\d+|\d*\.\d+)([eE][+-]?\d+)?$/.test(arg))return false
-return!this._getCommandAndAncestors().some(cmd=>cmd.options.map(opt=>opt.short).some(short=>/^-\d$/.test(short)))}
-let activeVariadicOption=null
-let activeGroup=null
-let i=0
-while(i<args.length||activeGroup){const arg=activeGroup??args[i++]
-activeGroup=null
-if(arg==="--"){if(dest===unknown)dest.push(arg)
-dest.push(...args.slice(i))
-break}if(activeVariadicOption&&(!maybeOption(arg)||negativeNumberArg(arg))){this.emit(`option:${activeVariadicOption.name()}`,arg)
-continue}activeVariadicOption=null
-if(maybeOption(arg)){const option=this._findOption(arg)
-if(option){if(option.required){const value=args[i++]
-if(value===void 0)this.optionMissingArgument(option)
-this.emit(`option:${option.name()}`,value)}else if(option.optional){let value=null
-if(i<args.length&&(!maybeOption(args[i])||negativeNumberArg(args[i])))value=args[i++]
-this.emit(`option:${option.name()}`,value)}else this.emit(`option:${option.name()}`)
-activeVariadicOption=option.variadic?option:null
-continue}}if(arg.length>2&&arg[0]==="-"&&arg[1]!=="-"){const option=this._findOption(`-${arg[1]}`)
-if(option){if(option.required||option.optional&&this._combineFlagAndOptionalValue)this.emit(`option:${option.name()}`,arg.slice(2))
-else{this.emit(`option:${option.name()}`)
-activeGroup=`-${arg.slice(2)}`}continue}}if(/^--[^=]+=/.test(arg)){const index=arg.indexOf("=")
-const option=this._findOption(arg.slice(0,index))
-if(option&&(option.required||option.optional)){this.emit(`option:${option.name()}`,arg.slice(index+1))
-continue}}if(dest===operands&&maybeOption(arg)&&!(this.commands.length===0&&negativeNumberArg(arg)))dest=unknown
-if((this._enablePositionalOptions||this._passThroughOptions)&&operands.length===0&&unknown.length===0)if(this._findCommand(arg)){operands.push(arg)
-unknown.push(...args.slice(i))
-break}else if(this._getHelpCommand()&&arg===this._getHelpCommand().name()){operands.push(arg,...args.slice(i))
-break}else if(this._defaultCommandName){unknown.push(arg,...args.slice(i))
-break}if(this._passThroughOptions){dest.push(arg,...args.slice(i))
-break}dest.push(arg)}return{operands:operands,unknown:unknown}}opts(){if(this._storeOptionsAsProperties){const result={}
-const len=this.options.length
-for(let i=0;i<len;i++){const key=this.options[i].attributeName()
-result[key]=key===this._versionOptionName?this._version:this[key]}return result}return this._optionValues}optsWithGlobals(){return this._getCommandAndAncestors().reduce((combinedOptions,cmd)=>Object.assign(combinedOptions,cmd.opts()),{})}error(message,errorOptions){this._outputConfiguration.outputError(`${message}\n`,this._outputConfiguration.writeErr)
-if(typeof this._showHelpAfterError==="string")this._outputConfiguration.writeErr(`${this._showHelpAfterError}\n`)
-else if(this._showHelpAfterError){this._outputConfiguration.writeErr("\n")
-this.outputHelp({error:true})}const config=errorOptions||{}
-const exitCode=config.exitCode||1
-const code=config.code||"commander.error"
-this._exit(exitCode,code,message)}_parseOptionsEnv(){this.options.forEach(option=>{if(option.envVar&&option.envVar in external_node_process_namespaceObject.env){const optionKey=option.attributeName()
-if(this.getOptionValue(optionKey)===void 0||["default","config","env"].includes(this.getOptionValueSource(optionKey)))if(option.required||option.optional)this.emit(`optionEnv:${option.name()}`,external_node_process_namespaceObject.env[option.envVar])
-else this.emit(`optionEnv:${option.name()}`)}})}_parseOptionsImplied(){const dualHelper=new DualOptions(this.options)
-const hasCustomOptionValue=optionKey=>this.getOptionValue(optionKey)!==void 0&&!["default","implied"].includes(this.getOptionValueSource(optionKey))
-this.options.filter(option=>option.implied!==void 0&&hasCustomOptionValue(option.attributeName())&&dualHelper.valueFromOption(this.getOptionValue(option.attributeName()),option)).forEach(option=>{Object.keys(option.implied).filter(impliedKey=>!hasCustomOptionValue(impliedKey)).forEach(impliedKey=>{this.setOptionValueWithSource(impliedKey,option.implied[impliedKey],"implied")})})}missingArgument(name){const message=`error: missing required argument '${name}'`
-this.error(message,{code:"commander.missingArgument"})}optionMissingArgument(option){const message=`error: option '${option.flags}' argument missing`
-this.error(message,{code:"commander.optionMissingArgument"})}missingMandatoryOptionValue(option){const message=`error: required option '${option.flags}' not specified`
-this.error(message,{code:"commander.missingMandatoryOptionValue"})}_conflictingOption(option,conflictingOption){const findBestOptionFromValue=option=>{const optionKey=option.attributeName()
-const optionValue=this.getOptionValue(optionKey)
-const negativeOption=this.options.find(target=>target.negate&&optionKey===target.attributeName())
-const positiveOption=this.options.find(target=>!target.negate&&optionKey===target.attributeName())
-if(negativeOption&&(negativeOption.presetArg===void 0&&optionValue===false||negativeOption.presetArg!==void 0&&optionValue===negativeOption.presetArg))return negativeOption
-return positiveOption||option}
-const getErrorMessage=option=>{const bestOption=findBestOptionFromValue(option)
-const optionKey=bestOption.attributeName()
-const source=this.getOptionValueSource(optionKey)
-if(source==="env")return`environment variable '${bestOption.envVar}'`
-return`option '${bestOption.flags}'`}
-const message=`error: ${getErrorMessage(option)} cannot be used with ${getErrorMessage(conflictingOption)}`
-this.error(message,{code:"commander.conflictingOption"})}unknownOption(flag){if(this._allowUnknownOption)return
-let suggestion=""
-if(flag.startsWith("--")&&this._showSuggestionAfterError){let candidateFlags=[]
-let command=this
-do{const moreFlags=command.createHelp().visibleOptions(command).filter(option=>option.long).map(option=>option.long)
-candidateFlags=candidateFlags.concat(moreFlags)
-command=command.parent}while(command&&!command._enablePositionalOptions)
-suggestion=suggestSimilar(flag,candidateFlags)}const message=`error: unknown option '${flag}'${suggestion}`
-this.error(message,{code:"commander.unknownOption"})}_excessArguments(receivedArgs){if(this._allowExcessArguments)return
-const expected=this.registeredArguments.length
-const s=expected===1?"":"s"
-const received=receivedArgs.length
-const forSubcommand=this.parent?` for '${this.name()}'`:""
-const details=receivedArgs.join(", ")
-const message=`error: too many arguments${forSubcommand}. Expected ${expected} argument${s} but got ${received}: ${details}.`
-this.error(message,{code:"commander.excessArguments"})}unknownCommand(){const unknownName=this.args[0]
-let suggestion=""
-if(this._showSuggestionAfterError){const candidateNames=[]
-this.createHelp().visibleCommands(this).forEach(command=>{candidateNames.push(command.name())
-if(command.alias())candidateNames.push(command.alias())})
-suggestion=suggestSimilar(unknownName,candidateNames)}const message=`error: unknown command '${unknownName}'${suggestion}`
-this.error(message,{code:"commander.unknownCommand"})}version(str,flags,description){if(str===void 0)return this._version
-this._version=str
-flags=flags||"-V, --version"
-description=description||"output the version number"
-const versionOption=this.createOption(flags,description)
-this._versionOptionName=versionOption.attributeName()
-this._registerOption(versionOption)
-this.on("option:"+versionOption.name(),()=>{this._outputConfiguration.writeOut(`${str}\n`)
-this._exit(0,"commander.version",str)})
-return this}description(str,argsDescription){if(str===void 0&&argsDescription===void 0)return this._description
-this._description=str
-if(argsDescription)this._argsDescription=argsDescription
-return this}summary(str){if(str===void 0)return this._summary
-this._summary=str
-return this}alias(alias){if(alias===void 0)return this._aliases[0]
-let command=this
-if(this.commands.length!==0&&this.commands[this.commands.length-1]._executableHandler)command=this.commands[this.commands.length-1]
-if(alias===command._name)throw new Error("Command alias can't be the same as its name")
-const matchingCommand=this.parent?._findCommand(alias)
-if(matchingCommand){const existingCmd=[matchingCommand.name()].concat(matchingCommand.aliases()).join("|")
-throw new Error(`cannot add alias '${alias}' to command '${this.name()}' as already have command '${existingCmd}'`)}command._aliases.push(alias)
-return this}aliases(aliases){if(aliases===void 0)return this._aliases
-aliases.forEach(alias=>this.alias(alias))
-return this}usage(str){if(str===void 0){if(this._usage)return this._usage
-const args=this.registeredArguments.map(arg=>humanReadableArgName(arg))
-return[].concat(this.options.length||this._helpOption!==null?"[options]":[],this.commands.length?"[command]":[],this.registeredArguments.length?args:[]).join(" ")}this._usage=str
-return this}name(str){if(str===void 0)return this._name
-this._name=str
-return this}helpGroup(heading){if(heading===void 0)return this._helpGroupHeading??""
-this._helpGroupHeading=heading
-return this}commandsGroup(heading){if(heading===void 0)return this._defaultCommandGroup??""
-this._defaultCommandGroup=heading
-return this}optionsGroup(heading){if(heading===void 0)return this._defaultOptionGroup??""
-this._defaultOptionGroup=heading
-return this}_initOptionGroup(option){if(this._defaultOptionGroup&&!option.helpGroupHeading)option.helpGroup(this._defaultOptionGroup)}_initCommandGroup(cmd){if(this._defaultCommandGroup&&!cmd.helpGroup())cmd.helpGroup(this._defaultCommandGroup)}nameFromFilename(filename){this._name=external_node_path_.basename(filename,external_node_path_.extname(filename))
-return this}executableDir(path){if(path===void 0)return this._executableDir
-this._executableDir=path
-return this}helpInformation(contextOptions){const helper=this.createHelp()
-const context=this._getOutputContext(contextOptions)
-helper.prepareContext({error:context.error,helpWidth:context.helpWidth,outputHasColors:context.hasColors})
-const text=helper.formatHelp(this,helper)
-if(context.hasColors)return text
-return this._outputConfiguration.stripColor(text)}_getOutputContext(contextOptions){contextOptions=contextOptions||{}
-const error=!!contextOptions.error
-let baseWrite
-let hasColors
-let helpWidth
-if(error){baseWrite=str=>this._outputConfiguration.writeErr(str)
-hasColors=this._outputConfiguration.getErrHasColors()
-helpWidth=this._outputConfiguration.getErrHelpWidth()}else{baseWrite=str=>this._outputConfiguration.writeOut(str)
-hasColors=this._outputConfiguration.getOutHasColors()
-helpWidth=this._outputConfiguration.getOutHelpWidth()}const write=str=>{if(!hasColors)str=this._outputConfiguration.stripColor(str)
-return baseWrite(str)}
-return{error:error,write:write,hasColors:hasColors,helpWidth:helpWidth}}outputHelp(contextOptions){let deprecatedCallback
-if(typeof contextOptions==="function"){deprecatedCallback=contextOptions
-contextOptions=void 0}const outputContext=this._getOutputContext(contextOptions)
-const eventContext={error:outputContext.error,write:outputContext.write,command:this}
-this._getCommandAndAncestors().reverse().forEach(command=>command.emit("beforeAllHelp",eventContext))
-this.emit("beforeHelp",eventContext)
-let helpInformation=this.helpInformation({error:outputContext.error})
-if(deprecatedCallback){helpInformation=deprecatedCallback(helpInformation)
-if(typeof helpInformation!=="string"&&!Buffer.isBuffer(helpInformation))throw new Error("outputHelp callback must return a string or a Buffer")}outputContext.write(helpInformation)
-if(this._getHelpOption()?.long)this.emit(this._getHelpOption().long)
-this.emit("afterHelp",eventContext)
-this._getCommandAndAncestors().forEach(command=>command.emit("afterAllHelp",eventContext))}helpOption(flags,description){if(typeof flags==="boolean"){if(flags){if(this._helpOption===null)this._helpOption=void 0
-if(this._defaultOptionGroup)this._initOptionGroup(this._getHelpOption())}else this._helpOption=null
-return this}this._helpOption=this.createOption(flags??"-h, --help",description??"display help for command")
-if(flags||description)this._initOptionGroup(this._helpOption)
-return this}_getHelpOption(){if(this._helpOption===void 0)this.helpOption(void 0,void 0)
-return this._helpOption}addHelpOption(option){this._helpOption=option
-this._initOptionGroup(option)
-return this}help(contextOptions){this.outputHelp(contextOptions)
-let exitCode=Number(external_node_process_namespaceObject.exitCode??0)
-if(exitCode===0&&contextOptions&&typeof contextOptions!=="function"&&contextOptions.error)exitCode=1
-this._exit(exitCode,"commander.help","(outputHelp)")}addHelpText(position,text){const allowedValues=["beforeAll","before","after","afterAll"]
-if(!allowedValues.includes(position))throw new Error(`Unexpected value for position to addHelpText.\nExpecting one of '${allowedValues.join("', '")}'`)
-const helpEvent=`${position}Help`
-this.on(helpEvent,context=>{let helpStr
-if(typeof text==="function")helpStr=text({error:context.error,command:context.command})
-else helpStr=text
-if(helpStr)context.write(`${helpStr}\n`)})
-return this}_outputHelpIfRequested(args){const helpOption=this._getHelpOption()
-const helpRequested=helpOption&&args.find(arg=>helpOption.is(arg))
-if(helpRequested){this.outputHelp()
-this._exit(0,"commander.helpDisplayed","(outputHelp)")}}}function incrementNodeInspectorPort(args){return args.map(arg=>{if(!arg.startsWith("--inspect"))return arg
-let debugOption
-let debugHost="127.0.0.1"
-let debugPort="9229"
-let match
-if((match=arg.match(/^(--inspect(-brk|-wait)?)$/))!==null)debugOption=match[1]
-else if((match=arg.match(/^(--inspect(-brk|-port|-wait)?)=(\[[^\]]+\]|[^:]+)$/))!==null){debugOption=match[1]
-if(/^\d+$/.test(match[3]))debugPort=match[3]
-else debugHost=match[3]}else if((match=arg.match(/^(--inspect(-brk|-port|-wait)?)=(\[[^\]]+\]|[^:]+):(\d+)$/))!==null){debugOption=match[1]
-debugHost=match[3]
-debugPort=match[4]}if(debugOption&&debugPort!=="0")return`${debugOption}=${debugHost}:${parseInt(debugPort)+1}`
-return arg})}function useColor(){if(external_node_process_namespaceObject.env.NO_COLOR||external_node_process_namespaceObject.env.FORCE_COLOR==="0"||external_node_process_namespaceObject.env.FORCE_COLOR==="false")return false
-if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_namespaceObject.env.CLICOLOR_FORCE!==void 0)return true
-return}new command_Command},8330:module=>{module.exports={rE:"0.1.0"}}}
+yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.YN(symlinkFull,destFile,_io_util_js__WEBPACK_IMPORTED_MODULE_2__.H8?"junction":null)}else if(!(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(destFile))||force)yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.m3(srcFile,destFile)})}},8330:module=>{module.exports={rE:"1.0.0"}}}
 var __webpack_module_cache__={}
 function __nccwpck_require__(moduleId){var cachedModule=__webpack_module_cache__[moduleId]
 if(cachedModule!==void 0)return cachedModule.exports

@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { about } from '../src/options/about.ts'
 import { schema } from '../src/options/schema.ts'
-import { actions, optionsOf, type Command, type Option } from '../src/options/table.ts'
+import {
+  actions,
+  commands,
+  groups,
+  optionsOf,
+  table,
+  type Command,
+  type Group,
+  type Option,
+  type OptionName,
+} from '../src/options/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -89,12 +99,6 @@ const reusable: readonly Reusable[] = [
   },
 ]
 
-/**
- * The report is a file of a machine that nobody sees again. A deployment record of our own needs
- * `deployments: write`, which every caller would have to grant, whether it wants one or not.
- */
-const notCalled: readonly string[] = ['report', 'token', 'environment', 'environment-url']
-
 /** Inputs of the job, besides the options. */
 const ofJob = {
   'runs-on': {
@@ -103,8 +107,10 @@ const ofJob = {
     default: 'ubuntu-latest',
   },
   environment: {
-    description: 'Environment of the job: its secrets, and its approval, are asked for.',
+    description:
+      'Environment of the job: its secrets and its approval are asked for, and its deployment record is kept.',
     type: 'string',
+    default: 'production',
   },
 } as const
 
@@ -118,6 +124,7 @@ const ownDefaults: Readonly<Record<string, { readonly value: string; readonly he
     value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
     help: 'Password or token for the registry; the token of the run, when not given',
   },
+  token: { value: '${{ github.token }}', help: '' },
 }
 
 /** As a secret of a repository is named: `REGISTRY_PASSWORD`. */
@@ -128,9 +135,10 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
  * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
  */
 function reusableYaml({ command, about, packages }: Reusable): string {
-  const options = optionsOf(command, 'action').filter(([name]) => !notCalled.includes(name))
+  // The report is a file of a machine that nobody sees again.
+  const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
-  const secrets = options.filter(([, { secret }]) => secret)
+  const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')
   const workflow = {
     name: `django-rollout: ${command}`,
@@ -166,8 +174,9 @@ function reusableYaml({ command, about, packages }: Reusable): string {
     jobs: {
       [command]: {
         'runs-on': '${{ inputs.runs-on }}',
-        environment: '${{ inputs.environment }}',
-        permissions: { contents: 'read', packages },
+        // The release keeps the record itself, of the commit that really runs.
+        environment: { name: '${{ inputs.environment }}', deployment: false },
+        permissions: { contents: 'read', packages, deployments: 'write' },
         // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
         concurrency: {
           group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
@@ -212,18 +221,39 @@ const checkout = {
   version: 'v5.0.0',
 }
 
-/** The options of a command, without those of another one. */
-function optionTable(command: Command, without?: Command): string {
-  const others = without === undefined ? [] : optionsOf(without).map(([name]) => name)
-  const own = optionsOf(command).filter(([name]) => !others.includes(name))
-  const rows = own.map(([name, { help, default: standard, required, example, only }]) => {
-    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    const whose = only ? ` (the ${only} alone)` : ''
-    return `| \`${name}\` | ${help}${whose} | ${normally} | \`${example}\` |`
-  })
-  return ['| option | what it is | default | example |', '| --- | --- | --- | --- |', ...rows].join(
-    '\n',
+/** All options, a table for each group of them. */
+function optionTables(): string {
+  return (Object.entries(groups) as [Group, string][])
+    .map(([group, heading]) => `### ${heading}\n\n${optionTable(group)}`)
+    .join('\n\n')
+}
+
+function optionTable(group: Group): string {
+  const own = (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
+    ([, option]) => option.group === group,
   )
+  const rows = own.map(([name, { help, default: standard, required, example, on, only }]) => {
+    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
+    const where = only === undefined ? '' : ` (${only} only)`
+    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` | ${takers(on)}${where} |`
+  })
+  const head = '| option | what it is | default | example | taken by |'
+  return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+/** `all`, `all but build`, `release, deploy`: the shortest way to say it. */
+function takers(on: readonly Command[]): string {
+  const others = commands.filter((one) => !on.includes(one))
+  if (others.length === 0) return 'all'
+  return others.length < 4 && others.length < on.length
+    ? `all but ${others.join(', ')}`
+    : commands.filter((one) => on.includes(one)).join(', ')
+}
+
+/** Each command in a line. */
+function commandTable(): string {
+  const rows = commands.map((name) => `| \`${name}\` | ${about[name]} |`)
+  return ['| command | what it does |', '| --- | --- |', ...rows].join('\n')
 }
 
 function outputTable(): string {
@@ -243,9 +273,11 @@ function filled(text: string, name: string, content: string): string {
 
 function readme(): string {
   const text = readFileSync(join(root, 'README.md'), 'utf8')
-  const options = filled(text, 'options', optionTable('release'))
-  const rollback = filled(options, 'rollback', optionTable('rollback', 'release'))
-  return filled(rollback, 'outputs', outputTable())
+  return Object.entries({
+    commands: commandTable(),
+    options: optionTables(),
+    outputs: outputTable(),
+  }).reduce((filledSoFar, [name, content]) => filled(filledSoFar, name, content), text)
 }
 
 const files = new Map([

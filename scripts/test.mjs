@@ -1,18 +1,11 @@
 /**
  * All checks and tests, as `make test` runs them. The stack starts in the background while the quick
  * checks run. A failing step does not keep the others from running. Each check counts as one; of jest's
- * tests each counts, and one that is skipped or still to be written counts as failed.
+ * tests each counts, and one that is skipped or still to be written counts as failed. ONLY=dist,stack runs
+ * the steps of these names alone.
  */
 import { spawn } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,6 +15,9 @@ const logs = 'build/test'
 const started = Date.now()
 const total = { passed: 0, failed: 0 }
 const failures = []
+const only = process.env.ONLY ? process.env.ONLY.split(',') : undefined
+const seen = new Set()
+const leftOut = []
 
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
 
@@ -37,8 +33,15 @@ function run(program, args, stdio = ['ignore', 1, 1]) {
   })
 }
 
+const isAskedFor = (name) => only === undefined || only.includes(name)
+
 /** One step: `work` resolves to its counts, or throws what kept it from running. */
 async function step(name, work) {
+  seen.add(name)
+  if (!isAskedFor(name)) {
+    leftOut.push(name)
+    return
+  }
   const begun = Date.now()
   console.log(`\n=== ${name} (${seconds(started)} since the start)`)
   const { passed, failed } = await work().catch((error) => {
@@ -80,7 +83,8 @@ function startStack() {
   const log = join(logs, 'stack.log')
   const output = openSync(log, 'w')
   const stack = { log, begun: Date.now(), ended: false }
-  const script = 'cluster/stack tools && cluster/stack up'
+  // The steps that miss a tool say so by themselves.
+  const script = 'cluster/stack tools || true; cluster/stack up'
   stack.code = run('bash', ['-c', script], ['ignore', output, output]).then((code) => {
     closeSync(output)
     stack.ended = true
@@ -115,16 +119,15 @@ async function stackEnv() {
   return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s, 2)))
 }
 
-async function actionlint() {
-  const { STACK_BIN } = await stackEnv()
-  const folders = ['.github/workflows', 'workflows'].filter((folder) => existsSync(folder))
-  const files = folders.flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => /\.ya?ml$/.test(name))
-      .map((name) => join(folder, name)),
-  )
-  console.log(`${files.length} workflow files`)
-  return check(join(STACK_BIN, 'actionlint'), ...files)
+/** Each of the linters of workflow files counts as one check. */
+async function workflowFiles() {
+  const counts = { passed: 0, failed: 0 }
+  for (const linter of ['actionlint', 'zizmor']) {
+    const { passed, failed } = await check('node', 'scripts/lint-workflows.mjs', linter)
+    counts.passed += passed
+    counts.failed += failed
+  }
+  return counts
 }
 
 async function onStack(project) {
@@ -134,7 +137,7 @@ async function onStack(project) {
 
 mkdirSync(logs, { recursive: true })
 const wasUp = (await run('cluster/stack', ['env'], 'ignore')) === 0
-const stack = startStack()
+const stack = isAskedFor('stack') ? startStack() : undefined
 
 await step('lint', npmRun('lint'))
 await step('types', npmRun('typecheck'))
@@ -142,7 +145,7 @@ await step('generated files', npmRun('check:generated'))
 await step('dist', npmRun('check:dist'))
 await step('unit tests', () => jest('unit'))
 await step('stack', () => stackUp(stack))
-await step('workflow files', actionlint)
+await step('workflow files', workflowFiles)
 await step('browser tests', () => jest('browser'))
 await step('cluster tests', () => onStack('cluster'))
 await step('workflow tests', () => onStack('workflows'))
@@ -151,6 +154,9 @@ await step('workflow tests', () => onStack('workflows'))
 if (process.env.CI && !wasUp) await run('cluster/stack', ['down'])
 
 console.log(`\nAll steps took ${seconds(started)}.`)
+if (leftOut.length > 0) console.log(`Left out: ${leftOut.join(', ')}`)
+const unknown = (only ?? []).filter((name) => !seen.has(name))
+if (unknown.length > 0) failures.push(`ONLY: there is no step ${unknown.join(', ')}`)
 if (failures.length > 0) console.log(`Failed: ${failures.join(', ')}`)
 console.log(`${total.passed} passed, ${total.failed} failed`)
-process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
+process.exitCode = failures.length === 0 && total.passed > 0 ? 0 : 1

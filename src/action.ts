@@ -10,7 +10,7 @@ import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
-import { cancelSignal } from './world/cancel.js'
+import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -38,6 +38,7 @@ if (reading.is === 'wrong') {
   const config = await files.read(given['config'] ?? usualFile)
   if (config !== undefined) await files.write(`${folder}/${usualFile}`, config)
   const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
+  outliveReaders()
   const signal = cancelSignal((why) => {
     core.info(why)
   })

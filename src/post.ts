@@ -10,7 +10,7 @@ import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
-import { cancelSignal } from './world/cancel.js'
+import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
@@ -34,6 +34,7 @@ if (run !== '' && core.getState('ended') === '') {
     files,
   )
   if (reading.is === 'read') {
+    outliveReaders()
     // A person who cancels again ends neither this process nor the way back.
     cancelSignal((why) => {
       core.info(`${why}: what was left open is put back all the same`)

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Report } from '../../src/report/report.js'
 import { at } from '../e2e/moment.js'
 import { Site } from '../e2e/site.js'
 import { kubectl, must, root, run, stack } from '../e2e/stack.js'
@@ -45,6 +46,8 @@ test('a release that is ended in the middle leaves the terminal as clean', async
   expect(all).toContain('· ended by SIGINT: what has changed is put back')
   expect(frames.flat().filter(isDrawn)).not.toEqual([])
   expect(all.filter(isDrawn)).toEqual([])
+  // Everything runs what the release before has brought.
+  expect(await tags()).toEqual(['v2', 'v2'])
 })
 
 test('the same release in a pipe is plain lines, one for each change', async () => {
@@ -60,16 +63,41 @@ test('the same release in a pipe is plain lines, one for each change', async () 
   }
 })
 
+test('a release whose reader goes away is done all the same', async () => {
+  const { code, output } = await inShell('v2', '| head -1; exit ${PIPESTATUS[0]}')
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/^▸ \w+\n$/) })
+  expect(await tags()).toEqual(['v2', 'v2'])
+})
+
+test('with --json the terminal shows the log, and the standard output has the report alone', async () => {
+  const path = join(dirname(site.folder), 'out.json')
+  const { code, frames, all } = await onTerminal('v1', undefined, ['--json'], `> '${path}'`)
+  expect({ code, all }).toMatchObject({ code: 0 })
+  expect(frames.flat().filter(isDrawn)).not.toEqual([])
+  const report = JSON.parse(await readFile(path, 'utf8')) as Report
+  expect(report).toMatchObject({ command: 'deploy', result: 'deployed', tag: 'v1' })
+})
+
+/** What the templates name. */
+async function tags(): Promise<readonly string[]> {
+  const form = 'jsonpath={.items[*].spec.template.spec.containers[0].image}'
+  const images = await kubectl('-n', site.namespace, 'get', 'deployments', '-o', form)
+  return images.split(' ').map((one) => one.replace(/@.*$/, '').split(':').at(-1) ?? '')
+}
+
 const options = (tag: string) => ({
   ...{ image, tag, namespace: site.namespace, bake: '1s' },
   ...{ 'migrate-command': '', order: 'parallel' },
 })
 
 /** Deploys on a pseudo-terminal of 90 columns and 12 rows; SIGINT comes when it shows the moment. */
-async function onTerminal(tag: string, interruptAt?: RegExp) {
-  const flags = Object.entries(options(tag)).flatMap(([name, value]) => [`--${name}`, value])
-  const cli = ['node', join(root, 'dist/cli/index.js'), 'deploy', ...flags]
-  const command = `stty columns 90 rows 12; exec ${cli.map((word) => `'${word}'`).join(' ')}`
+async function onTerminal(
+  tag: string,
+  interruptAt?: RegExp,
+  more: readonly string[] = [],
+  redirected = '',
+) {
+  const command = `stty columns 90 rows 12; exec ${deploy(tag, more)} ${redirected}`
   let pid = 0
   const interrupt = at(interruptAt ?? /$^/, async () => {
     // The only child of `script`, since the shell has become the program.
@@ -93,6 +121,21 @@ async function onTerminal(tag: string, interruptAt?: RegExp) {
     frames.push(await terminal.screen())
   }
   return { code, frames, all: await terminal.all(), cursor: await terminal.cursor() }
+}
+
+/** Deploys as a part of a line of a shell, with the environment of `site.cli`. */
+function inShell(tag: string, rest: string) {
+  return run('bash', ['--norc', '-c', `${deploy(tag)} ${rest}`], {
+    cwd: site.folder,
+    env: { ...stack.env, KUBECONFIG: site.kubeconfig, CI: '' },
+  })
+}
+
+/** The words of a shell that deploy. */
+function deploy(tag: string, more: readonly string[] = []): string {
+  const flags = Object.entries(options(tag)).flatMap(([name, value]) => [`--${name}`, value])
+  const cli = ['node', join(root, 'dist/cli/index.js'), 'deploy', ...flags, ...more]
+  return cli.map((word) => `'${word}'`).join(' ')
 }
 
 function isDrawn(line: string): boolean {

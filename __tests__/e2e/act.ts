@@ -1,8 +1,9 @@
 /** A real workflow runner: whole workflow files of a user's repository, run by act on this machine. */
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
+import { GitHub } from '../support/github.js'
 import type { Repository } from './repository.js'
 import type { Site } from './site.js'
 import { must, root, run, stack, type Ended } from './stack.js'
@@ -12,13 +13,16 @@ export type Outputs = Readonly<Record<string, string>>
 /** What a tag of ours holds, besides what only its authors need. */
 const published = ['action.yml', 'actions', 'dist', '.github/workflows']
 
+const token = 'not-a-real-token'
+
 export class Act {
-  /** What `github.token` is. */
-  static readonly token = 'not-a-real-token'
+  private runs = 0
 
   private constructor(
     /** What `uses: django-rollout/django-rollout@v1` stands for: a git repository of this checkout as it is now. */
     private readonly ours: string,
+    /** Who keeps the deployment records of all runs. */
+    readonly github: GitHub,
   ) {}
 
   static async make(): Promise<Act> {
@@ -30,15 +34,20 @@ export class Act {
         },
       )
     }
+    for (const name of ['release', 'rollback']) {
+      const file = join(ours, '.github/workflows', `${name}.yml`)
+      await writeFile(file, forAct(await readFile(file, 'utf8')))
+    }
     const git = (...args: readonly string[]) =>
       must('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], { cwd: ours })
     await git('init', '--quiet', '--initial-branch=main')
     await git('add', '--all')
     await git('commit', '--quiet', '--message', 'v1')
-    return new Act(ours)
+    return new Act(ours, await GitHub.start({ [token]: 'write' }))
   }
 
   async remove(): Promise<void> {
+    this.github.stop()
     await rm(this.ours, { recursive: true, force: true })
   }
 
@@ -60,14 +69,20 @@ export class Act {
         ...[event, '--platform', 'ubuntu-latest=-self-hosted', '--local-repository', local],
         ...['--action-cache-path', join(home, 'cache'), '--secret', 'KUBECONFIG'],
         ...['--secret', 'GITHUB_TOKEN', '--actor', 'somebody'],
-        ...['--env', `OUTPUTS_FILE=${home}/outputs.json`, ...args],
+        ...['--env', `OUTPUTS_FILE=${home}/outputs.json`],
+        // act's own variables are of the repository's folder; that GitHub knows one, with one run after the other.
+        ...Object.entries(this.github.envOf((this.runs += 1))).flatMap(([name, value]) => [
+          '--env',
+          `${name}=${value}`,
+        ]),
+        ...args,
       ],
       {
         cwd: shop.folder,
         env: {
           ...stack.env,
           KUBECONFIG: await readFile(shop.kubeconfig, 'utf8'),
-          GITHUB_TOKEN: Act.token,
+          GITHUB_TOKEN: token,
           XDG_CACHE_HOME: home,
         },
       },

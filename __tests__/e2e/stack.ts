@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
+// jest wants colors of its workers where a person looks at it; what the tests start is read by the tests.
+delete process.env['FORCE_COLOR']
+
 export interface Ended {
   readonly code: number
   /** Both channels, in the order in which they came. */

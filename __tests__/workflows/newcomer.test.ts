@@ -10,13 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Act, addWorkflow, forAct, keepingOutputs, starter } from '../e2e/act.js'
 import { Repository } from '../e2e/repository.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
-import { GitHub } from '../support/github.js'
 
 const namespace = `t-blog-${Math.random().toString(36).slice(2, 7)}`
 const image = `${stack.registry}/${namespace}/blog`
 let blog: Repository
 let runner: Act
-let github: GitHub
 /** What `gh secret set` was given. */
 let kubeconfig: string
 
@@ -24,12 +22,10 @@ beforeAll(async () => {
   const home = await mkdtemp(join(tmpdir(), `${namespace}-`))
   blog = new Repository(join(home, 'blog'))
   kubeconfig = join(home, 'KUBECONFIG')
-  const tokens = { [Act.token]: 'write' } as const
-  ;[runner, github] = await Promise.all([Act.make(), GitHub.start(tokens), runByHand()])
+  ;[runner] = await Promise.all([Act.make(), runByHand()])
 })
 
 afterAll(async () => {
-  github.stop()
   await Promise.all([
     kubectl('delete', 'namespace', namespace, '--wait=false'),
     runner.remove(),
@@ -40,7 +36,6 @@ afterAll(async () => {
 /** What they have before they hear of us: an image that was pushed by hand, and workloads without a manifest. */
 async function runByHand(): Promise<void> {
   await blog.start('__tests__/workflows/newcomer')
-  await blog.git('remote', 'add', 'origin', 'https://github.com/acme/shop.git')
   const docker = (...args: readonly string[]) =>
     must('docker', args, { cwd: blog.folder, env: stack.env })
   await docker('build', '--quiet', '--tag', `${image}:1`, '.')
@@ -74,10 +69,7 @@ async function standInForGh(folder: string): Promise<void> {
   await writeFile(join(folder, 'gh'), text, { mode: 0o755 })
 }
 
-const push = () => {
-  const address = ['--env', `GITHUB_API_URL=${github.url}`]
-  return runner.run({ folder: blog.folder, kubeconfig }, 'push', address)
-}
+const push = () => runner.run({ folder: blog.folder, kubeconfig }, 'push')
 
 const ofBlog = (path: string) =>
   kubectl('-n', namespace, 'get', 'deployment', 'blog', '-o', `jsonpath={${path}}`)
@@ -140,7 +132,7 @@ describe('a new user', () => {
     expect(ended.outputs['migrations']).toContain('posts.0001_initial')
     expect(await runs()).toBe(ended.outputs['image'])
     expect(await frontPage()).toBe('My blog has 0 posts\n')
-    expect(github.active('production')).toEqual([live])
+    expect(runner.github.active('production')).toEqual([live])
   })
 
   test('pushes a commit that does not start: undone, with the cause', async () => {
@@ -157,10 +149,10 @@ describe('a new user', () => {
     })
     expect(await ofBlog('.spec')).toBe(before)
     expect(await frontPage()).toBe('My blog has 0 posts\n')
-    expect(github.shown('production')[0]).toMatchObject({
+    expect(runner.github.shown('production')[0]).toMatchObject({
       ...{ sha: broken, states: ['in_progress', 'failure'] },
       description: expect.stringContaining("KeyError: 'REPORT_TO'"),
     })
-    expect(github.active('production')).toEqual([live])
+    expect(runner.github.active('production')).toEqual([live])
   })
 })

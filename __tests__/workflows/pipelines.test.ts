@@ -42,6 +42,7 @@ jobs:
     permissions:
       contents: read
       packages: write
+      deployments: write
     uses: django-rollout/django-rollout/.github/workflows/${name}.yml@v1
     with:
 ${Object.entries({ image: shop.image, namespace: shop.namespace, ...given })
@@ -65,16 +66,22 @@ describe('the reusable workflow release.yml', () => {
     first = await addWorkflow(
       shop,
       'release.yml',
-      caller('release', 'push', { manifests: 'k8s', 'test-command': 'none', bake: '0' }),
+      caller('release', 'push', {
+        ...{ manifests: 'k8s', 'test-command': 'none', bake: '0' },
+        'environment-url': 'https://shop.example.com',
+      }),
     )
     const ended = await act('release.yml', 'push')
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: first, cause: '' } })
     expect(await tags()).toEqual(new Set([first]))
+    expect(runner.github.shown('production')).toMatchObject([
+      { sha: first, states: ['in_progress', 'success'], url: 'https://shop.example.com' },
+    ])
   })
 
   test('what fails is undone, and its cause is an output', async () => {
-    await shop.commit('wsgi.py imports what is not there', {
+    const broken = await shop.commit('wsgi.py imports what is not there', {
       'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
     })
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
@@ -86,6 +93,10 @@ describe('the reusable workflow release.yml', () => {
     expect(told(ended.output)['cause']).toContain("No module named 'shop.telemetry'")
     expect(await tags()).toEqual(new Set([first]))
     expect(asked.failures).toEqual([])
+    expect(runner.github.shown('production')).toMatchObject([
+      { sha: broken, states: ['in_progress', 'failure'] },
+      { sha: first, states: ['in_progress', 'success'] },
+    ])
     await shop.drop()
   })
 })

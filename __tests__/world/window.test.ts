@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { windowOf } from '../../src/world/window.js'
+import { colorOf, windowOf } from '../../src/world/window.js'
 
 /** A stream that goes to a terminal, as far as is asked. */
 function stream(more: object = {}) {
@@ -37,4 +37,23 @@ test('what is written goes to the stream', () => {
   const { written, stream: one } = stream()
   windowOf(one, {})?.write('text')
   expect(written).toEqual(['text'])
+})
+
+describe('colors', () => {
+  const terminal = { isTTY: true }
+  test.each([
+    ['a terminal', terminal, { TERM: 'xterm' }, true],
+    ['a pipe', {}, { TERM: 'xterm' }, false],
+    ['a terminal that knows none', terminal, { TERM: 'dumb' }, false],
+    ['a terminal of a CI', terminal, { TERM: 'xterm', CI: 'true' }, true],
+    ['a person who wants none', terminal, { NO_COLOR: '1' }, false],
+    ['any word for that', terminal, { NO_COLOR: '0' }, false],
+    ['an empty word', terminal, { NO_COLOR: '' }, true],
+    ['a log that shows them', {}, { FORCE_COLOR: '1' }, true],
+    ['the same where TERM is dumb', {}, { FORCE_COLOR: '1', TERM: 'dumb' }, true],
+    ['forced to have none', terminal, { FORCE_COLOR: '0' }, false],
+    ['both', terminal, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
+  ])('%s', (_, stream, env, has) => {
+    expect(colorOf(stream, env)).toBe(has)
+  })
 })

@@ -28,7 +28,7 @@ backend_up() {
     write_env
     printf '%s\n' "$STACK_HOME" >"$OWNER_FILE"
     tell stack "is up already"
-    build_tools # a killed run may have ended before them
+    provide_tools act actionlint # a killed run may have ended before them
     return
   fi
   # The cluster's state is in etcd's memory and files. While it lives, the rest is
@@ -53,7 +53,7 @@ backend_up() {
   write_env
   tell stack "up: eval \"\$(cluster/stack env | sed 's/^/export /')\""
   # Last, so that whoever needs only the cluster has it earlier.
-  build_tools
+  provide_tools act actionlint
 }
 
 start_engine_side() {

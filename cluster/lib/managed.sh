@@ -29,7 +29,7 @@ backend_up() {
   wait_until registry "the image registry answers" 60 registry_answers
   tell stack "up: eval \"\$(cluster/stack env | sed 's/^/export /')\""
   if command -v go >/dev/null; then
-    build_tools
+    provide_tools act actionlint
   else
     tell tools "act and actionlint are not built: Go is missing"
   fi

@@ -12,8 +12,8 @@ export class Problem {
 
 /** What an option takes, in the forms that the file of options may write it in (file.ts, schema.ts). */
 export type Takes =
-  /** A pattern is the whole rule, for editors. */
-  | { readonly is: 'text'; readonly pattern?: RegExp }
+  /** `word` stands for it in help; a pattern is the whole rule, for editors. */
+  | { readonly is: 'text'; readonly word: string; readonly pattern?: RegExp }
   | { readonly is: 'duration' }
   | { readonly is: 'yes or no' }
   | { readonly is: 'choice'; readonly of: readonly string[] }
@@ -33,38 +33,47 @@ function reader<T>(takes: Takes, read: (text: string) => T | Problem): Reader<T>
 }
 
 /** Texts of a pattern; `problem` says what is wrong with all others. */
-function matching(pattern: RegExp, problem: string): Reader<string> {
-  return reader({ is: 'text', pattern }, (value) =>
+function matching(word: string, pattern: RegExp, problem: string): Reader<string> {
+  return reader({ is: 'text', word, pattern }, (value) =>
     pattern.test(value) ? value : new Problem(problem),
   )
 }
 
-export const text = reader<string>({ is: 'text' }, (value) => value)
+/** Any text at all; help calls it by the word. */
+export function anyText(word: string): Reader<string> {
+  return reader<string>({ is: 'text', word }, (value) => value)
+}
 
 const repository = /^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 
 /** The name of an image without tag and digest: `ghcr.io/acme/shop`. */
-export const imageRepository = reader<string>({ is: 'text', pattern: repository }, (value) => {
-  if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
-    return new Problem('is the image without tag and digest; give the tag by "tag"')
-  }
-  return repository.test(value)
-    ? value
-    : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
-})
+export const imageRepository = reader<string>(
+  { is: 'text', word: 'image', pattern: repository },
+  (value) => {
+    if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
+      return new Problem('is the image without tag and digest; give the tag by "tag"')
+    }
+    return repository.test(value)
+      ? value
+      : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
+  },
+)
 
 export const imageTag = matching(
+  'tag',
   /^\w[\w.-]{0,127}$/,
   'is not a tag (letters, digits, and . _ - only, at most 128)',
 )
 
 export const imageDigest = matching(
+  'digest',
   /^sha256:[0-9a-f]{64}$/,
   'is not a digest (sha256: and 64 hexadecimal digits)',
 )
 
 /** A name as Kubernetes has them (RFC 1123 label). */
 export const objectName = matching(
+  'name',
   /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
   'is not a name that Kubernetes takes (small letters, digits and -, at most 63)',
 )
@@ -189,6 +198,7 @@ export const yesOrNo = reader<boolean>({ is: 'yes or no' }, (value) =>
 
 /** The path of a URL, with a query where one is needed. */
 export const urlPath = matching(
+  'path',
   /^\/(?!.*#)[!-~]*$/,
   'is not a path; it begins with /, and has no blanks, no # and only ASCII',
 )
@@ -196,14 +206,35 @@ export const urlPath = matching(
 const address = /^https?:\/\/[^\s/]+(\/\S*)?$/
 
 /** An address on the web. Secrets are pasted with a line end often enough. */
-export const webAddress = reader<string>({ is: 'text', pattern: address }, (value) =>
-  address.test(value.trim())
-    ? value.trim()
-    : new Problem('is not an address on the web; it begins with https://'),
+export const webAddress = reader<string>(
+  { is: 'text', word: 'address', pattern: address },
+  (value) =>
+    address.test(value.trim())
+      ? value.trim()
+      : new Problem('is not an address on the web; it begins with https://'),
 )
 
 /** What stands in `Host`: a name or an address, and a port where one is needed. */
 export const hostName = matching(
+  'host',
   /^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,
   'is not a host; write it without https:// and path, with a port if need be',
 )
+
+/** What stands for a value in help: `duration`, `web-first|parallel`, `NAME=value`. */
+export function wordFor(takes: Takes): string {
+  switch (takes.is) {
+    case 'text':
+      return takes.word
+    case 'duration':
+      return 'duration'
+    case 'yes or no':
+      return 'true|false'
+    case 'choice':
+      return takes.of.join('|')
+    case 'list':
+      return takes.of?.join(',') ?? 'list'
+    case 'mapping':
+      return takes.to === 'duration' ? 'trouble=duration' : 'NAME=value'
+  }
+}

@@ -4,6 +4,7 @@
  * check fails when they differ.
  */
 import {
+  anyText,
   assignments,
   duration,
   graces,
@@ -17,7 +18,6 @@ import {
   oneOf,
   someOf,
   someTime,
-  text,
   urlPath,
   webAddress,
   yesOrNo,
@@ -68,6 +68,19 @@ export const troubles = [
 ] as const
 export type Trouble = (typeof troubles)[number]
 
+/** What options are about: headings of `--help` and of the README's tables, in this order. */
+export const groups = {
+  image: 'The image',
+  tests: 'The tests',
+  cluster: 'The cluster',
+  migrations: 'Migrations',
+  rollout: 'The rollout',
+  rollback: 'What to go back to',
+  told: 'Who is told',
+  run: 'The run itself',
+} as const
+export type Group = keyof typeof groups
+
 export interface Option<T> {
   readonly read: Reader<T>
   /** One line for tables and `--help`. */
@@ -89,6 +102,7 @@ export interface Option<T> {
   readonly flag?: true
   /** Where it means something; everywhere when not given. */
   readonly only?: Face
+  readonly group: Group
   readonly on: readonly Command[]
 }
 
@@ -119,24 +133,26 @@ const building = ['release', 'build'] as const
 const testing = ['release', 'test'] as const
 
 export const table = {
-  // The image.
   image: option({
     read: imageRepository,
     help: 'The image without a tag; every workload that runs it is released',
     example: 'ghcr.io/acme/shop',
     required: true,
+    group: 'image',
     on: everywhere,
   }),
   tag: option({
     read: imageTag,
     help: 'Tag of the image; the SHA of the commit when not given',
     example: '4f2c1d9',
+    group: 'image',
     on: ofCommit,
   }),
   digest: option({
     read: imageDigest,
     help: 'The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested',
     example: '${{ needs.staging.outputs.digest }}',
+    group: 'image',
     on: ready,
   }),
   'extra-tags': option({
@@ -144,25 +160,29 @@ export const table = {
     help: 'More tags, set once the release is deployed and not before',
     example: 'latest',
     default: '',
+    group: 'image',
     on: releasing,
   }),
   context: option({
-    read: text,
+    read: anyText('path'),
     help: 'Folder that the image is built from',
     example: 'backend',
     default: '.',
+    group: 'image',
     on: inCheckout,
   }),
   file: option({
-    read: text,
+    read: anyText('path'),
     help: 'The Dockerfile; the one in "context" when not given',
     example: 'docker/Dockerfile',
+    group: 'image',
     on: [...building, 'doctor'],
   }),
   target: option({
-    read: text,
+    read: anyText('stage'),
     help: 'Stage of the Dockerfile to build',
     example: 'production',
+    group: 'image',
     on: building,
   }),
   'build-args': option({
@@ -170,6 +190,7 @@ export const table = {
     help: 'Build arguments, NAME=value, one a line',
     example: 'VERSION=1.4',
     default: '',
+    group: 'image',
     on: building,
   }),
   push: option({
@@ -178,30 +199,33 @@ export const table = {
     example: 'true',
     default: 'false',
     flag: true,
+    group: 'image',
     on: ['build', 'test'],
   }),
   'registry-username': option({
-    read: text,
+    read: anyText('name'),
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: '${{ github.actor }}',
     with: 'registry-password',
+    group: 'image',
     on: registry,
   }),
   'registry-password': option({
-    read: text,
+    read: anyText('password'),
     help: 'Password or token for the registry; when not given, the logins that docker has',
     example: '${{ github.token }}',
     with: 'registry-username',
     secret: true,
+    group: 'image',
     on: registry,
   }),
-  // The tests.
   'test-command': option({
-    read: text,
+    read: anyText('command'),
     help: 'Runs in a container of the image before it is pushed; none: no tests',
     example: 'pytest -q',
     default: 'python manage.py test',
     mayBeNone: true,
+    group: 'tests',
     on: [...testing, 'doctor'],
   }),
   'test-services': option({
@@ -209,6 +233,7 @@ export const table = {
     help: 'Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL',
     example: 'postgres redis',
     default: '',
+    group: 'tests',
     on: testing,
   }),
   'test-env': option({
@@ -216,6 +241,7 @@ export const table = {
     help: 'Variables for the tests, NAME=value, one a line',
     example: 'DJANGO_DEBUG=1',
     default: '',
+    group: 'tests',
     on: testing,
   }),
   'test-timeout': option({
@@ -223,20 +249,22 @@ export const table = {
     help: 'The tests are ended after this time, and the release with them',
     example: '30m',
     default: '20m',
+    group: 'tests',
     on: testing,
   }),
-  // The cluster.
   kubeconfig: option({
-    read: text,
+    read: anyText('kubeconfig'),
     help: 'Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
     example: '${{ secrets.KUBECONFIG }}',
     secret: true,
+    group: 'cluster',
     on: inCluster,
   }),
   'kube-context': option({
-    read: text,
+    read: anyText('name'),
     help: 'Context of the kubeconfig; its current one when not given',
     example: 'production',
+    group: 'cluster',
     on: inCluster,
   }),
   namespace: option({
@@ -244,6 +272,7 @@ export const table = {
     help: 'Namespace of the workloads',
     example: 'shop',
     required: true,
+    group: 'cluster',
     on: inCluster,
   }),
   manifests: option({
@@ -251,12 +280,14 @@ export const table = {
     help: 'Files, folders or kustomizations to apply with the release, one a line',
     example: 'k8s',
     default: '',
+    group: 'cluster',
     on: [...releasing, 'doctor'],
   }),
   app: option({
     read: objectName,
     help: 'Name of the application in jobs and records; the last part of "image" when not given',
     example: 'shop',
+    group: 'cluster',
     on: inCluster,
   }),
   'lock-wait': option({
@@ -264,21 +295,23 @@ export const table = {
     help: 'How long to wait for another release of the same application; 0: not at all',
     example: '30m',
     default: '10m',
+    group: 'cluster',
     on: locking,
   }),
-  // Migrations.
   'migrate-command': option({
-    read: text,
+    read: anyText('command'),
     help: 'Runs in a Job when migrations are not applied yet; none: no migrations',
     example: 'python backend/manage.py migrate --noinput',
     default: 'python manage.py migrate --noinput',
     mayBeNone: true,
+    group: 'migrations',
     on: [...migrating, 'doctor'],
   }),
   'migrate-from': option({
-    read: text,
+    read: anyText('workload'),
     help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
     example: 'deployment/web',
+    group: 'migrations',
     on: [...rolling, 'migrate', 'doctor'],
   }),
   'migrate-timeout': option({
@@ -286,20 +319,22 @@ export const table = {
     help: 'The migration Job is ended after this time',
     example: '1h',
     default: '15m',
+    group: 'migrations',
     on: migrating,
   }),
-  // The rollout.
   timeout: option({
     read: someTime,
     help: 'For the rollout of all workloads together',
     example: '20m',
     default: '10m',
+    group: 'rollout',
     on: rolling,
   }),
   'ready-timeout': option({
     read: someTime,
     help: 'A started pod must be Ready within this time; learned from the running version when not given',
     example: '90s',
+    group: 'rollout',
     on: rolling,
   }),
   grace: option({
@@ -307,6 +342,7 @@ export const table = {
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',
+    group: 'rollout',
     on: [...rolling, 'migrate'],
   }),
   order: option({
@@ -314,6 +350,7 @@ export const table = {
     help: 'web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once',
     example: 'parallel',
     default: 'web-first',
+    group: 'rollout',
     on: rolling,
   }),
   bake: option({
@@ -321,12 +358,14 @@ export const table = {
     help: 'All pods are watched on for this time after the last became available; 0: not at all',
     example: '1m',
     default: '15s',
+    group: 'rollout',
     on: rolling,
   }),
   'smoke-path': option({
     read: urlPath,
     help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good',
     example: '/healthz',
+    group: 'rollout',
     on: [...rolling, 'doctor'],
   }),
   'smoke-host': option({
@@ -334,6 +373,7 @@ export const table = {
     help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
     example: 'shop.example.com',
     with: 'smoke-path',
+    group: 'rollout',
     on: [...rolling, 'doctor'],
   }),
   'smoke-timeout': option({
@@ -341,6 +381,7 @@ export const table = {
     help: 'A good answer must come within this time',
     example: '2m',
     default: '60s',
+    group: 'rollout',
     on: rolling,
   }),
   'on-failure': option({
@@ -348,14 +389,15 @@ export const table = {
     help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',
     example: 'keep',
     default: 'undo',
+    group: 'rollout',
     on: rolling,
   }),
-  // Rollback and history.
   to: option({
-    read: text,
+    read: anyText('version'),
     help: 'What to go back to: previous, the number of a release (see "history"), or a commit or tag',
     example: '4f2c1d9',
     default: 'previous',
+    group: 'rollback',
     on: ['rollback'],
   }),
   'dry-run': option({
@@ -364,6 +406,7 @@ export const table = {
     example: 'true',
     default: 'false',
     flag: true,
+    group: 'rollback',
     on: ['rollback'],
   }),
   json: option({
@@ -373,23 +416,25 @@ export const table = {
     default: 'false',
     flag: true,
     only: 'command',
+    group: 'run',
     on: everywhere,
   }),
-  // Who is told.
   token: option({
-    read: text,
+    read: anyText('token'),
     help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
     example: '${{ github.token }}',
     secret: true,
     only: 'action',
+    group: 'told',
     on: telling,
   }),
   environment: option({
-    read: text,
+    read: anyText('name'),
     help: 'GitHub environment whose deployment record tells what becomes of this version',
     example: 'production',
     with: 'token',
     only: 'action',
+    group: 'told',
     on: telling,
   }),
   'environment-url': option({
@@ -398,6 +443,7 @@ export const table = {
     example: 'https://shop.example.com',
     with: 'environment',
     only: 'action',
+    group: 'told',
     on: telling,
   }),
   webhook: option({
@@ -405,6 +451,7 @@ export const table = {
     help: 'Address that is told how the run ended, as the JSON that Slack and other chats take',
     example: '${{ secrets.CHAT_WEBHOOK }}',
     secret: true,
+    group: 'told',
     on: telling,
   }),
   'webhook-on': option({
@@ -412,19 +459,22 @@ export const table = {
     help: 'When the webhook is told: always, or only of a run that did not end well',
     example: 'failure',
     default: 'always',
+    group: 'told',
     on: telling,
   }),
   // The run itself.
   report: option({
-    read: text,
+    read: anyText('path'),
     help: 'Where the JSON report is written; the action makes a temporary file when it is not given',
     example: 'release.json',
+    group: 'run',
     on: everywhere,
   }),
   config: option({
-    read: text,
+    read: anyText('path'),
     help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',
     example: 'deploy/production.yml',
+    group: 'run',
     on: everywhere,
   }),
 } as const

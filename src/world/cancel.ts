@@ -18,7 +18,14 @@ export function cancelSignal(onCancel: (why: string) => void = () => undefined):
       end(`ended by an error: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     })
   }
-  // Whoever reads our output may go away (`| head`): the release goes on without.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   return cancel.signal
+}
+
+/**
+ * Whoever reads our output may go away (`| head`, a log viewer that is closed): what is under way goes on
+ * to its own end without. A release that nobody reads is no reason to leave it in the middle, nor to undo
+ * it: who wants that has signals, and a terminal that is closed sends one.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
