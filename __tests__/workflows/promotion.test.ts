@@ -47,6 +47,8 @@ describe('the starter workflow promote.yml', () => {
     const image = `${blog.image}:${sha}@${ended.outputs['digest'] ?? ''}`
     expect(await webRuns(staging)).toBe(image)
     expect(await webRuns(production)).toBe(image)
+    expect(runner.github.active('staging')).toEqual([sha])
+    expect(runner.github.active('production')).toEqual([sha])
     expect(ended.output.match(new RegExp(`built ${blog.image}:${sha}`, 'g'))).toHaveLength(1)
   })
 
