@@ -64,7 +64,7 @@ test('its command tells its version', () => {
 test('its command tells the options of a release', () => {
   const { status, stdout } = command('release', '--help')
   expect(status).toBe(0)
-  for (const [name] of optionsOf('release')) expect(stdout).toContain(`--${name} `)
+  for (const [name] of optionsOf('release', 'command')) expect(stdout).toContain(`--${name} `)
 })
 
 test('its command says what is missing, and ends as a wrong use does', () => {

@@ -128,8 +128,9 @@ describe('a release refuses', () => {
 
   test('a name that is no option, with the one that was meant', async () => {
     const ended = await shop.cli('release', { imgae: 'x', namespace: shop.namespace })
-    expect(ended.output).toContain("error: unknown option '--imgae'")
-    expect(ended.output).toContain('--image')
+    expect(ended.output).toContain(
+      '"--imgae" is not an option of release; did you mean "--image"?',
+    )
     expect(ended.code).toBe(2)
   })
 
