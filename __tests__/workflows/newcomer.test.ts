@@ -69,6 +69,8 @@ async function standInForGh(folder: string): Promise<void> {
   await writeFile(join(folder, 'gh'), text, { mode: 0o755 })
 }
 
+const push = () => runner.run({ folder: blog.folder, kubeconfig }, 'push')
+
 const ofBlog = (path: string) =>
   kubectl('-n', namespace, 'get', 'deployment', 'blog', '-o', `jsonpath={${path}}`)
 const runs = () => ofBlog('.spec.template.spec.containers[0].image')
@@ -123,13 +125,14 @@ describe('a new user', () => {
     expect(set.map((line) => line.trim())).toEqual([`image: ${image}`, `namespace: ${namespace}`])
 
     live = await addWorkflow(blog, 'deploy.yml', keepingOutputs(workflow, 'release'))
-    const ended = await runner.run({ folder: blog.folder, kubeconfig }, 'push')
+    const ended = await push()
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'deployed', tag: live } })
     expect(ended.output).toContain('1 test passed')
     expect(ended.outputs['migrations']).toContain('posts.0001_initial')
     expect(await runs()).toBe(ended.outputs['image'])
     expect(await frontPage()).toBe('My blog has 0 posts\n')
+    expect(runner.github.active('production')).toEqual([live])
   })
 
   test('pushes a commit that does not start: undone, with the cause', async () => {
@@ -137,7 +140,7 @@ describe('a new user', () => {
     const broken = await blog.commit('Errors are reported', {
       'blog/wsgi.py': (old) => `${old}\nREPORT_TO = os.environ["REPORT_TO"]\n`,
     })
-    const ended = await runner.run({ folder: blog.folder, kubeconfig }, 'push')
+    const ended = await push()
 
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
@@ -146,5 +149,10 @@ describe('a new user', () => {
     })
     expect(await ofBlog('.spec')).toBe(before)
     expect(await frontPage()).toBe('My blog has 0 posts\n')
+    expect(runner.github.shown('production')[0]).toMatchObject({
+      ...{ sha: broken, states: ['in_progress', 'failure'] },
+      description: expect.stringContaining("KeyError: 'REPORT_TO'"),
+    })
+    expect(runner.github.active('production')).toEqual([live])
   })
 })

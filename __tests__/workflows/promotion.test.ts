@@ -47,7 +47,17 @@ describe('the starter workflow promote.yml', () => {
     const image = `${blog.image}:${sha}@${ended.outputs['digest'] ?? ''}`
     expect(await webRuns(staging)).toBe(image)
     expect(await webRuns(production)).toBe(image)
+    expect(runner.github.active('staging')).toEqual([sha])
+    expect(runner.github.active('production')).toEqual([sha])
     expect(ended.output.match(new RegExp(`built ${blog.image}:${sha}`, 'g'))).toHaveLength(1)
+  })
+
+  test('the same push again changes nothing', async () => {
+    const before = await untouched()
+    const ended = await runner.run(blog, 'push')
+
+    expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged' } })
+    expect(await untouched()).toEqual(before)
   })
 
   test('what fails in staging does not come near production', async () => {
