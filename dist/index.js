@@ -7747,7 +7747,10 @@ if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
 if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
 if(head.code!==0)return{sha:sha,tag:sha}
 const changes=await hashOfChanges(world,contextDir)
-return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
+return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
+const{tag:tag,sha:sha}=source
+if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
+return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
 return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
 if(!address)return
 const[,host="",path=""]=address
@@ -7984,7 +7987,7 @@ case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no reposit
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
 case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
 function buildOnly(start){return(0,run.Y)("build",start,ofCommit)}async function ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const source=await findSourceToBuild(world,settings,settings.context)
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
 const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
@@ -8047,16 +8050,23 @@ function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in 
 return id.kind==="CronJob"?{spec:{jobTemplate:template}}:template}function inContainer(target,name,change){return inTemplate(target,{containers:[{name:name,...change}]})}function probeFindings(subjects,readyMs,asked,kubectl){const served=subjects.filter(({isServed:isServed})=>isServed)
 const found=[...served.flatMap(subject=>unready(subject,asked,kubectl)),...subjects.flatMap(subject=>killed(subject,readyMs[subject.id],kubectl))]
 if(found.length>0||served.length===0)return found
-return[(0,finding.uw)("probes",`${served.map(({id:id})=>id).join(", ")}: a readinessProbe stands guard`)]}function unready({id:id,target:target,object:object,containers:containers},asked,kubectl){const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
-const container=containers.find(one=>roleOf(one)==="web")??containers[0]
-if(!container||all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
+const ids=served.map(({id:id})=>id).join(", ")
+const shallow=served.filter(subject=>listensOnly(subject)).map(({id:id})=>id)
+const more=shallow.length===0?"":`; that of ${shallow.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
+return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function probes_serving({containers:containers}){return containers.find(one=>roleOf(one)==="web")??containers[0]}function listensOnly(subject){return probes_serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
+const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
+const container=probes_serving(subject)
+if(!container)return[]
+if(listensOnly(subject)&&asked["smoke-path"]!==void 0){const says=`${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+const probe={...pageOf(container,asked),tcpSocket:null}
+const change="httpGet"in probe&&inContainer(target,container.name,{readinessProbe:probe})
+return[(0,finding.$e)("probes",says,change?mendOf(target,change,kubectl):void 0)]}if(all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
 const says=`${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
 const readinessProbe=readinessOf(container,asked)
 const change=readinessProbe&&inContainer(target,container.name,{readinessProbe:readinessProbe})
-return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe,ports:ports=[]}=container
+return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe}=container
 const known=startupProbe??livenessProbe
-if(known)return{...handlerOf(known),periodSeconds:2}
-const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
+return known?{...handlerOf(known),periodSeconds:2}:pageOf(container,asked)}function pageOf({ports:ports=[]},asked){const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
 const port=(web??ports.find(({protocol:protocol="TCP"})=>protocol==="TCP"))?.containerPort
 if(port===void 0)return
 const{"smoke-path":path,"smoke-host":host}=asked
@@ -8796,6 +8806,8 @@ throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
 if(!(0,migrationlog.OJ)(plan))return false
+const lost=(0,migrationlog.yJ)(plan,site.web.template)
+if(lost!==void 0)soFar.warnings.push(lost)
 await reporter.stage("migrate",journal=>migration.migrate(journal))
 return true}finally{soFar.migrations=migration.applied()
 await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
@@ -8909,7 +8921,8 @@ const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
 return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const find=command==="deploy"?findSource:findSourceToBuild
+const source=await find(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
@@ -9070,6 +9083,7 @@ for(const close of this.closers.reverse())await close().catch(()=>{})}async acce
 const chosen={namespace:namespace,...context!==void 0&&{context:context}}
 if(content===void 0)return chosen
 if(!content.includes("\n")&&world.files.exists(content))return{...chosen,kubeconfig:content,keeps:true}
+if(!/[\n:{]/.test(content))(0,cause.fJ)({code:"usage",sentence:`"kubeconfig" names ${content}, which is not there`,hint:"give the path of a kubeconfig, or its content"})
 const folder=await world.files.privateFolder()
 this.add(()=>world.files.remove(folder))
 const kubeconfig=`${folder}/kubeconfig`
@@ -10529,7 +10543,7 @@ return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error
 if(verdict?.is==="failed"){const{cause:cause}=verdict
 if(output.progress().applied.length>0)return output.plan
 throw new report_cause.HR(cause.code==="crash"?(0,migrationlog.hY)(cause):cause)}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
 var inspector=__nccwpck_require__(2210)
 const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -10561,7 +10575,8 @@ if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
 const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
 return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
-return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
+return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
+return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
 if(!hasWork(plan))journal.say("no migrations to apply")
 for(const{app:app,name:name,operations:operations}of plan.pending)journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`)
 const newer=plan.unknown.filter(migration=>migration.newer)
