@@ -7147,7 +7147,44 @@ return{...migration,operations:operations,atomic:atomic,reversible:reversible,..
 if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
 return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
 const items=json.map(read).filter(item=>item!==void 0)
-return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
+return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf})
+const runAnnotation="django-rollout/run"
+function runOf({metadata:metadata}){return metadata?.annotations?.[runAnnotation]}function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
+return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
+const spec=template.spec
+const container=spec?.containers.find(each=>each.name===name)
+if(!spec||!container)return{is:"impossible",problem:`the template has no container ${name}`}
+const labels={"app.kubernetes.io/managed-by":"django-rollout","django-rollout/app":how.app,"django-rollout/job":"migrate"}
+const caught=how.selectors.find(({selector:selector})=>matches(selector,labels))
+if(caught){const problem=`the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
+return{is:"impossible",problem:problem}}const notes=[]
+const pod=podOf(spec,how,container,notes)
+const annotations=annotationsOf(template.metadata?.annotations??{},how.sha)
+return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha,[runAnnotation]:how.run}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:labels,annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
+const expressions=selector.matchExpressions??[]
+if(wanted.length+expressions.length===0)return false
+return wanted.every(([key,value])=>labels[key]===value)&&expressions.every(({key:key,operator:operator,values:values=[]})=>{const value=labels[key]
+switch(operator){case"In":return value!==void 0&&values.includes(value)
+case"NotIn":return value===void 0||!values.includes(value)
+case"Exists":return value!==void 0
+case"DoesNotExist":return value===void 0
+default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,hostname:_hostname,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinity,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
+const{podAntiAffinity:_apart,...near}=affinity??{}
+const before=[...initContainers.flatMap(each=>initOf(each,how,notes)),...containers.flatMap(each=>each===container?[]:sidecarOf(each,how,notes))]
+const main=mainOf(container,how)
+const all=[...volumes,...claimed([...before,main],volumes,notes)]
+return{...kept,...Object.keys(near).length>0?{affinity:near}:{},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
+const added=how.env??[]
+const all=[...env.filter(({name:name})=>added.every(each=>each.name!==name)),...added]
+return{...kept,image:how.image,command:how.command.map(word=>word.replaceAll("$","$$$$")),...all.length>0?{env:all}:{}}}function initOf(container,how,notes){if(!how.ours.includes(container.name))return[container]
+if(/\bmigrate\b/.test([...container.command??[],...container.args??[]].join(" "))){notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`)
+return[]}return[{...container,image:how.image}]}function sidecarOf(container,how,notes){if(how.ours.includes(container.name)){notes.push(`container ${container.name} is left out: it runs the same code beside the migration`)
+return[]}const{livenessProbe:_liveness,readinessProbe:_readiness,ports:ports,...kept}=container
+return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},restartPolicy:"Always"}]}function claimed(containers,volumes,notes){const mounted=containers.flatMap(each=>[...(each.volumeMounts??[]).map(mount=>mount.name),...(each.volumeDevices??[]).map(device=>device.name)])
+const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
+for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
+return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
+return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
 const header="Traceback (most recent call last):"
 const frame=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const raised=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -8601,10 +8638,11 @@ resources.add(()=>cluster.close())
 const release={...run,source:source??{tag:settings.tag??"unknown"}}
 return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
 return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
-var migrate=__nccwpck_require__(7787)
+var migrate=__nccwpck_require__(6263)
 var migrationlog=__nccwpck_require__(7366)
 var guarded=__nccwpck_require__(4172)
 var lock=__nccwpck_require__(6072)
+var settle=__nccwpck_require__(6496)
 var django_traceback=__nccwpck_require__(7101)
 const part=/^=+ (.+?) =+$/
 const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8761,7 +8799,7 @@ const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of m
 return cause(`"${shortened(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
 const said=word=>lines.some(line=>word.test(line))
 const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
-return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var settle=__nccwpck_require__(6445)
+return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var pipeline_settle=__nccwpck_require__(8543)
 function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
 const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
 resources.add(()=>opened.close())
@@ -8773,7 +8811,8 @@ run.resources.add(()=>lease.release())
 const cluster=(0,guarded.N)(unlocked,lease)
 const record=await(0,rollout_record.aE)(cluster,release.app)
 const own={...release,signal:lease.lost}
-if(record)await(0,settle.p)(run,own,journal,cluster,lease.lost,live,record)
+if(record)await(0,pipeline_settle.p)(run,own,journal,cluster,lease.lost,live,record)
+else await(0,settle.d9)(own,journal,cluster,live)
 release.signal.throwIfAborted()
 return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image){const{world:world,settings:settings,signal:signal}=release
 await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
@@ -8990,7 +9029,7 @@ case"test":return testOnly(start)
 case"migrate":return migrateOnly(start)
 case"rollback":return rollBack(start)
 case"history":return(0,pipeline_history.o)(start)
-case"settle":return(0,settle.N)(start,"any")
+case"settle":return(0,pipeline_settle.N)(start,"any")
 case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
 var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
@@ -9032,8 +9071,8 @@ if(cause.code==="restore-failed"||cause.code==="lock-lost")return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
 const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
-return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]}),startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
+return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]})],startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
 const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
 const undo=followed.undo?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
@@ -9113,56 +9152,53 @@ const path=named||options_file.rk
 const text=await files.read(path)
 if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
 return{is:"wrong",problems:[problem]}}const file=text===void 0?options_file.w1:(0,options_file.LG)(path,text)
-return readOptions(command,given,{face:face,file:file})}},6445:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>putBack,N:()=>settleLeft})
-var kubernetes_cluster=__nccwpck_require__(3728)
-var guarded=__nccwpck_require__(4172)
-var kubernetes_image=__nccwpck_require__(3165)
-var cause=__nccwpck_require__(4193)
-var archive=__nccwpck_require__(15)
-var rollout_record=__nccwpck_require__(7476)
-var watch=__nccwpck_require__(8394)
-var lock=__nccwpck_require__(6072)
-var lease=__nccwpck_require__(2882)
-var restore=__nccwpck_require__(9456)
-var migrate=__nccwpck_require__(7787)
-var undo=__nccwpck_require__(2064)
-async function settle(release,journal,cluster,live,record){const{begun:begun}=record
-const{world:world,app:app,holder:holder}=release
-journal.say(`an unfinished release was found: ${begun.tag} by ${(0,lease.Gg)(begun)}`)
-await Promise.all(unfinishedJobs(live,release.app).map(({metadata:metadata})=>(0,migrate.e)(release,cluster,live,metadata?.name??"")))
-const restored=await(0,undo.t)(release,journal,cluster,live,record.snapshot)
-const left=(0,restore.oI)(restored)
-await(0,archive.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,lease.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
-await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return restored}function unfinishedJobs(live,app){return[...live.picture().jobs.values()].filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}var ending=__nccwpck_require__(2523)
-var run=__nccwpck_require__(9359)
-function settleLeft(start,wanted){return(0,run.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+return readOptions(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
+var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
+var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4172)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(3165)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
+var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8394)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6072)
+var _stages_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6496)
+var _ending_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2523)
+var _run_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(9359)
+function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_8__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
-const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
+const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
-const isWanted=async()=>{const record=await(0,rollout_record.aE)(cluster,app)
-return record&&(wanted==="any"||record.begun.run===holder.id)?record:void 0}
-if(!await isWanted())return"unchanged"
-const lease=await(0,lock.s)(release,journal,cluster)
+const isWanted=by=>wanted==="any"||by===holder.id
+const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.aE)(cluster,app)
+if(record&&isWanted(record.begun.run))return{record:record}
+const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.h2)(cluster,app)
+return jobs.some(job=>isWanted((0,_django_job_js__WEBPACK_IMPORTED_MODULE_9__.ng)(job)))?{}:void 0}
+if(!await findLeft())return"unchanged"
+const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.s)(release,journal,cluster)
 resources.add(()=>lease.release())
-const record=await isWanted()
-if(!record)return"unchanged"
-const live=await(0,watch.f)(cluster,world.clock)
+const left=await findLeft()
+if(!left)return"unchanged"
+const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__.f)(cluster,world.clock)
 const own={...release,signal:AbortSignal.any([signal,lease.lost])}
-const ended=await putBack(run,own,journal,(0,guarded.N)(cluster,lease),lease.lost,live,record)
+const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__.N)(cluster,lease)
+const{record:record}=left
+if(!record){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(own,journal,locked,live)
+return"undone"}const ended=await putBack(run,own,journal,locked,lease.lost,live,record)
 if(ended.is==="well")return"unchanged"
 soFar.restored=ended.restored
 return"undone"}))}async function putBack({soFar:soFar},release,journal,cluster,lost,live,record){const{world:world,app:app,settings:settings,signal:signal}=release
 const{begun:begun,snapshot:snapshot}=record
-try{const history=await(0,archive.L)(cluster,app)
-if(history.some(({run:run,result:result})=>run===begun.run&&result==="deployed")){journal.say(`the release of ${(0,kubernetes_image.j)(begun.tag)} has gone live; its record was left`)
-await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return{is:"well"}}return{is:"put back",restored:await settle(release,journal,cluster,live,record)}}catch(error){const stands=await(0,ending.Cv)(cluster,world.clock,settings,snapshot)
+try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(release,journal,cluster,live)
+const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.L)(cluster,app)
+if(history.some(({run:run,result:result})=>run===begun.run&&result==="deployed")){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} has gone live; its record was left`)
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
+return{is:"well"}}return{is:"put back",restored:await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.G9)(release,journal,cluster,live,record)}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.Cv)(cluster,world.clock,settings,snapshot)
 soFar.stands=stands
-const lockLost=(0,ending.qT)(lost)
-if(lockLost)throw new cause.HR(lockLost)
-const trouble=(0,ending.rl)(error,signal)
-throw new cause.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(kubernetes_image.E4).join(", ")||"nothing"}`),(0,ending.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.qT)(lost)
+if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR(lockLost)
+const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.rl)(error,signal)
+throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
@@ -9181,7 +9217,7 @@ var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
 var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6445)
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8543)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
@@ -9481,8 +9517,8 @@ default:return words.not}}function examined({result:result,namespace:namespace,f
 return findings?`${what}: ${tally(findings)}`:`${what}: not looked at (${result})`}function tally(findings){const count=what=>findings.filter(({is:is})=>is===what).length
 const wrong=count("bad")===0?"nothing":plural(count("bad"),"thing")
 const warnings=count("warning")===0?"":`, ${plural(count("warning"),"warning")}`
-return`${wrong} would go wrong${warnings}`}function settled({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: no release was left unfinished in namespace ${namespace}`
-case"undone":return`${app}: the unfinished release was put back, verified`
+return`${wrong} would go wrong${warnings}`}function settled({app:app,namespace:namespace,result:result,undone:undone}){switch(result){case"unchanged":return`${app}: nothing was left unfinished in namespace ${namespace}`
+case"undone":return undone.some(({did:did})=>did==="ended")?`${app}: the unfinished migration was ended; nothing that users run was touched`:`${app}: the unfinished release was put back, verified`
 case"locked":return`${app}: a release is under way: nothing was done`
 case"usage":return"nothing was done"
 default:return`${app}: the unfinished release could not be put back: a person is needed`}}function told({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: its releases in namespace ${namespace}`
@@ -10349,7 +10385,7 @@ const taking=await(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(clust
 told=by
 journal.waiting(`waiting for the release of ${by}`)})
 if(taking.is==="taken")return taking.lease
-return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},7787:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
+return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},6263:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
 var inspector=__nccwpck_require__(2210)
 var away=__nccwpck_require__(5328)
 var paths=__nccwpck_require__(1856)
@@ -10405,48 +10441,14 @@ return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},p
 var looking=__nccwpck_require__(9092)
 var snapshot=__nccwpck_require__(5741)
 var deadline=__nccwpck_require__(3006)
-function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
-return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
-const spec=template.spec
-const container=spec?.containers.find(each=>each.name===name)
-if(!spec||!container)return{is:"impossible",problem:`the template has no container ${name}`}
-const labels={"app.kubernetes.io/managed-by":"django-rollout","django-rollout/app":how.app,"django-rollout/job":"migrate"}
-const caught=how.selectors.find(({selector:selector})=>matches(selector,labels))
-if(caught){const problem=`the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
-return{is:"impossible",problem:problem}}const notes=[]
-const pod=podOf(spec,how,container,notes)
-const annotations=annotationsOf(template.metadata?.annotations??{},how.sha)
-return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:labels,annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
-const expressions=selector.matchExpressions??[]
-if(wanted.length+expressions.length===0)return false
-return wanted.every(([key,value])=>labels[key]===value)&&expressions.every(({key:key,operator:operator,values:values=[]})=>{const value=labels[key]
-switch(operator){case"In":return value!==void 0&&values.includes(value)
-case"NotIn":return value===void 0||!values.includes(value)
-case"Exists":return value!==void 0
-case"DoesNotExist":return value===void 0
-default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,hostname:_hostname,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinity,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
-const{podAntiAffinity:_apart,...near}=affinity??{}
-const before=[...initContainers.flatMap(each=>initOf(each,how,notes)),...containers.flatMap(each=>each===container?[]:sidecarOf(each,how,notes))]
-const main=mainOf(container,how)
-const all=[...volumes,...claimed([...before,main],volumes,notes)]
-return{...kept,...Object.keys(near).length>0?{affinity:near}:{},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
-const added=how.env??[]
-const all=[...env.filter(({name:name})=>added.every(each=>each.name!==name)),...added]
-return{...kept,image:how.image,command:how.command.map(word=>word.replaceAll("$","$$$$")),...all.length>0?{env:all}:{}}}function initOf(container,how,notes){if(!how.ours.includes(container.name))return[container]
-if(/\bmigrate\b/.test([...container.command??[],...container.args??[]].join(" "))){notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`)
-return[]}return[{...container,image:how.image}]}function sidecarOf(container,how,notes){if(how.ours.includes(container.name)){notes.push(`container ${container.name} is left out: it runs the same code beside the migration`)
-return[]}const{livenessProbe:_liveness,readinessProbe:_readiness,ports:ports,...kept}=container
-return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},restartPolicy:"Always"}]}function claimed(containers,volumes,notes){const mounted=containers.flatMap(each=>[...(each.volumeMounts??[]).map(mount=>mount.name),...(each.volumeDevices??[]).map(device=>device.name)])
-const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
-for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
-return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}var apierror=__nccwpck_require__(5392)
+var django_job=__nccwpck_require__(4360)
+var apierror=__nccwpck_require__(5392)
 var workload=__nccwpck_require__(4339)
 var stages_release=__nccwpck_require__(3830)
 const databaseWaitSeconds=15
-function makeJob({settings:settings,source:source,app:app},site,web,image,marker){const command=settings["migrate-command"]
+function makeJob({settings:settings,source:source,app:app,holder:holder},site,web,image,marker){const command=settings["migrate-command"]
 const sha=source.sha??source.tag
-const made=migrationJob({name:"",app:app,sha:sha,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:(0,inspector.VV)(command),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site)})
+const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:(0,inspector.VV)(command),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site)})
 if(made.is==="impossible")return(0,report_cause.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${made.problem}`})
 return{job:made.job,container:web.container,from:(0,workload.T)(web.workload),notes:made.notes}}function selectorsOf({live:live,services:services,targets:targets}){const{deployments:deployments,statefulsets:statefulsets,daemonsets:daemonsets}=live.picture()
 const manifests=targets.flatMap(({manifest:manifest})=>manifest?[manifest]:[])
@@ -10456,7 +10458,7 @@ const behind=services.flatMap(service=>{const matchLabels=service.spec?.selector
 return matchLabels?[{of:(0,snapshot.Gg)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
 return[...workloads,...behind]}async function createJob(cluster,{live:live},{world:world,app:app,source:source,signal:signal},job,onTry){const path=(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")
 for(let attempt=1;;attempt++){signal.throwIfAborted()
-const name=jobName(app,source.sha??source.tag,attempt)
+const name=(0,django_job.dZ)(app,source.sha??source.tag,attempt)
 if(live.picture().jobs.has(name))continue
 onTry(name)
 const named={...job,metadata:{...job.metadata,name:name}}
@@ -10568,7 +10570,28 @@ const newer=plan.unknown.filter(migration=>migration.newer)
 if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
 journal.say(`the database is newer than this version: it has ${names}`)}}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
-function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
+function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
+var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1856)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
+var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9456)
+var _migrate_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6263)
+var _undo_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2064)
+async function settle(release,journal,cluster,live,record){const{begun:begun}=record
+const{world:world,app:app,holder:holder}=release
+journal.say(`an unfinished release was found: ${begun.tag} by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`)
+const restored=await(0,_undo_js__WEBPACK_IMPORTED_MODULE_6__.t)(release,journal,cluster,live,record.snapshot)
+const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__.oI)(restored)
+await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
+return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.Vb)
+await Promise.all(names.map(async name=>{journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
+await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_5__.e)(release,cluster,live,name)}))
+return names.map(name=>`job/${name}`)}async function unfinishedMigrations(cluster,app){const path=(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)("batch/v1",cluster.namespace,"jobs")
+const{items:items}=await cluster.get(path)
+return items.filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
 var objects=__nccwpck_require__(9340)
 var workload=__nccwpck_require__(4339)
 var cause=__nccwpck_require__(4193)

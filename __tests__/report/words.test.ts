@@ -106,7 +106,7 @@ describe('the last word of a release', () => {
 })
 
 test.each<[Report['result'], string]>([
-  ['unchanged', 'shop: no release was left unfinished in namespace prod'],
+  ['unchanged', 'shop: nothing was left unfinished in namespace prod'],
   ['undone', 'shop: the unfinished release was put back, verified'],
   ['locked', 'shop: a release is under way: nothing was done'],
   ['usage', 'nothing was done'],
@@ -114,6 +114,14 @@ test.each<[Report['result'], string]>([
   ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
 ])('the last word of settle when it is %s: %s', (result, text) => {
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
+})
+
+test('the last word of settle when a migration was left, and no release', () => {
+  const undone = [{ object: 'job/shop-migrate-ef2714e-1', did: 'ended' }]
+  const report = reportOf({ command: 'settle', result: 'undone', workloads: [], undone })
+  expect(verdict(report)).toBe(
+    'shop: the unfinished migration was ended; nothing that users run was touched',
+  )
 })
 
 test.each<[Report['result'], string]>([

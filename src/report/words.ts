@@ -154,12 +154,14 @@ export function tally(findings: readonly Finding[]): string {
 }
 
 /** The same for a run that looked for what another one had left. */
-function settled({ app, namespace, result }: Report): string {
+function settled({ app, namespace, result, undone }: Report): string {
   switch (result) {
     case 'unchanged':
-      return `${app}: no release was left unfinished in namespace ${namespace}`
+      return `${app}: nothing was left unfinished in namespace ${namespace}`
     case 'undone':
-      return `${app}: the unfinished release was put back, verified`
+      return undone.some(({ did }) => did === 'ended')
+        ? `${app}: the unfinished migration was ended; nothing that users run was touched`
+        : `${app}: the unfinished release was put back, verified`
     case 'locked':
       return `${app}: a release is under way: nothing was done`
     case 'usage':
