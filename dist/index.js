@@ -7777,7 +7777,8 @@ const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
-async function findSource(world,settings,contextDir){const git=gitIn(world,contextDir)
+async function findSource(world,settings,contextDir){if(settings.digest!==void 0)return{tag:settings.tag??""}
+const git=gitIn(world,contextDir)
 const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
 const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
 if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
@@ -7891,8 +7892,38 @@ if(/cannot connect to the docker daemon|error during connect|failed to connect t
 return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=tellingLine(stderr.split("\n"))||tellingLine(stdout.split("\n"))
 const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
 return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
+var deadline=__nccwpck_require__(3006)
 var docker_trouble=__nccwpck_require__(7823)
-async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
+const answerTime=3e4
+async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
+return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=reasonOf(finished)
+switch((0,docker_trouble.LH)(said,repository)){case"absent":return{is:"absent"}
+case"denied":return{is:"denied",said:said}
+case"passing":return{is:"unreachable",said:said}
+case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
+case"absent":return
+case"denied":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,docker_trouble.t$)(repository,"read")})
+case"unreachable":return(0,report_cause.fJ)({code:"registry",sentence:`registry: no answer from ${(0,docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
+case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function originOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
+const finished=await imagetools(world,repository,args,signal)
+if(finished.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`})
+return readOrigin(finished.stdout)}async function revisionOf(world,image,signal){return(await originOf(world,image,signal)).revision}function readOrigin(json){const parsed=JSON.parse(json)
+const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
+return originIn(one?.config?.Labels)}function originIn(labels={}){const revision=labels?.["org.opencontainers.image.revision"]
+const version=labels?.["org.opencontainers.image.version"]
+return{...revision&&{revision:revision},...version&&{version:version}}}function isConfig(parsed){return"config"in parsed}async function addTags(world,image,tags,signal){if(tags.length===0)return
+const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
+let finished=await create(["--prefer-index=false"])
+if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
+if(finished.code===0)return
+const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
+const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
+return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
+if(!(error instanceof deadline.Ms))throw error
+return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
+return typeof digest==="string"?digest:void 0}catch{return}}async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
 journal.waiting(`pulling ${name}`)
 const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
 journal.waiting(void 0)
@@ -7901,7 +7932,12 @@ if(id!==void 0)return{repository:repository,tag:tag,id:id}
 return(0,report_cause.fJ)({code:"registry",sentence:`registry: the engine took ${name} and has it not`})}async function idInEngine(world,name,signal){const found=await docker(world,["image","inspect","--format","{{.Id}}",name],{signal:signal})
 if(found.code===0)return found.stdout.trim()
 const trouble=engineTrouble("image",found)
-return trouble===void 0?void 0:(0,report_cause.fJ)(trouble)}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
+return trouble===void 0?void 0:(0,report_cause.fJ)(trouble)}async function findInEngine(world,name,signal){const id=await idInEngine(world,name,signal)
+if(id===void 0)return
+const format="{{json .Config.Labels}}"
+const found=await docker(world,["image","inspect","--format",format,id],{signal:signal})
+if(found.code!==0)return{id:id}
+return{id:id,...originIn(JSON.parse(found.stdout))}}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
 const name=`${plan.repository}:${plan.tag}`
 const log=new BuildLog
 const last=[]
@@ -7930,61 +7966,55 @@ const startedAt=world.clock.now()
 const origin=await findOrigin(world,settings.context)
 const built=await buildImage(world,{repository:settings.image,tag:source.tag,context:settings.context,...settings.file===void 0?{}:{file:settings.file},...settings.target===void 0?{}:{target:settings.target},args:settings["build-args"],labels:{"org.opencontainers.image.created":new Date(startedAt).toISOString(),"org.opencontainers.image.version":source.tag,...source.sha===void 0?{}:{"org.opencontainers.image.revision":source.sha},...origin===void 0?{}:{"org.opencontainers.image.source":origin}}},journal,signal)
 journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now()-startedAt)}`)
-return built}var deadline=__nccwpck_require__(3006)
-const answerTime=3e4
-async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
-return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=reasonOf(finished)
-switch((0,docker_trouble.LH)(said,repository)){case"absent":return{is:"absent"}
-case"denied":return{is:"denied",said:said}
-case"passing":return{is:"unreachable",said:said}
-case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
-case"absent":return
-case"denied":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,docker_trouble.t$)(repository,"read")})
-case"unreachable":return(0,report_cause.fJ)({code:"registry",sentence:`registry: no answer from ${(0,docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
-case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function revisionOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
-const finished=await imagetools(world,repository,args,signal)
-if(finished.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`})
-return readRevision(finished.stdout)}function readRevision(json){const parsed=JSON.parse(json)
-const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
-return one?.config?.Labels?.["org.opencontainers.image.revision"]}function isConfig(parsed){return"config"in parsed}async function addTags(world,image,tags,signal){if(tags.length===0)return
-const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
-let finished=await create(["--prefer-index=false"])
-if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
-if(finished.code===0)return
-const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
-const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
-return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
-if(!(error instanceof deadline.Ms))throw error
-return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
-return typeof digest==="string"?digest:void 0}catch{return}}var stages_release=__nccwpck_require__(3830)
-async function imageThere({world:world,settings:settings,source:source,signal:signal},journal){const found=await lookUp(world,settings.image,source.tag,signal)
-if(found.is==="there"){const holds=settings.tag===void 0||source.sha===void 0?source.sha:await revisionOf(world,found.image,signal)
-if(holds===source.sha){journal.say(`the registry has ${(0,stages_release.d)(found.image)}`)
-return found.image}if(holds===void 0)(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
-journal.say(`${settings.image}:${source.tag} is of another commit (${holds})`)
-return}if(found.is==="absent"||found.is==="denied")return
-return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${settings.image}: ${found.said}`})}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
-const[commit]=/^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag)??[]
-return commit??await revisionOf(world,image,signal).catch(()=>{})}async function imageToDeploy(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
-const image=await inRegistry(release)
+return built}var kubernetes_image=__nccwpck_require__(3165)
+var readers=__nccwpck_require__(8090)
+var stages_release=__nccwpck_require__(3830)
+async function whatIsThere({world:world,settings:settings,source:source,signal:signal}){const found=await lookUp(world,settings.image,source.tag,signal)
+if(found.is!=="there"||settings.tag===void 0||source.sha===void 0)return found
+return ofCommit(found.image,source.sha,await revisionOf(world,found.image,signal))}function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
+return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}async function imageThere(release,journal){return imageIn(release,journal,await whatIsThere(release))}function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
+switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.d)(there.image)}`)
+return there.image
+case"another":journal.say(`the registry has ${name} of another commit (${there.of})`)
+return
+case"untold":return(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${name} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
+case"absent":case"denied":return
+case"unreachable":case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${settings.image}: ${there.said}`})}}async function imageToDeploy(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+const{image:repository,digest:digest}=settings
+if(digest!==void 0)return imageOfDigest(release,journal,digest)
+const image=await findImage(world,repository,source.tag,signal)
 if(image){journal.say(`the registry has ${(0,stages_release.d)(image)}`)
-return image}const name=`${settings.image}:${source.tag}`
+const sha=await commitOf(release,image)
+return{image:image,source:sourceOf(image.tag,sha)}}const name=`${repository}:${source.tag}`
 const isHere=await idInEngine(world,name,signal).catch(()=>{})
-return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${settings.digest===void 0?name:`${settings.image}@${settings.digest}`}`,hint:isHere===void 0||settings.digest!==void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function inRegistry(release){const{world:world,settings:settings,source:source,signal:signal}=release
-const{image:repository,digest:digest}=settings
-if(digest===void 0)return findImage(world,repository,source.tag,signal)
-const image={repository:repository,tag:source.tag,digest:digest}
-return foundImage(image,await lookUpImage(world,image,signal))}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
-const{image:repository,digest:digest}=settings
-const image=digest===void 0?await imageThere(release,journal):await imageToDeploy(release,journal)
-if(image)return{image:image,built:await pullImage(world,image,journal,signal)}
-const{tag:tag}=source
-const id=await idInEngine(world,`${repository}:${tag}`,signal)
-if(id===void 0)return(0,report_cause.fJ)({code:"image-missing",sentence:`neither the registry nor this machine has ${repository}:${tag}`,hint:'build it first ("build"), on this machine or with "push"'})
-journal.say(`this machine has ${repository}:${tag} (${id.slice(7,19)})`)
-return{built:{repository:repository,tag:tag,id:id}}}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
+return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${name}`,hint:isHere===void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function imageOfDigest({world:world,settings:settings,signal:signal},journal,digest){const{image:repository}=settings
+const asked={repository:repository,tag:settings.tag??"",digest:digest}
+const found=foundImage(asked,await lookUpImage(world,asked,signal))
+if(!found)return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${repository}@${digest}`,hint:"check the option digest, or push the image before it is deployed"})
+const{revision:revision,version:version}=await originOf(world,found,signal)
+const tag=settings.tag??(isTag(version)?version:void 0)
+if(tag===void 0)return(0,report_cause.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,hint:"give the tag that the image was pushed with, for people to know it by"})
+const image={...found,tag:tag}
+journal.say(`the registry has ${(0,stages_release.d)(image)}`)
+return{image:image,source:sourceOf(tag,revision??commitIn(settings.tag))}}function isTag(version){return version!==void 0&&!((0,readers.I_)(version)instanceof readers.AF)}function sourceOf(tag,sha){return{tag:tag,...sha!==void 0&&{sha:sha}}}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
+return commitIn(settings.tag)??revisionOf(world,image,signal).catch(()=>{})}function commitIn(tag=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+if(settings.digest!==void 0){const ready=await imageToDeploy(release,journal)
+if(settings.push)journal.say("it is not pushed: the registry has it already")
+return{...ready,built:await pullImage(world,ready.image,journal,signal)}}const there=await whatIsThere(release)
+const image=imageIn(release,journal,there)
+if(image)return{image:image,source:source,built:await pullImage(world,image,journal,signal)}
+const{image:repository}=settings
+const name=`${repository}:${source.tag}`
+const here=await findInEngine(world,name,signal)
+if(!here)return(0,report_cause.fJ)({code:"image-missing",sentence:there.is==="another"?`${name} is of another commit (${(0,kubernetes_image.j)(there.of)}) in the registry, and this machine has none`:`neither the registry nor this machine has ${name}`,hint:'build it first ("build"), on this machine or with "push"'})
+checkCommit(release,journal,name,here)
+journal.say(`this machine has ${name} (${here.id.slice(7,19)})`)
+return{source:source,built:{repository:repository,tag:source.tag,id:here.id}}}function checkCommit({settings:settings,source:source},journal,name,{revision:revision}){const{sha:sha}=source
+if(sha===void 0||revision===sha)return
+if(revision!==void 0)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine is of the commit ${(0,kubernetes_image.j)(revision)}, and not of ${(0,kubernetes_image.j)(sha)}`,hint:'build it again ("build")'})
+if(settings.tag===void 0)return
+if(settings.push)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine does not say of which commit it is, so it is not pushed for ${(0,kubernetes_image.j)(sha)}`,hint:`build it by "build", or with the label org.opencontainers.image.revision=${sha}`})
+journal.say(`${name} does not say of which commit it is`)}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
 const name=`${repository}:${tag}`
 check(await docker(world,["image","tag",id,name],{signal:signal}),built)
 const pushed=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,docker_trouble.LH)(reasonOf(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote(reasonOf(finished))
@@ -8020,7 +8050,7 @@ switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not 
 case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
 case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
-function buildOnly(start){return(0,run.Y)("build",start,ofCommit)}async function ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const source=await findSource(world,settings,settings.context)
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
@@ -8109,8 +8139,7 @@ const says=`${id}, container ${name} took ${seconds(readyMs)} to become Ready, a
 const period=2
 const failureThreshold=Math.max(60,Math.ceil(10*readyMs/1e3/period))
 const change=inContainer(target,name,{startupProbe:{...handlerOf(liveness),periodSeconds:period,failureThreshold:failureThreshold}})
-return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var kubernetes_image=__nccwpck_require__(3165)
-var lease=__nccwpck_require__(2882)
+return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var lease=__nccwpck_require__(2882)
 var commandline=__nccwpck_require__(5725)
 var rollout_history=__nccwpck_require__(4385)
 function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
@@ -8525,7 +8554,8 @@ if(found===void 0)namespaceMissing(cluster.namespace,"does not exist")}catch(err
 return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}async function checkRights(cluster,rights){const missing=await missingRights(cluster,merged(rights))
 if(missing.length===0)return
 if(alwaysNeeded.every(({group:group,resource:resource,verbs:verbs})=>missing.some(right=>right.group===group&&right.resource===resource&&verbs.every(verb=>right.verbs.includes(verb)))))namespaceMissing(cluster.namespace,"does not exist, or this account may do nothing in it")
-const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const image=`${settings.image}:${source.tag}`
+const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const{image:repository,digest:digest}=settings
+const image=digest===void 0?`${repository}:${source.tag}`:`${repository}@${digest}`
 await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,manifests.others)])}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
 const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
 const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
@@ -8824,10 +8854,12 @@ if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'
 const source=await findSource(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
-const[[cluster,site],image]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
+const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
 return imageToDeploy(releaseWith(own),journal)})])
+const{image:image}=ready
 soFar.image=image
-const release=releaseWith(signal)
+soFar.source=ready.source
+const release={...releaseWith(signal),source:ready.source}
 const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
 const own={...release,signal:AbortSignal.any([signal,lost])}
 try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
@@ -8953,13 +8985,13 @@ soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
 await resources.login(world,settings)
-if(command==="deploy"){const image=await imageToDeploy(here,journal)
-return{is:"pushed",image:image,sha:await commitOf(here,image)}}const there=await imageThere(here,journal)
-if(there)return{is:"pushed",image:there,sha:source.sha}
-return{is:"built",built:await build(here,journal),sha:source.sha}})])
+if(command==="deploy")return{is:"pushed",...await imageToDeploy(here,journal)}
+const there=await imageThere(here,journal)
+if(there)return{is:"pushed",image:there,source:source}
+return{is:"built",built:await build(here,journal),source:source}})])
 soFar.site=site
-const{sha:sha}=found
-const release={...releaseWith(signal),source:{tag:source.tag,...sha!==void 0&&{sha:sha}}}
+const release={...releaseWith(signal),source:found.source}
+soFar.source=found.source
 if(found.is==="pushed"&&await isThere(release,cluster,site,found.image)){soFar.image=found.image
 await moveTags(run,release,found.image)
 return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
@@ -8975,11 +9007,10 @@ await migrateTo(run,release,cluster,site,image)
 await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
 await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
-journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}var readers=__nccwpck_require__(8090)
-async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
+journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
 const history=await(0,archive.L)(cluster,app)
 const found=(0,rollout_history.Ol)(history,settings.to,open)
-if(found.is!=="found"){const other=found.is==="unknown"?await version_inRegistry(release):void 0
+if(found.is!=="found"){const other=found.is==="unknown"?await inRegistry(release):void 0
 if(other)return{...other,appliedSince:[]}
 const isOurChoice=settings.to==="previous"
 return(0,report_cause.fJ)({code:isOurChoice?"no-release":"usage",sentence:`there is nothing to go back to: ${found.why}`,hint:`see what there is: ${(0,commandline.a)("history",settings)}`})}const{entry:entry}=found
@@ -8988,7 +9019,7 @@ const image={repository:settings.image,tag:tag,digest:digest}
 await checkThere(release,journal,image,number)
 journal.say(`back to release ${number}: ${(0,kubernetes_image.j)(tag)}, ${at.slice(0,10)} by ${(0,lease.Gg)(entry)}`)
 const appliedSince=history.flatMap(one=>one.number>number?one.migrations:[])
-return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}async function version_inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
+return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}async function inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
 if((0,readers.I_)(to)instanceof readers.AF)return
 const image=await findImage(world,settings.image,to,signal)
 if(!image)return
@@ -9014,16 +9045,18 @@ return transaction(run,{...release,source:source},cluster,site,{command:"rollbac
 return Promise.resolve()})
 soFar.rehearsal=true
 return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const asked=await findSource(world,settings,settings.context)
+soFar.source=asked
+const{built:built,source:source,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
+return imageToTest({world:world,settings:settings,source:asked,app:app,holder:holder,signal:signal},journal)})
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
-const{built:built,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToTest(release,journal)})
 if(image)soFar.image=image
 const wanted=settings["test-command"]!==""
 if(wanted)await runTests(run,release,built)
-if(settings.push&&!image)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
-return wanted?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
+const isPushed=settings.push&&!image
+if(isPushed)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
+return wanted||isPushed?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
 case"build":return buildOnly(start)
 case"test":return testOnly(start)
 case"migrate":return migrateOnly(start)
@@ -9505,8 +9538,9 @@ case"build":case"test":case"migrate":return stepped(report,report.command,releas
 case"doctor":return examined(report,release)
 case"release":case"deploy":case"rollback":}if(report.rehearsal)return`dry run: ${app} would go back to ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}; nothing was changed`
 const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?`${release} was not released: a newer version is live already`:`${app}: somebody else changed the image in the middle; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
-return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
-const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:`${release} has passed its tests; ${pushed}`,unchanged:`${release} was not tested, since there is no command for it; ${pushed}`,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
+return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations,stages:stages},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
+const untested=`${release} was not tested, since there is no command for it; ${pushed}`
+const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:stages.some(({name:name})=>name==="test")?`${release} has passed its tests; ${pushed}`:untested,unchanged:untested,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
 switch(result){case"done":return words.done
 case"unchanged":return words.unchanged
 case"usage":return"nothing was done"

@@ -116,6 +116,22 @@ test.each<[Report['result'], string]>([
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
 })
 
+test.each<[Report['result'], readonly string[], string]>([
+  [
+    'done',
+    ['image', 'test', 'push'],
+    'shop ef2714eb63e4 has passed its tests; the registry has it',
+  ],
+  [
+    'done',
+    ['image', 'push'],
+    'shop ef2714eb63e4 was not tested, since there is no command for it; the registry has it',
+  ],
+])('the last word of test when it is %s after %j: %s', (result, names, text) => {
+  const stages = names.map((name) => ({ name, startedAt: 0, seconds: 1, ended: 'done' as const }))
+  expect(verdict(reportOf({ command: 'test', result, stages, workloads: [] }))).toBe(text)
+})
+
 test('the last word of settle when a migration was left, and no release', () => {
   const undone = [{ object: 'job/shop-migrate-ef2714e-1', did: 'ended' }]
   const report = reportOf({ command: 'settle', result: 'undone', workloads: [], undone })

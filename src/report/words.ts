@@ -99,11 +99,12 @@ export function verdict(report: Report): string {
 
 /** The same for a run that did one step of a release and touched nothing that users run. */
 function stepped(
-  { result, digest, namespace, migrations }: Report,
+  { result, digest, namespace, migrations, stages }: Report,
   command: 'build' | 'test' | 'migrate',
   release: string,
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
+  const untested = `${release} was not tested, since there is no command for it; ${pushed}`
   const words = {
     build: {
       done: `${release} is built; ${pushed}`,
@@ -111,8 +112,11 @@ function stepped(
       not: `${release} was not built`,
     },
     test: {
-      done: `${release} has passed its tests; ${pushed}`,
-      unchanged: `${release} was not tested, since there is no command for it; ${pushed}`,
+      // Without tests it was pushed, and nothing more.
+      done: stages.some(({ name }) => name === 'test')
+        ? `${release} has passed its tests; ${pushed}`
+        : untested,
+      unchanged: untested,
       not: `${release} has not passed its tests`,
     },
     migrate: {
