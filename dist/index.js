@@ -7894,7 +7894,8 @@ const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from
 return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
 var deadline=__nccwpck_require__(3006)
 var docker_trouble=__nccwpck_require__(7823)
-const answerTime=3e4
+function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
+return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}const answerTime=3e4
 async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
 return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
 return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
@@ -7971,8 +7972,7 @@ var readers=__nccwpck_require__(8090)
 var stages_release=__nccwpck_require__(3830)
 async function whatIsThere({world:world,settings:settings,source:source,signal:signal}){const found=await lookUp(world,settings.image,source.tag,signal)
 if(found.is!=="there"||settings.tag===void 0||source.sha===void 0)return found
-return ofCommit(found.image,source.sha,await revisionOf(world,found.image,signal))}function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
-return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}async function imageThere(release,journal){return imageIn(release,journal,await whatIsThere(release))}function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
+return ofCommit(found.image,source.sha,await revisionOf(world,found.image,signal))}async function imageThere(release,journal){return imageIn(release,journal,await whatIsThere(release))}function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
 switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.d)(there.image)}`)
 return there.image
 case"another":journal.say(`the registry has ${name} of another commit (${there.of})`)
@@ -8618,6 +8618,8 @@ return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repositor
 const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
 const mend=host==="docker.io"?"docker login":`docker login ${host}`
 switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
+case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
+case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
 case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
 case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
 case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
@@ -8633,21 +8635,22 @@ const registry=await examineRegistry(asking,answers,source,folder)
 const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
 return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
 if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,docker_trouble.w4)(image)} was not asked, for want of the above`
-return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const{tag:tag}=source
-const{lookup:lookup,login:login}=await askRegistry(world,settings,tag,folder,signal)
-const findings=registryFindings(image,tag,lookup,login)
-return{has:lookup.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
+return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
+const{there:there,login:login}=await askRegistry(asking,folder)
+const findings=registryFindings(image,source.tag,there,login)
+return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
 async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>docker(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
 return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
 const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
 return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
-return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(world,settings,tag,folder,signal){const{image:image,"registry-username":username,"registry-password":password}=settings
+return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
+const{image:image,"registry-username":username,"registry-password":password}=settings
 const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
 if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
-return{lookup:await lookUp(world,image,tag,signal),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
+return{there:await whatIsThere(asking),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
 const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
 await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
-return{lookup:await lookUp(configured(world,own),image,tag,signal),login:true}}function configured(world,folder){const{processes:processes}=world
+return{there:await whatIsThere({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
 return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
 const{context:context,file:file}=settings
 try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})

@@ -17,6 +17,21 @@ export type Lookup =
   | { readonly is: 'unreachable'; readonly said: string }
   | { readonly is: 'failed'; readonly said: string }
 
+/** What the registry has under the tag of a commit. */
+export type There =
+  /** `there`: the image of that commit. */
+  | Lookup
+  /** The image of another commit. */
+  | { readonly is: 'another'; readonly image: Image; readonly of: string }
+  /** An image that does not say of which commit it is. */
+  | { readonly is: 'untold'; readonly image: Image }
+
+/** Whether an image that says `revision` of itself is the one of the commit. */
+export function ofCommit(image: Image, sha: string, revision: string | undefined): There {
+  if (revision === undefined) return { is: 'untold', image }
+  return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
+}
+
 /** After this time (in ms) without an answer a registry is asked anew. */
 const answerTime = 30_000
 

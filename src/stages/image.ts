@@ -7,9 +7,10 @@ import {
   foundImage,
   lookUp,
   lookUpImage,
+  ofCommit,
   originOf,
   revisionOf,
-  type Lookup,
+  type There,
 } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
@@ -17,15 +18,7 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { pinned, type Release, type Source } from './release.js'
 
-/** What the registry has under the tag of a commit. */
-export type There =
-  /** `there`: the image of that commit. */
-  | Lookup
-  /** The image of another commit. */
-  | { readonly is: 'another'; readonly image: Image; readonly of: string }
-  /** An image that does not say of which commit it is. */
-  | { readonly is: 'untold'; readonly image: Image }
-
+/** What a release of this commit finds in the registry, and whether it takes it. */
 export async function whatIsThere({
   world,
   settings,
@@ -36,12 +29,6 @@ export async function whatIsThere({
   // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
   if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
   return ofCommit(found.image, source.sha, await revisionOf(world, found.image, signal))
-}
-
-/** Whether an image that says `revision` of itself is the one of the commit. */
-function ofCommit(image: Image, sha: string, revision: string | undefined): There {
-  if (revision === undefined) return { is: 'untold', image }
-  return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
 }
 
 /** The image of this tag; `undefined` when it has to be built. Throws a Failure `registry`. */
