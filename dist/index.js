@@ -6261,7 +6261,7 @@ var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
-const command=_options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
+const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
@@ -6275,7 +6275,7 @@ const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,R
 const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
-_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
+if(_options_table_js__WEBPACK_IMPORTED_MODULE_5__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
@@ -7319,7 +7319,7 @@ await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var nearest=__nccwpck_require__(9948)
 var table=__nccwpck_require__(1434)
@@ -7401,7 +7401,7 @@ return`${fence}\n${lines.join("\n")}\n${fence}`}const mostAnnotations=10
 const longestMessage=4e3
 function inputsOf(command,env){const given={}
 for(const[name]of(0,table.cz)(command,"action")){const value=env[`INPUT_${name.toUpperCase()}`]
-if(value)given[name]=value}return given}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
+if(value)given[name]=value}return given}function actionOf(env){return table.o1.find(name=>name===env["INPUT_COMMAND"])??"release"}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
 return Object.keys(env).flatMap(variable=>{const[,input]=/^INPUT_(.+)$/.exec(variable)??[]
 const name=input?.toLowerCase().replaceAll(" ","_")
 if(name===void 0||name==="command"||names.includes(name))return[]
@@ -7754,7 +7754,7 @@ case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return takes.of.join("|")
 case"list":return takes.of?.join(",")??"list"
-case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
+case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,ST:()=>locking,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
 const actions=["release","build","test","migrate","deploy","rollback"]
@@ -9264,11 +9264,13 @@ var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
-if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)("settle",process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
+if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
+const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)("settle",files.exists(kept)?{...given,config:kept}:given,"action",files)
-if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,files.exists(kept)?{...given,config:kept}:given,"action",files)
+if(reading.is==="wrong")_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join("; ")}`)
+else{(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const{settings:settings}=reading
