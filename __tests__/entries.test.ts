@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -173,4 +173,43 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async
   expect({ code, killedBy }).toEqual({ code: 1, killedBy: null })
   expect(stdout).toContain(`ended by ${signal}: what was left open is put back all the same`)
   expect(stdout).toContain('no cluster here')
+})
+
+describe('the post step', () => {
+  const left = { STATE_run: 'run-1', INPUT_NAMESPACE: 'shop' }
+  const state = async (file: string) => {
+    const path = join(folder, 'state')
+    await mkdir(path)
+    await writeFile(join(path, 'django-rollout.yml'), file)
+    return { ...left, STATE_folder: path }
+  }
+
+  test('reads the options as main did: half of a pair may be none of its own', async () => {
+    const kept = await state('image: acme/shop\nenvironment: production\n')
+    const { stdout } = await ends('post', [], { ...kept, INPUT_COMMAND: 'migrate' })
+    expect(stdout).toContain('no cluster here')
+  })
+
+  test('says when it cannot read them', async () => {
+    const { stdout, code } = await ends('post', [], await state('bake: soon\n'))
+    expect(code).toBe(0)
+    expect(stdout).toContain(
+      '::warning::what this run may have left open was not looked for (django-rollout settle does it): "image" is missing',
+    )
+  })
+})
+
+test.each([
+  ['build', false],
+  ['test', false],
+  ['migrate', true],
+  ['rollback', true],
+])('%s leaves its run to the post step: %s', async (command, leaves) => {
+  const states = join(folder, 'states')
+  await writeFile(states, '')
+  await ends('action', [], {
+    ...{ INPUT_COMMAND: command, INPUT_IMAGE: '127.0.0.1:1/shop', INPUT_NAMESPACE: 'shop' },
+    ...{ GITHUB_STATE: states, RUNNER_TEMP: folder, INPUT_TAG: 'v1' },
+  })
+  expect(/^run<</m.test(await readFile(states, 'utf8'))).toBe(leaves)
 })

@@ -6261,7 +6261,7 @@ var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
-const command=_options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
+const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
@@ -6275,7 +6275,7 @@ const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,R
 const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
-_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
+if(_options_table_js__WEBPACK_IMPORTED_MODULE_5__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
@@ -7050,7 +7050,7 @@ var readers=__nccwpck_require__(8090)
 var table=__nccwpck_require__(1434)
 const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
 const shop=["--image","ghcr.io/acme/shop","--namespace","shop"]
-const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
+const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
 const words=[["image","The project with all it needs to run, built by docker and named as ghcr.io/acme/shop"],["registry","The server that keeps images; its name is the first part of the name of the image"],["cluster","The machines that run it; kubectl, and so this program, finds them by a kubeconfig"],["namespace","The part of the cluster that is yours"],["workload","What runs there as one or more copies (pods): the web, a worker, a scheduled task"]]
 const exits={0:{results:["deployed","done","unchanged"],means:"It went well, or there was nothing to do"},1:{results:["undone","failed"],means:"It failed, and what users run is as it was before"},2:{results:["usage"],means:"An option is wrong or missing; nothing was done"},3:{results:["stuck","kept"],means:"It failed, and is neither the one version nor the other: a person is needed"},4:{results:["locked"],means:"Another release is under way; nothing was done"},5:{results:["superseded"],means:"A newer version is live already, or somebody else changed the image"},130:{results:["cancelled"],means:"Ended by Ctrl-C or a signal; what had changed was put back"}}
 function title(text){return`[1m${text}[22m`}function introduction(command,page){const{steps:steps}=lessons[command]
@@ -7147,7 +7147,44 @@ return{...migration,operations:operations,atomic:atomic,reversible:reversible,..
 if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
 return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
 const items=json.map(read).filter(item=>item!==void 0)
-return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
+return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf})
+const runAnnotation="django-rollout/run"
+function runOf({metadata:metadata}){return metadata?.annotations?.[runAnnotation]}function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
+return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
+const spec=template.spec
+const container=spec?.containers.find(each=>each.name===name)
+if(!spec||!container)return{is:"impossible",problem:`the template has no container ${name}`}
+const labels={"app.kubernetes.io/managed-by":"django-rollout","django-rollout/app":how.app,"django-rollout/job":"migrate"}
+const caught=how.selectors.find(({selector:selector})=>matches(selector,labels))
+if(caught){const problem=`the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
+return{is:"impossible",problem:problem}}const notes=[]
+const pod=podOf(spec,how,container,notes)
+const annotations=annotationsOf(template.metadata?.annotations??{},how.sha)
+return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha,[runAnnotation]:how.run}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:labels,annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
+const expressions=selector.matchExpressions??[]
+if(wanted.length+expressions.length===0)return false
+return wanted.every(([key,value])=>labels[key]===value)&&expressions.every(({key:key,operator:operator,values:values=[]})=>{const value=labels[key]
+switch(operator){case"In":return value!==void 0&&values.includes(value)
+case"NotIn":return value===void 0||!values.includes(value)
+case"Exists":return value!==void 0
+case"DoesNotExist":return value===void 0
+default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,hostname:_hostname,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinity,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
+const{podAntiAffinity:_apart,...near}=affinity??{}
+const before=[...initContainers.flatMap(each=>initOf(each,how,notes)),...containers.flatMap(each=>each===container?[]:sidecarOf(each,how,notes))]
+const main=mainOf(container,how)
+const all=[...volumes,...claimed([...before,main],volumes,notes)]
+return{...kept,...Object.keys(near).length>0?{affinity:near}:{},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
+const added=how.env??[]
+const all=[...env.filter(({name:name})=>added.every(each=>each.name!==name)),...added]
+return{...kept,image:how.image,command:how.command.map(word=>word.replaceAll("$","$$$$")),...all.length>0?{env:all}:{}}}function initOf(container,how,notes){if(!how.ours.includes(container.name))return[container]
+if(/\bmigrate\b/.test([...container.command??[],...container.args??[]].join(" "))){notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`)
+return[]}return[{...container,image:how.image}]}function sidecarOf(container,how,notes){if(how.ours.includes(container.name)){notes.push(`container ${container.name} is left out: it runs the same code beside the migration`)
+return[]}const{livenessProbe:_liveness,readinessProbe:_readiness,ports:ports,...kept}=container
+return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},restartPolicy:"Always"}]}function claimed(containers,volumes,notes){const mounted=containers.flatMap(each=>[...(each.volumeMounts??[]).map(mount=>mount.name),...(each.volumeDevices??[]).map(device=>device.name)])
+const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
+for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
+return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
+return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
 const header="Traceback (most recent call last):"
 const frame=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const raised=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -7282,7 +7319,7 @@ await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var nearest=__nccwpck_require__(9948)
 var table=__nccwpck_require__(1434)
@@ -7364,7 +7401,7 @@ return`${fence}\n${lines.join("\n")}\n${fence}`}const mostAnnotations=10
 const longestMessage=4e3
 function inputsOf(command,env){const given={}
 for(const[name]of(0,table.cz)(command,"action")){const value=env[`INPUT_${name.toUpperCase()}`]
-if(value)given[name]=value}return given}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
+if(value)given[name]=value}return given}function actionOf(env){return table.o1.find(name=>name===env["INPUT_COMMAND"])??"release"}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
 return Object.keys(env).flatMap(variable=>{const[,input]=/^INPUT_(.+)$/.exec(variable)??[]
 const name=input?.toLowerCase().replaceAll(" ","_")
 if(name===void 0||name==="command"||names.includes(name))return[]
@@ -7717,7 +7754,7 @@ case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return takes.of.join("|")
 case"list":return takes.of?.join(",")??"list"
-case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
+case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,ST:()=>locking,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
 const actions=["release","build","test","migrate","deploy","rollback"]
@@ -7740,17 +7777,15 @@ const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
-async function findSource(world,settings,contextDir){const git=gitIn(world,contextDir)
+async function findSource(world,settings,contextDir){if(settings.digest!==void 0)return{tag:settings.tag??""}
+const git=gitIn(world,contextDir)
 const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
 const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
 if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
 if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
 if(head.code!==0)return{sha:sha,tag:sha}
 const changes=await hashOfChanges(world,contextDir)
-return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
-const{tag:tag,sha:sha}=source
-if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
-return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
+return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
 return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
 if(!address)return
 const[,host="",path=""]=address
@@ -7857,8 +7892,39 @@ if(/cannot connect to the docker daemon|error during connect|failed to connect t
 return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=tellingLine(stderr.split("\n"))||tellingLine(stdout.split("\n"))
 const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
 return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
+var deadline=__nccwpck_require__(3006)
 var docker_trouble=__nccwpck_require__(7823)
-async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
+function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
+return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}const answerTime=3e4
+async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
+return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=reasonOf(finished)
+switch((0,docker_trouble.LH)(said,repository)){case"absent":return{is:"absent"}
+case"denied":return{is:"denied",said:said}
+case"passing":return{is:"unreachable",said:said}
+case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
+case"absent":return
+case"denied":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,docker_trouble.t$)(repository,"read")})
+case"unreachable":return(0,report_cause.fJ)({code:"registry",sentence:`registry: no answer from ${(0,docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
+case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function originOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
+const finished=await imagetools(world,repository,args,signal)
+if(finished.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`})
+return readOrigin(finished.stdout)}async function revisionOf(world,image,signal){return(await originOf(world,image,signal)).revision}function readOrigin(json){const parsed=JSON.parse(json)
+const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
+return originIn(one?.config?.Labels)}function originIn(labels={}){const revision=labels?.["org.opencontainers.image.revision"]
+const version=labels?.["org.opencontainers.image.version"]
+return{...revision&&{revision:revision},...version&&{version:version}}}function isConfig(parsed){return"config"in parsed}async function addTags(world,image,tags,signal){if(tags.length===0)return
+const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
+let finished=await create(["--prefer-index=false"])
+if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
+if(finished.code===0)return
+const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
+const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
+return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
+if(!(error instanceof deadline.Ms))throw error
+return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
+return typeof digest==="string"?digest:void 0}catch{return}}async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
 journal.waiting(`pulling ${name}`)
 const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
 journal.waiting(void 0)
@@ -7867,7 +7933,12 @@ if(id!==void 0)return{repository:repository,tag:tag,id:id}
 return(0,report_cause.fJ)({code:"registry",sentence:`registry: the engine took ${name} and has it not`})}async function idInEngine(world,name,signal){const found=await docker(world,["image","inspect","--format","{{.Id}}",name],{signal:signal})
 if(found.code===0)return found.stdout.trim()
 const trouble=engineTrouble("image",found)
-return trouble===void 0?void 0:(0,report_cause.fJ)(trouble)}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
+return trouble===void 0?void 0:(0,report_cause.fJ)(trouble)}async function findInEngine(world,name,signal){const id=await idInEngine(world,name,signal)
+if(id===void 0)return
+const format="{{json .Config.Labels}}"
+const found=await docker(world,["image","inspect","--format",format,id],{signal:signal})
+if(found.code!==0)return{id:id}
+return{id:id,...originIn(JSON.parse(found.stdout))}}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
 const name=`${plan.repository}:${plan.tag}`
 const log=new BuildLog
 const last=[]
@@ -7896,61 +7967,54 @@ const startedAt=world.clock.now()
 const origin=await findOrigin(world,settings.context)
 const built=await buildImage(world,{repository:settings.image,tag:source.tag,context:settings.context,...settings.file===void 0?{}:{file:settings.file},...settings.target===void 0?{}:{target:settings.target},args:settings["build-args"],labels:{"org.opencontainers.image.created":new Date(startedAt).toISOString(),"org.opencontainers.image.version":source.tag,...source.sha===void 0?{}:{"org.opencontainers.image.revision":source.sha},...origin===void 0?{}:{"org.opencontainers.image.source":origin}}},journal,signal)
 journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now()-startedAt)}`)
-return built}var deadline=__nccwpck_require__(3006)
-const answerTime=3e4
-async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
-return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=reasonOf(finished)
-switch((0,docker_trouble.LH)(said,repository)){case"absent":return{is:"absent"}
-case"denied":return{is:"denied",said:said}
-case"passing":return{is:"unreachable",said:said}
-case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
-case"absent":return
-case"denied":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,docker_trouble.t$)(repository,"read")})
-case"unreachable":return(0,report_cause.fJ)({code:"registry",sentence:`registry: no answer from ${(0,docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
-case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function revisionOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
-const finished=await imagetools(world,repository,args,signal)
-if(finished.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`})
-return readRevision(finished.stdout)}function readRevision(json){const parsed=JSON.parse(json)
-const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
-return one?.config?.Labels?.["org.opencontainers.image.revision"]}function isConfig(parsed){return"config"in parsed}async function addTags(world,image,tags,signal){if(tags.length===0)return
-const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
-let finished=await create(["--prefer-index=false"])
-if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
-if(finished.code===0)return
-const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
-const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
-return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
-if(!(error instanceof deadline.Ms))throw error
-return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
-return typeof digest==="string"?digest:void 0}catch{return}}var stages_release=__nccwpck_require__(3830)
-async function imageThere({world:world,settings:settings,source:source,signal:signal},journal){const found=await lookUp(world,settings.image,source.tag,signal)
-if(found.is==="there"){const holds=settings.tag===void 0||source.sha===void 0?source.sha:await revisionOf(world,found.image,signal)
-if(holds===source.sha){journal.say(`the registry has ${(0,stages_release.d)(found.image)}`)
-return found.image}if(holds===void 0)(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
-journal.say(`${settings.image}:${source.tag} is of another commit (${holds})`)
-return}if(found.is==="absent"||found.is==="denied")return
-return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${settings.image}: ${found.said}`})}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
-const[commit]=/^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag)??[]
-return commit??await revisionOf(world,image,signal).catch(()=>{})}async function imageToDeploy(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
-const image=await inRegistry(release)
+return built}var kubernetes_image=__nccwpck_require__(3165)
+var readers=__nccwpck_require__(8090)
+var stages_release=__nccwpck_require__(3830)
+async function whatIsThere({world:world,settings:settings,source:source,signal:signal}){const found=await lookUp(world,settings.image,source.tag,signal)
+if(found.is!=="there"||settings.tag===void 0||source.sha===void 0)return found
+return ofCommit(found.image,source.sha,await revisionOf(world,found.image,signal))}async function imageThere(release,journal){return imageIn(release,journal,await whatIsThere(release))}function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
+switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.d)(there.image)}`)
+return there.image
+case"another":journal.say(`the registry has ${name} of another commit (${there.of})`)
+return
+case"untold":return(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${name} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
+case"absent":case"denied":return
+case"unreachable":case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${settings.image}: ${there.said}`})}}async function imageToDeploy(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+const{image:repository,digest:digest}=settings
+if(digest!==void 0)return imageOfDigest(release,journal,digest)
+const image=await findImage(world,repository,source.tag,signal)
 if(image){journal.say(`the registry has ${(0,stages_release.d)(image)}`)
-return image}const name=`${settings.image}:${source.tag}`
+const sha=await commitOf(release,image)
+return{image:image,source:sourceOf(image.tag,sha)}}const name=`${repository}:${source.tag}`
 const isHere=await idInEngine(world,name,signal).catch(()=>{})
-return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${settings.digest===void 0?name:`${settings.image}@${settings.digest}`}`,hint:isHere===void 0||settings.digest!==void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function inRegistry(release){const{world:world,settings:settings,source:source,signal:signal}=release
-const{image:repository,digest:digest}=settings
-if(digest===void 0)return findImage(world,repository,source.tag,signal)
-const image={repository:repository,tag:source.tag,digest:digest}
-return foundImage(image,await lookUpImage(world,image,signal))}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
-const{image:repository,digest:digest}=settings
-const image=digest===void 0?await imageThere(release,journal):await imageToDeploy(release,journal)
-if(image)return{image:image,built:await pullImage(world,image,journal,signal)}
-const{tag:tag}=source
-const id=await idInEngine(world,`${repository}:${tag}`,signal)
-if(id===void 0)return(0,report_cause.fJ)({code:"image-missing",sentence:`neither the registry nor this machine has ${repository}:${tag}`,hint:'build it first ("build"), on this machine or with "push"'})
-journal.say(`this machine has ${repository}:${tag} (${id.slice(7,19)})`)
-return{built:{repository:repository,tag:tag,id:id}}}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
+return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${name}`,hint:isHere===void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function imageOfDigest({world:world,settings:settings,signal:signal},journal,digest){const{image:repository}=settings
+const asked={repository:repository,tag:settings.tag??"",digest:digest}
+const found=foundImage(asked,await lookUpImage(world,asked,signal))
+if(!found)return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${repository}@${digest}`,hint:"check the option digest, or push the image before it is deployed"})
+const{revision:revision,version:version}=await originOf(world,found,signal)
+const tag=settings.tag??(isTag(version)?version:void 0)
+if(tag===void 0)return(0,report_cause.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,hint:"give the tag that the image was pushed with, for people to know it by"})
+const image={...found,tag:tag}
+journal.say(`the registry has ${(0,stages_release.d)(image)}`)
+return{image:image,source:sourceOf(tag,revision??commitIn(settings.tag))}}function isTag(version){return version!==void 0&&!((0,readers.I_)(version)instanceof readers.AF)}function sourceOf(tag,sha){return{tag:tag,...sha!==void 0&&{sha:sha}}}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
+return commitIn(settings.tag)??revisionOf(world,image,signal).catch(()=>{})}function commitIn(tag=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+if(settings.digest!==void 0){const ready=await imageToDeploy(release,journal)
+if(settings.push)journal.say("it is not pushed: the registry has it already")
+return{...ready,built:await pullImage(world,ready.image,journal,signal)}}const there=await whatIsThere(release)
+const image=imageIn(release,journal,there)
+if(image)return{image:image,source:source,built:await pullImage(world,image,journal,signal)}
+const{image:repository}=settings
+const name=`${repository}:${source.tag}`
+const here=await findInEngine(world,name,signal)
+if(!here)return(0,report_cause.fJ)({code:"image-missing",sentence:there.is==="another"?`${name} is of another commit (${(0,kubernetes_image.j)(there.of)}) in the registry, and this machine has none`:`neither the registry nor this machine has ${name}`,hint:'build it first ("build"), on this machine or with "push"'})
+checkCommit(release,journal,name,here)
+journal.say(`this machine has ${name} (${here.id.slice(7,19)})`)
+return{source:source,built:{repository:repository,tag:source.tag,id:here.id}}}function checkCommit({settings:settings,source:source},journal,name,{revision:revision}){const{sha:sha}=source
+if(sha===void 0||revision===sha)return
+if(revision!==void 0)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine is of the commit ${(0,kubernetes_image.j)(revision)}, and not of ${(0,kubernetes_image.j)(sha)}`,hint:'build it again ("build")'})
+if(settings.tag===void 0)return
+if(settings.push)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine does not say of which commit it is, so it is not pushed for ${(0,kubernetes_image.j)(sha)}`,hint:`build it by "build", or with the label org.opencontainers.image.revision=${sha}`})
+journal.say(`${name} does not say of which commit it is`)}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
 const name=`${repository}:${tag}`
 check(await docker(world,["image","tag",id,name],{signal:signal}),built)
 const pushed=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,docker_trouble.LH)(reasonOf(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote(reasonOf(finished))
@@ -7986,8 +8050,8 @@ switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not 
 case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
 case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
-function buildOnly(start){return(0,run.Y)("build",start,ofCommit)}async function ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSourceToBuild(world,settings,settings.context)
+function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+const source=await findSource(world,settings,settings.context)
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
 const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
@@ -8050,23 +8114,16 @@ function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in 
 return id.kind==="CronJob"?{spec:{jobTemplate:template}}:template}function inContainer(target,name,change){return inTemplate(target,{containers:[{name:name,...change}]})}function probeFindings(subjects,readyMs,asked,kubectl){const served=subjects.filter(({isServed:isServed})=>isServed)
 const found=[...served.flatMap(subject=>unready(subject,asked,kubectl)),...subjects.flatMap(subject=>killed(subject,readyMs[subject.id],kubectl))]
 if(found.length>0||served.length===0)return found
-const ids=served.map(({id:id})=>id).join(", ")
-const shallow=served.filter(subject=>listensOnly(subject)).map(({id:id})=>id)
-const more=shallow.length===0?"":`; that of ${shallow.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
-return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function probes_serving({containers:containers}){return containers.find(one=>roleOf(one)==="web")??containers[0]}function listensOnly(subject){return probes_serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
-const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
-const container=probes_serving(subject)
-if(!container)return[]
-if(listensOnly(subject)&&asked["smoke-path"]!==void 0){const says=`${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
-const probe={...pageOf(container,asked),tcpSocket:null}
-const change="httpGet"in probe&&inContainer(target,container.name,{readinessProbe:probe})
-return[(0,finding.$e)("probes",says,change?mendOf(target,change,kubectl):void 0)]}if(all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
+return[(0,finding.uw)("probes",`${served.map(({id:id})=>id).join(", ")}: a readinessProbe stands guard`)]}function unready({id:id,target:target,object:object,containers:containers},asked,kubectl){const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
+const container=containers.find(one=>roleOf(one)==="web")??containers[0]
+if(!container||all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
 const says=`${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
 const readinessProbe=readinessOf(container,asked)
 const change=readinessProbe&&inContainer(target,container.name,{readinessProbe:readinessProbe})
-return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe}=container
+return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe,ports:ports=[]}=container
 const known=startupProbe??livenessProbe
-return known?{...handlerOf(known),periodSeconds:2}:pageOf(container,asked)}function pageOf({ports:ports=[]},asked){const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
+if(known)return{...handlerOf(known),periodSeconds:2}
+const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
 const port=(web??ports.find(({protocol:protocol="TCP"})=>protocol==="TCP"))?.containerPort
 if(port===void 0)return
 const{"smoke-path":path,"smoke-host":host}=asked
@@ -8082,8 +8139,7 @@ const says=`${id}, container ${name} took ${seconds(readyMs)} to become Ready, a
 const period=2
 const failureThreshold=Math.max(60,Math.ceil(10*readyMs/1e3/period))
 const change=inContainer(target,name,{startupProbe:{...handlerOf(liveness),periodSeconds:period,failureThreshold:failureThreshold}})
-return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var kubernetes_image=__nccwpck_require__(3165)
-var lease=__nccwpck_require__(2882)
+return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var lease=__nccwpck_require__(2882)
 var commandline=__nccwpck_require__(5725)
 var rollout_history=__nccwpck_require__(4385)
 function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
@@ -8498,7 +8554,8 @@ if(found===void 0)namespaceMissing(cluster.namespace,"does not exist")}catch(err
 return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}async function checkRights(cluster,rights){const missing=await missingRights(cluster,merged(rights))
 if(missing.length===0)return
 if(alwaysNeeded.every(({group:group,resource:resource,verbs:verbs})=>missing.some(right=>right.group===group&&right.resource===resource&&verbs.every(verb=>right.verbs.includes(verb)))))namespaceMissing(cluster.namespace,"does not exist, or this account may do nothing in it")
-const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const image=`${settings.image}:${source.tag}`
+const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const{image:repository,digest:digest}=settings
+const image=digest===void 0?`${repository}:${source.tag}`:`${repository}@${digest}`
 await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,manifests.others)])}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
 const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
 const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
@@ -8561,6 +8618,8 @@ return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repositor
 const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
 const mend=host==="docker.io"?"docker login":`docker login ${host}`
 switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
+case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
+case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
 case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
 case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
 case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
@@ -8576,21 +8635,22 @@ const registry=await examineRegistry(asking,answers,source,folder)
 const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
 return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
 if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,docker_trouble.w4)(image)} was not asked, for want of the above`
-return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const{tag:tag}=source
-const{lookup:lookup,login:login}=await askRegistry(world,settings,tag,folder,signal)
-const findings=registryFindings(image,tag,lookup,login)
-return{has:lookup.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
+return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
+const{there:there,login:login}=await askRegistry(asking,folder)
+const findings=registryFindings(image,source.tag,there,login)
+return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
 async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>docker(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
 return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
 const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
 return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
-return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(world,settings,tag,folder,signal){const{image:image,"registry-username":username,"registry-password":password}=settings
+return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
+const{image:image,"registry-username":username,"registry-password":password}=settings
 const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
 if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
-return{lookup:await lookUp(world,image,tag,signal),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
+return{there:await whatIsThere(asking),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
 const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
 await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
-return{lookup:await lookUp(configured(world,own),image,tag,signal),login:true}}function configured(world,folder){const{processes:processes}=world
+return{there:await whatIsThere({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
 return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
 const{context:context,file:file}=settings
 try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})
@@ -8611,10 +8671,11 @@ resources.add(()=>cluster.close())
 const release={...run,source:source??{tag:settings.tag??"unknown"}}
 return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
 return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
-var migrate=__nccwpck_require__(7787)
+var migrate=__nccwpck_require__(6263)
 var migrationlog=__nccwpck_require__(7366)
 var guarded=__nccwpck_require__(4172)
 var lock=__nccwpck_require__(6072)
+var settle=__nccwpck_require__(6496)
 var django_traceback=__nccwpck_require__(7101)
 const part=/^=+ (.+?) =+$/
 const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8771,7 +8832,7 @@ const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of m
 return cause(`"${shortened(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
 const said=word=>lines.some(line=>word.test(line))
 const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
-return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var settle=__nccwpck_require__(6445)
+return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var pipeline_settle=__nccwpck_require__(8543)
 function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
 const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
 resources.add(()=>opened.close())
@@ -8783,7 +8844,8 @@ run.resources.add(()=>lease.release())
 const cluster=(0,guarded.N)(unlocked,lease)
 const record=await(0,rollout_record.aE)(cluster,release.app)
 const own={...release,signal:lease.lost}
-if(record)await(0,settle.p)(run,own,journal,cluster,lease.lost,live,record)
+if(record)await(0,pipeline_settle.p)(run,own,journal,cluster,lease.lost,live,record)
+else await(0,settle.d9)(own,journal,cluster,live)
 release.signal.throwIfAborted()
 return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image){const{world:world,settings:settings,signal:signal}=release
 await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
@@ -8795,10 +8857,12 @@ if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'
 const source=await findSource(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
-const[[cluster,site],image]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
+const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
 return imageToDeploy(releaseWith(own),journal)})])
+const{image:image}=ready
 soFar.image=image
-const release=releaseWith(signal)
+soFar.source=ready.source
+const release={...releaseWith(signal),source:ready.source}
 const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
 const own={...release,signal:AbortSignal.any([signal,lost])}
 try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
@@ -8806,8 +8870,6 @@ throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
 if(!(0,migrationlog.OJ)(plan))return false
-const lost=(0,migrationlog.yJ)(plan,site.web.template)
-if(lost!==void 0)soFar.warnings.push(lost)
 await reporter.stage("migrate",journal=>migration.migrate(journal))
 return true}finally{soFar.migrations=migration.applied()
 await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
@@ -8921,19 +8983,18 @@ const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
 return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const find=command==="deploy"?findSource:findSourceToBuild
-const source=await find(world,settings,settings.context)
+const source=await findSource(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
 await resources.login(world,settings)
-if(command==="deploy"){const image=await imageToDeploy(here,journal)
-return{is:"pushed",image:image,sha:await commitOf(here,image)}}const there=await imageThere(here,journal)
-if(there)return{is:"pushed",image:there,sha:source.sha}
-return{is:"built",built:await build(here,journal),sha:source.sha}})])
+if(command==="deploy")return{is:"pushed",...await imageToDeploy(here,journal)}
+const there=await imageThere(here,journal)
+if(there)return{is:"pushed",image:there,source:source}
+return{is:"built",built:await build(here,journal),source:source}})])
 soFar.site=site
-const{sha:sha}=found
-const release={...releaseWith(signal),source:{tag:source.tag,...sha!==void 0&&{sha:sha}}}
+const release={...releaseWith(signal),source:found.source}
+soFar.source=found.source
 if(found.is==="pushed"&&await isThere(release,cluster,site,found.image)){soFar.image=found.image
 await moveTags(run,release,found.image)
 return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
@@ -8949,11 +9010,10 @@ await migrateTo(run,release,cluster,site,image)
 await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
 await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
-journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}var readers=__nccwpck_require__(8090)
-async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
+journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
 const history=await(0,archive.L)(cluster,app)
 const found=(0,rollout_history.Ol)(history,settings.to,open)
-if(found.is!=="found"){const other=found.is==="unknown"?await version_inRegistry(release):void 0
+if(found.is!=="found"){const other=found.is==="unknown"?await inRegistry(release):void 0
 if(other)return{...other,appliedSince:[]}
 const isOurChoice=settings.to==="previous"
 return(0,report_cause.fJ)({code:isOurChoice?"no-release":"usage",sentence:`there is nothing to go back to: ${found.why}`,hint:`see what there is: ${(0,commandline.a)("history",settings)}`})}const{entry:entry}=found
@@ -8962,7 +9022,7 @@ const image={repository:settings.image,tag:tag,digest:digest}
 await checkThere(release,journal,image,number)
 journal.say(`back to release ${number}: ${(0,kubernetes_image.j)(tag)}, ${at.slice(0,10)} by ${(0,lease.Gg)(entry)}`)
 const appliedSince=history.flatMap(one=>one.number>number?one.migrations:[])
-return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}async function version_inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
+return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}async function inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
 if((0,readers.I_)(to)instanceof readers.AF)return
 const image=await findImage(world,settings.image,to,signal)
 if(!image)return
@@ -8988,22 +9048,24 @@ return transaction(run,{...release,source:source},cluster,site,{command:"rollbac
 return Promise.resolve()})
 soFar.rehearsal=true
 return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const asked=await findSource(world,settings,settings.context)
+soFar.source=asked
+const{built:built,source:source,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
+return imageToTest({world:world,settings:settings,source:asked,app:app,holder:holder,signal:signal},journal)})
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
-const{built:built,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToTest(release,journal)})
 if(image)soFar.image=image
 const wanted=settings["test-command"]!==""
 if(wanted)await runTests(run,release,built)
-if(settings.push&&!image)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
-return wanted?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
+const isPushed=settings.push&&!image
+if(isPushed)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
+return wanted||isPushed?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
 case"build":return buildOnly(start)
 case"test":return testOnly(start)
 case"migrate":return migrateOnly(start)
 case"rollback":return rollBack(start)
 case"history":return(0,pipeline_history.o)(start)
-case"settle":return(0,settle.N)(start,"any")
+case"settle":return(0,pipeline_settle.N)(start,"any")
 case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
 var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
@@ -9045,8 +9107,8 @@ if(cause.code==="restore-failed"||cause.code==="lock-lost")return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
 const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
-return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]}),startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
+return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]})],startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
 const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
 const undo=followed.undo?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
@@ -9083,7 +9145,6 @@ for(const close of this.closers.reverse())await close().catch(()=>{})}async acce
 const chosen={namespace:namespace,...context!==void 0&&{context:context}}
 if(content===void 0)return chosen
 if(!content.includes("\n")&&world.files.exists(content))return{...chosen,kubeconfig:content,keeps:true}
-if(!/[\n:{]/.test(content))(0,cause.fJ)({code:"usage",sentence:`"kubeconfig" names ${content}, which is not there`,hint:"give the path of a kubeconfig, or its content"})
 const folder=await world.files.privateFolder()
 this.add(()=>world.files.remove(folder))
 const kubeconfig=`${folder}/kubeconfig`
@@ -9127,56 +9188,53 @@ const path=named||options_file.rk
 const text=await files.read(path)
 if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
 return{is:"wrong",problems:[problem]}}const file=text===void 0?options_file.w1:(0,options_file.LG)(path,text)
-return readOptions(command,given,{face:face,file:file})}},6445:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>putBack,N:()=>settleLeft})
-var kubernetes_cluster=__nccwpck_require__(3728)
-var guarded=__nccwpck_require__(4172)
-var kubernetes_image=__nccwpck_require__(3165)
-var cause=__nccwpck_require__(4193)
-var archive=__nccwpck_require__(15)
-var rollout_record=__nccwpck_require__(7476)
-var watch=__nccwpck_require__(8394)
-var lock=__nccwpck_require__(6072)
-var lease=__nccwpck_require__(2882)
-var restore=__nccwpck_require__(9456)
-var migrate=__nccwpck_require__(7787)
-var undo=__nccwpck_require__(2064)
-async function settle(release,journal,cluster,live,record){const{begun:begun}=record
-const{world:world,app:app,holder:holder}=release
-journal.say(`an unfinished release was found: ${begun.tag} by ${(0,lease.Gg)(begun)}`)
-await Promise.all(unfinishedJobs(live,release.app).map(({metadata:metadata})=>(0,migrate.e)(release,cluster,live,metadata?.name??"")))
-const restored=await(0,undo.t)(release,journal,cluster,live,record.snapshot)
-const left=(0,restore.oI)(restored)
-await(0,archive.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,lease.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
-await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return restored}function unfinishedJobs(live,app){return[...live.picture().jobs.values()].filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}var ending=__nccwpck_require__(2523)
-var run=__nccwpck_require__(9359)
-function settleLeft(start,wanted){return(0,run.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+return readOptions(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
+var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
+var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4172)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(3165)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
+var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8394)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6072)
+var _stages_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6496)
+var _ending_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2523)
+var _run_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(9359)
+function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_8__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
-const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
+const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
-const isWanted=async()=>{const record=await(0,rollout_record.aE)(cluster,app)
-return record&&(wanted==="any"||record.begun.run===holder.id)?record:void 0}
-if(!await isWanted())return"unchanged"
-const lease=await(0,lock.s)(release,journal,cluster)
+const isWanted=by=>wanted==="any"||by===holder.id
+const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.aE)(cluster,app)
+if(record&&isWanted(record.begun.run))return{record:record}
+const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.h2)(cluster,app)
+return jobs.some(job=>isWanted((0,_django_job_js__WEBPACK_IMPORTED_MODULE_9__.ng)(job)))?{}:void 0}
+if(!await findLeft())return"unchanged"
+const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.s)(release,journal,cluster)
 resources.add(()=>lease.release())
-const record=await isWanted()
-if(!record)return"unchanged"
-const live=await(0,watch.f)(cluster,world.clock)
+const left=await findLeft()
+if(!left)return"unchanged"
+const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__.f)(cluster,world.clock)
 const own={...release,signal:AbortSignal.any([signal,lease.lost])}
-const ended=await putBack(run,own,journal,(0,guarded.N)(cluster,lease),lease.lost,live,record)
+const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__.N)(cluster,lease)
+const{record:record}=left
+if(!record){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(own,journal,locked,live)
+return"undone"}const ended=await putBack(run,own,journal,locked,lease.lost,live,record)
 if(ended.is==="well")return"unchanged"
 soFar.restored=ended.restored
 return"undone"}))}async function putBack({soFar:soFar},release,journal,cluster,lost,live,record){const{world:world,app:app,settings:settings,signal:signal}=release
 const{begun:begun,snapshot:snapshot}=record
-try{const history=await(0,archive.L)(cluster,app)
-if(history.some(({run:run,result:result})=>run===begun.run&&result==="deployed")){journal.say(`the release of ${(0,kubernetes_image.j)(begun.tag)} has gone live; its record was left`)
-await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return{is:"well"}}return{is:"put back",restored:await settle(release,journal,cluster,live,record)}}catch(error){const stands=await(0,ending.Cv)(cluster,world.clock,settings,snapshot)
+try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(release,journal,cluster,live)
+const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.L)(cluster,app)
+if(history.some(({run:run,result:result})=>run===begun.run&&result==="deployed")){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} has gone live; its record was left`)
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
+return{is:"well"}}return{is:"put back",restored:await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.G9)(release,journal,cluster,live,record)}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.Cv)(cluster,world.clock,settings,snapshot)
 soFar.stands=stands
-const lockLost=(0,ending.qT)(lost)
-if(lockLost)throw new cause.HR(lockLost)
-const trouble=(0,ending.rl)(error,signal)
-throw new cause.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(kubernetes_image.E4).join(", ")||"nothing"}`),(0,ending.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.qT)(lost)
+if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR(lockLost)
+const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.rl)(error,signal)
+throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
@@ -9195,7 +9253,7 @@ var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
 var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6445)
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8543)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
@@ -9206,11 +9264,13 @@ var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
-if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)("settle",process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
+if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
+const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)("settle",files.exists(kept)?{...given,config:kept}:given,"action",files)
-if(reading.is==="read"){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,files.exists(kept)?{...given,config:kept}:given,"action",files)
+if(reading.is==="wrong")_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join("; ")}`)
+else{(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
 const{settings:settings}=reading
@@ -9483,8 +9543,9 @@ case"build":case"test":case"migrate":return stepped(report,report.command,releas
 case"doctor":return examined(report,release)
 case"release":case"deploy":case"rollback":}if(report.rehearsal)return`dry run: ${app} would go back to ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}; nothing was changed`
 const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?`${release} was not released: a newer version is live already`:`${app}: somebody else changed the image in the middle; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
-return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
-const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:`${release} has passed its tests; ${pushed}`,unchanged:`${release} was not tested, since there is no command for it; ${pushed}`,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
+return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations,stages:stages},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
+const untested=`${release} was not tested, since there is no command for it; ${pushed}`
+const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:stages.some(({name:name})=>name==="test")?`${release} has passed its tests; ${pushed}`:untested,unchanged:untested,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
 switch(result){case"done":return words.done
 case"unchanged":return words.unchanged
 case"usage":return"nothing was done"
@@ -9495,8 +9556,8 @@ default:return words.not}}function examined({result:result,namespace:namespace,f
 return findings?`${what}: ${tally(findings)}`:`${what}: not looked at (${result})`}function tally(findings){const count=what=>findings.filter(({is:is})=>is===what).length
 const wrong=count("bad")===0?"nothing":plural(count("bad"),"thing")
 const warnings=count("warning")===0?"":`, ${plural(count("warning"),"warning")}`
-return`${wrong} would go wrong${warnings}`}function settled({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: no release was left unfinished in namespace ${namespace}`
-case"undone":return`${app}: the unfinished release was put back, verified`
+return`${wrong} would go wrong${warnings}`}function settled({app:app,namespace:namespace,result:result,undone:undone}){switch(result){case"unchanged":return`${app}: nothing was left unfinished in namespace ${namespace}`
+case"undone":return undone.some(({did:did})=>did==="ended")?`${app}: the unfinished migration was ended; nothing that users run was touched`:`${app}: the unfinished release was put back, verified`
 case"locked":return`${app}: a release is under way: nothing was done`
 case"usage":return"nothing was done"
 default:return`${app}: the unfinished release could not be put back: a person is needed`}}function told({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: its releases in namespace ${namespace}`
@@ -10363,7 +10424,7 @@ const taking=await(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(clust
 told=by
 journal.waiting(`waiting for the release of ${by}`)})
 if(taking.is==="taken")return taking.lease
-return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},7787:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
+return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},6263:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
 var inspector=__nccwpck_require__(2210)
 var away=__nccwpck_require__(5328)
 var paths=__nccwpck_require__(1856)
@@ -10419,48 +10480,14 @@ return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},p
 var looking=__nccwpck_require__(9092)
 var snapshot=__nccwpck_require__(5741)
 var deadline=__nccwpck_require__(3006)
-function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
-return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
-const spec=template.spec
-const container=spec?.containers.find(each=>each.name===name)
-if(!spec||!container)return{is:"impossible",problem:`the template has no container ${name}`}
-const labels={"app.kubernetes.io/managed-by":"django-rollout","django-rollout/app":how.app,"django-rollout/job":"migrate"}
-const caught=how.selectors.find(({selector:selector})=>matches(selector,labels))
-if(caught){const problem=`the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
-return{is:"impossible",problem:problem}}const notes=[]
-const pod=podOf(spec,how,container,notes)
-const annotations=annotationsOf(template.metadata?.annotations??{},how.sha)
-return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:labels,annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
-const expressions=selector.matchExpressions??[]
-if(wanted.length+expressions.length===0)return false
-return wanted.every(([key,value])=>labels[key]===value)&&expressions.every(({key:key,operator:operator,values:values=[]})=>{const value=labels[key]
-switch(operator){case"In":return value!==void 0&&values.includes(value)
-case"NotIn":return value===void 0||!values.includes(value)
-case"Exists":return value!==void 0
-case"DoesNotExist":return value===void 0
-default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,hostname:_hostname,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinity,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
-const{podAntiAffinity:_apart,...near}=affinity??{}
-const before=[...initContainers.flatMap(each=>initOf(each,how,notes)),...containers.flatMap(each=>each===container?[]:sidecarOf(each,how,notes))]
-const main=mainOf(container,how)
-const all=[...volumes,...claimed([...before,main],volumes,notes)]
-return{...kept,...Object.keys(near).length>0?{affinity:near}:{},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
-const added=how.env??[]
-const all=[...env.filter(({name:name})=>added.every(each=>each.name!==name)),...added]
-return{...kept,image:how.image,command:how.command.map(word=>word.replaceAll("$","$$$$")),...all.length>0?{env:all}:{}}}function initOf(container,how,notes){if(!how.ours.includes(container.name))return[container]
-if(/\bmigrate\b/.test([...container.command??[],...container.args??[]].join(" "))){notes.push(`init container ${container.name} is left out: it migrates, or waits for it, by itself`)
-return[]}return[{...container,image:how.image}]}function sidecarOf(container,how,notes){if(how.ours.includes(container.name)){notes.push(`container ${container.name} is left out: it runs the same code beside the migration`)
-return[]}const{livenessProbe:_liveness,readinessProbe:_readiness,ports:ports,...kept}=container
-return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},restartPolicy:"Always"}]}function claimed(containers,volumes,notes){const mounted=containers.flatMap(each=>[...(each.volumeMounts??[]).map(mount=>mount.name),...(each.volumeDevices??[]).map(device=>device.name)])
-const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
-for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
-return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}var apierror=__nccwpck_require__(5392)
+var django_job=__nccwpck_require__(4360)
+var apierror=__nccwpck_require__(5392)
 var workload=__nccwpck_require__(4339)
 var stages_release=__nccwpck_require__(3830)
 const databaseWaitSeconds=15
-function makeJob({settings:settings,source:source,app:app},site,web,image,marker){const command=settings["migrate-command"]
+function makeJob({settings:settings,source:source,app:app,holder:holder},site,web,image,marker){const command=settings["migrate-command"]
 const sha=source.sha??source.tag
-const made=migrationJob({name:"",app:app,sha:sha,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:(0,inspector.VV)(command),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site)})
+const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:(0,inspector.VV)(command),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site)})
 if(made.is==="impossible")return(0,report_cause.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${made.problem}`})
 return{job:made.job,container:web.container,from:(0,workload.T)(web.workload),notes:made.notes}}function selectorsOf({live:live,services:services,targets:targets}){const{deployments:deployments,statefulsets:statefulsets,daemonsets:daemonsets}=live.picture()
 const manifests=targets.flatMap(({manifest:manifest})=>manifest?[manifest]:[])
@@ -10470,7 +10497,7 @@ const behind=services.flatMap(service=>{const matchLabels=service.spec?.selector
 return matchLabels?[{of:(0,snapshot.Gg)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
 return[...workloads,...behind]}async function createJob(cluster,{live:live},{world:world,app:app,source:source,signal:signal},job,onTry){const path=(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")
 for(let attempt=1;;attempt++){signal.throwIfAborted()
-const name=jobName(app,source.sha??source.tag,attempt)
+const name=(0,django_job.dZ)(app,source.sha??source.tag,attempt)
 if(live.picture().jobs.has(name))continue
 onTry(name)
 const named={...job,metadata:{...job.metadata,name:name}}
@@ -10543,7 +10570,7 @@ return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error
 if(verdict?.is==="failed"){const{cause:cause}=verdict
 if(output.progress().applied.length>0)return output.plan
 throw new report_cause.HR(cause.code==="crash"?(0,migrationlog.hY)(cause):cause)}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
 var inspector=__nccwpck_require__(2210)
 const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -10575,15 +10602,35 @@ if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
 const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
 return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
-return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
-return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
+return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
 if(!hasWork(plan))journal.say("no migrations to apply")
 for(const{app:app,name:name,operations:operations}of plan.pending)journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`)
 const newer=plan.unknown.filter(migration=>migration.newer)
 if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
 journal.say(`the database is newer than this version: it has ${names}`)}}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
-function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
+function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
+var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1856)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
+var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9456)
+var _migrate_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6263)
+var _undo_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2064)
+async function settle(release,journal,cluster,live,record){const{begun:begun}=record
+const{world:world,app:app,holder:holder}=release
+journal.say(`an unfinished release was found: ${begun.tag} by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`)
+const restored=await(0,_undo_js__WEBPACK_IMPORTED_MODULE_6__.t)(release,journal,cluster,live,record.snapshot)
+const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__.oI)(restored)
+await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
+return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.Vb)
+await Promise.all(names.map(async name=>{journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
+await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_5__.e)(release,cluster,live,name)}))
+return names.map(name=>`job/${name}`)}async function unfinishedMigrations(cluster,app){const path=(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)("batch/v1",cluster.namespace,"jobs")
+const{items:items}=await cluster.get(path)
+return items.filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
 var objects=__nccwpck_require__(9340)
 var workload=__nccwpck_require__(4339)
 var cause=__nccwpck_require__(4193)

@@ -1,9 +1,16 @@
 import * as core from '@actions/core'
 import { endedAs } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
-import { inputsOf, maskSecrets, mistypedInputs, runnerSink, tellRunner } from './github/runner.js'
+import {
+  actionOf,
+  inputsOf,
+  maskSecrets,
+  mistypedInputs,
+  runnerSink,
+  tellRunner,
+} from './github/runner.js'
 import { usualFile } from './options/file.js'
-import { actions } from './options/table.js'
+import { locking, type Command } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
 import { exitCodes, warned } from './report/report.js'
@@ -14,9 +21,7 @@ import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
-/** Which action this is: a default in the sub-actions' action.yml that nobody is meant to set. */
-const command = actions.find((name) => name === process.env['INPUT_COMMAND']) ?? 'release'
-
+const command = actionOf(process.env)
 const given = inputsOf(command, process.env)
 maskSecrets(given)
 mistypedInputs(command, process.env).forEach((problem) => {
@@ -45,7 +50,7 @@ if (reading.is === 'wrong') {
   const reporter = new Reporter(runnerSink(), world.clock)
   // Post looks for the record of this very run, in case that it does not come to its end.
   const holder = holderOf(world)
-  core.saveState('run', holder.id)
+  if ((locking as readonly Command[]).includes(command)) core.saveState('run', holder.id)
   const { settings } = reading
   const record = deploymentRecord(world, settings, holder, {
     onKept: (id) => {

@@ -1,7 +1,7 @@
 import * as core from '@actions/core'
 import { endedAs, rememberedAs } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
-import { inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
+import { actionOf, inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
 import { usualFile } from './options/file.js'
 import { tellHistory } from './pipeline/history.js'
 import { settleLeft } from './pipeline/settle.js'
@@ -23,17 +23,23 @@ const run = core.getState('run')
 
 // No state of an end: main was killed, its undo was cut off, or it could not be verified.
 if (run !== '' && core.getState('ended') === '') {
-  const { config: _config, ...given } = inputsOf('settle', process.env)
+  // Main could read its options: as those of the same command post can read them too.
+  const command = actionOf(process.env)
+  const { config: _config, ...given } = inputsOf(command, process.env)
   maskSecrets(given)
   const files = realFiles(process.env)
   const kept = `${folder}/${usualFile}`
   const reading = await readSettings(
-    'settle',
+    command,
     files.exists(kept) ? { ...given, config: kept } : given,
     'action',
     files,
   )
-  if (reading.is === 'read') {
+  if (reading.is === 'wrong') {
+    core.warning(
+      `what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join('; ')}`,
+    )
+  } else {
     outliveReaders()
     // A person who cancels again ends neither this process nor the way back.
     cancelSignal((why) => {

@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals'
 import { configWith, hasLogin, registryFindings } from '../../src/checks/registry.js'
-import type { Lookup } from '../../src/docker/registry.js'
+import type { There } from '../../src/docker/registry.js'
 
 const tag = 'b'.repeat(40)
-const there: Lookup = {
+const there: There = {
   is: 'there',
   image: { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' },
 }
-const absent: Lookup = { is: 'absent' }
-const denied: Lookup = { is: 'denied', said: 'denied: denied' }
+const absent: There = { is: 'absent' }
+const denied: There = { is: 'denied', said: 'denied: denied' }
 
-test.each<[string, string, Lookup, boolean, readonly string[], string]>([
+test.each<[string, string, There, boolean, readonly string[], string]>([
   [
     'it is there',
     'ghcr.io/acme/shop',
@@ -18,6 +18,26 @@ test.each<[string, string, Lookup, boolean, readonly string[], string]>([
     false,
     ['good: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already: it is not built again'],
     '',
+  ],
+  [
+    'it is there, of another commit',
+    'ghcr.io/acme/shop',
+    { ...there, is: 'another', of: 'c'.repeat(40) },
+    true,
+    [
+      'good: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb of another commit (cccccccccccc): it is built anew',
+    ],
+    '',
+  ],
+  [
+    'it is there, of nobody knows which commit',
+    'ghcr.io/acme/shop',
+    { ...there, is: 'untold' },
+    true,
+    [
+      'bad: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, and it does not say of which commit it is',
+    ],
+    'roll that image out by "deploy"',
   ],
   [
     'it is not there yet',

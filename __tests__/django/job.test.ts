@@ -80,6 +80,7 @@ const template: PodTemplateSpec = {
 const how: MigrationJobHow = {
   name: 'shop-migrate-0123456-1',
   app: 'shop',
+  run: 'run-1',
   sha: '0123456789abcdef',
   template,
   container: 'app',
@@ -110,7 +111,7 @@ test('the Job as a whole', () => {
       metadata: {
         name: 'shop-migrate-0123456-1',
         labels,
-        annotations: { 'django-rollout/sha': '0123456789abcdef' },
+        annotations: { 'django-rollout/sha': '0123456789abcdef', 'django-rollout/run': 'run-1' },
       },
       spec: {
         backoffLimit: 0,

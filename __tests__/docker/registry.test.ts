@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { pushImage } from '../../src/docker/push.js'
-import { addTags, findImage, lookUp, readRevision, type Lookup } from '../../src/docker/registry.js'
+import { addTags, findImage, lookUp, readOrigin, type Lookup } from '../../src/docker/registry.js'
 import { hostOf, troubleOf } from '../../src/docker/trouble.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -252,6 +252,6 @@ describe('the commit that an image was built from', () => {
     ['no such label', { config: { Labels: { other: 'x' } } }, undefined],
     ['no labels at all', { config: { Labels: null } }, undefined],
   ])('%s', (_, image, revision) => {
-    expect(readRevision(JSON.stringify(image))).toBe(revision)
+    expect(readOrigin(JSON.stringify(image))).toEqual(revision === undefined ? {} : { revision })
   })
 })

@@ -106,7 +106,7 @@ describe('the last word of a release', () => {
 })
 
 test.each<[Report['result'], string]>([
-  ['unchanged', 'shop: no release was left unfinished in namespace prod'],
+  ['unchanged', 'shop: nothing was left unfinished in namespace prod'],
   ['undone', 'shop: the unfinished release was put back, verified'],
   ['locked', 'shop: a release is under way: nothing was done'],
   ['usage', 'nothing was done'],
@@ -114,6 +114,30 @@ test.each<[Report['result'], string]>([
   ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
 ])('the last word of settle when it is %s: %s', (result, text) => {
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
+})
+
+test.each<[Report['result'], readonly string[], string]>([
+  [
+    'done',
+    ['image', 'test', 'push'],
+    'shop ef2714eb63e4 has passed its tests; the registry has it',
+  ],
+  [
+    'done',
+    ['image', 'push'],
+    'shop ef2714eb63e4 was not tested, since there is no command for it; the registry has it',
+  ],
+])('the last word of test when it is %s after %j: %s', (result, names, text) => {
+  const stages = names.map((name) => ({ name, startedAt: 0, seconds: 1, ended: 'done' as const }))
+  expect(verdict(reportOf({ command: 'test', result, stages, workloads: [] }))).toBe(text)
+})
+
+test('the last word of settle when a migration was left, and no release', () => {
+  const undone = [{ object: 'job/shop-migrate-ef2714e-1', did: 'ended' }]
+  const report = reportOf({ command: 'settle', result: 'undone', workloads: [], undone })
+  expect(verdict(report)).toBe(
+    'shop: the unfinished migration was ended; nothing that users run was touched',
+  )
 })
 
 test.each<[Report['result'], string]>([

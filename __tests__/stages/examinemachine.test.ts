@@ -82,6 +82,18 @@ describe('a machine', () => {
       [],
     ],
     [
+      'without a Dockerfile, which is needed: the tag names an image of another commit',
+      {
+        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
+        labels: {
+          when: /^docker buildx imagetools inspect .*json \.Image/,
+          stdout: '{"config":{"Labels":{"org.opencontainers.image.revision":"abc"}}}',
+        },
+      },
+      { files: {}, given: { tag: 'v1' } },
+      ['bad: build: there is no Dockerfile at "Dockerfile"'],
+    ],
+    [
       'whose login is denied',
       { registry: { ...good['registry']!, stderr: denied } },
       { files },

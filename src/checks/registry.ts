@@ -1,5 +1,5 @@
 /** What the registry says of the image, and who docker is there. Pure. */
-import type { Lookup } from '../docker/registry.js'
+import type { There } from '../docker/registry.js'
 import { hostOf, loginHint } from '../docker/trouble.js'
 import { shortTag } from '../kubernetes/image.js'
 import { bad, good, warning, type Finding } from '../report/finding.js'
@@ -8,7 +8,7 @@ import { bad, good, warning, type Finding } from '../report/finding.js'
 export function registryFindings(
   repository: string,
   tag: string,
-  found: Lookup,
+  found: There,
   login: boolean,
 ): readonly Finding[] {
   const host = hostOf(repository)
@@ -17,6 +17,21 @@ export function registryFindings(
   switch (found.is) {
     case 'there':
       return [good('registry', `${host} has ${name} already: it is not built again`)]
+    case 'another':
+      return [
+        good(
+          'registry',
+          `${host} has ${name} of another commit (${shortTag(found.of)}): it is built anew`,
+        ),
+      ]
+    case 'untold':
+      return [
+        bad(
+          'registry',
+          `${host} has ${name} already, and it does not say of which commit it is`,
+          'roll that image out by "deploy", or give this one a tag of its own',
+        ),
+      ]
     case 'absent':
       return [
         good('registry', `${host} answers, and has no ${name} yet: it is built`),

@@ -73,6 +73,7 @@ export const lessons: Readonly<Record<Command, Lesson>> = {
     steps: [
       'Asks the registry whether it has the image of this commit; then there is nothing to build.',
       'Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.',
+      'What --push gives the tag to is not tested: a later release of that commit takes it as it is.',
     ],
     examples: [
       { what: 'Into docker alone', args: ['build', '--image', 'ghcr.io/acme/shop'] },

@@ -7,6 +7,8 @@ export interface MigrationJobHow {
   readonly name: string
   readonly app: string
   readonly sha: string
+  /** Id of the run that migrates: whose Job it is when the run has vanished. */
+  readonly run: string
   /** The pod template of the workload that serves the web. */
   readonly template: PodTemplateSpec
   /** Name of the container in it that the migration is made from. */
@@ -24,6 +26,13 @@ export interface MigrationJobHow {
   readonly keepSeconds?: number
   /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
   readonly selectors: readonly NamedSelector[]
+}
+
+const runAnnotation = 'django-rollout/run'
+
+/** The id of the run that a Job was made by. */
+export function runOf({ metadata }: Job): string | undefined {
+  return metadata?.annotations?.[runAnnotation]
 }
 
 export interface NamedSelector {
@@ -92,7 +101,11 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
     job: {
       apiVersion: 'batch/v1',
       kind: 'Job',
-      metadata: { name: how.name, labels, annotations: { 'django-rollout/sha': how.sha } },
+      metadata: {
+        name: how.name,
+        labels,
+        annotations: { 'django-rollout/sha': how.sha, [runAnnotation]: how.run },
+      },
       spec: {
         // A migration is never repeated by itself: what failed once needs a person.
         backoffLimit: 0,

@@ -5,6 +5,7 @@ import type { Finished, World } from '../world/world.js'
 import type { Built } from './build.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import type { Image } from './image.js'
+import { originIn, type Origin } from './registry.js'
 import { hostOf, loginHint, troubleOf } from './trouble.js'
 
 /**
@@ -55,4 +56,24 @@ export async function idInEngine(
   if (found.code === 0) return found.stdout.trim()
   const trouble = engineTrouble('image', found)
   return trouble === undefined ? undefined : fail(trouble)
+}
+
+/** An image in the local engine, and what it says of itself. */
+export interface InEngine extends Origin {
+  /** See `Built`. */
+  readonly id: string
+}
+
+export async function findInEngine(
+  world: World,
+  name: string,
+  signal: AbortSignal,
+): Promise<InEngine | undefined> {
+  const id = await idInEngine(world, name, signal)
+  if (id === undefined) return undefined
+  // By its id: the name may be moved meanwhile.
+  const format = '{{json .Config.Labels}}'
+  const found = await docker(world, ['image', 'inspect', '--format', format, id], { signal })
+  if (found.code !== 0) return { id }
+  return { id, ...originIn(JSON.parse(found.stdout) as Parameters<typeof originIn>[0]) }
 }

@@ -17,6 +17,21 @@ export type Lookup =
   | { readonly is: 'unreachable'; readonly said: string }
   | { readonly is: 'failed'; readonly said: string }
 
+/** What the registry has under the tag of a commit. */
+export type There =
+  /** `there`: the image of that commit. */
+  | Lookup
+  /** The image of another commit. */
+  | { readonly is: 'another'; readonly image: Image; readonly of: string }
+  /** An image that does not say of which commit it is. */
+  | { readonly is: 'untold'; readonly image: Image }
+
+/** Whether an image that says `revision` of itself is the one of the commit. */
+export function ofCommit(image: Image, sha: string, revision: string | undefined): There {
+  if (revision === undefined) return { is: 'untold', image }
+  return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
+}
+
 /** After this time (in ms) without an answer a registry is asked anew. */
 const answerTime = 30_000
 
@@ -110,15 +125,19 @@ export function foundImage(
   }
 }
 
-/**
- * The commit that an image says it was built from (its label `org.opencontainers.image.revision`);
- * `undefined` when it does not say. Throws a `Failure` (`registry`) when it cannot be read.
- */
-export async function revisionOf(
+/** What an image says of itself, by its labels `org.opencontainers.image.…`. */
+export interface Origin {
+  /** The commit that it was built from. */
+  readonly revision?: string
+  readonly version?: string
+}
+
+/** Throws a `Failure` (`registry`) when the image cannot be read. */
+export async function originOf(
   world: World,
   { repository, digest }: Image,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Origin> {
   const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
   const finished = await imagetools(world, repository, args, signal)
   if (finished.code !== 0) {
@@ -127,14 +146,29 @@ export async function revisionOf(
       sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`,
     })
   }
-  return readRevision(finished.stdout)
+  return readOrigin(finished.stdout)
+}
+
+/** The commit alone; `undefined` when the image does not say. */
+export async function revisionOf(
+  world: World,
+  image: Image,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  return (await originOf(world, image, signal)).revision
 }
 
 /** Reads `{{json .Image}}`: one image's configuration, or one for each platform. */
-export function readRevision(json: string): string | undefined {
+export function readOrigin(json: string): Origin {
   const parsed = JSON.parse(json) as Readonly<Record<string, ImageConfig>> | ImageConfig
   const [one] = isConfig(parsed) ? [parsed] : Object.values(parsed)
-  return one?.config?.Labels?.['org.opencontainers.image.revision']
+  return originIn(one?.config?.Labels)
+}
+
+export function originIn(labels: Readonly<Record<string, string>> | null = {}): Origin {
+  const revision = labels?.['org.opencontainers.image.revision']
+  const version = labels?.['org.opencontainers.image.version']
+  return { ...(revision && { revision }), ...(version && { version }) }
 }
 
 function isConfig(parsed: object): parsed is ImageConfig {

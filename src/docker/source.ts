@@ -5,7 +5,7 @@ import type { Finished, World } from '../world/world.js'
 
 /** The commit that is released, and the tag that stands for it. */
 export interface Source {
-  /** The full SHA; missing outside of a git checkout (a ready image is deployed by its tag). */
+  /** The full SHA; missing outside of a git checkout (a ready image is deployed by its tag or digest). */
   readonly sha?: string
   /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
   readonly tag: string
@@ -15,6 +15,8 @@ export interface Source {
  * The commit of the checkout that holds `contextDir`, and the image's tag.
  *
  * - The option `tag` wins over everything.
+ * - With `digest` the image itself tells its commit and, without `tag`, its tag: the checkout may be at
+ *   another one, and is not asked.
  * - A clean checkout: the full SHA of git's HEAD. `GITHUB_SHA` (GitLab's `CI_COMMIT_SHA`, Jenkins's
  *   `GIT_COMMIT`) stands in for it only where there is no git or no `.git`: with an `actions/checkout` of
  *   another ref or repository it names a commit that is not what lies here.
@@ -32,9 +34,10 @@ export interface Source {
  */
 export async function findSource(
   world: World,
-  settings: Pick<Settings, 'tag'>,
+  settings: Partial<Pick<Settings, 'tag' | 'digest'>>,
   contextDir: string,
 ): Promise<Source> {
+  if (settings.digest !== undefined) return { tag: settings.tag ?? '' }
   const git = gitIn(world, contextDir)
   const head = await git(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'])
   const sha = head.code === 0 ? head.stdout.trim() : shaFromRunner(world)

@@ -2,7 +2,7 @@
 import * as core from '@actions/core'
 import { nearest } from '../options/nearest.js'
 import type { Given } from '../options/read.js'
-import { optionsOf, table, type Command, type Option } from '../options/table.js'
+import { actions, optionsOf, table, type Command, type Option } from '../options/table.js'
 import type { Annotation } from '../report/cause.js'
 import { closing } from '../report/closing.js'
 import { summary } from '../report/markdown.js'
@@ -26,6 +26,13 @@ export function inputsOf(
     if (value) given[name] = value
   }
   return given
+}
+
+/** Which action this is: a default in the sub-actions' action.yml that nobody is meant to set. */
+export function actionOf(
+  env: Readonly<Record<string, string | undefined>>,
+): (typeof actions)[number] {
+  return actions.find((name) => name === env['INPUT_COMMAND']) ?? 'release'
 }
 
 /**

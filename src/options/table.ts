@@ -120,7 +120,8 @@ const inCluster = [
   'settle',
   'doctor',
 ] as const
-const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
+/** Those that take the lock, and may leave something open when they are killed. */
+export const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
 const registry = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback', 'doctor'] as const
 const rolling = ['release', 'deploy', 'rollback'] as const
 const telling = ['release', 'deploy', 'rollback', 'settle'] as const

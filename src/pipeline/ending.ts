@@ -38,6 +38,8 @@ export interface SoFar {
   cause?: Cause
   judgedAt?: number
   restored?: readonly Restored[]
+  /** Migrations of vanished runs, as `job/<name>`. */
+  ended?: readonly string[]
   /** Nothing was to be done, only said. */
   rehearsal?: true
   history?: History
@@ -194,17 +196,20 @@ export function report(
     workloads: workloadsOf(result, soFar),
     migrations: soFar.migrations,
     warnings: soFar.warnings,
-    undone: (soFar.restored ?? []).flatMap(({ prior, did }) => {
-      const word = {
-        put: 'put back',
-        delete: 'removed',
-        keep: 'kept',
-        theirs: 'left alone, since somebody else has set its image',
-        ask: '',
-        nothing: '',
-      }[did]
-      return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
-    }),
+    undone: [
+      ...(soFar.ended ?? []).map((object) => ({ object, did: 'ended' })),
+      ...(soFar.restored ?? []).flatMap(({ prior, did }) => {
+        const word = {
+          put: 'put back',
+          delete: 'removed',
+          keep: 'kept',
+          theirs: 'left alone, since somebody else has set its image',
+          ask: '',
+          nothing: '',
+        }[did]
+        return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
+      }),
+    ],
     startedAt: reporter.startedAt,
     seconds: reporter.seconds(),
   }

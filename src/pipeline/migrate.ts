@@ -33,7 +33,7 @@ async function toImage(run: Run): Promise<Result> {
     ...{ world, settings, source, app, holder },
     signal: own,
   })
-  const [[cluster, site], image] = await together(signal, [
+  const [[cluster, site], ready] = await together(signal, [
     (own) => lookAround(run, releaseWith(own)),
     (own) =>
       reporter.stage('image', async (journal) => {
@@ -41,8 +41,10 @@ async function toImage(run: Run): Promise<Result> {
         return imageToDeploy(releaseWith(own), journal)
       }),
   ])
+  const { image } = ready
   soFar.image = image
-  const release = releaseWith(signal)
+  soFar.source = ready.source
+  const release = { ...releaseWith(signal), source: ready.source }
   const { cluster: locked, lost } = await reporter.stage('lock', (journal) =>
     lockAndSettle(run, release, journal, cluster, site),
   )

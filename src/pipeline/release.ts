@@ -5,7 +5,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
-import { commitOf, imageThere, imageToDeploy } from '../stages/image.js'
+import { imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotOvertaken } from '../stages/overtaken.js'
 import type { Site } from '../stages/preflight.js'
@@ -46,21 +46,17 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
         const here = releaseWith(own)
         await resources.login(world, settings)
         if (command === 'deploy') {
-          const image = await imageToDeploy(here, journal)
-          return { is: 'pushed', image, sha: await commitOf(here, image) } as const
+          return { is: 'pushed', ...(await imageToDeploy(here, journal)) } as const
         }
         const there = await imageThere(here, journal)
-        if (there) return { is: 'pushed', image: there, sha: source.sha } as const
-        return { is: 'built', built: await build(here, journal), sha: source.sha } as const
+        if (there) return { is: 'pushed', image: there, source } as const
+        return { is: 'built', built: await build(here, journal), source } as const
       }),
   ])
   soFar.site = site
 
-  const { sha } = found
-  const release = {
-    ...releaseWith(signal),
-    source: { tag: source.tag, ...(sha !== undefined && { sha }) },
-  }
+  const release = { ...releaseWith(signal), source: found.source }
+  soFar.source = found.source
   if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
     soFar.image = found.image
     await moveTags(run, release, found.image)

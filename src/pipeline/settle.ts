@@ -1,4 +1,5 @@
-/** Looks for a release that was left unfinished, and puts it back. */
+/** Looks for a release, or a migration, that was left unfinished, and puts it back, or ends it. */
+import { runOf } from '../django/job.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
@@ -11,11 +12,11 @@ import type { Restored } from '../rollout/restore.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { lock } from '../stages/lock.js'
 import type { Release } from '../stages/release.js'
-import { settle } from '../stages/settle.js'
+import { endMigrations, settle, unfinishedMigrations } from '../stages/settle.js'
 import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
 
-/** Which record is wanted: any, or the one of a run that has ended without finishing its own. */
+/** Whose work is wanted: anybody's, or that of a run that has ended without finishing its own. */
 export type Wanted = 'any' | 'own'
 
 /** `unchanged` when there is nothing to settle. */
@@ -26,27 +27,28 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       const release = { world, settings, source: { tag: '' }, app, holder, signal }
       const cluster = await openCluster(world, await resources.access(world, settings), signal)
       resources.add(() => cluster.close())
-      const isWanted = async () => {
+      const isWanted = (by: string | undefined) => wanted === 'any' || by === holder.id
+      const findLeft = async () => {
         const record = await readRecord(cluster, app)
-        return record && (wanted === 'any' || record.begun.run === holder.id) ? record : undefined
+        if (record && isWanted(record.begun.run)) return { record }
+        const jobs = await unfinishedMigrations(cluster, app)
+        return jobs.some((job) => isWanted(runOf(job))) ? {} : undefined
       }
-      if (!(await isWanted())) return 'unchanged'
+      if (!(await findLeft())) return 'unchanged'
       const lease = await lock(release, journal, cluster)
       resources.add(() => lease.release())
       // The run may have finished, or another may have settled it, while we waited for the lock.
-      const record = await isWanted()
-      if (!record) return 'unchanged'
+      const left = await findLeft()
+      if (!left) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
       const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
-      const ended = await putBack(
-        run,
-        own,
-        journal,
-        guarded(cluster, lease),
-        lease.lost,
-        live,
-        record,
-      )
+      const locked = guarded(cluster, lease)
+      const { record } = left
+      if (!record) {
+        soFar.ended = await endMigrations(own, journal, locked, live)
+        return 'undone'
+      }
+      const ended = await putBack(run, own, journal, locked, lease.lost, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
@@ -74,6 +76,7 @@ export async function putBack(
   const { world, app, settings, signal } = release
   const { begun, snapshot } = record
   try {
+    await endMigrations(release, journal, cluster, live)
     const history = await readHistory(cluster, app)
     if (history.some(({ run, result }) => run === begun.run && result === 'deployed')) {
       journal.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)

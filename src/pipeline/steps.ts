@@ -10,6 +10,7 @@ import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
+import { endMigrations } from '../stages/settle.js'
 import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
@@ -60,7 +61,7 @@ export interface Locked {
   readonly lost: AbortSignal
 }
 
-/** Takes the lock; what a run left open that had it before is put back first. */
+/** Takes the lock; what a run left open that had it before is ended, or put back, first. */
 export async function lockAndSettle(
   run: Run,
   release: Release,
@@ -75,6 +76,7 @@ export async function lockAndSettle(
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
   if (record) await putBack(run, own, journal, cluster, lease.lost, live, record)
+  else await endMigrations(own, journal, cluster, live)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }

@@ -7,25 +7,27 @@ import type { Release } from '../stages/release.js'
 import { reported, type Run, type Start } from './run.js'
 import { runTests } from './steps.js'
 
-/** `done` when they have passed, `unchanged` when there is no command for them. */
+/** `done` when they have passed or it was pushed, `unchanged` when there is no command for them and nothing to push. */
 export function testOnly(start: Start): Promise<Report> {
   return reported('test', start, theImage)
 }
 
 async function theImage(run: Run): Promise<Result> {
   const { world, settings, reporter, signal, holder, app, soFar, resources } = run
-  const source = await findSource(world, settings, settings.context)
+  const asked = await findSource(world, settings, settings.context)
+  soFar.source = asked
+  const { built, source, image } = await reporter.stage('image', async (journal) => {
+    await resources.login(world, settings)
+    return imageToTest({ world, settings, source: asked, app, holder, signal }, journal)
+  })
   soFar.source = source
   const release: Release = { world, settings, source, app, holder, signal }
-  const { built, image } = await reporter.stage('image', async (journal) => {
-    await resources.login(world, settings)
-    return imageToTest(release, journal)
-  })
   if (image) soFar.image = image
   const wanted = settings['test-command'] !== ''
   if (wanted) await runTests(run, release, built)
-  if (settings.push && !image) {
+  const isPushed = settings.push && !image
+  if (isPushed) {
     soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
   }
-  return wanted ? 'done' : 'unchanged'
+  return wanted || isPushed ? 'done' : 'unchanged'
 }

@@ -95,7 +95,7 @@ export interface Report {
   readonly migrations: readonly string[]
   /** What a person should know though it does not decide the result. */
   readonly warnings: readonly string[]
-  /** Objects that the undo put back, removed, or left because they hold data. */
+  /** Objects that the undo put back, removed, or left because they hold data; migrations that were ended. */
   readonly undone: readonly { readonly object: string; readonly did: string }[]
   readonly startedAt: number
   readonly seconds: number

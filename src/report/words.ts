@@ -99,11 +99,12 @@ export function verdict(report: Report): string {
 
 /** The same for a run that did one step of a release and touched nothing that users run. */
 function stepped(
-  { result, digest, namespace, migrations }: Report,
+  { result, digest, namespace, migrations, stages }: Report,
   command: 'build' | 'test' | 'migrate',
   release: string,
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
+  const untested = `${release} was not tested, since there is no command for it; ${pushed}`
   const words = {
     build: {
       done: `${release} is built; ${pushed}`,
@@ -111,8 +112,11 @@ function stepped(
       not: `${release} was not built`,
     },
     test: {
-      done: `${release} has passed its tests; ${pushed}`,
-      unchanged: `${release} was not tested, since there is no command for it; ${pushed}`,
+      // Without tests it was pushed, and nothing more.
+      done: stages.some(({ name }) => name === 'test')
+        ? `${release} has passed its tests; ${pushed}`
+        : untested,
+      unchanged: untested,
       not: `${release} has not passed its tests`,
     },
     migrate: {
@@ -154,12 +158,14 @@ export function tally(findings: readonly Finding[]): string {
 }
 
 /** The same for a run that looked for what another one had left. */
-function settled({ app, namespace, result }: Report): string {
+function settled({ app, namespace, result, undone }: Report): string {
   switch (result) {
     case 'unchanged':
-      return `${app}: no release was left unfinished in namespace ${namespace}`
+      return `${app}: nothing was left unfinished in namespace ${namespace}`
     case 'undone':
-      return `${app}: the unfinished release was put back, verified`
+      return undone.some(({ did }) => did === 'ended')
+        ? `${app}: the unfinished migration was ended; nothing that users run was touched`
+        : `${app}: the unfinished release was put back, verified`
     case 'locked':
       return `${app}: a release is under way: nothing was done`
     case 'usage':

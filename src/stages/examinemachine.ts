@@ -5,12 +5,13 @@ import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
 import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
-import { lookUp, type Lookup } from '../docker/registry.js'
+import type { There } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import { hostOf } from '../docker/trouble.js'
 import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, within } from '../world/deadline.js'
 import type { Finished, World } from '../world/world.js'
+import { whatIsThere } from './image.js'
 import type { Release, Source } from './release.js'
 
 /** What the machine says at once. */
@@ -78,10 +79,10 @@ async function examineRegistry(
     return { has: false, findings: [warning('registry', says)] }
   }
   try {
-    const { tag } = source
-    const { lookup, login } = await askRegistry(world, settings, tag, folder, signal)
-    const findings = registryFindings(image, tag, lookup, login)
-    return { has: lookup.is === 'there', findings }
+    const asking = { world, settings, source, signal }
+    const { there, login } = await askRegistry(asking, folder)
+    const findings = registryFindings(image, source.tag, there, login)
+    return { has: there.is === 'there', findings }
   } catch (error) {
     return { has: false, findings: [failed('registry', error)] }
   }
@@ -117,25 +118,23 @@ async function askKubectl({ processes }: World): Promise<Finished | undefined> {
 
 /** With a login that was given, in a configuration of its own: the user's stays as it is. */
 async function askRegistry(
-  world: World,
-  settings: Release['settings'],
-  tag: string,
+  asking: Asking & Pick<Release, 'source'>,
   folder: () => Promise<string>,
-  signal: AbortSignal,
-): Promise<{ readonly lookup: Lookup; readonly login: boolean }> {
+): Promise<{ readonly there: There; readonly login: boolean }> {
+  const { world, settings } = asking
   const { image, 'registry-username': username, 'registry-password': password } = settings
   const home = world.env['DOCKER_CONFIG'] || join(world.env['HOME'] ?? '', '.docker')
   if (username === undefined || password === undefined) {
     const config = await world.files.read(join(home, 'config.json'))
     return {
-      lookup: await lookUp(world, image, tag, signal),
+      there: await whatIsThere(asking),
       login: hasLogin(config, hostOf(image)),
     }
   }
   const own = await folder()
   const config = configWith(image, username, password, join(home, 'cli-plugins'))
   await world.files.writePrivate(join(own, 'config.json'), config)
-  return { lookup: await lookUp(configured(world, own), image, tag, signal), login: true }
+  return { there: await whatIsThere({ ...asking, world: configured(world, own) }), login: true }
 }
 
 /** The same world, whose docker has its configuration in this folder. */

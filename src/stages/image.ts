@@ -1,88 +1,153 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
-import { idInEngine, pullImage } from '../docker/pull.js'
-import { findImage, foundImage, lookUp, lookUpImage, revisionOf } from '../docker/registry.js'
+import { findInEngine, idInEngine, pullImage, type InEngine } from '../docker/pull.js'
+import {
+  findImage,
+  foundImage,
+  lookUp,
+  lookUpImage,
+  ofCommit,
+  originOf,
+  revisionOf,
+  type There,
+} from '../docker/registry.js'
+import { shortTag } from '../kubernetes/image.js'
+import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import { pinned, type Release } from './release.js'
+import { pinned, type Release, type Source } from './release.js'
+
+/** What a release of this commit finds in the registry, and whether it takes it. */
+export async function whatIsThere({
+  world,
+  settings,
+  source,
+  signal,
+}: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>): Promise<There> {
+  const found = await lookUp(world, settings.image, source.tag, signal)
+  // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
+  if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
+  return ofCommit(found.image, source.sha, await revisionOf(world, found.image, signal))
+}
 
 /** The image of this tag; `undefined` when it has to be built. Throws a Failure `registry`. */
-export async function imageThere(
-  { world, settings, source, signal }: Release,
-  journal: Journal,
-): Promise<Image | undefined> {
-  const found = await lookUp(world, settings.image, source.tag, signal)
-  if (found.is === 'there') {
-    // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
-    const holds =
-      settings.tag === undefined || source.sha === undefined
-        ? source.sha
-        : await revisionOf(world, found.image, signal)
-    if (holds === source.sha) {
-      journal.say(`the registry has ${pinned(found.image)}`)
-      return found.image
-    }
-    if (holds === undefined) {
-      fail({
+export async function imageThere(release: Release, journal: Journal): Promise<Image | undefined> {
+  return imageIn(release, journal, await whatIsThere(release))
+}
+
+function imageIn({ settings, source }: Release, journal: Journal, there: There): Image | undefined {
+  const name = `${settings.image}:${source.tag}`
+  switch (there.is) {
+    case 'there':
+      journal.say(`the registry has ${pinned(there.image)}`)
+      return there.image
+    case 'another':
+      journal.say(`the registry has ${name} of another commit (${there.of})`)
+      return undefined
+    case 'untold':
+      return fail({
         code: 'registry',
-        sentence: `the registry has ${settings.image}:${source.tag} already, and it does not say of which commit it is`,
+        sentence: `the registry has ${name} already, and it does not say of which commit it is`,
         hint: 'roll that image out by "deploy", or give this one a tag of its own',
       })
-    }
-    journal.say(`${settings.image}:${source.tag} is of another commit (${holds})`)
-    return undefined
+    // Many registries deny what they do not have: whether this login may push is seen when it does.
+    case 'absent':
+    case 'denied':
+      return undefined
+    case 'unreachable':
+    case 'failed':
+      return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${there.said}` })
   }
-  // Many registries deny what they do not have: whether this login may push is seen when it does.
-  if (found.is === 'absent' || found.is === 'denied') return undefined
-  return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${found.said}` })
+}
+
+/** An image that the registry has, and the commit that it was built from, so far as that is known. */
+export interface Ready {
+  readonly image: Image
+  readonly source: Source
 }
 
 /**
- * The commit of an image that is deployed: a tag of the user's own says nothing of it, and the checkout may
- * be at another one. `undefined` when nobody tells it.
+ * The image of this tag or digest, which must be there. Throws a Failure `image-missing`, `registry`, or
+ * `usage` where nothing tells the tag.
  */
-export async function commitOf(
-  { world, settings, source, signal }: Release,
-  image: Image,
-): Promise<string | undefined> {
-  if (settings.tag === undefined) return source.sha
-  const [commit] = /^[0-9a-f]{40}(?![0-9a-f])/.exec(settings.tag) ?? []
-  return commit ?? (await revisionOf(world, image, signal).catch(() => undefined))
-}
-
-/** The image of this tag or digest, which must be there. Throws a Failure `image-missing` or `registry`. */
-export async function imageToDeploy(release: Release, journal: Journal): Promise<Image> {
+export async function imageToDeploy(release: Release, journal: Journal): Promise<Ready> {
   const { world, settings, source, signal } = release
-  const image = await inRegistry(release)
+  const { image: repository, digest } = settings
+  if (digest !== undefined) return imageOfDigest(release, journal, digest)
+  const image = await findImage(world, repository, source.tag, signal)
   if (image) {
     journal.say(`the registry has ${pinned(image)}`)
-    return image
+    const sha = await commitOf(release, image)
+    return { image, source: sourceOf(image.tag, sha) }
   }
-  const name = `${settings.image}:${source.tag}`
+  const name = `${repository}:${source.tag}`
   const isHere = await idInEngine(world, name, signal).catch(() => undefined)
   return fail({
     code: 'image-missing',
-    sentence: `the registry has no ${settings.digest === undefined ? name : `${settings.image}@${settings.digest}`}`,
+    sentence: `the registry has no ${name}`,
     hint:
-      isHere === undefined || settings.digest !== undefined
+      isHere === undefined
         ? 'check the option tag, or push the image before it is deployed'
         : 'the engine of this machine has it: give "push" to the build, or to the test after it',
   })
 }
 
-/** What the registry has under the digest that is asked for, else under the tag. */
-async function inRegistry(release: Release): Promise<Image | undefined> {
-  const { world, settings, source, signal } = release
-  const { image: repository, digest } = settings
-  if (digest === undefined) return findImage(world, repository, source.tag, signal)
-  const image = { repository, tag: source.tag, digest }
-  return foundImage(image, await lookUpImage(world, image, signal))
+/** The checkout says nothing of it: its commit and, where none is given, its tag are what it says itself. */
+async function imageOfDigest(
+  { world, settings, signal }: Release,
+  journal: Journal,
+  digest: string,
+): Promise<Ready> {
+  const { image: repository } = settings
+  const asked = { repository, tag: settings.tag ?? '', digest }
+  const found = foundImage(asked, await lookUpImage(world, asked, signal))
+  if (!found) {
+    return fail({
+      code: 'image-missing',
+      sentence: `the registry has no ${repository}@${digest}`,
+      hint: 'check the option digest, or push the image before it is deployed',
+    })
+  }
+  const { revision, version } = await originOf(world, found, signal)
+  const tag = settings.tag ?? (isTag(version) ? version : undefined)
+  if (tag === undefined) {
+    return fail({
+      code: 'usage',
+      sentence: `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
+      hint: 'give the tag that the image was pushed with, for people to know it by',
+    })
+  }
+  const image = { ...found, tag }
+  journal.say(`the registry has ${pinned(image)}`)
+  return { image, source: sourceOf(tag, revision ?? commitIn(settings.tag)) }
+}
+
+function isTag(version: string | undefined): version is string {
+  return version !== undefined && !(imageTag(version) instanceof Problem)
+}
+
+function sourceOf(tag: string, sha: string | undefined): Source {
+  return { tag, ...(sha !== undefined && { sha }) }
+}
+
+/** A tag of the user's own says nothing of the commit, and the checkout may be at another one. */
+async function commitOf(
+  { world, settings, source, signal }: Release,
+  image: Image,
+): Promise<string | undefined> {
+  if (settings.tag === undefined) return source.sha
+  return commitIn(settings.tag) ?? revisionOf(world, image, signal).catch(() => undefined)
+}
+
+function commitIn(tag = ''): string | undefined {
+  return /^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]
 }
 
 /** An image to try out. */
 export interface Candidate {
   readonly built: Built
+  readonly source: Source
   /** Missing: the registry does not have it yet. */
   readonly image?: Image
 }
@@ -93,21 +158,56 @@ export interface Candidate {
  */
 export async function imageToTest(release: Release, journal: Journal): Promise<Candidate> {
   const { world, settings, source, signal } = release
-  const { image: repository, digest } = settings
-  const image =
-    digest === undefined
-      ? await imageThere(release, journal)
-      : await imageToDeploy(release, journal)
-  if (image) return { image, built: await pullImage(world, image, journal, signal) }
-  const { tag } = source
-  const id = await idInEngine(world, `${repository}:${tag}`, signal)
-  if (id === undefined) {
+  if (settings.digest !== undefined) {
+    const ready = await imageToDeploy(release, journal)
+    if (settings.push) journal.say('it is not pushed: the registry has it already')
+    return { ...ready, built: await pullImage(world, ready.image, journal, signal) }
+  }
+  const there = await whatIsThere(release)
+  const image = imageIn(release, journal, there)
+  if (image) return { image, source, built: await pullImage(world, image, journal, signal) }
+  const { image: repository } = settings
+  const name = `${repository}:${source.tag}`
+  const here = await findInEngine(world, name, signal)
+  if (!here) {
     return fail({
       code: 'image-missing',
-      sentence: `neither the registry nor this machine has ${repository}:${tag}`,
+      sentence:
+        there.is === 'another'
+          ? `${name} is of another commit (${shortTag(there.of)}) in the registry, and this machine has none`
+          : `neither the registry nor this machine has ${name}`,
       hint: 'build it first ("build"), on this machine or with "push"',
     })
   }
-  journal.say(`this machine has ${repository}:${tag} (${id.slice(7, 19)})`)
-  return { built: { repository, tag, id } }
+  checkCommit(release, journal, name, here)
+  journal.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
+  return { source, built: { repository, tag: source.tag, id: here.id } }
+}
+
+/** What was built of an older commit must neither pass for this one, nor be pushed in its name. */
+function checkCommit(
+  { settings, source }: Release,
+  journal: Journal,
+  name: string,
+  { revision }: InEngine,
+): void {
+  const { sha } = source
+  if (sha === undefined || revision === sha) return
+  if (revision !== undefined) {
+    fail({
+      code: 'image-missing',
+      sentence: `${name} on this machine is of the commit ${shortTag(revision)}, and not of ${shortTag(sha)}`,
+      hint: 'build it again ("build")',
+    })
+  }
+  // A tag that is made of the commit tells it.
+  if (settings.tag === undefined) return
+  if (settings.push) {
+    fail({
+      code: 'image-missing',
+      sentence: `${name} on this machine does not say of which commit it is, so it is not pushed for ${shortTag(sha)}`,
+      hint: `build it by "build", or with the label org.opencontainers.image.revision=${sha}`,
+    })
+  }
+  journal.say(`${name} does not say of which commit it is`)
 }

@@ -26,7 +26,7 @@ export interface MadeJob {
 
 /** Throws a Failure `plan-failed` when no Job can be made of the template. */
 export function makeJob(
-  { settings, source, app }: Release,
+  { settings, source, app, holder }: Release,
   site: Site,
   web: Web,
   image: Image,
@@ -38,6 +38,7 @@ export function makeJob(
     name: '',
     app,
     sha,
+    run: holder.id,
     template: web.template,
     container: web.container,
     ours: web.containers,

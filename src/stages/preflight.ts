@@ -190,7 +190,8 @@ export async function rehearse(
   targets: readonly Target[],
   manifests: Manifests,
 ): Promise<void> {
-  const image = `${settings.image}:${source.tag}`
+  const { image: repository, digest } = settings
+  const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
   await Promise.all([
     planOurs(cluster, targets, settings.image, image),
     planManifests(cluster, manifests.others),

@@ -1,7 +1,9 @@
-/** Finishes what a run has left behind that vanished in the middle of its release. */
+/** Finishes what a run has left behind that vanished in the middle of its work. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { titleOf } from '../kubernetes/lease.js'
+import { nameOf } from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
 import type { Journal } from '../report/journal.js'
 import { remember } from '../rollout/archive.js'
 import { closeRecord, type KeptRecord } from '../rollout/record.js'
@@ -25,12 +27,6 @@ export async function settle(
   const { begun } = record
   const { world, app, holder } = release
   journal.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
-  // A migration that still runs would go on changing the database under the version that comes back.
-  await Promise.all(
-    unfinishedJobs(live, release.app).map(({ metadata }) =>
-      removeJob(release, cluster, live, metadata?.name ?? ''),
-    ),
-  )
   const restored = await undo(release, journal, cluster, live, record.snapshot)
   const left = leftToOthers(restored)
   await remember(cluster, world.clock, cluster.life, app, {
@@ -46,8 +42,32 @@ export async function settle(
   return restored
 }
 
-function unfinishedJobs(live: LivePicture, app: string): readonly Job[] {
-  return [...live.picture().jobs.values()].filter(
+/**
+ * Ends the migrations that vanished runs have left, with a record or without, before anything else is
+ * done: they would go on changing the database under another version, or beside another migration. The
+ * caller holds the lock, so they are nobody's any more. Resolves with their Jobs: `job/shop-migrate-…`.
+ */
+export async function endMigrations(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  live: LivePicture,
+): Promise<readonly string[]> {
+  const names = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
+  await Promise.all(
+    names.map(async (name) => {
+      journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
+      await removeJob(release, cluster, live, name)
+    }),
+  )
+  return names.map((name) => `job/${name}`)
+}
+
+/** Asked for, and not looked up in the picture, which may lag behind the lock. */
+export async function unfinishedMigrations(cluster: Cluster, app: string): Promise<readonly Job[]> {
+  const path = collection('batch/v1', cluster.namespace, 'jobs')
+  const { items } = await cluster.get<{ readonly items: readonly Job[] }>(path)
+  return items.filter(
     ({ metadata, status }) =>
       metadata?.labels?.['django-rollout/app'] === app &&
       !status?.conditions?.some(

@@ -1,0 +1,143 @@
+/** Which image is meant, and of which commit it is: nobody's word is taken but the image's own. */
+import { describe, expect, test } from '@jest/globals'
+import { findSource } from '../../src/docker/source.js'
+import { readOptions, type Given } from '../../src/options/read.js'
+import { Failure } from '../../src/report/cause.js'
+import { imageToDeploy, imageToTest } from '../../src/stages/image.js'
+import type { Release } from '../../src/stages/release.js'
+import { notebook } from '../support/journal.js'
+import { scripted, type Line } from '../support/scripted.js'
+
+const head = 'a'.repeat(40)
+const older = 'b'.repeat(40)
+const digest = `sha256:${'1'.repeat(64)}`
+const id = `sha256:${'2'.repeat(64)}`
+const repository = 'ghcr.io/acme/shop'
+
+const labelsOf = (revision?: string, version?: string) => ({
+  ...(revision && { 'org.opencontainers.image.revision': revision }),
+  ...(version && { 'org.opencontainers.image.version': version }),
+})
+
+/** A checkout at `head`, with what the registry and the engine have of the image. */
+function machine(registry: object | undefined, engine?: object) {
+  const notFound = { code: 1, stderr: `ERROR: ${repository}: not found` }
+  const lines: readonly Line[] = [
+    { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
+    {
+      when: /imagetools inspect --format \{\{json \.Manifest/,
+      ...(registry ? { stdout: JSON.stringify({ digest }) } : notFound),
+      always: true,
+    },
+    {
+      when: /imagetools inspect --format \{\{json \.Image/,
+      stdout: JSON.stringify({ config: { Labels: registry } }),
+    },
+    { when: /^docker pull/ },
+    {
+      when: /^docker image inspect --format \{\{\.Id\}\}/,
+      ...(engine ? { stdout: id } : { code: 1, stderr: 'Error: No such image: x' }),
+    },
+    { when: /^docker image inspect .*Labels/, stdout: JSON.stringify(engine ?? null) },
+  ]
+  return scripted(lines).world
+}
+
+async function releaseOf(command: 'deploy' | 'test', world: Release['world'], given: Given) {
+  const options = command === 'deploy' ? { namespace: 'shop', ...given } : given
+  const reading = readOptions(command, { image: repository, ...options }, { face: 'command' })
+  if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
+  const { settings } = reading
+  const source = await findSource(world, settings, '.')
+  const signal = new AbortController().signal
+  return { world, settings, source, app: 'shop', holder: { id: 'run-1', who: 'ada' }, signal }
+}
+
+const sentence = (error: unknown) => {
+  if (!(error instanceof Failure)) throw error
+  return error.cause.sentence
+}
+
+test.each<[string, Given, object, string]>([
+  ['its own labels', { digest }, labelsOf(older, 'v1'), `v1 of ${older}`],
+  [
+    'its own commit, and the tag that is given',
+    { digest, tag: 'v2' },
+    labelsOf(older),
+    `v2 of ${older}`,
+  ],
+  ['its commit by a tag that is one', { digest, tag: older }, {}, `${older} of ${older}`],
+  ['no commit where nobody tells it', { digest, tag: 'v2' }, {}, 'v2 of nobody knows'],
+  [
+    'to give a tag, where it has none',
+    { digest },
+    labelsOf(older),
+    `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
+  ],
+  [
+    'to give a tag, where its version cannot be one',
+    { digest },
+    labelsOf(older, '1.0+build'),
+    `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
+  ],
+])('a digest is told by %s', async (_, given, labels, told) => {
+  const release = await releaseOf('deploy', machine(labels), given)
+  const ended = await imageToDeploy(release, notebook()).then(
+    ({ image, source }) => `${image.tag} of ${source.sha ?? 'nobody knows'}`,
+    sentence,
+  )
+  expect(ended).toBe(told)
+})
+
+describe('an image to test', () => {
+  const name = `${repository}:latest`
+  const own = { tag: 'latest' }
+  const short = (sha: string) => sha.slice(0, 12)
+  test.each<[string, Given, object | undefined, object | undefined, string]>([
+    ['built here of this commit', own, undefined, labelsOf(head), `built ${id}`],
+    [
+      'built here of another one',
+      own,
+      undefined,
+      labelsOf(older),
+      `${name} on this machine is of the commit ${short(older)}, and not of ${short(head)}`,
+    ],
+    ['built by somebody else', own, undefined, {}, `built ${id}`],
+    [
+      'built by somebody else, to be pushed',
+      { ...own, push: 'true' },
+      undefined,
+      {},
+      `${name} on this machine does not say of which commit it is, so it is not pushed for ${short(head)}`,
+    ],
+    [
+      'the registry has one of another commit',
+      own,
+      labelsOf(older),
+      undefined,
+      `${name} is of another commit (${short(older)}) in the registry, and this machine has none`,
+    ],
+    [
+      'nobody has it',
+      own,
+      undefined,
+      undefined,
+      `neither the registry nor this machine has ${name}`,
+    ],
+    ['the registry has it', own, labelsOf(head), {}, `pulled ${id}`],
+  ])('%s', async (_, given, registry, engine, told) => {
+    const release = await releaseOf('test', machine(registry, engine), given)
+    const ended = await imageToTest(release, notebook()).then(
+      ({ built, image }) => `${image ? 'pulled' : 'built'} ${built.id}`,
+      sentence,
+    )
+    expect(ended).toBe(told)
+  })
+
+  test('of a digest, to be pushed: it is there already', async () => {
+    const journal = notebook()
+    const world = machine(labelsOf(older, 'v1'), {})
+    await imageToTest(await releaseOf('test', world, { digest, push: 'true' }), journal)
+    expect(journal.lines).toContain('it is not pushed: the registry has it already')
+  })
+})
