@@ -164,6 +164,21 @@ describe('help on a terminal', () => {
   })
 })
 
+describe('a run that has failed', () => {
+  const options = { INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop', INPUT_TAG: 'v1' }
+
+  test.each(['action', 'post'])('is red though %s cannot tell how it ended', async (entry) => {
+    const env = {
+      ...{ ...options, INPUT_COMMAND: 'deploy', RUNNER_TEMP: folder },
+      ...{ GITHUB_OUTPUT: join(folder, 'not', 'there') },
+      ...(entry === 'post' && { STATE_run: 'run-1', STATE_folder: join(folder, 'state') }),
+    }
+    const { stdout, code } = await ends(entry, [], env)
+    expect(stdout).toContain('Missing file at path')
+    expect(code).toBe(1)
+  })
+})
+
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {
   const env = {
     ...{ INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop' },

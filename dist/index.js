@@ -6279,13 +6279,13 @@ _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[ended.result]||process.exitCode
 const warnings=await Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended))??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder)])
 const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat())
 if(report.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",report.result)
 const path=settings.report??`${folder}/report.json`
 await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
@@ -6306,7 +6306,7 @@ var _world_window_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2114)
 const json=value=>`${JSON.stringify(value,null,2)}\n`
 const forms={report:json,junit:_report_junit_js__WEBPACK_IMPORTED_MODULE_5__.b,"code-quality":_report_codequality_js__WEBPACK_IMPORTED_MODULE_4__.J}
 const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)()
-switch(asked.is){case"run":process.exitCode=await run(asked.command,asked.given)
+switch(asked.is){case"run":await run(asked.command,asked.given)
 break
 case"answer":process.stdout.write(asked.text)
 break
@@ -6314,7 +6314,8 @@ case"wrong":process.stderr.write(asked.text)
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__.s)(command,given,"command",world.files)
 if(reading.is==="wrong"){for(const problem of reading.problems)console.error(`django-rollout ${command}: ${problem}`)
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}const{settings:settings}=reading
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage
+return}const{settings:settings}=reading
 const stream=settings.json?process.stderr:process.stdout
 const inGitLab=process.env["GITLAB_CI"]==="true"
 const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(stream,process.env)
@@ -6329,13 +6330,14 @@ const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_16__.V)(sink,r
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a(told,world.clock)
 const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[ended.result]||process.exitCode
 const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
 if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write)
 else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report,write,color)
 if(settings.json){const wanted=command==="history"?report.history:report
 if(wanted)process.stdout.write(json(wanted))}for(const[option,render]of Object.entries(forms)){const path=settings[option]
 if(path===void 0)continue
-await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
+await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(exitCode,code,message){super(message)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -9205,11 +9207,11 @@ const start={world:world,reporter:reporter,settings:settings,holder:holder,signa
 const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
 const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{kept:Number(kept)})
 const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__.N)(start,"own")
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]||process.exitCode
 const isSettled=report.result==="unchanged"
 const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report)
 const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,report,holder)])
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
 __webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
@@ -10617,7 +10619,8 @@ function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)
 cancel.abort(new DOMException(why,"AbortError"))}
 for(const signal of["SIGINT","SIGTERM","SIGHUP"])process.on(signal,()=>{end(`ended by ${signal}`)})
-for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
+for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{process.exitCode||=1
+end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
 return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,ux:()=>within})
 class TimeOver extends Error{name="TimeOver"}async function within(clock,ms,signal,work){if(ms===0)return work(signal)
 const over=new AbortController

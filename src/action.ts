@@ -56,6 +56,8 @@ if (reading.is === 'wrong') {
     ...{ world, settings, reporter, signal, holder },
     ...(record && { onBegin: record.begin }),
   })
+  // Before all that may fail.
+  process.exitCode = exitCodes[ended.result] || process.exitCode
   const warnings = await Promise.all([
     record?.end(endedAs(ended)) ?? [],
     tellWebhook(world, settings, ended, holder),
@@ -68,5 +70,4 @@ if (reading.is === 'wrong') {
     core.warning(`the report could not be written: ${String(error)}`)
   })
   await tellRunner(report, path)
-  process.exitCode = exitCodes[report.result]
 }

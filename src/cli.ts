@@ -31,7 +31,7 @@ const asked = readCommandLine(process.argv.slice(2), project.version, {
 outliveReaders()
 switch (asked.is) {
   case 'run':
-    process.exitCode = await run(asked.command, asked.given)
+    await run(asked.command, asked.given)
     break
   case 'answer':
     process.stdout.write(asked.text)
@@ -41,12 +41,13 @@ switch (asked.is) {
     process.exitCode = exitCodes.usage
 }
 
-async function run(command: Command, given: Given): Promise<number> {
+async function run(command: Command, given: Given): Promise<void> {
   const world = realWorld(process.env)
   const reading = await readSettings(command, given, 'command', world.files)
   if (reading.is === 'wrong') {
     for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
-    return exitCodes.usage
+    process.exitCode = exitCodes.usage
+    return
   }
   const { settings } = reading
   // Whoever reads JSON gets that and nothing else.
@@ -72,6 +73,8 @@ async function run(command: Command, given: Given): Promise<number> {
   const reporter = new Reporter(told, world.clock)
   const holder = holderOf(world)
   const ended = await runCommand(command, { world, settings, reporter, signal, holder })
+  // Before all that may fail.
+  process.exitCode = exitCodes[ended.result] || process.exitCode
   const report = warned(ended, await tellWebhook(world, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
@@ -86,5 +89,4 @@ async function run(command: Command, given: Given): Promise<number> {
       console.error(`the report could not be written: ${String(error)}`)
     })
   }
-  return exitCodes[report.result]
 }
