@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
+import { readFileSync, watch } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -178,6 +180,37 @@ describe('a run that has failed', () => {
     expect(code).toBe(1)
   })
 })
+
+test('a cancelled run has told the runner before it waits for a chat, and not for long', async () => {
+  const [output, summary] = ['output', 'summary'].map((name) => join(folder, name))
+  if (!output || !summary) return
+  await Promise.all([output, summary].map((path) => writeFile(path, '')))
+  let toldBefore = ''
+  // It never answers.
+  const chat = createServer(() => {
+    toldBefore = readFileSync(output, 'utf8') + readFileSync(summary, 'utf8')
+  })
+  await new Promise<void>((resolve) => chat.listen(0, '127.0.0.1', resolve))
+  const env = {
+    ...{ INPUT_COMMAND: 'deploy', INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop' },
+    ...{
+      INPUT_TAG: 'v1',
+      INPUT_WEBHOOK: `http://127.0.0.1:${(chat.address() as AddressInfo).port}/`,
+    },
+    ...{ RUNNER_TEMP: folder, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary },
+  }
+  const begun = performance.now()
+  const { stdout, code } = await ends('action', [], env, 'SIGINT')
+  chat.closeAllConnections()
+  chat.close()
+  expect(performance.now() - begun).toBeLessThan(9_000)
+  expect(code).toBe(130)
+  expect(toldBefore).toMatch(/result<<[\s\S]*cancelled/)
+  expect(toldBefore).toContain('# ')
+  expect(stdout).toContain(
+    '::warning::the webhook was not told how this ended: there was no answer (TimeOver)',
+  )
+}, 15_000)
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {
   const env = {

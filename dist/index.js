@@ -6259,9 +6259,11 @@ var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
 var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(3006)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
 const command=_options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
+const lastWordsMs=3e3
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
@@ -6280,12 +6282,14 @@ const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[ended.result]||process.exitCode
-const warnings=await Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended))??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder)])
-const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat())
-if(report.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",report.result)
 const path=settings.report??`${folder}/report.json`
-await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+const write=report=>world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
+await write(ended)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(ended,path)
+const warnings=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_15__.iK)(world.clock,lastWordsMs,signal,late=>Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended),late)??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder,late)]))
+if(ended.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",ended.result)
+if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)(warning))})
+await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
@@ -7275,16 +7279,16 @@ let opening
 const beginBy=work=>{opening=work
 work.catch(()=>{})}
 if(kept!==void 0)beginBy(again(kept))
-return{begin:begun=>{beginBy(open(begun))},end:async said=>{if(!opening)return[]
+return{begin:begun=>{beginBy(open(begun))},end:async(said,signal=over.signal)=>{if(!opening)return[]
 const work=opening
 let trouble="GitHub has no deployment record of this run"
-try{return await(0,deadline.ux)(world.clock,lastMs,over.signal,late=>(0,deadline.H6)(late,async()=>{const{id:id,over:earlier,wrong:wrong}=await work
+try{return await(0,deadline.ux)(world.clock,lastMs,signal,late=>(0,deadline.H6)(late,async()=>{const{id:id,over:earlier,wrong:wrong}=await work
 trouble="GitHub’s deployment record does not tell how this run ended"
 await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var nearest=__nccwpck_require__(9948)
 var table=__nccwpck_require__(1434)
@@ -9437,13 +9441,12 @@ const longestCause=1e3
 function messageOf(report,{who:who,url:url}){const{app:app,namespace:namespace,tag:tag,result:result,cause:cause}=report
 const lines=[`${(0,report_report.x3)(result)?"✓":"✗"} *${escaped((0,words.WJ)(report))}*`,...cause?[escaped(cause.sentence.slice(0,longestCause))]:[],escaped([`${app} in namespace ${namespace}`,...tag===""?[]:[`version ${tag}`],`by ${who}`,(0,words.YA)(report.seconds)].join(", ")),...url===void 0?[]:[escaped(url)]]
 return{text:lines.join("\n")}}function escaped(text){return(0,words.g$)(text.replaceAll("\n"," ")).replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replace(/@(?=all|channel|everyone|here)/g,"@​")}const requestMs=1e4
-async function tellWebhook({clock:clock,web:web},{webhook:url,"webhook-on":on},report,holder){if(url===void 0||on==="failure"&&(0,report_report.x3)(report.result))return[]
-const never=(new AbortController).signal
+async function tellWebhook({clock:clock,web:web},{webhook:url,"webhook-on":on},report,holder,signal=(new AbortController).signal){if(url===void 0||on==="failure"&&(0,report_report.x3)(report.result))return[]
 const body=messageOf(report,holder)
-const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:never,tries:3,pause:1e3,passing:({passing:passing})=>passing},async()=>{try{const{status:status}=await(0,deadline.ux)(clock,requestMs,never,signal=>web.ask({method:"POST",url:url,body:body,signal:signal}))
+const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause:1e3,passing:({passing:passing})=>passing},async()=>{try{const{status:status}=await(0,deadline.ux)(clock,requestMs,signal,late=>web.ask({method:"POST",url:url,body:body,signal:late}))
 if(status>=200&&status<300)return{passing:false}
 return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
-return{trouble:`there was no answer (${nameOf(error)})`,passing:passing}}})
+return{trouble:`there was no answer (${nameOf(error)})`,passing:passing}}}).catch(error=>({trouble:`there was no answer (${nameOf(error)})`,passing:false}))
 return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}function nameOf(error){const{code:code,name:name}=error
 return code??name}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
@@ -10621,12 +10624,17 @@ cancel.abort(new DOMException(why,"AbortError"))}
 for(const signal of["SIGINT","SIGTERM","SIGHUP"])process.on(signal,()=>{end(`ended by ${signal}`)})
 for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{process.exitCode||=1
 end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
-return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,ux:()=>within})
+return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,iK:()=>withinAfter,ux:()=>within})
 class TimeOver extends Error{name="TimeOver"}async function within(clock,ms,signal,work){if(ms===0)return work(signal)
 const over=new AbortController
 const done=new AbortController
 clock.sleep(ms,done.signal).then(()=>over.abort(new TimeOver(`not finished within ${ms} ms`)),()=>{})
-try{return await work(AbortSignal.any([signal,over.signal]))}finally{done.abort()}}async function orAborted(signal,work){signal.throwIfAborted()
+try{return await work(AbortSignal.any([signal,over.signal]))}finally{done.abort()}}async function withinAfter(clock,ms,signal,work){const over=new AbortController
+const done=new AbortController
+const begin=()=>{clock.sleep(ms,done.signal).then(()=>over.abort(new TimeOver(`not finished within ${ms} ms of the end`)),()=>{})}
+if(signal.aborted)begin()
+else signal.addEventListener("abort",begin,{once:true,signal:done.signal})
+try{return await work(over.signal)}finally{done.abort()}}async function orAborted(signal,work){signal.throwIfAborted()
 const{promise:promise,reject:reject}=Promise.withResolvers()
 const stop=()=>{reject(signal.reason)}
 signal.addEventListener("abort",stop)

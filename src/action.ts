@@ -1,21 +1,32 @@
 import * as core from '@actions/core'
 import { endedAs } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
-import { inputsOf, maskSecrets, mistypedInputs, runnerSink, tellRunner } from './github/runner.js'
+import {
+  harmless,
+  inputsOf,
+  maskSecrets,
+  mistypedInputs,
+  runnerSink,
+  tellRunner,
+} from './github/runner.js'
 import { usualFile } from './options/file.js'
 import { actions } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes, warned } from './report/report.js'
+import { exitCodes, warned, type Report } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { tellWebhook } from './report/webhook.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
+import { withinAfter } from './world/deadline.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
 /** Which action this is: a default in the sub-actions' action.yml that nobody is meant to set. */
 const command = actions.find((name) => name === process.env['INPUT_COMMAND']) ?? 'release'
+
+/** For telling others how a run has ended that was cancelled, in ms. */
+const lastWordsMs = 3_000
 
 const given = inputsOf(command, process.env)
 maskSecrets(given)
@@ -58,16 +69,26 @@ if (reading.is === 'wrong') {
   })
   // Before all that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
-  const warnings = await Promise.all([
-    record?.end(endedAs(ended)) ?? [],
-    tellWebhook(world, settings, ended, holder),
-  ])
-  const report = warned(ended, warnings.flat())
-  // Not before all is told: post tells what is not.
-  if (report.result !== 'stuck') core.saveState('ended', report.result)
+  // What is at hand is told first: when GitHub cancels a job it does not wait for long.
   const path = settings.report ?? `${folder}/report.json`
-  await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
-    core.warning(`the report could not be written: ${String(error)}`)
-  })
-  await tellRunner(report, path)
+  const write = (report: Report) =>
+    world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
+      core.warning(`the report could not be written: ${String(error)}`)
+    })
+  await write(ended)
+  await tellRunner(ended, path)
+  const warnings = await withinAfter(world.clock, lastWordsMs, signal, (late) =>
+    Promise.all([
+      record?.end(endedAs(ended), late) ?? [],
+      tellWebhook(world, settings, ended, holder, late),
+    ]),
+  )
+  // Not before all is told: post tells what is not.
+  if (ended.result !== 'stuck') core.saveState('ended', ended.result)
+  if (warnings.flat().length > 0) {
+    warnings.flat().forEach((warning) => {
+      core.warning(harmless(warning))
+    })
+    await write(warned(ended, warnings.flat()))
+  }
 }
