@@ -3,6 +3,7 @@ import type { Holder } from '../kubernetes/lease.js'
 import type { Settings } from '../options/table.js'
 import { TimeOver, within } from '../world/deadline.js'
 import { retry } from '../world/retry.js'
+import { nameOf } from '../world/web.js'
 import type { World } from '../world/world.js'
 import { messageOf } from './message.js'
 import { wentWell, type Report } from './report.js'
@@ -46,10 +47,4 @@ interface Try {
   readonly trouble?: string
   /** Whether it may be tried again. */
   readonly passing: boolean
-}
-
-/** `ECONNREFUSED`, `TimeOver`: not the error's message, which may name the address. */
-function nameOf(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException
-  return code ?? name
 }
