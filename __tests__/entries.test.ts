@@ -1,6 +1,6 @@
 /** The entries as they are started: streams and signals. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, watch } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -103,6 +103,56 @@ test.each([
   const { stdout, stderr, code } = await ends('cli', args)
   expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
   expect(stderr).toMatch(/^django-rollout.*\n$/)
+})
+
+const escape = '\u001b[2J\u001b[31m'
+const mark = '\u001b[0Ksection_start:1:x\r\u001b[0K'
+
+test.each([
+  ['a command', [`rel${escape}ase`]],
+  ['an option', ['history', `--x${escape}`]],
+  ['a word', ['history', `x${mark}`]],
+  ['a value', ['history', '--image', `Shop${escape}${mark}`, '--namespace', 'shop']],
+  ['a key of the file', ['history', '--config', 'keys.yml']],
+  ['a value of the file', ['history', '--config', 'values.yml']],
+])('%s cannot move the cursor', async (_, args) => {
+  await writeFile(join(folder, 'keys.yml'), '"x\\e[2J\\r": 1')
+  await writeFile(join(folder, 'values.yml'), 'namespace: "x\\e[2J\\r"')
+  const given = args.map((word) => (word.endsWith('.yml') ? join(folder, word) : word))
+  const { stderr, code } = await ends('cli', given)
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^[^\p{Cc}]+\n([^\p{Cc}]+\n)*$/u)
+})
+
+test.each([
+  ['a folder', '.', 'is a folder'],
+  ['what may not be read', 'closed.yml', 'cannot be read (EACCES)'],
+])('a file of options that is %s', async (_, name, why) => {
+  const path = join(folder, name)
+  if (name !== '.') await writeFile(path, 'image: acme/shop', { mode: 0o000 })
+  // root reads all.
+  if (name !== '.' && process.getuid?.() === 0) return
+  expect(await ends('cli', ['history', '--config', path])).toMatchObject({
+    ...{ code: 2, stdout: '', stderr: `django-rollout history: "config" "${path}" ${why}\n` },
+  })
+})
+
+test.each(['cli', 'action', 'post'])('%s says which node it needs', (entry) => {
+  const older =
+    'data:text/javascript,for (const [name, value] of [["version", "v22.1.0"], ["versions", { node: "22.1.0" }]])' +
+    'Object.defineProperty(process, name, { value }); delete Promise.withResolvers'
+  const { stderr, stdout, status } = spawnSync(
+    process.execPath,
+    ['--import', older, join(dist, entry, 'index.js'), '--help'],
+    { encoding: 'utf8' },
+  )
+  expect({ stderr, stdout, status }).toEqual({
+    ...{
+      stderr: 'django-rollout needs Node 24 or later, and this is v22.1.0\n',
+      stdout: '',
+      status: 2,
+    },
+  })
 })
 
 /** A command line of a shell, with the command as `cli`. */

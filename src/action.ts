@@ -16,6 +16,7 @@ import { readSettings } from './pipeline/settings.js'
 import { exitCodes, warned, type Report } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { tellWebhook } from './report/webhook.js'
+import { oneLine } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { withinAfter } from './world/deadline.js'
@@ -37,7 +38,7 @@ const files = realFiles(process.env)
 const reading = await readSettings(command, given, 'action', files)
 if (reading.is === 'wrong') {
   reading.problems.forEach((problem) => {
-    core.error(problem)
+    core.error(harmless(oneLine(problem)))
   })
   core.setOutput('result', 'usage')
   process.exitCode = exitCodes.usage

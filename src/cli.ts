@@ -13,6 +13,7 @@ import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { tellWebhook } from './report/webhook.js'
+import { oneLine } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realWorld } from './world/real.js'
@@ -36,8 +37,12 @@ switch (asked.is) {
   case 'answer':
     process.stdout.write(asked.text)
     break
-  case 'wrong':
+  case 'lost':
     process.stderr.write(asked.text)
+    process.exitCode = exitCodes.usage
+    break
+  case 'wrong':
+    console.error(oneLine(asked.problem))
     process.exitCode = exitCodes.usage
 }
 
@@ -45,7 +50,8 @@ async function run(command: Command, given: Given): Promise<void> {
   const world = realWorld(process.env)
   const reading = await readSettings(command, given, 'command', world.files)
   if (reading.is === 'wrong') {
-    for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
+    for (const problem of reading.problems)
+      console.error(oneLine(`django-rollout ${command}: ${problem}`))
     process.exitCode = exitCodes.usage
     return
   }
