@@ -1,5 +1,5 @@
 import{createRequire as __WEBPACK_EXTERNAL_createRequire}from"module"
-var __webpack_modules__={9379:(module,__unused_webpack_exports,__nccwpck_require__)=>{const ANY=Symbol("SemVer ANY")
+var __webpack_modules__={3707:(module,__unused_webpack_exports,__nccwpck_require__)=>{const ANY=Symbol("SemVer ANY")
 class Comparator{static get ANY(){return ANY}constructor(comp,options){options=parseOptions(options)
 if(comp instanceof Comparator)if(comp.loose===!!options.loose)return comp
 else comp=comp.value
@@ -30,12 +30,12 @@ if(this.semver.version===comp.semver.version&&this.operator.includes("=")&&comp.
 if(cmp(this.semver,"<",comp.semver,options)&&this.operator.startsWith(">")&&comp.operator.startsWith("<"))return true
 if(cmp(this.semver,">",comp.semver,options)&&this.operator.startsWith("<")&&comp.operator.startsWith(">"))return true
 return false}}module.exports=Comparator
-const parseOptions=__nccwpck_require__(356)
-const{safeRe:re,t:t}=__nccwpck_require__(5471)
-const cmp=__nccwpck_require__(8646)
-const debug=__nccwpck_require__(1159)
-const SemVer=__nccwpck_require__(7163)
-const Range=__nccwpck_require__(6782)},6782:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SPACE_CHARACTERS=/\s+/g
+const parseOptions=__nccwpck_require__(5804)
+const{safeRe:re,t:t}=__nccwpck_require__(3639)
+const cmp=__nccwpck_require__(3198)
+const debug=__nccwpck_require__(4751)
+const SemVer=__nccwpck_require__(819)
+const Range=__nccwpck_require__(3174)},3174:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SPACE_CHARACTERS=/\s+/g
 class Range{constructor(range,options){options=parseOptions(options)
 if(range instanceof Range)if(range.loose===!!options.loose&&range.includePrerelease===!!options.includePrerelease)return range
 else return new Range(range.raw,options)
@@ -85,15 +85,15 @@ return result}intersects(range,options){if(!(range instanceof Range))throw new T
 return this.set.some(thisComparators=>isSatisfiable(thisComparators,options)&&range.set.some(rangeComparators=>isSatisfiable(rangeComparators,options)&&thisComparators.every(thisComparator=>rangeComparators.every(rangeComparator=>thisComparator.intersects(rangeComparator,options)))))}test(version){if(!version)return false
 if(typeof version==="string")try{version=new SemVer(version,this.options)}catch(er){return false}for(let i=0;i<this.set.length;i++)if(testSet(this.set[i],version,this.options))return true
 return false}}module.exports=Range
-const LRU=__nccwpck_require__(1383)
+const LRU=__nccwpck_require__(5231)
 const cache=new LRU
-const parseOptions=__nccwpck_require__(356)
-const Comparator=__nccwpck_require__(9379)
-const debug=__nccwpck_require__(1159)
-const SemVer=__nccwpck_require__(7163)
-const trimComparatorWhitespace=__nccwpck_require__(9737)
-const{safeRe:re,src:src,t:t,tildeTrimReplace:tildeTrimReplace,caretTrimReplace:caretTrimReplace}=__nccwpck_require__(5471)
-const{FLAG_INCLUDE_PRERELEASE:FLAG_INCLUDE_PRERELEASE,FLAG_LOOSE:FLAG_LOOSE}=__nccwpck_require__(5101)
+const parseOptions=__nccwpck_require__(5804)
+const Comparator=__nccwpck_require__(3707)
+const debug=__nccwpck_require__(4751)
+const SemVer=__nccwpck_require__(819)
+const trimComparatorWhitespace=__nccwpck_require__(1121)
+const{safeRe:re,src:src,t:t,tildeTrimReplace:tildeTrimReplace,caretTrimReplace:caretTrimReplace}=__nccwpck_require__(3639)
+const{FLAG_INCLUDE_PRERELEASE:FLAG_INCLUDE_PRERELEASE,FLAG_LOOSE:FLAG_LOOSE}=__nccwpck_require__(7829)
 const BUILDSTRIPRE=new RegExp(src[t.BUILD],"g")
 const isNullSet=c=>c.value==="<0.0.0-0"
 const isAny=c=>c.value===""
@@ -192,11 +192,11 @@ const testSet=(set,version,options)=>{for(let i=0;i<set.length;i++)if(!set[i].te
 if(version.prerelease.length&&!options.includePrerelease){for(let i=0;i<set.length;i++){debug(set[i].semver)
 if(set[i].semver===Comparator.ANY)continue
 if(set[i].semver.prerelease.length>0){const allowed=set[i].semver
-if(allowed.major===version.major&&allowed.minor===version.minor&&allowed.patch===version.patch)return true}}return false}return true}},7163:(module,__unused_webpack_exports,__nccwpck_require__)=>{const debug=__nccwpck_require__(1159)
-const{MAX_LENGTH:MAX_LENGTH,MAX_SAFE_INTEGER:MAX_SAFE_INTEGER}=__nccwpck_require__(5101)
-const{safeRe:re,t:t}=__nccwpck_require__(5471)
-const parseOptions=__nccwpck_require__(356)
-const{compareIdentifiers:compareIdentifiers}=__nccwpck_require__(3348)
+if(allowed.major===version.major&&allowed.minor===version.minor&&allowed.patch===version.patch)return true}}return false}return true}},819:(module,__unused_webpack_exports,__nccwpck_require__)=>{const debug=__nccwpck_require__(4751)
+const{MAX_LENGTH:MAX_LENGTH,MAX_SAFE_INTEGER:MAX_SAFE_INTEGER}=__nccwpck_require__(7829)
+const{safeRe:re,t:t}=__nccwpck_require__(3639)
+const parseOptions=__nccwpck_require__(5804)
+const{compareIdentifiers:compareIdentifiers}=__nccwpck_require__(2700)
 const isPrereleaseIdentifier=(prerelease,identifier)=>{const identifiers=identifier.split(".")
 if(identifiers.length>prerelease.length)return false
 for(let i=0;i<identifiers.length;i++)if(compareIdentifiers(prerelease[i],identifiers[i])!==0)return false
@@ -301,15 +301,15 @@ if(identifierBase===false)prerelease=[identifier]
 if(isPrereleaseIdentifier(this.prerelease,identifier)){const prereleaseBase=this.prerelease[identifier.split(".").length]
 if(isNaN(prereleaseBase))this.prerelease=prerelease}else this.prerelease=prerelease}break}default:throw new Error(`invalid increment argument: ${release}`)}this.raw=this.format()
 if(this.build.length)this.raw+=`+${this.build.join(".")}`
-return this}}module.exports=SemVer},1799:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(6353)
+return this}}module.exports=SemVer},63:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(345)
 const clean=(version,options)=>{const s=parse(version.trim().replace(/^[=v]+/,""),options)
 return s?s.version:null}
-module.exports=clean},8646:(module,__unused_webpack_exports,__nccwpck_require__)=>{const eq=__nccwpck_require__(5082)
-const neq=__nccwpck_require__(4974)
-const gt=__nccwpck_require__(6599)
-const gte=__nccwpck_require__(1236)
-const lt=__nccwpck_require__(3872)
-const lte=__nccwpck_require__(6717)
+module.exports=clean},3198:(module,__unused_webpack_exports,__nccwpck_require__)=>{const eq=__nccwpck_require__(8050)
+const neq=__nccwpck_require__(2950)
+const gt=__nccwpck_require__(3967)
+const gte=__nccwpck_require__(9964)
+const lt=__nccwpck_require__(5688)
+const lte=__nccwpck_require__(3749)
 const cmp=(a,op,b,loose)=>{switch(op){case"===":if(typeof a==="object")a=a.version
 if(typeof b==="object")b=b.version
 return a===b
@@ -323,9 +323,9 @@ case">=":return gte(a,b,loose)
 case"<":return lt(a,b,loose)
 case"<=":return lte(a,b,loose)
 default:throw new TypeError(`Invalid operator: ${op}`)}}
-module.exports=cmp},5385:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
-const parse=__nccwpck_require__(6353)
-const{safeRe:re,t:t}=__nccwpck_require__(5471)
+module.exports=cmp},8257:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
+const parse=__nccwpck_require__(345)
+const{safeRe:re,t:t}=__nccwpck_require__(3639)
 const coerce=(version,options)=>{if(version instanceof SemVer)return version
 if(typeof version==="number")version=String(version)
 if(typeof version!=="string")return null
@@ -342,15 +342,15 @@ const patch=match[4]||"0"
 const prerelease=options.includePrerelease&&match[5]?`-${match[5]}`:""
 const build=options.includePrerelease&&match[6]?`+${match[6]}`:""
 return parse(`${major}.${minor}.${patch}${prerelease}${build}`,options)}
-module.exports=coerce},7648:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=coerce},5800:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const compareBuild=(a,b,loose)=>{const versionA=new SemVer(a,loose)
 const versionB=new SemVer(b,loose)
 return versionA.compare(versionB)||versionA.compareBuild(versionB)}
-module.exports=compareBuild},6874:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=compareBuild},3010:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const compareLoose=(a,b)=>compare(a,b,true)
-module.exports=compareLoose},8469:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=compareLoose},1261:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const compare=(a,b,loose)=>new SemVer(a,loose).compare(new SemVer(b,loose))
-module.exports=compare},711:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(6353)
+module.exports=compare},4063:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(345)
 const diff=(version1,version2)=>{const v1=parse(version1,null,true)
 const v2=parse(version2,null,true)
 const comparison=v1.compare(v2)
@@ -367,46 +367,46 @@ if(v1.major!==v2.major)return prefix+"major"
 if(v1.minor!==v2.minor)return prefix+"minor"
 if(v1.patch!==v2.patch)return prefix+"patch"
 return"prerelease"}
-module.exports=diff},5082:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=diff},8050:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const eq=(a,b,loose)=>compare(a,b,loose)===0
-module.exports=eq},6599:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=eq},3967:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const gt=(a,b,loose)=>compare(a,b,loose)>0
-module.exports=gt},1236:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=gt},9964:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const gte=(a,b,loose)=>compare(a,b,loose)>=0
-module.exports=gte},2338:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=gte},7450:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const inc=(version,release,options,identifier,identifierBase)=>{if(typeof options==="string"){identifierBase=identifier
 identifier=options
 options=void 0}try{return new SemVer(version instanceof SemVer?version.version:version,options).inc(release,identifier,identifierBase).version}catch(er){return null}}
-module.exports=inc},3872:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=inc},5688:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const lt=(a,b,loose)=>compare(a,b,loose)<0
-module.exports=lt},6717:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=lt},3749:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const lte=(a,b,loose)=>compare(a,b,loose)<=0
-module.exports=lte},8511:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=lte},2455:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const major=(a,loose)=>new SemVer(a,loose).major
-module.exports=major},2603:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=major},1411:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const minor=(a,loose)=>new SemVer(a,loose).minor
-module.exports=minor},4974:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=minor},2950:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const neq=(a,b,loose)=>compare(a,b,loose)!==0
-module.exports=neq},6353:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=neq},345:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const parse=(version,options,throwErrors=false)=>{if(version instanceof SemVer)return version
 try{return new SemVer(version,options)}catch(er){if(!throwErrors)return null
 throw er}}
-module.exports=parse},8756:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
+module.exports=parse},8732:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
 const patch=(a,loose)=>new SemVer(a,loose).patch
-module.exports=patch},5714:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(6353)
+module.exports=patch},6442:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(345)
 const prerelease=(version,options)=>{const parsed=parse(version,options)
 return parsed&&parsed.prerelease.length?parsed.prerelease:null}
-module.exports=prerelease},2173:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=prerelease},8421:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(1261)
 const rcompare=(a,b,loose)=>compare(b,a,loose)
-module.exports=rcompare},7192:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compareBuild=__nccwpck_require__(7648)
+module.exports=rcompare},9360:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compareBuild=__nccwpck_require__(5800)
 const rsort=(list,loose)=>list.sort((a,b)=>compareBuild(b,a,loose))
-module.exports=rsort},8011:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(6782)
+module.exports=rsort},5123:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(3174)
 const satisfies=(version,range,options)=>{try{range=new Range(range,options)}catch(er){return false}return range.test(version)}
-module.exports=satisfies},9872:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compareBuild=__nccwpck_require__(7648)
+module.exports=satisfies},3784:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compareBuild=__nccwpck_require__(5800)
 const sort=(list,loose)=>list.sort((a,b)=>compareBuild(a,b,loose))
-module.exports=sort},6114:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(6353)
-const constants=__nccwpck_require__(5101)
-const SemVer=__nccwpck_require__(7163)
+module.exports=sort},3850:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(345)
+const constants=__nccwpck_require__(7829)
+const SemVer=__nccwpck_require__(819)
 const truncate=(version,truncation,options)=>{if(!constants.RELEASE_TYPES.includes(truncation))return null
 const clonedVersion=cloneInputVersion(version,options)
 return clonedVersion&&doTruncation(clonedVersion,truncation)}
@@ -420,80 +420,80 @@ break
 case"minor":version.patch=0
 break}return version.format()}
 const isPrerelease=type=>type.startsWith("pre")
-module.exports=truncate},8780:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(6353)
+module.exports=truncate},7284:(module,__unused_webpack_exports,__nccwpck_require__)=>{const parse=__nccwpck_require__(345)
 const valid=(version,options)=>{const v=parse(version,options)
 return v?v.version:null}
-module.exports=valid},2088:(module,__unused_webpack_exports,__nccwpck_require__)=>{const internalRe=__nccwpck_require__(5471)
-const constants=__nccwpck_require__(5101)
-const SemVer=__nccwpck_require__(7163)
-const identifiers=__nccwpck_require__(3348)
-const parse=__nccwpck_require__(6353)
-const valid=__nccwpck_require__(8780)
-const clean=__nccwpck_require__(1799)
-const inc=__nccwpck_require__(2338)
-const diff=__nccwpck_require__(711)
-const major=__nccwpck_require__(8511)
-const minor=__nccwpck_require__(2603)
-const patch=__nccwpck_require__(8756)
-const prerelease=__nccwpck_require__(5714)
-const compare=__nccwpck_require__(8469)
-const rcompare=__nccwpck_require__(2173)
-const compareLoose=__nccwpck_require__(6874)
-const compareBuild=__nccwpck_require__(7648)
-const sort=__nccwpck_require__(9872)
-const rsort=__nccwpck_require__(7192)
-const gt=__nccwpck_require__(6599)
-const lt=__nccwpck_require__(3872)
-const eq=__nccwpck_require__(5082)
-const neq=__nccwpck_require__(4974)
-const gte=__nccwpck_require__(1236)
-const lte=__nccwpck_require__(6717)
-const cmp=__nccwpck_require__(8646)
-const coerce=__nccwpck_require__(5385)
-const truncate=__nccwpck_require__(6114)
-const Comparator=__nccwpck_require__(9379)
-const Range=__nccwpck_require__(6782)
-const satisfies=__nccwpck_require__(8011)
-const toComparators=__nccwpck_require__(4750)
-const maxSatisfying=__nccwpck_require__(5574)
-const minSatisfying=__nccwpck_require__(8595)
-const minVersion=__nccwpck_require__(1866)
-const validRange=__nccwpck_require__(4737)
-const outside=__nccwpck_require__(280)
-const gtr=__nccwpck_require__(2276)
-const ltr=__nccwpck_require__(5213)
-const intersects=__nccwpck_require__(3465)
-const simplifyRange=__nccwpck_require__(2028)
-const subset=__nccwpck_require__(1489)
-module.exports={parse:parse,valid:valid,clean:clean,inc:inc,diff:diff,major:major,minor:minor,patch:patch,prerelease:prerelease,compare:compare,rcompare:rcompare,compareLoose:compareLoose,compareBuild:compareBuild,sort:sort,rsort:rsort,gt:gt,lt:lt,eq:eq,neq:neq,gte:gte,lte:lte,cmp:cmp,coerce:coerce,truncate:truncate,Comparator:Comparator,Range:Range,satisfies:satisfies,toComparators:toComparators,maxSatisfying:maxSatisfying,minSatisfying:minSatisfying,minVersion:minVersion,validRange:validRange,outside:outside,gtr:gtr,ltr:ltr,intersects:intersects,simplifyRange:simplifyRange,subset:subset,SemVer:SemVer,re:internalRe.re,src:internalRe.src,tokens:internalRe.t,SEMVER_SPEC_VERSION:constants.SEMVER_SPEC_VERSION,RELEASE_TYPES:constants.RELEASE_TYPES,compareIdentifiers:identifiers.compareIdentifiers,rcompareIdentifiers:identifiers.rcompareIdentifiers}},5101:module=>{const SEMVER_SPEC_VERSION="2.0.0"
+module.exports=valid},2496:(module,__unused_webpack_exports,__nccwpck_require__)=>{const internalRe=__nccwpck_require__(3639)
+const constants=__nccwpck_require__(7829)
+const SemVer=__nccwpck_require__(819)
+const identifiers=__nccwpck_require__(2700)
+const parse=__nccwpck_require__(345)
+const valid=__nccwpck_require__(7284)
+const clean=__nccwpck_require__(63)
+const inc=__nccwpck_require__(7450)
+const diff=__nccwpck_require__(4063)
+const major=__nccwpck_require__(2455)
+const minor=__nccwpck_require__(1411)
+const patch=__nccwpck_require__(8732)
+const prerelease=__nccwpck_require__(6442)
+const compare=__nccwpck_require__(1261)
+const rcompare=__nccwpck_require__(8421)
+const compareLoose=__nccwpck_require__(3010)
+const compareBuild=__nccwpck_require__(5800)
+const sort=__nccwpck_require__(3784)
+const rsort=__nccwpck_require__(9360)
+const gt=__nccwpck_require__(3967)
+const lt=__nccwpck_require__(5688)
+const eq=__nccwpck_require__(8050)
+const neq=__nccwpck_require__(2950)
+const gte=__nccwpck_require__(9964)
+const lte=__nccwpck_require__(3749)
+const cmp=__nccwpck_require__(3198)
+const coerce=__nccwpck_require__(8257)
+const truncate=__nccwpck_require__(3850)
+const Comparator=__nccwpck_require__(3707)
+const Range=__nccwpck_require__(3174)
+const satisfies=__nccwpck_require__(5123)
+const toComparators=__nccwpck_require__(9478)
+const maxSatisfying=__nccwpck_require__(1473)
+const minSatisfying=__nccwpck_require__(7931)
+const minVersion=__nccwpck_require__(5346)
+const validRange=__nccwpck_require__(5401)
+const outside=__nccwpck_require__(2928)
+const gtr=__nccwpck_require__(3532)
+const ltr=__nccwpck_require__(1461)
+const intersects=__nccwpck_require__(5137)
+const simplifyRange=__nccwpck_require__(68)
+const subset=__nccwpck_require__(7001)
+module.exports={parse:parse,valid:valid,clean:clean,inc:inc,diff:diff,major:major,minor:minor,patch:patch,prerelease:prerelease,compare:compare,rcompare:rcompare,compareLoose:compareLoose,compareBuild:compareBuild,sort:sort,rsort:rsort,gt:gt,lt:lt,eq:eq,neq:neq,gte:gte,lte:lte,cmp:cmp,coerce:coerce,truncate:truncate,Comparator:Comparator,Range:Range,satisfies:satisfies,toComparators:toComparators,maxSatisfying:maxSatisfying,minSatisfying:minSatisfying,minVersion:minVersion,validRange:validRange,outside:outside,gtr:gtr,ltr:ltr,intersects:intersects,simplifyRange:simplifyRange,subset:subset,SemVer:SemVer,re:internalRe.re,src:internalRe.src,tokens:internalRe.t,SEMVER_SPEC_VERSION:constants.SEMVER_SPEC_VERSION,RELEASE_TYPES:constants.RELEASE_TYPES,compareIdentifiers:identifiers.compareIdentifiers,rcompareIdentifiers:identifiers.rcompareIdentifiers}},7829:module=>{const SEMVER_SPEC_VERSION="2.0.0"
 const MAX_LENGTH=256
 const MAX_SAFE_INTEGER=Number.MAX_SAFE_INTEGER||9007199254740991
 const MAX_SAFE_COMPONENT_LENGTH=16
 const MAX_SAFE_BUILD_LENGTH=MAX_LENGTH-6
 const WHITESPACE_CHARACTERS=["\t","\n","\v","\f","\r"," "," "," "," "," "," "," "," "," "," "," "," "," "," ","\u2028","\u2029"," "," ","　","\ufeff"]
 const RELEASE_TYPES=["major","premajor","minor","preminor","patch","prepatch","prerelease"]
-module.exports={MAX_LENGTH:MAX_LENGTH,MAX_SAFE_COMPONENT_LENGTH:MAX_SAFE_COMPONENT_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,MAX_SAFE_INTEGER:MAX_SAFE_INTEGER,WHITESPACE_CHARACTERS:WHITESPACE_CHARACTERS,RELEASE_TYPES:RELEASE_TYPES,SEMVER_SPEC_VERSION:SEMVER_SPEC_VERSION,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},1159:module=>{const debug=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...args)=>console.error("SEMVER",...args):()=>{}
-module.exports=debug},3348:module=>{const numeric=/^[0-9]+$/
+module.exports={MAX_LENGTH:MAX_LENGTH,MAX_SAFE_COMPONENT_LENGTH:MAX_SAFE_COMPONENT_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,MAX_SAFE_INTEGER:MAX_SAFE_INTEGER,WHITESPACE_CHARACTERS:WHITESPACE_CHARACTERS,RELEASE_TYPES:RELEASE_TYPES,SEMVER_SPEC_VERSION:SEMVER_SPEC_VERSION,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},4751:module=>{const debug=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...args)=>console.error("SEMVER",...args):()=>{}
+module.exports=debug},2700:module=>{const numeric=/^[0-9]+$/
 const compareIdentifiers=(a,b)=>{if(typeof a==="number"&&typeof b==="number")return a===b?0:a<b?-1:1
 const anum=numeric.test(a)
 const bnum=numeric.test(b)
 if(anum&&bnum){a=+a
 b=+b}return a===b?0:anum&&!bnum?-1:bnum&&!anum?1:a<b?-1:1}
 const rcompareIdentifiers=(a,b)=>compareIdentifiers(b,a)
-module.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},1383:module=>{class LRUCache{constructor(){this.max=1e3
+module.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},5231:module=>{class LRUCache{constructor(){this.max=1e3
 this.map=new Map}get(key){const value=this.map.get(key)
 if(value===void 0)return
 else{this.map.delete(key)
 this.map.set(key,value)
 return value}}delete(key){return this.map.delete(key)}set(key,value){const deleted=this.delete(key)
 if(!deleted&&value!==void 0){if(this.map.size>=this.max){const firstKey=this.map.keys().next().value
-this.delete(firstKey)}this.map.set(key,value)}return this}}module.exports=LRUCache},356:module=>{const looseOption=Object.freeze({loose:true})
+this.delete(firstKey)}this.map.set(key,value)}return this}}module.exports=LRUCache},5804:module=>{const looseOption=Object.freeze({loose:true})
 const emptyOpts=Object.freeze({})
 const parseOptions=options=>{if(!options)return emptyOpts
 if(typeof options!=="object")return looseOption
 return options}
-module.exports=parseOptions},5471:(module,exports,__nccwpck_require__)=>{const{MAX_SAFE_COMPONENT_LENGTH:MAX_SAFE_COMPONENT_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,MAX_LENGTH:MAX_LENGTH}=__nccwpck_require__(5101)
-const debug=__nccwpck_require__(1159)
+module.exports=parseOptions},3639:(module,exports,__nccwpck_require__)=>{const{MAX_SAFE_COMPONENT_LENGTH:MAX_SAFE_COMPONENT_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,MAX_LENGTH:MAX_LENGTH}=__nccwpck_require__(7829)
+const debug=__nccwpck_require__(4751)
 exports=module.exports={}
 const re=exports.re=[]
 const safeRe=exports.safeRe=[]
@@ -558,7 +558,7 @@ createToken("HYPHENRANGE",`^\\s*(${src[t.XRANGEPLAIN]})`+`\\s+-\\s+`+`(${src[t.X
 createToken("HYPHENRANGELOOSE",`^\\s*(${src[t.XRANGEPLAINLOOSE]})`+`\\s+-\\s+`+`(${src[t.XRANGEPLAINLOOSE]})`+`\\s*$`)
 createToken("STAR","(<|>)?=?\\s*\\*")
 createToken("GTE0","^\\s*>=\\s*0\\.0\\.0\\s*$")
-createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},9737:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{MAX_LENGTH:MAX_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,WHITESPACE_CHARACTERS:WHITESPACE_CHARACTERS}=__nccwpck_require__(5101)
+createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},1121:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{MAX_LENGTH:MAX_LENGTH,MAX_SAFE_BUILD_LENGTH:MAX_SAFE_BUILD_LENGTH,WHITESPACE_CHARACTERS:WHITESPACE_CHARACTERS}=__nccwpck_require__(7829)
 const whitespace=new Uint8Array(65536)
 for(const char of WHITESPACE_CHARACTERS)whitespace[char.charCodeAt(0)]=1
 const isWhitespace=char=>char!==void 0&&whitespace[char.charCodeAt(0)]===1
@@ -635,33 +635,33 @@ if(!isVersionStart(range[cursor]))continue
 const whitespacePosition=findRemovableWhitespaceIndex(range,matchStart)
 if(whitespacePosition!==-1){result+=range.slice(copyFrom,whitespacePosition)
 copyFrom=whitespacePosition+1}cursor=findVersionEndIndex(range,cursor,digitRuns)}return result+range.slice(copyFrom)}
-module.exports=trimComparatorWhitespace},2276:(module,__unused_webpack_exports,__nccwpck_require__)=>{const outside=__nccwpck_require__(280)
+module.exports=trimComparatorWhitespace},3532:(module,__unused_webpack_exports,__nccwpck_require__)=>{const outside=__nccwpck_require__(2928)
 const gtr=(version,range,options)=>outside(version,range,">",options)
-module.exports=gtr},3465:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(6782)
+module.exports=gtr},5137:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(3174)
 const intersects=(r1,r2,options)=>{r1=new Range(r1,options)
 r2=new Range(r2,options)
 return r1.intersects(r2,options)}
-module.exports=intersects},5213:(module,__unused_webpack_exports,__nccwpck_require__)=>{const outside=__nccwpck_require__(280)
+module.exports=intersects},1461:(module,__unused_webpack_exports,__nccwpck_require__)=>{const outside=__nccwpck_require__(2928)
 const ltr=(version,range,options)=>outside(version,range,"<",options)
-module.exports=ltr},5574:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
-const Range=__nccwpck_require__(6782)
+module.exports=ltr},1473:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
+const Range=__nccwpck_require__(3174)
 const maxSatisfying=(versions,range,options)=>{let max=null
 let maxSV=null
 let rangeObj=null
 try{rangeObj=new Range(range,options)}catch(er){return null}versions.forEach(v=>{if(rangeObj.test(v))if(!max||maxSV.compare(v)===-1){max=v
 maxSV=new SemVer(max,options)}})
 return max}
-module.exports=maxSatisfying},8595:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
-const Range=__nccwpck_require__(6782)
+module.exports=maxSatisfying},7931:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
+const Range=__nccwpck_require__(3174)
 const minSatisfying=(versions,range,options)=>{let min=null
 let minSV=null
 let rangeObj=null
 try{rangeObj=new Range(range,options)}catch(er){return null}versions.forEach(v=>{if(rangeObj.test(v))if(!min||minSV.compare(v)===1){min=v
 minSV=new SemVer(min,options)}})
 return min}
-module.exports=minSatisfying},1866:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
-const Range=__nccwpck_require__(6782)
-const gt=__nccwpck_require__(6599)
+module.exports=minSatisfying},5346:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
+const Range=__nccwpck_require__(3174)
+const gt=__nccwpck_require__(3967)
 const minVersion=(range,loose)=>{range=new Range(range,loose)
 let minver=new SemVer("0.0.0")
 if(range.test(minver))return minver
@@ -680,15 +680,15 @@ case"<":case"<=":break
 default:throw new Error(`Unexpected operation: ${comparator.operator}`)}})
 if(setMin&&(!minver||gt(minver,setMin)))minver=setMin}if(minver&&range.test(minver))return minver
 return null}
-module.exports=minVersion},280:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
-const Comparator=__nccwpck_require__(9379)
+module.exports=minVersion},2928:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(819)
+const Comparator=__nccwpck_require__(3707)
 const{ANY:ANY}=Comparator
-const Range=__nccwpck_require__(6782)
-const satisfies=__nccwpck_require__(8011)
-const gt=__nccwpck_require__(6599)
-const lt=__nccwpck_require__(3872)
-const lte=__nccwpck_require__(6717)
-const gte=__nccwpck_require__(1236)
+const Range=__nccwpck_require__(3174)
+const satisfies=__nccwpck_require__(5123)
+const gt=__nccwpck_require__(3967)
+const lt=__nccwpck_require__(5688)
+const lte=__nccwpck_require__(3749)
+const gte=__nccwpck_require__(9964)
 const outside=(version,range,hilo,options)=>{version=new SemVer(version,options)
 range=new Range(range,options)
 let gtfn,ltefn,ltfn,comp,ecomp
@@ -716,8 +716,8 @@ else if(ltfn(comparator.semver,low.semver,options))low=comparator})
 if(high.operator===comp||high.operator===ecomp)return false
 if((!low.operator||low.operator===comp)&&ltefn(version,low.semver))return false
 else if(low.operator===ecomp&&ltfn(version,low.semver))return false}return true}
-module.exports=outside},2028:(module,__unused_webpack_exports,__nccwpck_require__)=>{const satisfies=__nccwpck_require__(8011)
-const compare=__nccwpck_require__(8469)
+module.exports=outside},68:(module,__unused_webpack_exports,__nccwpck_require__)=>{const satisfies=__nccwpck_require__(5123)
+const compare=__nccwpck_require__(1261)
 module.exports=(versions,range,options)=>{const set=[]
 let first=null
 let prev=null
@@ -735,11 +735,11 @@ else if(min===v[0])ranges.push(`<=${max}`)
 else ranges.push(`${min} - ${max}`)
 const simplified=ranges.join(" || ")
 const original=typeof range.raw==="string"?range.raw:String(range)
-return simplified.length<original.length?simplified:range}},1489:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(6782)
-const Comparator=__nccwpck_require__(9379)
+return simplified.length<original.length?simplified:range}},7001:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(3174)
+const Comparator=__nccwpck_require__(3707)
 const{ANY:ANY}=Comparator
-const satisfies=__nccwpck_require__(8011)
-const compare=__nccwpck_require__(8469)
+const satisfies=__nccwpck_require__(5123)
+const compare=__nccwpck_require__(1261)
 const subset=(sub,dom,options={})=>{if(sub===dom)return true
 sub=new Range(sub,options)
 dom=new Range(dom,options)
@@ -788,11 +788,11 @@ return comp>0?a:comp<0?b:b.operator===">"&&a.operator===">="?b:a}
 const lowerLT=(a,b,options)=>{if(!a)return b
 const comp=compare(a.semver,b.semver,options)
 return comp<0?a:comp>0?b:b.operator==="<"&&a.operator==="<="?b:a}
-module.exports=subset},4750:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(6782)
+module.exports=subset},9478:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(3174)
 const toComparators=(range,options)=>new Range(range,options).set.map(comp=>comp.map(c=>c.value).join(" ").trim().split(" "))
-module.exports=toComparators},4737:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(6782)
+module.exports=toComparators},5401:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Range=__nccwpck_require__(3174)
 const validRange=(range,options)=>{try{return new Range(range,options).range||"*"}catch(er){return null}}
-module.exports=validRange},770:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports=__nccwpck_require__(218)},218:(__unused_webpack_module,exports,__nccwpck_require__)=>{__nccwpck_require__(9278)
+module.exports=validRange},2506:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports=__nccwpck_require__(818)},818:(__unused_webpack_module,exports,__nccwpck_require__)=>{__nccwpck_require__(9278)
 var tls=__nccwpck_require__(4756)
 var http=__nccwpck_require__(8611)
 var https=__nccwpck_require__(5692)
@@ -894,28 +894,28 @@ if(typeof args[0]==="string")args[0]="TUNNEL: "+args[0]
 else args.unshift("TUNNEL:")
 console.error.apply(console,args)}
 else debug=function(){}
-0},6752:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Client=__nccwpck_require__(3701)
-const Dispatcher=__nccwpck_require__(883)
-const Pool=__nccwpck_require__(628)
-const BalancedPool=__nccwpck_require__(837)
-const Agent=__nccwpck_require__(7405)
-const ProxyAgent=__nccwpck_require__(6672)
-const EnvHttpProxyAgent=__nccwpck_require__(3137)
-const RetryAgent=__nccwpck_require__(50)
-const errors=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
+0},9816:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Client=__nccwpck_require__(4957)
+const Dispatcher=__nccwpck_require__(3243)
+const Pool=__nccwpck_require__(2572)
+const BalancedPool=__nccwpck_require__(1757)
+const Agent=__nccwpck_require__(4997)
+const ProxyAgent=__nccwpck_require__(6984)
+const EnvHttpProxyAgent=__nccwpck_require__(5641)
+const RetryAgent=__nccwpck_require__(2266)
+const errors=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
 const{InvalidArgumentError:InvalidArgumentError}=errors
-const api=__nccwpck_require__(6615)
-const buildConnector=__nccwpck_require__(9136)
-const MockClient=__nccwpck_require__(7365)
-const MockAgent=__nccwpck_require__(7501)
-const MockPool=__nccwpck_require__(4004)
-const mockErrors=__nccwpck_require__(2429)
-const RetryHandler=__nccwpck_require__(7816)
-const{getGlobalDispatcher:getGlobalDispatcher,setGlobalDispatcher:setGlobalDispatcher}=__nccwpck_require__(2581)
-const DecoratorHandler=__nccwpck_require__(8155)
-const RedirectHandler=__nccwpck_require__(8754)
-const createRedirectInterceptor=__nccwpck_require__(5092)
+const api=__nccwpck_require__(5535)
+const buildConnector=__nccwpck_require__(1320)
+const MockClient=__nccwpck_require__(9517)
+const MockAgent=__nccwpck_require__(1477)
+const MockPool=__nccwpck_require__(8428)
+const mockErrors=__nccwpck_require__(7429)
+const RetryHandler=__nccwpck_require__(944)
+const{getGlobalDispatcher:getGlobalDispatcher,setGlobalDispatcher:setGlobalDispatcher}=__nccwpck_require__(7773)
+const DecoratorHandler=__nccwpck_require__(8851)
+const RedirectHandler=__nccwpck_require__(5498)
+const createRedirectInterceptor=__nccwpck_require__(4444)
 Object.assign(Dispatcher.prototype,api)
 0
 0
@@ -928,7 +928,7 @@ module.exports.kT=ProxyAgent
 0
 0
 0
-0;({redirect:__nccwpck_require__(1514),retry:__nccwpck_require__(2026),dump:__nccwpck_require__(8060),dns:__nccwpck_require__(379)})
+0;({redirect:__nccwpck_require__(1970),retry:__nccwpck_require__(9826),dump:__nccwpck_require__(2292),dns:__nccwpck_require__(4579)})
 0
 0;({parseHeaders:util.parseHeaders,headerNameToString:util.headerNameToString})
 function makeDispatcher(fn){return(url,opts,handler)=>{if(typeof opts==="function"){handler=opts
@@ -942,30 +942,30 @@ url=util.parseURL(url)}const{agent:agent,dispatcher:dispatcher=getGlobalDispatch
 if(agent)throw new InvalidArgumentError("unsupported opts.agent. Did you mean opts.client?")
 return fn.call(dispatcher,{...opts,origin:url.origin,path:url.search?`${url.pathname}${url.search}`:url.pathname,method:opts.method||(opts.body?"PUT":"GET")},handler)}}0
 0
-const fetchImpl=__nccwpck_require__(4398).fetch
+const fetchImpl=__nccwpck_require__(1190).fetch
 0
-__nccwpck_require__(660).Headers
-__nccwpck_require__(9051).Response
-__nccwpck_require__(9967).Request
-__nccwpck_require__(5910).FormData
+__nccwpck_require__(1244).Headers
+__nccwpck_require__(2259).Response
+__nccwpck_require__(2439).Request
+__nccwpck_require__(2702).FormData
 globalThis.File??__nccwpck_require__(4573).File
-__nccwpck_require__(8355).FileReader
-const{setGlobalOrigin:setGlobalOrigin,getGlobalOrigin:getGlobalOrigin}=__nccwpck_require__(1059)
+__nccwpck_require__(7483).FileReader
+const{setGlobalOrigin:setGlobalOrigin,getGlobalOrigin:getGlobalOrigin}=__nccwpck_require__(1467)
 0
 0
-const{CacheStorage:CacheStorage}=__nccwpck_require__(3245)
-const{kConstruct:kConstruct}=__nccwpck_require__(109)
+const{CacheStorage:CacheStorage}=__nccwpck_require__(2533)
+const{kConstruct:kConstruct}=__nccwpck_require__(4085)
 new CacheStorage(kConstruct)
-const{deleteCookie:deleteCookie,getCookies:getCookies,getSetCookies:getSetCookies,setCookie:setCookie}=__nccwpck_require__(9061)
+const{deleteCookie:deleteCookie,getCookies:getCookies,getSetCookies:getSetCookies,setCookie:setCookie}=__nccwpck_require__(3325)
 0
 0
 0
 0
-const{parseMIMEType:parseMIMEType,serializeAMimeType:serializeAMimeType}=__nccwpck_require__(1900)
+const{parseMIMEType:parseMIMEType,serializeAMimeType:serializeAMimeType}=__nccwpck_require__(2692)
 0
 0
-const{CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,MessageEvent:MessageEvent}=__nccwpck_require__(5188)
-__nccwpck_require__(3726).WebSocket
+const{CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,MessageEvent:MessageEvent}=__nccwpck_require__(5564)
+__nccwpck_require__(9270).WebSocket
 0
 0
 0
@@ -978,9 +978,9 @@ makeDispatcher(api.upgrade)
 0
 0
 0
-const{EventSource:EventSource}=__nccwpck_require__(1238)
-0},158:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{addAbortListener:addAbortListener}=__nccwpck_require__(3440)
-const{RequestAbortedError:RequestAbortedError}=__nccwpck_require__(8707)
+const{EventSource:EventSource}=__nccwpck_require__(1518)
+0},8806:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{addAbortListener:addAbortListener}=__nccwpck_require__(7032)
+const{RequestAbortedError:RequestAbortedError}=__nccwpck_require__(9835)
 const kListener=Symbol("kListener")
 const kSignal=Symbol("kSignal")
 function abort(self){if(self.abort)self.abort(self[kSignal]?.reason)
@@ -996,11 +996,11 @@ addAbortListener(self[kSignal],self[kListener])}function removeSignal(self){if(!
 if("removeEventListener"in self[kSignal])self[kSignal].removeEventListener("abort",self[kListener])
 else self[kSignal].removeListener("abort",self[kListener])
 self[kSignal]=null
-self[kListener]=null}module.exports={addSignal:addSignal,removeSignal:removeSignal}},2279:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+self[kListener]=null}module.exports={addSignal:addSignal,removeSignal:removeSignal}},3772:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const{AsyncResource:AsyncResource}=__nccwpck_require__(6698)
-const{InvalidArgumentError:InvalidArgumentError,SocketError:SocketError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
-const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(158)
+const{InvalidArgumentError:InvalidArgumentError,SocketError:SocketError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
+const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(8806)
 class ConnectHandler extends AsyncResource{constructor(opts,callback){if(!opts||typeof opts!=="object")throw new InvalidArgumentError("invalid opts")
 if(typeof callback!=="function")throw new InvalidArgumentError("invalid callback")
 const{signal:signal,opaque:opaque,responseHeaders:responseHeaders}=opts
@@ -1025,11 +1025,11 @@ queueMicrotask(()=>{this.runInAsyncScope(callback,null,err,{opaque:opaque})})}}}
 try{const connectHandler=new ConnectHandler(opts,callback)
 this.dispatch({...opts,method:"CONNECT"},connectHandler)}catch(err){if(typeof callback!=="function")throw err
 const opaque=opts?.opaque
-queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=connect},6862:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Readable:Readable,Duplex:Duplex,PassThrough:PassThrough}=__nccwpck_require__(7075)
-const{InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
+queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=connect},2678:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Readable:Readable,Duplex:Duplex,PassThrough:PassThrough}=__nccwpck_require__(7075)
+const{InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
 const{AsyncResource:AsyncResource}=__nccwpck_require__(6698)
-const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(158)
+const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(8806)
 const assert=__nccwpck_require__(4589)
 const kResume=Symbol("resume")
 class PipelineRequest extends Readable{constructor(){super({autoDestroy:true})
@@ -1089,11 +1089,11 @@ res.push(null)}onError(err){const{ret:ret}=this
 this.handler=null
 util.destroy(ret,err)}}function pipeline(opts,handler){try{const pipelineHandler=new PipelineHandler(opts,handler)
 this.dispatch({...opts,body:pipelineHandler.req},pipelineHandler)
-return pipelineHandler.ret}catch(err){return(new PassThrough).destroy(err)}}module.exports=pipeline},4043:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const{Readable:Readable}=__nccwpck_require__(9927)
-const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
-const{getResolveErrorBodyCallback:getResolveErrorBodyCallback}=__nccwpck_require__(7655)
+return pipelineHandler.ret}catch(err){return(new PassThrough).destroy(err)}}module.exports=pipeline},8595:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const{Readable:Readable}=__nccwpck_require__(4655)
+const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
+const{getResolveErrorBodyCallback:getResolveErrorBodyCallback}=__nccwpck_require__(5599)
 const{AsyncResource:AsyncResource}=__nccwpck_require__(6698)
 class RequestHandler extends AsyncResource{constructor(opts,callback){if(!opts||typeof opts!=="object")throw new InvalidArgumentError("invalid opts")
 const{signal:signal,method:method,opaque:opaque,body:body,onInfo:onInfo,responseHeaders:responseHeaders,throwOnError:throwOnError,highWaterMark:highWaterMark}=opts
@@ -1150,13 +1150,13 @@ this.removeAbortListener=null}}}function request(opts,callback){if(callback===vo
 try{this.dispatch(opts,new RequestHandler(opts,callback))}catch(err){if(typeof callback!=="function")throw err
 const opaque=opts?.opaque
 queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=request
-module.exports.RequestHandler=RequestHandler},3560:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+module.exports.RequestHandler=RequestHandler},5952:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const{finished:finished,PassThrough:PassThrough}=__nccwpck_require__(7075)
-const{InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
-const{getResolveErrorBodyCallback:getResolveErrorBodyCallback}=__nccwpck_require__(7655)
+const{InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
+const{getResolveErrorBodyCallback:getResolveErrorBodyCallback}=__nccwpck_require__(5599)
 const{AsyncResource:AsyncResource}=__nccwpck_require__(6698)
-const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(158)
+const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(8806)
 class StreamHandler extends AsyncResource{constructor(opts,factory,callback){if(!opts||typeof opts!=="object")throw new InvalidArgumentError("invalid opts")
 const{signal:signal,method:method,opaque:opaque,body:body,onInfo:onInfo,responseHeaders:responseHeaders,throwOnError:throwOnError}=opts
 try{if(typeof callback!=="function")throw new InvalidArgumentError("invalid callback")
@@ -1214,10 +1214,10 @@ queueMicrotask(()=>{this.runInAsyncScope(callback,null,err,{opaque:opaque})})}if
 util.destroy(body,err)}}}function stream(opts,factory,callback){if(callback===void 0)return new Promise((resolve,reject)=>{stream.call(this,opts,factory,(err,data)=>err?reject(err):resolve(data))})
 try{this.dispatch(opts,new StreamHandler(opts,factory,callback))}catch(err){if(typeof callback!=="function")throw err
 const opaque=opts?.opaque
-queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=stream},1882:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError,SocketError:SocketError}=__nccwpck_require__(8707)
+queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=stream},7618:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError,SocketError:SocketError}=__nccwpck_require__(9835)
 const{AsyncResource:AsyncResource}=__nccwpck_require__(6698)
-const util=__nccwpck_require__(3440)
-const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(158)
+const util=__nccwpck_require__(7032)
+const{addSignal:addSignal,removeSignal:removeSignal}=__nccwpck_require__(8806)
 const assert=__nccwpck_require__(4589)
 class UpgradeHandler extends AsyncResource{constructor(opts,callback){if(!opts||typeof opts!=="object")throw new InvalidArgumentError("invalid opts")
 if(typeof callback!=="function")throw new InvalidArgumentError("invalid callback")
@@ -1244,15 +1244,15 @@ queueMicrotask(()=>{this.runInAsyncScope(callback,null,err,{opaque:opaque})})}}}
 try{const upgradeHandler=new UpgradeHandler(opts,callback)
 this.dispatch({...opts,method:opts.method||"GET",upgrade:opts.protocol||"Websocket"},upgradeHandler)}catch(err){if(typeof callback!=="function")throw err
 const opaque=opts?.opaque
-queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=upgrade},6615:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports.request=__nccwpck_require__(4043)
-module.exports.stream=__nccwpck_require__(3560)
-module.exports.pipeline=__nccwpck_require__(6862)
-module.exports.upgrade=__nccwpck_require__(1882)
-module.exports.connect=__nccwpck_require__(2279)},9927:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+queueMicrotask(()=>callback(err,{opaque:opaque}))}}module.exports=upgrade},5535:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports.request=__nccwpck_require__(8595)
+module.exports.stream=__nccwpck_require__(5952)
+module.exports.pipeline=__nccwpck_require__(2678)
+module.exports.upgrade=__nccwpck_require__(7618)
+module.exports.connect=__nccwpck_require__(3772)},4655:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const{Readable:Readable}=__nccwpck_require__(7075)
-const{RequestAbortedError:RequestAbortedError,NotSupportedError:NotSupportedError,InvalidArgumentError:InvalidArgumentError,AbortError:AbortError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
-const{ReadableStreamFrom:ReadableStreamFrom}=__nccwpck_require__(3440)
+const{RequestAbortedError:RequestAbortedError,NotSupportedError:NotSupportedError,InvalidArgumentError:InvalidArgumentError,AbortError:AbortError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
+const{ReadableStreamFrom:ReadableStreamFrom}=__nccwpck_require__(7032)
 const kConsume=Symbol("kConsume")
 const kReading=Symbol("kReading")
 const kBody=Symbol("kBody")
@@ -1325,9 +1325,9 @@ consume.stream=null
 consume.resolve=null
 consume.reject=null
 consume.length=0
-consume.body=null}module.exports={Readable:BodyReadable,chunksDecode:chunksDecode}},7655:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const{ResponseStatusCodeError:ResponseStatusCodeError}=__nccwpck_require__(8707)
-const{chunksDecode:chunksDecode}=__nccwpck_require__(9927)
+consume.body=null}module.exports={Readable:BodyReadable,chunksDecode:chunksDecode}},5599:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const{ResponseStatusCodeError:ResponseStatusCodeError}=__nccwpck_require__(9835)
+const{chunksDecode:chunksDecode}=__nccwpck_require__(4655)
 const CHUNK_LIMIT=128*1024
 async function getResolveErrorBodyCallback({callback:callback,body:body,contentType:contentType,statusCode:statusCode,statusMessage:statusMessage,headers:headers}){assert(body)
 let chunks=[]
@@ -1345,11 +1345,11 @@ let payload
 try{if(isContentTypeApplicationJson(contentType))payload=JSON.parse(chunksDecode(chunks,length))
 else if(isContentTypeText(contentType))payload=chunksDecode(chunks,length)}catch{}finally{Error.stackTraceLimit=stackTraceLimit}queueMicrotask(()=>callback(new ResponseStatusCodeError(message,statusCode,headers,payload)))}const isContentTypeApplicationJson=contentType=>contentType.length>15&&contentType[11]==="/"&&contentType[0]==="a"&&contentType[1]==="p"&&contentType[2]==="p"&&contentType[3]==="l"&&contentType[4]==="i"&&contentType[5]==="c"&&contentType[6]==="a"&&contentType[7]==="t"&&contentType[8]==="i"&&contentType[9]==="o"&&contentType[10]==="n"&&contentType[12]==="j"&&contentType[13]==="s"&&contentType[14]==="o"&&contentType[15]==="n"
 const isContentTypeText=contentType=>contentType.length>4&&contentType[4]==="/"&&contentType[0]==="t"&&contentType[1]==="e"&&contentType[2]==="x"&&contentType[3]==="t"
-module.exports={getResolveErrorBodyCallback:getResolveErrorBodyCallback,isContentTypeApplicationJson:isContentTypeApplicationJson,isContentTypeText:isContentTypeText}},9136:(module,__unused_webpack_exports,__nccwpck_require__)=>{const net=__nccwpck_require__(7030)
+module.exports={getResolveErrorBodyCallback:getResolveErrorBodyCallback,isContentTypeApplicationJson:isContentTypeApplicationJson,isContentTypeText:isContentTypeText}},1320:(module,__unused_webpack_exports,__nccwpck_require__)=>{const net=__nccwpck_require__(7030)
 const assert=__nccwpck_require__(4589)
-const util=__nccwpck_require__(3440)
-const{InvalidArgumentError:InvalidArgumentError,ConnectTimeoutError:ConnectTimeoutError}=__nccwpck_require__(8707)
-const timers=__nccwpck_require__(6603)
+const util=__nccwpck_require__(7032)
+const{InvalidArgumentError:InvalidArgumentError,ConnectTimeoutError:ConnectTimeoutError}=__nccwpck_require__(9835)
+const timers=__nccwpck_require__(4771)
 function noop(){}let tls
 let SessionCache
 if(global.FinalizationRegistry&&!(process.env.NODE_V8_COVERAGE||process.env.UNDICI_NO_FG))SessionCache=class{constructor(maxCachedSessions){this._maxCachedSessions=maxCachedSessions
@@ -1404,12 +1404,12 @@ let message="Connect Timeout Error"
 if(Array.isArray(socket.autoSelectFamilyAttemptedAddresses))message+=` (attempted addresses: ${socket.autoSelectFamilyAttemptedAddresses.join(", ")},`
 else message+=` (attempted address: ${opts.hostname}:${opts.port},`
 message+=` timeout: ${opts.timeout}ms)`
-util.destroy(socket,new ConnectTimeoutError(message))}module.exports=buildConnector},735:module=>{const headerNameLowerCasedRecord={}
+util.destroy(socket,new ConnectTimeoutError(message))}module.exports=buildConnector},3543:module=>{const headerNameLowerCasedRecord={}
 const wellknownHeaderNames=["Accept","Accept-Encoding","Accept-Language","Accept-Ranges","Access-Control-Allow-Credentials","Access-Control-Allow-Headers","Access-Control-Allow-Methods","Access-Control-Allow-Origin","Access-Control-Expose-Headers","Access-Control-Max-Age","Access-Control-Request-Headers","Access-Control-Request-Method","Age","Allow","Alt-Svc","Alt-Used","Authorization","Cache-Control","Clear-Site-Data","Connection","Content-Disposition","Content-Encoding","Content-Language","Content-Length","Content-Location","Content-Range","Content-Security-Policy","Content-Security-Policy-Report-Only","Content-Type","Cookie","Cross-Origin-Embedder-Policy","Cross-Origin-Opener-Policy","Cross-Origin-Resource-Policy","Date","Device-Memory","Downlink","ECT","ETag","Expect","Expect-CT","Expires","Forwarded","From","Host","If-Match","If-Modified-Since","If-None-Match","If-Range","If-Unmodified-Since","Keep-Alive","Last-Modified","Link","Location","Max-Forwards","Origin","Permissions-Policy","Pragma","Proxy-Authenticate","Proxy-Authorization","RTT","Range","Referer","Referrer-Policy","Refresh","Retry-After","Sec-WebSocket-Accept","Sec-WebSocket-Extensions","Sec-WebSocket-Key","Sec-WebSocket-Protocol","Sec-WebSocket-Version","Server","Server-Timing","Service-Worker-Allowed","Service-Worker-Navigation-Preload","Set-Cookie","SourceMap","Strict-Transport-Security","Supports-Loading-Mode","TE","Timing-Allow-Origin","Trailer","Transfer-Encoding","Upgrade","Upgrade-Insecure-Requests","User-Agent","Vary","Via","WWW-Authenticate","X-Content-Type-Options","X-DNS-Prefetch-Control","X-Frame-Options","X-Permitted-Cross-Domain-Policies","X-Powered-By","X-Requested-With","X-XSS-Protection"]
 for(let i=0;i<wellknownHeaderNames.length;++i){const key=wellknownHeaderNames[i]
 const lowerCasedKey=key.toLowerCase()
 headerNameLowerCasedRecord[key]=headerNameLowerCasedRecord[lowerCasedKey]=lowerCasedKey}Object.setPrototypeOf(headerNameLowerCasedRecord,null)
-module.exports={wellknownHeaderNames:wellknownHeaderNames,headerNameLowerCasedRecord:headerNameLowerCasedRecord}},2414:(module,__unused_webpack_exports,__nccwpck_require__)=>{const diagnosticsChannel=__nccwpck_require__(3053)
+module.exports={wellknownHeaderNames:wellknownHeaderNames,headerNameLowerCasedRecord:headerNameLowerCasedRecord}},4614:(module,__unused_webpack_exports,__nccwpck_require__)=>{const diagnosticsChannel=__nccwpck_require__(3053)
 const util=__nccwpck_require__(7975)
 const undiciDebugLog=util.debuglog("undici")
 const fetchDebuglog=util.debuglog("fetch")
@@ -1445,7 +1445,7 @@ diagnosticsChannel.channel("undici:websocket:close").subscribe(evt=>{const{webso
 websocketDebuglog("closed connection to %s - %s %s",websocket.url,code,reason)})
 diagnosticsChannel.channel("undici:websocket:socket_error").subscribe(err=>{websocketDebuglog("connection errored - %s",err.message)})
 diagnosticsChannel.channel("undici:websocket:ping").subscribe(evt=>{websocketDebuglog("ping received")})
-diagnosticsChannel.channel("undici:websocket:pong").subscribe(evt=>{websocketDebuglog("pong received")})}module.exports={channels:channels}},8707:module=>{const kUndiciError=Symbol.for("undici.error.UND_ERR")
+diagnosticsChannel.channel("undici:websocket:pong").subscribe(evt=>{websocketDebuglog("pong received")})}module.exports={channels:channels}},9835:module=>{const kUndiciError=Symbol.for("undici.error.UND_ERR")
 class UndiciError extends Error{constructor(message){super(message)
 this.name="UndiciError"
 this.code="UND_ERR"}static[Symbol.hasInstance](instance){return instance&&instance[kUndiciError]===true}[kUndiciError]=true}const kConnectTimeoutError=Symbol.for("undici.error.UND_ERR_CONNECT_TIMEOUT")
@@ -1552,11 +1552,11 @@ this.cause=cause}static[Symbol.hasInstance](instance){return instance&&instance[
 class MessageSizeExceededError extends UndiciError{constructor(message){super(message)
 this.name="MessageSizeExceededError"
 this.message=message||"Max decompressed message size exceeded"
-this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](instance){return instance&&instance[kMessageSizeExceededError]===true}get[kMessageSizeExceededError](){return true}}module.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},4655:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError,NotSupportedError:NotSupportedError}=__nccwpck_require__(8707)
+this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](instance){return instance&&instance[kMessageSizeExceededError]===true}get[kMessageSizeExceededError](){return true}}module.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},9015:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError,NotSupportedError:NotSupportedError}=__nccwpck_require__(9835)
 const assert=__nccwpck_require__(4589)
-const{isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isStream:isStream,destroy:destroy,isBuffer:isBuffer,isFormDataLike:isFormDataLike,isIterable:isIterable,isBlobLike:isBlobLike,buildURL:buildURL,validateHandler:validateHandler,getServerName:getServerName,normalizedMethodRecords:normalizedMethodRecords}=__nccwpck_require__(3440)
-const{channels:channels}=__nccwpck_require__(2414)
-const{headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(735)
+const{isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isStream:isStream,destroy:destroy,isBuffer:isBuffer,isFormDataLike:isFormDataLike,isIterable:isIterable,isBlobLike:isBlobLike,buildURL:buildURL,validateHandler:validateHandler,getServerName:getServerName,normalizedMethodRecords:normalizedMethodRecords}=__nccwpck_require__(7032)
+const{channels:channels}=__nccwpck_require__(4614)
+const{headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(3543)
 const invalidPathRegex=/[^\u0021-\u00ff]/
 const kHandler=Symbol("handler")
 class Request{constructor(origin,{path:path,method:method,body:body,headers:headers,query:query,idempotent:idempotent,blocking:blocking,upgrade:upgrade,headersTimeout:headersTimeout,bodyTimeout:bodyTimeout,reset:reset,throwOnError:throwOnError,expectContinue:expectContinue,servername:servername},handler){if(typeof path!=="string")throw new InvalidArgumentError("path must be a string")
@@ -1661,7 +1661,7 @@ request.headers.push(key,val)}else if(headerName==="transfer-encoding"||headerNa
 else if(headerName==="connection"){const value=typeof val==="string"?val.toLowerCase():null
 if(value!=="close"&&value!=="keep-alive")throw new InvalidArgumentError("invalid connection header")
 if(value==="close")request.reset=true}else if(headerName==="expect")throw new NotSupportedError("expect header not supported")
-else request.headers.push(key,val)}module.exports=Request},6443:module=>{module.exports={kClose:Symbol("close"),kDestroy:Symbol("destroy"),kDispatch:Symbol("dispatch"),kUrl:Symbol("url"),kWriting:Symbol("writing"),kResuming:Symbol("resuming"),kQueue:Symbol("queue"),kConnect:Symbol("connect"),kConnecting:Symbol("connecting"),kKeepAliveDefaultTimeout:Symbol("default keep alive timeout"),kKeepAliveMaxTimeout:Symbol("max keep alive timeout"),kKeepAliveTimeoutThreshold:Symbol("keep alive timeout threshold"),kKeepAliveTimeoutValue:Symbol("keep alive timeout"),kKeepAlive:Symbol("keep alive"),kHeadersTimeout:Symbol("headers timeout"),kBodyTimeout:Symbol("body timeout"),kServerName:Symbol("server name"),kLocalAddress:Symbol("local address"),kHost:Symbol("host"),kNoRef:Symbol("no ref"),kBodyUsed:Symbol("used"),kBody:Symbol("abstracted request body"),kRunning:Symbol("running"),kBlocking:Symbol("blocking"),kPending:Symbol("pending"),kSize:Symbol("size"),kBusy:Symbol("busy"),kQueued:Symbol("queued"),kFree:Symbol("free"),kConnected:Symbol("connected"),kClosed:Symbol("closed"),kNeedDrain:Symbol("need drain"),kReset:Symbol("reset"),kDestroyed:Symbol.for("nodejs.stream.destroyed"),kResume:Symbol("resume"),kOnError:Symbol("on error"),kMaxHeadersSize:Symbol("max headers size"),kRunningIdx:Symbol("running index"),kPendingIdx:Symbol("pending index"),kError:Symbol("error"),kClients:Symbol("clients"),kClient:Symbol("client"),kParser:Symbol("parser"),kOnDestroyed:Symbol("destroy callbacks"),kPipelining:Symbol("pipelining"),kSocket:Symbol("socket"),kHostHeader:Symbol("host header"),kConnector:Symbol("connector"),kStrictContentLength:Symbol("strict content length"),kMaxRedirections:Symbol("maxRedirections"),kMaxRequests:Symbol("maxRequestsPerClient"),kProxy:Symbol("proxy agent options"),kCounter:Symbol("socket request counter"),kInterceptors:Symbol("dispatch interceptors"),kMaxResponseSize:Symbol("max response size"),kHTTP2Session:Symbol("http2Session"),kHTTP2SessionState:Symbol("http2Session state"),kRetryHandlerDefaultRetry:Symbol("retry agent default retry"),kConstruct:Symbol("constructable"),kListeners:Symbol("listeners"),kHTTPContext:Symbol("http context"),kMaxConcurrentStreams:Symbol("max concurrent streams"),kNoProxyAgent:Symbol("no proxy agent"),kHttpProxyAgent:Symbol("http proxy agent"),kHttpsProxyAgent:Symbol("https proxy agent")}},7752:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{wellknownHeaderNames:wellknownHeaderNames,headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(735)
+else request.headers.push(key,val)}module.exports=Request},6179:module=>{module.exports={kClose:Symbol("close"),kDestroy:Symbol("destroy"),kDispatch:Symbol("dispatch"),kUrl:Symbol("url"),kWriting:Symbol("writing"),kResuming:Symbol("resuming"),kQueue:Symbol("queue"),kConnect:Symbol("connect"),kConnecting:Symbol("connecting"),kKeepAliveDefaultTimeout:Symbol("default keep alive timeout"),kKeepAliveMaxTimeout:Symbol("max keep alive timeout"),kKeepAliveTimeoutThreshold:Symbol("keep alive timeout threshold"),kKeepAliveTimeoutValue:Symbol("keep alive timeout"),kKeepAlive:Symbol("keep alive"),kHeadersTimeout:Symbol("headers timeout"),kBodyTimeout:Symbol("body timeout"),kServerName:Symbol("server name"),kLocalAddress:Symbol("local address"),kHost:Symbol("host"),kNoRef:Symbol("no ref"),kBodyUsed:Symbol("used"),kBody:Symbol("abstracted request body"),kRunning:Symbol("running"),kBlocking:Symbol("blocking"),kPending:Symbol("pending"),kSize:Symbol("size"),kBusy:Symbol("busy"),kQueued:Symbol("queued"),kFree:Symbol("free"),kConnected:Symbol("connected"),kClosed:Symbol("closed"),kNeedDrain:Symbol("need drain"),kReset:Symbol("reset"),kDestroyed:Symbol.for("nodejs.stream.destroyed"),kResume:Symbol("resume"),kOnError:Symbol("on error"),kMaxHeadersSize:Symbol("max headers size"),kRunningIdx:Symbol("running index"),kPendingIdx:Symbol("pending index"),kError:Symbol("error"),kClients:Symbol("clients"),kClient:Symbol("client"),kParser:Symbol("parser"),kOnDestroyed:Symbol("destroy callbacks"),kPipelining:Symbol("pipelining"),kSocket:Symbol("socket"),kHostHeader:Symbol("host header"),kConnector:Symbol("connector"),kStrictContentLength:Symbol("strict content length"),kMaxRedirections:Symbol("maxRedirections"),kMaxRequests:Symbol("maxRequestsPerClient"),kProxy:Symbol("proxy agent options"),kCounter:Symbol("socket request counter"),kInterceptors:Symbol("dispatch interceptors"),kMaxResponseSize:Symbol("max response size"),kHTTP2Session:Symbol("http2Session"),kHTTP2SessionState:Symbol("http2Session state"),kRetryHandlerDefaultRetry:Symbol("retry agent default retry"),kConstruct:Symbol("constructable"),kListeners:Symbol("listeners"),kHTTPContext:Symbol("http context"),kMaxConcurrentStreams:Symbol("max concurrent streams"),kNoProxyAgent:Symbol("no proxy agent"),kHttpProxyAgent:Symbol("http proxy agent"),kHttpsProxyAgent:Symbol("https proxy agent")}},8928:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{wellknownHeaderNames:wellknownHeaderNames,headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(3543)
 class TstNode{value=null
 left=null
 middle=null
@@ -1695,8 +1695,8 @@ break}node=node.code<code?node.left:node.right}}return null}}class TernarySearch
 insert(key,value){if(this.node===null)this.node=new TstNode(key,value,0)
 else this.node.add(key,value)}lookup(key){return this.node?.search(key)?.value??null}}const tree=new TernarySearchTree
 for(let i=0;i<wellknownHeaderNames.length;++i){const key=headerNameLowerCasedRecord[wellknownHeaderNames[i]]
-tree.insert(key,key)}module.exports={TernarySearchTree:TernarySearchTree,tree:tree}},3440:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const{kDestroyed:kDestroyed,kBodyUsed:kBodyUsed,kListeners:kListeners,kBody:kBody}=__nccwpck_require__(6443)
+tree.insert(key,key)}module.exports={TernarySearchTree:TernarySearchTree,tree:tree}},7032:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const{kDestroyed:kDestroyed,kBodyUsed:kBodyUsed,kListeners:kListeners,kBody:kBody}=__nccwpck_require__(6179)
 const{IncomingMessage:IncomingMessage}=__nccwpck_require__(7067)
 const stream=__nccwpck_require__(7075)
 const net=__nccwpck_require__(7030)
@@ -1704,9 +1704,9 @@ const{Blob:Blob}=__nccwpck_require__(4573)
 const nodeUtil=__nccwpck_require__(7975)
 const{stringify:stringify}=__nccwpck_require__(1792)
 const{EventEmitter:EE}=__nccwpck_require__(8474)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const{headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(735)
-const{tree:tree}=__nccwpck_require__(7752)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const{headerNameLowerCasedRecord:headerNameLowerCasedRecord}=__nccwpck_require__(3543)
+const{tree:tree}=__nccwpck_require__(8928)
 const[nodeMajor,nodeMinor]=process.versions.node.split(".").map(v=>Number(v))
 class BodyAsyncIterable{constructor(body){this[kBody]=body
 this[kBodyUsed]=false}async*[Symbol.asyncIterator](){assert(!this[kBodyUsed],"disturbed")
@@ -1812,13 +1812,13 @@ const normalizedMethodRecordsBase={delete:"DELETE",DELETE:"DELETE",get:"GET",GET
 const normalizedMethodRecords={...normalizedMethodRecordsBase,patch:"patch",PATCH:"PATCH"}
 Object.setPrototypeOf(normalizedMethodRecordsBase,null)
 Object.setPrototypeOf(normalizedMethodRecords,null)
-module.exports={kEnumerableProperty:kEnumerableProperty,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:normalizedMethodRecordsBase,normalizedMethodRecords:normalizedMethodRecords,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:nodeMajor,nodeMinor:nodeMinor,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const{kClients:kClients,kRunning:kRunning,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6443)
-const DispatcherBase=__nccwpck_require__(1841)
-const Pool=__nccwpck_require__(628)
-const Client=__nccwpck_require__(3701)
-const util=__nccwpck_require__(3440)
-const createRedirectInterceptor=__nccwpck_require__(5092)
+module.exports={kEnumerableProperty:kEnumerableProperty,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:normalizedMethodRecordsBase,normalizedMethodRecords:normalizedMethodRecords,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:nodeMajor,nodeMinor:nodeMinor,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},4997:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const{kClients:kClients,kRunning:kRunning,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6179)
+const DispatcherBase=__nccwpck_require__(5753)
+const Pool=__nccwpck_require__(2572)
+const Client=__nccwpck_require__(4957)
+const util=__nccwpck_require__(7032)
+const createRedirectInterceptor=__nccwpck_require__(4444)
 const kOnConnect=Symbol("onConnect")
 const kOnDisconnect=Symbol("onDisconnect")
 const kOnConnectionError=Symbol("onConnectionError")
@@ -1854,11 +1854,11 @@ this[kClients].clear()
 await Promise.all(closePromises)}async[kDestroy](err){const destroyPromises=[]
 for(const client of this[kClients].values())destroyPromises.push(client.destroy(err))
 this[kClients].clear()
-await Promise.all(destroyPromises)}}module.exports=Agent},837:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const{PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kRemoveClient:kRemoveClient,kGetDispatcher:kGetDispatcher}=__nccwpck_require__(2128)
-const Pool=__nccwpck_require__(628)
-const{kUrl:kUrl,kInterceptors:kInterceptors}=__nccwpck_require__(6443)
-const{parseOrigin:parseOrigin}=__nccwpck_require__(3440)
+await Promise.all(destroyPromises)}}module.exports=Agent},1757:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const{PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kRemoveClient:kRemoveClient,kGetDispatcher:kGetDispatcher}=__nccwpck_require__(5640)
+const Pool=__nccwpck_require__(2572)
+const{kUrl:kUrl,kInterceptors:kInterceptors}=__nccwpck_require__(6179)
+const{parseOrigin:parseOrigin}=__nccwpck_require__(7032)
 const kFactory=Symbol("factory")
 const kOptions=Symbol("options")
 const kGreatestCommonDivisor=Symbol("kGreatestCommonDivisor")
@@ -1911,13 +1911,13 @@ if(pool[kWeight]>this[kClients][maxWeightIndex][kWeight]&&!pool[kNeedDrain])maxW
 if(this[kIndex]===0){this[kCurrentWeight]=this[kCurrentWeight]-this[kGreatestCommonDivisor]
 if(this[kCurrentWeight]<=0)this[kCurrentWeight]=this[kMaxWeightPerServer]}if(pool[kWeight]>=this[kCurrentWeight]&&!pool[kNeedDrain])return pool}this[kCurrentWeight]=this[kClients][maxWeightIndex][kWeight]
 this[kIndex]=maxWeightIndex
-return this[kClients][maxWeightIndex]}}module.exports=BalancedPool},637:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const util=__nccwpck_require__(3440)
-const{channels:channels}=__nccwpck_require__(2414)
-const timers=__nccwpck_require__(6603)
-const{RequestContentLengthMismatchError:RequestContentLengthMismatchError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,RequestAbortedError:RequestAbortedError,InvalidArgumentError:InvalidArgumentError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,SocketError:SocketError,InformationalError:InformationalError,BodyTimeoutError:BodyTimeoutError,HTTPParserError:HTTPParserError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError}=__nccwpck_require__(8707)
-const{kUrl:kUrl,kReset:kReset,kClient:kClient,kParser:kParser,kBlocking:kBlocking,kRunning:kRunning,kPending:kPending,kSize:kSize,kWriting:kWriting,kQueue:kQueue,kNoRef:kNoRef,kKeepAliveDefaultTimeout:kKeepAliveDefaultTimeout,kHostHeader:kHostHeader,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kPipelining:kPipelining,kSocket:kSocket,kKeepAliveTimeoutValue:kKeepAliveTimeoutValue,kMaxHeadersSize:kMaxHeadersSize,kKeepAliveMaxTimeout:kKeepAliveMaxTimeout,kKeepAliveTimeoutThreshold:kKeepAliveTimeoutThreshold,kHeadersTimeout:kHeadersTimeout,kBodyTimeout:kBodyTimeout,kStrictContentLength:kStrictContentLength,kMaxRequests:kMaxRequests,kCounter:kCounter,kMaxResponseSize:kMaxResponseSize,kOnError:kOnError,kResume:kResume,kHTTPContext:kHTTPContext}=__nccwpck_require__(6443)
-const constants=__nccwpck_require__(2824)
+return this[kClients][maxWeightIndex]}}module.exports=BalancedPool},2565:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const util=__nccwpck_require__(7032)
+const{channels:channels}=__nccwpck_require__(4614)
+const timers=__nccwpck_require__(4771)
+const{RequestContentLengthMismatchError:RequestContentLengthMismatchError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,RequestAbortedError:RequestAbortedError,InvalidArgumentError:InvalidArgumentError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,SocketError:SocketError,InformationalError:InformationalError,BodyTimeoutError:BodyTimeoutError,HTTPParserError:HTTPParserError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError}=__nccwpck_require__(9835)
+const{kUrl:kUrl,kReset:kReset,kClient:kClient,kParser:kParser,kBlocking:kBlocking,kRunning:kRunning,kPending:kPending,kSize:kSize,kWriting:kWriting,kQueue:kQueue,kNoRef:kNoRef,kKeepAliveDefaultTimeout:kKeepAliveDefaultTimeout,kHostHeader:kHostHeader,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kPipelining:kPipelining,kSocket:kSocket,kKeepAliveTimeoutValue:kKeepAliveTimeoutValue,kMaxHeadersSize:kMaxHeadersSize,kKeepAliveMaxTimeout:kKeepAliveMaxTimeout,kKeepAliveTimeoutThreshold:kKeepAliveTimeoutThreshold,kHeadersTimeout:kHeadersTimeout,kBodyTimeout:kBodyTimeout,kStrictContentLength:kStrictContentLength,kMaxRequests:kMaxRequests,kCounter:kCounter,kMaxResponseSize:kMaxResponseSize,kOnError:kOnError,kResume:kResume,kHTTPContext:kHTTPContext}=__nccwpck_require__(6179)
+const constants=__nccwpck_require__(6688)
 const EMPTY_BUF=Buffer.alloc(0)
 const FastBuffer=Buffer[Symbol.species]
 const addListener=util.addListener
@@ -1926,9 +1926,9 @@ const kIdleSocketValidation=Symbol("kIdleSocketValidation")
 const kIdleSocketValidationTimeout=Symbol("kIdleSocketValidationTimeout")
 const kSocketUsed=Symbol("kSocketUsed")
 let extractBody
-async function lazyllhttp(){const llhttpWasmData=process.env.JEST_WORKER_ID?__nccwpck_require__(3870):void 0
+async function lazyllhttp(){const llhttpWasmData=process.env.JEST_WORKER_ID?__nccwpck_require__(4278):void 0
 let mod
-try{mod=await WebAssembly.compile(__nccwpck_require__(3434))}catch(e){mod=await WebAssembly.compile(llhttpWasmData||__nccwpck_require__(3870))}return await WebAssembly.instantiate(mod,{env:{wasm_on_url:(p,at,len)=>0,wasm_on_status:(p,at,len)=>{assert(currentParser.ptr===p)
+try{mod=await WebAssembly.compile(__nccwpck_require__(7522))}catch(e){mod=await WebAssembly.compile(llhttpWasmData||__nccwpck_require__(4278))}return await WebAssembly.instantiate(mod,{env:{wasm_on_url:(p,at,len)=>0,wasm_on_status:(p,at,len)=>{assert(currentParser.ptr===p)
 const start=at-currentBufferPtr+currentBufferRef.byteOffset
 return currentParser.onStatus(new FastBuffer(currentBufferRef.buffer,start,len))||0},wasm_on_message_begin:p=>{assert(currentParser.ptr===p)
 return currentParser.onMessageBegin()||0},wasm_on_header_field:(p,at,len)=>{assert(currentParser.ptr===p)
@@ -2192,7 +2192,7 @@ const headersTimeout=request.headersTimeout!=null?request.headersTimeout:client[
 socket[kParser].setTimeout(headersTimeout,TIMEOUT_HEADERS)}}}function shouldSendContentLength(method){return method!=="GET"&&method!=="HEAD"&&method!=="OPTIONS"&&method!=="TRACE"&&method!=="CONNECT"}function writeH1(client,request){const{method:method,path:path,host:host,upgrade:upgrade,blocking:blocking,reset:reset}=request
 let{body:body,headers:headers,contentLength:contentLength}=request
 const expectsPayload=method==="PUT"||method==="POST"||method==="PATCH"||method==="QUERY"||method==="PROPFIND"||method==="PROPPATCH"
-if(util.isFormDataLike(body)){if(!extractBody)extractBody=__nccwpck_require__(4492).extractBody
+if(util.isFormDataLike(body)){if(!extractBody)extractBody=__nccwpck_require__(6644).extractBody
 const[bodyStream,contentType]=extractBody(body)
 if(request.contentType==null)headers.push("content-type",contentType)
 body=bodyStream.stream
@@ -2324,12 +2324,12 @@ if(socket[kParser].timeout&&socket[kParser].timeoutType===TIMEOUT_HEADERS)if(soc
 client[kResume]()}destroy(err){const{socket:socket,client:client,abort:abort}=this
 socket[kWriting]=false
 if(err){assert(client[kRunning]<=1,"pipeline should only contain this request")
-abort(err)}}}module.exports=connectH1},8788:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+abort(err)}}}module.exports=connectH1},5868:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const{errorMonitor:errorMonitor}=__nccwpck_require__(8474)
 const{pipeline:pipeline}=__nccwpck_require__(7075)
-const util=__nccwpck_require__(3440)
-const{RequestContentLengthMismatchError:RequestContentLengthMismatchError,RequestAbortedError:RequestAbortedError,SocketError:SocketError,InformationalError:InformationalError}=__nccwpck_require__(8707)
-const{kUrl:kUrl,kReset:kReset,kClient:kClient,kRunning:kRunning,kPending:kPending,kQueue:kQueue,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kSocket:kSocket,kStrictContentLength:kStrictContentLength,kOnError:kOnError,kMaxConcurrentStreams:kMaxConcurrentStreams,kHTTP2Session:kHTTP2Session,kResume:kResume,kSize:kSize,kHTTPContext:kHTTPContext}=__nccwpck_require__(6443)
+const util=__nccwpck_require__(7032)
+const{RequestContentLengthMismatchError:RequestContentLengthMismatchError,RequestAbortedError:RequestAbortedError,SocketError:SocketError,InformationalError:InformationalError}=__nccwpck_require__(9835)
+const{kUrl:kUrl,kReset:kReset,kClient:kClient,kRunning:kRunning,kPending:kPending,kQueue:kQueue,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kSocket:kSocket,kStrictContentLength:kStrictContentLength,kOnError:kOnError,kMaxConcurrentStreams:kMaxConcurrentStreams,kHTTP2Session:kHTTP2Session,kResume:kResume,kSize:kSize,kHTTPContext:kHTTPContext}=__nccwpck_require__(6179)
 const kOpenStreams=Symbol("open streams")
 let extractBody
 let h2ExperimentalWarned=false
@@ -2441,7 +2441,7 @@ headers[HTTP2_HEADER_SCHEME]="https"
 const expectsPayload=method==="PUT"||method==="POST"||method==="PATCH"
 if(body&&typeof body.read==="function")body.read(0)
 let contentLength=util.bodyLength(body)
-if(util.isFormDataLike(body)){extractBody??=__nccwpck_require__(4492).extractBody
+if(util.isFormDataLike(body)){extractBody??=__nccwpck_require__(6644).extractBody
 const[bodyStream,contentType]=extractBody(body)
 headers["content-type"]=contentType
 body=bodyStream.stream
@@ -2517,18 +2517,18 @@ request.onBodySent(chunk)
 if(!res)await waitForDrain()}h2stream.end()
 request.onRequestSent()
 if(!expectsPayload)socket[kReset]=true
-client[kResume]()}catch(err){abort(err)}finally{h2stream.off("close",onDrain).off("drain",onDrain)}}module.exports=connectH2},3701:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+client[kResume]()}catch(err){abort(err)}finally{h2stream.off("close",onDrain).off("drain",onDrain)}}module.exports=connectH2},4957:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const net=__nccwpck_require__(7030)
 const http=__nccwpck_require__(7067)
-const util=__nccwpck_require__(3440)
-const{channels:channels}=__nccwpck_require__(2414)
-const Request=__nccwpck_require__(4655)
-const DispatcherBase=__nccwpck_require__(1841)
-const{InvalidArgumentError:InvalidArgumentError,InformationalError:InformationalError,ClientDestroyedError:ClientDestroyedError}=__nccwpck_require__(8707)
-const buildConnector=__nccwpck_require__(9136)
-const{kUrl:kUrl,kServerName:kServerName,kClient:kClient,kBusy:kBusy,kConnect:kConnect,kResuming:kResuming,kRunning:kRunning,kPending:kPending,kSize:kSize,kQueue:kQueue,kConnected:kConnected,kConnecting:kConnecting,kNeedDrain:kNeedDrain,kKeepAliveDefaultTimeout:kKeepAliveDefaultTimeout,kHostHeader:kHostHeader,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kPipelining:kPipelining,kKeepAliveTimeoutValue:kKeepAliveTimeoutValue,kMaxHeadersSize:kMaxHeadersSize,kKeepAliveMaxTimeout:kKeepAliveMaxTimeout,kKeepAliveTimeoutThreshold:kKeepAliveTimeoutThreshold,kHeadersTimeout:kHeadersTimeout,kBodyTimeout:kBodyTimeout,kStrictContentLength:kStrictContentLength,kConnector:kConnector,kMaxRedirections:kMaxRedirections,kMaxRequests:kMaxRequests,kCounter:kCounter,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors,kLocalAddress:kLocalAddress,kMaxResponseSize:kMaxResponseSize,kOnError:kOnError,kHTTPContext:kHTTPContext,kMaxConcurrentStreams:kMaxConcurrentStreams,kResume:kResume}=__nccwpck_require__(6443)
-const connectH1=__nccwpck_require__(637)
-const connectH2=__nccwpck_require__(8788)
+const util=__nccwpck_require__(7032)
+const{channels:channels}=__nccwpck_require__(4614)
+const Request=__nccwpck_require__(9015)
+const DispatcherBase=__nccwpck_require__(5753)
+const{InvalidArgumentError:InvalidArgumentError,InformationalError:InformationalError,ClientDestroyedError:ClientDestroyedError}=__nccwpck_require__(9835)
+const buildConnector=__nccwpck_require__(1320)
+const{kUrl:kUrl,kServerName:kServerName,kClient:kClient,kBusy:kBusy,kConnect:kConnect,kResuming:kResuming,kRunning:kRunning,kPending:kPending,kSize:kSize,kQueue:kQueue,kConnected:kConnected,kConnecting:kConnecting,kNeedDrain:kNeedDrain,kKeepAliveDefaultTimeout:kKeepAliveDefaultTimeout,kHostHeader:kHostHeader,kPendingIdx:kPendingIdx,kRunningIdx:kRunningIdx,kError:kError,kPipelining:kPipelining,kKeepAliveTimeoutValue:kKeepAliveTimeoutValue,kMaxHeadersSize:kMaxHeadersSize,kKeepAliveMaxTimeout:kKeepAliveMaxTimeout,kKeepAliveTimeoutThreshold:kKeepAliveTimeoutThreshold,kHeadersTimeout:kHeadersTimeout,kBodyTimeout:kBodyTimeout,kStrictContentLength:kStrictContentLength,kConnector:kConnector,kMaxRedirections:kMaxRedirections,kMaxRequests:kMaxRequests,kCounter:kCounter,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors,kLocalAddress:kLocalAddress,kMaxResponseSize:kMaxResponseSize,kOnError:kOnError,kHTTPContext:kHTTPContext,kMaxConcurrentStreams:kMaxConcurrentStreams,kResume:kResume}=__nccwpck_require__(6179)
+const connectH1=__nccwpck_require__(2565)
+const connectH2=__nccwpck_require__(5868)
 let deprecatedInterceptorWarned=false
 const kClosedResolve=Symbol("kClosedResolve")
 const noop=()=>{}
@@ -2599,7 +2599,7 @@ util.errorRequest(this,request,err)}const callback=()=>{if(this[kClosedResolve])
 this[kClosedResolve]=null}resolve(null)}
 if(this[kHTTPContext]){this[kHTTPContext].destroy(err,callback)
 this[kHTTPContext]=null}else queueMicrotask(callback)
-this[kResume]()})}}const createRedirectInterceptor=__nccwpck_require__(5092)
+this[kResume]()})}}const createRedirectInterceptor=__nccwpck_require__(4444)
 function onError(client,err){if(client[kRunning]===0&&err.code!=="UND_ERR_INFO"&&err.code!=="UND_ERR_SOCKET"){assert(client[kPendingIdx]===client[kRunningIdx])
 const requests=client[kQueue].splice(client[kRunningIdx])
 for(let i=0;i<requests.length;i++){const request=requests[i]
@@ -2654,10 +2654,10 @@ if(!client[kHTTPContext]){connect(client)
 return}if(client[kHTTPContext].destroyed)return
 if(client[kHTTPContext].busy(request))return
 if(!request.aborted&&client[kHTTPContext].write(request))client[kPendingIdx]++
-else client[kQueue].splice(client[kPendingIdx],1)}}module.exports=Client},1841:(module,__unused_webpack_exports,__nccwpck_require__)=>{const buffer=__nccwpck_require__(4573)
-const Dispatcher=__nccwpck_require__(883)
-const{ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const{kDestroy:kDestroy,kClose:kClose,kClosed:kClosed,kDestroyed:kDestroyed,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6443)
+else client[kQueue].splice(client[kPendingIdx],1)}}module.exports=Client},5753:(module,__unused_webpack_exports,__nccwpck_require__)=>{const buffer=__nccwpck_require__(4573)
+const Dispatcher=__nccwpck_require__(3243)
+const{ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const{kDestroy:kDestroy,kClose:kClose,kClosed:kClosed,kDestroyed:kDestroyed,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6179)
 const kOnDestroyed=Symbol("onDestroyed")
 const kOnClosed=Symbol("onClosed")
 const kInterceptedDispatch=Symbol("Intercepted Dispatch")
@@ -2702,7 +2702,7 @@ if(this[kDestroyed]||this[kOnDestroyed])throw new ClientDestroyedError
 if(this[kClosed])throw new ClientClosedError
 return this[kInterceptedDispatch](opts,handler)}catch(err){if(typeof handler.onError!=="function")throw new InvalidArgumentError("invalid onError method")
 handler.onError(err)
-return false}}}module.exports=DispatcherBase},883:(module,__unused_webpack_exports,__nccwpck_require__)=>{const EventEmitter=__nccwpck_require__(8474)
+return false}}}module.exports=DispatcherBase},3243:(module,__unused_webpack_exports,__nccwpck_require__)=>{const EventEmitter=__nccwpck_require__(8474)
 class Dispatcher extends EventEmitter{dispatch(){throw new Error("not implemented")}close(){throw new Error("not implemented")}destroy(){throw new Error("not implemented")}compose(...args){const interceptors=Array.isArray(args[0])?args[0]:args
 let dispatch=this.dispatch.bind(this)
 for(const interceptor of interceptors){if(interceptor==null)continue
@@ -2712,10 +2712,10 @@ if(dispatch==null||typeof dispatch!=="function"||dispatch.length!==2)throw new T
 #dispatch=null
 constructor(dispatcher,dispatch){super()
 this.#dispatcher=dispatcher
-this.#dispatch=dispatch}dispatch(...args){this.#dispatch(...args)}close(...args){return this.#dispatcher.close(...args)}destroy(...args){return this.#dispatcher.destroy(...args)}}module.exports=Dispatcher},3137:(module,__unused_webpack_exports,__nccwpck_require__)=>{const DispatcherBase=__nccwpck_require__(1841)
-const{kClose:kClose,kDestroy:kDestroy,kClosed:kClosed,kDestroyed:kDestroyed,kDispatch:kDispatch,kNoProxyAgent:kNoProxyAgent,kHttpProxyAgent:kHttpProxyAgent,kHttpsProxyAgent:kHttpsProxyAgent}=__nccwpck_require__(6443)
-const ProxyAgent=__nccwpck_require__(6672)
-const Agent=__nccwpck_require__(7405)
+this.#dispatch=dispatch}dispatch(...args){this.#dispatch(...args)}close(...args){return this.#dispatcher.close(...args)}destroy(...args){return this.#dispatcher.destroy(...args)}}module.exports=Dispatcher},5641:(module,__unused_webpack_exports,__nccwpck_require__)=>{const DispatcherBase=__nccwpck_require__(5753)
+const{kClose:kClose,kDestroy:kDestroy,kClosed:kClosed,kDestroyed:kDestroyed,kDispatch:kDispatch,kNoProxyAgent:kNoProxyAgent,kHttpProxyAgent:kHttpProxyAgent,kHttpsProxyAgent:kHttpsProxyAgent}=__nccwpck_require__(6179)
+const ProxyAgent=__nccwpck_require__(6984)
+const Agent=__nccwpck_require__(4997)
 const DEFAULT_PORTS={"http:":80,"https:":443}
 let experimentalWarned=false
 class EnvHttpProxyAgent extends DispatcherBase{#noProxyValue=null
@@ -2756,7 +2756,7 @@ if(!entry)continue
 const parsed=entry.match(/^(.+):(\d+)$/)
 noProxyEntries.push({hostname:(parsed?parsed[1]:entry).toLowerCase(),port:parsed?Number.parseInt(parsed[2],10):0})}this.#noProxyValue=noProxyValue
 this.#noProxyEntries=noProxyEntries}get#noProxyChanged(){if(this.#opts.noProxy!==void 0)return false
-return this.#noProxyValue!==this.#noProxyEnv}get#noProxyEnv(){return process.env.no_proxy??process.env.NO_PROXY??""}}module.exports=EnvHttpProxyAgent},4660:module=>{const kSize=2048
+return this.#noProxyValue!==this.#noProxyEnv}get#noProxyEnv(){return process.env.no_proxy??process.env.NO_PROXY??""}}module.exports=EnvHttpProxyAgent},5500:module=>{const kSize=2048
 const kMask=kSize-1
 class FixedCircularBuffer{constructor(){this.bottom=0
 this.top=0
@@ -2770,10 +2770,10 @@ return nextItem}}module.exports=class{constructor(){this.head=this.tail=new Fixe
 this.head.push(data)}shift(){const tail=this.tail
 const next=tail.shift()
 if(tail.isEmpty()&&tail.next!==null)this.tail=tail.next
-return next}}},2128:(module,__unused_webpack_exports,__nccwpck_require__)=>{const DispatcherBase=__nccwpck_require__(1841)
-const FixedQueue=__nccwpck_require__(4660)
-const{kConnected:kConnected,kSize:kSize,kRunning:kRunning,kPending:kPending,kQueued:kQueued,kBusy:kBusy,kFree:kFree,kUrl:kUrl,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch}=__nccwpck_require__(6443)
-const PoolStats=__nccwpck_require__(3246)
+return next}}},5640:(module,__unused_webpack_exports,__nccwpck_require__)=>{const DispatcherBase=__nccwpck_require__(5753)
+const FixedQueue=__nccwpck_require__(5500)
+const{kConnected:kConnected,kSize:kSize,kRunning:kRunning,kPending:kPending,kQueued:kQueued,kBusy:kBusy,kFree:kFree,kUrl:kUrl,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch}=__nccwpck_require__(6179)
+const PoolStats=__nccwpck_require__(5174)
 const kClients=Symbol("clients")
 const kNeedDrain=Symbol("needDrain")
 const kQueue=Symbol("queue")
@@ -2820,14 +2820,14 @@ this[kClients].push(client)
 if(this[kNeedDrain])queueMicrotask(()=>{if(this[kNeedDrain])this[kOnDrain](client[kUrl],[this,client])})
 return this}[kRemoveClient](client){client.close(()=>{const idx=this[kClients].indexOf(client)
 if(idx!==-1)this[kClients].splice(idx,1)})
-this[kNeedDrain]=this[kClients].some(dispatcher=>!dispatcher[kNeedDrain]&&dispatcher.closed!==true&&dispatcher.destroyed!==true)}}module.exports={PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kRemoveClient:kRemoveClient,kGetDispatcher:kGetDispatcher}},3246:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kFree:kFree,kConnected:kConnected,kPending:kPending,kQueued:kQueued,kRunning:kRunning,kSize:kSize}=__nccwpck_require__(6443)
+this[kNeedDrain]=this[kClients].some(dispatcher=>!dispatcher[kNeedDrain]&&dispatcher.closed!==true&&dispatcher.destroyed!==true)}}module.exports={PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kRemoveClient:kRemoveClient,kGetDispatcher:kGetDispatcher}},5174:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kFree:kFree,kConnected:kConnected,kPending:kPending,kQueued:kQueued,kRunning:kRunning,kSize:kSize}=__nccwpck_require__(6179)
 const kPool=Symbol("pool")
-class PoolStats{constructor(pool){this[kPool]=pool}get connected(){return this[kPool][kConnected]}get free(){return this[kPool][kFree]}get pending(){return this[kPool][kPending]}get queued(){return this[kPool][kQueued]}get running(){return this[kPool][kRunning]}get size(){return this[kPool][kSize]}}module.exports=PoolStats},628:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kGetDispatcher:kGetDispatcher}=__nccwpck_require__(2128)
-const Client=__nccwpck_require__(3701)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const util=__nccwpck_require__(3440)
-const{kUrl:kUrl,kInterceptors:kInterceptors}=__nccwpck_require__(6443)
-const buildConnector=__nccwpck_require__(9136)
+class PoolStats{constructor(pool){this[kPool]=pool}get connected(){return this[kPool][kConnected]}get free(){return this[kPool][kFree]}get pending(){return this[kPool][kPending]}get queued(){return this[kPool][kQueued]}get running(){return this[kPool][kRunning]}get size(){return this[kPool][kSize]}}module.exports=PoolStats},2572:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{PoolBase:PoolBase,kClients:kClients,kNeedDrain:kNeedDrain,kAddClient:kAddClient,kGetDispatcher:kGetDispatcher}=__nccwpck_require__(5640)
+const Client=__nccwpck_require__(4957)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const util=__nccwpck_require__(7032)
+const{kUrl:kUrl,kInterceptors:kInterceptors}=__nccwpck_require__(6179)
+const buildConnector=__nccwpck_require__(1320)
 const kOptions=Symbol("options")
 const kConnections=Symbol("connections")
 const kFactory=Symbol("factory")
@@ -2846,14 +2846,14 @@ this.on("connectionError",(origin,targets,error)=>{for(const target of targets){
 if(idx!==-1)this[kClients].splice(idx,1)}})}[kGetDispatcher](){for(const client of this[kClients])if(!client[kNeedDrain])return client
 if(!this[kConnections]||this[kClients].length<this[kConnections]){const dispatcher=this[kFactory](this[kUrl],this[kOptions])
 this[kAddClient](dispatcher)
-return dispatcher}}}module.exports=Pool},6672:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kProxy:kProxy,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6443)
+return dispatcher}}}module.exports=Pool},6984:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kProxy:kProxy,kClose:kClose,kDestroy:kDestroy,kDispatch:kDispatch,kInterceptors:kInterceptors}=__nccwpck_require__(6179)
 const{URL:URL}=__nccwpck_require__(3136)
-const Agent=__nccwpck_require__(7405)
-const Pool=__nccwpck_require__(628)
-const DispatcherBase=__nccwpck_require__(1841)
-const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError,SecureProxyConnectionError:SecureProxyConnectionError}=__nccwpck_require__(8707)
-const buildConnector=__nccwpck_require__(9136)
-const Client=__nccwpck_require__(3701)
+const Agent=__nccwpck_require__(4997)
+const Pool=__nccwpck_require__(2572)
+const DispatcherBase=__nccwpck_require__(5753)
+const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError,SecureProxyConnectionError:SecureProxyConnectionError}=__nccwpck_require__(9835)
+const buildConnector=__nccwpck_require__(1320)
+const Client=__nccwpck_require__(4957)
 const kAgent=Symbol("proxy agent")
 const kClient=Symbol("proxy client")
 const kProxyHeaders=Symbol("proxy headers")
@@ -2918,24 +2918,24 @@ await this[kClient].close()}async[kDestroy](){await this[kAgent].destroy()
 await this[kClient].destroy()}}function buildHeaders(headers){if(Array.isArray(headers)){const headersPair={}
 for(let i=0;i<headers.length;i+=2)headersPair[headers[i]]=headers[i+1]
 return headersPair}return headers}function throwIfProxyAuthIsSent(headers){const existProxyAuth=headers&&Object.keys(headers).find(key=>key.toLowerCase()==="proxy-authorization")
-if(existProxyAuth)throw new InvalidArgumentError("Proxy-Authorization should be sent in ProxyAgent constructor")}module.exports=ProxyAgent},50:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Dispatcher=__nccwpck_require__(883)
-const RetryHandler=__nccwpck_require__(7816)
+if(existProxyAuth)throw new InvalidArgumentError("Proxy-Authorization should be sent in ProxyAgent constructor")}module.exports=ProxyAgent},2266:(module,__unused_webpack_exports,__nccwpck_require__)=>{const Dispatcher=__nccwpck_require__(3243)
+const RetryHandler=__nccwpck_require__(944)
 class RetryAgent extends Dispatcher{#agent=null
 #options=null
 constructor(agent,options={}){super(options)
 this.#agent=agent
 this.#options=options}dispatch(opts,handler){const retry=new RetryHandler({...opts,retryOptions:this.#options},{dispatch:this.#agent.dispatch.bind(this.#agent),handler:handler})
-return this.#agent.dispatch(opts,retry)}close(){return this.#agent.close()}destroy(){return this.#agent.destroy()}}module.exports=RetryAgent},2581:(module,__unused_webpack_exports,__nccwpck_require__)=>{const globalDispatcher=Symbol.for("undici.globalDispatcher.1")
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const Agent=__nccwpck_require__(7405)
+return this.#agent.dispatch(opts,retry)}close(){return this.#agent.close()}destroy(){return this.#agent.destroy()}}module.exports=RetryAgent},7773:(module,__unused_webpack_exports,__nccwpck_require__)=>{const globalDispatcher=Symbol.for("undici.globalDispatcher.1")
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const Agent=__nccwpck_require__(4997)
 if(getGlobalDispatcher()===void 0)setGlobalDispatcher(new Agent)
 function setGlobalDispatcher(agent){if(!agent||typeof agent.dispatch!=="function")throw new InvalidArgumentError("Argument agent must implement Agent")
-Object.defineProperty(globalThis,globalDispatcher,{value:agent,writable:true,enumerable:false,configurable:false})}function getGlobalDispatcher(){return globalThis[globalDispatcher]}module.exports={setGlobalDispatcher:setGlobalDispatcher,getGlobalDispatcher:getGlobalDispatcher}},8155:module=>{module.exports=class{#handler
+Object.defineProperty(globalThis,globalDispatcher,{value:agent,writable:true,enumerable:false,configurable:false})}function getGlobalDispatcher(){return globalThis[globalDispatcher]}module.exports={setGlobalDispatcher:setGlobalDispatcher,getGlobalDispatcher:getGlobalDispatcher}},8851:module=>{module.exports=class{#handler
 constructor(handler){if(typeof handler!=="object"||handler===null)throw new TypeError("handler must be an object")
-this.#handler=handler}onConnect(...args){return this.#handler.onConnect?.(...args)}onError(...args){return this.#handler.onError?.(...args)}onUpgrade(...args){return this.#handler.onUpgrade?.(...args)}onResponseStarted(...args){return this.#handler.onResponseStarted?.(...args)}onHeaders(...args){return this.#handler.onHeaders?.(...args)}onData(...args){return this.#handler.onData?.(...args)}onComplete(...args){return this.#handler.onComplete?.(...args)}onBodySent(...args){return this.#handler.onBodySent?.(...args)}}},8754:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(3440)
-const{kBodyUsed:kBodyUsed}=__nccwpck_require__(6443)
+this.#handler=handler}onConnect(...args){return this.#handler.onConnect?.(...args)}onError(...args){return this.#handler.onError?.(...args)}onUpgrade(...args){return this.#handler.onUpgrade?.(...args)}onResponseStarted(...args){return this.#handler.onResponseStarted?.(...args)}onHeaders(...args){return this.#handler.onHeaders?.(...args)}onData(...args){return this.#handler.onData?.(...args)}onComplete(...args){return this.#handler.onComplete?.(...args)}onBodySent(...args){return this.#handler.onBodySent?.(...args)}}},5498:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(7032)
+const{kBodyUsed:kBodyUsed}=__nccwpck_require__(6179)
 const assert=__nccwpck_require__(4589)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
 const EE=__nccwpck_require__(8474)
 const redirectableStatusCodes=[300,301,302,303,307,308]
 const kBody=Symbol("body")
@@ -2978,10 +2978,10 @@ if(removeContent&&util.headerNameToString(header).startsWith("content-"))return 
 if(unknownOrigin&&(header.length===13||header.length===6||header.length===19)){const name=util.headerNameToString(header)
 return name==="authorization"||name==="cookie"||name==="proxy-authorization"}return false}function cleanRequestHeaders(headers,removeContent,unknownOrigin){const ret=[]
 if(Array.isArray(headers)){for(let i=0;i<headers.length;i+=2)if(!shouldRemoveHeader(headers[i],removeContent,unknownOrigin))ret.push(headers[i],headers[i+1])}else if(headers&&typeof headers==="object"){for(const key of Object.keys(headers))if(!shouldRemoveHeader(key,removeContent,unknownOrigin))ret.push(key,headers[key])}else assert(headers==null,"headers must be an object or an array")
-return ret}module.exports=RedirectHandler},7816:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const{kRetryHandlerDefaultRetry:kRetryHandlerDefaultRetry}=__nccwpck_require__(6443)
-const{RequestRetryError:RequestRetryError}=__nccwpck_require__(8707)
-const{isDisturbed:isDisturbed,parseHeaders:parseHeaders,parseRangeHeader:parseRangeHeader,wrapRequestBody:wrapRequestBody}=__nccwpck_require__(3440)
+return ret}module.exports=RedirectHandler},944:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const{kRetryHandlerDefaultRetry:kRetryHandlerDefaultRetry}=__nccwpck_require__(6179)
+const{RequestRetryError:RequestRetryError}=__nccwpck_require__(9835)
+const{isDisturbed:isDisturbed,parseHeaders:parseHeaders,parseRangeHeader:parseRangeHeader,wrapRequestBody:wrapRequestBody}=__nccwpck_require__(7032)
 function calculateRetryAfterHeader(retryAfter){const current=Date.now()
 return new Date(retryAfter).getTime()-current}function validatePartialResponseContentLength(headers,range,statusCode,retryCount){const contentLength=headers["content-length"]
 if(contentLength==null)return null
@@ -3062,10 +3062,10 @@ function onRetry(err){if(err!=null||this.aborted||isDisturbed(this.opts.body))re
 if(this.start!==0){const headers={range:`bytes=${this.start}-${this.end??""}`}
 if(this.etag!=null)headers["if-match"]=this.etag
 this.opts={...this.opts,headers:{...this.opts.headers,...headers}}}try{this.retryCountCheckpoint=this.retryCount
-this.dispatch(this.opts,this)}catch(err){this.handler.onError(err)}}}}module.exports=RetryHandler},379:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isIP:isIP}=__nccwpck_require__(7030)
+this.dispatch(this.opts,this)}catch(err){this.handler.onError(err)}}}}module.exports=RetryHandler},4579:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isIP:isIP}=__nccwpck_require__(7030)
 const{lookup:lookup}=__nccwpck_require__(610)
-const DecoratorHandler=__nccwpck_require__(8155)
-const{InvalidArgumentError:InvalidArgumentError,InformationalError:InformationalError}=__nccwpck_require__(8707)
+const DecoratorHandler=__nccwpck_require__(8851)
+const{InvalidArgumentError:InvalidArgumentError,InformationalError:InformationalError}=__nccwpck_require__(9835)
 const maxInt=Math.pow(2,31)-1
 class DNSInstance{#maxTTL=0
 #maxItems=0
@@ -3157,9 +3157,9 @@ instance.runLookup(origin,origDispatchOpts,(err,newOrigin)=>{if(err)return handl
 let dispatchOpts=null
 dispatchOpts={...origDispatchOpts,servername:origin.hostname,origin:newOrigin,headers:{host:origin.hostname,...origDispatchOpts.headers}}
 dispatch(dispatchOpts,instance.getHandler({origin:origin,dispatch:dispatch,handler:handler},origDispatchOpts))})
-return true}}},8060:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(3440)
-const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(8707)
-const DecoratorHandler=__nccwpck_require__(8155)
+return true}}},2292:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(7032)
+const{InvalidArgumentError:InvalidArgumentError,RequestAbortedError:RequestAbortedError}=__nccwpck_require__(9835)
+const DecoratorHandler=__nccwpck_require__(8851)
 class DumpHandler extends DecoratorHandler{#maxSize=1024*1024
 #abort=null
 #dumped=false
@@ -3185,20 +3185,20 @@ else this.#handler.onComplete([])}return true}onComplete(trailers){if(this.#dump
 if(this.#aborted){this.#handler.onError(this.reason)
 return}this.#handler.onComplete(trailers)}}function createDumpInterceptor({maxSize:defaultMaxSize}={maxSize:1024*1024}){return dispatch=>function(opts,handler){const{dumpMaxSize:dumpMaxSize=defaultMaxSize}=opts
 const dumpHandler=new DumpHandler({maxSize:dumpMaxSize},handler)
-return dispatch(opts,dumpHandler)}}module.exports=createDumpInterceptor},5092:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RedirectHandler=__nccwpck_require__(8754)
+return dispatch(opts,dumpHandler)}}module.exports=createDumpInterceptor},4444:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RedirectHandler=__nccwpck_require__(5498)
 function createRedirectInterceptor({maxRedirections:defaultMaxRedirections}){return dispatch=>function(opts,handler){const{maxRedirections:maxRedirections=defaultMaxRedirections}=opts
 if(!maxRedirections)return dispatch(opts,handler)
 const redirectHandler=new RedirectHandler(dispatch,maxRedirections,opts,handler)
 opts={...opts,maxRedirections:0}
-return dispatch(opts,redirectHandler)}}module.exports=createRedirectInterceptor},1514:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RedirectHandler=__nccwpck_require__(8754)
+return dispatch(opts,redirectHandler)}}module.exports=createRedirectInterceptor},1970:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RedirectHandler=__nccwpck_require__(5498)
 module.exports=opts=>{const globalMaxRedirections=opts?.maxRedirections
 return dispatch=>function(opts,handler){const{maxRedirections:maxRedirections=globalMaxRedirections,...baseOpts}=opts
 if(!maxRedirections)return dispatch(opts,handler)
 const redirectHandler=new RedirectHandler(dispatch,maxRedirections,opts,handler)
-return dispatch(baseOpts,redirectHandler)}}},2026:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RetryHandler=__nccwpck_require__(7816)
-module.exports=globalOpts=>dispatch=>function(opts,handler){return dispatch(opts,new RetryHandler({...opts,retryOptions:{...globalOpts,...opts.retryOptions}},{handler:handler,dispatch:dispatch}))}},2824:(__unused_webpack_module,exports,__nccwpck_require__)=>{Object.defineProperty(exports,"__esModule",{value:true})
+return dispatch(baseOpts,redirectHandler)}}},9826:(module,__unused_webpack_exports,__nccwpck_require__)=>{const RetryHandler=__nccwpck_require__(944)
+module.exports=globalOpts=>dispatch=>function(opts,handler){return dispatch(opts,new RetryHandler({...opts,retryOptions:{...globalOpts,...opts.retryOptions}},{handler:handler,dispatch:dispatch}))}},6688:(__unused_webpack_module,exports,__nccwpck_require__)=>{Object.defineProperty(exports,"__esModule",{value:true})
 exports.SPECIAL_HEADERS=exports.HEADER_STATE=exports.MINOR=exports.MAJOR=exports.CONNECTION_TOKEN_CHARS=exports.HEADER_CHARS=exports.TOKEN=exports.STRICT_TOKEN=exports.HEX=exports.URL_CHAR=exports.STRICT_URL_CHAR=exports.USERINFO_CHARS=exports.MARK=exports.ALPHANUM=exports.NUM=exports.HEX_MAP=exports.NUM_MAP=exports.ALPHA=exports.FINISH=exports.H_METHOD_MAP=exports.METHOD_MAP=exports.METHODS_RTSP=exports.METHODS_ICE=exports.METHODS_HTTP=exports.METHODS=exports.LENIENT_FLAGS=exports.FLAGS=exports.TYPE=exports.ERROR=void 0
-const utils_1=__nccwpck_require__(172);(function(ERROR){ERROR[ERROR["OK"]=0]="OK"
+const utils_1=__nccwpck_require__(6164);(function(ERROR){ERROR[ERROR["OK"]=0]="OK"
 ERROR[ERROR["INTERNAL"]=1]="INTERNAL"
 ERROR[ERROR["STRICT"]=2]="STRICT"
 ERROR[ERROR["LF_EXPECTED"]=3]="LF_EXPECTED"
@@ -3317,23 +3317,23 @@ HEADER_STATE[HEADER_STATE["CONNECTION_KEEP_ALIVE"]=5]="CONNECTION_KEEP_ALIVE"
 HEADER_STATE[HEADER_STATE["CONNECTION_CLOSE"]=6]="CONNECTION_CLOSE"
 HEADER_STATE[HEADER_STATE["CONNECTION_UPGRADE"]=7]="CONNECTION_UPGRADE"
 HEADER_STATE[HEADER_STATE["TRANSFER_ENCODING_CHUNKED"]=8]="TRANSFER_ENCODING_CHUNKED"})(HEADER_STATE=exports.HEADER_STATE||(exports.HEADER_STATE={}))
-exports.SPECIAL_HEADERS={connection:HEADER_STATE.CONNECTION,"content-length":HEADER_STATE.CONTENT_LENGTH,"proxy-connection":HEADER_STATE.CONNECTION,"transfer-encoding":HEADER_STATE.TRANSFER_ENCODING,upgrade:HEADER_STATE.UPGRADE}},3870:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Buffer:Buffer}=__nccwpck_require__(4573)
-module.exports=Buffer.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK07MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtXACAAQRhqQgA3AwAgAEIANwMAIABBOGpCADcDACAAQTBqQgA3AwAgAEEoakIANwMAIABBIGpCADcDACAAQRBqQgA3AwAgAEEIakIANwMAIABB3QE2AhwLBgAgABAyC5otAQt/IwBBEGsiCiQAQaTQACgCACIJRQRAQeTTACgCACIFRQRAQfDTAEJ/NwIAQejTAEKAgISAgIDAADcCAEHk0wAgCkEIakFwcUHYqtWqBXMiBTYCAEH40wBBADYCAEHI0wBBADYCAAtBzNMAQYDUBDYCAEGc0ABBgNQENgIAQbDQACAFNgIAQazQAEF/NgIAQdDTAEGArAM2AgADQCABQcjQAGogAUG80ABqIgI2AgAgAiABQbTQAGoiAzYCACABQcDQAGogAzYCACABQdDQAGogAUHE0ABqIgM2AgAgAyACNgIAIAFB2NAAaiABQczQAGoiAjYCACACIAM2AgAgAUHU0ABqIAI2AgAgAUEgaiIBQYACRw0AC0GM1ARBwasDNgIAQajQAEH00wAoAgA2AgBBmNAAQcCrAzYCAEGk0ABBiNQENgIAQcz/B0E4NgIAQYjUBCEJCwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB7AFNBEBBjNAAKAIAIgZBECAAQRNqQXBxIABBC0kbIgRBA3YiAHYiAUEDcQRAAkAgAUEBcSAAckEBcyICQQN0IgBBtNAAaiIBIABBvNAAaigCACIAKAIIIgNGBEBBjNAAIAZBfiACd3E2AgAMAQsgASADNgIIIAMgATYCDAsgAEEIaiEBIAAgAkEDdCICQQNyNgIEIAAgAmoiACAAKAIEQQFyNgIEDBELQZTQACgCACIIIARPDQEgAQRAAkBBAiAAdCICQQAgAmtyIAEgAHRxaCIAQQN0IgJBtNAAaiIBIAJBvNAAaigCACICKAIIIgNGBEBBjNAAIAZBfiAAd3EiBjYCAAwBCyABIAM2AgggAyABNgIMCyACIARBA3I2AgQgAEEDdCIAIARrIQUgACACaiAFNgIAIAIgBGoiBCAFQQFyNgIEIAgEQCAIQXhxQbTQAGohAEGg0AAoAgAhAwJ/QQEgCEEDdnQiASAGcUUEQEGM0AAgASAGcjYCACAADAELIAAoAggLIgEgAzYCDCAAIAM2AgggAyAANgIMIAMgATYCCAsgAkEIaiEBQaDQACAENgIAQZTQACAFNgIADBELQZDQACgCACILRQ0BIAtoQQJ0QbzSAGooAgAiACgCBEF4cSAEayEFIAAhAgNAAkAgAigCECIBRQRAIAJBFGooAgAiAUUNAQsgASgCBEF4cSAEayIDIAVJIQIgAyAFIAIbIQUgASAAIAIbIQAgASECDAELCyAAKAIYIQkgACgCDCIDIABHBEBBnNAAKAIAGiADIAAoAggiATYCCCABIAM2AgwMEAsgAEEUaiICKAIAIgFFBEAgACgCECIBRQ0DIABBEGohAgsDQCACIQcgASIDQRRqIgIoAgAiAQ0AIANBEGohAiADKAIQIgENAAsgB0EANgIADA8LQX8hBCAAQb9/Sw0AIABBE2oiAUFwcSEEQZDQACgCACIIRQ0AQQAgBGshBQJAAkACQAJ/QQAgBEGAAkkNABpBHyAEQf///wdLDQAaIARBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmoLIgZBAnRBvNIAaigCACICRQRAQQAhAUEAIQMMAQtBACEBIARBGSAGQQF2a0EAIAZBH0cbdCEAQQAhAwNAAkAgAigCBEF4cSAEayIHIAVPDQAgAiEDIAciBQ0AQQAhBSACIQEMAwsgASACQRRqKAIAIgcgByACIABBHXZBBHFqQRBqKAIAIgJGGyABIAcbIQEgAEEBdCEAIAINAAsLIAEgA3JFBEBBACEDQQIgBnQiAEEAIABrciAIcSIARQ0DIABoQQJ0QbzSAGooAgAhAQsgAUUNAQsDQCABKAIEQXhxIARrIgIgBUkhACACIAUgABshBSABIAMgABshAyABKAIQIgAEfyAABSABQRRqKAIACyIBDQALCyADRQ0AIAVBlNAAKAIAIARrTw0AIAMoAhghByADIAMoAgwiAEcEQEGc0AAoAgAaIAAgAygCCCIBNgIIIAEgADYCDAwOCyADQRRqIgIoAgAiAUUEQCADKAIQIgFFDQMgA0EQaiECCwNAIAIhBiABIgBBFGoiAigCACIBDQAgAEEQaiECIAAoAhAiAQ0ACyAGQQA2AgAMDQtBlNAAKAIAIgMgBE8EQEGg0AAoAgAhAQJAIAMgBGsiAkEQTwRAIAEgBGoiACACQQFyNgIEIAEgA2ogAjYCACABIARBA3I2AgQMAQsgASADQQNyNgIEIAEgA2oiACAAKAIEQQFyNgIEQQAhAEEAIQILQZTQACACNgIAQaDQACAANgIAIAFBCGohAQwPC0GY0AAoAgAiAyAESwRAIAQgCWoiACADIARrIgFBAXI2AgRBpNAAIAA2AgBBmNAAIAE2AgAgCSAEQQNyNgIEIAlBCGohAQwPC0EAIQEgBAJ/QeTTACgCAARAQezTACgCAAwBC0Hw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBDGpBcHFB2KrVqgVzNgIAQfjTAEEANgIAQcjTAEEANgIAQYCABAsiACAEQccAaiIFaiIGQQAgAGsiB3EiAk8EQEH80wBBMDYCAAwPCwJAQcTTACgCACIBRQ0AQbzTACgCACIIIAJqIQAgACABTSAAIAhLcQ0AQQAhAUH80wBBMDYCAAwPC0HI0wAtAABBBHENBAJAAkAgCQRAQczTACEBA0AgASgCACIAIAlNBEAgACABKAIEaiAJSw0DCyABKAIIIgENAAsLQQAQMyIAQX9GDQUgAiEGQejTACgCACIBQQFrIgMgAHEEQCACIABrIAAgA2pBACABa3FqIQYLIAQgBk8NBSAGQf7///8HSw0FQcTTACgCACIDBEBBvNMAKAIAIgcgBmohASABIAdNDQYgASADSw0GCyAGEDMiASAARw0BDAcLIAYgA2sgB3EiBkH+////B0sNBCAGEDMhACAAIAEoAgAgASgCBGpGDQMgACEBCwJAIAYgBEHIAGpPDQAgAUF/Rg0AQezTACgCACIAIAUgBmtqQQAgAGtxIgBB/v///wdLBEAgASEADAcLIAAQM0F/RwRAIAAgBmohBiABIQAMBwtBACAGaxAzGgwECyABIgBBf0cNBQwDC0EAIQMMDAtBACEADAoLIABBf0cNAgtByNMAQcjTACgCAEEEcjYCAAsgAkH+////B0sNASACEDMhAEEAEDMhASAAQX9GDQEgAUF/Rg0BIAAgAU8NASABIABrIgYgBEE4ak0NAQtBvNMAQbzTACgCACAGaiIBNgIAQcDTACgCACABSQRAQcDTACABNgIACwJAAkACQEGk0AAoAgAiAgRAQczTACEBA0AgACABKAIAIgMgASgCBCIFakYNAiABKAIIIgENAAsMAgtBnNAAKAIAIgFBAEcgACABT3FFBEBBnNAAIAA2AgALQQAhAUHQ0wAgBjYCAEHM0wAgADYCAEGs0ABBfzYCAEGw0ABB5NMAKAIANgIAQdjTAEEANgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBeCAAa0EPcSIBIABqIgIgBkE4ayIDIAFrIgFBAXI2AgRBqNAAQfTTACgCADYCAEGY0AAgATYCAEGk0AAgAjYCACAAIANqQTg2AgQMAgsgACACTQ0AIAIgA0kNACABKAIMQQhxDQBBeCACa0EPcSIAIAJqIgNBmNAAKAIAIAZqIgcgAGsiAEEBcjYCBCABIAUgBmo2AgRBqNAAQfTTACgCADYCAEGY0AAgADYCAEGk0AAgAzYCACACIAdqQTg2AgQMAQsgAEGc0AAoAgBJBEBBnNAAIAA2AgALIAAgBmohA0HM0wAhAQJAAkACQANAIAMgASgCAEcEQCABKAIIIgENAQwCCwsgAS0ADEEIcUUNAQtBzNMAIQEDQCABKAIAIgMgAk0EQCADIAEoAgRqIgUgAksNAwsgASgCCCEBDAALAAsgASAANgIAIAEgASgCBCAGajYCBCAAQXggAGtBD3FqIgkgBEEDcjYCBCADQXggA2tBD3FqIgYgBCAJaiIEayEBIAIgBkYEQEGk0AAgBDYCAEGY0ABBmNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEDAgLQaDQACgCACAGRgRAQaDQACAENgIAQZTQAEGU0AAoAgAgAWoiADYCACAEIABBAXI2AgQgACAEaiAANgIADAgLIAYoAgQiBUEDcUEBRw0GIAVBeHEhCCAFQf8BTQRAIAVBA3YhAyAGKAIIIgAgBigCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBwsgAiAANgIIIAAgAjYCDAwGCyAGKAIYIQcgBiAGKAIMIgBHBEAgACAGKAIIIgI2AgggAiAANgIMDAULIAZBFGoiAigCACIFRQRAIAYoAhAiBUUNBCAGQRBqIQILA0AgAiEDIAUiAEEUaiICKAIAIgUNACAAQRBqIQIgACgCECIFDQALIANBADYCAAwEC0F4IABrQQ9xIgEgAGoiByAGQThrIgMgAWsiAUEBcjYCBCAAIANqQTg2AgQgAiAFQTcgBWtBD3FqQT9rIgMgAyACQRBqSRsiA0EjNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAc2AgAgA0EQakHU0wApAgA3AgAgA0HM0wApAgA3AghB1NMAIANBCGo2AgBB0NMAIAY2AgBBzNMAIAA2AgBB2NMAQQA2AgAgA0EkaiEBA0AgAUEHNgIAIAUgAUEEaiIBSw0ACyACIANGDQAgAyADKAIEQX5xNgIEIAMgAyACayIFNgIAIAIgBUEBcjYCBCAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIDcUUEQEGM0AAgASADcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEGQ0AAoAgAiA0EBIAF0IgZxRQRAIAAgAjYCAEGQ0AAgAyAGcjYCACACIAA2AhggAiACNgIIIAIgAjYCDAwBCyAFQRkgAUEBdmtBACABQR9HG3QhASAAKAIAIQMCQANAIAMiACgCBEF4cSAFRg0BIAFBHXYhAyABQQF0IQEgACADQQRxakEQaiIGKAIAIgMNAAsgBiACNgIAIAIgADYCGCACIAI2AgwgAiACNgIIDAELIAAoAggiASACNgIMIAAgAjYCCCACQQA2AhggAiAANgIMIAIgATYCCAtBmNAAKAIAIgEgBE0NAEGk0AAoAgAiACAEaiICIAEgBGsiAUEBcjYCBEGY0AAgATYCAEGk0AAgAjYCACAAIARBA3I2AgQgAEEIaiEBDAgLQQAhAUH80wBBMDYCAAwHC0EAIQALIAdFDQACQCAGKAIcIgJBAnRBvNIAaiIDKAIAIAZGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAdBEEEUIAcoAhAgBkYbaiAANgIAIABFDQELIAAgBzYCGCAGKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAGQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAIaiEBIAYgCGoiBigCBCEFCyAGIAVBfnE2AgQgASAEaiABNgIAIAQgAUEBcjYCBCABQf8BTQRAIAFBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASABQQN2dCIBcUUEQEGM0AAgASACcjYCACAADAELIAAoAggLIgEgBDYCDCAAIAQ2AgggBCAANgIMIAQgATYCCAwBC0EfIQUgAUH///8HTQRAIAFBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmohBQsgBCAFNgIcIARCADcCECAFQQJ0QbzSAGohAEGQ0AAoAgAiAkEBIAV0IgNxRQRAIAAgBDYCAEGQ0AAgAiADcjYCACAEIAA2AhggBCAENgIIIAQgBDYCDAwBCyABQRkgBUEBdmtBACAFQR9HG3QhBSAAKAIAIQACQANAIAAiAigCBEF4cSABRg0BIAVBHXYhACAFQQF0IQUgAiAAQQRxakEQaiIDKAIAIgANAAsgAyAENgIAIAQgAjYCGCAEIAQ2AgwgBCAENgIIDAELIAIoAggiACAENgIMIAIgBDYCCCAEQQA2AhggBCACNgIMIAQgADYCCAsgCUEIaiEBDAILAkAgB0UNAAJAIAMoAhwiAUECdEG80gBqIgIoAgAgA0YEQCACIAA2AgAgAA0BQZDQACAIQX4gAXdxIgg2AgAMAgsgB0EQQRQgBygCECADRhtqIAA2AgAgAEUNAQsgACAHNgIYIAMoAhAiAQRAIAAgATYCECABIAA2AhgLIANBFGooAgAiAUUNACAAQRRqIAE2AgAgASAANgIYCwJAIAVBD00EQCADIAQgBWoiAEEDcjYCBCAAIANqIgAgACgCBEEBcjYCBAwBCyADIARqIgIgBUEBcjYCBCADIARBA3I2AgQgAiAFaiAFNgIAIAVB/wFNBEAgBUF4cUG00ABqIQACf0GM0AAoAgAiAUEBIAVBA3Z0IgVxRQRAQYzQACABIAVyNgIAIAAMAQsgACgCCAsiASACNgIMIAAgAjYCCCACIAA2AgwgAiABNgIIDAELQR8hASAFQf///wdNBEAgBUEmIAVBCHZnIgBrdkEBcSAAQQF0a0E+aiEBCyACIAE2AhwgAkIANwIQIAFBAnRBvNIAaiEAQQEgAXQiBCAIcUUEQCAAIAI2AgBBkNAAIAQgCHI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEEAkADQCAEIgAoAgRBeHEgBUYNASABQR12IQQgAUEBdCEBIAAgBEEEcWpBEGoiBigCACIEDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLIANBCGohAQwBCwJAIAlFDQACQCAAKAIcIgFBAnRBvNIAaiICKAIAIABGBEAgAiADNgIAIAMNAUGQ0AAgC0F+IAF3cTYCAAwCCyAJQRBBFCAJKAIQIABGG2ogAzYCACADRQ0BCyADIAk2AhggACgCECIBBEAgAyABNgIQIAEgAzYCGAsgAEEUaigCACIBRQ0AIANBFGogATYCACABIAM2AhgLAkAgBUEPTQRAIAAgBCAFaiIBQQNyNgIEIAAgAWoiASABKAIEQQFyNgIEDAELIAAgBGoiByAFQQFyNgIEIAAgBEEDcjYCBCAFIAdqIAU2AgAgCARAIAhBeHFBtNAAaiEBQaDQACgCACEDAn9BASAIQQN2dCICIAZxRQRAQYzQACACIAZyNgIAIAEMAQsgASgCCAsiAiADNgIMIAEgAzYCCCADIAE2AgwgAyACNgIIC0Gg0AAgBzYCAEGU0AAgBTYCAAsgAEEIaiEBCyAKQRBqJAAgAQtDACAARQRAPwBBEHQPCwJAIABB//8DcQ0AIABBAEgNACAAQRB2QAAiAEF/RgRAQfzTAEEwNgIAQX8PCyAAQRB0DwsACwvcPyIAQYAICwkBAAAAAgAAAAMAQZQICwUEAAAABQBBpAgLCQYAAAAHAAAACABB3AgLii1JbnZhbGlkIGNoYXIgaW4gdXJsIHF1ZXJ5AFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fYm9keQBDb250ZW50LUxlbmd0aCBvdmVyZmxvdwBDaHVuayBzaXplIG92ZXJmbG93AFJlc3BvbnNlIG92ZXJmbG93AEludmFsaWQgbWV0aG9kIGZvciBIVFRQL3gueCByZXF1ZXN0AEludmFsaWQgbWV0aG9kIGZvciBSVFNQL3gueCByZXF1ZXN0AEV4cGVjdGVkIFNPVVJDRSBtZXRob2QgZm9yIElDRS94LnggcmVxdWVzdABJbnZhbGlkIGNoYXIgaW4gdXJsIGZyYWdtZW50IHN0YXJ0AEV4cGVjdGVkIGRvdABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3N0YXR1cwBJbnZhbGlkIHJlc3BvbnNlIHN0YXR1cwBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zAFVzZXIgY2FsbGJhY2sgZXJyb3IAYG9uX3Jlc2V0YCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfaGVhZGVyYCBjYWxsYmFjayBlcnJvcgBgb25fbWVzc2FnZV9iZWdpbmAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3N0YXR1c19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3ZlcnNpb25fY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl91cmxfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXRob2RfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfZmllbGRfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fbmFtZWAgY2FsbGJhY2sgZXJyb3IAVW5leHBlY3RlZCBjaGFyIGluIHVybCBzZXJ2ZXIASW52YWxpZCBoZWFkZXIgdmFsdWUgY2hhcgBJbnZhbGlkIGhlYWRlciBmaWVsZCBjaGFyAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdmVyc2lvbgBJbnZhbGlkIG1pbm9yIHZlcnNpb24ASW52YWxpZCBtYWpvciB2ZXJzaW9uAEV4cGVjdGVkIHNwYWNlIGFmdGVyIHZlcnNpb24ARXhwZWN0ZWQgQ1JMRiBhZnRlciB2ZXJzaW9uAEludmFsaWQgSFRUUCB2ZXJzaW9uAEludmFsaWQgaGVhZGVyIHRva2VuAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdXJsAEludmFsaWQgY2hhcmFjdGVycyBpbiB1cmwAVW5leHBlY3RlZCBzdGFydCBjaGFyIGluIHVybABEb3VibGUgQCBpbiB1cmwARW1wdHkgQ29udGVudC1MZW5ndGgASW52YWxpZCBjaGFyYWN0ZXIgaW4gQ29udGVudC1MZW5ndGgARHVwbGljYXRlIENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhciBpbiB1cmwgcGF0aABDb250ZW50LUxlbmd0aCBjYW4ndCBiZSBwcmVzZW50IHdpdGggVHJhbnNmZXItRW5jb2RpbmcASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgc2l6ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl92YWx1ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHZhbHVlAE1pc3NpbmcgZXhwZWN0ZWQgTEYgYWZ0ZXIgaGVhZGVyIHZhbHVlAEludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYCBoZWFkZXIgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZSB2YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHF1b3RlZCB2YWx1ZQBQYXVzZWQgYnkgb25faGVhZGVyc19jb21wbGV0ZQBJbnZhbGlkIEVPRiBzdGF0ZQBvbl9yZXNldCBwYXVzZQBvbl9jaHVua19oZWFkZXIgcGF1c2UAb25fbWVzc2FnZV9iZWdpbiBwYXVzZQBvbl9jaHVua19leHRlbnNpb25fdmFsdWUgcGF1c2UAb25fc3RhdHVzX2NvbXBsZXRlIHBhdXNlAG9uX3ZlcnNpb25fY29tcGxldGUgcGF1c2UAb25fdXJsX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2NvbXBsZXRlIHBhdXNlAG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXNzYWdlX2NvbXBsZXRlIHBhdXNlAG9uX21ldGhvZF9jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfZmllbGRfY29tcGxldGUgcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUgcGF1c2UAVW5leHBlY3RlZCBzcGFjZSBhZnRlciBzdGFydCBsaW5lAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBuYW1lAFBhdXNlIG9uIENPTk5FQ1QvVXBncmFkZQBQYXVzZSBvbiBQUkkvVXBncmFkZQBFeHBlY3RlZCBIVFRQLzIgQ29ubmVjdGlvbiBQcmVmYWNlAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fbWV0aG9kAEV4cGVjdGVkIHNwYWNlIGFmdGVyIG1ldGhvZABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl9maWVsZABQYXVzZWQASW52YWxpZCB3b3JkIGVuY291bnRlcmVkAEludmFsaWQgbWV0aG9kIGVuY291bnRlcmVkAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2NoZW1hAFJlcXVlc3QgaGFzIGludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYABTV0lUQ0hfUFJPWFkAVVNFX1BST1hZAE1LQUNUSVZJVFkAVU5QUk9DRVNTQUJMRV9FTlRJVFkAQ09QWQBNT1ZFRF9QRVJNQU5FTlRMWQBUT09fRUFSTFkATk9USUZZAEZBSUxFRF9ERVBFTkRFTkNZAEJBRF9HQVRFV0FZAFBMQVkAUFVUAENIRUNLT1VUAEdBVEVXQVlfVElNRU9VVABSRVFVRVNUX1RJTUVPVVQATkVUV09SS19DT05ORUNUX1RJTUVPVVQAQ09OTkVDVElPTl9USU1FT1VUAExPR0lOX1RJTUVPVVQATkVUV09SS19SRUFEX1RJTUVPVVQAUE9TVABNSVNESVJFQ1RFRF9SRVFVRVNUAENMSUVOVF9DTE9TRURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX0xPQURfQkFMQU5DRURfUkVRVUVTVABCQURfUkVRVUVTVABIVFRQX1JFUVVFU1RfU0VOVF9UT19IVFRQU19QT1JUAFJFUE9SVABJTV9BX1RFQVBPVABSRVNFVF9DT05URU5UAE5PX0NPTlRFTlQAUEFSVElBTF9DT05URU5UAEhQRV9JTlZBTElEX0NPTlNUQU5UAEhQRV9DQl9SRVNFVABHRVQASFBFX1NUUklDVABDT05GTElDVABURU1QT1JBUllfUkVESVJFQ1QAUEVSTUFORU5UX1JFRElSRUNUAENPTk5FQ1QATVVMVElfU1RBVFVTAEhQRV9JTlZBTElEX1NUQVRVUwBUT09fTUFOWV9SRVFVRVNUUwBFQVJMWV9ISU5UUwBVTkFWQUlMQUJMRV9GT1JfTEVHQUxfUkVBU09OUwBPUFRJT05TAFNXSVRDSElOR19QUk9UT0NPTFMAVkFSSUFOVF9BTFNPX05FR09USUFURVMATVVMVElQTEVfQ0hPSUNFUwBJTlRFUk5BTF9TRVJWRVJfRVJST1IAV0VCX1NFUlZFUl9VTktOT1dOX0VSUk9SAFJBSUxHVU5fRVJST1IASURFTlRJVFlfUFJPVklERVJfQVVUSEVOVElDQVRJT05fRVJST1IAU1NMX0NFUlRJRklDQVRFX0VSUk9SAElOVkFMSURfWF9GT1JXQVJERURfRk9SAFNFVF9QQVJBTUVURVIAR0VUX1BBUkFNRVRFUgBIUEVfVVNFUgBTRUVfT1RIRVIASFBFX0NCX0NIVU5LX0hFQURFUgBNS0NBTEVOREFSAFNFVFVQAFdFQl9TRVJWRVJfSVNfRE9XTgBURUFSRE9XTgBIUEVfQ0xPU0VEX0NPTk5FQ1RJT04ASEVVUklTVElDX0VYUElSQVRJT04ARElTQ09OTkVDVEVEX09QRVJBVElPTgBOT05fQVVUSE9SSVRBVElWRV9JTkZPUk1BVElPTgBIUEVfSU5WQUxJRF9WRVJTSU9OAEhQRV9DQl9NRVNTQUdFX0JFR0lOAFNJVEVfSVNfRlJPWkVOAEhQRV9JTlZBTElEX0hFQURFUl9UT0tFTgBJTlZBTElEX1RPS0VOAEZPUkJJRERFTgBFTkhBTkNFX1lPVVJfQ0FMTQBIUEVfSU5WQUxJRF9VUkwAQkxPQ0tFRF9CWV9QQVJFTlRBTF9DT05UUk9MAE1LQ09MAEFDTABIUEVfSU5URVJOQUwAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRV9VTk9GRklDSUFMAEhQRV9PSwBVTkxJTksAVU5MT0NLAFBSSQBSRVRSWV9XSVRIAEhQRV9JTlZBTElEX0NPTlRFTlRfTEVOR1RIAEhQRV9VTkVYUEVDVEVEX0NPTlRFTlRfTEVOR1RIAEZMVVNIAFBST1BQQVRDSABNLVNFQVJDSABVUklfVE9PX0xPTkcAUFJPQ0VTU0lORwBNSVNDRUxMQU5FT1VTX1BFUlNJU1RFTlRfV0FSTklORwBNSVNDRUxMQU5FT1VTX1dBUk5JTkcASFBFX0lOVkFMSURfVFJBTlNGRVJfRU5DT0RJTkcARXhwZWN0ZWQgQ1JMRgBIUEVfSU5WQUxJRF9DSFVOS19TSVpFAE1PVkUAQ09OVElOVUUASFBFX0NCX1NUQVRVU19DT01QTEVURQBIUEVfQ0JfSEVBREVSU19DT01QTEVURQBIUEVfQ0JfVkVSU0lPTl9DT01QTEVURQBIUEVfQ0JfVVJMX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19DT01QTEVURQBIUEVfQ0JfSEVBREVSX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fVkFMVUVfQ09NUExFVEUASFBFX0NCX0NIVU5LX0VYVEVOU0lPTl9OQU1FX0NPTVBMRVRFAEhQRV9DQl9NRVNTQUdFX0NPTVBMRVRFAEhQRV9DQl9NRVRIT0RfQ09NUExFVEUASFBFX0NCX0hFQURFUl9GSUVMRF9DT01QTEVURQBERUxFVEUASFBFX0lOVkFMSURfRU9GX1NUQVRFAElOVkFMSURfU1NMX0NFUlRJRklDQVRFAFBBVVNFAE5PX1JFU1BPTlNFAFVOU1VQUE9SVEVEX01FRElBX1RZUEUAR09ORQBOT1RfQUNDRVBUQUJMRQBTRVJWSUNFX1VOQVZBSUxBQkxFAFJBTkdFX05PVF9TQVRJU0ZJQUJMRQBPUklHSU5fSVNfVU5SRUFDSEFCTEUAUkVTUE9OU0VfSVNfU1RBTEUAUFVSR0UATUVSR0UAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRQBSRVFVRVNUX0hFQURFUl9UT09fTEFSR0UAUEFZTE9BRF9UT09fTEFSR0UASU5TVUZGSUNJRU5UX1NUT1JBR0UASFBFX1BBVVNFRF9VUEdSQURFAEhQRV9QQVVTRURfSDJfVVBHUkFERQBTT1VSQ0UAQU5OT1VOQ0UAVFJBQ0UASFBFX1VORVhQRUNURURfU1BBQ0UAREVTQ1JJQkUAVU5TVUJTQ1JJQkUAUkVDT1JEAEhQRV9JTlZBTElEX01FVEhPRABOT1RfRk9VTkQAUFJPUEZJTkQAVU5CSU5EAFJFQklORABVTkFVVEhPUklaRUQATUVUSE9EX05PVF9BTExPV0VEAEhUVFBfVkVSU0lPTl9OT1RfU1VQUE9SVEVEAEFMUkVBRFlfUkVQT1JURUQAQUNDRVBURUQATk9UX0lNUExFTUVOVEVEAExPT1BfREVURUNURUQASFBFX0NSX0VYUEVDVEVEAEhQRV9MRl9FWFBFQ1RFRABDUkVBVEVEAElNX1VTRUQASFBFX1BBVVNFRABUSU1FT1VUX09DQ1VSRUQAUEFZTUVOVF9SRVFVSVJFRABQUkVDT05ESVRJT05fUkVRVUlSRUQAUFJPWFlfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATkVUV09SS19BVVRIRU5USUNBVElPTl9SRVFVSVJFRABMRU5HVEhfUkVRVUlSRUQAU1NMX0NFUlRJRklDQVRFX1JFUVVJUkVEAFVQR1JBREVfUkVRVUlSRUQAUEFHRV9FWFBJUkVEAFBSRUNPTkRJVElPTl9GQUlMRUQARVhQRUNUQVRJT05fRkFJTEVEAFJFVkFMSURBVElPTl9GQUlMRUQAU1NMX0hBTkRTSEFLRV9GQUlMRUQATE9DS0VEAFRSQU5TRk9STUFUSU9OX0FQUExJRUQATk9UX01PRElGSUVEAE5PVF9FWFRFTkRFRABCQU5EV0lEVEhfTElNSVRfRVhDRUVERUQAU0lURV9JU19PVkVSTE9BREVEAEhFQUQARXhwZWN0ZWQgSFRUUC8AAF4TAAAmEwAAMBAAAPAXAACdEwAAFRIAADkXAADwEgAAChAAAHUSAACtEgAAghMAAE8UAAB/EAAAoBUAACMUAACJEgAAixQAAE0VAADUEQAAzxQAABAYAADJFgAA3BYAAMERAADgFwAAuxQAAHQUAAB8FQAA5RQAAAgXAAAfEAAAZRUAAKMUAAAoFQAAAhUAAJkVAAAsEAAAixkAAE8PAADUDgAAahAAAM4QAAACFwAAiQ4AAG4TAAAcEwAAZhQAAFYXAADBEwAAzRMAAGwTAABoFwAAZhcAAF8XAAAiEwAAzg8AAGkOAADYDgAAYxYAAMsTAACqDgAAKBcAACYXAADFEwAAXRYAAOgRAABnEwAAZRMAAPIWAABzEwAAHRcAAPkWAADzEQAAzw4AAM4VAAAMEgAAsxEAAKURAABhEAAAMhcAALsTAEH5NQsBAQBBkDYL4AEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB/TcLAQEAQZE4C14CAwICAgICAAACAgACAgACAgICAgICAgICAAQAAAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEH9OQsBAQBBkToLXgIAAgICAgIAAAICAAICAAICAgICAgICAgIAAwAEAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgIAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgICAgACAAIAQfA7Cw1sb3NlZWVwLWFsaXZlAEGJPAsBAQBBoDwL4AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBBiT4LAQEAQaA+C+cBAQEBAQEBAQEBAQEBAgEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQFjaHVua2VkAEGwwAALXwEBAAEBAQEBAAABAQABAQABAQEBAQEBAQEBAAAAAAAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAEGQwgALIWVjdGlvbmVudC1sZW5ndGhvbnJveHktY29ubmVjdGlvbgBBwMIACy1yYW5zZmVyLWVuY29kaW5ncGdyYWRlDQoNCg0KU00NCg0KVFRQL0NFL1RTUC8AQfnCAAsFAQIAAQMAQZDDAAvgAQQBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH5xAALBQECAAEDAEGQxQAL4AEEAQEFAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cYACwQBAAABAEGRxwAL3wEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH6yAALBAEAAAIAQZDJAAtfAwQAAAQEBAQEBAQEBAQEBQQEBAQEBAQEBAQEBAAEAAYHBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQAQfrKAAsEAQAAAQBBkMsACwEBAEGqywALQQIAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwAAAAAAAAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAEH6zAALBAEAAAEAQZDNAAsBAQBBms0ACwYCAAAAAAIAQbHNAAs6AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB8M4AC5YBTk9VTkNFRUNLT1VUTkVDVEVURUNSSUJFTFVTSEVURUFEU0VBUkNIUkdFQ1RJVklUWUxFTkRBUlZFT1RJRllQVElPTlNDSFNFQVlTVEFUQ0hHRU9SRElSRUNUT1JUUkNIUEFSQU1FVEVSVVJDRUJTQ1JJQkVBUkRPV05BQ0VJTkROS0NLVUJTQ1JJQkVIVFRQL0FEVFAv","base64")},3434:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Buffer:Buffer}=__nccwpck_require__(4573)
-module.exports=Buffer.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK77MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtzACAAQRBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAA/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQTBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQSBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQd0BNgIcCwYAIAAQMguaLQELfyMAQRBrIgokAEGk0AAoAgAiCUUEQEHk0wAoAgAiBUUEQEHw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBCGpBcHFB2KrVqgVzIgU2AgBB+NMAQQA2AgBByNMAQQA2AgALQczTAEGA1AQ2AgBBnNAAQYDUBDYCAEGw0AAgBTYCAEGs0ABBfzYCAEHQ0wBBgKwDNgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBjNQEQcGrAzYCAEGo0ABB9NMAKAIANgIAQZjQAEHAqwM2AgBBpNAAQYjUBDYCAEHM/wdBODYCAEGI1AQhCQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCAAQewBTQRAQYzQACgCACIGQRAgAEETakFwcSAAQQtJGyIEQQN2IgB2IgFBA3EEQAJAIAFBAXEgAHJBAXMiAkEDdCIAQbTQAGoiASAAQbzQAGooAgAiACgCCCIDRgRAQYzQACAGQX4gAndxNgIADAELIAEgAzYCCCADIAE2AgwLIABBCGohASAAIAJBA3QiAkEDcjYCBCAAIAJqIgAgACgCBEEBcjYCBAwRC0GU0AAoAgAiCCAETw0BIAEEQAJAQQIgAHQiAkEAIAJrciABIAB0cWgiAEEDdCICQbTQAGoiASACQbzQAGooAgAiAigCCCIDRgRAQYzQACAGQX4gAHdxIgY2AgAMAQsgASADNgIIIAMgATYCDAsgAiAEQQNyNgIEIABBA3QiACAEayEFIAAgAmogBTYCACACIARqIgQgBUEBcjYCBCAIBEAgCEF4cUG00ABqIQBBoNAAKAIAIQMCf0EBIAhBA3Z0IgEgBnFFBEBBjNAAIAEgBnI2AgAgAAwBCyAAKAIICyIBIAM2AgwgACADNgIIIAMgADYCDCADIAE2AggLIAJBCGohAUGg0AAgBDYCAEGU0AAgBTYCAAwRC0GQ0AAoAgAiC0UNASALaEECdEG80gBqKAIAIgAoAgRBeHEgBGshBSAAIQIDQAJAIAIoAhAiAUUEQCACQRRqKAIAIgFFDQELIAEoAgRBeHEgBGsiAyAFSSECIAMgBSACGyEFIAEgACACGyEAIAEhAgwBCwsgACgCGCEJIAAoAgwiAyAARwRAQZzQACgCABogAyAAKAIIIgE2AgggASADNgIMDBALIABBFGoiAigCACIBRQRAIAAoAhAiAUUNAyAAQRBqIQILA0AgAiEHIAEiA0EUaiICKAIAIgENACADQRBqIQIgAygCECIBDQALIAdBADYCAAwPC0F/IQQgAEG/f0sNACAAQRNqIgFBcHEhBEGQ0AAoAgAiCEUNAEEAIARrIQUCQAJAAkACf0EAIARBgAJJDQAaQR8gBEH///8HSw0AGiAEQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qCyIGQQJ0QbzSAGooAgAiAkUEQEEAIQFBACEDDAELQQAhASAEQRkgBkEBdmtBACAGQR9HG3QhAEEAIQMDQAJAIAIoAgRBeHEgBGsiByAFTw0AIAIhAyAHIgUNAEEAIQUgAiEBDAMLIAEgAkEUaigCACIHIAcgAiAAQR12QQRxakEQaigCACICRhsgASAHGyEBIABBAXQhACACDQALCyABIANyRQRAQQAhA0ECIAZ0IgBBACAAa3IgCHEiAEUNAyAAaEECdEG80gBqKAIAIQELIAFFDQELA0AgASgCBEF4cSAEayICIAVJIQAgAiAFIAAbIQUgASADIAAbIQMgASgCECIABH8gAAUgAUEUaigCAAsiAQ0ACwsgA0UNACAFQZTQACgCACAEa08NACADKAIYIQcgAyADKAIMIgBHBEBBnNAAKAIAGiAAIAMoAggiATYCCCABIAA2AgwMDgsgA0EUaiICKAIAIgFFBEAgAygCECIBRQ0DIANBEGohAgsDQCACIQYgASIAQRRqIgIoAgAiAQ0AIABBEGohAiAAKAIQIgENAAsgBkEANgIADA0LQZTQACgCACIDIARPBEBBoNAAKAIAIQECQCADIARrIgJBEE8EQCABIARqIgAgAkEBcjYCBCABIANqIAI2AgAgASAEQQNyNgIEDAELIAEgA0EDcjYCBCABIANqIgAgACgCBEEBcjYCBEEAIQBBACECC0GU0AAgAjYCAEGg0AAgADYCACABQQhqIQEMDwtBmNAAKAIAIgMgBEsEQCAEIAlqIgAgAyAEayIBQQFyNgIEQaTQACAANgIAQZjQACABNgIAIAkgBEEDcjYCBCAJQQhqIQEMDwtBACEBIAQCf0Hk0wAoAgAEQEHs0wAoAgAMAQtB8NMAQn83AgBB6NMAQoCAhICAgMAANwIAQeTTACAKQQxqQXBxQdiq1aoFczYCAEH40wBBADYCAEHI0wBBADYCAEGAgAQLIgAgBEHHAGoiBWoiBkEAIABrIgdxIgJPBEBB/NMAQTA2AgAMDwsCQEHE0wAoAgAiAUUNAEG80wAoAgAiCCACaiEAIAAgAU0gACAIS3ENAEEAIQFB/NMAQTA2AgAMDwtByNMALQAAQQRxDQQCQAJAIAkEQEHM0wAhAQNAIAEoAgAiACAJTQRAIAAgASgCBGogCUsNAwsgASgCCCIBDQALC0EAEDMiAEF/Rg0FIAIhBkHo0wAoAgAiAUEBayIDIABxBEAgAiAAayAAIANqQQAgAWtxaiEGCyAEIAZPDQUgBkH+////B0sNBUHE0wAoAgAiAwRAQbzTACgCACIHIAZqIQEgASAHTQ0GIAEgA0sNBgsgBhAzIgEgAEcNAQwHCyAGIANrIAdxIgZB/v///wdLDQQgBhAzIQAgACABKAIAIAEoAgRqRg0DIAAhAQsCQCAGIARByABqTw0AIAFBf0YNAEHs0wAoAgAiACAFIAZrakEAIABrcSIAQf7///8HSwRAIAEhAAwHCyAAEDNBf0cEQCAAIAZqIQYgASEADAcLQQAgBmsQMxoMBAsgASIAQX9HDQUMAwtBACEDDAwLQQAhAAwKCyAAQX9HDQILQcjTAEHI0wAoAgBBBHI2AgALIAJB/v///wdLDQEgAhAzIQBBABAzIQEgAEF/Rg0BIAFBf0YNASAAIAFPDQEgASAAayIGIARBOGpNDQELQbzTAEG80wAoAgAgBmoiATYCAEHA0wAoAgAgAUkEQEHA0wAgATYCAAsCQAJAAkBBpNAAKAIAIgIEQEHM0wAhAQNAIAAgASgCACIDIAEoAgQiBWpGDQIgASgCCCIBDQALDAILQZzQACgCACIBQQBHIAAgAU9xRQRAQZzQACAANgIAC0EAIQFB0NMAIAY2AgBBzNMAIAA2AgBBrNAAQX82AgBBsNAAQeTTACgCADYCAEHY0wBBADYCAANAIAFByNAAaiABQbzQAGoiAjYCACACIAFBtNAAaiIDNgIAIAFBwNAAaiADNgIAIAFB0NAAaiABQcTQAGoiAzYCACADIAI2AgAgAUHY0ABqIAFBzNAAaiICNgIAIAIgAzYCACABQdTQAGogAjYCACABQSBqIgFBgAJHDQALQXggAGtBD3EiASAAaiICIAZBOGsiAyABayIBQQFyNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAI2AgAgACADakE4NgIEDAILIAAgAk0NACACIANJDQAgASgCDEEIcQ0AQXggAmtBD3EiACACaiIDQZjQACgCACAGaiIHIABrIgBBAXI2AgQgASAFIAZqNgIEQajQAEH00wAoAgA2AgBBmNAAIAA2AgBBpNAAIAM2AgAgAiAHakE4NgIEDAELIABBnNAAKAIASQRAQZzQACAANgIACyAAIAZqIQNBzNMAIQECQAJAAkADQCADIAEoAgBHBEAgASgCCCIBDQEMAgsLIAEtAAxBCHFFDQELQczTACEBA0AgASgCACIDIAJNBEAgAyABKAIEaiIFIAJLDQMLIAEoAgghAQwACwALIAEgADYCACABIAEoAgQgBmo2AgQgAEF4IABrQQ9xaiIJIARBA3I2AgQgA0F4IANrQQ9xaiIGIAQgCWoiBGshASACIAZGBEBBpNAAIAQ2AgBBmNAAQZjQACgCACABaiIANgIAIAQgAEEBcjYCBAwIC0Gg0AAoAgAgBkYEQEGg0AAgBDYCAEGU0ABBlNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEIAAgBGogADYCAAwICyAGKAIEIgVBA3FBAUcNBiAFQXhxIQggBUH/AU0EQCAFQQN2IQMgBigCCCIAIAYoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAcLIAIgADYCCCAAIAI2AgwMBgsgBigCGCEHIAYgBigCDCIARwRAIAAgBigCCCICNgIIIAIgADYCDAwFCyAGQRRqIgIoAgAiBUUEQCAGKAIQIgVFDQQgBkEQaiECCwNAIAIhAyAFIgBBFGoiAigCACIFDQAgAEEQaiECIAAoAhAiBQ0ACyADQQA2AgAMBAtBeCAAa0EPcSIBIABqIgcgBkE4ayIDIAFrIgFBAXI2AgQgACADakE4NgIEIAIgBUE3IAVrQQ9xakE/ayIDIAMgAkEQakkbIgNBIzYCBEGo0ABB9NMAKAIANgIAQZjQACABNgIAQaTQACAHNgIAIANBEGpB1NMAKQIANwIAIANBzNMAKQIANwIIQdTTACADQQhqNgIAQdDTACAGNgIAQczTACAANgIAQdjTAEEANgIAIANBJGohAQNAIAFBBzYCACAFIAFBBGoiAUsNAAsgAiADRg0AIAMgAygCBEF+cTYCBCADIAMgAmsiBTYCACACIAVBAXI2AgQgBUH/AU0EQCAFQXhxQbTQAGohAAJ/QYzQACgCACIBQQEgBUEDdnQiA3FFBEBBjNAAIAEgA3I2AgAgAAwBCyAAKAIICyIBIAI2AgwgACACNgIIIAIgADYCDCACIAE2AggMAQtBHyEBIAVB////B00EQCAFQSYgBUEIdmciAGt2QQFxIABBAXRrQT5qIQELIAIgATYCHCACQgA3AhAgAUECdEG80gBqIQBBkNAAKAIAIgNBASABdCIGcUUEQCAAIAI2AgBBkNAAIAMgBnI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEDAkADQCADIgAoAgRBeHEgBUYNASABQR12IQMgAUEBdCEBIAAgA0EEcWpBEGoiBigCACIDDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLQZjQACgCACIBIARNDQBBpNAAKAIAIgAgBGoiAiABIARrIgFBAXI2AgRBmNAAIAE2AgBBpNAAIAI2AgAgACAEQQNyNgIEIABBCGohAQwIC0EAIQFB/NMAQTA2AgAMBwtBACEACyAHRQ0AAkAgBigCHCICQQJ0QbzSAGoiAygCACAGRgRAIAMgADYCACAADQFBkNAAQZDQACgCAEF+IAJ3cTYCAAwCCyAHQRBBFCAHKAIQIAZGG2ogADYCACAARQ0BCyAAIAc2AhggBigCECICBEAgACACNgIQIAIgADYCGAsgBkEUaigCACICRQ0AIABBFGogAjYCACACIAA2AhgLIAEgCGohASAGIAhqIgYoAgQhBQsgBiAFQX5xNgIEIAEgBGogATYCACAEIAFBAXI2AgQgAUH/AU0EQCABQXhxQbTQAGohAAJ/QYzQACgCACICQQEgAUEDdnQiAXFFBEBBjNAAIAEgAnI2AgAgAAwBCyAAKAIICyIBIAQ2AgwgACAENgIIIAQgADYCDCAEIAE2AggMAQtBHyEFIAFB////B00EQCABQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qIQULIAQgBTYCHCAEQgA3AhAgBUECdEG80gBqIQBBkNAAKAIAIgJBASAFdCIDcUUEQCAAIAQ2AgBBkNAAIAIgA3I2AgAgBCAANgIYIAQgBDYCCCAEIAQ2AgwMAQsgAUEZIAVBAXZrQQAgBUEfRxt0IQUgACgCACEAAkADQCAAIgIoAgRBeHEgAUYNASAFQR12IQAgBUEBdCEFIAIgAEEEcWpBEGoiAygCACIADQALIAMgBDYCACAEIAI2AhggBCAENgIMIAQgBDYCCAwBCyACKAIIIgAgBDYCDCACIAQ2AgggBEEANgIYIAQgAjYCDCAEIAA2AggLIAlBCGohAQwCCwJAIAdFDQACQCADKAIcIgFBAnRBvNIAaiICKAIAIANGBEAgAiAANgIAIAANAUGQ0AAgCEF+IAF3cSIINgIADAILIAdBEEEUIAcoAhAgA0YbaiAANgIAIABFDQELIAAgBzYCGCADKAIQIgEEQCAAIAE2AhAgASAANgIYCyADQRRqKAIAIgFFDQAgAEEUaiABNgIAIAEgADYCGAsCQCAFQQ9NBEAgAyAEIAVqIgBBA3I2AgQgACADaiIAIAAoAgRBAXI2AgQMAQsgAyAEaiICIAVBAXI2AgQgAyAEQQNyNgIEIAIgBWogBTYCACAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIFcUUEQEGM0AAgASAFcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEEBIAF0IgQgCHFFBEAgACACNgIAQZDQACAEIAhyNgIAIAIgADYCGCACIAI2AgggAiACNgIMDAELIAVBGSABQQF2a0EAIAFBH0cbdCEBIAAoAgAhBAJAA0AgBCIAKAIEQXhxIAVGDQEgAUEddiEEIAFBAXQhASAAIARBBHFqQRBqIgYoAgAiBA0ACyAGIAI2AgAgAiAANgIYIAIgAjYCDCACIAI2AggMAQsgACgCCCIBIAI2AgwgACACNgIIIAJBADYCGCACIAA2AgwgAiABNgIICyADQQhqIQEMAQsCQCAJRQ0AAkAgACgCHCIBQQJ0QbzSAGoiAigCACAARgRAIAIgAzYCACADDQFBkNAAIAtBfiABd3E2AgAMAgsgCUEQQRQgCSgCECAARhtqIAM2AgAgA0UNAQsgAyAJNgIYIAAoAhAiAQRAIAMgATYCECABIAM2AhgLIABBFGooAgAiAUUNACADQRRqIAE2AgAgASADNgIYCwJAIAVBD00EQCAAIAQgBWoiAUEDcjYCBCAAIAFqIgEgASgCBEEBcjYCBAwBCyAAIARqIgcgBUEBcjYCBCAAIARBA3I2AgQgBSAHaiAFNgIAIAgEQCAIQXhxQbTQAGohAUGg0AAoAgAhAwJ/QQEgCEEDdnQiAiAGcUUEQEGM0AAgAiAGcjYCACABDAELIAEoAggLIgIgAzYCDCABIAM2AgggAyABNgIMIAMgAjYCCAtBoNAAIAc2AgBBlNAAIAU2AgALIABBCGohAQsgCkEQaiQAIAELQwAgAEUEQD8AQRB0DwsCQCAAQf//A3ENACAAQQBIDQAgAEEQdkAAIgBBf0YEQEH80wBBMDYCAEF/DwsgAEEQdA8LAAsL3D8iAEGACAsJAQAAAAIAAAADAEGUCAsFBAAAAAUAQaQICwkGAAAABwAAAAgAQdwIC4otSW52YWxpZCBjaGFyIGluIHVybCBxdWVyeQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2JvZHkAQ29udGVudC1MZW5ndGggb3ZlcmZsb3cAQ2h1bmsgc2l6ZSBvdmVyZmxvdwBSZXNwb25zZSBvdmVyZmxvdwBJbnZhbGlkIG1ldGhvZCBmb3IgSFRUUC94LnggcmVxdWVzdABJbnZhbGlkIG1ldGhvZCBmb3IgUlRTUC94LnggcmVxdWVzdABFeHBlY3RlZCBTT1VSQ0UgbWV0aG9kIGZvciBJQ0UveC54IHJlcXVlc3QASW52YWxpZCBjaGFyIGluIHVybCBmcmFnbWVudCBzdGFydABFeHBlY3RlZCBkb3QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9zdGF0dXMASW52YWxpZCByZXNwb25zZSBzdGF0dXMASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucwBVc2VyIGNhbGxiYWNrIGVycm9yAGBvbl9yZXNldGAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2hlYWRlcmAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfYmVnaW5gIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fdmFsdWVgIGNhbGxiYWNrIGVycm9yAGBvbl9zdGF0dXNfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl92ZXJzaW9uX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fdXJsX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXNzYWdlX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fbWV0aG9kX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfZXh0ZW5zaW9uX25hbWVgIGNhbGxiYWNrIGVycm9yAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2VydmVyAEludmFsaWQgaGVhZGVyIHZhbHVlIGNoYXIASW52YWxpZCBoZWFkZXIgZmllbGQgY2hhcgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3ZlcnNpb24ASW52YWxpZCBtaW5vciB2ZXJzaW9uAEludmFsaWQgbWFqb3IgdmVyc2lvbgBFeHBlY3RlZCBzcGFjZSBhZnRlciB2ZXJzaW9uAEV4cGVjdGVkIENSTEYgYWZ0ZXIgdmVyc2lvbgBJbnZhbGlkIEhUVFAgdmVyc2lvbgBJbnZhbGlkIGhlYWRlciB0b2tlbgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3VybABJbnZhbGlkIGNoYXJhY3RlcnMgaW4gdXJsAFVuZXhwZWN0ZWQgc3RhcnQgY2hhciBpbiB1cmwARG91YmxlIEAgaW4gdXJsAEVtcHR5IENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhcmFjdGVyIGluIENvbnRlbnQtTGVuZ3RoAER1cGxpY2F0ZSBDb250ZW50LUxlbmd0aABJbnZhbGlkIGNoYXIgaW4gdXJsIHBhdGgAQ29udGVudC1MZW5ndGggY2FuJ3QgYmUgcHJlc2VudCB3aXRoIFRyYW5zZmVyLUVuY29kaW5nAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIHNpemUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfdmFsdWUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9jaHVua19leHRlbnNpb25fdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyB2YWx1ZQBNaXNzaW5nIGV4cGVjdGVkIExGIGFmdGVyIGhlYWRlciB2YWx1ZQBJbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AgaGVhZGVyIHZhbHVlAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgcXVvdGUgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZWQgdmFsdWUAUGF1c2VkIGJ5IG9uX2hlYWRlcnNfY29tcGxldGUASW52YWxpZCBFT0Ygc3RhdGUAb25fcmVzZXQgcGF1c2UAb25fY2h1bmtfaGVhZGVyIHBhdXNlAG9uX21lc3NhZ2VfYmVnaW4gcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX3ZhbHVlIHBhdXNlAG9uX3N0YXR1c19jb21wbGV0ZSBwYXVzZQBvbl92ZXJzaW9uX2NvbXBsZXRlIHBhdXNlAG9uX3VybF9jb21wbGV0ZSBwYXVzZQBvbl9jaHVua19jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGUgcGF1c2UAb25fbWVzc2FnZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXRob2RfY29tcGxldGUgcGF1c2UAb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lIHBhdXNlAFVuZXhwZWN0ZWQgc3BhY2UgYWZ0ZXIgc3RhcnQgbGluZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgbmFtZQBQYXVzZSBvbiBDT05ORUNUL1VwZ3JhZGUAUGF1c2Ugb24gUFJJL1VwZ3JhZGUARXhwZWN0ZWQgSFRUUC8yIENvbm5lY3Rpb24gUHJlZmFjZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX21ldGhvZABFeHBlY3RlZCBzcGFjZSBhZnRlciBtZXRob2QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfZmllbGQAUGF1c2VkAEludmFsaWQgd29yZCBlbmNvdW50ZXJlZABJbnZhbGlkIG1ldGhvZCBlbmNvdW50ZXJlZABVbmV4cGVjdGVkIGNoYXIgaW4gdXJsIHNjaGVtYQBSZXF1ZXN0IGhhcyBpbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AAU1dJVENIX1BST1hZAFVTRV9QUk9YWQBNS0FDVElWSVRZAFVOUFJPQ0VTU0FCTEVfRU5USVRZAENPUFkATU9WRURfUEVSTUFORU5UTFkAVE9PX0VBUkxZAE5PVElGWQBGQUlMRURfREVQRU5ERU5DWQBCQURfR0FURVdBWQBQTEFZAFBVVABDSEVDS09VVABHQVRFV0FZX1RJTUVPVVQAUkVRVUVTVF9USU1FT1VUAE5FVFdPUktfQ09OTkVDVF9USU1FT1VUAENPTk5FQ1RJT05fVElNRU9VVABMT0dJTl9USU1FT1VUAE5FVFdPUktfUkVBRF9USU1FT1VUAFBPU1QATUlTRElSRUNURURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX1JFUVVFU1QAQ0xJRU5UX0NMT1NFRF9MT0FEX0JBTEFOQ0VEX1JFUVVFU1QAQkFEX1JFUVVFU1QASFRUUF9SRVFVRVNUX1NFTlRfVE9fSFRUUFNfUE9SVABSRVBPUlQASU1fQV9URUFQT1QAUkVTRVRfQ09OVEVOVABOT19DT05URU5UAFBBUlRJQUxfQ09OVEVOVABIUEVfSU5WQUxJRF9DT05TVEFOVABIUEVfQ0JfUkVTRVQAR0VUAEhQRV9TVFJJQ1QAQ09ORkxJQ1QAVEVNUE9SQVJZX1JFRElSRUNUAFBFUk1BTkVOVF9SRURJUkVDVABDT05ORUNUAE1VTFRJX1NUQVRVUwBIUEVfSU5WQUxJRF9TVEFUVVMAVE9PX01BTllfUkVRVUVTVFMARUFSTFlfSElOVFMAVU5BVkFJTEFCTEVfRk9SX0xFR0FMX1JFQVNPTlMAT1BUSU9OUwBTV0lUQ0hJTkdfUFJPVE9DT0xTAFZBUklBTlRfQUxTT19ORUdPVElBVEVTAE1VTFRJUExFX0NIT0lDRVMASU5URVJOQUxfU0VSVkVSX0VSUk9SAFdFQl9TRVJWRVJfVU5LTk9XTl9FUlJPUgBSQUlMR1VOX0VSUk9SAElERU5USVRZX1BST1ZJREVSX0FVVEhFTlRJQ0FUSU9OX0VSUk9SAFNTTF9DRVJUSUZJQ0FURV9FUlJPUgBJTlZBTElEX1hfRk9SV0FSREVEX0ZPUgBTRVRfUEFSQU1FVEVSAEdFVF9QQVJBTUVURVIASFBFX1VTRVIAU0VFX09USEVSAEhQRV9DQl9DSFVOS19IRUFERVIATUtDQUxFTkRBUgBTRVRVUABXRUJfU0VSVkVSX0lTX0RPV04AVEVBUkRPV04ASFBFX0NMT1NFRF9DT05ORUNUSU9OAEhFVVJJU1RJQ19FWFBJUkFUSU9OAERJU0NPTk5FQ1RFRF9PUEVSQVRJT04ATk9OX0FVVEhPUklUQVRJVkVfSU5GT1JNQVRJT04ASFBFX0lOVkFMSURfVkVSU0lPTgBIUEVfQ0JfTUVTU0FHRV9CRUdJTgBTSVRFX0lTX0ZST1pFTgBIUEVfSU5WQUxJRF9IRUFERVJfVE9LRU4ASU5WQUxJRF9UT0tFTgBGT1JCSURERU4ARU5IQU5DRV9ZT1VSX0NBTE0ASFBFX0lOVkFMSURfVVJMAEJMT0NLRURfQllfUEFSRU5UQUxfQ09OVFJPTABNS0NPTABBQ0wASFBFX0lOVEVSTkFMAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0VfVU5PRkZJQ0lBTABIUEVfT0sAVU5MSU5LAFVOTE9DSwBQUkkAUkVUUllfV0lUSABIUEVfSU5WQUxJRF9DT05URU5UX0xFTkdUSABIUEVfVU5FWFBFQ1RFRF9DT05URU5UX0xFTkdUSABGTFVTSABQUk9QUEFUQ0gATS1TRUFSQ0gAVVJJX1RPT19MT05HAFBST0NFU1NJTkcATUlTQ0VMTEFORU9VU19QRVJTSVNURU5UX1dBUk5JTkcATUlTQ0VMTEFORU9VU19XQVJOSU5HAEhQRV9JTlZBTElEX1RSQU5TRkVSX0VOQ09ESU5HAEV4cGVjdGVkIENSTEYASFBFX0lOVkFMSURfQ0hVTktfU0laRQBNT1ZFAENPTlRJTlVFAEhQRV9DQl9TVEFUVVNfQ09NUExFVEUASFBFX0NCX0hFQURFUlNfQ09NUExFVEUASFBFX0NCX1ZFUlNJT05fQ09NUExFVEUASFBFX0NCX1VSTF9DT01QTEVURQBIUEVfQ0JfQ0hVTktfQ09NUExFVEUASFBFX0NCX0hFQURFUl9WQUxVRV9DT01QTEVURQBIUEVfQ0JfQ0hVTktfRVhURU5TSU9OX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fTkFNRV9DT01QTEVURQBIUEVfQ0JfTUVTU0FHRV9DT01QTEVURQBIUEVfQ0JfTUVUSE9EX0NPTVBMRVRFAEhQRV9DQl9IRUFERVJfRklFTERfQ09NUExFVEUAREVMRVRFAEhQRV9JTlZBTElEX0VPRl9TVEFURQBJTlZBTElEX1NTTF9DRVJUSUZJQ0FURQBQQVVTRQBOT19SRVNQT05TRQBVTlNVUFBPUlRFRF9NRURJQV9UWVBFAEdPTkUATk9UX0FDQ0VQVEFCTEUAU0VSVklDRV9VTkFWQUlMQUJMRQBSQU5HRV9OT1RfU0FUSVNGSUFCTEUAT1JJR0lOX0lTX1VOUkVBQ0hBQkxFAFJFU1BPTlNFX0lTX1NUQUxFAFBVUkdFAE1FUkdFAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UAUkVRVUVTVF9IRUFERVJfVE9PX0xBUkdFAFBBWUxPQURfVE9PX0xBUkdFAElOU1VGRklDSUVOVF9TVE9SQUdFAEhQRV9QQVVTRURfVVBHUkFERQBIUEVfUEFVU0VEX0gyX1VQR1JBREUAU09VUkNFAEFOTk9VTkNFAFRSQUNFAEhQRV9VTkVYUEVDVEVEX1NQQUNFAERFU0NSSUJFAFVOU1VCU0NSSUJFAFJFQ09SRABIUEVfSU5WQUxJRF9NRVRIT0QATk9UX0ZPVU5EAFBST1BGSU5EAFVOQklORABSRUJJTkQAVU5BVVRIT1JJWkVEAE1FVEhPRF9OT1RfQUxMT1dFRABIVFRQX1ZFUlNJT05fTk9UX1NVUFBPUlRFRABBTFJFQURZX1JFUE9SVEVEAEFDQ0VQVEVEAE5PVF9JTVBMRU1FTlRFRABMT09QX0RFVEVDVEVEAEhQRV9DUl9FWFBFQ1RFRABIUEVfTEZfRVhQRUNURUQAQ1JFQVRFRABJTV9VU0VEAEhQRV9QQVVTRUQAVElNRU9VVF9PQ0NVUkVEAFBBWU1FTlRfUkVRVUlSRUQAUFJFQ09ORElUSU9OX1JFUVVJUkVEAFBST1hZX0FVVEhFTlRJQ0FUSU9OX1JFUVVJUkVEAE5FVFdPUktfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATEVOR1RIX1JFUVVJUkVEAFNTTF9DRVJUSUZJQ0FURV9SRVFVSVJFRABVUEdSQURFX1JFUVVJUkVEAFBBR0VfRVhQSVJFRABQUkVDT05ESVRJT05fRkFJTEVEAEVYUEVDVEFUSU9OX0ZBSUxFRABSRVZBTElEQVRJT05fRkFJTEVEAFNTTF9IQU5EU0hBS0VfRkFJTEVEAExPQ0tFRABUUkFOU0ZPUk1BVElPTl9BUFBMSUVEAE5PVF9NT0RJRklFRABOT1RfRVhURU5ERUQAQkFORFdJRFRIX0xJTUlUX0VYQ0VFREVEAFNJVEVfSVNfT1ZFUkxPQURFRABIRUFEAEV4cGVjdGVkIEhUVFAvAABeEwAAJhMAADAQAADwFwAAnRMAABUSAAA5FwAA8BIAAAoQAAB1EgAArRIAAIITAABPFAAAfxAAAKAVAAAjFAAAiRIAAIsUAABNFQAA1BEAAM8UAAAQGAAAyRYAANwWAADBEQAA4BcAALsUAAB0FAAAfBUAAOUUAAAIFwAAHxAAAGUVAACjFAAAKBUAAAIVAACZFQAALBAAAIsZAABPDwAA1A4AAGoQAADOEAAAAhcAAIkOAABuEwAAHBMAAGYUAABWFwAAwRMAAM0TAABsEwAAaBcAAGYXAABfFwAAIhMAAM4PAABpDgAA2A4AAGMWAADLEwAAqg4AACgXAAAmFwAAxRMAAF0WAADoEQAAZxMAAGUTAADyFgAAcxMAAB0XAAD5FgAA8xEAAM8OAADOFQAADBIAALMRAAClEQAAYRAAADIXAAC7EwBB+TULAQEAQZA2C+ABAQECAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQf03CwEBAEGROAteAgMCAgICAgAAAgIAAgIAAgICAgICAgICAgAEAAAAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAAIAAgBB/TkLAQEAQZE6C14CAAICAgICAAACAgACAgACAgICAgICAgICAAMABAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEHwOwsNbG9zZWVlcC1hbGl2ZQBBiTwLAQEAQaA8C+ABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQYk+CwEBAEGgPgvnAQEBAQEBAQEBAQEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBY2h1bmtlZABBsMAAC18BAQABAQEBAQAAAQEAAQEAAQEBAQEBAQEBAQAAAAAAAAABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQBBkMIACyFlY3Rpb25lbnQtbGVuZ3Rob25yb3h5LWNvbm5lY3Rpb24AQcDCAAstcmFuc2Zlci1lbmNvZGluZ3BncmFkZQ0KDQoNClNNDQoNClRUUC9DRS9UU1AvAEH5wgALBQECAAEDAEGQwwAL4AEEAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cQACwUBAgABAwBBkMUAC+ABBAEBBQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQfnGAAsEAQAAAQBBkccAC98BAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+sgACwQBAAACAEGQyQALXwMEAAAEBAQEBAQEBAQEBAUEBAQEBAQEBAQEBAQABAAGBwQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEAEH6ygALBAEAAAEAQZDLAAsBAQBBqssAC0ECAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB+swACwQBAAABAEGQzQALAQEAQZrNAAsGAgAAAAACAEGxzQALOgMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAQfDOAAuWAU5PVU5DRUVDS09VVE5FQ1RFVEVDUklCRUxVU0hFVEVBRFNFQVJDSFJHRUNUSVZJVFlMRU5EQVJWRU9USUZZUFRJT05TQ0hTRUFZU1RBVENIR0VPUkRJUkVDVE9SVFJDSFBBUkFNRVRFUlVSQ0VCU0NSSUJFQVJET1dOQUNFSU5ETktDS1VCU0NSSUJFSFRUUC9BRFRQLw==","base64")},172:(__unused_webpack_module,exports)=>{Object.defineProperty(exports,"__esModule",{value:true})
+exports.SPECIAL_HEADERS={connection:HEADER_STATE.CONNECTION,"content-length":HEADER_STATE.CONTENT_LENGTH,"proxy-connection":HEADER_STATE.CONNECTION,"transfer-encoding":HEADER_STATE.TRANSFER_ENCODING,upgrade:HEADER_STATE.UPGRADE}},4278:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Buffer:Buffer}=__nccwpck_require__(4573)
+module.exports=Buffer.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK07MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtXACAAQRhqQgA3AwAgAEIANwMAIABBOGpCADcDACAAQTBqQgA3AwAgAEEoakIANwMAIABBIGpCADcDACAAQRBqQgA3AwAgAEEIakIANwMAIABB3QE2AhwLBgAgABAyC5otAQt/IwBBEGsiCiQAQaTQACgCACIJRQRAQeTTACgCACIFRQRAQfDTAEJ/NwIAQejTAEKAgISAgIDAADcCAEHk0wAgCkEIakFwcUHYqtWqBXMiBTYCAEH40wBBADYCAEHI0wBBADYCAAtBzNMAQYDUBDYCAEGc0ABBgNQENgIAQbDQACAFNgIAQazQAEF/NgIAQdDTAEGArAM2AgADQCABQcjQAGogAUG80ABqIgI2AgAgAiABQbTQAGoiAzYCACABQcDQAGogAzYCACABQdDQAGogAUHE0ABqIgM2AgAgAyACNgIAIAFB2NAAaiABQczQAGoiAjYCACACIAM2AgAgAUHU0ABqIAI2AgAgAUEgaiIBQYACRw0AC0GM1ARBwasDNgIAQajQAEH00wAoAgA2AgBBmNAAQcCrAzYCAEGk0ABBiNQENgIAQcz/B0E4NgIAQYjUBCEJCwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB7AFNBEBBjNAAKAIAIgZBECAAQRNqQXBxIABBC0kbIgRBA3YiAHYiAUEDcQRAAkAgAUEBcSAAckEBcyICQQN0IgBBtNAAaiIBIABBvNAAaigCACIAKAIIIgNGBEBBjNAAIAZBfiACd3E2AgAMAQsgASADNgIIIAMgATYCDAsgAEEIaiEBIAAgAkEDdCICQQNyNgIEIAAgAmoiACAAKAIEQQFyNgIEDBELQZTQACgCACIIIARPDQEgAQRAAkBBAiAAdCICQQAgAmtyIAEgAHRxaCIAQQN0IgJBtNAAaiIBIAJBvNAAaigCACICKAIIIgNGBEBBjNAAIAZBfiAAd3EiBjYCAAwBCyABIAM2AgggAyABNgIMCyACIARBA3I2AgQgAEEDdCIAIARrIQUgACACaiAFNgIAIAIgBGoiBCAFQQFyNgIEIAgEQCAIQXhxQbTQAGohAEGg0AAoAgAhAwJ/QQEgCEEDdnQiASAGcUUEQEGM0AAgASAGcjYCACAADAELIAAoAggLIgEgAzYCDCAAIAM2AgggAyAANgIMIAMgATYCCAsgAkEIaiEBQaDQACAENgIAQZTQACAFNgIADBELQZDQACgCACILRQ0BIAtoQQJ0QbzSAGooAgAiACgCBEF4cSAEayEFIAAhAgNAAkAgAigCECIBRQRAIAJBFGooAgAiAUUNAQsgASgCBEF4cSAEayIDIAVJIQIgAyAFIAIbIQUgASAAIAIbIQAgASECDAELCyAAKAIYIQkgACgCDCIDIABHBEBBnNAAKAIAGiADIAAoAggiATYCCCABIAM2AgwMEAsgAEEUaiICKAIAIgFFBEAgACgCECIBRQ0DIABBEGohAgsDQCACIQcgASIDQRRqIgIoAgAiAQ0AIANBEGohAiADKAIQIgENAAsgB0EANgIADA8LQX8hBCAAQb9/Sw0AIABBE2oiAUFwcSEEQZDQACgCACIIRQ0AQQAgBGshBQJAAkACQAJ/QQAgBEGAAkkNABpBHyAEQf///wdLDQAaIARBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmoLIgZBAnRBvNIAaigCACICRQRAQQAhAUEAIQMMAQtBACEBIARBGSAGQQF2a0EAIAZBH0cbdCEAQQAhAwNAAkAgAigCBEF4cSAEayIHIAVPDQAgAiEDIAciBQ0AQQAhBSACIQEMAwsgASACQRRqKAIAIgcgByACIABBHXZBBHFqQRBqKAIAIgJGGyABIAcbIQEgAEEBdCEAIAINAAsLIAEgA3JFBEBBACEDQQIgBnQiAEEAIABrciAIcSIARQ0DIABoQQJ0QbzSAGooAgAhAQsgAUUNAQsDQCABKAIEQXhxIARrIgIgBUkhACACIAUgABshBSABIAMgABshAyABKAIQIgAEfyAABSABQRRqKAIACyIBDQALCyADRQ0AIAVBlNAAKAIAIARrTw0AIAMoAhghByADIAMoAgwiAEcEQEGc0AAoAgAaIAAgAygCCCIBNgIIIAEgADYCDAwOCyADQRRqIgIoAgAiAUUEQCADKAIQIgFFDQMgA0EQaiECCwNAIAIhBiABIgBBFGoiAigCACIBDQAgAEEQaiECIAAoAhAiAQ0ACyAGQQA2AgAMDQtBlNAAKAIAIgMgBE8EQEGg0AAoAgAhAQJAIAMgBGsiAkEQTwRAIAEgBGoiACACQQFyNgIEIAEgA2ogAjYCACABIARBA3I2AgQMAQsgASADQQNyNgIEIAEgA2oiACAAKAIEQQFyNgIEQQAhAEEAIQILQZTQACACNgIAQaDQACAANgIAIAFBCGohAQwPC0GY0AAoAgAiAyAESwRAIAQgCWoiACADIARrIgFBAXI2AgRBpNAAIAA2AgBBmNAAIAE2AgAgCSAEQQNyNgIEIAlBCGohAQwPC0EAIQEgBAJ/QeTTACgCAARAQezTACgCAAwBC0Hw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBDGpBcHFB2KrVqgVzNgIAQfjTAEEANgIAQcjTAEEANgIAQYCABAsiACAEQccAaiIFaiIGQQAgAGsiB3EiAk8EQEH80wBBMDYCAAwPCwJAQcTTACgCACIBRQ0AQbzTACgCACIIIAJqIQAgACABTSAAIAhLcQ0AQQAhAUH80wBBMDYCAAwPC0HI0wAtAABBBHENBAJAAkAgCQRAQczTACEBA0AgASgCACIAIAlNBEAgACABKAIEaiAJSw0DCyABKAIIIgENAAsLQQAQMyIAQX9GDQUgAiEGQejTACgCACIBQQFrIgMgAHEEQCACIABrIAAgA2pBACABa3FqIQYLIAQgBk8NBSAGQf7///8HSw0FQcTTACgCACIDBEBBvNMAKAIAIgcgBmohASABIAdNDQYgASADSw0GCyAGEDMiASAARw0BDAcLIAYgA2sgB3EiBkH+////B0sNBCAGEDMhACAAIAEoAgAgASgCBGpGDQMgACEBCwJAIAYgBEHIAGpPDQAgAUF/Rg0AQezTACgCACIAIAUgBmtqQQAgAGtxIgBB/v///wdLBEAgASEADAcLIAAQM0F/RwRAIAAgBmohBiABIQAMBwtBACAGaxAzGgwECyABIgBBf0cNBQwDC0EAIQMMDAtBACEADAoLIABBf0cNAgtByNMAQcjTACgCAEEEcjYCAAsgAkH+////B0sNASACEDMhAEEAEDMhASAAQX9GDQEgAUF/Rg0BIAAgAU8NASABIABrIgYgBEE4ak0NAQtBvNMAQbzTACgCACAGaiIBNgIAQcDTACgCACABSQRAQcDTACABNgIACwJAAkACQEGk0AAoAgAiAgRAQczTACEBA0AgACABKAIAIgMgASgCBCIFakYNAiABKAIIIgENAAsMAgtBnNAAKAIAIgFBAEcgACABT3FFBEBBnNAAIAA2AgALQQAhAUHQ0wAgBjYCAEHM0wAgADYCAEGs0ABBfzYCAEGw0ABB5NMAKAIANgIAQdjTAEEANgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBeCAAa0EPcSIBIABqIgIgBkE4ayIDIAFrIgFBAXI2AgRBqNAAQfTTACgCADYCAEGY0AAgATYCAEGk0AAgAjYCACAAIANqQTg2AgQMAgsgACACTQ0AIAIgA0kNACABKAIMQQhxDQBBeCACa0EPcSIAIAJqIgNBmNAAKAIAIAZqIgcgAGsiAEEBcjYCBCABIAUgBmo2AgRBqNAAQfTTACgCADYCAEGY0AAgADYCAEGk0AAgAzYCACACIAdqQTg2AgQMAQsgAEGc0AAoAgBJBEBBnNAAIAA2AgALIAAgBmohA0HM0wAhAQJAAkACQANAIAMgASgCAEcEQCABKAIIIgENAQwCCwsgAS0ADEEIcUUNAQtBzNMAIQEDQCABKAIAIgMgAk0EQCADIAEoAgRqIgUgAksNAwsgASgCCCEBDAALAAsgASAANgIAIAEgASgCBCAGajYCBCAAQXggAGtBD3FqIgkgBEEDcjYCBCADQXggA2tBD3FqIgYgBCAJaiIEayEBIAIgBkYEQEGk0AAgBDYCAEGY0ABBmNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEDAgLQaDQACgCACAGRgRAQaDQACAENgIAQZTQAEGU0AAoAgAgAWoiADYCACAEIABBAXI2AgQgACAEaiAANgIADAgLIAYoAgQiBUEDcUEBRw0GIAVBeHEhCCAFQf8BTQRAIAVBA3YhAyAGKAIIIgAgBigCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBwsgAiAANgIIIAAgAjYCDAwGCyAGKAIYIQcgBiAGKAIMIgBHBEAgACAGKAIIIgI2AgggAiAANgIMDAULIAZBFGoiAigCACIFRQRAIAYoAhAiBUUNBCAGQRBqIQILA0AgAiEDIAUiAEEUaiICKAIAIgUNACAAQRBqIQIgACgCECIFDQALIANBADYCAAwEC0F4IABrQQ9xIgEgAGoiByAGQThrIgMgAWsiAUEBcjYCBCAAIANqQTg2AgQgAiAFQTcgBWtBD3FqQT9rIgMgAyACQRBqSRsiA0EjNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAc2AgAgA0EQakHU0wApAgA3AgAgA0HM0wApAgA3AghB1NMAIANBCGo2AgBB0NMAIAY2AgBBzNMAIAA2AgBB2NMAQQA2AgAgA0EkaiEBA0AgAUEHNgIAIAUgAUEEaiIBSw0ACyACIANGDQAgAyADKAIEQX5xNgIEIAMgAyACayIFNgIAIAIgBUEBcjYCBCAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIDcUUEQEGM0AAgASADcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEGQ0AAoAgAiA0EBIAF0IgZxRQRAIAAgAjYCAEGQ0AAgAyAGcjYCACACIAA2AhggAiACNgIIIAIgAjYCDAwBCyAFQRkgAUEBdmtBACABQR9HG3QhASAAKAIAIQMCQANAIAMiACgCBEF4cSAFRg0BIAFBHXYhAyABQQF0IQEgACADQQRxakEQaiIGKAIAIgMNAAsgBiACNgIAIAIgADYCGCACIAI2AgwgAiACNgIIDAELIAAoAggiASACNgIMIAAgAjYCCCACQQA2AhggAiAANgIMIAIgATYCCAtBmNAAKAIAIgEgBE0NAEGk0AAoAgAiACAEaiICIAEgBGsiAUEBcjYCBEGY0AAgATYCAEGk0AAgAjYCACAAIARBA3I2AgQgAEEIaiEBDAgLQQAhAUH80wBBMDYCAAwHC0EAIQALIAdFDQACQCAGKAIcIgJBAnRBvNIAaiIDKAIAIAZGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAdBEEEUIAcoAhAgBkYbaiAANgIAIABFDQELIAAgBzYCGCAGKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAGQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAIaiEBIAYgCGoiBigCBCEFCyAGIAVBfnE2AgQgASAEaiABNgIAIAQgAUEBcjYCBCABQf8BTQRAIAFBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASABQQN2dCIBcUUEQEGM0AAgASACcjYCACAADAELIAAoAggLIgEgBDYCDCAAIAQ2AgggBCAANgIMIAQgATYCCAwBC0EfIQUgAUH///8HTQRAIAFBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmohBQsgBCAFNgIcIARCADcCECAFQQJ0QbzSAGohAEGQ0AAoAgAiAkEBIAV0IgNxRQRAIAAgBDYCAEGQ0AAgAiADcjYCACAEIAA2AhggBCAENgIIIAQgBDYCDAwBCyABQRkgBUEBdmtBACAFQR9HG3QhBSAAKAIAIQACQANAIAAiAigCBEF4cSABRg0BIAVBHXYhACAFQQF0IQUgAiAAQQRxakEQaiIDKAIAIgANAAsgAyAENgIAIAQgAjYCGCAEIAQ2AgwgBCAENgIIDAELIAIoAggiACAENgIMIAIgBDYCCCAEQQA2AhggBCACNgIMIAQgADYCCAsgCUEIaiEBDAILAkAgB0UNAAJAIAMoAhwiAUECdEG80gBqIgIoAgAgA0YEQCACIAA2AgAgAA0BQZDQACAIQX4gAXdxIgg2AgAMAgsgB0EQQRQgBygCECADRhtqIAA2AgAgAEUNAQsgACAHNgIYIAMoAhAiAQRAIAAgATYCECABIAA2AhgLIANBFGooAgAiAUUNACAAQRRqIAE2AgAgASAANgIYCwJAIAVBD00EQCADIAQgBWoiAEEDcjYCBCAAIANqIgAgACgCBEEBcjYCBAwBCyADIARqIgIgBUEBcjYCBCADIARBA3I2AgQgAiAFaiAFNgIAIAVB/wFNBEAgBUF4cUG00ABqIQACf0GM0AAoAgAiAUEBIAVBA3Z0IgVxRQRAQYzQACABIAVyNgIAIAAMAQsgACgCCAsiASACNgIMIAAgAjYCCCACIAA2AgwgAiABNgIIDAELQR8hASAFQf///wdNBEAgBUEmIAVBCHZnIgBrdkEBcSAAQQF0a0E+aiEBCyACIAE2AhwgAkIANwIQIAFBAnRBvNIAaiEAQQEgAXQiBCAIcUUEQCAAIAI2AgBBkNAAIAQgCHI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEEAkADQCAEIgAoAgRBeHEgBUYNASABQR12IQQgAUEBdCEBIAAgBEEEcWpBEGoiBigCACIEDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLIANBCGohAQwBCwJAIAlFDQACQCAAKAIcIgFBAnRBvNIAaiICKAIAIABGBEAgAiADNgIAIAMNAUGQ0AAgC0F+IAF3cTYCAAwCCyAJQRBBFCAJKAIQIABGG2ogAzYCACADRQ0BCyADIAk2AhggACgCECIBBEAgAyABNgIQIAEgAzYCGAsgAEEUaigCACIBRQ0AIANBFGogATYCACABIAM2AhgLAkAgBUEPTQRAIAAgBCAFaiIBQQNyNgIEIAAgAWoiASABKAIEQQFyNgIEDAELIAAgBGoiByAFQQFyNgIEIAAgBEEDcjYCBCAFIAdqIAU2AgAgCARAIAhBeHFBtNAAaiEBQaDQACgCACEDAn9BASAIQQN2dCICIAZxRQRAQYzQACACIAZyNgIAIAEMAQsgASgCCAsiAiADNgIMIAEgAzYCCCADIAE2AgwgAyACNgIIC0Gg0AAgBzYCAEGU0AAgBTYCAAsgAEEIaiEBCyAKQRBqJAAgAQtDACAARQRAPwBBEHQPCwJAIABB//8DcQ0AIABBAEgNACAAQRB2QAAiAEF/RgRAQfzTAEEwNgIAQX8PCyAAQRB0DwsACwvcPyIAQYAICwkBAAAAAgAAAAMAQZQICwUEAAAABQBBpAgLCQYAAAAHAAAACABB3AgLii1JbnZhbGlkIGNoYXIgaW4gdXJsIHF1ZXJ5AFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fYm9keQBDb250ZW50LUxlbmd0aCBvdmVyZmxvdwBDaHVuayBzaXplIG92ZXJmbG93AFJlc3BvbnNlIG92ZXJmbG93AEludmFsaWQgbWV0aG9kIGZvciBIVFRQL3gueCByZXF1ZXN0AEludmFsaWQgbWV0aG9kIGZvciBSVFNQL3gueCByZXF1ZXN0AEV4cGVjdGVkIFNPVVJDRSBtZXRob2QgZm9yIElDRS94LnggcmVxdWVzdABJbnZhbGlkIGNoYXIgaW4gdXJsIGZyYWdtZW50IHN0YXJ0AEV4cGVjdGVkIGRvdABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3N0YXR1cwBJbnZhbGlkIHJlc3BvbnNlIHN0YXR1cwBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zAFVzZXIgY2FsbGJhY2sgZXJyb3IAYG9uX3Jlc2V0YCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfaGVhZGVyYCBjYWxsYmFjayBlcnJvcgBgb25fbWVzc2FnZV9iZWdpbmAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3N0YXR1c19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3ZlcnNpb25fY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl91cmxfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXRob2RfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfZmllbGRfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fbmFtZWAgY2FsbGJhY2sgZXJyb3IAVW5leHBlY3RlZCBjaGFyIGluIHVybCBzZXJ2ZXIASW52YWxpZCBoZWFkZXIgdmFsdWUgY2hhcgBJbnZhbGlkIGhlYWRlciBmaWVsZCBjaGFyAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdmVyc2lvbgBJbnZhbGlkIG1pbm9yIHZlcnNpb24ASW52YWxpZCBtYWpvciB2ZXJzaW9uAEV4cGVjdGVkIHNwYWNlIGFmdGVyIHZlcnNpb24ARXhwZWN0ZWQgQ1JMRiBhZnRlciB2ZXJzaW9uAEludmFsaWQgSFRUUCB2ZXJzaW9uAEludmFsaWQgaGVhZGVyIHRva2VuAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdXJsAEludmFsaWQgY2hhcmFjdGVycyBpbiB1cmwAVW5leHBlY3RlZCBzdGFydCBjaGFyIGluIHVybABEb3VibGUgQCBpbiB1cmwARW1wdHkgQ29udGVudC1MZW5ndGgASW52YWxpZCBjaGFyYWN0ZXIgaW4gQ29udGVudC1MZW5ndGgARHVwbGljYXRlIENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhciBpbiB1cmwgcGF0aABDb250ZW50LUxlbmd0aCBjYW4ndCBiZSBwcmVzZW50IHdpdGggVHJhbnNmZXItRW5jb2RpbmcASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgc2l6ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl92YWx1ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHZhbHVlAE1pc3NpbmcgZXhwZWN0ZWQgTEYgYWZ0ZXIgaGVhZGVyIHZhbHVlAEludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYCBoZWFkZXIgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZSB2YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHF1b3RlZCB2YWx1ZQBQYXVzZWQgYnkgb25faGVhZGVyc19jb21wbGV0ZQBJbnZhbGlkIEVPRiBzdGF0ZQBvbl9yZXNldCBwYXVzZQBvbl9jaHVua19oZWFkZXIgcGF1c2UAb25fbWVzc2FnZV9iZWdpbiBwYXVzZQBvbl9jaHVua19leHRlbnNpb25fdmFsdWUgcGF1c2UAb25fc3RhdHVzX2NvbXBsZXRlIHBhdXNlAG9uX3ZlcnNpb25fY29tcGxldGUgcGF1c2UAb25fdXJsX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2NvbXBsZXRlIHBhdXNlAG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXNzYWdlX2NvbXBsZXRlIHBhdXNlAG9uX21ldGhvZF9jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfZmllbGRfY29tcGxldGUgcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUgcGF1c2UAVW5leHBlY3RlZCBzcGFjZSBhZnRlciBzdGFydCBsaW5lAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBuYW1lAFBhdXNlIG9uIENPTk5FQ1QvVXBncmFkZQBQYXVzZSBvbiBQUkkvVXBncmFkZQBFeHBlY3RlZCBIVFRQLzIgQ29ubmVjdGlvbiBQcmVmYWNlAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fbWV0aG9kAEV4cGVjdGVkIHNwYWNlIGFmdGVyIG1ldGhvZABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl9maWVsZABQYXVzZWQASW52YWxpZCB3b3JkIGVuY291bnRlcmVkAEludmFsaWQgbWV0aG9kIGVuY291bnRlcmVkAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2NoZW1hAFJlcXVlc3QgaGFzIGludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYABTV0lUQ0hfUFJPWFkAVVNFX1BST1hZAE1LQUNUSVZJVFkAVU5QUk9DRVNTQUJMRV9FTlRJVFkAQ09QWQBNT1ZFRF9QRVJNQU5FTlRMWQBUT09fRUFSTFkATk9USUZZAEZBSUxFRF9ERVBFTkRFTkNZAEJBRF9HQVRFV0FZAFBMQVkAUFVUAENIRUNLT1VUAEdBVEVXQVlfVElNRU9VVABSRVFVRVNUX1RJTUVPVVQATkVUV09SS19DT05ORUNUX1RJTUVPVVQAQ09OTkVDVElPTl9USU1FT1VUAExPR0lOX1RJTUVPVVQATkVUV09SS19SRUFEX1RJTUVPVVQAUE9TVABNSVNESVJFQ1RFRF9SRVFVRVNUAENMSUVOVF9DTE9TRURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX0xPQURfQkFMQU5DRURfUkVRVUVTVABCQURfUkVRVUVTVABIVFRQX1JFUVVFU1RfU0VOVF9UT19IVFRQU19QT1JUAFJFUE9SVABJTV9BX1RFQVBPVABSRVNFVF9DT05URU5UAE5PX0NPTlRFTlQAUEFSVElBTF9DT05URU5UAEhQRV9JTlZBTElEX0NPTlNUQU5UAEhQRV9DQl9SRVNFVABHRVQASFBFX1NUUklDVABDT05GTElDVABURU1QT1JBUllfUkVESVJFQ1QAUEVSTUFORU5UX1JFRElSRUNUAENPTk5FQ1QATVVMVElfU1RBVFVTAEhQRV9JTlZBTElEX1NUQVRVUwBUT09fTUFOWV9SRVFVRVNUUwBFQVJMWV9ISU5UUwBVTkFWQUlMQUJMRV9GT1JfTEVHQUxfUkVBU09OUwBPUFRJT05TAFNXSVRDSElOR19QUk9UT0NPTFMAVkFSSUFOVF9BTFNPX05FR09USUFURVMATVVMVElQTEVfQ0hPSUNFUwBJTlRFUk5BTF9TRVJWRVJfRVJST1IAV0VCX1NFUlZFUl9VTktOT1dOX0VSUk9SAFJBSUxHVU5fRVJST1IASURFTlRJVFlfUFJPVklERVJfQVVUSEVOVElDQVRJT05fRVJST1IAU1NMX0NFUlRJRklDQVRFX0VSUk9SAElOVkFMSURfWF9GT1JXQVJERURfRk9SAFNFVF9QQVJBTUVURVIAR0VUX1BBUkFNRVRFUgBIUEVfVVNFUgBTRUVfT1RIRVIASFBFX0NCX0NIVU5LX0hFQURFUgBNS0NBTEVOREFSAFNFVFVQAFdFQl9TRVJWRVJfSVNfRE9XTgBURUFSRE9XTgBIUEVfQ0xPU0VEX0NPTk5FQ1RJT04ASEVVUklTVElDX0VYUElSQVRJT04ARElTQ09OTkVDVEVEX09QRVJBVElPTgBOT05fQVVUSE9SSVRBVElWRV9JTkZPUk1BVElPTgBIUEVfSU5WQUxJRF9WRVJTSU9OAEhQRV9DQl9NRVNTQUdFX0JFR0lOAFNJVEVfSVNfRlJPWkVOAEhQRV9JTlZBTElEX0hFQURFUl9UT0tFTgBJTlZBTElEX1RPS0VOAEZPUkJJRERFTgBFTkhBTkNFX1lPVVJfQ0FMTQBIUEVfSU5WQUxJRF9VUkwAQkxPQ0tFRF9CWV9QQVJFTlRBTF9DT05UUk9MAE1LQ09MAEFDTABIUEVfSU5URVJOQUwAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRV9VTk9GRklDSUFMAEhQRV9PSwBVTkxJTksAVU5MT0NLAFBSSQBSRVRSWV9XSVRIAEhQRV9JTlZBTElEX0NPTlRFTlRfTEVOR1RIAEhQRV9VTkVYUEVDVEVEX0NPTlRFTlRfTEVOR1RIAEZMVVNIAFBST1BQQVRDSABNLVNFQVJDSABVUklfVE9PX0xPTkcAUFJPQ0VTU0lORwBNSVNDRUxMQU5FT1VTX1BFUlNJU1RFTlRfV0FSTklORwBNSVNDRUxMQU5FT1VTX1dBUk5JTkcASFBFX0lOVkFMSURfVFJBTlNGRVJfRU5DT0RJTkcARXhwZWN0ZWQgQ1JMRgBIUEVfSU5WQUxJRF9DSFVOS19TSVpFAE1PVkUAQ09OVElOVUUASFBFX0NCX1NUQVRVU19DT01QTEVURQBIUEVfQ0JfSEVBREVSU19DT01QTEVURQBIUEVfQ0JfVkVSU0lPTl9DT01QTEVURQBIUEVfQ0JfVVJMX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19DT01QTEVURQBIUEVfQ0JfSEVBREVSX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fVkFMVUVfQ09NUExFVEUASFBFX0NCX0NIVU5LX0VYVEVOU0lPTl9OQU1FX0NPTVBMRVRFAEhQRV9DQl9NRVNTQUdFX0NPTVBMRVRFAEhQRV9DQl9NRVRIT0RfQ09NUExFVEUASFBFX0NCX0hFQURFUl9GSUVMRF9DT01QTEVURQBERUxFVEUASFBFX0lOVkFMSURfRU9GX1NUQVRFAElOVkFMSURfU1NMX0NFUlRJRklDQVRFAFBBVVNFAE5PX1JFU1BPTlNFAFVOU1VQUE9SVEVEX01FRElBX1RZUEUAR09ORQBOT1RfQUNDRVBUQUJMRQBTRVJWSUNFX1VOQVZBSUxBQkxFAFJBTkdFX05PVF9TQVRJU0ZJQUJMRQBPUklHSU5fSVNfVU5SRUFDSEFCTEUAUkVTUE9OU0VfSVNfU1RBTEUAUFVSR0UATUVSR0UAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRQBSRVFVRVNUX0hFQURFUl9UT09fTEFSR0UAUEFZTE9BRF9UT09fTEFSR0UASU5TVUZGSUNJRU5UX1NUT1JBR0UASFBFX1BBVVNFRF9VUEdSQURFAEhQRV9QQVVTRURfSDJfVVBHUkFERQBTT1VSQ0UAQU5OT1VOQ0UAVFJBQ0UASFBFX1VORVhQRUNURURfU1BBQ0UAREVTQ1JJQkUAVU5TVUJTQ1JJQkUAUkVDT1JEAEhQRV9JTlZBTElEX01FVEhPRABOT1RfRk9VTkQAUFJPUEZJTkQAVU5CSU5EAFJFQklORABVTkFVVEhPUklaRUQATUVUSE9EX05PVF9BTExPV0VEAEhUVFBfVkVSU0lPTl9OT1RfU1VQUE9SVEVEAEFMUkVBRFlfUkVQT1JURUQAQUNDRVBURUQATk9UX0lNUExFTUVOVEVEAExPT1BfREVURUNURUQASFBFX0NSX0VYUEVDVEVEAEhQRV9MRl9FWFBFQ1RFRABDUkVBVEVEAElNX1VTRUQASFBFX1BBVVNFRABUSU1FT1VUX09DQ1VSRUQAUEFZTUVOVF9SRVFVSVJFRABQUkVDT05ESVRJT05fUkVRVUlSRUQAUFJPWFlfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATkVUV09SS19BVVRIRU5USUNBVElPTl9SRVFVSVJFRABMRU5HVEhfUkVRVUlSRUQAU1NMX0NFUlRJRklDQVRFX1JFUVVJUkVEAFVQR1JBREVfUkVRVUlSRUQAUEFHRV9FWFBJUkVEAFBSRUNPTkRJVElPTl9GQUlMRUQARVhQRUNUQVRJT05fRkFJTEVEAFJFVkFMSURBVElPTl9GQUlMRUQAU1NMX0hBTkRTSEFLRV9GQUlMRUQATE9DS0VEAFRSQU5TRk9STUFUSU9OX0FQUExJRUQATk9UX01PRElGSUVEAE5PVF9FWFRFTkRFRABCQU5EV0lEVEhfTElNSVRfRVhDRUVERUQAU0lURV9JU19PVkVSTE9BREVEAEhFQUQARXhwZWN0ZWQgSFRUUC8AAF4TAAAmEwAAMBAAAPAXAACdEwAAFRIAADkXAADwEgAAChAAAHUSAACtEgAAghMAAE8UAAB/EAAAoBUAACMUAACJEgAAixQAAE0VAADUEQAAzxQAABAYAADJFgAA3BYAAMERAADgFwAAuxQAAHQUAAB8FQAA5RQAAAgXAAAfEAAAZRUAAKMUAAAoFQAAAhUAAJkVAAAsEAAAixkAAE8PAADUDgAAahAAAM4QAAACFwAAiQ4AAG4TAAAcEwAAZhQAAFYXAADBEwAAzRMAAGwTAABoFwAAZhcAAF8XAAAiEwAAzg8AAGkOAADYDgAAYxYAAMsTAACqDgAAKBcAACYXAADFEwAAXRYAAOgRAABnEwAAZRMAAPIWAABzEwAAHRcAAPkWAADzEQAAzw4AAM4VAAAMEgAAsxEAAKURAABhEAAAMhcAALsTAEH5NQsBAQBBkDYL4AEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB/TcLAQEAQZE4C14CAwICAgICAAACAgACAgACAgICAgICAgICAAQAAAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEH9OQsBAQBBkToLXgIAAgICAgIAAAICAAICAAICAgICAgICAgIAAwAEAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgIAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgICAgACAAIAQfA7Cw1sb3NlZWVwLWFsaXZlAEGJPAsBAQBBoDwL4AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBBiT4LAQEAQaA+C+cBAQEBAQEBAQEBAQEBAgEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQFjaHVua2VkAEGwwAALXwEBAAEBAQEBAAABAQABAQABAQEBAQEBAQEBAAAAAAAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAEGQwgALIWVjdGlvbmVudC1sZW5ndGhvbnJveHktY29ubmVjdGlvbgBBwMIACy1yYW5zZmVyLWVuY29kaW5ncGdyYWRlDQoNCg0KU00NCg0KVFRQL0NFL1RTUC8AQfnCAAsFAQIAAQMAQZDDAAvgAQQBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH5xAALBQECAAEDAEGQxQAL4AEEAQEFAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cYACwQBAAABAEGRxwAL3wEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH6yAALBAEAAAIAQZDJAAtfAwQAAAQEBAQEBAQEBAQEBQQEBAQEBAQEBAQEBAAEAAYHBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQAQfrKAAsEAQAAAQBBkMsACwEBAEGqywALQQIAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwAAAAAAAAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAEH6zAALBAEAAAEAQZDNAAsBAQBBms0ACwYCAAAAAAIAQbHNAAs6AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB8M4AC5YBTk9VTkNFRUNLT1VUTkVDVEVURUNSSUJFTFVTSEVURUFEU0VBUkNIUkdFQ1RJVklUWUxFTkRBUlZFT1RJRllQVElPTlNDSFNFQVlTVEFUQ0hHRU9SRElSRUNUT1JUUkNIUEFSQU1FVEVSVVJDRUJTQ1JJQkVBUkRPV05BQ0VJTkROS0NLVUJTQ1JJQkVIVFRQL0FEVFAv","base64")},7522:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Buffer:Buffer}=__nccwpck_require__(4573)
+module.exports=Buffer.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK77MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtzACAAQRBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAA/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQTBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQSBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQd0BNgIcCwYAIAAQMguaLQELfyMAQRBrIgokAEGk0AAoAgAiCUUEQEHk0wAoAgAiBUUEQEHw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBCGpBcHFB2KrVqgVzIgU2AgBB+NMAQQA2AgBByNMAQQA2AgALQczTAEGA1AQ2AgBBnNAAQYDUBDYCAEGw0AAgBTYCAEGs0ABBfzYCAEHQ0wBBgKwDNgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBjNQEQcGrAzYCAEGo0ABB9NMAKAIANgIAQZjQAEHAqwM2AgBBpNAAQYjUBDYCAEHM/wdBODYCAEGI1AQhCQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCAAQewBTQRAQYzQACgCACIGQRAgAEETakFwcSAAQQtJGyIEQQN2IgB2IgFBA3EEQAJAIAFBAXEgAHJBAXMiAkEDdCIAQbTQAGoiASAAQbzQAGooAgAiACgCCCIDRgRAQYzQACAGQX4gAndxNgIADAELIAEgAzYCCCADIAE2AgwLIABBCGohASAAIAJBA3QiAkEDcjYCBCAAIAJqIgAgACgCBEEBcjYCBAwRC0GU0AAoAgAiCCAETw0BIAEEQAJAQQIgAHQiAkEAIAJrciABIAB0cWgiAEEDdCICQbTQAGoiASACQbzQAGooAgAiAigCCCIDRgRAQYzQACAGQX4gAHdxIgY2AgAMAQsgASADNgIIIAMgATYCDAsgAiAEQQNyNgIEIABBA3QiACAEayEFIAAgAmogBTYCACACIARqIgQgBUEBcjYCBCAIBEAgCEF4cUG00ABqIQBBoNAAKAIAIQMCf0EBIAhBA3Z0IgEgBnFFBEBBjNAAIAEgBnI2AgAgAAwBCyAAKAIICyIBIAM2AgwgACADNgIIIAMgADYCDCADIAE2AggLIAJBCGohAUGg0AAgBDYCAEGU0AAgBTYCAAwRC0GQ0AAoAgAiC0UNASALaEECdEG80gBqKAIAIgAoAgRBeHEgBGshBSAAIQIDQAJAIAIoAhAiAUUEQCACQRRqKAIAIgFFDQELIAEoAgRBeHEgBGsiAyAFSSECIAMgBSACGyEFIAEgACACGyEAIAEhAgwBCwsgACgCGCEJIAAoAgwiAyAARwRAQZzQACgCABogAyAAKAIIIgE2AgggASADNgIMDBALIABBFGoiAigCACIBRQRAIAAoAhAiAUUNAyAAQRBqIQILA0AgAiEHIAEiA0EUaiICKAIAIgENACADQRBqIQIgAygCECIBDQALIAdBADYCAAwPC0F/IQQgAEG/f0sNACAAQRNqIgFBcHEhBEGQ0AAoAgAiCEUNAEEAIARrIQUCQAJAAkACf0EAIARBgAJJDQAaQR8gBEH///8HSw0AGiAEQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qCyIGQQJ0QbzSAGooAgAiAkUEQEEAIQFBACEDDAELQQAhASAEQRkgBkEBdmtBACAGQR9HG3QhAEEAIQMDQAJAIAIoAgRBeHEgBGsiByAFTw0AIAIhAyAHIgUNAEEAIQUgAiEBDAMLIAEgAkEUaigCACIHIAcgAiAAQR12QQRxakEQaigCACICRhsgASAHGyEBIABBAXQhACACDQALCyABIANyRQRAQQAhA0ECIAZ0IgBBACAAa3IgCHEiAEUNAyAAaEECdEG80gBqKAIAIQELIAFFDQELA0AgASgCBEF4cSAEayICIAVJIQAgAiAFIAAbIQUgASADIAAbIQMgASgCECIABH8gAAUgAUEUaigCAAsiAQ0ACwsgA0UNACAFQZTQACgCACAEa08NACADKAIYIQcgAyADKAIMIgBHBEBBnNAAKAIAGiAAIAMoAggiATYCCCABIAA2AgwMDgsgA0EUaiICKAIAIgFFBEAgAygCECIBRQ0DIANBEGohAgsDQCACIQYgASIAQRRqIgIoAgAiAQ0AIABBEGohAiAAKAIQIgENAAsgBkEANgIADA0LQZTQACgCACIDIARPBEBBoNAAKAIAIQECQCADIARrIgJBEE8EQCABIARqIgAgAkEBcjYCBCABIANqIAI2AgAgASAEQQNyNgIEDAELIAEgA0EDcjYCBCABIANqIgAgACgCBEEBcjYCBEEAIQBBACECC0GU0AAgAjYCAEGg0AAgADYCACABQQhqIQEMDwtBmNAAKAIAIgMgBEsEQCAEIAlqIgAgAyAEayIBQQFyNgIEQaTQACAANgIAQZjQACABNgIAIAkgBEEDcjYCBCAJQQhqIQEMDwtBACEBIAQCf0Hk0wAoAgAEQEHs0wAoAgAMAQtB8NMAQn83AgBB6NMAQoCAhICAgMAANwIAQeTTACAKQQxqQXBxQdiq1aoFczYCAEH40wBBADYCAEHI0wBBADYCAEGAgAQLIgAgBEHHAGoiBWoiBkEAIABrIgdxIgJPBEBB/NMAQTA2AgAMDwsCQEHE0wAoAgAiAUUNAEG80wAoAgAiCCACaiEAIAAgAU0gACAIS3ENAEEAIQFB/NMAQTA2AgAMDwtByNMALQAAQQRxDQQCQAJAIAkEQEHM0wAhAQNAIAEoAgAiACAJTQRAIAAgASgCBGogCUsNAwsgASgCCCIBDQALC0EAEDMiAEF/Rg0FIAIhBkHo0wAoAgAiAUEBayIDIABxBEAgAiAAayAAIANqQQAgAWtxaiEGCyAEIAZPDQUgBkH+////B0sNBUHE0wAoAgAiAwRAQbzTACgCACIHIAZqIQEgASAHTQ0GIAEgA0sNBgsgBhAzIgEgAEcNAQwHCyAGIANrIAdxIgZB/v///wdLDQQgBhAzIQAgACABKAIAIAEoAgRqRg0DIAAhAQsCQCAGIARByABqTw0AIAFBf0YNAEHs0wAoAgAiACAFIAZrakEAIABrcSIAQf7///8HSwRAIAEhAAwHCyAAEDNBf0cEQCAAIAZqIQYgASEADAcLQQAgBmsQMxoMBAsgASIAQX9HDQUMAwtBACEDDAwLQQAhAAwKCyAAQX9HDQILQcjTAEHI0wAoAgBBBHI2AgALIAJB/v///wdLDQEgAhAzIQBBABAzIQEgAEF/Rg0BIAFBf0YNASAAIAFPDQEgASAAayIGIARBOGpNDQELQbzTAEG80wAoAgAgBmoiATYCAEHA0wAoAgAgAUkEQEHA0wAgATYCAAsCQAJAAkBBpNAAKAIAIgIEQEHM0wAhAQNAIAAgASgCACIDIAEoAgQiBWpGDQIgASgCCCIBDQALDAILQZzQACgCACIBQQBHIAAgAU9xRQRAQZzQACAANgIAC0EAIQFB0NMAIAY2AgBBzNMAIAA2AgBBrNAAQX82AgBBsNAAQeTTACgCADYCAEHY0wBBADYCAANAIAFByNAAaiABQbzQAGoiAjYCACACIAFBtNAAaiIDNgIAIAFBwNAAaiADNgIAIAFB0NAAaiABQcTQAGoiAzYCACADIAI2AgAgAUHY0ABqIAFBzNAAaiICNgIAIAIgAzYCACABQdTQAGogAjYCACABQSBqIgFBgAJHDQALQXggAGtBD3EiASAAaiICIAZBOGsiAyABayIBQQFyNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAI2AgAgACADakE4NgIEDAILIAAgAk0NACACIANJDQAgASgCDEEIcQ0AQXggAmtBD3EiACACaiIDQZjQACgCACAGaiIHIABrIgBBAXI2AgQgASAFIAZqNgIEQajQAEH00wAoAgA2AgBBmNAAIAA2AgBBpNAAIAM2AgAgAiAHakE4NgIEDAELIABBnNAAKAIASQRAQZzQACAANgIACyAAIAZqIQNBzNMAIQECQAJAAkADQCADIAEoAgBHBEAgASgCCCIBDQEMAgsLIAEtAAxBCHFFDQELQczTACEBA0AgASgCACIDIAJNBEAgAyABKAIEaiIFIAJLDQMLIAEoAgghAQwACwALIAEgADYCACABIAEoAgQgBmo2AgQgAEF4IABrQQ9xaiIJIARBA3I2AgQgA0F4IANrQQ9xaiIGIAQgCWoiBGshASACIAZGBEBBpNAAIAQ2AgBBmNAAQZjQACgCACABaiIANgIAIAQgAEEBcjYCBAwIC0Gg0AAoAgAgBkYEQEGg0AAgBDYCAEGU0ABBlNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEIAAgBGogADYCAAwICyAGKAIEIgVBA3FBAUcNBiAFQXhxIQggBUH/AU0EQCAFQQN2IQMgBigCCCIAIAYoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAcLIAIgADYCCCAAIAI2AgwMBgsgBigCGCEHIAYgBigCDCIARwRAIAAgBigCCCICNgIIIAIgADYCDAwFCyAGQRRqIgIoAgAiBUUEQCAGKAIQIgVFDQQgBkEQaiECCwNAIAIhAyAFIgBBFGoiAigCACIFDQAgAEEQaiECIAAoAhAiBQ0ACyADQQA2AgAMBAtBeCAAa0EPcSIBIABqIgcgBkE4ayIDIAFrIgFBAXI2AgQgACADakE4NgIEIAIgBUE3IAVrQQ9xakE/ayIDIAMgAkEQakkbIgNBIzYCBEGo0ABB9NMAKAIANgIAQZjQACABNgIAQaTQACAHNgIAIANBEGpB1NMAKQIANwIAIANBzNMAKQIANwIIQdTTACADQQhqNgIAQdDTACAGNgIAQczTACAANgIAQdjTAEEANgIAIANBJGohAQNAIAFBBzYCACAFIAFBBGoiAUsNAAsgAiADRg0AIAMgAygCBEF+cTYCBCADIAMgAmsiBTYCACACIAVBAXI2AgQgBUH/AU0EQCAFQXhxQbTQAGohAAJ/QYzQACgCACIBQQEgBUEDdnQiA3FFBEBBjNAAIAEgA3I2AgAgAAwBCyAAKAIICyIBIAI2AgwgACACNgIIIAIgADYCDCACIAE2AggMAQtBHyEBIAVB////B00EQCAFQSYgBUEIdmciAGt2QQFxIABBAXRrQT5qIQELIAIgATYCHCACQgA3AhAgAUECdEG80gBqIQBBkNAAKAIAIgNBASABdCIGcUUEQCAAIAI2AgBBkNAAIAMgBnI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEDAkADQCADIgAoAgRBeHEgBUYNASABQR12IQMgAUEBdCEBIAAgA0EEcWpBEGoiBigCACIDDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLQZjQACgCACIBIARNDQBBpNAAKAIAIgAgBGoiAiABIARrIgFBAXI2AgRBmNAAIAE2AgBBpNAAIAI2AgAgACAEQQNyNgIEIABBCGohAQwIC0EAIQFB/NMAQTA2AgAMBwtBACEACyAHRQ0AAkAgBigCHCICQQJ0QbzSAGoiAygCACAGRgRAIAMgADYCACAADQFBkNAAQZDQACgCAEF+IAJ3cTYCAAwCCyAHQRBBFCAHKAIQIAZGG2ogADYCACAARQ0BCyAAIAc2AhggBigCECICBEAgACACNgIQIAIgADYCGAsgBkEUaigCACICRQ0AIABBFGogAjYCACACIAA2AhgLIAEgCGohASAGIAhqIgYoAgQhBQsgBiAFQX5xNgIEIAEgBGogATYCACAEIAFBAXI2AgQgAUH/AU0EQCABQXhxQbTQAGohAAJ/QYzQACgCACICQQEgAUEDdnQiAXFFBEBBjNAAIAEgAnI2AgAgAAwBCyAAKAIICyIBIAQ2AgwgACAENgIIIAQgADYCDCAEIAE2AggMAQtBHyEFIAFB////B00EQCABQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qIQULIAQgBTYCHCAEQgA3AhAgBUECdEG80gBqIQBBkNAAKAIAIgJBASAFdCIDcUUEQCAAIAQ2AgBBkNAAIAIgA3I2AgAgBCAANgIYIAQgBDYCCCAEIAQ2AgwMAQsgAUEZIAVBAXZrQQAgBUEfRxt0IQUgACgCACEAAkADQCAAIgIoAgRBeHEgAUYNASAFQR12IQAgBUEBdCEFIAIgAEEEcWpBEGoiAygCACIADQALIAMgBDYCACAEIAI2AhggBCAENgIMIAQgBDYCCAwBCyACKAIIIgAgBDYCDCACIAQ2AgggBEEANgIYIAQgAjYCDCAEIAA2AggLIAlBCGohAQwCCwJAIAdFDQACQCADKAIcIgFBAnRBvNIAaiICKAIAIANGBEAgAiAANgIAIAANAUGQ0AAgCEF+IAF3cSIINgIADAILIAdBEEEUIAcoAhAgA0YbaiAANgIAIABFDQELIAAgBzYCGCADKAIQIgEEQCAAIAE2AhAgASAANgIYCyADQRRqKAIAIgFFDQAgAEEUaiABNgIAIAEgADYCGAsCQCAFQQ9NBEAgAyAEIAVqIgBBA3I2AgQgACADaiIAIAAoAgRBAXI2AgQMAQsgAyAEaiICIAVBAXI2AgQgAyAEQQNyNgIEIAIgBWogBTYCACAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIFcUUEQEGM0AAgASAFcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEEBIAF0IgQgCHFFBEAgACACNgIAQZDQACAEIAhyNgIAIAIgADYCGCACIAI2AgggAiACNgIMDAELIAVBGSABQQF2a0EAIAFBH0cbdCEBIAAoAgAhBAJAA0AgBCIAKAIEQXhxIAVGDQEgAUEddiEEIAFBAXQhASAAIARBBHFqQRBqIgYoAgAiBA0ACyAGIAI2AgAgAiAANgIYIAIgAjYCDCACIAI2AggMAQsgACgCCCIBIAI2AgwgACACNgIIIAJBADYCGCACIAA2AgwgAiABNgIICyADQQhqIQEMAQsCQCAJRQ0AAkAgACgCHCIBQQJ0QbzSAGoiAigCACAARgRAIAIgAzYCACADDQFBkNAAIAtBfiABd3E2AgAMAgsgCUEQQRQgCSgCECAARhtqIAM2AgAgA0UNAQsgAyAJNgIYIAAoAhAiAQRAIAMgATYCECABIAM2AhgLIABBFGooAgAiAUUNACADQRRqIAE2AgAgASADNgIYCwJAIAVBD00EQCAAIAQgBWoiAUEDcjYCBCAAIAFqIgEgASgCBEEBcjYCBAwBCyAAIARqIgcgBUEBcjYCBCAAIARBA3I2AgQgBSAHaiAFNgIAIAgEQCAIQXhxQbTQAGohAUGg0AAoAgAhAwJ/QQEgCEEDdnQiAiAGcUUEQEGM0AAgAiAGcjYCACABDAELIAEoAggLIgIgAzYCDCABIAM2AgggAyABNgIMIAMgAjYCCAtBoNAAIAc2AgBBlNAAIAU2AgALIABBCGohAQsgCkEQaiQAIAELQwAgAEUEQD8AQRB0DwsCQCAAQf//A3ENACAAQQBIDQAgAEEQdkAAIgBBf0YEQEH80wBBMDYCAEF/DwsgAEEQdA8LAAsL3D8iAEGACAsJAQAAAAIAAAADAEGUCAsFBAAAAAUAQaQICwkGAAAABwAAAAgAQdwIC4otSW52YWxpZCBjaGFyIGluIHVybCBxdWVyeQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2JvZHkAQ29udGVudC1MZW5ndGggb3ZlcmZsb3cAQ2h1bmsgc2l6ZSBvdmVyZmxvdwBSZXNwb25zZSBvdmVyZmxvdwBJbnZhbGlkIG1ldGhvZCBmb3IgSFRUUC94LnggcmVxdWVzdABJbnZhbGlkIG1ldGhvZCBmb3IgUlRTUC94LnggcmVxdWVzdABFeHBlY3RlZCBTT1VSQ0UgbWV0aG9kIGZvciBJQ0UveC54IHJlcXVlc3QASW52YWxpZCBjaGFyIGluIHVybCBmcmFnbWVudCBzdGFydABFeHBlY3RlZCBkb3QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9zdGF0dXMASW52YWxpZCByZXNwb25zZSBzdGF0dXMASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucwBVc2VyIGNhbGxiYWNrIGVycm9yAGBvbl9yZXNldGAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2hlYWRlcmAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfYmVnaW5gIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fdmFsdWVgIGNhbGxiYWNrIGVycm9yAGBvbl9zdGF0dXNfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl92ZXJzaW9uX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fdXJsX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXNzYWdlX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fbWV0aG9kX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfZXh0ZW5zaW9uX25hbWVgIGNhbGxiYWNrIGVycm9yAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2VydmVyAEludmFsaWQgaGVhZGVyIHZhbHVlIGNoYXIASW52YWxpZCBoZWFkZXIgZmllbGQgY2hhcgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3ZlcnNpb24ASW52YWxpZCBtaW5vciB2ZXJzaW9uAEludmFsaWQgbWFqb3IgdmVyc2lvbgBFeHBlY3RlZCBzcGFjZSBhZnRlciB2ZXJzaW9uAEV4cGVjdGVkIENSTEYgYWZ0ZXIgdmVyc2lvbgBJbnZhbGlkIEhUVFAgdmVyc2lvbgBJbnZhbGlkIGhlYWRlciB0b2tlbgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3VybABJbnZhbGlkIGNoYXJhY3RlcnMgaW4gdXJsAFVuZXhwZWN0ZWQgc3RhcnQgY2hhciBpbiB1cmwARG91YmxlIEAgaW4gdXJsAEVtcHR5IENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhcmFjdGVyIGluIENvbnRlbnQtTGVuZ3RoAER1cGxpY2F0ZSBDb250ZW50LUxlbmd0aABJbnZhbGlkIGNoYXIgaW4gdXJsIHBhdGgAQ29udGVudC1MZW5ndGggY2FuJ3QgYmUgcHJlc2VudCB3aXRoIFRyYW5zZmVyLUVuY29kaW5nAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIHNpemUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfdmFsdWUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9jaHVua19leHRlbnNpb25fdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyB2YWx1ZQBNaXNzaW5nIGV4cGVjdGVkIExGIGFmdGVyIGhlYWRlciB2YWx1ZQBJbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AgaGVhZGVyIHZhbHVlAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgcXVvdGUgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZWQgdmFsdWUAUGF1c2VkIGJ5IG9uX2hlYWRlcnNfY29tcGxldGUASW52YWxpZCBFT0Ygc3RhdGUAb25fcmVzZXQgcGF1c2UAb25fY2h1bmtfaGVhZGVyIHBhdXNlAG9uX21lc3NhZ2VfYmVnaW4gcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX3ZhbHVlIHBhdXNlAG9uX3N0YXR1c19jb21wbGV0ZSBwYXVzZQBvbl92ZXJzaW9uX2NvbXBsZXRlIHBhdXNlAG9uX3VybF9jb21wbGV0ZSBwYXVzZQBvbl9jaHVua19jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGUgcGF1c2UAb25fbWVzc2FnZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXRob2RfY29tcGxldGUgcGF1c2UAb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lIHBhdXNlAFVuZXhwZWN0ZWQgc3BhY2UgYWZ0ZXIgc3RhcnQgbGluZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgbmFtZQBQYXVzZSBvbiBDT05ORUNUL1VwZ3JhZGUAUGF1c2Ugb24gUFJJL1VwZ3JhZGUARXhwZWN0ZWQgSFRUUC8yIENvbm5lY3Rpb24gUHJlZmFjZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX21ldGhvZABFeHBlY3RlZCBzcGFjZSBhZnRlciBtZXRob2QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfZmllbGQAUGF1c2VkAEludmFsaWQgd29yZCBlbmNvdW50ZXJlZABJbnZhbGlkIG1ldGhvZCBlbmNvdW50ZXJlZABVbmV4cGVjdGVkIGNoYXIgaW4gdXJsIHNjaGVtYQBSZXF1ZXN0IGhhcyBpbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AAU1dJVENIX1BST1hZAFVTRV9QUk9YWQBNS0FDVElWSVRZAFVOUFJPQ0VTU0FCTEVfRU5USVRZAENPUFkATU9WRURfUEVSTUFORU5UTFkAVE9PX0VBUkxZAE5PVElGWQBGQUlMRURfREVQRU5ERU5DWQBCQURfR0FURVdBWQBQTEFZAFBVVABDSEVDS09VVABHQVRFV0FZX1RJTUVPVVQAUkVRVUVTVF9USU1FT1VUAE5FVFdPUktfQ09OTkVDVF9USU1FT1VUAENPTk5FQ1RJT05fVElNRU9VVABMT0dJTl9USU1FT1VUAE5FVFdPUktfUkVBRF9USU1FT1VUAFBPU1QATUlTRElSRUNURURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX1JFUVVFU1QAQ0xJRU5UX0NMT1NFRF9MT0FEX0JBTEFOQ0VEX1JFUVVFU1QAQkFEX1JFUVVFU1QASFRUUF9SRVFVRVNUX1NFTlRfVE9fSFRUUFNfUE9SVABSRVBPUlQASU1fQV9URUFQT1QAUkVTRVRfQ09OVEVOVABOT19DT05URU5UAFBBUlRJQUxfQ09OVEVOVABIUEVfSU5WQUxJRF9DT05TVEFOVABIUEVfQ0JfUkVTRVQAR0VUAEhQRV9TVFJJQ1QAQ09ORkxJQ1QAVEVNUE9SQVJZX1JFRElSRUNUAFBFUk1BTkVOVF9SRURJUkVDVABDT05ORUNUAE1VTFRJX1NUQVRVUwBIUEVfSU5WQUxJRF9TVEFUVVMAVE9PX01BTllfUkVRVUVTVFMARUFSTFlfSElOVFMAVU5BVkFJTEFCTEVfRk9SX0xFR0FMX1JFQVNPTlMAT1BUSU9OUwBTV0lUQ0hJTkdfUFJPVE9DT0xTAFZBUklBTlRfQUxTT19ORUdPVElBVEVTAE1VTFRJUExFX0NIT0lDRVMASU5URVJOQUxfU0VSVkVSX0VSUk9SAFdFQl9TRVJWRVJfVU5LTk9XTl9FUlJPUgBSQUlMR1VOX0VSUk9SAElERU5USVRZX1BST1ZJREVSX0FVVEhFTlRJQ0FUSU9OX0VSUk9SAFNTTF9DRVJUSUZJQ0FURV9FUlJPUgBJTlZBTElEX1hfRk9SV0FSREVEX0ZPUgBTRVRfUEFSQU1FVEVSAEdFVF9QQVJBTUVURVIASFBFX1VTRVIAU0VFX09USEVSAEhQRV9DQl9DSFVOS19IRUFERVIATUtDQUxFTkRBUgBTRVRVUABXRUJfU0VSVkVSX0lTX0RPV04AVEVBUkRPV04ASFBFX0NMT1NFRF9DT05ORUNUSU9OAEhFVVJJU1RJQ19FWFBJUkFUSU9OAERJU0NPTk5FQ1RFRF9PUEVSQVRJT04ATk9OX0FVVEhPUklUQVRJVkVfSU5GT1JNQVRJT04ASFBFX0lOVkFMSURfVkVSU0lPTgBIUEVfQ0JfTUVTU0FHRV9CRUdJTgBTSVRFX0lTX0ZST1pFTgBIUEVfSU5WQUxJRF9IRUFERVJfVE9LRU4ASU5WQUxJRF9UT0tFTgBGT1JCSURERU4ARU5IQU5DRV9ZT1VSX0NBTE0ASFBFX0lOVkFMSURfVVJMAEJMT0NLRURfQllfUEFSRU5UQUxfQ09OVFJPTABNS0NPTABBQ0wASFBFX0lOVEVSTkFMAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0VfVU5PRkZJQ0lBTABIUEVfT0sAVU5MSU5LAFVOTE9DSwBQUkkAUkVUUllfV0lUSABIUEVfSU5WQUxJRF9DT05URU5UX0xFTkdUSABIUEVfVU5FWFBFQ1RFRF9DT05URU5UX0xFTkdUSABGTFVTSABQUk9QUEFUQ0gATS1TRUFSQ0gAVVJJX1RPT19MT05HAFBST0NFU1NJTkcATUlTQ0VMTEFORU9VU19QRVJTSVNURU5UX1dBUk5JTkcATUlTQ0VMTEFORU9VU19XQVJOSU5HAEhQRV9JTlZBTElEX1RSQU5TRkVSX0VOQ09ESU5HAEV4cGVjdGVkIENSTEYASFBFX0lOVkFMSURfQ0hVTktfU0laRQBNT1ZFAENPTlRJTlVFAEhQRV9DQl9TVEFUVVNfQ09NUExFVEUASFBFX0NCX0hFQURFUlNfQ09NUExFVEUASFBFX0NCX1ZFUlNJT05fQ09NUExFVEUASFBFX0NCX1VSTF9DT01QTEVURQBIUEVfQ0JfQ0hVTktfQ09NUExFVEUASFBFX0NCX0hFQURFUl9WQUxVRV9DT01QTEVURQBIUEVfQ0JfQ0hVTktfRVhURU5TSU9OX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fTkFNRV9DT01QTEVURQBIUEVfQ0JfTUVTU0FHRV9DT01QTEVURQBIUEVfQ0JfTUVUSE9EX0NPTVBMRVRFAEhQRV9DQl9IRUFERVJfRklFTERfQ09NUExFVEUAREVMRVRFAEhQRV9JTlZBTElEX0VPRl9TVEFURQBJTlZBTElEX1NTTF9DRVJUSUZJQ0FURQBQQVVTRQBOT19SRVNQT05TRQBVTlNVUFBPUlRFRF9NRURJQV9UWVBFAEdPTkUATk9UX0FDQ0VQVEFCTEUAU0VSVklDRV9VTkFWQUlMQUJMRQBSQU5HRV9OT1RfU0FUSVNGSUFCTEUAT1JJR0lOX0lTX1VOUkVBQ0hBQkxFAFJFU1BPTlNFX0lTX1NUQUxFAFBVUkdFAE1FUkdFAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UAUkVRVUVTVF9IRUFERVJfVE9PX0xBUkdFAFBBWUxPQURfVE9PX0xBUkdFAElOU1VGRklDSUVOVF9TVE9SQUdFAEhQRV9QQVVTRURfVVBHUkFERQBIUEVfUEFVU0VEX0gyX1VQR1JBREUAU09VUkNFAEFOTk9VTkNFAFRSQUNFAEhQRV9VTkVYUEVDVEVEX1NQQUNFAERFU0NSSUJFAFVOU1VCU0NSSUJFAFJFQ09SRABIUEVfSU5WQUxJRF9NRVRIT0QATk9UX0ZPVU5EAFBST1BGSU5EAFVOQklORABSRUJJTkQAVU5BVVRIT1JJWkVEAE1FVEhPRF9OT1RfQUxMT1dFRABIVFRQX1ZFUlNJT05fTk9UX1NVUFBPUlRFRABBTFJFQURZX1JFUE9SVEVEAEFDQ0VQVEVEAE5PVF9JTVBMRU1FTlRFRABMT09QX0RFVEVDVEVEAEhQRV9DUl9FWFBFQ1RFRABIUEVfTEZfRVhQRUNURUQAQ1JFQVRFRABJTV9VU0VEAEhQRV9QQVVTRUQAVElNRU9VVF9PQ0NVUkVEAFBBWU1FTlRfUkVRVUlSRUQAUFJFQ09ORElUSU9OX1JFUVVJUkVEAFBST1hZX0FVVEhFTlRJQ0FUSU9OX1JFUVVJUkVEAE5FVFdPUktfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATEVOR1RIX1JFUVVJUkVEAFNTTF9DRVJUSUZJQ0FURV9SRVFVSVJFRABVUEdSQURFX1JFUVVJUkVEAFBBR0VfRVhQSVJFRABQUkVDT05ESVRJT05fRkFJTEVEAEVYUEVDVEFUSU9OX0ZBSUxFRABSRVZBTElEQVRJT05fRkFJTEVEAFNTTF9IQU5EU0hBS0VfRkFJTEVEAExPQ0tFRABUUkFOU0ZPUk1BVElPTl9BUFBMSUVEAE5PVF9NT0RJRklFRABOT1RfRVhURU5ERUQAQkFORFdJRFRIX0xJTUlUX0VYQ0VFREVEAFNJVEVfSVNfT1ZFUkxPQURFRABIRUFEAEV4cGVjdGVkIEhUVFAvAABeEwAAJhMAADAQAADwFwAAnRMAABUSAAA5FwAA8BIAAAoQAAB1EgAArRIAAIITAABPFAAAfxAAAKAVAAAjFAAAiRIAAIsUAABNFQAA1BEAAM8UAAAQGAAAyRYAANwWAADBEQAA4BcAALsUAAB0FAAAfBUAAOUUAAAIFwAAHxAAAGUVAACjFAAAKBUAAAIVAACZFQAALBAAAIsZAABPDwAA1A4AAGoQAADOEAAAAhcAAIkOAABuEwAAHBMAAGYUAABWFwAAwRMAAM0TAABsEwAAaBcAAGYXAABfFwAAIhMAAM4PAABpDgAA2A4AAGMWAADLEwAAqg4AACgXAAAmFwAAxRMAAF0WAADoEQAAZxMAAGUTAADyFgAAcxMAAB0XAAD5FgAA8xEAAM8OAADOFQAADBIAALMRAAClEQAAYRAAADIXAAC7EwBB+TULAQEAQZA2C+ABAQECAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQf03CwEBAEGROAteAgMCAgICAgAAAgIAAgIAAgICAgICAgICAgAEAAAAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAAIAAgBB/TkLAQEAQZE6C14CAAICAgICAAACAgACAgACAgICAgICAgICAAMABAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEHwOwsNbG9zZWVlcC1hbGl2ZQBBiTwLAQEAQaA8C+ABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQYk+CwEBAEGgPgvnAQEBAQEBAQEBAQEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBY2h1bmtlZABBsMAAC18BAQABAQEBAQAAAQEAAQEAAQEBAQEBAQEBAQAAAAAAAAABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQBBkMIACyFlY3Rpb25lbnQtbGVuZ3Rob25yb3h5LWNvbm5lY3Rpb24AQcDCAAstcmFuc2Zlci1lbmNvZGluZ3BncmFkZQ0KDQoNClNNDQoNClRUUC9DRS9UU1AvAEH5wgALBQECAAEDAEGQwwAL4AEEAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cQACwUBAgABAwBBkMUAC+ABBAEBBQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQfnGAAsEAQAAAQBBkccAC98BAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+sgACwQBAAACAEGQyQALXwMEAAAEBAQEBAQEBAQEBAUEBAQEBAQEBAQEBAQABAAGBwQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEAEH6ygALBAEAAAEAQZDLAAsBAQBBqssAC0ECAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB+swACwQBAAABAEGQzQALAQEAQZrNAAsGAgAAAAACAEGxzQALOgMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAQfDOAAuWAU5PVU5DRUVDS09VVE5FQ1RFVEVDUklCRUxVU0hFVEVBRFNFQVJDSFJHRUNUSVZJVFlMRU5EQVJWRU9USUZZUFRJT05TQ0hTRUFZU1RBVENIR0VPUkRJUkVDVE9SVFJDSFBBUkFNRVRFUlVSQ0VCU0NSSUJFQVJET1dOQUNFSU5ETktDS1VCU0NSSUJFSFRUUC9BRFRQLw==","base64")},6164:(__unused_webpack_module,exports)=>{Object.defineProperty(exports,"__esModule",{value:true})
 exports.enumToMap=void 0
 function enumToMap(obj){const res={}
 Object.keys(obj).forEach(key=>{const value=obj[key]
 if(typeof value==="number")res[key]=value})
-return res}exports.enumToMap=enumToMap},7501:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kClients:kClients}=__nccwpck_require__(6443)
-const Agent=__nccwpck_require__(7405)
-const{kAgent:kAgent,kMockAgentSet:kMockAgentSet,kMockAgentGet:kMockAgentGet,kDispatches:kDispatches,kIsMockActive:kIsMockActive,kNetConnect:kNetConnect,kGetNetConnect:kGetNetConnect,kOptions:kOptions,kFactory:kFactory}=__nccwpck_require__(1117)
-const MockClient=__nccwpck_require__(7365)
-const MockPool=__nccwpck_require__(4004)
-const{matchValue:matchValue,buildMockOptions:buildMockOptions}=__nccwpck_require__(3397)
-const{InvalidArgumentError:InvalidArgumentError,UndiciError:UndiciError}=__nccwpck_require__(8707)
-const Dispatcher=__nccwpck_require__(883)
-const Pluralizer=__nccwpck_require__(1529)
-const PendingInterceptorsFormatter=__nccwpck_require__(6142)
+return res}exports.enumToMap=enumToMap},1477:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kClients:kClients}=__nccwpck_require__(6179)
+const Agent=__nccwpck_require__(4997)
+const{kAgent:kAgent,kMockAgentSet:kMockAgentSet,kMockAgentGet:kMockAgentGet,kDispatches:kDispatches,kIsMockActive:kIsMockActive,kNetConnect:kNetConnect,kGetNetConnect:kGetNetConnect,kOptions:kOptions,kFactory:kFactory}=__nccwpck_require__(2101)
+const MockClient=__nccwpck_require__(9517)
+const MockPool=__nccwpck_require__(8428)
+const{matchValue:matchValue,buildMockOptions:buildMockOptions}=__nccwpck_require__(2205)
+const{InvalidArgumentError:InvalidArgumentError,UndiciError:UndiciError}=__nccwpck_require__(9835)
+const Dispatcher=__nccwpck_require__(3243)
+const Pluralizer=__nccwpck_require__(6337)
+const PendingInterceptorsFormatter=__nccwpck_require__(5062)
 class MockAgent extends Dispatcher{constructor(opts){super(opts)
 this[kNetConnect]=true
 this[kIsMockActive]=true
@@ -3360,13 +3360,13 @@ return dispatcher}}[kGetNetConnect](){return this[kNetConnect]}pendingIntercepto
 return Array.from(mockAgentClients.entries()).flatMap(([origin,scope])=>scope[kDispatches].map(dispatch=>({...dispatch,origin:origin}))).filter(({pending:pending})=>pending)}assertNoPendingInterceptors({pendingInterceptorsFormatter:pendingInterceptorsFormatter=new PendingInterceptorsFormatter}={}){const pending=this.pendingInterceptors()
 if(pending.length===0)return
 const pluralizer=new Pluralizer("interceptor","interceptors").pluralize(pending.length)
-throw new UndiciError(`\n${pluralizer.count} ${pluralizer.noun} ${pluralizer.is} pending:\n\n${pendingInterceptorsFormatter.format(pending)}\n`.trim())}}module.exports=MockAgent},7365:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{promisify:promisify}=__nccwpck_require__(7975)
-const Client=__nccwpck_require__(3701)
-const{buildMockDispatch:buildMockDispatch}=__nccwpck_require__(3397)
-const{kDispatches:kDispatches,kMockAgent:kMockAgent,kClose:kClose,kOriginalClose:kOriginalClose,kOrigin:kOrigin,kOriginalDispatch:kOriginalDispatch,kConnected:kConnected}=__nccwpck_require__(1117)
-const{MockInterceptor:MockInterceptor}=__nccwpck_require__(1511)
-const Symbols=__nccwpck_require__(6443)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
+throw new UndiciError(`\n${pluralizer.count} ${pluralizer.noun} ${pluralizer.is} pending:\n\n${pendingInterceptorsFormatter.format(pending)}\n`.trim())}}module.exports=MockAgent},9517:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{promisify:promisify}=__nccwpck_require__(7975)
+const Client=__nccwpck_require__(4957)
+const{buildMockDispatch:buildMockDispatch}=__nccwpck_require__(2205)
+const{kDispatches:kDispatches,kMockAgent:kMockAgent,kClose:kClose,kOriginalClose:kOriginalClose,kOrigin:kOrigin,kOriginalDispatch:kOriginalDispatch,kConnected:kConnected}=__nccwpck_require__(2101)
+const{MockInterceptor:MockInterceptor}=__nccwpck_require__(1023)
+const Symbols=__nccwpck_require__(6179)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
 class MockClient extends Client{constructor(origin,opts){super(origin,opts)
 if(!opts||!opts.agent||typeof opts.agent.dispatch!=="function")throw new InvalidArgumentError("Argument opts.agent must implement Agent")
 this[kMockAgent]=opts.agent
@@ -3378,16 +3378,16 @@ this[kOriginalClose]=this.close.bind(this)
 this.dispatch=buildMockDispatch.call(this)
 this.close=this[kClose]}get[Symbols.kConnected](){return this[kConnected]}intercept(opts){return new MockInterceptor(opts,this[kDispatches])}async[kClose](){await promisify(this[kOriginalClose])()
 this[kConnected]=0
-this[kMockAgent][Symbols.kClients].delete(this[kOrigin])}}module.exports=MockClient},2429:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{UndiciError:UndiciError}=__nccwpck_require__(8707)
+this[kMockAgent][Symbols.kClients].delete(this[kOrigin])}}module.exports=MockClient},7429:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{UndiciError:UndiciError}=__nccwpck_require__(9835)
 const kMockNotMatchedError=Symbol.for("undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED")
 class MockNotMatchedError extends UndiciError{constructor(message){super(message)
 Error.captureStackTrace(this,MockNotMatchedError)
 this.name="MockNotMatchedError"
 this.message=message||"The request does not match any registered mock dispatches"
-this.code="UND_MOCK_ERR_MOCK_NOT_MATCHED"}static[Symbol.hasInstance](instance){return instance&&instance[kMockNotMatchedError]===true}[kMockNotMatchedError]=true}module.exports={MockNotMatchedError:MockNotMatchedError}},1511:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{getResponseData:getResponseData,buildKey:buildKey,addMockDispatch:addMockDispatch}=__nccwpck_require__(3397)
-const{kDispatches:kDispatches,kDispatchKey:kDispatchKey,kDefaultHeaders:kDefaultHeaders,kDefaultTrailers:kDefaultTrailers,kContentLength:kContentLength,kMockDispatch:kMockDispatch}=__nccwpck_require__(1117)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
-const{buildURL:buildURL}=__nccwpck_require__(3440)
+this.code="UND_MOCK_ERR_MOCK_NOT_MATCHED"}static[Symbol.hasInstance](instance){return instance&&instance[kMockNotMatchedError]===true}[kMockNotMatchedError]=true}module.exports={MockNotMatchedError:MockNotMatchedError}},1023:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{getResponseData:getResponseData,buildKey:buildKey,addMockDispatch:addMockDispatch}=__nccwpck_require__(2205)
+const{kDispatches:kDispatches,kDispatchKey:kDispatchKey,kDefaultHeaders:kDefaultHeaders,kDefaultTrailers:kDefaultTrailers,kContentLength:kContentLength,kMockDispatch:kMockDispatch}=__nccwpck_require__(2101)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
+const{buildURL:buildURL}=__nccwpck_require__(7032)
 class MockScope{constructor(mockDispatch){this[kMockDispatch]=mockDispatch}delay(waitInMs){if(typeof waitInMs!=="number"||!Number.isInteger(waitInMs)||waitInMs<=0)throw new InvalidArgumentError("waitInMs must be a valid integer > 0")
 this[kMockDispatch].delay=waitInMs
 return this}persist(){this[kMockDispatch].persist=true
@@ -3426,13 +3426,13 @@ return this}defaultReplyTrailers(trailers){if(typeof trailers==="undefined")thro
 this[kDefaultTrailers]=trailers
 return this}replyContentLength(){this[kContentLength]=true
 return this}}module.exports.MockInterceptor=MockInterceptor
-module.exports.MockScope=MockScope},4004:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{promisify:promisify}=__nccwpck_require__(7975)
-const Pool=__nccwpck_require__(628)
-const{buildMockDispatch:buildMockDispatch}=__nccwpck_require__(3397)
-const{kDispatches:kDispatches,kMockAgent:kMockAgent,kClose:kClose,kOriginalClose:kOriginalClose,kOrigin:kOrigin,kOriginalDispatch:kOriginalDispatch,kConnected:kConnected}=__nccwpck_require__(1117)
-const{MockInterceptor:MockInterceptor}=__nccwpck_require__(1511)
-const Symbols=__nccwpck_require__(6443)
-const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(8707)
+module.exports.MockScope=MockScope},8428:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{promisify:promisify}=__nccwpck_require__(7975)
+const Pool=__nccwpck_require__(2572)
+const{buildMockDispatch:buildMockDispatch}=__nccwpck_require__(2205)
+const{kDispatches:kDispatches,kMockAgent:kMockAgent,kClose:kClose,kOriginalClose:kOriginalClose,kOrigin:kOrigin,kOriginalDispatch:kOriginalDispatch,kConnected:kConnected}=__nccwpck_require__(2101)
+const{MockInterceptor:MockInterceptor}=__nccwpck_require__(1023)
+const Symbols=__nccwpck_require__(6179)
+const{InvalidArgumentError:InvalidArgumentError}=__nccwpck_require__(9835)
 class MockPool extends Pool{constructor(origin,opts){super(origin,opts)
 if(!opts||!opts.agent||typeof opts.agent.dispatch!=="function")throw new InvalidArgumentError("Argument opts.agent must implement Agent")
 this[kMockAgent]=opts.agent
@@ -3444,9 +3444,9 @@ this[kOriginalClose]=this.close.bind(this)
 this.dispatch=buildMockDispatch.call(this)
 this.close=this[kClose]}get[Symbols.kConnected](){return this[kConnected]}intercept(opts){return new MockInterceptor(opts,this[kDispatches])}async[kClose](){await promisify(this[kOriginalClose])()
 this[kConnected]=0
-this[kMockAgent][Symbols.kClients].delete(this[kOrigin])}}module.exports=MockPool},1117:module=>{module.exports={kAgent:Symbol("agent"),kOptions:Symbol("options"),kFactory:Symbol("factory"),kDispatches:Symbol("dispatches"),kDispatchKey:Symbol("dispatch key"),kDefaultHeaders:Symbol("default headers"),kDefaultTrailers:Symbol("default trailers"),kContentLength:Symbol("content length"),kMockAgent:Symbol("mock agent"),kMockAgentSet:Symbol("mock agent set"),kMockAgentGet:Symbol("mock agent get"),kMockDispatch:Symbol("mock dispatch"),kClose:Symbol("close"),kOriginalClose:Symbol("original agent close"),kOrigin:Symbol("origin"),kIsMockActive:Symbol("is mock active"),kNetConnect:Symbol("net connect"),kGetNetConnect:Symbol("get net connect"),kConnected:Symbol("connected")}},3397:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{MockNotMatchedError:MockNotMatchedError}=__nccwpck_require__(2429)
-const{kDispatches:kDispatches,kMockAgent:kMockAgent,kOriginalDispatch:kOriginalDispatch,kOrigin:kOrigin,kGetNetConnect:kGetNetConnect}=__nccwpck_require__(1117)
-const{buildURL:buildURL}=__nccwpck_require__(3440)
+this[kMockAgent][Symbols.kClients].delete(this[kOrigin])}}module.exports=MockPool},2101:module=>{module.exports={kAgent:Symbol("agent"),kOptions:Symbol("options"),kFactory:Symbol("factory"),kDispatches:Symbol("dispatches"),kDispatchKey:Symbol("dispatch key"),kDefaultHeaders:Symbol("default headers"),kDefaultTrailers:Symbol("default trailers"),kContentLength:Symbol("content length"),kMockAgent:Symbol("mock agent"),kMockAgentSet:Symbol("mock agent set"),kMockAgentGet:Symbol("mock agent get"),kMockDispatch:Symbol("mock dispatch"),kClose:Symbol("close"),kOriginalClose:Symbol("original agent close"),kOrigin:Symbol("origin"),kIsMockActive:Symbol("is mock active"),kNetConnect:Symbol("net connect"),kGetNetConnect:Symbol("get net connect"),kConnected:Symbol("connected")}},2205:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{MockNotMatchedError:MockNotMatchedError}=__nccwpck_require__(7429)
+const{kDispatches:kDispatches,kMockAgent:kMockAgent,kOriginalDispatch:kOriginalDispatch,kOrigin:kOrigin,kGetNetConnect:kGetNetConnect}=__nccwpck_require__(2101)
+const{buildURL:buildURL}=__nccwpck_require__(7032)
 const{STATUS_CODES:STATUS_CODES}=__nccwpck_require__(7067)
 const{types:{isPromise:isPromise}}=__nccwpck_require__(7975)
 function matchValue(match,value){if(typeof match==="string")return match===value
@@ -3531,20 +3531,20 @@ else throw new MockNotMatchedError(`${error.message}: subsequent request to orig
 if(netConnect===true)return true
 else if(Array.isArray(netConnect)&&netConnect.some(matcher=>matchValue(matcher,url.host)))return true
 return false}function buildMockOptions(opts){if(opts){const{agent:agent,...mockOptions}=opts
-return mockOptions}}module.exports={getResponseData:getResponseData,getMockDispatch:getMockDispatch,addMockDispatch:addMockDispatch,deleteMockDispatch:deleteMockDispatch,buildKey:buildKey,generateKeyValues:generateKeyValues,matchValue:matchValue,getResponse:getResponse,getStatusText:getStatusText,mockDispatch:mockDispatch,buildMockDispatch:buildMockDispatch,checkNetConnect:checkNetConnect,buildMockOptions:buildMockOptions,getHeaderByName:getHeaderByName,buildHeadersFromArray:buildHeadersFromArray}},6142:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Transform:Transform}=__nccwpck_require__(7075)
+return mockOptions}}module.exports={getResponseData:getResponseData,getMockDispatch:getMockDispatch,addMockDispatch:addMockDispatch,deleteMockDispatch:deleteMockDispatch,buildKey:buildKey,generateKeyValues:generateKeyValues,matchValue:matchValue,getResponse:getResponse,getStatusText:getStatusText,mockDispatch:mockDispatch,buildMockDispatch:buildMockDispatch,checkNetConnect:checkNetConnect,buildMockOptions:buildMockOptions,getHeaderByName:getHeaderByName,buildHeadersFromArray:buildHeadersFromArray}},5062:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Transform:Transform}=__nccwpck_require__(7075)
 const{Console:Console}=__nccwpck_require__(7540)
 const PERSISTENT=process.versions.icu?"✅":"Y "
 const NOT_PERSISTENT=process.versions.icu?"❌":"N "
 module.exports=class{constructor({disableColors:disableColors}={}){this.transform=new Transform({transform(chunk,_enc,cb){cb(null,chunk)}})
 this.logger=new Console({stdout:this.transform,inspectOptions:{colors:!disableColors&&!process.env.CI}})}format(pendingInterceptors){const withPrettyHeaders=pendingInterceptors.map(({method:method,path:path,data:{statusCode:statusCode},persist:persist,times:times,timesInvoked:timesInvoked,origin:origin})=>({Method:method,Origin:origin,Path:path,"Status code":statusCode,Persistent:persist?PERSISTENT:NOT_PERSISTENT,Invocations:timesInvoked,Remaining:persist?1/0:times-timesInvoked}))
 this.logger.table(withPrettyHeaders)
-return this.transform.read().toString()}}},1529:module=>{const singulars={pronoun:"it",is:"is",was:"was",this:"this"}
+return this.transform.read().toString()}}},6337:module=>{const singulars={pronoun:"it",is:"is",was:"was",this:"this"}
 const plurals={pronoun:"they",is:"are",was:"were",this:"these"}
 module.exports=class{constructor(singular,plural){this.singular=singular
 this.plural=plural}pluralize(count){const one=count===1
 const keys=one?singulars:plurals
 const noun=one?this.singular:this.plural
-return{...keys,count:count,noun:noun}}}},6603:module=>{let fastNow=0
+return{...keys,count:count,noun:noun}}}},4771:module=>{let fastNow=0
 const RESOLUTION_MS=1e3
 const TICK_MS=(RESOLUTION_MS>>1)-1
 let fastNowTimeout
@@ -3584,15 +3584,15 @@ onTick()
 onTick()},reset(){fastNow=0
 fastTimers.length=0
 clearTimeout(fastNowTimeout)
-fastNowTimeout=null},kFastTimer:kFastTimer}},9634:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(109)
-const{urlEquals:urlEquals,getFieldValues:getFieldValues}=__nccwpck_require__(6798)
-const{kEnumerableProperty:kEnumerableProperty,isDisturbed:isDisturbed}=__nccwpck_require__(3440)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}=__nccwpck_require__(9051)
-const{Request:Request,fromInnerRequest:fromInnerRequest}=__nccwpck_require__(9967)
-const{kState:kState}=__nccwpck_require__(3627)
-const{fetching:fetching}=__nccwpck_require__(4398)
-const{urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,createDeferredPromise:createDeferredPromise,readAllBytes:readAllBytes}=__nccwpck_require__(3168)
+fastNowTimeout=null},kFastTimer:kFastTimer}},4730:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(4085)
+const{urlEquals:urlEquals,getFieldValues:getFieldValues}=__nccwpck_require__(9798)
+const{kEnumerableProperty:kEnumerableProperty,isDisturbed:isDisturbed}=__nccwpck_require__(7032)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}=__nccwpck_require__(2259)
+const{Request:Request,fromInnerRequest:fromInnerRequest}=__nccwpck_require__(2439)
+const{kState:kState}=__nccwpck_require__(8355)
+const{fetching:fetching}=__nccwpck_require__(1190)
+const{urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,createDeferredPromise:createDeferredPromise,readAllBytes:readAllBytes}=__nccwpck_require__(1176)
 const assert=__nccwpck_require__(4589)
 class Cache{#relevantRequestResponseList
 constructor(){if(arguments[0]!==kConstruct)webidl.illegalConstructor()
@@ -3753,10 +3753,10 @@ webidl.converters.CacheQueryOptions=webidl.dictionaryConverter(cacheQueryOptionC
 webidl.converters.MultiCacheQueryOptions=webidl.dictionaryConverter([...cacheQueryOptionConverters,{key:"cacheName",converter:webidl.converters.DOMString}])
 webidl.converters.Response=webidl.interfaceConverter(Response)
 webidl.converters["sequence<RequestInfo>"]=webidl.sequenceConverter(webidl.converters.RequestInfo)
-module.exports={Cache:Cache}},3245:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(109)
-const{Cache:Cache}=__nccwpck_require__(9634)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
+module.exports={Cache:Cache}},2533:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(4085)
+const{Cache:Cache}=__nccwpck_require__(4730)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
 class CacheStorage{#caches=new Map
 constructor(){if(arguments[0]!==kConstruct)webidl.illegalConstructor()
 webidl.util.markAsUncloneable(this)}async match(request,options={}){webidl.brandCheck(this,CacheStorage)
@@ -3785,20 +3785,20 @@ cacheName=webidl.converters.DOMString(cacheName,prefix,"cacheName")
 return this.#caches.delete(cacheName)}async keys(){webidl.brandCheck(this,CacheStorage)
 const keys=this.#caches.keys()
 return[...keys]}}Object.defineProperties(CacheStorage.prototype,{[Symbol.toStringTag]:{value:"CacheStorage",configurable:true},match:kEnumerableProperty,has:kEnumerableProperty,open:kEnumerableProperty,delete:kEnumerableProperty,keys:kEnumerableProperty})
-module.exports={CacheStorage:CacheStorage}},109:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports={kConstruct:__nccwpck_require__(6443).kConstruct}},6798:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
-const{URLSerializer:URLSerializer}=__nccwpck_require__(1900)
-const{isValidHeaderName:isValidHeaderName}=__nccwpck_require__(3168)
+module.exports={CacheStorage:CacheStorage}},4085:(module,__unused_webpack_exports,__nccwpck_require__)=>{module.exports={kConstruct:__nccwpck_require__(6179).kConstruct}},9798:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+const{URLSerializer:URLSerializer}=__nccwpck_require__(2692)
+const{isValidHeaderName:isValidHeaderName}=__nccwpck_require__(1176)
 function urlEquals(A,B,excludeFragment=false){const serializedA=URLSerializer(A,excludeFragment)
 const serializedB=URLSerializer(B,excludeFragment)
 return serializedA===serializedB}function getFieldValues(header){assert(header!==null)
 const values=[]
 for(let value of header.split(",")){value=value.trim()
-if(isValidHeaderName(value))values.push(value)}return values}module.exports={urlEquals:urlEquals,getFieldValues:getFieldValues}},1276:module=>{const maxAttributeValueSize=1024
+if(isValidHeaderName(value))values.push(value)}return values}module.exports={urlEquals:urlEquals,getFieldValues:getFieldValues}},532:module=>{const maxAttributeValueSize=1024
 const maxNameValuePairSize=4096
-module.exports={maxAttributeValueSize:maxAttributeValueSize,maxNameValuePairSize:maxNameValuePairSize}},9061:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{parseSetCookie:parseSetCookie}=__nccwpck_require__(1978)
-const{stringify:stringify}=__nccwpck_require__(7797)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{Headers:Headers}=__nccwpck_require__(660)
+module.exports={maxAttributeValueSize:maxAttributeValueSize,maxNameValuePairSize:maxNameValuePairSize}},3325:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{parseSetCookie:parseSetCookie}=__nccwpck_require__(594)
+const{stringify:stringify}=__nccwpck_require__(4189)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{Headers:Headers}=__nccwpck_require__(1244)
 function getCookies(headers){webidl.argumentLengthCheck(arguments,1,"getCookies")
 webidl.brandCheck(headers,Headers,{strict:false})
 const cookie=headers.get("cookie")
@@ -3821,9 +3821,9 @@ const str=stringify(cookie)
 if(str)headers.append("Set-Cookie",str)}webidl.converters.DeleteCookieAttributes=webidl.dictionaryConverter([{converter:webidl.nullableConverter(webidl.converters.DOMString),key:"path",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters.DOMString),key:"domain",defaultValue:()=>null}])
 webidl.converters.Cookie=webidl.dictionaryConverter([{converter:webidl.converters.DOMString,key:"name"},{converter:webidl.converters.DOMString,key:"value"},{converter:webidl.nullableConverter(value=>{if(typeof value==="number")return webidl.converters["unsigned long long"](value)
 return new Date(value)}),key:"expires",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters["long long"]),key:"maxAge",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters.DOMString),key:"domain",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters.DOMString),key:"path",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters.boolean),key:"secure",defaultValue:()=>null},{converter:webidl.nullableConverter(webidl.converters.boolean),key:"httpOnly",defaultValue:()=>null},{converter:webidl.converters.USVString,key:"sameSite",allowedValues:["Strict","Lax","None"]},{converter:webidl.sequenceConverter(webidl.converters.DOMString),key:"unparsed",defaultValue:()=>new Array(0)}])
-module.exports={getCookies:getCookies,deleteCookie:deleteCookie,getSetCookies:getSetCookies,setCookie:setCookie}},1978:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{maxNameValuePairSize:maxNameValuePairSize,maxAttributeValueSize:maxAttributeValueSize}=__nccwpck_require__(1276)
-const{isCTLExcludingHtab:isCTLExcludingHtab}=__nccwpck_require__(7797)
-const{collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast}=__nccwpck_require__(1900)
+module.exports={getCookies:getCookies,deleteCookie:deleteCookie,getSetCookies:getSetCookies,setCookie:setCookie}},594:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{maxNameValuePairSize:maxNameValuePairSize,maxAttributeValueSize:maxAttributeValueSize}=__nccwpck_require__(532)
+const{isCTLExcludingHtab:isCTLExcludingHtab}=__nccwpck_require__(4189)
+const{collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast}=__nccwpck_require__(2692)
 const assert=__nccwpck_require__(4589)
 function parseSetCookie(header){if(isCTLExcludingHtab(header))return null
 let nameValuePair=""
@@ -3871,7 +3871,7 @@ else if(attributeNameLowercase==="samesite"){const attributeValueLowercase=attri
 if(attributeValueLowercase==="none")cookieAttributeList.sameSite="None"
 else if(attributeValueLowercase==="strict")cookieAttributeList.sameSite="Strict"
 else if(attributeValueLowercase==="lax")cookieAttributeList.sameSite="Lax"}else{cookieAttributeList.unparsed??=[]
-cookieAttributeList.unparsed.push(`${attributeName}=${attributeValue}`)}return parseUnparsedAttributes(unparsedAttributes,cookieAttributeList)}module.exports={parseSetCookie:parseSetCookie,parseUnparsedAttributes:parseUnparsedAttributes}},7797:module=>{function isCTLExcludingHtab(value){for(let i=0;i<value.length;++i){const code=value.charCodeAt(i)
+cookieAttributeList.unparsed.push(`${attributeName}=${attributeValue}`)}return parseUnparsedAttributes(unparsedAttributes,cookieAttributeList)}module.exports={parseSetCookie:parseSetCookie,parseUnparsedAttributes:parseUnparsedAttributes}},4189:module=>{function isCTLExcludingHtab(value){for(let i=0;i<value.length;++i){const code=value.charCodeAt(i)
 if(code>=0&&code<=8||code>=10&&code<=31||code===127)return true}return false}function validateCookieName(name){for(let i=0;i<name.length;++i){const code=name.charCodeAt(i)
 if(code<33||code>126||code===34||code===40||code===41||code===60||code===62||code===64||code===44||code===59||code===58||code===92||code===47||code===91||code===93||code===63||code===61||code===123||code===125)throw new Error("Invalid cookie name")}}function validateCookieValue(value){let len=value.length
 let i=0
@@ -3910,9 +3910,9 @@ const trimmedKey=key.trim()
 const joinedValue=value.join("=")
 validateCookieName(trimmedKey)
 validateCookieValue(joinedValue)
-out.push(`${trimmedKey}=${joinedValue}`)}return out.join("; ")}module.exports={isCTLExcludingHtab:isCTLExcludingHtab,validateCookieName:validateCookieName,validateCookiePath:validateCookiePath,validateCookieValue:validateCookieValue,toIMFDate:toIMFDate,stringify:stringify}},4031:(module,__unused_webpack_exports,__nccwpck_require__)=>{const buffer=__nccwpck_require__(4573)
+out.push(`${trimmedKey}=${joinedValue}`)}return out.join("; ")}module.exports={isCTLExcludingHtab:isCTLExcludingHtab,validateCookieName:validateCookieName,validateCookiePath:validateCookiePath,validateCookieValue:validateCookieValue,toIMFDate:toIMFDate,stringify:stringify}},103:(module,__unused_webpack_exports,__nccwpck_require__)=>{const buffer=__nccwpck_require__(4573)
 const{Transform:Transform}=__nccwpck_require__(7075)
-const{isASCIINumber:isASCIINumber,isValidLastEventId:isValidLastEventId}=__nccwpck_require__(4811)
+const{isASCIINumber:isASCIINumber,isValidLastEventId:isValidLastEventId}=__nccwpck_require__(4323)
 const BOM=[239,187,191]
 const LF=10
 const CR=13
@@ -4052,18 +4052,18 @@ return true}if(third===void 0){if(first===BOM[0]&&second===BOM[1])return true
 this.checkBOM=false
 return false}if(first===BOM[0]&&second===BOM[1]&&third===BOM[2])this.discardLeadingBytes(3)
 this.checkBOM=false
-return!this.hasCurrentByte()}}module.exports={EventSourceStream:EventSourceStream}},1238:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{pipeline:pipeline}=__nccwpck_require__(7075)
-const{fetching:fetching}=__nccwpck_require__(4398)
-const{makeRequest:makeRequest}=__nccwpck_require__(9967)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{EventSourceStream:EventSourceStream}=__nccwpck_require__(4031)
-const{parseMIMEType:parseMIMEType}=__nccwpck_require__(1900)
-const{createFastMessageEvent:createFastMessageEvent}=__nccwpck_require__(5188)
-const{isNetworkError:isNetworkError}=__nccwpck_require__(9051)
-const{delay:delay}=__nccwpck_require__(4811)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
-const{environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(3168)
-const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(2581)
+return!this.hasCurrentByte()}}module.exports={EventSourceStream:EventSourceStream}},1518:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{pipeline:pipeline}=__nccwpck_require__(7075)
+const{fetching:fetching}=__nccwpck_require__(1190)
+const{makeRequest:makeRequest}=__nccwpck_require__(2439)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{EventSourceStream:EventSourceStream}=__nccwpck_require__(103)
+const{parseMIMEType:parseMIMEType}=__nccwpck_require__(2692)
+const{createFastMessageEvent:createFastMessageEvent}=__nccwpck_require__(5564)
+const{isNetworkError:isNetworkError}=__nccwpck_require__(2259)
+const{delay:delay}=__nccwpck_require__(4323)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
+const{environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(1176)
+const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(7773)
 let experimentalWarned=false
 const defaultReconnectionTime=3e3
 const CONNECTING=0
@@ -4142,19 +4142,19 @@ Object.defineProperties(EventSource,constantsPropertyDescriptors)
 Object.defineProperties(EventSource.prototype,constantsPropertyDescriptors)
 Object.defineProperties(EventSource.prototype,{close:kEnumerableProperty,onerror:kEnumerableProperty,onmessage:kEnumerableProperty,onopen:kEnumerableProperty,readyState:kEnumerableProperty,url:kEnumerableProperty,withCredentials:kEnumerableProperty})
 webidl.converters.EventSourceInitDict=webidl.dictionaryConverter([{key:"withCredentials",converter:webidl.converters.boolean,defaultValue:()=>false},{key:"dispatcher",converter:webidl.converters.any,defaultValue:()=>getGlobalDispatcher()}])
-module.exports={EventSource:EventSource,defaultReconnectionTime:defaultReconnectionTime}},4811:module=>{function isValidLastEventId(value){return value.indexOf("\0")===-1}function isASCIINumber(value){if(value.length===0)return false
+module.exports={EventSource:EventSource,defaultReconnectionTime:defaultReconnectionTime}},4323:module=>{function isValidLastEventId(value){return value.indexOf("\0")===-1}function isASCIINumber(value){if(value.length===0)return false
 for(let i=0;i<value.length;i++)if(value.charCodeAt(i)<48||value.charCodeAt(i)>57)return false
-return true}function delay(ms){return new Promise(resolve=>{setTimeout(resolve,ms).unref()})}module.exports={isValidLastEventId:isValidLastEventId,isASCIINumber:isASCIINumber,delay:delay}},4492:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(3440)
-const{ReadableStreamFrom:ReadableStreamFrom,isBlobLike:isBlobLike,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,createDeferredPromise:createDeferredPromise,fullyReadBody:fullyReadBody,extractMimeType:extractMimeType,utf8DecodeBytes:utf8DecodeBytes}=__nccwpck_require__(3168)
-const{FormData:FormData}=__nccwpck_require__(5910)
-const{kState:kState}=__nccwpck_require__(3627)
-const{webidl:webidl}=__nccwpck_require__(5893)
+return true}function delay(ms){return new Promise(resolve=>{setTimeout(resolve,ms).unref()})}module.exports={isValidLastEventId:isValidLastEventId,isASCIINumber:isASCIINumber,delay:delay}},6644:(module,__unused_webpack_exports,__nccwpck_require__)=>{const util=__nccwpck_require__(7032)
+const{ReadableStreamFrom:ReadableStreamFrom,isBlobLike:isBlobLike,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,createDeferredPromise:createDeferredPromise,fullyReadBody:fullyReadBody,extractMimeType:extractMimeType,utf8DecodeBytes:utf8DecodeBytes}=__nccwpck_require__(1176)
+const{FormData:FormData}=__nccwpck_require__(2702)
+const{kState:kState}=__nccwpck_require__(8355)
+const{webidl:webidl}=__nccwpck_require__(1805)
 const{Blob:Blob}=__nccwpck_require__(4573)
 const assert=__nccwpck_require__(4589)
 const{isErrored:isErrored,isDisturbed:isDisturbed}=__nccwpck_require__(7075)
 const{isArrayBuffer:isArrayBuffer}=__nccwpck_require__(3429)
-const{serializeAMimeType:serializeAMimeType}=__nccwpck_require__(1900)
-const{multipartFormDataParser:multipartFormDataParser}=__nccwpck_require__(116)
+const{serializeAMimeType:serializeAMimeType}=__nccwpck_require__(2692)
+const{multipartFormDataParser:multipartFormDataParser}=__nccwpck_require__(1116)
 let random
 try{const crypto=__nccwpck_require__(7598)
 random=max=>crypto.randomInt(0,max)}catch{random=max=>Math.floor(Math.random(max))}const textEncoder=new TextEncoder
@@ -4235,7 +4235,7 @@ return promise.promise}function bodyUnusable(object){const body=object[kState].b
 return body!=null&&(body.stream.locked||util.isDisturbed(body.stream))}function parseJSONFromBytes(bytes){return JSON.parse(utf8DecodeBytes(bytes))}function bodyMimeType(requestOrResponse){const headers=requestOrResponse[kState].headersList
 const mimeType=extractMimeType(headers)
 if(mimeType==="failure")return null
-return mimeType}module.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:streamRegistry,hasFinalizationRegistry:hasFinalizationRegistry,bodyUnusable:bodyUnusable}},4495:module=>{const corsSafeListedMethods=["GET","HEAD","POST"]
+return mimeType}module.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:streamRegistry,hasFinalizationRegistry:hasFinalizationRegistry,bodyUnusable:bodyUnusable}},4743:module=>{const corsSafeListedMethods=["GET","HEAD","POST"]
 const corsSafeListedMethodsSet=new Set(corsSafeListedMethods)
 const nullBodyStatus=[101,204,205,304]
 const redirectStatus=[301,302,303,307,308]
@@ -4256,7 +4256,7 @@ const forbiddenMethods=["CONNECT","TRACE","TRACK"]
 const forbiddenMethodsSet=new Set(forbiddenMethods)
 const subresource=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
 const subresourceSet=new Set(subresource)
-module.exports={subresource:subresource,forbiddenMethods:forbiddenMethods,requestBodyHeader:requestBodyHeader,referrerPolicy:referrerPolicy,requestRedirect:requestRedirect,requestMode:requestMode,requestCredentials:requestCredentials,requestCache:requestCache,redirectStatus:redirectStatus,corsSafeListedMethods:corsSafeListedMethods,nullBodyStatus:nullBodyStatus,safeMethods:safeMethods,badPorts:badPorts,requestDuplex:requestDuplex,subresourceSet:subresourceSet,badPortsSet:badPortsSet,redirectStatusSet:redirectStatusSet,corsSafeListedMethodsSet:corsSafeListedMethodsSet,safeMethodsSet:safeMethodsSet,forbiddenMethodsSet:forbiddenMethodsSet,referrerPolicySet:referrerPolicySet}},1900:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
+module.exports={subresource:subresource,forbiddenMethods:forbiddenMethods,requestBodyHeader:requestBodyHeader,referrerPolicy:referrerPolicy,requestRedirect:requestRedirect,requestMode:requestMode,requestCredentials:requestCredentials,requestCache:requestCache,redirectStatus:redirectStatus,corsSafeListedMethods:corsSafeListedMethods,nullBodyStatus:nullBodyStatus,safeMethods:safeMethods,badPorts:badPorts,requestDuplex:requestDuplex,subresourceSet:subresourceSet,badPortsSet:badPortsSet,redirectStatusSet:redirectStatusSet,corsSafeListedMethodsSet:corsSafeListedMethodsSet,safeMethodsSet:safeMethodsSet,forbiddenMethodsSet:forbiddenMethodsSet,referrerPolicySet:referrerPolicySet}},2692:(module,__unused_webpack_exports,__nccwpck_require__)=>{const assert=__nccwpck_require__(4589)
 const encoder=new TextEncoder
 const HTTP_TOKEN_CODEPOINTS=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const HTTP_WHITESPACE_REGEX=/[\u000A\u000D\u0009\u0020]/
@@ -4363,11 +4363,11 @@ case"application/json":case"text/json":return"application/json"
 case"image/svg+xml":return"image/svg+xml"
 case"text/xml":case"application/xml":return"application/xml"}if(mimeType.subtype.endsWith("+json"))return"application/json"
 if(mimeType.subtype.endsWith("+xml"))return"application/xml"
-return""}module.exports={dataURLProcessor:dataURLProcessor,URLSerializer:URLSerializer,collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,stringPercentDecode:stringPercentDecode,parseMIMEType:parseMIMEType,collectAnHTTPQuotedString:collectAnHTTPQuotedString,serializeAMimeType:serializeAMimeType,removeChars:removeChars,removeHTTPWhitespace:removeHTTPWhitespace,minimizeSupportedMimeType:minimizeSupportedMimeType,HTTP_TOKEN_CODEPOINTS:HTTP_TOKEN_CODEPOINTS,isomorphicDecode:isomorphicDecode}},6653:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConnected:kConnected,kSize:kSize}=__nccwpck_require__(6443)
+return""}module.exports={dataURLProcessor:dataURLProcessor,URLSerializer:URLSerializer,collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,stringPercentDecode:stringPercentDecode,parseMIMEType:parseMIMEType,collectAnHTTPQuotedString:collectAnHTTPQuotedString,serializeAMimeType:serializeAMimeType,removeChars:removeChars,removeHTTPWhitespace:removeHTTPWhitespace,minimizeSupportedMimeType:minimizeSupportedMimeType,HTTP_TOKEN_CODEPOINTS:HTTP_TOKEN_CODEPOINTS,isomorphicDecode:isomorphicDecode}},8517:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConnected:kConnected,kSize:kSize}=__nccwpck_require__(6179)
 class CompatWeakRef{constructor(value){this.value=value}deref(){return this.value[kConnected]===0&&this.value[kSize]===0?void 0:this.value}}class CompatFinalizer{constructor(finalizer){this.finalizer=finalizer}register(dispatcher,key){if(dispatcher.on)dispatcher.on("disconnect",()=>{if(dispatcher[kConnected]===0&&dispatcher[kSize]===0)this.finalizer(key)})}unregister(key){}}module.exports=function(){if(process.env.NODE_V8_COVERAGE&&process.version.startsWith("v18")){process._rawDebug("Using compatibility WeakRef and FinalizationRegistry")
-return{WeakRef:CompatWeakRef,FinalizationRegistry:CompatFinalizer}}return{WeakRef:WeakRef,FinalizationRegistry:FinalizationRegistry}}},7114:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Blob:Blob,File:File}=__nccwpck_require__(4573)
-const{kState:kState}=__nccwpck_require__(3627)
-const{webidl:webidl}=__nccwpck_require__(5893)
+return{WeakRef:CompatWeakRef,FinalizationRegistry:CompatFinalizer}}return{WeakRef:WeakRef,FinalizationRegistry:FinalizationRegistry}}},6082:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Blob:Blob,File:File}=__nccwpck_require__(4573)
+const{kState:kState}=__nccwpck_require__(8355)
+const{webidl:webidl}=__nccwpck_require__(1805)
 class FileLike{constructor(blobLike,fileName,options={}){const n=fileName
 const t=options.type
 const d=options.lastModified??Date.now()
@@ -4380,11 +4380,11 @@ return this[kState].blobLike.size}get type(){webidl.brandCheck(this,FileLike)
 return this[kState].blobLike.type}get name(){webidl.brandCheck(this,FileLike)
 return this[kState].name}get lastModified(){webidl.brandCheck(this,FileLike)
 return this[kState].lastModified}get[Symbol.toStringTag](){return"File"}}webidl.converters.Blob=webidl.interfaceConverter(Blob)
-function isFileLike(object){return object instanceof File||object&&(typeof object.stream==="function"||typeof object.arrayBuffer==="function")&&object[Symbol.toStringTag]==="File"}module.exports={FileLike:FileLike,isFileLike:isFileLike}},116:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isUSVString:isUSVString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName}=__nccwpck_require__(3440)
-const{utf8DecodeBytes:utf8DecodeBytes}=__nccwpck_require__(3168)
-const{HTTP_TOKEN_CODEPOINTS:HTTP_TOKEN_CODEPOINTS,isomorphicDecode:isomorphicDecode}=__nccwpck_require__(1900)
-const{isFileLike:isFileLike}=__nccwpck_require__(7114)
-const{makeEntry:makeEntry}=__nccwpck_require__(5910)
+function isFileLike(object){return object instanceof File||object&&(typeof object.stream==="function"||typeof object.arrayBuffer==="function")&&object[Symbol.toStringTag]==="File"}module.exports={FileLike:FileLike,isFileLike:isFileLike}},1116:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isUSVString:isUSVString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName}=__nccwpck_require__(7032)
+const{utf8DecodeBytes:utf8DecodeBytes}=__nccwpck_require__(1176)
+const{HTTP_TOKEN_CODEPOINTS:HTTP_TOKEN_CODEPOINTS,isomorphicDecode:isomorphicDecode}=__nccwpck_require__(2692)
+const{isFileLike:isFileLike}=__nccwpck_require__(6082)
+const{makeEntry:makeEntry}=__nccwpck_require__(2702)
 const assert=__nccwpck_require__(4589)
 const{File:NodeFile}=__nccwpck_require__(4573)
 const File=globalThis.File??NodeFile
@@ -4470,11 +4470,11 @@ if(leading)while(lead<buf.length&&predicate(buf[lead]))lead++
 if(trailing)while(trail>0&&predicate(buf[trail]))trail--
 return lead===0&&trail===buf.length-1?buf:buf.subarray(lead,trail+1)}function bufferStartsWith(buffer,start,position){if(buffer.length<start.length)return false
 for(let i=0;i<start.length;i++)if(start[i]!==buffer[position.position+i])return false
-return true}module.exports={multipartFormDataParser:multipartFormDataParser,validateBoundary:validateBoundary}},5910:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isBlobLike:isBlobLike,iteratorMixin:iteratorMixin}=__nccwpck_require__(3168)
-const{kState:kState}=__nccwpck_require__(3627)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
-const{FileLike:FileLike,isFileLike:isFileLike}=__nccwpck_require__(7114)
-const{webidl:webidl}=__nccwpck_require__(5893)
+return true}module.exports={multipartFormDataParser:multipartFormDataParser,validateBoundary:validateBoundary}},2702:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{isBlobLike:isBlobLike,iteratorMixin:iteratorMixin}=__nccwpck_require__(1176)
+const{kState:kState}=__nccwpck_require__(8355)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
+const{FileLike:FileLike,isFileLike:isFileLike}=__nccwpck_require__(6082)
+const{webidl:webidl}=__nccwpck_require__(1805)
 const{File:NativeFile}=__nccwpck_require__(4573)
 const nodeUtil=__nccwpck_require__(7975)
 const File=globalThis.File??NativeFile
@@ -4527,14 +4527,14 @@ return`FormData ${output.slice(output.indexOf("]")+2)}`}}iteratorMixin("FormData
 Object.defineProperties(FormData.prototype,{append:kEnumerableProperty,delete:kEnumerableProperty,get:kEnumerableProperty,getAll:kEnumerableProperty,has:kEnumerableProperty,set:kEnumerableProperty,[Symbol.toStringTag]:{value:"FormData",configurable:true}})
 function makeEntry(name,value,filename){if(typeof value==="string");else{if(!isFileLike(value))value=value instanceof Blob?new File([value],"blob",{type:value.type}):new FileLike(value,"blob",{type:value.type})
 if(filename!==void 0){const options={type:value.type,lastModified:value.lastModified}
-value=value instanceof NativeFile?new File([value],filename,options):new FileLike(value,filename,options)}}return{name:name,value:value}}module.exports={FormData:FormData,makeEntry:makeEntry}},1059:module=>{const globalOrigin=Symbol.for("undici.globalOrigin.1")
+value=value instanceof NativeFile?new File([value],filename,options):new FileLike(value,filename,options)}}return{name:name,value:value}}module.exports={FormData:FormData,makeEntry:makeEntry}},1467:module=>{const globalOrigin=Symbol.for("undici.globalOrigin.1")
 function getGlobalOrigin(){return globalThis[globalOrigin]}function setGlobalOrigin(newOrigin){if(newOrigin===void 0){Object.defineProperty(globalThis,globalOrigin,{value:void 0,writable:true,enumerable:false,configurable:false})
 return}const parsedURL=new URL(newOrigin)
 if(parsedURL.protocol!=="http:"&&parsedURL.protocol!=="https:")throw new TypeError(`Only http & https urls are allowed, received ${parsedURL.protocol}`)
-Object.defineProperty(globalThis,globalOrigin,{value:parsedURL,writable:true,enumerable:false,configurable:false})}module.exports={getGlobalOrigin:getGlobalOrigin,setGlobalOrigin:setGlobalOrigin}},660:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(6443)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
-const{iteratorMixin:iteratorMixin,isValidHeaderName:isValidHeaderName,isValidHeaderValue:isValidHeaderValue}=__nccwpck_require__(3168)
-const{webidl:webidl}=__nccwpck_require__(5893)
+Object.defineProperty(globalThis,globalOrigin,{value:parsedURL,writable:true,enumerable:false,configurable:false})}module.exports={getGlobalOrigin:getGlobalOrigin,setGlobalOrigin:setGlobalOrigin}},1244:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kConstruct:kConstruct}=__nccwpck_require__(6179)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
+const{iteratorMixin:iteratorMixin,isValidHeaderName:isValidHeaderName,isValidHeaderValue:isValidHeaderValue}=__nccwpck_require__(1176)
+const{webidl:webidl}=__nccwpck_require__(1805)
 const assert=__nccwpck_require__(4589)
 const util=__nccwpck_require__(7975)
 const kHeadersMap=Symbol("headers map")
@@ -4650,21 +4650,21 @@ Object.defineProperties(Headers.prototype,{append:kEnumerableProperty,delete:kEn
 webidl.converters.HeadersInit=function(V,prefix,argument){if(webidl.util.Type(V)==="Object"){const iterator=Reflect.get(V,Symbol.iterator)
 if(!util.types.isProxy(V)&&iterator===Headers.prototype.entries)try{return getHeadersList(V).entriesList}catch{}if(typeof iterator==="function")return webidl.converters["sequence<sequence<ByteString>>"](V,prefix,argument,iterator.bind(V))
 return webidl.converters["record<ByteString, ByteString>"](V,prefix,argument)}throw webidl.errors.conversionFailed({prefix:"Headers constructor",argument:"Argument 1",types:["sequence<sequence<ByteString>>","record<ByteString, ByteString>"]})}
-module.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,HeadersList:HeadersList,getHeadersGuard:getHeadersGuard,setHeadersGuard:setHeadersGuard,setHeadersList:setHeadersList,getHeadersList:getHeadersList}},4398:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{makeNetworkError:makeNetworkError,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,makeResponse:makeResponse,fromInnerResponse:fromInnerResponse}=__nccwpck_require__(9051)
-const{HeadersList:HeadersList}=__nccwpck_require__(660)
-const{Request:Request,cloneRequest:cloneRequest}=__nccwpck_require__(9967)
+module.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,HeadersList:HeadersList,getHeadersGuard:getHeadersGuard,setHeadersGuard:setHeadersGuard,setHeadersList:setHeadersList,getHeadersList:getHeadersList}},1190:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{makeNetworkError:makeNetworkError,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,makeResponse:makeResponse,fromInnerResponse:fromInnerResponse}=__nccwpck_require__(2259)
+const{HeadersList:HeadersList}=__nccwpck_require__(1244)
+const{Request:Request,cloneRequest:cloneRequest}=__nccwpck_require__(2439)
 const zlib=__nccwpck_require__(8522)
-const{bytesMatch:bytesMatch,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,requestBadPort:requestBadPort,TAOCheck:TAOCheck,appendRequestOriginHeader:appendRequestOriginHeader,responseLocationURL:responseLocationURL,requestCurrentURL:requestCurrentURL,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,createOpaqueTimingInfo:createOpaqueTimingInfo,appendFetchMetadata:appendFetchMetadata,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,determineRequestsReferrer:determineRequestsReferrer,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,createDeferredPromise:createDeferredPromise,isBlobLike:isBlobLike,sameOrigin:sameOrigin,isCancelled:isCancelled,isAborted:isAborted,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,urlHasHttpsScheme:urlHasHttpsScheme,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,createInflate:createInflate,extractMimeType:extractMimeType}=__nccwpck_require__(3168)
-const{kState:kState,kDispatcher:kDispatcher}=__nccwpck_require__(3627)
+const{bytesMatch:bytesMatch,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,requestBadPort:requestBadPort,TAOCheck:TAOCheck,appendRequestOriginHeader:appendRequestOriginHeader,responseLocationURL:responseLocationURL,requestCurrentURL:requestCurrentURL,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,createOpaqueTimingInfo:createOpaqueTimingInfo,appendFetchMetadata:appendFetchMetadata,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,determineRequestsReferrer:determineRequestsReferrer,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,createDeferredPromise:createDeferredPromise,isBlobLike:isBlobLike,sameOrigin:sameOrigin,isCancelled:isCancelled,isAborted:isAborted,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,urlHasHttpsScheme:urlHasHttpsScheme,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,createInflate:createInflate,extractMimeType:extractMimeType}=__nccwpck_require__(1176)
+const{kState:kState,kDispatcher:kDispatcher}=__nccwpck_require__(8355)
 const assert=__nccwpck_require__(4589)
-const{safelyExtractBody:safelyExtractBody,extractBody:extractBody}=__nccwpck_require__(4492)
-const{redirectStatusSet:redirectStatusSet,nullBodyStatus:nullBodyStatus,safeMethodsSet:safeMethodsSet,requestBodyHeader:requestBodyHeader,subresourceSet:subresourceSet}=__nccwpck_require__(4495)
+const{safelyExtractBody:safelyExtractBody,extractBody:extractBody}=__nccwpck_require__(6644)
+const{redirectStatusSet:redirectStatusSet,nullBodyStatus:nullBodyStatus,safeMethodsSet:safeMethodsSet,requestBodyHeader:requestBodyHeader,subresourceSet:subresourceSet}=__nccwpck_require__(4743)
 const EE=__nccwpck_require__(8474)
 const{Readable:Readable,pipeline:pipeline,finished:finished}=__nccwpck_require__(7075)
-const{addAbortListener:addAbortListener,isErrored:isErrored,isReadable:isReadable,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName}=__nccwpck_require__(3440)
-const{dataURLProcessor:dataURLProcessor,serializeAMimeType:serializeAMimeType,minimizeSupportedMimeType:minimizeSupportedMimeType}=__nccwpck_require__(1900)
-const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(2581)
-const{webidl:webidl}=__nccwpck_require__(5893)
+const{addAbortListener:addAbortListener,isErrored:isErrored,isReadable:isReadable,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName}=__nccwpck_require__(7032)
+const{dataURLProcessor:dataURLProcessor,serializeAMimeType:serializeAMimeType,minimizeSupportedMimeType:minimizeSupportedMimeType}=__nccwpck_require__(2692)
+const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(7773)
+const{webidl:webidl}=__nccwpck_require__(1805)
 const{STATUS_CODES:STATUS_CODES}=__nccwpck_require__(7067)
 const GET_OR_HEAD=["GET","HEAD"]
 const defaultUserAgent=typeof __UNDICI_IS_NODE__!=="undefined"||typeof esbuildDetection!=="undefined"?"node":"undici"
@@ -4978,18 +4978,18 @@ reject(error)},onUpgrade(status,rawHeaders,socket){if(status!==101)return
 const headersList=new HeadersList
 for(let i=0;i<rawHeaders.length;i+=2)headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]),rawHeaders[i+1].toString("latin1"),true)
 resolve({status:status,statusText:STATUS_CODES[status],headersList:headersList,socket:socket})
-return true}}))}}module.exports={fetch:fetch,Fetch:Fetch,fetching:fetching,finalizeAndReportTiming:finalizeAndReportTiming}},9967:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{extractBody:extractBody,mixinBody:mixinBody,cloneBody:cloneBody,bodyUnusable:bodyUnusable}=__nccwpck_require__(4492)
-const{Headers:Headers,fill:fillHeaders,HeadersList:HeadersList,setHeadersGuard:setHeadersGuard,getHeadersGuard:getHeadersGuard,setHeadersList:setHeadersList,getHeadersList:getHeadersList}=__nccwpck_require__(660)
-const{FinalizationRegistry:FinalizationRegistry}=__nccwpck_require__(6653)()
-const util=__nccwpck_require__(3440)
+return true}}))}}module.exports={fetch:fetch,Fetch:Fetch,fetching:fetching,finalizeAndReportTiming:finalizeAndReportTiming}},2439:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{extractBody:extractBody,mixinBody:mixinBody,cloneBody:cloneBody,bodyUnusable:bodyUnusable}=__nccwpck_require__(6644)
+const{Headers:Headers,fill:fillHeaders,HeadersList:HeadersList,setHeadersGuard:setHeadersGuard,getHeadersGuard:getHeadersGuard,setHeadersList:setHeadersList,getHeadersList:getHeadersList}=__nccwpck_require__(1244)
+const{FinalizationRegistry:FinalizationRegistry}=__nccwpck_require__(8517)()
+const util=__nccwpck_require__(7032)
 const nodeUtil=__nccwpck_require__(7975)
-const{isValidHTTPToken:isValidHTTPToken,sameOrigin:sameOrigin,environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(3168)
-const{forbiddenMethodsSet:forbiddenMethodsSet,corsSafeListedMethodsSet:corsSafeListedMethodsSet,referrerPolicy:referrerPolicy,requestRedirect:requestRedirect,requestMode:requestMode,requestCredentials:requestCredentials,requestCache:requestCache,requestDuplex:requestDuplex}=__nccwpck_require__(4495)
+const{isValidHTTPToken:isValidHTTPToken,sameOrigin:sameOrigin,environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(1176)
+const{forbiddenMethodsSet:forbiddenMethodsSet,corsSafeListedMethodsSet:corsSafeListedMethodsSet,referrerPolicy:referrerPolicy,requestRedirect:requestRedirect,requestMode:requestMode,requestCredentials:requestCredentials,requestCache:requestCache,requestDuplex:requestDuplex}=__nccwpck_require__(4743)
 const{kEnumerableProperty:kEnumerableProperty,normalizedMethodRecordsBase:normalizedMethodRecordsBase,normalizedMethodRecords:normalizedMethodRecords}=util
-const{kHeaders:kHeaders,kSignal:kSignal,kState:kState,kDispatcher:kDispatcher}=__nccwpck_require__(3627)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{URLSerializer:URLSerializer}=__nccwpck_require__(1900)
-const{kConstruct:kConstruct}=__nccwpck_require__(6443)
+const{kHeaders:kHeaders,kSignal:kSignal,kState:kState,kDispatcher:kDispatcher}=__nccwpck_require__(8355)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{URLSerializer:URLSerializer}=__nccwpck_require__(2692)
+const{kConstruct:kConstruct}=__nccwpck_require__(6179)
 const assert=__nccwpck_require__(4589)
 const{getMaxListeners:getMaxListeners,setMaxListeners:setMaxListeners,getEventListeners:getEventListeners,defaultMaxListeners:defaultMaxListeners}=__nccwpck_require__(8474)
 const kAbortController=Symbol("abortController")
@@ -5136,18 +5136,18 @@ if(V instanceof Request)return webidl.converters.Request(V,prefix,argument)
 return webidl.converters.USVString(V,prefix,argument)}
 webidl.converters.AbortSignal=webidl.interfaceConverter(AbortSignal)
 webidl.converters.RequestInit=webidl.dictionaryConverter([{key:"method",converter:webidl.converters.ByteString},{key:"headers",converter:webidl.converters.HeadersInit},{key:"body",converter:webidl.nullableConverter(webidl.converters.BodyInit)},{key:"referrer",converter:webidl.converters.USVString},{key:"referrerPolicy",converter:webidl.converters.DOMString,allowedValues:referrerPolicy},{key:"mode",converter:webidl.converters.DOMString,allowedValues:requestMode},{key:"credentials",converter:webidl.converters.DOMString,allowedValues:requestCredentials},{key:"cache",converter:webidl.converters.DOMString,allowedValues:requestCache},{key:"redirect",converter:webidl.converters.DOMString,allowedValues:requestRedirect},{key:"integrity",converter:webidl.converters.DOMString},{key:"keepalive",converter:webidl.converters.boolean},{key:"signal",converter:webidl.nullableConverter(signal=>webidl.converters.AbortSignal(signal,"RequestInit","signal",{strict:false}))},{key:"window",converter:webidl.converters.any},{key:"duplex",converter:webidl.converters.DOMString,allowedValues:requestDuplex},{key:"dispatcher",converter:webidl.converters.any}])
-module.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Headers:Headers,HeadersList:HeadersList,fill:fill,getHeadersGuard:getHeadersGuard,setHeadersGuard:setHeadersGuard,setHeadersList:setHeadersList}=__nccwpck_require__(660)
-const{extractBody:extractBody,cloneBody:cloneBody,mixinBody:mixinBody,hasFinalizationRegistry:hasFinalizationRegistry,streamRegistry:streamRegistry,bodyUnusable:bodyUnusable}=__nccwpck_require__(4492)
-const util=__nccwpck_require__(3440)
+module.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},2259:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Headers:Headers,HeadersList:HeadersList,fill:fill,getHeadersGuard:getHeadersGuard,setHeadersGuard:setHeadersGuard,setHeadersList:setHeadersList}=__nccwpck_require__(1244)
+const{extractBody:extractBody,cloneBody:cloneBody,mixinBody:mixinBody,hasFinalizationRegistry:hasFinalizationRegistry,streamRegistry:streamRegistry,bodyUnusable:bodyUnusable}=__nccwpck_require__(6644)
+const util=__nccwpck_require__(7032)
 const nodeUtil=__nccwpck_require__(7975)
 const{kEnumerableProperty:kEnumerableProperty}=util
-const{isValidReasonPhrase:isValidReasonPhrase,isCancelled:isCancelled,isAborted:isAborted,isBlobLike:isBlobLike,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,isErrorLike:isErrorLike,isomorphicEncode:isomorphicEncode,environmentSettingsObject:relevantRealm}=__nccwpck_require__(3168)
-const{redirectStatusSet:redirectStatusSet,nullBodyStatus:nullBodyStatus}=__nccwpck_require__(4495)
-const{kState:kState,kHeaders:kHeaders}=__nccwpck_require__(3627)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{FormData:FormData}=__nccwpck_require__(5910)
-const{URLSerializer:URLSerializer}=__nccwpck_require__(1900)
-const{kConstruct:kConstruct}=__nccwpck_require__(6443)
+const{isValidReasonPhrase:isValidReasonPhrase,isCancelled:isCancelled,isAborted:isAborted,isBlobLike:isBlobLike,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,isErrorLike:isErrorLike,isomorphicEncode:isomorphicEncode,environmentSettingsObject:relevantRealm}=__nccwpck_require__(1176)
+const{redirectStatusSet:redirectStatusSet,nullBodyStatus:nullBodyStatus}=__nccwpck_require__(4743)
+const{kState:kState,kHeaders:kHeaders}=__nccwpck_require__(8355)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{FormData:FormData}=__nccwpck_require__(2702)
+const{URLSerializer:URLSerializer}=__nccwpck_require__(2692)
+const{kConstruct:kConstruct}=__nccwpck_require__(6179)
 const assert=__nccwpck_require__(4589)
 const{types:types}=__nccwpck_require__(7975)
 const textEncoder=new TextEncoder("utf-8")
@@ -5237,16 +5237,16 @@ webidl.converters.BodyInit=function(V,prefix,argument){if(V instanceof ReadableS
 if(V?.[Symbol.asyncIterator])return V
 return webidl.converters.XMLHttpRequestBodyInit(V,prefix,argument)}
 webidl.converters.ResponseInit=webidl.dictionaryConverter([{key:"status",converter:webidl.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:webidl.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:webidl.converters.HeadersInit}])
-module.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},3627:module=>{module.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},3168:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Transform:Transform}=__nccwpck_require__(7075)
+module.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},8355:module=>{module.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},1176:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Transform:Transform}=__nccwpck_require__(7075)
 const zlib=__nccwpck_require__(8522)
-const{redirectStatusSet:redirectStatusSet,referrerPolicySet:referrerPolicyTokens,badPortsSet:badPortsSet}=__nccwpck_require__(4495)
-const{getGlobalOrigin:getGlobalOrigin}=__nccwpck_require__(1059)
-const{collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectAnHTTPQuotedString:collectAnHTTPQuotedString,removeChars:removeChars,parseMIMEType:parseMIMEType}=__nccwpck_require__(1900)
+const{redirectStatusSet:redirectStatusSet,referrerPolicySet:referrerPolicyTokens,badPortsSet:badPortsSet}=__nccwpck_require__(4743)
+const{getGlobalOrigin:getGlobalOrigin}=__nccwpck_require__(1467)
+const{collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectAnHTTPQuotedString:collectAnHTTPQuotedString,removeChars:removeChars,parseMIMEType:parseMIMEType}=__nccwpck_require__(2692)
 const{performance:performance}=__nccwpck_require__(643)
-const{isBlobLike:isBlobLike,ReadableStreamFrom:ReadableStreamFrom,isValidHTTPToken:isValidHTTPToken,normalizedMethodRecordsBase:normalizedMethodRecordsBase}=__nccwpck_require__(3440)
+const{isBlobLike:isBlobLike,ReadableStreamFrom:ReadableStreamFrom,isValidHTTPToken:isValidHTTPToken,normalizedMethodRecordsBase:normalizedMethodRecordsBase}=__nccwpck_require__(7032)
 const assert=__nccwpck_require__(4589)
 const{isUint8Array:isUint8Array}=__nccwpck_require__(3429)
-const{webidl:webidl}=__nccwpck_require__(5893)
+const{webidl:webidl}=__nccwpck_require__(1805)
 let supportedHashes=[]
 let crypto
 try{crypto=__nccwpck_require__(7598)
@@ -5459,9 +5459,9 @@ function utf8DecodeBytes(buffer){if(buffer.length===0)return""
 if(buffer[0]===239&&buffer[1]===187&&buffer[2]===191)buffer=buffer.subarray(3)
 const output=textDecoder.decode(buffer)
 return output}class EnvironmentSettingsObjectBase{get baseUrl(){return getGlobalOrigin()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const environmentSettingsObject=new EnvironmentSettingsObject
-module.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:ReadableStreamFrom,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:isValidHTTPToken,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:isBlobLike,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:isValidHeaderName,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:environmentSettingsObject}},5893:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{types:types,inspect:inspect}=__nccwpck_require__(7975)
+module.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:ReadableStreamFrom,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:isValidHTTPToken,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:isBlobLike,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:isValidHeaderName,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:environmentSettingsObject}},1805:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{types:types,inspect:inspect}=__nccwpck_require__(7975)
 const{markAsUncloneable:markAsUncloneable}=__nccwpck_require__(5919)
-const{toUSVString:toUSVString}=__nccwpck_require__(3440)
+const{toUSVString:toUSVString}=__nccwpck_require__(7032)
 const webidl={}
 webidl.converters={}
 webidl.util={}
@@ -5585,7 +5585,7 @@ throw webidl.errors.conversionFailed({prefix:prefix,argument:`${name} ("${webidl
 webidl.converters["sequence<ByteString>"]=webidl.sequenceConverter(webidl.converters.ByteString)
 webidl.converters["sequence<sequence<ByteString>>"]=webidl.sequenceConverter(webidl.converters["sequence<ByteString>"])
 webidl.converters["record<ByteString, ByteString>"]=webidl.recordConverter(webidl.converters.ByteString,webidl.converters.ByteString)
-module.exports={webidl:webidl}},2607:module=>{function getEncoding(label){if(!label)return"failure"
+module.exports={webidl:webidl}},8967:module=>{function getEncoding(label){if(!label)return"failure"
 switch(label.trim().toLowerCase()){case"unicode-1-1-utf-8":case"unicode11utf8":case"unicode20utf8":case"utf-8":case"utf8":case"x-unicode20utf8":return"UTF-8"
 case"866":case"cp866":case"csibm866":case"ibm866":return"IBM866"
 case"csisolatin2":case"iso-8859-2":case"iso-ir-101":case"iso8859-2":case"iso88592":case"iso_8859-2":case"iso_8859-2:1987":case"l2":case"latin2":return"ISO-8859-2"
@@ -5626,10 +5626,10 @@ case"csiso2022kr":case"hz-gb-2312":case"iso-2022-cn":case"iso-2022-cn-ext":case"
 case"unicodefffe":case"utf-16be":return"UTF-16BE"
 case"csunicode":case"iso-10646-ucs-2":case"ucs-2":case"unicode":case"unicodefeff":case"utf-16":case"utf-16le":return"UTF-16LE"
 case"x-user-defined":return"x-user-defined"
-default:return"failure"}}module.exports={getEncoding:getEncoding}},8355:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{staticPropertyDescriptors:staticPropertyDescriptors,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}=__nccwpck_require__(3610)
-const{kState:kState,kError:kError,kResult:kResult,kEvents:kEvents,kAborted:kAborted}=__nccwpck_require__(961)
-const{webidl:webidl}=__nccwpck_require__(5893)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
+default:return"failure"}}module.exports={getEncoding:getEncoding}},7483:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{staticPropertyDescriptors:staticPropertyDescriptors,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}=__nccwpck_require__(9522)
+const{kState:kState,kError:kError,kResult:kResult,kEvents:kEvents,kAborted:kAborted}=__nccwpck_require__(3561)
+const{webidl:webidl}=__nccwpck_require__(1805)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
 class FileReader extends EventTarget{constructor(){super()
 this[kState]="empty"
 this[kResult]=null
@@ -5685,7 +5685,7 @@ FileReader.LOADING=FileReader.prototype.LOADING=1
 FileReader.DONE=FileReader.prototype.DONE=2
 Object.defineProperties(FileReader.prototype,{EMPTY:staticPropertyDescriptors,LOADING:staticPropertyDescriptors,DONE:staticPropertyDescriptors,readAsArrayBuffer:kEnumerableProperty,readAsBinaryString:kEnumerableProperty,readAsText:kEnumerableProperty,readAsDataURL:kEnumerableProperty,abort:kEnumerableProperty,readyState:kEnumerableProperty,result:kEnumerableProperty,error:kEnumerableProperty,onloadstart:kEnumerableProperty,onprogress:kEnumerableProperty,onload:kEnumerableProperty,onabort:kEnumerableProperty,onerror:kEnumerableProperty,onloadend:kEnumerableProperty,[Symbol.toStringTag]:{value:"FileReader",writable:false,enumerable:false,configurable:true}})
 Object.defineProperties(FileReader,{EMPTY:staticPropertyDescriptors,LOADING:staticPropertyDescriptors,DONE:staticPropertyDescriptors})
-module.exports={FileReader:FileReader}},8573:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(5893)
+module.exports={FileReader:FileReader}},4805:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(1805)
 const kState=Symbol("ProgressEvent state")
 class ProgressEvent extends Event{constructor(type,eventInitDict={}){type=webidl.converters.DOMString(type,"ProgressEvent constructor","type")
 eventInitDict=webidl.converters.ProgressEventInit(eventInitDict??{})
@@ -5694,10 +5694,10 @@ this[kState]={lengthComputable:eventInitDict.lengthComputable,loaded:eventInitDi
 return this[kState].lengthComputable}get loaded(){webidl.brandCheck(this,ProgressEvent)
 return this[kState].loaded}get total(){webidl.brandCheck(this,ProgressEvent)
 return this[kState].total}}webidl.converters.ProgressEventInit=webidl.dictionaryConverter([{key:"lengthComputable",converter:webidl.converters.boolean,defaultValue:()=>false},{key:"loaded",converter:webidl.converters["unsigned long long"],defaultValue:()=>0},{key:"total",converter:webidl.converters["unsigned long long"],defaultValue:()=>0},{key:"bubbles",converter:webidl.converters.boolean,defaultValue:()=>false},{key:"cancelable",converter:webidl.converters.boolean,defaultValue:()=>false},{key:"composed",converter:webidl.converters.boolean,defaultValue:()=>false}])
-module.exports={ProgressEvent:ProgressEvent}},961:module=>{module.exports={kState:Symbol("FileReader state"),kResult:Symbol("FileReader result"),kError:Symbol("FileReader error"),kLastProgressEventFired:Symbol("FileReader last progress event fired timestamp"),kEvents:Symbol("FileReader events"),kAborted:Symbol("FileReader aborted")}},3610:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kState:kState,kError:kError,kResult:kResult,kAborted:kAborted,kLastProgressEventFired:kLastProgressEventFired}=__nccwpck_require__(961)
-const{ProgressEvent:ProgressEvent}=__nccwpck_require__(8573)
-const{getEncoding:getEncoding}=__nccwpck_require__(2607)
-const{serializeAMimeType:serializeAMimeType,parseMIMEType:parseMIMEType}=__nccwpck_require__(1900)
+module.exports={ProgressEvent:ProgressEvent}},3561:module=>{module.exports={kState:Symbol("FileReader state"),kResult:Symbol("FileReader result"),kError:Symbol("FileReader error"),kLastProgressEventFired:Symbol("FileReader last progress event fired timestamp"),kEvents:Symbol("FileReader events"),kAborted:Symbol("FileReader aborted")}},9522:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kState:kState,kError:kError,kResult:kResult,kAborted:kAborted,kLastProgressEventFired:kLastProgressEventFired}=__nccwpck_require__(3561)
+const{ProgressEvent:ProgressEvent}=__nccwpck_require__(4805)
+const{getEncoding:getEncoding}=__nccwpck_require__(8967)
+const{serializeAMimeType:serializeAMimeType,parseMIMEType:parseMIMEType}=__nccwpck_require__(2692)
 const{types:types}=__nccwpck_require__(7975)
 const{StringDecoder:StringDecoder}=__nccwpck_require__(3193)
 const{btoa:btoa}=__nccwpck_require__(4573)
@@ -5756,16 +5756,16 @@ return null}function combineByteSequences(sequences){const size=sequences.reduce
 let offset=0
 return sequences.reduce((a,b)=>{a.set(b,offset)
 offset+=b.byteLength
-return a},new Uint8Array(size))}module.exports={staticPropertyDescriptors:staticPropertyDescriptors,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}},6897:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{uid:uid,states:states,sentCloseFrameState:sentCloseFrameState,emptyBuffer:emptyBuffer,opcodes:opcodes}=__nccwpck_require__(736)
-const{kReadyState:kReadyState,kSentClose:kSentClose,kByteParser:kByteParser,kReceivedClose:kReceivedClose,kResponse:kResponse}=__nccwpck_require__(1216)
-const{fireEvent:fireEvent,failWebsocketConnection:failWebsocketConnection,isClosing:isClosing,isClosed:isClosed,isEstablished:isEstablished,parseExtensions:parseExtensions}=__nccwpck_require__(8625)
-const{channels:channels}=__nccwpck_require__(2414)
-const{CloseEvent:CloseEvent}=__nccwpck_require__(5188)
-const{makeRequest:makeRequest}=__nccwpck_require__(9967)
-const{fetching:fetching}=__nccwpck_require__(4398)
-const{Headers:Headers,getHeadersList:getHeadersList}=__nccwpck_require__(660)
-const{getDecodeSplit:getDecodeSplit}=__nccwpck_require__(3168)
-const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(3264)
+return a},new Uint8Array(size))}module.exports={staticPropertyDescriptors:staticPropertyDescriptors,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}},2089:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{uid:uid,states:states,sentCloseFrameState:sentCloseFrameState,emptyBuffer:emptyBuffer,opcodes:opcodes}=__nccwpck_require__(584)
+const{kReadyState:kReadyState,kSentClose:kSentClose,kByteParser:kByteParser,kReceivedClose:kReceivedClose,kResponse:kResponse}=__nccwpck_require__(9464)
+const{fireEvent:fireEvent,failWebsocketConnection:failWebsocketConnection,isClosing:isClosing,isClosed:isClosed,isEstablished:isEstablished,parseExtensions:parseExtensions}=__nccwpck_require__(153)
+const{channels:channels}=__nccwpck_require__(4614)
+const{CloseEvent:CloseEvent}=__nccwpck_require__(5564)
+const{makeRequest:makeRequest}=__nccwpck_require__(2439)
+const{fetching:fetching}=__nccwpck_require__(1190)
+const{Headers:Headers,getHeadersList:getHeadersList}=__nccwpck_require__(1244)
+const{getDecodeSplit:getDecodeSplit}=__nccwpck_require__(1176)
+const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(7560)
 let crypto
 try{crypto=__nccwpck_require__(7598)}catch{}function establishWebSocketConnection(url,protocols,client,ws,onEstablish,options){const requestURL=url
 requestURL.protocol=url.protocol==="ws:"?"http:":"https:"
@@ -5822,7 +5822,7 @@ fireEvent("close",ws,(type,init)=>new CloseEvent(type,init),{wasClean:wasClean,c
 if(channels.close.hasSubscribers)channels.close.publish({websocket:ws,code:code,reason:reason})}function onSocketError(error){const{ws:ws}=this
 ws[kReadyState]=states.CLOSING
 if(channels.socketError.hasSubscribers)channels.socketError.publish(error)
-this.destroy()}module.exports={establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}},736:module=>{const uid="258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+this.destroy()}module.exports={establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}},584:module=>{const uid="258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 const staticPropertyDescriptors={enumerable:true,writable:false,configurable:false}
 const states={CONNECTING:0,OPEN:1,CLOSING:2,CLOSED:3}
 const sentCloseFrameState={NOT_SENT:0,PROCESSING:1,SENT:2}
@@ -5831,9 +5831,9 @@ const maxUnsigned16Bit=2**16-1
 const parserStates={INFO:0,PAYLOADLENGTH_16:2,PAYLOADLENGTH_64:3,READ_DATA:4}
 const emptyBuffer=Buffer.allocUnsafe(0)
 const sendHints={string:1,typedArray:2,arrayBuffer:3,blob:4}
-module.exports={uid:uid,sentCloseFrameState:sentCloseFrameState,staticPropertyDescriptors:staticPropertyDescriptors,states:states,opcodes:opcodes,maxUnsigned16Bit:maxUnsigned16Bit,parserStates:parserStates,emptyBuffer:emptyBuffer,sendHints:sendHints}},5188:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(5893)
-const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(3440)
-const{kConstruct:kConstruct}=__nccwpck_require__(6443)
+module.exports={uid:uid,sentCloseFrameState:sentCloseFrameState,staticPropertyDescriptors:staticPropertyDescriptors,states:states,opcodes:opcodes,maxUnsigned16Bit:maxUnsigned16Bit,parserStates:parserStates,emptyBuffer:emptyBuffer,sendHints:sendHints}},5564:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(1805)
+const{kEnumerableProperty:kEnumerableProperty}=__nccwpck_require__(7032)
+const{kConstruct:kConstruct}=__nccwpck_require__(6179)
 const{MessagePort:MessagePort}=__nccwpck_require__(5919)
 class MessageEvent extends Event{#eventInit
 constructor(type,eventInitDict={}){if(type===kConstruct){super(arguments[1],arguments[2])
@@ -5892,7 +5892,7 @@ const eventInit=[{key:"bubbles",converter:webidl.converters.boolean,defaultValue
 webidl.converters.MessageEventInit=webidl.dictionaryConverter([...eventInit,{key:"data",converter:webidl.converters.any,defaultValue:()=>null},{key:"origin",converter:webidl.converters.USVString,defaultValue:()=>""},{key:"lastEventId",converter:webidl.converters.DOMString,defaultValue:()=>""},{key:"source",converter:webidl.nullableConverter(webidl.converters.MessagePort),defaultValue:()=>null},{key:"ports",converter:webidl.converters["sequence<MessagePort>"],defaultValue:()=>new Array(0)}])
 webidl.converters.CloseEventInit=webidl.dictionaryConverter([...eventInit,{key:"wasClean",converter:webidl.converters.boolean,defaultValue:()=>false},{key:"code",converter:webidl.converters["unsigned short"],defaultValue:()=>0},{key:"reason",converter:webidl.converters.USVString,defaultValue:()=>""}])
 webidl.converters.ErrorEventInit=webidl.dictionaryConverter([...eventInit,{key:"message",converter:webidl.converters.DOMString,defaultValue:()=>""},{key:"filename",converter:webidl.converters.USVString,defaultValue:()=>""},{key:"lineno",converter:webidl.converters["unsigned long"],defaultValue:()=>0},{key:"colno",converter:webidl.converters["unsigned long"],defaultValue:()=>0},{key:"error",converter:webidl.converters.any}])
-module.exports={MessageEvent:MessageEvent,CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,createFastMessageEvent:createFastMessageEvent}},3264:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{maxUnsigned16Bit:maxUnsigned16Bit}=__nccwpck_require__(736)
+module.exports={MessageEvent:MessageEvent,CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,createFastMessageEvent:createFastMessageEvent}},7560:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{maxUnsigned16Bit:maxUnsigned16Bit}=__nccwpck_require__(584)
 const BUFFER_SIZE=16386
 let crypto
 let buffer=null
@@ -5919,9 +5919,9 @@ if(payloadLength===126)buffer.writeUInt16BE(bodyLength,2)
 else if(payloadLength===127){buffer[2]=buffer[3]=0
 buffer.writeUIntBE(bodyLength,4,6)}buffer[1]|=128
 for(let i=0;i<bodyLength;++i)buffer[offset+i]=frameData[i]^maskKey[i&3]
-return buffer}}module.exports={WebsocketFrameSend:WebsocketFrameSend}},9469:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{createInflateRaw:createInflateRaw,Z_DEFAULT_WINDOWBITS:Z_DEFAULT_WINDOWBITS}=__nccwpck_require__(8522)
-const{isValidClientWindowBits:isValidClientWindowBits}=__nccwpck_require__(8625)
-const{MessageSizeExceededError:MessageSizeExceededError}=__nccwpck_require__(8707)
+return buffer}}module.exports={WebsocketFrameSend:WebsocketFrameSend}},245:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{createInflateRaw:createInflateRaw,Z_DEFAULT_WINDOWBITS:Z_DEFAULT_WINDOWBITS}=__nccwpck_require__(8522)
+const{isValidClientWindowBits:isValidClientWindowBits}=__nccwpck_require__(153)
+const{MessageSizeExceededError:MessageSizeExceededError}=__nccwpck_require__(9835)
 const tail=Buffer.from([0,0,255,255])
 const kBuffer=Symbol("kBuffer")
 const kLength=Symbol("kLength")
@@ -5948,16 +5948,16 @@ this.#inflate.flush(()=>{if(!this.#inflate)return
 const full=Buffer.concat(this.#inflate[kBuffer],this.#inflate[kLength])
 this.#inflate[kBuffer].length=0
 this.#inflate[kLength]=0
-callback(null,full)})}}module.exports={PerMessageDeflate:PerMessageDeflate}},1652:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Writable:Writable}=__nccwpck_require__(7075)
+callback(null,full)})}}module.exports={PerMessageDeflate:PerMessageDeflate}},940:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{Writable:Writable}=__nccwpck_require__(7075)
 const assert=__nccwpck_require__(4589)
-const{parserStates:parserStates,opcodes:opcodes,states:states,emptyBuffer:emptyBuffer,sentCloseFrameState:sentCloseFrameState}=__nccwpck_require__(736)
-const{kReadyState:kReadyState,kSentClose:kSentClose,kResponse:kResponse,kReceivedClose:kReceivedClose}=__nccwpck_require__(1216)
-const{channels:channels}=__nccwpck_require__(2414)
-const{isValidStatusCode:isValidStatusCode,isValidOpcode:isValidOpcode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:utf8Decode,isControlFrame:isControlFrame,isTextBinaryFrame:isTextBinaryFrame,isContinuationFrame:isContinuationFrame}=__nccwpck_require__(8625)
-const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(3264)
-const{closeWebSocketConnection:closeWebSocketConnection}=__nccwpck_require__(6897)
-const{PerMessageDeflate:PerMessageDeflate}=__nccwpck_require__(9469)
-const{MessageSizeExceededError:MessageSizeExceededError}=__nccwpck_require__(8707)
+const{parserStates:parserStates,opcodes:opcodes,states:states,emptyBuffer:emptyBuffer,sentCloseFrameState:sentCloseFrameState}=__nccwpck_require__(584)
+const{kReadyState:kReadyState,kSentClose:kSentClose,kResponse:kResponse,kReceivedClose:kReceivedClose}=__nccwpck_require__(9464)
+const{channels:channels}=__nccwpck_require__(4614)
+const{isValidStatusCode:isValidStatusCode,isValidOpcode:isValidOpcode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:utf8Decode,isControlFrame:isControlFrame,isTextBinaryFrame:isTextBinaryFrame,isContinuationFrame:isContinuationFrame}=__nccwpck_require__(153)
+const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(7560)
+const{closeWebSocketConnection:closeWebSocketConnection}=__nccwpck_require__(2089)
+const{PerMessageDeflate:PerMessageDeflate}=__nccwpck_require__(245)
+const{MessageSizeExceededError:MessageSizeExceededError}=__nccwpck_require__(9835)
 function failWebsocketConnectionWithCode(ws,code,reason){closeWebSocketConnection(ws,code,reason,Buffer.byteLength(reason))
 failWebsocketConnection(ws,reason)}class ByteParser extends Writable{#buffers=[]
 #fragmentsBytes=0
@@ -6080,9 +6080,9 @@ this.ws[kReceivedClose]=true
 return false}else if(opcode===opcodes.PING){if(!this.ws[kReceivedClose]){const frame=new WebsocketFrameSend(body)
 this.ws[kResponse].socket.write(frame.createFrame(opcodes.PONG))
 if(channels.ping.hasSubscribers)channels.ping.publish({payload:body})}}else if(opcode===opcodes.PONG)if(channels.pong.hasSubscribers)channels.pong.publish({payload:body})
-return true}get closingInfo(){return this.#info.closeInfo}}module.exports={ByteParser:ByteParser}},3900:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(3264)
-const{opcodes:opcodes,sendHints:sendHints}=__nccwpck_require__(736)
-const FixedQueue=__nccwpck_require__(4660)
+return true}get closingInfo(){return this.#info.closeInfo}}module.exports={ByteParser:ByteParser}},4244:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{WebsocketFrameSend:WebsocketFrameSend}=__nccwpck_require__(7560)
+const{opcodes:opcodes,sendHints:sendHints}=__nccwpck_require__(584)
+const FixedQueue=__nccwpck_require__(5500)
 const FastBuffer=Buffer[Symbol.species]
 class SendQueue{#queue=new FixedQueue
 #running=false
@@ -6100,11 +6100,11 @@ if(node.promise!==null)await node.promise
 this.#socket.write(node.frame,node.callback)
 node.callback=node.frame=null}this.#running=false}}function createFrame(data,hint){return new WebsocketFrameSend(toBuffer(data,hint)).createFrame(hint===sendHints.string?opcodes.TEXT:opcodes.BINARY)}function toBuffer(data,hint){switch(hint){case sendHints.string:return Buffer.from(data)
 case sendHints.arrayBuffer:case sendHints.blob:return new FastBuffer(data)
-case sendHints.typedArray:return new FastBuffer(data.buffer,data.byteOffset,data.byteLength)}}module.exports={SendQueue:SendQueue}},1216:module=>{module.exports={kWebSocketURL:Symbol("url"),kReadyState:Symbol("ready state"),kController:Symbol("controller"),kResponse:Symbol("response"),kBinaryType:Symbol("binary type"),kSentClose:Symbol("sent close"),kReceivedClose:Symbol("received close"),kByteParser:Symbol("byte parser")}},8625:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kReadyState:kReadyState,kController:kController,kResponse:kResponse,kBinaryType:kBinaryType,kWebSocketURL:kWebSocketURL}=__nccwpck_require__(1216)
-const{states:states,opcodes:opcodes}=__nccwpck_require__(736)
-const{ErrorEvent:ErrorEvent,createFastMessageEvent:createFastMessageEvent}=__nccwpck_require__(5188)
+case sendHints.typedArray:return new FastBuffer(data.buffer,data.byteOffset,data.byteLength)}}module.exports={SendQueue:SendQueue}},9464:module=>{module.exports={kWebSocketURL:Symbol("url"),kReadyState:Symbol("ready state"),kController:Symbol("controller"),kResponse:Symbol("response"),kBinaryType:Symbol("binary type"),kSentClose:Symbol("sent close"),kReceivedClose:Symbol("received close"),kByteParser:Symbol("byte parser")}},153:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{kReadyState:kReadyState,kController:kController,kResponse:kResponse,kBinaryType:kBinaryType,kWebSocketURL:kWebSocketURL}=__nccwpck_require__(9464)
+const{states:states,opcodes:opcodes}=__nccwpck_require__(584)
+const{ErrorEvent:ErrorEvent,createFastMessageEvent:createFastMessageEvent}=__nccwpck_require__(5564)
 const{isUtf8:isUtf8}=__nccwpck_require__(4573)
-const{collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,removeHTTPWhitespace:removeHTTPWhitespace}=__nccwpck_require__(1900)
+const{collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,removeHTTPWhitespace:removeHTTPWhitespace}=__nccwpck_require__(2692)
 function isConnecting(ws){return ws[kReadyState]===states.CONNECTING}function isEstablished(ws){return ws[kReadyState]===states.OPEN}function isClosing(ws){return ws[kReadyState]===states.CLOSING}function isClosed(ws){return ws[kReadyState]===states.CLOSED}function fireEvent(e,target,eventFactory=(type,init)=>new Event(type,init),eventInitDict={}){const event=eventFactory(e,eventInitDict)
 target.dispatchEvent(event)}function websocketMessageReceived(ws,type,data){if(ws[kReadyState]!==states.OPEN)return
 let dataForEvent
@@ -6130,19 +6130,19 @@ return num>=8&&num<=15}const hasIntl=typeof process.versions.icu==="string"
 const fatalDecoder=hasIntl?new TextDecoder("utf-8",{fatal:true}):void 0
 const utf8Decode=hasIntl?fatalDecoder.decode.bind(fatalDecoder):function(buffer){if(isUtf8(buffer))return buffer.toString("utf-8")
 throw new TypeError("Invalid utf-8 received.")}
-module.exports={isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isClosed:isClosed,fireEvent:fireEvent,isValidSubprotocol:isValidSubprotocol,isValidStatusCode:isValidStatusCode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:utf8Decode,isControlFrame:isControlFrame,isContinuationFrame:isContinuationFrame,isTextBinaryFrame:isTextBinaryFrame,isValidOpcode:isValidOpcode,parseExtensions:parseExtensions,isValidClientWindowBits:isValidClientWindowBits}},3726:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(5893)
-const{URLSerializer:URLSerializer}=__nccwpck_require__(1900)
-const{environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(3168)
-const{staticPropertyDescriptors:staticPropertyDescriptors,states:states,sentCloseFrameState:sentCloseFrameState,sendHints:sendHints}=__nccwpck_require__(736)
-const{kWebSocketURL:kWebSocketURL,kReadyState:kReadyState,kController:kController,kBinaryType:kBinaryType,kResponse:kResponse,kSentClose:kSentClose,kByteParser:kByteParser}=__nccwpck_require__(1216)
-const{isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isValidSubprotocol:isValidSubprotocol,fireEvent:fireEvent}=__nccwpck_require__(8625)
-const{establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}=__nccwpck_require__(6897)
-const{ByteParser:ByteParser}=__nccwpck_require__(1652)
-const{kEnumerableProperty:kEnumerableProperty,isBlobLike:isBlobLike}=__nccwpck_require__(3440)
-const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(2581)
+module.exports={isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isClosed:isClosed,fireEvent:fireEvent,isValidSubprotocol:isValidSubprotocol,isValidStatusCode:isValidStatusCode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:utf8Decode,isControlFrame:isControlFrame,isContinuationFrame:isContinuationFrame,isTextBinaryFrame:isTextBinaryFrame,isValidOpcode:isValidOpcode,parseExtensions:parseExtensions,isValidClientWindowBits:isValidClientWindowBits}},9270:(module,__unused_webpack_exports,__nccwpck_require__)=>{const{webidl:webidl}=__nccwpck_require__(1805)
+const{URLSerializer:URLSerializer}=__nccwpck_require__(2692)
+const{environmentSettingsObject:environmentSettingsObject}=__nccwpck_require__(1176)
+const{staticPropertyDescriptors:staticPropertyDescriptors,states:states,sentCloseFrameState:sentCloseFrameState,sendHints:sendHints}=__nccwpck_require__(584)
+const{kWebSocketURL:kWebSocketURL,kReadyState:kReadyState,kController:kController,kBinaryType:kBinaryType,kResponse:kResponse,kSentClose:kSentClose,kByteParser:kByteParser}=__nccwpck_require__(9464)
+const{isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isValidSubprotocol:isValidSubprotocol,fireEvent:fireEvent}=__nccwpck_require__(153)
+const{establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}=__nccwpck_require__(2089)
+const{ByteParser:ByteParser}=__nccwpck_require__(940)
+const{kEnumerableProperty:kEnumerableProperty,isBlobLike:isBlobLike}=__nccwpck_require__(7032)
+const{getGlobalDispatcher:getGlobalDispatcher}=__nccwpck_require__(7773)
 const{types:types}=__nccwpck_require__(7975)
-const{ErrorEvent:ErrorEvent,CloseEvent:CloseEvent}=__nccwpck_require__(5188)
-const{SendQueue:SendQueue}=__nccwpck_require__(3900)
+const{ErrorEvent:ErrorEvent,CloseEvent:CloseEvent}=__nccwpck_require__(5564)
+const{SendQueue:SendQueue}=__nccwpck_require__(4244)
 class WebSocket extends EventTarget{#events={open:null,error:null,close:null,message:null}
 #bufferedAmount=0
 #protocol=""
@@ -6245,24 +6245,24 @@ let code
 if(err instanceof CloseEvent){message=err.reason
 code=err.code}else message=err.message
 fireEvent("error",this,()=>new ErrorEvent("error",{error:err,message:message}))
-closeWebSocketConnection(this,code)}module.exports={WebSocket:WebSocket}},2929:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
-var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
-var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
-var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
-var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _options_table_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1434)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
-var _report_words_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2691)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(3006)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
+closeWebSocketConnection(this,code)}module.exports={WebSocket:WebSocket}},4713:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(578)
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(648)
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4280)
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1530)
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9182)
+var _options_table_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(514)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2545)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(5645)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4778)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9313)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(1701)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1275)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(4048)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(2676)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(662)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1147)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7485)
 const command=_options_table_js__WEBPACK_IMPORTED_MODULE_5__.o1.find(name=>name===process.env["INPUT_COMMAND"])??"release"
 const lastWordsMs=3e3
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
@@ -6290,25 +6290,25 @@ await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(ended,path)
 const warnings=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_16__.iK)(world.clock,lastWordsMs,signal,late=>Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended),late)??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder,late)]))
 if(ended.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",ended.result)
 if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)(warning))})
-await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4309:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
-var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6757)
-var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8172)
-var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__=__nccwpck_require__(6243)
-var _report_junit_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2998)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
-var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2792)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
-var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9576)
-var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7496)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
-var _report_words_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(2691)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
-var _world_window_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(2114)
+var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1372)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(2545)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(5645)
+var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(1684)
+var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__=__nccwpck_require__(6827)
+var _report_junit_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1342)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(4778)
+var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2624)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(9313)
+var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4976)
+var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(8528)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1701)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(1275)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(4048)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(2676)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7485)
+var _world_window_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(7162)
 const json=value=>`${JSON.stringify(value,null,2)}\n`
 const forms={report:json,junit:_report_junit_js__WEBPACK_IMPORTED_MODULE_5__.b,"code-quality":_report_codequality_js__WEBPACK_IMPORTED_MODULE_4__.J}
 const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_15__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.U)()
@@ -6346,7 +6346,7 @@ else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(
 if(settings.json){const wanted=command==="history"?report.history:report
 if(wanted)process.stdout.write(json(wanted))}for(const[option,render]of Object.entries(forms)){const path=settings[option]
 if(path===void 0)continue
-await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
+await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},1372:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(exitCode,code,message){super(message)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7056,10 +7056,10 @@ return arg})}function useColor(){if(external_node_process_namespaceObject.env.NO
 if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_namespaceObject.env.CLICOLOR_FORCE!==void 0)return true
 return}new command_Command
 const about={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",settle:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}
-var nearest=__nccwpck_require__(9948)
-var read=__nccwpck_require__(4800)
-var readers=__nccwpck_require__(8090)
-var table=__nccwpck_require__(1434)
+var nearest=__nccwpck_require__(9220)
+var read=__nccwpck_require__(7096)
+var readers=__nccwpck_require__(5538)
+var table=__nccwpck_require__(514)
 const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
 const shop=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
@@ -7116,7 +7116,7 @@ const names=(0,table.cz)(command,"command").map(([option])=>option)
 const near=names.find(option=>option===name)??(0,nearest.p)(name,names)
 const takers=table.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
 if(takers.length>0&&near!==name)return`${said}; it is one of ${takers.join(", ")}`
-return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
+return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},3212:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
 const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
 const defaultManage=["python","manage.py"]
 function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0}=task
@@ -7159,7 +7159,7 @@ return{...migration,operations:operations,atomic:atomic,reversible:reversible,..
 if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
 return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
 const items=json.map(read).filter(item=>item!==void 0)
-return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
+return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},1589:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
 const header="Traceback (most recent call last):"
 const frame=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const raised=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -7208,16 +7208,16 @@ else if(fails&&/^\S/.test(line))issues.push(line)}return issues}function plain(l
 return before.replace(/\+ Exception Group $/,"| ")}function frameOf(match){const[,file="",line="",name]=match
 const place={file:file,line:Number(line)}
 return name===void 0?place:{...place,function:name}}function below(folder,file){const start=folder.endsWith("/")?folder:`${folder}/`
-return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},7823:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
+return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},9287:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
 const words=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"passing"],[/too ?many ?requests/i,"passing"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"passing"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function troubleOf(said,repository){const own=said.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(word=>!word.includes(repository)).join("")
 return words.find(([pattern])=>pattern.test(own))?.[1]??"refused"}function hostOf(repository){const[first="",...rest]=repository.split("/")
 const isHost=rest.length>0&&(/[.:]/.test(first)||first==="localhost")
 return isHost?first:"docker.io"}function loginHint(repository,to){const host=hostOf(repository)
 const login=host==="docker.io"?"docker login":`docker login ${host}`
-return`Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`}},9808:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$3:()=>replaced,BN:()=>endedAs,Hk:()=>rememberedAs,LP:()=>isEnough,Op:()=>begunAs,PE:()=>deploymentOf,_W:()=>task,c2:()=>statusOf,t5:()=>lookAt,zv:()=>recordOf})
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
-var _report_words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
+return`Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`}},648:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$3:()=>replaced,BN:()=>endedAs,Hk:()=>rememberedAs,LP:()=>isEnough,Op:()=>begunAs,PE:()=>deploymentOf,_W:()=>task,c2:()=>statusOf,t5:()=>lookAt,zv:()=>recordOf})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(373)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1275)
 const task="deploy"
 const longestDescription=140
 function deploymentOf({id:id,sha:sha,payload:payload},statuses){const[last]=statuses.toSorted((one,other)=>other.id-one.id)
@@ -7239,12 +7239,12 @@ const wrong=own?void 0:jobs[0]?.sha
 const over=seen.filter(one=>one!==own&&(one.told?.state==="success"||isOpen(one)&&one.run!==void 0))
 return{...own&&{own:own.id},over:over.map(({id:id})=>id),...wrong!==void 0&&{wrong:wrong}}}function cut(text){const line=(0,_report_words_js__WEBPACK_IMPORTED_MODULE_0__.g$)(text.split("\n")[0]??"")
 if(line.length<=longestDescription)return line
-return`${line.slice(0,longestDescription-1).toWellFormed()}…`}},4816:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{l:()=>deploymentRecord})
-var kubernetes_image=__nccwpck_require__(3165)
-var deadline=__nccwpck_require__(3006)
-var retry=__nccwpck_require__(8162)
-var world_web=__nccwpck_require__(9114)
-var words=__nccwpck_require__(2691)
+return`${line.slice(0,longestDescription-1).toWellFormed()}…`}},4280:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{l:()=>deploymentRecord})
+var kubernetes_image=__nccwpck_require__(373)
+var deadline=__nccwpck_require__(662)
+var retry=__nccwpck_require__(9962)
+var world_web=__nccwpck_require__(4106)
+var words=__nccwpck_require__(1275)
 function refusal(status,message){const passing=status>=500||status===429||/rate limit/i.test(message)
 if(passing)return{passing:passing,words:`GitHub answers ${status}`}
 switch(status){case 401:return{passing:passing,words:'GitHub does not accept "token" (401)'}
@@ -7259,7 +7259,7 @@ const{message:message=""}=answer??{}
 const{passing:passing,words:words}=refusal(status,message)
 throw passing?new Away(words):new Error(words)},patiently:async work=>{const[ended]=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause:1e3,passing:([one])=>one.status==="rejected"&&one.reason instanceof Away},()=>Promise.allSettled([work()]))
 if(ended.status==="rejected")throw ended.reason
-return ended.value}}}function parsed(text){try{return JSON.parse(text)}catch{return}}var deployment=__nccwpck_require__(9808)
+return ended.value}}}function parsed(text){try{return JSON.parse(text)}catch{return}}var deployment=__nccwpck_require__(648)
 const lastMs=1e4
 const mostSeen=30
 function deploymentRecord(world,settings,{id:run,url:url},{kept:kept,onKept:onKept}){const{token:token,environment:environment,"environment-url":live}=settings
@@ -7294,16 +7294,16 @@ await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
-var core=__nccwpck_require__(6058)
-var nearest=__nccwpck_require__(9948)
-var table=__nccwpck_require__(1434)
-var closing=__nccwpck_require__(4949)
-var kubernetes_workload=__nccwpck_require__(4339)
-var report_cause=__nccwpck_require__(4193)
-var findings=__nccwpck_require__(9334)
-var report_report=__nccwpck_require__(8850)
-var words=__nccwpck_require__(2691)
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},1530:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+var core=__nccwpck_require__(578)
+var nearest=__nccwpck_require__(9220)
+var table=__nccwpck_require__(514)
+var closing=__nccwpck_require__(3837)
+var kubernetes_workload=__nccwpck_require__(3451)
+var report_cause=__nccwpck_require__(3577)
+var findings=__nccwpck_require__(2878)
+var report_report=__nccwpck_require__(4778)
+var words=__nccwpck_require__(1275)
 const settings={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
 const tags={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const mostShown=40
@@ -7398,14 +7398,14 @@ at.slice(0,mostAnnotations-1).forEach(({file:file,line:line,title:title,message:
 if(at.length===0)core.z3(cause.sentence.slice(0,longestMessage))}function folded(warnings){if(warnings.length<=mostAnnotations)return warnings
 const shown=warnings.slice(0,mostAnnotations-1)
 const over=warnings.slice(shown.length)
-return[...shown,[`${over.length} more warnings:`,...over].join("\n")]}function outputsOf(report,reportPath){return{result:report.result,image:report.digest===void 0?"":`${report.image}:${report.tag}@${report.digest}`,digest:report.digest??"",tag:report.tag,"previous-tag":report.previousTag??"",migrations:JSON.stringify(report.migrations),workloads:JSON.stringify(report.workloads),cause:report.cause?.sentence??"",report:reportPath,seconds:report.seconds.toFixed(1)}}},5392:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>ApiError})
+return[...shown,[`${over.length} more warnings:`,...over].join("\n")]}function outputsOf(report,reportPath){return{result:report.result,image:report.digest===void 0?"":`${report.image}:${report.tag}@${report.digest}`,digest:report.digest??"",tag:report.tag,"previous-tag":report.previousTag??"",migrations:JSON.stringify(report.migrations),workloads:JSON.stringify(report.workloads),cause:report.cause?.sentence??"",report:reportPath,seconds:report.seconds.toFixed(1)}}},8168:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>ApiError})
 class ApiError extends Error{status
 reason
 name="ApiError"
 constructor(status,reason,message){super(message)
 this.status=status
-this.reason=reason}}},5328:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{WG:()=>isPassing,XX:()=>noServer,ZV:()=>causeOfAway,d_:()=>patiently,gT:()=>noCredentials,si:()=>patienceMs})
-var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
+this.reason=reason}}},6648:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{WG:()=>isPassing,XX:()=>noServer,ZV:()=>causeOfAway,d_:()=>patiently,gT:()=>noCredentials,si:()=>patienceMs})
+var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8168)
 const patienceMs=9e4
 const firstPauseMs=250
 const longestPauseMs=2e3
@@ -7415,11 +7415,11 @@ for(let pause=firstPauseMs;;pause=Math.min(pause*2,longestPauseMs))try{return aw
 await clock.sleep(pause,signal)}}function noServer(words){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${words}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const noCredentials={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfAway(error){if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h){if(error.status===401)return noCredentials
 return error.status===502&&error.reason===""?noServer(error.message):void 0}const isNetwork=error instanceof Error&&/^E[A-Z]+$/.test(error.code??"")
-return isNetwork?noServer(error.message):void 0}},3728:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{D:()=>openCluster})
-var apierror=__nccwpck_require__(5392)
-var away=__nccwpck_require__(5328)
-var kubernetes_kubectl=__nccwpck_require__(6402)
-var cause=__nccwpck_require__(4193)
+return isNetwork?noServer(error.message):void 0}},9085:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{D:()=>openCluster})
+var apierror=__nccwpck_require__(8168)
+var away=__nccwpck_require__(6648)
+var kubernetes_kubectl=__nccwpck_require__(7194)
+var cause=__nccwpck_require__(3577)
 const signsOfLife={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
 const restartMs=250
 const mostLines=20
@@ -7441,8 +7441,8 @@ await ended
 await world.files.remove(folder)}
 try{await serving
 state.served=true}catch(error){await stop()
-throw error}return{socket:socket,stop:stop}}function unreachable(words){return new cause.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${words.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var shell=__nccwpck_require__(7244)
-var deadline=__nccwpck_require__(3006)
+throw error}return{socket:socket,stop:stop}}function unreachable(words){return new cause.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${words.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var shell=__nccwpck_require__(9556)
+var deadline=__nccwpck_require__(662)
 async function openCluster(world,access,signal){const kubectl=await findKubectl(world)
 const chosen=[...access.kubeconfig===void 0?[]:["--kubeconfig",access.kubeconfig],...access.context===void 0?[]:["--context",access.context]]
 const inNamespace=[...chosen,"--namespace",access.namespace]
@@ -7474,8 +7474,8 @@ return JSON.parse(await response.text())}async function*linesOf(world,socket,pat
 if(response.status>=300)throw await apiError(response)
 yield*response.lines()}async function apiError(response){const body=await response.text()
 try{const status=JSON.parse(body)
-return new apierror.h(response.status,status.reason??"",status.message??body)}catch{return new apierror.h(response.status,"",body.trim())}}},4172:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>guarded})
-function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},3165:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,iI:()=>isOfRepository,j:()=>shortTag,zZ:()=>parseImage})
+return new apierror.h(response.status,status.reason??"",status.message??body)}catch{return new apierror.h(response.status,"",body.trim())}}},2612:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>guarded})
+function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},373:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,iI:()=>isOfRepository,j:()=>shortTag,zZ:()=>parseImage})
 function parseImage(text){const[named="",digest]=text.split("@")
 const colon=named.lastIndexOf(":")
 const tagged=colon>named.lastIndexOf("/")
@@ -7485,10 +7485,10 @@ if(hasHost&&!/^(index\.)?docker\.io$/.test(first))return repository
 const path=hasHost?rest:[first,...rest]
 return path.length===1?`docker.io/library/${path.join("/")}`:`docker.io/${path.join("/")}`}function isOfRepository(image,repository){return fullRepository(parseImage(image).repository)===fullRepository(repository)}function shortName(repository){return repository.slice(repository.lastIndexOf("/")+1)}function versionOf(image){const{tag:tag,digest:digest}=parseImage(image)
 if(tag!==void 0)return shortTag(tag)
-return digest===void 0?"latest":digest.slice(0,19)}function shortTag(tag){return/^[0-9a-f]{40}/.test(tag)?tag.slice(0,12)+tag.slice(40):tag}},6402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,Yv:()=>untilAnswered})
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
-var _lease_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2882)
-var _away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
+return digest===void 0?"latest":digest.slice(0,19)}function shortTag(tag){return/^[0-9a-f]{40}/.test(tag)?tag.slice(0,12)+tag.slice(40):tag}},7194:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,Yv:()=>untilAnswered})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3577)
+var _lease_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9626)
+var _away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(6648)
 const busyReasons=/^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/
 const busyWords=/Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /
 const silentWords=/Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /
@@ -7519,10 +7519,10 @@ if(!error.endsWith(":"))return error
 const reasons=others.filter(line=>line.startsWith("* "))
 return`${error} ${reasons.map(line=>line.slice(2)).join("; ")}`}function errorLines(stderr){const lines=stderr.split("\n").filter(line=>line.trim()!=="")
 const at=lines.findIndex(line=>!/^(Warning:|[IWEF]\d{4} )/.test(line))
-return lines.slice(Math.max(at,0))}},2882:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gg:()=>titleOf,Vj:()=>LeaseLost,_e:()=>takeLease,by:()=>LeaseUnsure,yD:()=>keeperOf})
-var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1856)
+return lines.slice(Math.max(at,0))}},9626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gg:()=>titleOf,Vj:()=>LeaseLost,_e:()=>takeLease,by:()=>LeaseUnsure,yD:()=>keeperOf})
+var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8168)
+var _away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6648)
+var _paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1496)
 function titleOf({who:who,url:url}){return url===void 0?who:`${who}, ${url}`}const holderAnnotation="django-rollout/holder"
 const lookMs=1e3
 const againMs=1e3
@@ -7600,8 +7600,8 @@ constructor(why,words){super("the lock was lost: another run may have taken it")
 this.why=why
 this.words=words}}class LeaseUnsure extends Error{name="LeaseUnsure"
 constructor(){super("the lock could not be renewed in time")}}function isDenied(trouble){return trouble instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&[401,403].includes(trouble.status)}function lostBy(trouble){if(isDenied(trouble))return new LeaseLost("denied",`${trouble.status} ${trouble.reason}`)
-return new LeaseLost("away",trouble instanceof Error?trouble.message:"")}function microTime(ms){return new Date(ms).toISOString().replace("Z","000Z")}},9340:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>changeCause,ys:()=>usesOfRepository})
-var _image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
+return new LeaseLost("away",trouble instanceof Error?trouble.message:"")}function microTime(ms){return new Date(ms).toISOString().replace("Z","000Z")}},8340:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>changeCause,ys:()=>usesOfRepository})
+var _image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(373)
 const workloadKinds=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const workloadGroups=["apps/v1","batch/v1"]
 function isWorkload(object){return workloadKinds.includes(object.kind??"")&&workloadGroups.includes(object.apiVersion??"")&&typeof object.spec==="object"&&object.spec!==null}function nameOf(object){return object.metadata?.name??""}function workloadId(object){return{kind:object.kind,name:nameOf(object)}}function templateOf(object){return(object.kind==="CronJob"?object.spec.jobTemplate?.spec?.template:object.spec.template)??{}}function withTemplate(object,template){if(object.kind!=="CronJob")return{...object,spec:{...object.spec,template:template}}
@@ -7625,9 +7625,9 @@ if(typeof a!=="object"||typeof b!=="object"||a===null||b===null)return false
 if(Array.isArray(a)!==Array.isArray(b))return false
 const left=Object.entries(a).filter(([,value])=>value!==void 0)
 const right=Object.entries(b).filter(([,value])=>value!==void 0)
-return left.length===right.length&&left.every(([key,value])=>same(value,b[key]))}},1856:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{VI:()=>watched,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
-var _objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
+return left.length===right.length&&left.every(([key,value])=>same(value,b[key]))}},1496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{VI:()=>watched,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3577)
+var _objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8340)
 const watched={deployments:{apiVersion:"apps/v1",kind:"Deployment"},statefulsets:{apiVersion:"apps/v1",kind:"StatefulSet"},daemonsets:{apiVersion:"apps/v1",kind:"DaemonSet"},cronjobs:{apiVersion:"batch/v1",kind:"CronJob"},replicasets:{apiVersion:"apps/v1",kind:"ReplicaSet"},jobs:{apiVersion:"batch/v1",kind:"Job"},pods:{apiVersion:"v1",kind:"Pod"},events:{apiVersion:"v1",kind:"Event"}}
 function collection(apiVersion,namespace,plural){const root=apiVersion.includes("/")?`/apis/${apiVersion}`:`/api/${apiVersion}`
 return`${root}/namespaces/${namespace}/${plural}`}async function discover(cluster,objects){const versions=[...new Set(objects.map(object=>object.apiVersion??""))]
@@ -7641,15 +7641,15 @@ const of=object=>{const resource=known.get(`${object.apiVersion} ${object.kind}`
 if(!resource)return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,hint:"check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"})
 if(!resource.namespaced)outside(object)
 return resource}
-return{of:of,pathOf:object=>`${collection(object.apiVersion??"",cluster.namespace,of(object).plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
-function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
-var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7244)
+return{of:of,pathOf:object=>`${collection(object.apiVersion??"",cluster.namespace,of(object).plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},3451:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
+function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},9845:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
+var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9556)
 function commandLine(command,{image:image,namespace:namespace,app:app,kubeconfig:kubeconfig,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...isPath(kubeconfig)&&{kubeconfig:kubeconfig},...context!==void 0&&{"kube-context":context},...more}
 const words=Object.entries(flags).flatMap(([name,value])=>[`--${name}`,value])
-return["django-rollout",command,...words].map(_shell_js__WEBPACK_IMPORTED_MODULE_0__.n).join(" ")}function isPath(kubeconfig){return kubeconfig!==void 0&&!/[\n{]/.test(kubeconfig)}},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
-var yaml__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8815)
-var _nearest_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9948)
-var _table_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1434)
+return["django-rollout",command,...words].map(_shell_js__WEBPACK_IMPORTED_MODULE_0__.n).join(" ")}function isPath(kubeconfig){return kubeconfig!==void 0&&!/[\n{]/.test(kubeconfig)}},9182:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
+var yaml__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(983)
+var _nearest_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9220)
+var _table_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(514)
 const usualFile="django-rollout.yml"
 const noFile={name:"",values:new Map,problems:[]}
 const elsewhere={config:"names this file; it cannot stand in it"}
@@ -7682,18 +7682,18 @@ const entries=node.items.map(item=>(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(item
 return entries.every(entry=>entry!==void 0&&!entry.includes("\n"))?{is:"text",text:entries.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jh)(node)){if(takes.is!=="mapping")return{is:"wrong",why:`is a mapping; it takes ${takes.is==="list"?"a list":"one value"}`}
 const pairs=node.items.map(({key:key,value:value})=>(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(key)&&(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(value)?`${String(key.value)}=${plain(value)}`:void 0)
 return pairs.every(pair=>pair!==void 0&&!pair.includes("\n"))?{is:"text",text:pairs.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}return{is:"wrong",why:"is not what it takes"}}function plain(scalar){const{value:value,source:source}=scalar
-return typeof value==="string"?value:source??String(value)}},9948:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>nearest})
+return typeof value==="string"?value:source??String(value)}},9220:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>nearest})
 function nearest(word,names){const[best]=names.map(name=>({name:name,distance:distance(word,name)})).sort((a,b)=>a.distance-b.distance)
 return best&&best.distance<=Math.max(2,word.length/3)?best.name:void 0}function distance(a,b){let row=Array.from({length:b.length+1},(_,i)=>i)
 for(let i=0;i<a.length;i++){const letter=a[i]
 const next=[i+1]
 for(let j=0;j<b.length;j++)next.push(Math.min((next[j]??0)+1,(row[j+1]??0)+1,(row[j]??0)+(letter===b[j]?0:1)))
-row=next}return row[b.length]??0}},4800:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{F:()=>example,T:()=>readOptions})
-var _file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8614)
-var _nearest_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9948)
-var _readers_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8090)
-var _shell_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7244)
-var _table_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1434)
+row=next}return row[b.length]??0}},7096:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{F:()=>example,T:()=>readOptions})
+var _file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9182)
+var _nearest_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9220)
+var _readers_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5538)
+var _shell_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(9556)
+var _table_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(514)
 function readOptions(command,given,{face:face="action",file:file=_file_js__WEBPACK_IMPORTED_MODULE_0__.w1}={}){const known=(0,_table_js__WEBPACK_IMPORTED_MODULE_2__.cz)(command,face)
 const names=known.map(([name])=>name)
 const problems=[...Object.keys(given).filter(name=>!names.includes(name)).map(name=>unknown(command,name,names)),...file.problems]
@@ -7715,7 +7715,7 @@ return{text:mayBeNone&&text.trim()==="none"?"":text,where:where}}return{where:""
 if(face==="action")return`for example ${name}: ${example}`
 return`for example --${name}${flag?"":` ${onCommandLine}`}`}function unknown(command,name,names){const near=(0,_nearest_js__WEBPACK_IMPORTED_MODULE_4__.p)(name,names)
 const meant=near===void 0?"":`; did you mean "${near}"?`
-return`"${name}" is not an option of ${command}${meant}`}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>webAddress,GC:()=>wordFor,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
+return`"${name}" is not an option of ${command}${meant}`}},5538:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>webAddress,GC:()=>wordFor,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(text){this.text=text}}function reader(takes,read){return Object.assign(value=>read(value),{takes:takes})}function matching(word,pattern,problem){return reader({is:"text",word:word,pattern:pattern},value=>pattern.test(value)?value:new Problem(problem))}function anyText(word){return reader({is:"text",word:word},value=>value)}const repository=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const imageRepository=reader({is:"text",word:"image",pattern:repository},value=>{if(value.includes("@sha256:")||/:[^/]+$/.test(value))return new Problem('is the image without tag and digest; give the tag by "tag"')
@@ -7760,9 +7760,9 @@ case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return takes.of.join("|")
 case"list":return takes.of?.join(",")??"list"
-case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},7244:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>typed})
-function typed(word){return/^[\w@%+=:,./-]+$/.test(word)?word:`'${word.replaceAll("'",`'\\''`)}'`}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
-var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
+case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},9556:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>typed})
+function typed(word){return/^[\w@%+=:,./-]+$/.test(word)?word:`'${word.replaceAll("'",`'\\''`)}'`}},514:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
+var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5538)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
 const actions=["release","build","test","migrate","deploy","rollback"]
 const troubles=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
@@ -7781,9 +7781,9 @@ const inCheckout=["release","build","test","doctor"]
 const building=["release","build"]
 const testing=["release","test"]
 const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),junit:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:actions}),"code-quality":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:actions}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
-function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
+function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},2545:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
-var report_cause=__nccwpck_require__(4193)
+var report_cause=__nccwpck_require__(3577)
 async function findSource(world,settings,contextDir){const git=gitIn(world,contextDir)
 const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
 const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
@@ -7791,7 +7791,10 @@ if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
 if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
 if(head.code!==0)return{sha:sha,tag:sha}
 const changes=await hashOfChanges(world,contextDir)
-return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
+return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
+const{tag:tag,sha:sha}=source
+if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
+return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
 return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
 if(!address)return
 const[,host="",path=""]=address
@@ -7897,8 +7900,8 @@ if(/permission denied while trying to connect to the [Dd]ocker/.test(text))retur
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text))return cause(`no Docker engine answers${at}`,"Start the engine, or set DOCKER_HOST")
 return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=tellingLine(stderr.split("\n"))||tellingLine(stdout.split("\n"))
 const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
-var docker_trouble=__nccwpck_require__(7823)
+return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(9962)
+var docker_trouble=__nccwpck_require__(9287)
 async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
 journal.waiting(`pulling ${name}`)
 const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
@@ -7937,7 +7940,7 @@ const startedAt=world.clock.now()
 const origin=await findOrigin(world,settings.context)
 const built=await buildImage(world,{repository:settings.image,tag:source.tag,context:settings.context,...settings.file===void 0?{}:{file:settings.file},...settings.target===void 0?{}:{target:settings.target},args:settings["build-args"],labels:{"org.opencontainers.image.created":new Date(startedAt).toISOString(),"org.opencontainers.image.version":source.tag,...source.sha===void 0?{}:{"org.opencontainers.image.revision":source.sha},...origin===void 0?{}:{"org.opencontainers.image.source":origin}}},journal,signal)
 journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now()-startedAt)}`)
-return built}var deadline=__nccwpck_require__(3006)
+return built}var deadline=__nccwpck_require__(662)
 const answerTime=3e4
 async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
 return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
@@ -7965,7 +7968,7 @@ const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
 return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
 if(!(error instanceof deadline.Ms))throw error
 return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
-return typeof digest==="string"?digest:void 0}catch{return}}var stages_release=__nccwpck_require__(3830)
+return typeof digest==="string"?digest:void 0}catch{return}}var stages_release=__nccwpck_require__(3918)
 async function imageThere({world:world,settings:settings,source:source,signal:signal},journal){const found=await lookUp(world,settings.image,source.tag,signal)
 if(found.is==="there"){const holds=settings.tag===void 0||source.sha===void 0?source.sha:await revisionOf(world,found.image,signal)
 if(holds===source.sha){journal.say(`the registry has ${(0,stages_release.d)(found.image)}`)
@@ -8026,9 +8029,9 @@ if(/immutable/i.test(said))because(`${(0,docker_trouble.w4)(repository)} has the
 switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not allowed to write to ${repository}`,(0,docker_trouble.t$)(repository,"write to"))
 case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
-case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
+case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9190)
 function buildOnly(start){return(0,run.Y)("build",start,ofCommit)}async function ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const source=await findSourceToBuild(world,settings,settings.context)
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
 const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
@@ -8037,7 +8040,7 @@ if(there)soFar.image=there
 return there?void 0:build(release,journal)})
 if(!built)return"unchanged"
 if(settings.push)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
-return"done"}var finding=__nccwpck_require__(1404)
+return"done"}var finding=__nccwpck_require__(8791)
 function has({code:code}){return code===0}function hasDocker({docker:docker}){return docker.code!==127}function toolFindings(answers,{builds:builds,known:known,fetches:fetches}){return[gitFinding(answers.git,known),...dockerFindings(answers,builds),answers.kubectl&&has(answers.kubectl)?(0,finding.uw)("tools",`kubectl ${clientVersion(answers.kubectl)}`):fetches?(0,finding.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,finding.MB)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(git,known){if(has(git))return(0,finding.uw)("tools",git.stdout.trim().replace("git version","git"))
 return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
 const needed=builds?finding.MB:finding.$e
@@ -8050,7 +8053,7 @@ return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(clien
 const apart=Math.abs(minor(client)-minor(server))
 if(!(apart>1))return[]
 const says=`kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
-return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}var kubernetes_cluster=__nccwpck_require__(3728)
+return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}var kubernetes_cluster=__nccwpck_require__(9085)
 const clocksMayDifferMs=3e4
 function clusterFinding(version,context,namespace){const by=context===void 0?"":`, context ${context}`
 return(0,finding.uw)("cluster",`Kubernetes ${version}${by}, namespace ${namespace}`)}function aheadBy(stamped,asked){const earliest=Date.parse(stamped)
@@ -8059,7 +8062,7 @@ if(asked.from>latest)return asked.from-latest
 return asked.to<earliest?asked.to-earliest:0}function clockFindings(aheadMs){if(Math.abs(aheadMs)<=clocksMayDifferMs)return[]
 const by=Math.round(Math.abs(aheadMs)/1e3)
 const says=`this machine’s clock is ${by} s ${aheadMs>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
-return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}var kubernetes_workload=__nccwpck_require__(4339)
+return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}var kubernetes_workload=__nccwpck_require__(3451)
 const servers=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const workers=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
 const serving=["runserver","runserver_plus","runuwsgi","testserver"]
@@ -8085,22 +8088,29 @@ if(servers.includes(word))return"web"
 if(workers.includes(word))return"worker"
 if(word==="manage.py"||word==="django-admin")return rest[0]==="celery"?roleOfCelery(rest.slice(1)):serving.includes(rest[0]??"")?"web":"worker"}return}function roleOfCelery(words){const valued=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
 const command=words.find((word,at)=>!word.startsWith("-")&&!valued.includes(words[at-1]??""))
-return command==="worker"||command==="beat"||command==="flower"?command:"other"}function wordsOf(container){return[...container.command??[],...container.args??[]].flatMap(argument=>argument.split(/[\s;&|"']+/)).filter(word=>word!=="").map(word=>word.startsWith("-")?word:word.split("/").at(-1)??word)}var kubernetes_objects=__nccwpck_require__(9340)
-var dist=__nccwpck_require__(8815)
+return command==="worker"||command==="beat"||command==="flower"?command:"other"}function wordsOf(container){return[...container.command??[],...container.args??[]].flatMap(argument=>argument.split(/[\s;&|"']+/)).filter(word=>word!=="").map(word=>word.startsWith("-")?word:word.split("/").at(-1)??word)}var kubernetes_objects=__nccwpck_require__(8340)
+var dist=__nccwpck_require__(983)
 function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in the manifest of ${(0,kubernetes_workload.T)(id)}\n${(0,dist.As)(change).trim()}`:kubectl(["patch",(0,kubernetes_workload.T)(id),"--patch",JSON.stringify(change)])}function inTemplate({id:id},spec){const template={spec:{template:{spec:spec}}}
 return id.kind==="CronJob"?{spec:{jobTemplate:template}}:template}function inContainer(target,name,change){return inTemplate(target,{containers:[{name:name,...change}]})}function probeFindings(subjects,readyMs,asked,kubectl){const served=subjects.filter(({isServed:isServed})=>isServed)
 const found=[...served.flatMap(subject=>unready(subject,asked,kubectl)),...subjects.flatMap(subject=>killed(subject,readyMs[subject.id],kubectl))]
 if(found.length>0||served.length===0)return found
-return[(0,finding.uw)("probes",`${served.map(({id:id})=>id).join(", ")}: a readinessProbe stands guard`)]}function unready({id:id,target:target,object:object,containers:containers},asked,kubectl){const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
-const container=containers.find(one=>roleOf(one)==="web")??containers[0]
-if(!container||all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
+const ids=served.map(({id:id})=>id).join(", ")
+const shallow=served.filter(subject=>listensOnly(subject)).map(({id:id})=>id)
+const more=shallow.length===0?"":`; that of ${shallow.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
+return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function probes_serving({containers:containers}){return containers.find(one=>roleOf(one)==="web")??containers[0]}function listensOnly(subject){return probes_serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
+const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
+const container=probes_serving(subject)
+if(!container)return[]
+if(listensOnly(subject)&&asked["smoke-path"]!==void 0){const says=`${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+const probe={...pageOf(container,asked),tcpSocket:null}
+const change="httpGet"in probe&&inContainer(target,container.name,{readinessProbe:probe})
+return[(0,finding.$e)("probes",says,change?mendOf(target,change,kubectl):void 0)]}if(all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
 const says=`${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
 const readinessProbe=readinessOf(container,asked)
 const change=readinessProbe&&inContainer(target,container.name,{readinessProbe:readinessProbe})
-return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe,ports:ports=[]}=container
+return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe}=container
 const known=startupProbe??livenessProbe
-if(known)return{...handlerOf(known),periodSeconds:2}
-const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
+return known?{...handlerOf(known),periodSeconds:2}:pageOf(container,asked)}function pageOf({ports:ports=[]},asked){const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
 const port=(web??ports.find(({protocol:protocol="TCP"})=>protocol==="TCP"))?.containerPort
 if(port===void 0)return
 const{"smoke-path":path,"smoke-host":host}=asked
@@ -8116,10 +8126,10 @@ const says=`${id}, container ${name} took ${seconds(readyMs)} to become Ready, a
 const period=2
 const failureThreshold=Math.max(60,Math.ceil(10*readyMs/1e3/period))
 const change=inContainer(target,name,{startupProbe:{...handlerOf(liveness),periodSeconds:period,failureThreshold:failureThreshold}})
-return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var kubernetes_image=__nccwpck_require__(3165)
-var lease=__nccwpck_require__(2882)
-var commandline=__nccwpck_require__(5725)
-var rollout_history=__nccwpck_require__(4385)
+return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var kubernetes_image=__nccwpck_require__(373)
+var lease=__nccwpck_require__(9626)
+var commandline=__nccwpck_require__(9845)
+var rollout_history=__nccwpck_require__(7017)
 function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
 return[live?(0,finding.uw)("release",`release ${live.number} of ${(0,kubernetes_image.j)(live.tag)} by ${(0,lease.Gg)(live)} is the one that is live`):(0,finding.uw)("release","no release of this application has gone live yet"),...keeper?[held(keeper)]:[],...open?[left(settings,open)]:[]]}function held({by:by,renewed:renewed}){const since=renewed===void 0?"":`, renewed last at ${renewed} by the clock there`
 return(0,finding.$e)("release",`the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`)}function left(settings,begun){return(0,finding.$e)("release",`the release of ${(0,kubernetes_image.j)(begun.tag)} by ${(0,lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,(0,commandline.a)("settle",settings))}async function missingRights(cluster,rights){const asked=await Promise.all(rights.map(async right=>({...right,verbs:(await Promise.all(right.verbs.map(async verb=>await allowed(cluster,right,verb)?[]:[verb]))).flat()})))
@@ -8145,7 +8155,7 @@ for(const right of rights){const verbs=right.verbs.join(", ")
 const rule=rules.find(one=>one.group===right.group&&one.verbs===verbs)
 if(rule)rule.resources.push(right.resource)
 else rules.push({group:right.group,verbs:verbs,resources:[right.resource]})}return rules}function subjectOf(account,apiGroup){const[,namespace,name]=/^system:serviceaccount:([^:]+):(.+)$/.exec(account)??[]
-return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}var paths=__nccwpck_require__(1856)
+return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}var paths=__nccwpck_require__(1496)
 const clusterWide=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(world,cluster,paths,repository){const objects=(await Promise.all(paths.map(path=>readPath(world,cluster,path)))).flat()
 objects.forEach(object=>{manifests_check(object,cluster.namespace)})
@@ -8250,15 +8260,15 @@ const says=`Celery's beat runs ${times} (${who}), so every scheduled task is sen
 const isOne=others.length===0&&all!==1/0
 return[(0,finding.$e)("workloads",says,isOne?kubectl(["scale",first.id,"--replicas=1"]):void 0)]}function pullFindings(subjects,kubectl){return subjects.flatMap(({id:id,target:target,containers:containers})=>containers.filter(({imagePullPolicy:imagePullPolicy})=>imagePullPolicy==="Always").map(({name:name})=>{const says=`${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
 const change=inContainer(target,name,{imagePullPolicy:"IfNotPresent"})
-return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}var apierror=__nccwpck_require__(5392)
-var archive=__nccwpck_require__(15)
-var rollout_record=__nccwpck_require__(7476)
-var watch=__nccwpck_require__(8394)
-var rollout_aims=__nccwpck_require__(1615)
-var diagnose=__nccwpck_require__(4161)
-var judge=__nccwpck_require__(1462)
-var rollout_ledger=__nccwpck_require__(3600)
-var rollout_logs=__nccwpck_require__(6738)
+return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}var apierror=__nccwpck_require__(8168)
+var archive=__nccwpck_require__(7591)
+var rollout_record=__nccwpck_require__(2892)
+var watch=__nccwpck_require__(2930)
+var rollout_aims=__nccwpck_require__(8359)
+var diagnose=__nccwpck_require__(3129)
+var judge=__nccwpck_require__(5694)
+var rollout_ledger=__nccwpck_require__(1672)
+var rollout_logs=__nccwpck_require__(8714)
 const backoffMs=3e5
 const patience={timeout:1/0,bake:0,grace:{}}
 async function ailing(cluster,clock,picture,targets,toRepo){const aims=targets.flatMap(({id:id,live:live})=>live&&!live.spec.paused?[(0,rollout_aims.Bx)(id,{},live,live,picture)]:[])
@@ -8297,8 +8307,8 @@ const{sha:sha}=source
 switch(await lineageOf(world,settings.context,sha,live.sha,signal)){case"not-older":return
 case"unknown":journal.say(`whether ${(0,kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0,kubernetes_image.j)(sha)} cannot be told from this checkout`)
 return
-case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}var away=__nccwpck_require__(5328)
-var kubectl=__nccwpck_require__(6402)
+case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}var away=__nccwpck_require__(6648)
+var kubectl=__nccwpck_require__(7194)
 async function liveOf(cluster,objects){if(objects.length===0)return[]
 const got=await cluster.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(objects)})
 if(got.code!==0)refused((0,kubectl.LH)(got))
@@ -8316,9 +8326,9 @@ if(applied.code!==0)(0,report_cause.fJ)({code:"apply-failed",sentence:`kubectl a
 const group=version.includes("/")?version.slice(0,version.indexOf("/")):""
 return`${group}/${object.kind}/${(0,kubernetes_objects.Vb)(object)}`}function byKey(objects){return new Map(objects.map(object=>[keyOf(object),object]))}function asList(objects){return JSON.stringify({apiVersion:"v1",kind:"List",items:objects})}function opened(json){if(json.trim()==="")return[]
 const parsed=JSON.parse(json)
-return parsed.kind==="List"?parsed.items??[]:[parsed]}function refused(words){(0,report_cause.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${words}`,hint:"try them by hand: kubectl apply --dry-run=server -f …"})}var report_words=__nccwpck_require__(2691)
-var follow=__nccwpck_require__(3289)
-var snapshot=__nccwpck_require__(5741)
+return parsed.kind==="List"?parsed.items??[]:[parsed]}function refused(words){(0,report_cause.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${words}`,hint:"try them by hand: kubectl apply --dry-run=server -f …"})}var report_words=__nccwpck_require__(1275)
+var follow=__nccwpck_require__(4664)
+var snapshot=__nccwpck_require__(7541)
 async function planManifests(cluster,others){const live=await liveOf(cluster,others)
 const liveByKey=new Map(live.map(object=>[keyOf(object),object]))
 const objects=others.map(object=>withLiveReplicas(object,liveByKey.get(keyOf(object))))
@@ -8345,8 +8355,8 @@ const workloadPlurals=["deployments","statefulsets","daemonsets","cronjobs"]
 const forStatefulSets={group:"",resource:"pods",verbs:["delete"]}
 const forSmoke=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(manifests,resources){return[...alwaysNeeded,...workloadPlurals.map(resource=>({group:resource==="cronjobs"?"batch":"apps",resource:resource,verbs:["get","patch","update"]})),{group:"batch",resource:"jobs",verbs:["create","delete"]},...[...manifests.ours,...manifests.others].map(object=>{const{group:group,plural:plural}=resources.of(object)
-return{group:group,resource:plural,verbs:["get","create","patch","update","delete"]}})]}var rollout_live=__nccwpck_require__(371)
-var progress=__nccwpck_require__(9778)
+return{group:group,resource:plural,verbs:["get","create","patch","update","delete"]}})]}var rollout_live=__nccwpck_require__(4843)
+var progress=__nccwpck_require__(8378)
 function causeOfChange({command:command,holder:holder},image){const what=command==="rollback"?"rollback to":"release of"
 return`${what} ${(0,kubernetes_image.j)(image.tag)} by ${(0,lease.Gg)(holder)}`}function withCause(object,cause){return cause===void 0||object.kind==="CronJob"?object:(0,kubernetes_objects.sF)(object,kubernetes_objects.uo,cause)}const causeFirst=["StatefulSet","DaemonSet"]
 const causeAfter=["Deployment"]
@@ -8467,7 +8477,7 @@ groups.set(containers,[...groups.get(containers)??[],(0,kubernetes_workload.T)(t
 return partsOf(ids).map(part=>["set","image",...part,...images])})}function partsOf(ids){const size=Math.ceil(ids.length/Math.min(mostCalls,Math.ceil(ids.length/enoughForACall)))
 return Array.from({length:Math.ceil(ids.length/size)},(_,part)=>ids.slice(part*size,(part+1)*size))}function rollout_isWhole({uses:uses,live:live}){return live!==void 0&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).length===uses.length}function namesOf({uses:uses}){return uses.map(({name:name})=>name).sort().join(" ")}async function setImage({signal:signal},journal,cluster,args){journal.say(cluster.commandLine(args))
 const done=await cluster.kubectl(args,{signal:signal})
-if(done.code===0)return;(0,report_cause.fJ)({code:"write-failed",sentence:`kubectl set image: ${(0,kubectl.LH)(done)}`})}var nearest=__nccwpck_require__(9948)
+if(done.code===0)return;(0,report_cause.fJ)({code:"write-failed",sentence:`kubectl set image: ${(0,kubectl.LH)(done)}`})}var nearest=__nccwpck_require__(9220)
 function describe({id:id,live:live,running:running}){if(!live)return`${(0,kubernetes_workload.T)(id)}: will be created`
 const{replicas:replicas}=live.spec
 const size=replicas===void 0?"":`, ${replicas} ${replicas===1?"replica":"replicas"}`
@@ -8632,7 +8642,7 @@ try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:fi
 const names=await files.list(context)
 const folders=names.filter(name=>files.isFolder((0,posix_namespaceObject.join)(context,name)))
 const looked={names:names,ignores:[(0,posix_namespaceObject.join)(context,".dockerignore"),`${dockerfile}.dockerignore`].some(path=>files.exists(path)),managers:["",...folders].map(name=>(0,posix_namespaceObject.join)(name,"manage.py")).filter(path=>files.exists((0,posix_namespaceObject.join)(context,path)))}
-return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(2523)
+return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(4963)
 function examine(start){return(0,run.Y)("doctor",start,run=>run.reporter.stage("doctor",journal=>(0,deadline.H6)(run.signal,async()=>{journal.waiting("looking at tools, registry and cluster")
 const machine=await askMachine(run)
 if(machine.source)run.soFar.source=machine.source
@@ -8645,12 +8655,12 @@ try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(wor
 resources.add(()=>cluster.close())
 const release={...run,source:source??{tag:settings.tag??"unknown"}}
 return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
-return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
-var migrate=__nccwpck_require__(7787)
-var migrationlog=__nccwpck_require__(7366)
-var guarded=__nccwpck_require__(4172)
-var lock=__nccwpck_require__(6072)
-var django_traceback=__nccwpck_require__(7101)
+return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(5338)
+var migrate=__nccwpck_require__(3831)
+var migrationlog=__nccwpck_require__(3896)
+var guarded=__nccwpck_require__(2612)
+var lock=__nccwpck_require__(4048)
+var django_traceback=__nccwpck_require__(1589)
 const part=/^=+ (.+?) =+$/
 const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const titled=/^_+ (.*[^_ ].*) _+$/
@@ -8806,7 +8816,7 @@ const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of m
 return cause(`"${shortened(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
 const said=word=>lines.some(line=>word.test(line))
 const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
-return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var settle=__nccwpck_require__(6445)
+return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var settle=__nccwpck_require__(5714)
 function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
 const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
 resources.add(()=>opened.close())
@@ -8824,7 +8834,7 @@ return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,
 await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
 if(ended.is==="failed"){soFar.judgedAt=ended.at
 throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))})}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
-return 2*settings.timeout+Math.max(settings.bake,smoke)}var together=__nccwpck_require__(1626)
+return 2*settings.timeout+Math.max(settings.bake,smoke)}var together=__nccwpck_require__(290)
 function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
 const source=await findSource(world,settings,settings.context)
@@ -8841,9 +8851,11 @@ throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
 if(!(0,migrationlog.OJ)(plan))return false
+const lost=(0,migrationlog.yJ)(plan,site.web.template)
+if(lost!==void 0)soFar.warnings.push(lost)
 await reporter.stage("migrate",journal=>migration.migrate(journal))
 return true}finally{soFar.migrations=migration.applied()
-await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
+await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(2139)
 function taggedIn(picture,workloads,repository){const all=workloads.flatMap(object=>{const uses=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),image=>(0,kubernetes_image.iI)(image,repository)&&(0,kubernetes_image.zZ)(image).digest===void 0)
 return uses.map(({name:name,image:image})=>({workload:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),container:name,image:image,running:runningIn(picture,object,name,repository)}))})
 return all.map(({running:running,...tagged})=>{const others=all.filter(({image:image})=>image===tagged.image)
@@ -8891,7 +8903,7 @@ journal.say(`${(0,report_words.LS)(priors.length,"object")} remembered as they a
 return{site:site,snapshot:priors,changes:changes}}async function asTheyAre(cluster,targets,repository){const now=await Promise.all(targets.map(async({live:_live,...target})=>{const live=await cluster.find(target.path)
 const uses=live&&!target.manifest?(0,kubernetes_objects.ys)(live,repository):target.uses
 return{...target,uses:uses,running:imagesIn(live,uses),...live&&{live:live}}}))
-return now.filter(({live:live,manifest:manifest,uses:uses})=>(live??manifest)&&uses.length>0)}var undo=__nccwpck_require__(2064)
+return now.filter(({live:live,manifest:manifest,uses:uses})=>(live??manifest)&&uses.length>0)}var undo=__nccwpck_require__(7171)
 async function transaction(run,release,unlocked,site,work){const{reporter:reporter,signal:signal,soFar:soFar}=run
 const{world:world,app:app}=release
 const{cluster:cluster,lost:lost}=await reporter.stage("lock",async journal=>{const locked=await lockAndSettle(run,release,journal,unlocked,site)
@@ -8954,7 +8966,8 @@ const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
 return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const find=command==="deploy"?findSource:findSourceToBuild
+const source=await find(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
@@ -8981,7 +8994,7 @@ await migrateTo(run,release,cluster,site,image)
 await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
 await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
-journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}var readers=__nccwpck_require__(8090)
+journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}var readers=__nccwpck_require__(5538)
 async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
 const history=await(0,archive.L)(cluster,app)
 const found=(0,rollout_history.Ol)(history,settings.to,open)
@@ -9036,20 +9049,20 @@ case"migrate":return migrateOnly(start)
 case"rollback":return rollBack(start)
 case"history":return(0,pipeline_history.o)(start)
 case"settle":return(0,settle.N)(start,"any")
-case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
-var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(2882)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340)
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4339)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4193)
-var _report_words_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2691)
-var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(5741)
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(3006)
-var _together_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1626)
-var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3830)
+case"doctor":return examine(start)}}},4963:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
+var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9845)
+var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8168)
+var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6648)
+var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9626)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(373)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8340)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(3451)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3577)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(1275)
+var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(7541)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(662)
+var _together_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
+var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3918)
 function causeOf(error,signal){if(signal.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
 if(error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR)return error.cause
 if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)return causeOfLoss(error)
@@ -9091,19 +9104,19 @@ return startedAt===void 0||completeAt===void 0?void 0:(completeAt-startedAt)/1e3
 switch(result){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!begun&&(seen==="not asked"||!wasThere&&!seen))return before
 return wasThere&&seen?.length===0?"gone":"unknown"
-default:return!wasThere&&begun&&result!=="failed"?"removed":before}}},290:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{o:()=>tellHistory})
-var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
-var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(15)
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3006)
-var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9359)
+default:return!wasThere&&begun&&result!=="failed"?"removed":before}}},5338:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{o:()=>tellHistory})
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9085)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7591)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(662)
+var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9190)
 function tellHistory(start){return(0,_run_js__WEBPACK_IMPORTED_MODULE_2__.Y)("history",start,({world:world,settings:settings,signal:signal,app:app,soFar:soFar,resources:resources})=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.H6)(signal,async()=>{const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
 soFar.history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.L)(cluster,app)
-return"unchanged"}))}},9359:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
-var kubernetes_image=__nccwpck_require__(3165)
-var ending=__nccwpck_require__(2523)
-var cause=__nccwpck_require__(4193)
-var trouble=__nccwpck_require__(7823)
+return"unchanged"}))}},9190:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
+var kubernetes_image=__nccwpck_require__(373)
+var ending=__nccwpck_require__(4963)
+var cause=__nccwpck_require__(3577)
+var trouble=__nccwpck_require__(9287)
 async function login(world,repository,username,password){const host=(0,trouble.w4)(repository)
 const at=host==="docker.io"?[]:[host]
 const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...at],{input:password})
@@ -9115,6 +9128,7 @@ for(const close of this.closers.reverse())await close().catch(()=>{})}async acce
 const chosen={namespace:namespace,...context!==void 0&&{context:context}}
 if(content===void 0)return chosen
 if(!content.includes("\n")&&world.files.exists(content))return{...chosen,kubeconfig:content,keeps:true}
+if(!/[\n:{]/.test(content))(0,cause.fJ)({code:"usage",sentence:`"kubeconfig" names ${content}, which is not there`,hint:"give the path of a kubeconfig, or its content"})
 const folder=await world.files.privateFolder()
 this.add(()=>world.files.remove(folder))
 const kubeconfig=`${folder}/kubeconfig`
@@ -9128,9 +9142,9 @@ const resources=new Resources
 const app=settings.app??(0,kubernetes_image.EU)(settings.image)
 let result
 try{result=await work({...start,command:command,app:app,soFar:soFar,resources:resources})}catch(error){soFar.cause=(0,ending.rl)(error,signal)
-result=(0,ending.ni)(soFar.cause)}finally{await resources.close()}return(0,ending.z8)(command,settings,reporter,result,soFar)}},6757:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{s:()=>readSettings})
-var _options_file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8614)
-var _options_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4800)
+result=(0,ending.ni)(soFar.cause)}finally{await resources.close()}return(0,ending.z8)(command,settings,reporter,result,soFar)}},5645:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{s:()=>readSettings})
+var _options_file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9182)
+var _options_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7096)
 async function readSettings(command,given,face,files){const named=given["config"]
 const path=named||_options_file_js__WEBPACK_IMPORTED_MODULE_0__.rk
 let text
@@ -9138,19 +9152,19 @@ try{text=await files.read(path)}catch(error){const{code:code=""}=error
 const why=code==="EISDIR"?"is a folder":`cannot be read (${code})`
 return{is:"wrong",problems:[`"config" "${path}" ${why}`]}}if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
 return{is:"wrong",problems:[problem]}}const file=text===void 0?_options_file_js__WEBPACK_IMPORTED_MODULE_0__.w1:(0,_options_file_js__WEBPACK_IMPORTED_MODULE_0__.LG)(path,text)
-return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},6445:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>putBack,N:()=>settleLeft})
-var kubernetes_cluster=__nccwpck_require__(3728)
-var guarded=__nccwpck_require__(4172)
-var kubernetes_image=__nccwpck_require__(3165)
-var cause=__nccwpck_require__(4193)
-var archive=__nccwpck_require__(15)
-var rollout_record=__nccwpck_require__(7476)
-var watch=__nccwpck_require__(8394)
-var lock=__nccwpck_require__(6072)
-var lease=__nccwpck_require__(2882)
-var restore=__nccwpck_require__(9456)
-var migrate=__nccwpck_require__(7787)
-var undo=__nccwpck_require__(2064)
+return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},5714:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>putBack,N:()=>settleLeft})
+var kubernetes_cluster=__nccwpck_require__(9085)
+var guarded=__nccwpck_require__(2612)
+var kubernetes_image=__nccwpck_require__(373)
+var cause=__nccwpck_require__(3577)
+var archive=__nccwpck_require__(7591)
+var rollout_record=__nccwpck_require__(2892)
+var watch=__nccwpck_require__(2930)
+var lock=__nccwpck_require__(4048)
+var lease=__nccwpck_require__(9626)
+var restore=__nccwpck_require__(2139)
+var migrate=__nccwpck_require__(3831)
+var undo=__nccwpck_require__(7171)
 async function settle(release,journal,cluster,live,record){const{begun:begun}=record
 const{world:world,app:app,holder:holder}=release
 journal.say(`an unfinished release was found: ${begun.tag} by ${(0,lease.Gg)(begun)}`)
@@ -9159,8 +9173,8 @@ const restored=await(0,undo.t)(release,journal,cluster,live,record.snapshot)
 const left=(0,restore.oI)(restored)
 await(0,archive.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,lease.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
 await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return restored}function unfinishedJobs(live,app){return[...live.picture().jobs.values()].filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}var ending=__nccwpck_require__(2523)
-var run=__nccwpck_require__(9359)
+return restored}function unfinishedJobs(live,app){return[...live.picture().jobs.values()].filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}var ending=__nccwpck_require__(4963)
+var run=__nccwpck_require__(9190)
 function settleLeft(start,wanted){return(0,run.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
 const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
@@ -9187,8 +9201,8 @@ soFar.stands=stands
 const lockLost=(0,ending.qT)(lost)
 if(lockLost)throw new cause.HR(lockLost)
 const trouble=(0,ending.rl)(error,signal)
-throw new cause.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(kubernetes_image.E4).join(", ")||"nothing"}`),(0,ending.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
+throw new cause.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,kubernetes_image.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(kubernetes_image.E4).join(", ")||"nothing"}`),(0,ending.eW)(settings,cluster,snapshot)].join("\n")})}}},290:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(662)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
 let first
@@ -9199,22 +9213,22 @@ if(first)throw first.error
 return ended.map(one=>one.status==="fulfilled"?one.value:void 0)}const brieflyMs=5e3
 function briefly(clock,work){const never=(new AbortController).signal
 return(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock,brieflyMs,never,late=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.H6)(late,work))}class Stopped extends Error{name="AbortError"
-constructor(){super("stopped: another stage failed")}}},6661:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
-var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
-var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
-var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
-var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6445)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7526)
+constructor(){super("stopped: another stage failed")}}},2605:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(578)
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(648)
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4280)
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1530)
+var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9182)
+var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(5338)
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(5714)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(5645)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4778)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9313)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(1701)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(4048)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2676)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(1147)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7485)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
 if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)("settle",process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
@@ -9235,16 +9249,16 @@ const isSettled=report.result==="unchanged"
 const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report)
 const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,report,holder)])
 await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
-__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
+__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},3577:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
 constructor(cause,options){super(cause.sentence,options)
-this.cause=cause}}function fail(cause){throw new Failure(cause)}},4949:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E:()=>closing})
-var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
-var _findings_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9334)
-var _report_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8850)
-var _words_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2691)
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(4339)
+this.cause=cause}}function fail(cause){throw new Failure(cause)}},3837:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E:()=>closing})
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3577)
+var _findings_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2878)
+var _report_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4778)
+var _words_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1275)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3451)
 function closing(report){const{cause:cause,result:result}=report
 const good=(0,_report_js__WEBPACK_IMPORTED_MODULE_2__.x3)(result)
 const lines=[]
@@ -9264,25 +9278,25 @@ for(const warning of report.warnings)ours(`warning: ${warning}`)
 if(cause?.hint!==void 0)ours(`what to do: ${cause.hint}`)
 if(cause)ours(`more: ${(0,_cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`)
 lines.push({text:`${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.WJ)(report)} (${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.YA)(report.seconds)})`,kind:good?"good":"error"})
-return lines}},8172:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{J:()=>codeQuality})
+return lines}},1684:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{J:()=>codeQuality})
 var node_crypto__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7598)
-var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2691)
+var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1275)
 function codeQuality({cause:cause}){const seen=new Map
 const issues=(cause?.annotations??[]).map(({file:file,line:line,title:title,message:message})=>{const what=JSON.stringify([cause?.code,file,title])
 const nth=seen.get(what)??0
 seen.set(what,nth+1)
 return{description:(0,_words_js__WEBPACK_IMPORTED_MODULE_1__.g$)(`${title}: ${message}`.replace(/\s+/g," ")),check_name:cause?.code??"",fingerprint:(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256").update(`${what} ${nth}`).digest("hex"),severity:"blocker",location:{path:file,lines:{begin:line}}}})
-return`${JSON.stringify(issues,null,2)}\n`}},1404:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$e:()=>warning,MB:()=>bad,gz:()=>failed,uw:()=>good,vp:()=>topics})
-var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+return`${JSON.stringify(issues,null,2)}\n`}},8791:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$e:()=>warning,MB:()=>bad,gz:()=>failed,uw:()=>good,vp:()=>topics})
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3577)
 const topics=["tools","commit","registry","cluster","rights","workloads","probes","release"]
 function good(about,says){return{about:about,is:"good",says:says}}function warning(about,says,mend){return{about:about,is:"warning",says:says,...mend!==void 0&&{mend:mend}}}function bad(about,says,mend){return{about:about,is:"bad",says:says,...mend!==void 0&&{mend:mend}}}function failed(about,error){if(!(error instanceof _cause_js__WEBPACK_IMPORTED_MODULE_0__.HR))throw error
-return bad(about,error.cause.sentence,error.cause.hint)}},9334:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>signs})
-var _finding_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1404)
+return bad(about,error.cause.sentence,error.cause.hint)}},2878:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>signs})
+var _finding_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8791)
 const signs={good:"✓",warning:"!",bad:"✗"}
 const kinds={good:"good",warning:"warning",bad:"error"}
 function byTopic(findings){return _finding_js__WEBPACK_IMPORTED_MODULE_0__.vp.map(topic=>[topic,findings.filter(({about:about})=>about===topic)]).filter(([,found])=>found.length>0)}function findingLines(findings){return byTopic(findings).flatMap(([topic,found])=>[{text:topic,kind:"ours"},...found.flatMap(({is:is,says:says,mend:mend})=>{const[first="",...rest]=says.split("\n")
 const below=[...rest,...mend?.split("\n")??[]]
-return[{text:first,kind:kinds[is]},...below.map(line=>({text:`    ${line}`,kind:"ours"}))]})])}},6243:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>withSections})
+return[{text:first,kind:kinds[is]},...below.map(line=>({text:`    ${line}`,kind:"ours"}))]})])}},6827:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>withSections})
 function withSections(sink,write,clock){let open={name:"",at:0}
 const mark=(kind,at,name,options="")=>{write(`[0Ksection_${kind}:${at}:${name}${options}\r[0K`)}
 return{...sink,open:stage=>{const ms=clock.now()
@@ -9290,9 +9304,9 @@ const name=`${stage.replace(/[^a-zA-Z0-9_.-]/g,"-")}-${ms}`
 open={name:name,at:Math.floor(ms/1e3)}
 mark("start",open.at,name,"[collapsed=false]")
 sink.open(stage)},close:(stage,ended,seconds)=>{mark("end",open.at+Math.round(seconds),open.name)
-sink.close(stage,ended,seconds)}}}},2792:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>historyTable})
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
-var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
+sink.close(stage,ended,seconds)}}}},2624:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>historyTable})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(373)
+var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1275)
 const head=["","#","when","version","result","took","by",""]
 function historyTable(history){if(history.length===0)return["no release is in the history yet"]
 const live=history.findLast(({result:result})=>result==="deployed")
@@ -9300,9 +9314,9 @@ const rows=history.toReversed().map(entry=>rowOf(entry,entry===live))
 const widths=head.map((title,column)=>Math.max(title.length,...rows.map(row=>row[column]?.length??0)))
 return[head,...rows].map(row=>row.map((cell,column)=>cell.padEnd(widths[column]??0)).join("  ").trimEnd())}function rowOf(entry,isLive){const{number:number,at:at,tag:tag,result:result,seconds:took,who:who,url:url}=entry
 return[isLive?"*":"",String(number),`${at.slice(0,10)} ${at.slice(11,16)} UTC`,(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag),result,(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.YA)(took),who,[remarks(entry),url].filter(part=>part).join("  ")].map(_words_js__WEBPACK_IMPORTED_MODULE_0__.g$)}function remarks({command:command,back:back,cause:cause,migrations:migrations}){const parts=[...command==="rollback"?[back===void 0?"rollback":`back to ${back}`]:[],...cause===void 0?[]:[cause],...migrations.length===0?[]:[`migrations: ${migrations.length}`]]
-return parts.join("; ")}},2998:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>junit})
-var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
-var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2691)
+return parts.join("; ")}},1342:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>junit})
+var _cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3577)
+var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1275)
 function junit(report){const suites=[stagesOf(report),...report.tests?[testsOf(report.tests)]:[]]
 return`<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites",{},suites))}`}function stagesOf(report){const{command:command,cause:cause,startedAt:startedAt,seconds:seconds}=report
 const suite=`django-rollout ${command}`
@@ -9319,8 +9333,8 @@ const head=`${indent}<${name}${given.join("")}`
 if(children.length===0)return`${head}/>\n`
 const text=children.filter(child=>typeof child==="string").map(escaped)
 const inner=children.filter(child=>typeof child!=="string").map(child=>write(child,`${indent}  `))
-return inner.length>0?`${head}>\n${inner.join("")}${indent}</${name}>\n`:`${head}>${text.join("")}</${name}>\n`}function escaped(text){return text.split("\n").map(_words_js__WEBPACK_IMPORTED_MODULE_1__.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},9811:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>liveLines,q:()=>widthOf})
-var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
+return inner.length>0?`${head}>\n${inner.join("")}${indent}</${name}>\n`:`${head}>${text.join("")}</${name}>\n`}function escaped(text){return text.split("\n").map(_words_js__WEBPACK_IMPORTED_MODULE_1__.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},2171:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>liveLines,q:()=>widthOf})
+var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1275)
 const signs={failed:["✗",31],troubled:["!",33],waiting:["·",2],ready:["✓",32]}
 const smallest={columns:20,rows:4}
 function liveLines(standings,{columns:columns,rows:rows},paint){if(columns<smallest.columns||rows<smallest.rows)return[]
@@ -9348,10 +9362,10 @@ if(width>=columns)break
 kept+=letter}return`${kept}…`}function widthOf(text){let width=0
 for(const letter of text)width+=invisible.test(letter)?0:wide.test(letter)?2:1
 return width}const invisible=/\p{Mn}|\p{Me}|\p{Cf}/u
-const wide=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},8850:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{hS:()=>exitCodes,k9:()=>warned,x3:()=>wentWell})
+const wide=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},4778:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{hS:()=>exitCodes,k9:()=>warned,x3:()=>wentWell})
 const exitCodes={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
-function wentWell(result){return exitCodes[result]===0}function warned(report,warnings){return{...report,warnings:[...report.warnings,...warnings]}}},4969:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>Reporter})
-var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2691)
+function wentWell(result){return exitCodes[result]===0}function warned(report,warnings){return{...report,warnings:[...report.warnings,...warnings]}}},9313:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>Reporter})
+var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1275)
 const silenceMs=1e4
 const tickMs=250
 class Reporter{sink
@@ -9397,9 +9411,9 @@ own.over=true
 tell(sink=>{sink.draw?.(void 0)
 sink.close(name,ended,seconds)})}}drain(){for(let front=this.queue[0];front!==void 0;front=this.queue[0]){front.entries.splice(0).forEach(entry=>{entry(this.sink)})
 if(!front.over)return
-this.queue.shift()}}}},9576:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>screen})
+this.queue.shift()}}}},4976:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>screen})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
-var _livelines_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9811)
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2171)
 const tickMs=100
 const redrawMs=1e3
 const up=rows=>`[${rows}A`
@@ -9434,10 +9448,10 @@ drawnAt=-1/0
 if(lines){stop??=clock.every(tickMs,tick)
 return}stop?.()
 stop=void 0
-show([])}}}},7496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>writeClosing,c:()=>terminalSink})
-var _closing_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4949)
-var _livelines_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9811)
-var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(2691)
+show([])}}}},8528:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>writeClosing,c:()=>terminalSink})
+var _closing_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3837)
+var _livelines_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2171)
+var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1275)
 function terminalSink(write,color,screen){const paint=painter(color)
 return{open:stage=>{write(paint(1,`▸ ${stage}`))},say:(line,at)=>{line.split("\n").forEach(part=>{write(`  ${(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(part)}  ${paint(2,`${at.toFixed(1)}s`)}`)})},quote:line=>{write(paint(2,`  │ ${(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.g$)(line)}`))},close:(stage,ended,took)=>{const sign={done:paint(32,"✓"),failed:paint(31,"✗"),stopped:"·"}[ended]
 write(`${sign} ${stage}${ended==="done"?"":` ${ended}`} ${paint(2,(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.YA)(took))}`)},...screen&&{draw:standings=>{screen.draw(standings&&(size=>(0,_livelines_js__WEBPACK_IMPORTED_MODULE_1__.Y)(standings(),size,paint)))}}}}function painter(color){return(code,text)=>color?`[${code}m${text}[0m`:text}function writeClosing(report,write,color){const paint=painter(color)
@@ -9451,12 +9465,12 @@ case"error":write(paint(31,`✗ ${line}`))
 break
 case"warning":write(paint(33,`! ${line}`))
 break
-case"good":write(paint(32,`✓ ${line}`))}}}},2416:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>tellWebhook})
-var deadline=__nccwpck_require__(3006)
-var retry=__nccwpck_require__(8162)
-var world_web=__nccwpck_require__(9114)
-var report_report=__nccwpck_require__(8850)
-var words=__nccwpck_require__(2691)
+case"good":write(paint(32,`✓ ${line}`))}}}},1701:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>tellWebhook})
+var deadline=__nccwpck_require__(662)
+var retry=__nccwpck_require__(9962)
+var world_web=__nccwpck_require__(4106)
+var report_report=__nccwpck_require__(4778)
+var words=__nccwpck_require__(1275)
 const longestCause=1e3
 function messageOf(report,{who:who,url:url}){const{app:app,namespace:namespace,tag:tag,result:result,cause:cause}=report
 const lines=[`${(0,report_report.x3)(result)?"✓":"✗"} *${escaped((0,words.WJ)(report))}*`,...cause?[escaped(cause.sentence.slice(0,longestCause))]:[],escaped([`${app} in namespace ${namespace}`,...tag===""?[]:[`version ${tag}`],`by ${who}`,(0,words.YA)(report.seconds)].join(", ")),...url===void 0?[]:[asText((0,words.TN)(url))]]
@@ -9467,10 +9481,10 @@ const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause
 if(status>=200&&status<300)return{passing:false}
 return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
 return{trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:passing}}}).catch(error=>({trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:false}))
-return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
+return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},1275:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3165)
-var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8850)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(373)
+var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4778)
 function seconds(value){if(value<59.95)return`${value.toFixed(1)} s`
 if(value<60)return"1 min 00 s"
 const minutes=Math.floor(value/60)
@@ -9517,9 +9531,9 @@ const told=open.slice(0,mostReasons).map(({of:of,words:words})=>of?`${of}: ${wor
 const more=open.length-told.length
 return[...told,...more>0?[`… and ${more} more`]:[]].join("; ")}const mostReasons=3
 function byInterest(standings){const order=["failed","troubled","waiting","ready"]
-return standings.toSorted((one,other)=>order.indexOf(one.is)-order.indexOf(other.is))}function oneLine(text){return printable(text.replaceAll("\n"," "))}function printable(text){return(0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu,"")}},1615:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bx:()=>aimOf,nJ:()=>aimBack})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
+return standings.toSorted((one,other)=>order.indexOf(one.is)-order.indexOf(other.is))}function oneLine(text){return printable(text.replaceAll("\n"," "))}function printable(text){return(0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu,"")}},8359:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bx:()=>aimOf,nJ:()=>aimBack})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8340)
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
 function aimOf(workload,images,now,before,picture){const stale=before===void 0?void 0:staleProgressing(before)
 const readyBefore=before===void 0?void 0:slowestReady(podsOfWorkload(picture,before))
 return{workload:workload,images:images,generation:now.metadata?.generation??0,first:before===void 0,...stale!==void 0&&{staleProgressing:stale},...readyBefore!==void 0&&{readyBefore:readyBefore}}}function aimBack(workload,prior,now,picture){const images=Object.fromEntries((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(prior),()=>true).map(({name:name,image:image})=>[name,image]))
@@ -9532,20 +9546,20 @@ const starts=containers.flatMap(({state:state})=>state?.running?.startedAt!==voi
 const restarted=containers.some(({restartCount:restartCount})=>restartCount>0)
 if(!ready?.lastTransitionTime||starts.length===0||restarted)return[]
 return[Date.parse(ready.lastTransitionTime)-Math.max(...starts)]})
-return times.length===0?void 0:Math.max(0,...times)}},15:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>readHistory,k:()=>remember})
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1856)
-var _history_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4385)
+return times.length===0?void 0:Math.max(0,...times)}},7591:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>readHistory,k:()=>remember})
+var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8168)
+var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6648)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1496)
+var _history_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7017)
 async function readHistory(cluster,app){return historyOf(await cluster.find(`${configMapsOf(cluster)}/${nameOf(app)}`))}async function remember(cluster,clock,signal,app,ended){const configMaps=configMapsOf(cluster)
 const path=`${configMaps}/${nameOf(app)}`
 await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock,signal,async()=>{const live=await cluster.find(path)
 const history=(0,_history_js__WEBPACK_IMPORTED_MODULE_3__.vN)(historyOf(live),ended)
 const data=Object.fromEntries(history.map(entry=>[keyOf(entry.number),JSON.stringify(entry)]))
 await(live?cluster.put(path,{...live,data:data}):cluster.post(configMaps,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:nameOf(app),labels:{"app.kubernetes.io/managed-by":"django-rollout"}},data:data}))},error=>(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error)||error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&error.status===409)}function historyOf(live){return Object.entries(live?.data??{}).flatMap(([key,text])=>{try{const entry=JSON.parse(text)
-return keyOf(entry.number)===key?[entry]:[]}catch{return[]}}).sort((one,other)=>one.number-other.number)}function keyOf(number){return`release-${String(number).padStart(6,"0")}`}function nameOf(app){return`django-rollout-${app}`}function configMapsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1",cluster.namespace,"configmaps")}},4161:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>diagnose})
-var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
-var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7080)
+return keyOf(entry.number)===key?[entry]:[]}catch{return[]}}).sort((one,other)=>one.number-other.number)}function keyOf(number){return`release-${String(number).padStart(6,"0")}`}function nameOf(app){return`django-rollout-${app}`}function configMapsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1",cluster.namespace,"configmaps")}},3129:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>diagnose})
+var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1589)
+var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4128)
 function diagnose(lines,toRepo=()=>{}){const error=(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VS)(lines)
 if(!error){const summary=lastWords(lines)
 return{lines:lines.slice(-shownLines),patience:patienceOfWords(lines),...summary!==void 0&&{summary:summary}}}const at=placeOf(error,toRepo)
@@ -9573,11 +9587,11 @@ return own&&file!==void 0?{file:file,line:own.line}:void 0}function patienceOfWo
 if(ANSWERED_NO.test(line))return"unknown"
 if(NO_ANSWER.test(line))return"waits"}return"unknown"}function lastWords(lines){const said=lines.map(line=>(0,_words_js__WEBPACK_IMPORTED_MODULE_1__.T)((0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.pj)(line))).filter(line=>/\p{L}{2}/u.test(line))
 const named=said.slice(-10).findLast(line=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(line))
-return named??said.at(-1)}},2724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HI:()=>logsToRead,nZ:()=>warningsOf,rc:()=>ofContainer})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
-var _messages_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3413)
-var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2990)
-var _words_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7080)
+return named??said.at(-1)}},1612:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HI:()=>logsToRead,nZ:()=>warningsOf,rc:()=>ofContainer})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
+var _messages_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(2845)
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1846)
+var _words_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4128)
 const mostLogs=4
 const mostWarnings=8
 const clockSlack=3e4
@@ -9607,15 +9621,15 @@ if(reason!=="Unhealthy")return false
 return message.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(code)}function bare({message:message=""}){return message.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(text){return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(text,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(_,kept)=>kept??"#")}function warning(event,count,{pod:pod}){const{kind:kind="",name:name=""}=event.involvedObject
 const who=name===pod?"":`${kind.toLowerCase()}/${name}: `
 const times=count===1?"":` (${count} times)`
-return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason??""}${times}: ${bare(event)}`)}},3289:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>follow})
-var kubernetes_workload=__nccwpck_require__(4339)
-var diagnose=__nccwpck_require__(4161)
-var gather=__nccwpck_require__(3942)
-var judge=__nccwpck_require__(1462)
-var rollout_ledger=__nccwpck_require__(3600)
-var looking=__nccwpck_require__(9092)
-var rollout_progress=__nccwpck_require__(9778)
-var rollout_words=__nccwpck_require__(7080)
+return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason??""}${times}: ${bare(event)}`)}},4664:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>follow})
+var kubernetes_workload=__nccwpck_require__(3451)
+var diagnose=__nccwpck_require__(3129)
+var gather=__nccwpck_require__(1678)
+var judge=__nccwpck_require__(5694)
+var rollout_ledger=__nccwpck_require__(1672)
+var looking=__nccwpck_require__(9212)
+var rollout_progress=__nccwpck_require__(8378)
+var rollout_words=__nccwpck_require__(4128)
 const nothingTold={workloads:{},allThere:false}
 function news(judgement,told,bake){const all=Object.entries(judgement.verdicts)
 const pods=Object.values(judgement.progress).reduce((sum,{wanted:wanted=0})=>sum+wanted,0)
@@ -9698,11 +9712,11 @@ stop()}},wake:()=>{listeners.forEach(listener=>{listener()})}}}function endOf({v
 const superseded=all.flatMap(([id,verdict])=>verdict.is==="superseded"?[[id,verdict.by]]:[])
 if(superseded.length>0)return{is:"superseded",by:Object.fromEntries(superseded)}
 for(const[,verdict]of all)if(verdict.is==="failed")return{is:"failed",cause:verdict.cause,at:now}
-return all.every(([,verdict])=>verdict.is==="done")?{is:"done"}:void 0}},3942:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k:()=>gather})
-var _django_traceback_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7101)
-var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4161)
-var _evidence_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2724)
-var _logs_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(6738)
+return all.every(([,verdict])=>verdict.is==="done")?{is:"done"}:void 0}},1678:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k:()=>gather})
+var _django_traceback_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1589)
+var _diagnose_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3129)
+var _evidence_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1612)
+var _logs_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8714)
 const mostMs=1e3
 const linesBeside=10
 async function gather(cause,{cluster:cluster,clock:clock,live:live,startedAt:startedAt,toRepo:toRepo}){const read=await Promise.all((0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.HI)(live.picture(),cause).map(async({pod:pod,container:container,previous:previous})=>{const all=await(0,_logs_js__WEBPACK_IMPORTED_MODULE_2__.$)(cluster,clock,{pod:pod,container:container,previous:previous},mostMs)
@@ -9713,8 +9727,8 @@ const[error]=read.flatMap(one=>one.error??[])
 const{logs:before=[],...told}=cause
 const logs=[...before,...read.map(({log:log})=>log)].filter(({lines:lines})=>lines.length>0)
 const events=(0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.nZ)(live.picture(),cause,startedAt)
-return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},4385:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,Ol:()=>wanted,vN:()=>added})
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
+return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},7017:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,Ol:()=>wanted,vN:()=>added})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(373)
 const mostEntries=20
 const liveKept=5
 const longestCause=500
@@ -9747,16 +9761,16 @@ return entry?{is:"found",entry:entry}:{is:"none",why:"no release in the history 
 if(!now)return{is:"none",why:"no release is in the history yet"}
 const position=now.back??now.number
 const entry=history.findLast(one=>wentLive(one)&&one.back===void 0&&one.number<position&&one.digest!==now.digest)
-return entry?{is:"found",entry:entry}:{is:"none",why:`no release before ${now.tag} is in the history`}}},1462:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{S:()=>judge})
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(4339)
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
-var _ledger_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(3600)
-var _patience_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5322)
-var _progress_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9778)
-var _signs_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1223)
-var _stage_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(4367)
-var _weigh_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6669)
-var _words_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(7080)
+return entry?{is:"found",entry:entry}:{is:"none",why:`no release before ${now.tag} is in the history`}}},5694:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{S:()=>judge})
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(3451)
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
+var _ledger_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(1672)
+var _patience_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1842)
+var _progress_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8378)
+var _signs_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7471)
+var _stage_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9591)
+var _weigh_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(4437)
+var _words_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4128)
 function judge(picture,aims,patience,ledger,now){const stale=now-picture.confirmedAt>_stage_js__WEBPACK_IMPORTED_MODULE_4__.y
 const notes=new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger,now)
 let room
@@ -9818,7 +9832,7 @@ if(first){const{pod:pod,reason:reason}=first.sign
 const words=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.jV)(first,now)
 return{is:"waiting",on:pod===void 0?`${stand.on}: ${words}`:on(`${pod} (${words})`),...reason!=="NotReady"&&{trouble:reason}}}if(late){const stage=(0,_stage_js__WEBPACK_IMPORTED_MODULE_4__.g)(late,(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture,late.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(late)} (${stage})`)}}const missing=stand.wanted!==void 0&&pods.length<stand.wanted
-return{is:"waiting",on:missing?on("its next pod"):stand.on}}function isTrouble({sign:sign}){return sign.reason!=="NotReady"}function nameOf({metadata:metadata}){return metadata?.name??""}},3600:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EZ:()=>newLedger,Up:()=>logKey,X1:()=>withLog,u3:()=>Notes})
+return{is:"waiting",on:missing?on("its next pod"):stand.on}}function isTrouble({sign:sign}){return sign.reason!=="NotReady"}function nameOf({metadata:metadata}){return metadata?.name??""}},1672:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EZ:()=>newLedger,Up:()=>logKey,X1:()=>withLog,u3:()=>Notes})
 function newLedger(startedAt){return{startedAt:startedAt,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(log){return`${log.podUid}/${log.container}/${log.exit}`}function withLog(ledger,wanted,diagnosis){return{...ledger,logs:{...ledger.logs,[logKey(wanted)]:diagnosis}}}class Notes{#before
 #now
 #firstSeen={}
@@ -9834,7 +9848,7 @@ if(ready&&known.atReady===void 0)known={...known,atReady:count}
 this.#exits[key]=known
 return known}known(uid,container){return this.#exits[`${uid}/${container}`]??{before:0}}complete(id){return this.#completeSince[id]??=this.#before.completeSince[id]??this.#now}close(){const firstSeen={...this.#firstSeen}
 for(const[key,at]of Object.entries(this.#before.firstSeen)){const uid=key.slice(0,key.indexOf("/"))
-if(this.#keepsAll||this.#unready.has(uid))firstSeen[key]??=at}return{...this.#before,firstSeen:firstSeen,exits:this.#exits,completeSince:this.#completeSince}}}},371:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EB:()=>podsOf,Fo:()=>ourPods,IC:()=>imagesOf,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf})
+if(this.#keepsAll||this.#unready.has(uid))firstSeen[key]??=at}return{...this.#before,firstSeen:firstSeen,exits:this.#exits,completeSince:this.#completeSince}}}},4843:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EB:()=>podsOf,Fo:()=>ourPods,IC:()=>imagesOf,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf})
 function liveOf(picture,{kind:kind,name:name}){switch(kind){case"Deployment":{const object=picture.deployments.get(name)
 return object&&{kind:kind,object:object}}case"StatefulSet":{const object=picture.statefulsets.get(name)
 return object&&{kind:kind,object:object}}case"DaemonSet":{const object=picture.daemonsets.get(name)
@@ -9867,17 +9881,17 @@ function pruned(value,path){if(Array.isArray(value))return value.length===0?void
 if(value===null||typeof value!=="object")return value??void 0
 const isLabels=path.join(".")==="template.metadata.labels"
 const entries=Object.entries(value).filter(([key])=>!(isLabels&&key==="pod-template-hash")).map(([key,item])=>[key,pruned(item,[...path,key])]).filter(([,item])=>item!==void 0).sort(([one],[other])=>one<other?-1:1)
-return entries.length===0?void 0:Object.fromEntries(entries)}},6738:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$:()=>fetchLog,Q:()=>logPath})
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
+return entries.length===0?void 0:Object.fromEntries(entries)}},8714:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$:()=>fetchLog,Q:()=>logPath})
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(662)
 const tailLines=200
 const tailBytes=256*1024
 const patienceMs=5e3
 async function fetchLog(cluster,clock,{pod:pod,container:container,previous:previous},ms=patienceMs){const path=`${logPath(cluster,pod,container)}&tailLines=${tailLines}&limitBytes=${tailBytes}`+(previous?"&previous=true":"")
 const lines=[]
 await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock,ms,cluster.life,async signal=>{try{for await(const line of cluster.lines(path,signal))lines.push(line)}catch{}})
-return lines}function logPath(cluster,pod,container){return`/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`}},9092:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{W:()=>looking})
-var _ledger_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3600)
-var _logs_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6738)
+return lines}function logPath(cluster,pod,container){return`/api/v1/namespaces/${cluster.namespace}/pods/${pod}/log?container=${container}`}},9212:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{W:()=>looking})
+var _ledger_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1672)
+var _logs_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8714)
 const mostTries=2
 const againMs=300
 function looking({cluster:cluster,clock:clock,live:live,signal:signal},look,onLog){return new Promise((resolve,reject)=>{const asked=new Map
@@ -9916,8 +9930,8 @@ queueMicrotask(()=>{try{lookOnce()}catch(error){broken(error)}})}
 const stopListening=live.onChange(soon)
 signal.addEventListener("abort",cancel)
 if(signal.aborted)cancel()
-else soon()})}},3413:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{A5:()=>isBusy,JD:()=>isLost,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
-var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7080)
+else soon()})}},2845:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{A5:()=>isBusy,JD:()=>isLost,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
+var _words_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4128)
 function pullWords(message,image,events){if(message!==""&&!/^Back-off pulling image "[^"]*"$/.test(message.trim()))return message
 const told=events.filter(event=>event.reason==="Failed"&&event.message?.startsWith(`Failed to pull image "${image??""}"`))
 return told.at(-1)?.message??message}function isLost(message,image){const words=message.replace(/"[^"]*"/g,"").replaceAll(image??'"',"")
@@ -9930,8 +9944,8 @@ const line=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0).replace(/:$
 return line.length<=300?line:`${line.slice(0,150)} … ${line.slice(-145)}`}function brief(message,image){let words=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0)
 for(let before="";before!==words;){before=words
 for(const prefix of PREFIXES)words=words.replace(prefix,"")
-if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},5322:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gn:()=>LOG_GRACE,IH:()=>dueOf,tZ:()=>readyLimit})
-var _rules_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3414)
+if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},1842:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gn:()=>LOG_GRACE,IH:()=>dueOf,tZ:()=>readyLimit})
+var _rules_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2469)
 const LOG_GRACE=5e3
 const open={is:"open"}
 const at=time=>({is:"at",at:time})
@@ -9949,10 +9963,10 @@ const ms=grace??Math.max(wait.ms,least)
 return ms>0&&sign.exit?.running===true?open:at(since+ms)}}}function patienceOf(sign,diagnosis){if(sign.exit?.code===126||sign.exit?.code===127)return"hopeless"
 return diagnosis?.patience??"unknown"}function readyLimit(aim,patience,deadline){if(patience.readyTimeout!==void 0)return patience.readyTimeout
 if(aim.readyBefore===void 0)return deadline
-return Math.min(Math.max(5*aim.readyBefore,6e4),deadline)}},2990:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$8:()=>lastEndOf,CI:()=>partsOf,IA:()=>podSigns,oI:()=>endsOf})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
-var _messages_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3413)
-var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7080)
+return Math.min(Math.max(5*aim.readyBefore,6e4),deadline)}},1846:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$8:()=>lastEndOf,CI:()=>partsOf,IA:()=>podSigns,oI:()=>endsOf})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
+var _messages_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2845)
+var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4128)
 function podSigns(pod,events=[]){if(pod.metadata?.deletionTimestamp||(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.cw)(pod))return[]
 const parts=partsOf(pod)
 const signs=parts.flatMap(part=>partSign(pod,part,events)??[])
@@ -10028,8 +10042,8 @@ const kind=startups.length>0?"startup":"readiness"
 const says=late?probeWords(events,late.spec.name,kind)??`container ${late.spec.name} is not ready`:gate?`readiness gate ${gate.conditionType} is not met`:(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod,"Ready")?.message??"not Ready"
 const sign=podSign(pod,"NotReady",says)
 return{...sign,...startups.length>0&&{key:`${sign.key}/startup`},...late&&{container:late.spec.name,oneOfMany:main.length>1,...asked(late.spec,says)},startups:startups}}function budgetOf(probe){const{initialDelaySeconds:initialDelaySeconds=0,failureThreshold:failureThreshold=3,periodSeconds:periodSeconds=10}=probe
-return(initialDelaySeconds+failureThreshold*periodSeconds)*1e3}},9778:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{GH:()=>takenOver,Xz:()=>readyWords,_f:()=>standOf,jo:()=>deletion})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
+return(initialDelaySeconds+failureThreshold*periodSeconds)*1e3}},8378:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{GH:()=>takenOver,Xz:()=>readyWords,_f:()=>standOf,jo:()=>deletion})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
 function standOf(live,aim,pods){const ready=pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length
 if(!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live,aim))return{ready:ready,complete:false,on:"its controller has not seen the new version yet"}
 switch(live.kind){case"Deployment":return deployment(live,ready)
@@ -10063,12 +10077,12 @@ for(const[container,image]of Object.entries(aim.images)){if(images[container]===
 const theirs=images[container]
 return theirs===void 0?`a template without our container ${container}`:`image ${theirs} in container ${container}${writerOf(live,container)}`}return}function writerOf(live,container){const owner=live.object.metadata?.managedFields?.find(({fieldsV1:fieldsV1})=>holdsImage(fieldsV1,`k:{"name":"${container}"}`))
 return owner?.manager===void 0?"":`, written by ${owner.manager}`}function holdsImage(fields,key){if(fields===null||typeof fields!=="object")return false
-return Object.entries(fields).some(([name,inner])=>name===key?inner!==null&&typeof inner==="object"&&"f:image"in inner:holdsImage(inner,key))}},7476:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{C6:()=>openRecord,aE:()=>readRecord,yv:()=>closeRecord})
+return Object.entries(fields).some(([name,inner])=>name===key?inner!==null&&typeof inner==="object"&&"f:image"in inner:holdsImage(inner,key))}},2892:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{C6:()=>openRecord,aE:()=>readRecord,yv:()=>closeRecord})
 var node_zlib__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8522)
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1856)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(4193)
+var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8168)
+var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(6648)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1496)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3577)
 const longestBytes=900*1024
 async function openRecord(cluster,clock,app,record){const data=(0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64")
 if(data.length>longestBytes)(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_4__.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length/1024)} kB)`,hint:"split the manifests over several releases"})
@@ -10082,13 +10096,13 @@ const data=secret?.data?.["record"]
 if(data===void 0)return
 const record=JSON.parse((0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data,"base64")).toString())
 return{...record,uid:secret?.metadata?.uid??""}}async function closeRecord(cluster,clock,app,{uid:uid}){const path=`${secretsOf(cluster)}/${nameOf(app)}`
-await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function nameOf(app){return`django-rollout-${app}`}function secretsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("v1",cluster.namespace,"secrets")}},9456:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$A:()=>changedSince,PF:()=>restore,oI:()=>leftToOthers})
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9340)
-var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5741)
-var _whose_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(9125)
+await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function nameOf(app){return`django-rollout-${app}`}function secretsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("v1",cluster.namespace,"secrets")}},2139:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$A:()=>changedSince,PF:()=>restore,oI:()=>leftToOthers})
+var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8168)
+var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6648)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(373)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8340)
+var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7541)
+var _whose_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1965)
 function leftToOthers(restored){const words=restored.flatMap(({prior:prior,did:did,stands:stands})=>did==="theirs"&&stands?[theirs(prior,stands)]:[])
 return words.length===0?void 0:words.join("; ")}function theirs(prior,stands){return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(prior.object)} runs ${(0,_whose_js__WEBPACK_IMPORTED_MODULE_3__.p)(prior,stands)}`}async function restore(cluster,clock,snapshot,journal,signal){const needed=(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot)
 const ended=await Promise.allSettled(snapshot.map(async prior=>{const[step,stands]=await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock,signal,()=>restoreOne(cluster,prior,needed),error=>(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error)||error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&[404,409].includes(error.status))
@@ -10116,8 +10130,8 @@ case"nothing":return}}function withDigests(object,ran={}){const images=(0,_kuber
 const put=images.filter(({name:name,image:image})=>ran[name]===image)
 const words=put.map(({image:image})=>{const{tag:tag,digest:digest}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(image)
 return`${tag} as ${digest?.slice(0,19)}`})
-return words.length===0?"":` (${[...new Set(words)].join(", ")} that ran before)`}},3414:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>RULES})
-var rollout_words=__nccwpck_require__(7080)
+return words.length===0?"":` (${[...new Set(words)].join(", ")} that ran before)`}},2469:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>RULES})
+var rollout_words=__nccwpck_require__(4128)
 const by=(rows,otherwise)=>({sign:sign})=>first(rows,sign.says)??otherwise
 function first(rows,says){return hints_all(rows,says)[0]}function hints_all(rows,says){return rows.flatMap(([words,hint])=>{const match=words.exec(says)
 return match?[hint.replace(/\$(\d)/g,(_,group)=>match[Number(group)]??"")]:[]})}const ofImage=told=>{const secrets=told.sign.pullSecrets??[]
@@ -10164,10 +10178,10 @@ const summary=diagnosis?.summary
 if(summary!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary))return summary
 const ended=code===0?"ended by itself (exit code 0), though it is to stay":`exited with ${code}`
 const words=summary??(sign.says.startsWith("exited with")?void 0:sign.says)
-return words===void 0?ended:`${ended}: ${(0,rollout_words.T)(words)}`}},1223:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Oi:()=>signsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
-var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2990)
-var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7080)
+return words===void 0?ended:`${ended}: ${(0,rollout_words.T)(words)}`}},7471:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Oi:()=>signsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1846)
+var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4128)
 function signsOf(picture,aim,since,room){const live=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture,aim.workload)
 if(!live||!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live,aim))return[]
 const pods=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture,aim)
@@ -10196,9 +10210,9 @@ const tried=attempt&&`${uid}/attempt/${attempt.metadata.resourceVersion??""}`
 return{reason:reason,key:`${uid}/${reason}${stand}`,says:(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),...tried!==void 0&&{attempt:tried},...quota?.frees&&{frees:true}}}function refusalReason(message){if(/exceeded quota|failed quota/i.test(message))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(message))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(message))return"PodRefused"
-return"PodNotCreated"}},5741:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CF:()=>undoOf,Gg:()=>titleOf,s0:()=>hasTemplateBack,t3:()=>isImmutable,zj:()=>neededByKept})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
-var _whose_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9125)
+return"PodNotCreated"}},7541:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CF:()=>undoOf,Gg:()=>titleOf,s0:()=>hasTemplateBack,t3:()=>isImmutable,zj:()=>neededByKept})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8340)
+var _whose_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1965)
 const controllersOwn=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
 function undoOf(prior,live,needed=new Set){if(live===void 0&&prior.was==="sealed")return{do:"put",object:anew(prior.object),by:{is:"create"}}
 if(live===void 0||live.metadata?.deletionTimestamp!==void 0)return{do:prior.was==="absent"?"nothing":"ask"}
@@ -10232,8 +10246,8 @@ if(now===void 0)delete annotations[name]
 else annotations[name]=now}const replicas=live.spec?.replicas
 const spec=replicas===void 0?content.spec:{...content.spec,replicas:replicas}
 return{...content,...spec!==void 0&&{spec:spec},metadata:{...live.metadata,labels:metadata?.labels??{},annotations:annotations}}}function withoutStatus(object){const{status:_status,metadata:metadata,...rest}=object
-return{...rest,name:metadata?.name,labels:metadata?.labels??{},annotations:metadata?.annotations??{}}}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}},4367:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
+return{...rest,name:metadata?.name,labels:metadata?.labels??{},annotations:metadata?.annotations??{}}}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}},9591:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
 const STALE=45e3
 function stageOf(pod,events){if((0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))return"ended with an error before; it has to stay Ready for a while"
 if(pod.spec?.nodeName===void 0)return"waits for a node"
@@ -10241,9 +10255,9 @@ const init=pod.status?.initContainerStatuses?.find(({state:state,started:started
 if(init)return`init container ${init.name} runs`
 const created=pod.status?.containerStatuses?.every(({state:state})=>state?.running)
 if(created)return"starts"
-return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},8394:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>watchNamespace})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1856)
+return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2930:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>watchNamespace})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8340)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1496)
 const watchSeconds=25
 const deadAfterMs=(watchSeconds+10)*1e3
 const retryMs=[250,500,1e3,2e3]
@@ -10282,14 +10296,14 @@ await clock.sleep(pause,signal).catch(()=>{})}}}
 await Promise.all(kinds.map(list))
 kinds.forEach(kind=>void keep(kind))
 return{picture:()=>({...maps,confirmedAt:Math.min(...Object.values(confirmed))}),onChange:callback=>{callbacks.add(callback)
-return()=>callbacks.delete(callback)}}}},6669:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$z:()=>hintOf,Hw:()=>logsOf,iR:()=>lostOf,jV:()=>troubleWords,rl:()=>causeOf,vi:()=>weigh})
-var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
-var _evidence_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2724)
-var _ledger_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3600)
-var _patience_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5322)
-var _podsigns_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2990)
-var _rules_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3414)
-var _words_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7080)
+return()=>callbacks.delete(callback)}}}},4437:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$z:()=>hintOf,Hw:()=>logsOf,iR:()=>lostOf,jV:()=>troubleWords,rl:()=>causeOf,vi:()=>weigh})
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4843)
+var _evidence_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1612)
+var _ledger_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1672)
+var _patience_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1842)
+var _podsigns_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1846)
+var _rules_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2469)
+var _words_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(4128)
 const STEADY=1e4
 const EVENTS_LATE=2e3
 const LOGS_AT_ONCE=5
@@ -10343,9 +10357,9 @@ return{who:who,sign:sign,...diagnosis&&{diagnosis:diagnosis}}}function logsOf({c
 return{logs:[{of:(0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.rc)(container),lines:diagnosis.lines}]}}function causeOf(workload,id,weighed){const{sign:sign,diagnosis:diagnosis}=weighed
 const{code:code,sentence:sentenceOf}=_rules_js__WEBPACK_IMPORTED_MODULE_4__.y[sign.reason]
 const sentence=sentenceOf(toldOf(workload,weighed))
-return{code:code,sentence:sentence,hint:hintOf(workload,weighed),workload:id,...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...logsOf(sign,diagnosis),...diagnosis?.at&&{annotations:[{...diagnosis.at,title:code,message:diagnosis.summary??sentence}]}}}},9125:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>whoseImages,p:()=>foreignImages})
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
+return{code:code,sentence:sentence,hint:hintOf(workload,weighed),workload:id,...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...logsOf(sign,diagnosis),...diagnosis?.at&&{annotations:[{...diagnosis.at,title:code,message:diagnosis.summary??sentence}]}}}},1965:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>whoseImages,p:()=>foreignImages})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(373)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8340)
 function whoseImages({object:object,was:was,ran:ran,sets:sets},live){if(!sets)return"ours"
 const names=Object.keys(sets.images)
 const before=was==="absent"?{}:imagesOf(object)
@@ -10359,11 +10373,11 @@ const words=Object.entries(sets?.images??{}).flatMap(([name,ours])=>{const image
 if(image===void 0||image===ours)return[]
 return[`${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.EU)((0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.zZ)(image).repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(image)}`]})
 return words.length===0?"another template":[...new Set(words)].join(", ")}function imagesOf(object){const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object),()=>true):[]
-return Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))}},7080:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>oneLine,n:()=>lasting})
+return Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))}},4128:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>oneLine,n:()=>lasting})
 function lasting(ms){return`${Math.max(0,Math.round(ms/1e3))} s`}function oneLine(text,limit=300){const line=text.replace(/\s+/g," ").trim()
-return line.length<=limit?line:`${line.slice(0,limit-1)}…`}},6072:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K:()=>holderOf,s:()=>lock})
-var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
+return line.length<=limit?line:`${line.slice(0,limit-1)}…`}},4048:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K:()=>holderOf,s:()=>lock})
+var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9626)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3577)
 const lastsMs=3e4
 function holderOf({env:env},id=crypto.randomUUID()){const{GITHUB_SERVER_URL:server,GITHUB_REPOSITORY:repository,GITHUB_RUN_ID:run}=env
 const url=server&&repository&&run?`${server}/${repository}/actions/runs/${run}`:env["CI_JOB_URL"]||env["BUILD_URL"]
@@ -10373,22 +10387,22 @@ const taking=await(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(clust
 told=by
 journal.waiting(`waiting for the release of ${by}`)})
 if(taking.is==="taken")return taking.lease
-return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},7787:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
-var inspector=__nccwpck_require__(2210)
-var away=__nccwpck_require__(5328)
-var paths=__nccwpck_require__(1856)
-var report_cause=__nccwpck_require__(4193)
-var words=__nccwpck_require__(2691)
-var diagnose=__nccwpck_require__(4161)
-var evidence=__nccwpck_require__(2724)
-var gather=__nccwpck_require__(3942)
-var live=__nccwpck_require__(371)
-var rollout_ledger=__nccwpck_require__(3600)
-var podsigns=__nccwpck_require__(2990)
-var rollout_signs=__nccwpck_require__(1223)
-var stage=__nccwpck_require__(4367)
-var weigh=__nccwpck_require__(6669)
-var rollout_words=__nccwpck_require__(7080)
+return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},3831:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
+var inspector=__nccwpck_require__(3212)
+var away=__nccwpck_require__(6648)
+var paths=__nccwpck_require__(1496)
+var report_cause=__nccwpck_require__(3577)
+var words=__nccwpck_require__(1275)
+var diagnose=__nccwpck_require__(3129)
+var evidence=__nccwpck_require__(1612)
+var gather=__nccwpck_require__(1678)
+var live=__nccwpck_require__(4843)
+var rollout_ledger=__nccwpck_require__(1672)
+var podsigns=__nccwpck_require__(1846)
+var rollout_signs=__nccwpck_require__(7471)
+var stage=__nccwpck_require__(9591)
+var weigh=__nccwpck_require__(4437)
+var rollout_words=__nccwpck_require__(4128)
 function judgeJob(picture,aim,patience,ledger,now){const notes=new rollout_ledger.u3(ledger,now)
 const stale=now-picture.confirmedAt>stage.y
 const looks=[]
@@ -10425,10 +10439,10 @@ if(code===0)return{is:"finished",pod:name}
 if(!(0,live.cw)(pod))return
 const why=(0,rollout_words.T)(pod.status?.message??pod.status?.reason??"its node was drained")
 const sentence=`${aim.job}: its pod was taken away: ${why}`
-return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},pod)}}function statusOf(pod,{container:container}){return[...pod.status?.containerStatuses??[],...pod.status?.initContainerStatuses??[]].find(({name:name})=>name===container)}var logs=__nccwpck_require__(6738)
-var looking=__nccwpck_require__(9092)
-var snapshot=__nccwpck_require__(5741)
-var deadline=__nccwpck_require__(3006)
+return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},pod)}}function statusOf(pod,{container:container}){return[...pod.status?.containerStatuses??[],...pod.status?.initContainerStatuses??[]].find(({name:name})=>name===container)}var logs=__nccwpck_require__(8714)
+var looking=__nccwpck_require__(9212)
+var snapshot=__nccwpck_require__(7541)
+var deadline=__nccwpck_require__(662)
 function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
 return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
 const spec=template.spec
@@ -10464,9 +10478,9 @@ return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},
 const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
 for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
 return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}var apierror=__nccwpck_require__(5392)
-var workload=__nccwpck_require__(4339)
-var stages_release=__nccwpck_require__(3830)
+return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}var apierror=__nccwpck_require__(8168)
+var workload=__nccwpck_require__(3451)
+var stages_release=__nccwpck_require__(3918)
 const databaseWaitSeconds=15
 function makeJob({settings:settings,source:source,app:app},site,web,image,marker){const command=settings["migrate-command"]
 const sha=source.sha??source.tag
@@ -10489,7 +10503,7 @@ try{return await(0,away.d_)(world.clock,signal,async()=>{const there=isLost?awai
 if(there)return there
 isLost=true
 return cluster.post(path,named)})}catch(error){if(error instanceof apierror.h&&error.status===409)continue
-throw error}}}var migrationlog=__nccwpck_require__(7366)
+throw error}}}var migrationlog=__nccwpck_require__(3896)
 const reconnectMs=500
 const shownLines=50
 const podGoneMs=3e4
@@ -10553,8 +10567,8 @@ return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error
 if(verdict?.is==="failed"){const{cause:cause}=verdict
 if(output.progress().applied.length>0)return output.plan
 throw new report_cause.HR(cause.code==="crash"?(0,migrationlog.hY)(cause):cause)}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
-var inspector=__nccwpck_require__(2210)
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},3896:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
+var inspector=__nccwpck_require__(3212)
 const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(text){const[,verb,migration,rest=""]=line.exec(text.trimEnd())??[]
@@ -10585,23 +10599,24 @@ if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
 const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
 return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
-return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
+return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
+return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
 if(!hasWork(plan))journal.say("no migrations to apply")
 for(const{app:app,name:name,operations:operations}of plan.pending)journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`)
 const newer=plan.unknown.filter(migration=>migration.newer)
 if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
-journal.say(`the database is newer than this version: it has ${names}`)}}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
-var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
-function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
-var objects=__nccwpck_require__(9340)
-var workload=__nccwpck_require__(4339)
-var cause=__nccwpck_require__(4193)
-var rollout_aims=__nccwpck_require__(1615)
-var follow=__nccwpck_require__(3289)
-var restore=__nccwpck_require__(9456)
-var rollout_snapshot=__nccwpck_require__(5741)
-var paths=__nccwpck_require__(1856)
-var live=__nccwpck_require__(371)
+journal.say(`the database is newer than this version: it has ${names}`)}}},3918:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
+var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1589)
+function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},7171:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
+var objects=__nccwpck_require__(8340)
+var workload=__nccwpck_require__(3451)
+var cause=__nccwpck_require__(3577)
+var rollout_aims=__nccwpck_require__(8359)
+var follow=__nccwpck_require__(4664)
+var restore=__nccwpck_require__(2139)
+var rollout_snapshot=__nccwpck_require__(7541)
+var paths=__nccwpck_require__(1496)
+var live=__nccwpck_require__(4843)
 function blockingPods(picture,name){const set=picture.statefulsets.get(name)
 const{observedGeneration:observedGeneration=0,updateRevision:updateRevision}=set?.status??{}
 if(!set||observedGeneration<(set.metadata?.generation??0))return[]
@@ -10613,7 +10628,7 @@ journal.say(`pod/${name} of the broken version stands in the way: deleted`)
 const path=`${(0,paths.rJ)("v1",cluster.namespace,"pods")}/${name}`
 cluster.remove(path,{uid:uid}).catch(()=>{deleted.delete(uid)})}}
 look()
-return live.onChange(look)}var stages_release=__nccwpck_require__(3830)
+return live.onChange(look)}var stages_release=__nccwpck_require__(3918)
 const undoBudget=10*6e4
 async function undo(release,journal,cluster,live,snapshot,noted=()=>{}){const{world:world,signal:signal}=release
 const startedAt=world.clock.now()
@@ -10636,14 +10651,14 @@ return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patien
 return[id,written.includes(id)?course:seen]}))}function wasComplete(before){if(before.kind==="CronJob")return true
 const{replicas:replicas=1}=before.spec
 const status=before.status??{}
-return before.kind==="DaemonSet"?(status["numberAvailable"]??0)>=(status["desiredNumberScheduled"]??0):(status["availableReplicas"]??0)>=replicas}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
+return before.kind==="DaemonSet"?(status["numberAvailable"]??0)>=(status["desiredNumberScheduled"]??0):(status["availableReplicas"]??0)>=replicas}},2676:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)
 cancel.abort(new DOMException(why,"AbortError"))}
 for(const signal of["SIGINT","SIGTERM","SIGHUP"])process.on(signal,()=>{end(`ended by ${signal}`)})
 for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{process.exitCode||=1
 end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
-return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,iK:()=>withinAfter,ux:()=>within})
+return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},662:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,iK:()=>withinAfter,ux:()=>within})
 class TimeOver extends Error{name="TimeOver"}async function within(clock,ms,signal,work){if(ms===0)return work(signal)
 const over=new AbortController
 const done=new AbortController
@@ -10657,7 +10672,7 @@ try{return await work(over.signal)}finally{done.abort()}}async function orAborte
 const{promise:promise,reject:reject}=Promise.withResolvers()
 const stop=()=>{reject(signal.reason)}
 signal.addEventListener("abort",stop)
-try{return await Promise.race([work(),promise])}finally{signal.removeEventListener("abort",stop)}}},7827:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>realFiles})
+try{return await Promise.race([work(),promise])}finally{signal.removeEventListener("abort",stop)}}},1147:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>realFiles})
 var node_fs__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3024)
 var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1455)
 var node_os__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8161)
@@ -10667,7 +10682,7 @@ throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(p
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path,384)
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},write:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path),{recursive:true})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},remove:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path,{recursive:true,force:true})}}function isMissing(error){const{code:code}=error
-return code==="ENOENT"||code==="ENOTDIR"}},7526:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
+return code==="ENOENT"||code==="ENOTDIR"}},7485:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
 const realClock={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(ms,signal)=>new Promise((resolve,reject)=>{const end=()=>{clearTimeout(timer)
 reject(signal?.reason)}
 const timer=setTimeout(()=>{signal?.removeEventListener("abort",end)
@@ -10675,7 +10690,7 @@ resolve()},ms)
 if(signal?.aborted)end()
 else signal?.addEventListener("abort",end,{once:true})}),every:(ms,tick)=>{const timer=setInterval(tick,ms)
 return()=>clearInterval(timer)}}
-var files=__nccwpck_require__(7827)
+var files=__nccwpck_require__(1147)
 var external_node_http_=__nccwpck_require__(7067)
 const external_node_string_decoder_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder")
 function realNetwork(){const agent=new external_node_http_.Agent({keepAlive:true})
@@ -10699,7 +10714,7 @@ return parts.join("")},lines:async function*(){let started=[]
 for await(const text of texts()){const lines=text.split("\n")
 const rest=lines.pop()??""
 for(const line of lines){yield[...started,line].join("")
-started=[]}if(rest!=="")started.push(rest)}if(started.length>0)yield started.join("")}}}var lib_exec=__nccwpck_require__(5260)
+started=[]}if(rest!=="")started.push(rest)}if(started.length>0)yield started.join("")}}}var lib_exec=__nccwpck_require__(1300)
 var external_node_child_process_=__nccwpck_require__(1421)
 var external_node_fs_=__nccwpck_require__(3024)
 var external_node_os_=__nccwpck_require__(8161)
@@ -10754,16 +10769,16 @@ if(child.pid!==void 0)finish(code??128+(signal?external_node_os_.constants.signa
 child.stdin?.on("error",()=>{})
 child.stdin?.end(how.input)})}function find(tool,env){if(tool.includes("/"))return isProgram(tool)?(0,external_node_path_.resolve)(tool):void 0
 return(env["PATH"]??"").split(external_node_path_.delimiter).filter(folder=>folder!=="").map(folder=>(0,external_node_path_.resolve)((0,external_node_path_.join)(folder,tool))).find(isProgram)}function isProgram(path){try{(0,external_node_fs_.accessSync)(path,external_node_fs_.constants.X_OK)
-return(0,external_node_fs_.statSync)(path).isFile()}catch{return false}}function quoted(path){return`"${path.replaceAll('"','\\"')}"`}function missing(tool){return{code:127,stdout:"",stderr:`${tool} was not found on PATH`}}function wordsOf(error){return error instanceof Error?error.message:String(error)}var lib_core=__nccwpck_require__(6058)
-var lib_io=__nccwpck_require__(8701)
+return(0,external_node_fs_.statSync)(path).isFile()}catch{return false}}function quoted(path){return`"${path.replaceAll('"','\\"')}"`}function missing(tool){return{code:127,stdout:"",stderr:`${tool} was not found on PATH`}}function wordsOf(error){return error instanceof Error?error.message:String(error)}var lib_core=__nccwpck_require__(578)
+var lib_io=__nccwpck_require__(885)
 var external_crypto_=__nccwpck_require__(6982)
 var external_fs_=__nccwpck_require__(9896)
-var node_modules_semver=__nccwpck_require__(2088)
+var node_modules_semver=__nccwpck_require__(2496)
 var external_os_=__nccwpck_require__(857)
 __nccwpck_require__(5317)
 void 0&&(void 0).__awaiter
 var external_path_=__nccwpck_require__(6928)
-var lib=__nccwpck_require__(4942)
+var lib=__nccwpck_require__(7750)
 const external_stream_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream")
 var external_util_=__nccwpck_require__(9023)
 var external_assert_=__nccwpck_require__(2613)
@@ -10872,13 +10887,13 @@ const wanted=(await(0,promises_.readFile)(checksum,"utf8")).trim().split(/\s/)[0
 const got=(0,external_node_crypto_.createHash)("sha256").update(await(0,promises_.readFile)(program)).digest("hex")
 if(got!==wanted)throw new Error(`${url} does not have the checksum that stands beside it`)
 await(0,promises_.chmod)(program,493)
-return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}var web=__nccwpck_require__(9114)
-function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),web:web.r,tools:realTools(env),env:env}}},8162:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>retry})
+return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}var web=__nccwpck_require__(4106)
+function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),web:web.r,tools:realTools(env),env:env}}},9962:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>retry})
 async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
 if(made>=how.tries||!how.passing(result))return result
 how.onRetry?.(result,pause)
-await how.clock.sleep(pause,how.signal)}}},9114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>nameOf,r:()=>realWeb})
-var lib=__nccwpck_require__(4942)
+await how.clock.sleep(pause,how.signal)}}},4106:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>nameOf,r:()=>realWeb})
+var lib=__nccwpck_require__(7750)
 var external_node_http_=__nccwpck_require__(7067)
 const external_node_https_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https")
 var external_node_net_=__nccwpck_require__(7030)
@@ -10912,19 +10927,19 @@ message.on("data",part=>parts.push(part))
 message.on("error",reject)
 message.on("end",()=>{resolve({status:message.statusCode??0,text:Buffer.concat(parts).toString()})})})
 call.on("error",reject)
-call.end(sent)})}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>colorOf,O:()=>windowOf})
+call.end(sent)})}},7162:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>colorOf,O:()=>windowOf})
 function colorOf({isTTY:isTTY},env){if(env["NO_COLOR"])return false
 const forced=env["FORCE_COLOR"]
 if(forced)return forced!=="0"&&forced!=="false"
 return isTTY===true&&env["TERM"]!=="dumb"}function windowOf(stream,env){const isOn=name=>!["","0","false",void 0].includes(env[name])
 if(!stream.isTTY||env["TERM"]==="dumb"||isOn("CI"))return
-return{write:text=>void stream.write(text),size:()=>({columns:stream.columns||80,rows:stream.rows||24})}}},2613:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert")},181:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer")},5317:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process")},6982:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto")},4434:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("events")},9896:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs")},8611:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("http")},5692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("https")},9278:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("net")},4589:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert")},6698:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks")},4573:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer")},1421:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process")},7540:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console")},7598:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto")},3053:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel")},610:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns")},8474:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events")},3024:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs")},1455:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises")},7067:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http")},2467:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2")},7030:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net")},8161:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os")},6760:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path")},643:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks")},1792:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring")},7075:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream")},1692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls")},3136:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url")},7975:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util")},3429:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types")},5919:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads")},8522:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib")},857:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("os")},6928:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("path")},932:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("process")},3193:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder")},4756:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls")},9023:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("util")},7349:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
-var YAMLMap=__nccwpck_require__(4454)
-var YAMLSeq=__nccwpck_require__(2223)
-var resolveBlockMap=__nccwpck_require__(7103)
-var resolveBlockSeq=__nccwpck_require__(334)
-var resolveFlowCollection=__nccwpck_require__(3142)
+return{write:text=>void stream.write(text),size:()=>({columns:stream.columns||80,rows:stream.rows||24})}}},2613:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert")},181:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer")},5317:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process")},6982:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto")},4434:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("events")},9896:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs")},8611:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("http")},5692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("https")},9278:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("net")},4589:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert")},6698:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks")},4573:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer")},1421:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process")},7540:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console")},7598:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto")},3053:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel")},610:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns")},8474:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events")},3024:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs")},1455:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises")},7067:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http")},2467:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2")},7030:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net")},8161:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os")},6760:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path")},643:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks")},1792:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring")},7075:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream")},1692:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls")},3136:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url")},7975:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util")},3429:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types")},5919:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads")},8522:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib")},857:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("os")},6928:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("path")},932:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("process")},3193:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder")},4756:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls")},9023:module=>{module.exports=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("util")},8765:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
+var YAMLMap=__nccwpck_require__(4110)
+var YAMLSeq=__nccwpck_require__(9527)
+var resolveBlockMap=__nccwpck_require__(1879)
+var resolveBlockSeq=__nccwpck_require__(694)
+var resolveFlowCollection=__nccwpck_require__(4414)
 function resolveCollection(CN,ctx,token,onError,tagName,tag){const coll=token.type==="block-map"?resolveBlockMap.resolveBlockMap(CN,ctx,token,onError,tag):token.type==="block-seq"?resolveBlockSeq.resolveBlockSeq(CN,ctx,token,onError,tag):resolveFlowCollection.resolveFlowCollection(CN,ctx,token,onError,tag)
 const Coll=coll.constructor
 if(tagName==="!"||tagName===Coll.tagName){coll.tag=Coll.tagName
@@ -10947,10 +10962,10 @@ const node=identity.isNode(res)?res:new Scalar.Scalar(res)
 node.range=coll.range
 node.tag=tagName
 if(tag?.format)node.format=tag.format
-return node}exports.composeCollection=composeCollection},3683:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Document=__nccwpck_require__(3021)
-var composeNode=__nccwpck_require__(5937)
-var resolveEnd=__nccwpck_require__(7788)
-var resolveProps=__nccwpck_require__(4631)
+return node}exports.composeCollection=composeCollection},4331:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Document=__nccwpck_require__(7285)
+var composeNode=__nccwpck_require__(1801)
+var resolveEnd=__nccwpck_require__(2884)
+var resolveProps=__nccwpck_require__(9647)
 function composeDoc(options,directives,{offset:offset,start:start,value:value,end:end},onError){const opts=Object.assign({_directives:directives},options)
 const doc=new Document.Document(void 0,opts)
 const ctx={atKey:false,atRoot:true,directives:doc.directives,options:doc.options,schema:doc.schema}
@@ -10961,12 +10976,12 @@ const contentEnd=doc.contents.range[2]
 const re=resolveEnd.resolveEnd(end,contentEnd,false,onError)
 if(re.comment)doc.comment=re.comment
 doc.range=[offset,contentEnd,re.offset]
-return doc}exports.composeDoc=composeDoc},5937:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(4065)
-var identity=__nccwpck_require__(1127)
-var composeCollection=__nccwpck_require__(7349)
-var composeScalar=__nccwpck_require__(5413)
-var resolveEnd=__nccwpck_require__(7788)
-var utilEmptyScalarPosition=__nccwpck_require__(2599)
+return doc}exports.composeDoc=composeDoc},1801:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(6921)
+var identity=__nccwpck_require__(8287)
+var composeCollection=__nccwpck_require__(8765)
+var composeScalar=__nccwpck_require__(9533)
+var resolveEnd=__nccwpck_require__(2884)
+var utilEmptyScalarPosition=__nccwpck_require__(2303)
 const CN={composeNode:composeNode,composeEmptyNode:composeEmptyNode}
 function composeNode(ctx,token,props,onError){const atKey=ctx.atKey
 const{spaceBefore:spaceBefore,comment:comment,anchor:anchor,tag:tag}=props
@@ -11003,10 +11018,10 @@ const re=resolveEnd.resolveEnd(end,valueEnd,options.strict,onError)
 alias.range=[offset,valueEnd,re.offset]
 if(re.comment)alias.comment=re.comment
 return alias}exports.composeEmptyNode=composeEmptyNode
-exports.composeNode=composeNode},5413:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
-var resolveBlockScalar=__nccwpck_require__(8913)
-var resolveFlowScalar=__nccwpck_require__(6842)
+exports.composeNode=composeNode},9533:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
+var resolveBlockScalar=__nccwpck_require__(6761)
+var resolveFlowScalar=__nccwpck_require__(3698)
 function composeScalar(ctx,token,tagToken,onError){const{value:value,type:type,comment:comment,range:range}=token.type==="block-scalar"?resolveBlockScalar.resolveBlockScalar(ctx,token,onError):resolveFlowScalar.resolveFlowScalar(token,ctx.options.strict,onError)
 const tagName=tagToken?ctx.directives.tagName(tagToken.source,msg=>onError(tagToken,"TAG_RESOLVE_FAILED",msg)):null
 let tag
@@ -11037,13 +11052,13 @@ if(schema.compat){const compat=schema.compat.find(tag=>tag.default&&tag.test?.te
 if(tag.tag!==compat.tag){const ts=directives.tagString(tag.tag)
 const cs=directives.tagString(compat.tag)
 const msg=`Value may be parsed as either ${ts} or ${cs}`
-onError(token,"TAG_RESOLVE_FAILED",msg,true)}}return tag}exports.composeScalar=composeScalar},9984:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
-var directives=__nccwpck_require__(1342)
-var Document=__nccwpck_require__(3021)
-var errors=__nccwpck_require__(1464)
-var identity=__nccwpck_require__(1127)
-var composeDoc=__nccwpck_require__(3683)
-var resolveEnd=__nccwpck_require__(7788)
+onError(token,"TAG_RESOLVE_FAILED",msg,true)}}return tag}exports.composeScalar=composeScalar},4504:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
+var directives=__nccwpck_require__(7734)
+var Document=__nccwpck_require__(7285)
+var errors=__nccwpck_require__(432)
+var identity=__nccwpck_require__(8287)
+var composeDoc=__nccwpck_require__(4331)
+var resolveEnd=__nccwpck_require__(2884)
 function getErrorPos(src){if(typeof src==="number")return[src,src+1]
 if(Array.isArray(src))return src.length===2?src:[src[0],src[1]]
 const{offset:offset,source:source}=src
@@ -11115,12 +11130,12 @@ const doc=new Document.Document(void 0,opts)
 if(this.atDirectives)this.onError(endOffset,"MISSING_CHAR","Missing directives-end indicator line")
 doc.range=[0,endOffset,endOffset]
 this.decorate(doc,false)
-yield doc}}}exports.Composer=Composer},7103:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Pair=__nccwpck_require__(7165)
-var YAMLMap=__nccwpck_require__(4454)
-var resolveProps=__nccwpck_require__(4631)
-var utilContainsNewline=__nccwpck_require__(9499)
-var utilFlowIndentCheck=__nccwpck_require__(4051)
-var utilMapIncludes=__nccwpck_require__(1187)
+yield doc}}}exports.Composer=Composer},1879:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Pair=__nccwpck_require__(2965)
+var YAMLMap=__nccwpck_require__(4110)
+var resolveProps=__nccwpck_require__(9647)
+var utilContainsNewline=__nccwpck_require__(8163)
+var utilFlowIndentCheck=__nccwpck_require__(5419)
+var utilMapIncludes=__nccwpck_require__(3515)
 const startColMsg="All mapping items must start at the same column"
 function resolveBlockMap({composeNode:composeNode,composeEmptyNode:composeEmptyNode},ctx,bm,onError,tag){const NodeClass=tag?.nodeClass??YAMLMap.YAMLMap
 const map=new NodeClass(ctx.schema)
@@ -11157,7 +11172,7 @@ const pair=new Pair.Pair(keyNode)
 if(ctx.options.keepSourceTokens)pair.srcToken=collItem
 map.items.push(pair)}}if(commentEnd&&commentEnd<offset)onError(commentEnd,"IMPOSSIBLE","Map comment with trailing content")
 map.range=[bm.offset,offset,commentEnd??offset]
-return map}exports.resolveBlockMap=resolveBlockMap},8913:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
+return map}exports.resolveBlockMap=resolveBlockMap},6761:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
 function resolveBlockScalar(ctx,scalar,onError){const start=scalar.offset
 const header=parseBlockScalarHeader(scalar,ctx.options.strict,onError)
 if(!header)return{value:"",type:null,comment:"",range:[start,start,start]}
@@ -11237,9 +11252,9 @@ const m=first.match(/^( *)/)
 const line0=m?.[1]?[m[1],first.slice(m[1].length)]:["",first]
 const lines=[line0]
 for(let i=1;i<split.length;i+=2)lines.push([split[i],split[i+1]])
-return lines}exports.resolveBlockScalar=resolveBlockScalar},334:(__unused_webpack_module,exports,__nccwpck_require__)=>{var YAMLSeq=__nccwpck_require__(2223)
-var resolveProps=__nccwpck_require__(4631)
-var utilFlowIndentCheck=__nccwpck_require__(4051)
+return lines}exports.resolveBlockScalar=resolveBlockScalar},694:(__unused_webpack_module,exports,__nccwpck_require__)=>{var YAMLSeq=__nccwpck_require__(9527)
+var resolveProps=__nccwpck_require__(9647)
+var utilFlowIndentCheck=__nccwpck_require__(5419)
 function resolveBlockSeq({composeNode:composeNode,composeEmptyNode:composeEmptyNode},ctx,bs,onError,tag){const NodeClass=tag?.nodeClass??YAMLSeq.YAMLSeq
 const seq=new NodeClass(ctx.schema)
 if(ctx.atRoot)ctx.atRoot=false
@@ -11255,7 +11270,7 @@ continue}const node=value?composeNode(ctx,value,props,onError):composeEmptyNode(
 if(ctx.schema.compat)utilFlowIndentCheck.flowIndentCheck(bs.indent,value,onError)
 offset=node.range[2]
 seq.items.push(node)}seq.range=[bs.offset,offset,commentEnd??offset]
-return seq}exports.resolveBlockSeq=resolveBlockSeq},7788:(__unused_webpack_module,exports)=>{function resolveEnd(end,offset,reqSpace,onError){let comment=""
+return seq}exports.resolveBlockSeq=resolveBlockSeq},2884:(__unused_webpack_module,exports)=>{function resolveEnd(end,offset,reqSpace,onError){let comment=""
 if(end){let hasSpace=false
 let sep=""
 for(const token of end){const{source:source,type:type}=token
@@ -11269,14 +11284,14 @@ sep=""
 break}case"newline":if(comment)sep+=source
 hasSpace=true
 break
-default:onError(token,"UNEXPECTED_TOKEN",`Unexpected ${type} at node end`)}offset+=source.length}}return{comment:comment,offset:offset}}exports.resolveEnd=resolveEnd},3142:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var YAMLMap=__nccwpck_require__(4454)
-var YAMLSeq=__nccwpck_require__(2223)
-var resolveEnd=__nccwpck_require__(7788)
-var resolveProps=__nccwpck_require__(4631)
-var utilContainsNewline=__nccwpck_require__(9499)
-var utilMapIncludes=__nccwpck_require__(1187)
+default:onError(token,"UNEXPECTED_TOKEN",`Unexpected ${type} at node end`)}offset+=source.length}}return{comment:comment,offset:offset}}exports.resolveEnd=resolveEnd},4414:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var YAMLMap=__nccwpck_require__(4110)
+var YAMLSeq=__nccwpck_require__(9527)
+var resolveEnd=__nccwpck_require__(2884)
+var resolveProps=__nccwpck_require__(9647)
+var utilContainsNewline=__nccwpck_require__(8163)
+var utilMapIncludes=__nccwpck_require__(3515)
 const blockMsg="Block collections are not allowed within flow collections"
 const isBlock=token=>token&&(token.type==="block-map"||token.type==="block-seq")
 function resolveFlowCollection({composeNode:composeNode,composeEmptyNode:composeEmptyNode},ctx,fc,onError,tag){const isMap=fc.start.source==="{"
@@ -11341,8 +11356,8 @@ if(ce&&ce.source.length!==1)ee.unshift(ce)}if(ee.length>0){const end=resolveEnd.
 if(end.comment)if(coll.comment)coll.comment+="\n"+end.comment
 else coll.comment=end.comment
 coll.range=[fc.offset,cePos,end.offset]}else coll.range=[fc.offset,cePos,cePos]
-return coll}exports.resolveFlowCollection=resolveFlowCollection},6842:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
-var resolveEnd=__nccwpck_require__(7788)
+return coll}exports.resolveFlowCollection=resolveFlowCollection},3698:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
+var resolveEnd=__nccwpck_require__(2884)
 function resolveFlowScalar(scalar,strict,onError){const{offset:offset,type:type,source:source,end:end}=scalar
 let _type
 let value
@@ -11417,7 +11432,7 @@ const ok=cc.length===length&&/^[0-9a-fA-F]+$/.test(cc)
 const code=ok?parseInt(cc,16):NaN
 try{return String.fromCodePoint(code)}catch{const raw=source.substr(offset-2,length+2)
 onError(offset-2,"BAD_DQ_ESCAPE",`Invalid escape sequence ${raw}`)
-return raw}}exports.resolveFlowScalar=resolveFlowScalar},4631:(__unused_webpack_module,exports)=>{function resolveProps(tokens,{flow:flow,indicator:indicator,next:next,offset:offset,onError:onError,parentIndent:parentIndent,startOnNewline:startOnNewline}){let spaceBefore=false
+return raw}}exports.resolveFlowScalar=resolveFlowScalar},9647:(__unused_webpack_module,exports)=>{function resolveProps(tokens,{flow:flow,indicator:indicator,next:next,offset:offset,onError:onError,parentIndent:parentIndent,startOnNewline:startOnNewline}){let spaceBefore=false
 let atNewline=startOnNewline
 let hasSpace=startOnNewline
 let comment=""
@@ -11480,36 +11495,36 @@ hasSpace=false}}const last=tokens[tokens.length-1]
 const end=last?last.offset+last.source.length:offset
 if(reqSpace&&next&&next.type!=="space"&&next.type!=="newline"&&next.type!=="comma"&&(next.type!=="scalar"||next.source!==""))onError(next.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(tab&&(atNewline&&tab.indent<=parentIndent||next?.type==="block-map"||next?.type==="block-seq"))onError(tab,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:comma,found:found,spaceBefore:spaceBefore,comment:comment,hasNewline:hasNewline,anchor:anchor,tag:tag,newlineAfterProp:newlineAfterProp,end:end,start:start??end}}exports.resolveProps=resolveProps},9499:(__unused_webpack_module,exports)=>{function containsNewline(key){if(!key)return null
+return{comma:comma,found:found,spaceBefore:spaceBefore,comment:comment,hasNewline:hasNewline,anchor:anchor,tag:tag,newlineAfterProp:newlineAfterProp,end:end,start:start??end}}exports.resolveProps=resolveProps},8163:(__unused_webpack_module,exports)=>{function containsNewline(key){if(!key)return null
 switch(key.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(key.source.includes("\n"))return true
 if(key.end)for(const st of key.end)if(st.type==="newline")return true
 return false
 case"flow-collection":for(const it of key.items){for(const st of it.start)if(st.type==="newline")return true
 if(it.sep)for(const st of it.sep)if(st.type==="newline")return true
 if(containsNewline(it.key)||containsNewline(it.value))return true}return false
-default:return true}}exports.containsNewline=containsNewline},2599:(__unused_webpack_module,exports)=>{function emptyScalarPosition(offset,before,pos){if(before){pos??(pos=before.length)
+default:return true}}exports.containsNewline=containsNewline},2303:(__unused_webpack_module,exports)=>{function emptyScalarPosition(offset,before,pos){if(before){pos??(pos=before.length)
 for(let i=pos-1;i>=0;--i){let st=before[i]
 switch(st.type){case"space":case"comment":case"newline":offset-=st.source.length
 continue}st=before[++i]
 while(st?.type==="space"){offset+=st.source.length
-st=before[++i]}break}}return offset}exports.emptyScalarPosition=emptyScalarPosition},4051:(__unused_webpack_module,exports,__nccwpck_require__)=>{var utilContainsNewline=__nccwpck_require__(9499)
+st=before[++i]}break}}return offset}exports.emptyScalarPosition=emptyScalarPosition},5419:(__unused_webpack_module,exports,__nccwpck_require__)=>{var utilContainsNewline=__nccwpck_require__(8163)
 function flowIndentCheck(indent,fc,onError){if(fc?.type==="flow-collection"){const end=fc.end[0]
 if(end.indent===indent&&(end.source==="]"||end.source==="}")&&utilContainsNewline.containsNewline(fc)){const msg="Flow end indicator should be more indented than parent"
-onError(end,"BAD_INDENT",msg,true)}}}exports.flowIndentCheck=flowIndentCheck},1187:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
+onError(end,"BAD_INDENT",msg,true)}}}exports.flowIndentCheck=flowIndentCheck},3515:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
 function mapIncludes(ctx,items,search){const{uniqueKeys:uniqueKeys}=ctx.options
 if(uniqueKeys===false)return false
 const isEqual=typeof uniqueKeys==="function"?uniqueKeys:(a,b)=>a===b||identity.isScalar(a)&&identity.isScalar(b)&&a.value===b.value
-return items.some(pair=>isEqual(pair.key,search))}exports.mapIncludes=mapIncludes},3021:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(4065)
-var Collection=__nccwpck_require__(101)
-var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var toJS=__nccwpck_require__(6424)
-var Schema=__nccwpck_require__(5840)
-var stringifyDocument=__nccwpck_require__(6829)
-var anchors=__nccwpck_require__(1596)
-var applyReviver=__nccwpck_require__(3661)
-var createNode=__nccwpck_require__(2404)
-var directives=__nccwpck_require__(1342)
+return items.some(pair=>isEqual(pair.key,search))}exports.mapIncludes=mapIncludes},7285:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(6921)
+var Collection=__nccwpck_require__(9261)
+var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var toJS=__nccwpck_require__(3459)
+var Schema=__nccwpck_require__(1112)
+var stringifyDocument=__nccwpck_require__(1877)
+var anchors=__nccwpck_require__(4772)
+var applyReviver=__nccwpck_require__(6341)
+var createNode=__nccwpck_require__(5244)
+var directives=__nccwpck_require__(7734)
 class Document{constructor(value,replacer,options){this.commentBefore=null
 this.comment=null
 this.errors=[]
@@ -11578,8 +11593,8 @@ if(typeof onAnchor==="function")for(const{count:count,res:res}of ctx.anchors.val
 return typeof reviver==="function"?applyReviver.applyReviver(reviver,{"":res},"",res):res}toJSON(jsonArg,onAnchor){return this.toJS({json:true,jsonArg:jsonArg,mapAsMap:false,onAnchor:onAnchor})}toString(options={}){if(this.errors.length>0)throw new Error("Document with errors cannot be stringified")
 if("indent"in options&&(!Number.isInteger(options.indent)||Number(options.indent)<=0)){const s=JSON.stringify(options.indent)
 throw new Error(`"indent" option must be a positive integer, not ${s}`)}return stringifyDocument.stringifyDocument(this,options)}}function assertCollection(contents){if(identity.isCollection(contents))return true
-throw new Error("Expected a YAML collection as document contents")}exports.Document=Document},1596:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var visit=__nccwpck_require__(204)
+throw new Error("Expected a YAML collection as document contents")}exports.Document=Document},4772:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var visit=__nccwpck_require__(7636)
 function anchorIsValid(anchor){if(/[\x00-\x19\s,[\]{}]/.test(anchor)){const sa=JSON.stringify(anchor)
 const msg=`Anchor must not contain whitespace or control characters: ${sa}`
 throw new Error(msg)}return true}function anchorNames(root){const anchors=new Set
@@ -11599,7 +11614,7 @@ error.source=source
 throw error}}},sourceObjects:sourceObjects}}exports.anchorIsValid=anchorIsValid
 exports.anchorNames=anchorNames
 exports.createNodeAnchors=createNodeAnchors
-exports.findNewAnchor=findNewAnchor},3661:(__unused_webpack_module,exports)=>{function applyReviver(reviver,obj,key,val){if(val&&typeof val==="object")if(Array.isArray(val))for(let i=0,len=val.length;i<len;++i){const v0=val[i]
+exports.findNewAnchor=findNewAnchor},6341:(__unused_webpack_module,exports)=>{function applyReviver(reviver,obj,key,val){if(val&&typeof val==="object")if(Array.isArray(val))for(let i=0,len=val.length;i<len;++i){const v0=val[i]
 const v1=applyReviver(reviver,val,String(i),v0)
 if(v1===void 0)delete val[i]
 else if(v1!==v0)val[i]=v1}else if(val instanceof Map)for(const k of Array.from(val.keys())){const v0=val.get(k)
@@ -11610,9 +11625,9 @@ if(v1===void 0)val.delete(v0)
 else if(v1!==v0){val.delete(v0)
 val.add(v1)}}else for(const[k,v0]of Object.entries(val)){const v1=applyReviver(reviver,val,k,v0)
 if(v1===void 0)delete val[k]
-else if(v1!==v0)val[k]=v1}return reviver.call(obj,key,val)}exports.applyReviver=applyReviver},2404:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(4065)
-var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
+else if(v1!==v0)val[k]=v1}return reviver.call(obj,key,val)}exports.applyReviver=applyReviver},5244:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Alias=__nccwpck_require__(6921)
+var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
 const defaultTagPrefix="tag:yaml.org,2002:"
 function findTagObject(value,tagName,tags){if(tagName){const match=tags.filter(t=>t.tag===tagName)
 const tagObj=match.find(t=>!t.format)??match[0]
@@ -11637,8 +11652,8 @@ delete ctx.onTagObj}const node=tagObj?.createNode?tagObj.createNode(ctx.schema,v
 if(tagName)node.tag=tagName
 else if(!tagObj.default)node.tag=tagObj.tag
 if(ref)ref.node=node
-return node}exports.createNode=createNode},1342:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var visit=__nccwpck_require__(204)
+return node}exports.createNode=createNode},7734:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var visit=__nccwpck_require__(7636)
 const escapeChars={"!":"%21",",":"%2C","[":"%5B","]":"%5D","{":"%7B","}":"%7D"}
 const escapeTagName=tn=>tn.replace(/[!,[\]{}]/g,ch=>escapeChars[ch])
 class Directives{constructor(yaml,tags){this.docStart=null
@@ -11687,7 +11702,7 @@ tagNames=Object.keys(tags)}else tagNames=[]
 for(const[handle,prefix]of tagEntries){if(handle==="!!"&&prefix==="tag:yaml.org,2002:")continue
 if(!doc||tagNames.some(tn=>tn.startsWith(prefix)))lines.push(`%TAG ${handle} ${prefix}`)}return lines.join("\n")}}Directives.defaultYaml={explicit:false,version:"1.2"}
 Directives.defaultTags={"!!":"tag:yaml.org,2002:"}
-exports.Directives=Directives},1464:(__unused_webpack_module,exports)=>{class YAMLError extends Error{constructor(name,pos,code,message){super()
+exports.Directives=Directives},432:(__unused_webpack_module,exports)=>{class YAMLError extends Error{constructor(name,pos,code,message){super()
 this.name=name
 this.code=code
 this.message=message
@@ -11710,22 +11725,22 @@ error.message+=`:\n\n${lineStr}\n${pointer}\n`}}
 exports.YAMLError=YAMLError
 exports.YAMLParseError=YAMLParseError
 exports.YAMLWarning=YAMLWarning
-exports.prettifyError=prettifyError},8815:(__unused_webpack_module,exports,__nccwpck_require__)=>{var composer=__nccwpck_require__(9984)
-var Document=__nccwpck_require__(3021)
-var Schema=__nccwpck_require__(5840)
-var errors=__nccwpck_require__(1464)
-var Alias=__nccwpck_require__(4065)
-var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var Scalar=__nccwpck_require__(3301)
-var YAMLMap=__nccwpck_require__(4454)
-var YAMLSeq=__nccwpck_require__(2223)
-var cst=__nccwpck_require__(3461)
-var lexer=__nccwpck_require__(361)
-var lineCounter=__nccwpck_require__(6628)
-var parser=__nccwpck_require__(3456)
-var publicApi=__nccwpck_require__(4047)
-var visit=__nccwpck_require__(204)
+exports.prettifyError=prettifyError},983:(__unused_webpack_module,exports,__nccwpck_require__)=>{var composer=__nccwpck_require__(4504)
+var Document=__nccwpck_require__(7285)
+var Schema=__nccwpck_require__(1112)
+var errors=__nccwpck_require__(432)
+var Alias=__nccwpck_require__(6921)
+var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var Scalar=__nccwpck_require__(9933)
+var YAMLMap=__nccwpck_require__(4110)
+var YAMLSeq=__nccwpck_require__(9527)
+var cst=__nccwpck_require__(4973)
+var lexer=__nccwpck_require__(7041)
+var lineCounter=__nccwpck_require__(7692)
+var parser=__nccwpck_require__(6408)
+var publicApi=__nccwpck_require__(7575)
+var visit=__nccwpck_require__(7636)
 composer.Composer
 Document.Document
 Schema.Schema
@@ -11754,14 +11769,14 @@ exports.hR=publicApi.parseAllDocuments
 exports.Tp=publicApi.parseDocument
 exports.As=publicApi.stringify
 visit.visit
-visit.visitAsync},7249:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
+visit.visitAsync},681:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
 function debug(logLevel,...messages){if(logLevel==="debug")console.log(...messages)}function warn(logLevel,warning){if(logLevel==="debug"||logLevel==="warn")if(typeof node_process.emitWarning==="function")node_process.emitWarning(warning)
 else console.warn(warning)}exports.debug=debug
-exports.warn=warn},4065:(__unused_webpack_module,exports,__nccwpck_require__)=>{var anchors=__nccwpck_require__(1596)
-var visit=__nccwpck_require__(204)
-var identity=__nccwpck_require__(1127)
-var Node=__nccwpck_require__(6673)
-var toJS=__nccwpck_require__(6424)
+exports.warn=warn},6921:(__unused_webpack_module,exports,__nccwpck_require__)=>{var anchors=__nccwpck_require__(4772)
+var visit=__nccwpck_require__(7636)
+var identity=__nccwpck_require__(8287)
+var Node=__nccwpck_require__(3465)
+var toJS=__nccwpck_require__(3459)
 class Alias extends Node.NodeBase{constructor(source){super(identity.ALIAS)
 this.source=source
 Object.defineProperty(this,"tag",{set(){throw new Error("Alias nodes cannot have tags")}})}resolve(doc,ctx){if(ctx?.maxAliasCount===0)throw new ReferenceError("Alias resolution is disabled")
@@ -11790,9 +11805,9 @@ return anchor?anchor.count*anchor.aliasCount:0}else if(identity.isCollection(nod
 for(const item of node.items){const c=getAliasCount(doc,item,anchors)
 if(c>count)count=c}return count}else if(identity.isPair(node)){const kc=getAliasCount(doc,node.key,anchors)
 const vc=getAliasCount(doc,node.value,anchors)
-return Math.max(kc,vc)}return 1}exports.Alias=Alias},101:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(2404)
-var identity=__nccwpck_require__(1127)
-var Node=__nccwpck_require__(6673)
+return Math.max(kc,vc)}return 1}exports.Alias=Alias},9261:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(5244)
+var identity=__nccwpck_require__(8287)
+var Node=__nccwpck_require__(3465)
 function collectionFromPath(schema,path,value){let v=value
 for(let i=path.length-1;i>=0;--i){const k=path[i]
 if(typeof k==="number"&&Number.isInteger(k)&&k>=0){const a=[]
@@ -11827,19 +11842,19 @@ if(identity.isCollection(node))node.setIn(rest,value)
 else if(node===void 0&&this.schema)this.set(key,collectionFromPath(this.schema,rest,value))
 else throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest}`)}}}exports.Collection=Collection
 exports.collectionFromPath=collectionFromPath
-exports.isEmptyPath=isEmptyPath},6673:(__unused_webpack_module,exports,__nccwpck_require__)=>{var applyReviver=__nccwpck_require__(3661)
-var identity=__nccwpck_require__(1127)
-var toJS=__nccwpck_require__(6424)
+exports.isEmptyPath=isEmptyPath},3465:(__unused_webpack_module,exports,__nccwpck_require__)=>{var applyReviver=__nccwpck_require__(6341)
+var identity=__nccwpck_require__(8287)
+var toJS=__nccwpck_require__(3459)
 class NodeBase{constructor(type){Object.defineProperty(this,identity.NODE_TYPE,{value:type})}clone(){const copy=Object.create(Object.getPrototypeOf(this),Object.getOwnPropertyDescriptors(this))
 if(this.range)copy.range=this.range.slice()
 return copy}toJS(doc,{mapAsMap:mapAsMap,maxAliasCount:maxAliasCount,onAnchor:onAnchor,reviver:reviver}={}){if(!identity.isDocument(doc))throw new TypeError("A document argument is required")
 const ctx={anchors:new Map,doc:doc,keep:true,mapAsMap:mapAsMap===true,mapKeyWarned:false,maxAliasCount:typeof maxAliasCount==="number"?maxAliasCount:100}
 const res=toJS.toJS(this,"",ctx)
 if(typeof onAnchor==="function")for(const{count:count,res:res}of ctx.anchors.values())onAnchor(res,count)
-return typeof reviver==="function"?applyReviver.applyReviver(reviver,{"":res},"",res):res}}exports.NodeBase=NodeBase},7165:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(2404)
-var stringifyPair=__nccwpck_require__(9748)
-var addPairToJSMap=__nccwpck_require__(7104)
-var identity=__nccwpck_require__(1127)
+return typeof reviver==="function"?applyReviver.applyReviver(reviver,{"":res},"",res):res}}exports.NodeBase=NodeBase},2965:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(5244)
+var stringifyPair=__nccwpck_require__(2380)
+var addPairToJSMap=__nccwpck_require__(5256)
+var identity=__nccwpck_require__(8287)
 function createPair(key,value,ctx){const k=createNode.createNode(key,void 0,ctx)
 const v=createNode.createNode(value,void 0,ctx)
 return new Pair(k,v)}class Pair{constructor(key,value=null){Object.defineProperty(this,identity.NODE_TYPE,{value:identity.PAIR})
@@ -11849,9 +11864,9 @@ if(identity.isNode(key))key=key.clone(schema)
 if(identity.isNode(value))value=value.clone(schema)
 return new Pair(key,value)}toJSON(_,ctx){const pair=ctx?.mapAsMap?new Map:{}
 return addPairToJSMap.addPairToJSMap(ctx,pair,this)}toString(ctx,onComment,onChompKeep){return ctx?.doc?stringifyPair.stringifyPair(this,ctx,onComment,onChompKeep):JSON.stringify(this)}}exports.Pair=Pair
-exports.createPair=createPair},3301:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Node=__nccwpck_require__(6673)
-var toJS=__nccwpck_require__(6424)
+exports.createPair=createPair},9933:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Node=__nccwpck_require__(3465)
+var toJS=__nccwpck_require__(3459)
 const isScalarValue=value=>!value||typeof value!=="function"&&typeof value!=="object"
 class Scalar extends Node.NodeBase{constructor(value){super(identity.SCALAR)
 this.value=value}toJSON(arg,ctx){return ctx?.keep?this.value:toJS.toJS(this.value,arg,ctx)}toString(){return String(this.value)}}Scalar.BLOCK_FOLDED="BLOCK_FOLDED"
@@ -11860,12 +11875,12 @@ Scalar.PLAIN="PLAIN"
 Scalar.QUOTE_DOUBLE="QUOTE_DOUBLE"
 Scalar.QUOTE_SINGLE="QUOTE_SINGLE"
 exports.Scalar=Scalar
-exports.isScalarValue=isScalarValue},4454:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyCollection=__nccwpck_require__(1212)
-var addPairToJSMap=__nccwpck_require__(7104)
-var Collection=__nccwpck_require__(101)
-var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var Scalar=__nccwpck_require__(3301)
+exports.isScalarValue=isScalarValue},4110:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyCollection=__nccwpck_require__(8420)
+var addPairToJSMap=__nccwpck_require__(5256)
+var Collection=__nccwpck_require__(9261)
+var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var Scalar=__nccwpck_require__(9933)
 function findPair(items,key){const k=identity.isScalar(key)?key.value:key
 for(const it of items)if(identity.isPair(it)){if(it.key===key||it.key===k)return it
 if(identity.isScalar(it.key)&&it.key.value===k)return it}return}class YAMLMap extends Collection.Collection{static get tagName(){return"tag:yaml.org,2002:map"}constructor(schema){super(identity.MAP,schema)
@@ -11899,12 +11914,12 @@ return map}toString(ctx,onComment,onChompKeep){if(!ctx)return JSON.stringify(thi
 for(const item of this.items)if(!identity.isPair(item))throw new Error(`Map items must all be pairs; found ${JSON.stringify(item)} instead`)
 if(!ctx.allNullValues&&this.hasAllNullValues(false))ctx=Object.assign({},ctx,{allNullValues:true})
 return stringifyCollection.stringifyCollection(this,ctx,{blockItemPrefix:"",flowChars:{start:"{",end:"}"},itemIndent:ctx.indent||"",onChompKeep:onChompKeep,onComment:onComment})}}exports.YAMLMap=YAMLMap
-exports.findPair=findPair},2223:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(2404)
-var stringifyCollection=__nccwpck_require__(1212)
-var Collection=__nccwpck_require__(101)
-var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
-var toJS=__nccwpck_require__(6424)
+exports.findPair=findPair},9527:(__unused_webpack_module,exports,__nccwpck_require__)=>{var createNode=__nccwpck_require__(5244)
+var stringifyCollection=__nccwpck_require__(8420)
+var Collection=__nccwpck_require__(9261)
+var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
+var toJS=__nccwpck_require__(3459)
 class YAMLSeq extends Collection.Collection{static get tagName(){return"tag:yaml.org,2002:seq"}constructor(schema){super(identity.SEQ,schema)
 this.items=[]}add(value){this.items.push(value)}delete(key){const idx=asItemIndex(key)
 if(typeof idx!=="number")return false
@@ -11928,11 +11943,11 @@ if(obj&&Symbol.iterator in Object(obj)){let i=0
 for(let it of obj){if(typeof replacer==="function"){const key=obj instanceof Set?it:String(i++)
 it=replacer.call(obj,key,it)}seq.items.push(createNode.createNode(it,void 0,ctx))}}return seq}}function asItemIndex(key){let idx=identity.isScalar(key)?key.value:key
 if(idx&&typeof idx==="string")idx=Number(idx)
-return typeof idx==="number"&&Number.isInteger(idx)&&idx>=0?idx:null}exports.YAMLSeq=YAMLSeq},7104:(__unused_webpack_module,exports,__nccwpck_require__)=>{var log=__nccwpck_require__(7249)
-var merge=__nccwpck_require__(452)
-var stringify=__nccwpck_require__(2148)
-var identity=__nccwpck_require__(1127)
-var toJS=__nccwpck_require__(6424)
+return typeof idx==="number"&&Number.isInteger(idx)&&idx>=0?idx:null}exports.YAMLSeq=YAMLSeq},5256:(__unused_webpack_module,exports,__nccwpck_require__)=>{var log=__nccwpck_require__(681)
+var merge=__nccwpck_require__(7980)
+var stringify=__nccwpck_require__(3228)
+var identity=__nccwpck_require__(8287)
+var toJS=__nccwpck_require__(3459)
 function addPairToJSMap(ctx,map,{key:key,value:value}){if(identity.isNode(key)&&key.addToJSMap)key.addToJSMap(ctx,map,value)
 else if(merge.isMergeKey(ctx,key))merge.addMergeToJSMap(ctx,map,value)
 else{const jsKey=toJS.toJS(key,"",ctx)
@@ -11952,7 +11967,7 @@ const strKey=key.toString(strCtx)
 if(!ctx.mapKeyWarned){let jsonStr=JSON.stringify(strKey)
 if(jsonStr.length>40)jsonStr=jsonStr.substring(0,36)+'..."'
 log.warn(ctx.doc.options.logLevel,`Keys with collection values will be stringified due to JS Object restrictions: ${jsonStr}. Set mapAsMap: true to use object keys.`)
-ctx.mapKeyWarned=true}return strKey}return JSON.stringify(jsKey)}exports.addPairToJSMap=addPairToJSMap},1127:(__unused_webpack_module,exports)=>{const ALIAS=Symbol.for("yaml.alias")
+ctx.mapKeyWarned=true}return strKey}return JSON.stringify(jsKey)}exports.addPairToJSMap=addPairToJSMap},8287:(__unused_webpack_module,exports)=>{const ALIAS=Symbol.for("yaml.alias")
 const DOC=Symbol.for("yaml.document")
 const MAP=Symbol.for("yaml.map")
 const PAIR=Symbol.for("yaml.pair")
@@ -11981,7 +11996,7 @@ exports.isMap=isMap
 exports.isNode=isNode
 exports.isPair=isPair
 exports.isScalar=isScalar
-exports.isSeq=isSeq},6424:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
+exports.isSeq=isSeq},3459:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
 function toJS(value,arg,ctx){if(Array.isArray(value))return value.map((v,i)=>toJS(v,String(i),ctx))
 if(value&&typeof value.toJSON==="function"){if(!ctx||!identity.hasAnchor(value))return value.toJSON(arg,ctx)
 const data={aliasCount:0,count:1,res:void 0}
@@ -11991,10 +12006,10 @@ delete ctx.onCreate}
 const res=value.toJSON(arg,ctx)
 if(ctx.onCreate)ctx.onCreate(res)
 return res}if(typeof value==="bigint"&&!ctx?.keep)return Number(value)
-return value}exports.toJS=toJS},110:(__unused_webpack_module,exports,__nccwpck_require__)=>{var resolveBlockScalar=__nccwpck_require__(8913)
-var resolveFlowScalar=__nccwpck_require__(6842)
-var errors=__nccwpck_require__(1464)
-var stringifyString=__nccwpck_require__(3069)
+return value}exports.toJS=toJS},4646:(__unused_webpack_module,exports,__nccwpck_require__)=>{var resolveBlockScalar=__nccwpck_require__(6761)
+var resolveFlowScalar=__nccwpck_require__(3698)
+var errors=__nccwpck_require__(432)
+var stringifyString=__nccwpck_require__(4917)
 function resolveAsScalar(token,strict=true,onError){if(token){const _onError=(pos,code,message)=>{const offset=typeof pos==="number"?pos:Array.isArray(pos)?pos[0]:pos.offset
 if(onError)onError(offset,code,message)
 else throw new errors.YAMLParseError([offset,offset+1],code,message)}
@@ -12058,7 +12073,7 @@ const end="end"in token&&Array.isArray(token.end)?token.end.filter(st=>st.type==
 for(const key of Object.keys(token))if(key!=="type"&&key!=="offset")delete token[key]
 Object.assign(token,{type:type,indent:indent,source:source,end:end})}}}exports.createScalarToken=createScalarToken
 exports.resolveAsScalar=resolveAsScalar
-exports.setScalarValue=setScalarValue},1733:(__unused_webpack_module,exports)=>{const stringify=cst=>"type"in cst?stringifyToken(cst):stringifyItem(cst)
+exports.setScalarValue=setScalarValue},7245:(__unused_webpack_module,exports)=>{const stringify=cst=>"type"in cst?stringifyToken(cst):stringifyItem(cst)
 function stringifyToken(token){switch(token.type){case"block-scalar":{let res=""
 for(const tok of token.props)res+=stringifyToken(tok)
 return res+token.source}case"block-map":case"block-seq":{let res=""
@@ -12075,7 +12090,7 @@ for(const st of start)res+=st.source
 if(key)res+=stringifyToken(key)
 if(sep)for(const st of sep)res+=st.source
 if(value)res+=stringifyToken(value)
-return res}exports.stringify=stringify},7715:(__unused_webpack_module,exports)=>{const BREAK=Symbol("break visit")
+return res}exports.stringify=stringify},5627:(__unused_webpack_module,exports)=>{const BREAK=Symbol("break visit")
 const SKIP=Symbol("skip children")
 const REMOVE=Symbol("remove item")
 function visit(cst,visitor){if("type"in cst&&cst.type==="document")cst={start:cst.start,value:cst.value}
@@ -12098,9 +12113,9 @@ if(token&&"items"in token){for(let i=0;i<token.items.length;++i){const ci=_visit
 if(typeof ci==="number")i=ci-1
 else if(ci===BREAK)return BREAK
 else if(ci===REMOVE){token.items.splice(i,1)
-i-=1}}if(typeof ctrl==="function"&&field==="key")ctrl=ctrl(item,path)}}return typeof ctrl==="function"?ctrl(item,path):ctrl}exports.visit=visit},3461:(__unused_webpack_module,exports,__nccwpck_require__)=>{var cstScalar=__nccwpck_require__(110)
-var cstStringify=__nccwpck_require__(1733)
-var cstVisit=__nccwpck_require__(7715)
+i-=1}}if(typeof ctrl==="function"&&field==="key")ctrl=ctrl(item,path)}}return typeof ctrl==="function"?ctrl(item,path):ctrl}exports.visit=visit},4973:(__unused_webpack_module,exports,__nccwpck_require__)=>{var cstScalar=__nccwpck_require__(4646)
+var cstStringify=__nccwpck_require__(7245)
+var cstVisit=__nccwpck_require__(5627)
 const BOM="\ufeff"
 const DOCUMENT=""
 const FLOW_END=""
@@ -12145,7 +12160,7 @@ exports.SCALAR=SCALAR
 exports.isCollection=isCollection
 exports.isScalar=isScalar
 exports.prettyToken=prettyToken
-exports.tokenType=tokenType},361:(__unused_webpack_module,exports,__nccwpck_require__)=>{var cst=__nccwpck_require__(3461)
+exports.tokenType=tokenType},7041:(__unused_webpack_module,exports,__nccwpck_require__)=>{var cst=__nccwpck_require__(4973)
 function isEmpty(ch){switch(ch){case void 0:case" ":case"\n":case"\r":case"\t":return true
 default:return false}}const hexDigits=new Set("0123456789ABCDEFabcdef")
 const tagChars=new Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-#;/?:@&=+$_.!~*'()")
@@ -12380,7 +12395,7 @@ if(n>0){yield this.buffer.substr(this.pos,n)
 this.pos=i}return n}*pushUntil(test){let i=this.pos
 let ch=this.buffer[i]
 while(!test(ch))ch=this.buffer[++i]
-return yield*this.pushToIndex(i,false)}}exports.Lexer=Lexer},6628:(__unused_webpack_module,exports)=>{class LineCounter{constructor(){this.lineStarts=[]
+return yield*this.pushToIndex(i,false)}}exports.Lexer=Lexer},7692:(__unused_webpack_module,exports)=>{class LineCounter{constructor(){this.lineStarts=[]
 this.addNewLine=offset=>this.lineStarts.push(offset)
 this.linePos=offset=>{let low=0
 let high=this.lineStarts.length
@@ -12389,9 +12404,9 @@ if(this.lineStarts[mid]<offset)low=mid+1
 else high=mid}if(this.lineStarts[low]===offset)return{line:low+1,col:1}
 if(low===0)return{line:0,col:offset}
 const start=this.lineStarts[low-1]
-return{line:low,col:offset-start+1}}}}exports.LineCounter=LineCounter},3456:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
-var cst=__nccwpck_require__(3461)
-var lexer=__nccwpck_require__(361)
+return{line:low,col:offset-start+1}}}}exports.LineCounter=LineCounter},6408:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_process=__nccwpck_require__(932)
+var cst=__nccwpck_require__(4973)
+var lexer=__nccwpck_require__(7041)
 function includesToken(list,type){for(let i=0;i<list.length;++i)if(list[i].type===type)return true
 return false}function findNonEmptyIndex(list){for(let i=0;i<list.length;++i)switch(list[i].type){case"space":case"comment":case"newline":break
 default:return i}return-1}function isFlowToken(token){switch(token?.type){case"alias":case"scalar":case"single-quoted-scalar":case"double-quoted-scalar":case"flow-collection":return true
@@ -12647,13 +12662,13 @@ break
 case"newline":this.onKeyLine=false
 case"space":case"comment":default:if(token.end)token.end.push(this.sourceToken)
 else token.end=[this.sourceToken]
-if(this.type==="newline")yield*this.pop()}}}exports.Parser=Parser},4047:(__unused_webpack_module,exports,__nccwpck_require__)=>{var composer=__nccwpck_require__(9984)
-var Document=__nccwpck_require__(3021)
-var errors=__nccwpck_require__(1464)
-var log=__nccwpck_require__(7249)
-var identity=__nccwpck_require__(1127)
-var lineCounter=__nccwpck_require__(6628)
-var parser=__nccwpck_require__(3456)
+if(this.type==="newline")yield*this.pop()}}}exports.Parser=Parser},7575:(__unused_webpack_module,exports,__nccwpck_require__)=>{var composer=__nccwpck_require__(4504)
+var Document=__nccwpck_require__(7285)
+var errors=__nccwpck_require__(432)
+var log=__nccwpck_require__(681)
+var identity=__nccwpck_require__(8287)
+var lineCounter=__nccwpck_require__(7692)
+var parser=__nccwpck_require__(6408)
 function parseOptions(options){const prettyErrors=options.prettyErrors!==false
 const lineCounter$1=options.lineCounter||prettyErrors&&new lineCounter.LineCounter||null
 return{lineCounter:lineCounter$1,prettyErrors:prettyErrors}}function parseAllDocuments(source,options={}){const{lineCounter:lineCounter,prettyErrors:prettyErrors}=parseOptions(options)
@@ -12687,11 +12702,11 @@ if(!keepUndefined)return}if(identity.isDocument(value)&&!_replacer)return value.
 return new Document.Document(value,_replacer,options).toString(options)}exports.parse=parse
 exports.parseAllDocuments=parseAllDocuments
 exports.parseDocument=parseDocument
-exports.stringify=stringify},5840:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var map=__nccwpck_require__(7451)
-var seq=__nccwpck_require__(1706)
-var string=__nccwpck_require__(6464)
-var tags=__nccwpck_require__(18)
+exports.stringify=stringify},1112:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var map=__nccwpck_require__(3011)
+var seq=__nccwpck_require__(7938)
+var string=__nccwpck_require__(9928)
+var tags=__nccwpck_require__(3386)
 const sortMapEntriesByKey=(a,b)=>a.key<b.key?-1:a.key>b.key?1:0
 class Schema{constructor({compat:compat,customTags:customTags,merge:merge,resolveKnownTags:resolveKnownTags,schema:schema,sortMapEntries:sortMapEntries,toStringDefaults:toStringDefaults}){this.compat=Array.isArray(compat)?tags.getTags(compat,"compat"):compat?tags.getTags(null,compat):null
 this.name=typeof schema==="string"&&schema||"core"
@@ -12703,24 +12718,24 @@ Object.defineProperty(this,identity.SCALAR,{value:string.string})
 Object.defineProperty(this,identity.SEQ,{value:seq.seq})
 this.sortMapEntries=typeof sortMapEntries==="function"?sortMapEntries:sortMapEntries===true?sortMapEntriesByKey:null}clone(){const copy=Object.create(Schema.prototype,Object.getOwnPropertyDescriptors(this))
 copy.tags=this.tags.slice()
-return copy}}exports.Schema=Schema},7451:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var YAMLMap=__nccwpck_require__(4454)
+return copy}}exports.Schema=Schema},3011:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var YAMLMap=__nccwpck_require__(4110)
 const map={collection:"map",default:true,nodeClass:YAMLMap.YAMLMap,tag:"tag:yaml.org,2002:map",resolve(map,onError){if(!identity.isMap(map))onError("Expected a mapping for this tag")
 return map},createNode:(schema,obj,ctx)=>YAMLMap.YAMLMap.from(schema,obj,ctx)}
-exports.map=map},3632:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
+exports.map=map},6136:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
 const nullTag={identify:value=>value==null,createNode:()=>new Scalar.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^(?:~|[Nn]ull|NULL)?$/,resolve:()=>new Scalar.Scalar(null),stringify:({source:source},ctx)=>typeof source==="string"&&nullTag.test.test(source)?source:ctx.options.nullStr}
-exports.nullTag=nullTag},1706:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var YAMLSeq=__nccwpck_require__(2223)
+exports.nullTag=nullTag},7938:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var YAMLSeq=__nccwpck_require__(9527)
 const seq={collection:"seq",default:true,nodeClass:YAMLSeq.YAMLSeq,tag:"tag:yaml.org,2002:seq",resolve(seq,onError){if(!identity.isSeq(seq))onError("Expected a sequence for this tag")
 return seq},createNode:(schema,obj,ctx)=>YAMLSeq.YAMLSeq.from(schema,obj,ctx)}
-exports.seq=seq},6464:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyString=__nccwpck_require__(3069)
+exports.seq=seq},9928:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyString=__nccwpck_require__(4917)
 const string={identify:value=>typeof value==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:str=>str,stringify(item,ctx,onComment,onChompKeep){ctx=Object.assign({actualString:true},ctx)
 return stringifyString.stringifyString(item,ctx,onComment,onChompKeep)}}
-exports.string=string},3959:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
+exports.string=string},9855:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
 const boolTag={identify:value=>typeof value==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$/,resolve:str=>new Scalar.Scalar(str[0]==="t"||str[0]==="T"),stringify({source:source,value:value},ctx){if(source&&boolTag.test.test(source)){const sv=source[0]==="t"||source[0]==="T"
 if(value===sv)return source}return value?ctx.options.trueStr:ctx.options.falseStr}}
-exports.boolTag=boolTag},8405:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
-var stringifyNumber=__nccwpck_require__(8689)
+exports.boolTag=boolTag},6861:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
+var stringifyNumber=__nccwpck_require__(1433)
 const floatNaN={identify:value=>typeof value==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:str=>str.slice(-3).toLowerCase()==="nan"?NaN:str[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:stringifyNumber.stringifyNumber}
 const floatExp={identify:value=>typeof value==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$/,resolve:str=>parseFloat(str),stringify(node){const num=Number(node.value)
 return isFinite(num)?num.toExponential():stringifyNumber.stringifyNumber(node)}}
@@ -12730,7 +12745,7 @@ if(dot!==-1&&str[str.length-1]==="0")node.minFractionDigits=str.length-dot-1
 return node},stringify:stringifyNumber.stringifyNumber}
 exports.float=float
 exports.floatExp=floatExp
-exports.floatNaN=floatNaN},9874:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(8689)
+exports.floatNaN=floatNaN},3626:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(1433)
 const intIdentify=value=>typeof value==="bigint"||Number.isInteger(value)
 const intResolve=(str,offset,radix,{intAsBigInt:intAsBigInt})=>intAsBigInt?BigInt(str):parseInt(str.substring(offset),radix)
 function intStringify(node,radix,prefix){const{value:value}=node
@@ -12740,38 +12755,38 @@ const int={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^
 const intHex={identify:value=>intIdentify(value)&&value>=0,default:true,tag:"tag:yaml.org,2002:int",format:"HEX",test:/^0x[0-9a-fA-F]+$/,resolve:(str,_onError,opt)=>intResolve(str,2,16,opt),stringify:node=>intStringify(node,16,"0x")}
 exports.int=int
 exports.intHex=intHex
-exports.intOct=intOct},896:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(7451)
-var _null=__nccwpck_require__(3632)
-var seq=__nccwpck_require__(1706)
-var string=__nccwpck_require__(6464)
-var bool=__nccwpck_require__(3959)
-var float=__nccwpck_require__(8405)
-var int=__nccwpck_require__(9874)
+exports.intOct=intOct},1848:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(3011)
+var _null=__nccwpck_require__(6136)
+var seq=__nccwpck_require__(7938)
+var string=__nccwpck_require__(9928)
+var bool=__nccwpck_require__(9855)
+var float=__nccwpck_require__(6861)
+var int=__nccwpck_require__(3626)
 const schema=[map.map,seq.seq,string.string,_null.nullTag,bool.boolTag,int.intOct,int.int,int.intHex,float.floatNaN,float.floatExp,float.float]
-exports.schema=schema},3559:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
-var map=__nccwpck_require__(7451)
-var seq=__nccwpck_require__(1706)
+exports.schema=schema},9311:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
+var map=__nccwpck_require__(3011)
+var seq=__nccwpck_require__(7938)
 function intIdentify(value){return typeof value==="bigint"||Number.isInteger(value)}const stringifyJSON=({value:value})=>JSON.stringify(value)
 const jsonScalars=[{identify:value=>typeof value==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:str=>str,stringify:stringifyJSON},{identify:value=>value==null,createNode:()=>new Scalar.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^null$/,resolve:()=>null,stringify:stringifyJSON},{identify:value=>typeof value==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^true$|^false$/,resolve:str=>str==="true",stringify:stringifyJSON},{identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^-?(?:0|[1-9][0-9]*)$/,resolve:(str,_onError,{intAsBigInt:intAsBigInt})=>intAsBigInt?BigInt(str):parseInt(str,10),stringify:({value:value})=>intIdentify(value)?value.toString():JSON.stringify(value)},{identify:value=>typeof value==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$/,resolve:str=>parseFloat(str),stringify:stringifyJSON}]
 const jsonError={default:true,tag:"",test:/^/,resolve(str,onError){onError(`Unresolved plain scalar ${JSON.stringify(str)}`)
 return str}}
 const schema=[map.map,seq.seq].concat(jsonScalars,jsonError)
-exports.schema=schema},18:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(7451)
-var _null=__nccwpck_require__(3632)
-var seq=__nccwpck_require__(1706)
-var string=__nccwpck_require__(6464)
-var bool=__nccwpck_require__(3959)
-var float=__nccwpck_require__(8405)
-var int=__nccwpck_require__(9874)
-var schema=__nccwpck_require__(896)
-var schema$1=__nccwpck_require__(3559)
-var binary=__nccwpck_require__(6083)
-var merge=__nccwpck_require__(452)
-var omap=__nccwpck_require__(303)
-var pairs=__nccwpck_require__(8385)
-var schema$2=__nccwpck_require__(5913)
-var set=__nccwpck_require__(1528)
-var timestamp=__nccwpck_require__(4371)
+exports.schema=schema},3386:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(3011)
+var _null=__nccwpck_require__(6136)
+var seq=__nccwpck_require__(7938)
+var string=__nccwpck_require__(9928)
+var bool=__nccwpck_require__(9855)
+var float=__nccwpck_require__(6861)
+var int=__nccwpck_require__(3626)
+var schema=__nccwpck_require__(1848)
+var schema$1=__nccwpck_require__(9311)
+var binary=__nccwpck_require__(5035)
+var merge=__nccwpck_require__(7980)
+var omap=__nccwpck_require__(4839)
+var pairs=__nccwpck_require__(8265)
+var schema$2=__nccwpck_require__(9089)
+var set=__nccwpck_require__(5440)
+var timestamp=__nccwpck_require__(8472)
 const schemas=new Map([["core",schema.schema],["failsafe",[map.map,seq.seq,string.string]],["json",schema$1.schema],["yaml11",schema$2.schema],["yaml-1.1",schema$2.schema]])
 const tagsByName={binary:binary.binary,bool:bool.boolTag,float:float.float,floatExp:float.floatExp,floatNaN:float.floatNaN,floatTime:timestamp.floatTime,int:int.int,intHex:int.intHex,intOct:int.intOct,intTime:timestamp.intTime,map:map.map,merge:merge.merge,null:_null.nullTag,omap:omap.omap,pairs:pairs.pairs,seq:seq.seq,set:set.set,timestamp:timestamp.timestamp}
 const coreKnownTags={"tag:yaml.org,2002:binary":binary.binary,"tag:yaml.org,2002:merge":merge.merge,"tag:yaml.org,2002:omap":omap.omap,"tag:yaml.org,2002:pairs":pairs.pairs,"tag:yaml.org,2002:set":set.set,"tag:yaml.org,2002:timestamp":timestamp.timestamp}
@@ -12788,9 +12803,9 @@ if(!tagObj){const tagName=JSON.stringify(tag)
 const keys=Object.keys(tagsByName).map(key=>JSON.stringify(key)).join(", ")
 throw new Error(`Unknown custom tag ${tagName}; use one of ${keys}`)}if(!tags.includes(tagObj))tags.push(tagObj)
 return tags},[])}exports.coreKnownTags=coreKnownTags
-exports.getTags=getTags},6083:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_buffer=__nccwpck_require__(181)
-var Scalar=__nccwpck_require__(3301)
-var stringifyString=__nccwpck_require__(3069)
+exports.getTags=getTags},5035:(__unused_webpack_module,exports,__nccwpck_require__)=>{var node_buffer=__nccwpck_require__(181)
+var Scalar=__nccwpck_require__(9933)
+var stringifyString=__nccwpck_require__(4917)
 const binary={identify:value=>value instanceof Uint8Array,default:false,tag:"tag:yaml.org,2002:binary",resolve(src,onError){if(typeof node_buffer.Buffer==="function")return node_buffer.Buffer.from(src,"base64")
 else if(typeof atob==="function"){const str=atob(src.replace(/[\n\r]/g,""))
 const buffer=new Uint8Array(str.length)
@@ -12809,14 +12824,14 @@ const n=Math.ceil(str.length/lineWidth)
 const lines=new Array(n)
 for(let i=0,o=0;i<n;++i,o+=lineWidth)lines[i]=str.substr(o,lineWidth)
 str=lines.join(type===Scalar.Scalar.BLOCK_LITERAL?"\n":" ")}return stringifyString.stringifyString({comment:comment,type:type,value:str},ctx,onComment,onChompKeep)}}
-exports.binary=binary},8398:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
+exports.binary=binary},7446:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
 function boolStringify({value:value,source:source},ctx){const boolObj=value?trueTag:falseTag
 if(source&&boolObj.test.test(source))return source
 return value?ctx.options.trueStr:ctx.options.falseStr}const trueTag={identify:value=>value===true,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:Y|y|[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,resolve:()=>new Scalar.Scalar(true),stringify:boolStringify}
 const falseTag={identify:value=>value===false,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:N|n|[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,resolve:()=>new Scalar.Scalar(false),stringify:boolStringify}
 exports.falseTag=falseTag
-exports.trueTag=trueTag},5782:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
-var stringifyNumber=__nccwpck_require__(8689)
+exports.trueTag=trueTag},7470:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
+var stringifyNumber=__nccwpck_require__(1433)
 const floatNaN={identify:value=>typeof value==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:str=>str.slice(-3).toLowerCase()==="nan"?NaN:str[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:stringifyNumber.stringifyNumber}
 const floatExp={identify:value=>typeof value==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?[eE][-+]?[0-9]+$/,resolve:str=>parseFloat(str.replace(/_/g,"")),stringify(node){const num=Number(node.value)
 return isFinite(num)?num.toExponential():stringifyNumber.stringifyNumber(node)}}
@@ -12826,7 +12841,7 @@ if(dot!==-1){const f=str.substring(dot+1).replace(/_/g,"")
 if(f[f.length-1]==="0")node.minFractionDigits=f.length}return node},stringify:stringifyNumber.stringifyNumber}
 exports.float=float
 exports.floatExp=floatExp
-exports.floatNaN=floatNaN},873:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(8689)
+exports.floatNaN=floatNaN},1057:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(1433)
 const intIdentify=value=>typeof value==="bigint"||Number.isInteger(value)
 function intResolve(str,offset,radix,{intAsBigInt:intAsBigInt}){const sign=str[0]
 if(sign==="-"||sign==="+")offset+=1
@@ -12847,8 +12862,8 @@ const intHex={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",form
 exports.int=int
 exports.intBin=intBin
 exports.intHex=intHex
-exports.intOct=intOct},452:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
+exports.intOct=intOct},7980:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
 const MERGE_KEY="<<"
 const merge={identify:value=>value===MERGE_KEY||typeof value==="symbol"&&value.description===MERGE_KEY,default:"key",tag:"tag:yaml.org,2002:merge",test:/^<<$/,resolve:()=>Object.assign(new Scalar.Scalar(Symbol(MERGE_KEY)),{addToJSMap:addMergeToJSMap}),stringify:()=>MERGE_KEY}
 const isMergeKey=(ctx,key)=>(merge.identify(key)||identity.isScalar(key)&&(!key.type||key.type===Scalar.Scalar.PLAIN)&&merge.identify(key.value))&&ctx?.doc.schema.tags.some(tag=>tag.tag===merge.tag&&tag.default)
@@ -12862,11 +12877,11 @@ for(const[key,value]of srcMap)if(map instanceof Map){if(!map.has(key))map.set(ke
 else if(!Object.prototype.hasOwnProperty.call(map,key))Object.defineProperty(map,key,{value:value,writable:true,enumerable:true,configurable:true})
 return map}function resolveAliasValue(ctx,value){return ctx&&identity.isAlias(value)?value.resolve(ctx.doc,ctx):value}exports.addMergeToJSMap=addMergeToJSMap
 exports.isMergeKey=isMergeKey
-exports.merge=merge},303:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var toJS=__nccwpck_require__(6424)
-var YAMLMap=__nccwpck_require__(4454)
-var YAMLSeq=__nccwpck_require__(2223)
-var pairs=__nccwpck_require__(8385)
+exports.merge=merge},4839:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var toJS=__nccwpck_require__(3459)
+var YAMLMap=__nccwpck_require__(4110)
+var YAMLSeq=__nccwpck_require__(9527)
+var pairs=__nccwpck_require__(8265)
 class YAMLOMap extends YAMLSeq.YAMLSeq{constructor(){super()
 this.add=YAMLMap.YAMLMap.prototype.add.bind(this)
 this.delete=YAMLMap.YAMLMap.prototype.delete.bind(this)
@@ -12890,10 +12905,10 @@ for(const{key:key}of pairs$1.items)if(identity.isScalar(key))if(seenKeys.include
 else seenKeys.push(key.value)
 return Object.assign(new YAMLOMap,pairs$1)},createNode:(schema,iterable,ctx)=>YAMLOMap.from(schema,iterable,ctx)}
 exports.YAMLOMap=YAMLOMap
-exports.omap=omap},8385:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var Scalar=__nccwpck_require__(3301)
-var YAMLSeq=__nccwpck_require__(2223)
+exports.omap=omap},8265:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var Scalar=__nccwpck_require__(9933)
+var YAMLSeq=__nccwpck_require__(9527)
 function resolvePairs(seq,onError){if(identity.isSeq(seq))for(let i=0;i<seq.items.length;++i){let item=seq.items[i]
 if(identity.isPair(item))continue
 else if(identity.isMap(item)){if(item.items.length>1)onError("Each pair must have its own sequence indicator")
@@ -12915,23 +12930,23 @@ value=it[key]}else throw new TypeError(`Expected tuple with one key, not ${keys.
 pairs.items.push(Pair.createPair(key,value,ctx))}return pairs}const pairs={collection:"seq",default:false,tag:"tag:yaml.org,2002:pairs",resolve:resolvePairs,createNode:createPairs}
 exports.createPairs=createPairs
 exports.pairs=pairs
-exports.resolvePairs=resolvePairs},5913:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(7451)
-var _null=__nccwpck_require__(3632)
-var seq=__nccwpck_require__(1706)
-var string=__nccwpck_require__(6464)
-var binary=__nccwpck_require__(6083)
-var bool=__nccwpck_require__(8398)
-var float=__nccwpck_require__(5782)
-var int=__nccwpck_require__(873)
-var merge=__nccwpck_require__(452)
-var omap=__nccwpck_require__(303)
-var pairs=__nccwpck_require__(8385)
-var set=__nccwpck_require__(1528)
-var timestamp=__nccwpck_require__(4371)
+exports.resolvePairs=resolvePairs},9089:(__unused_webpack_module,exports,__nccwpck_require__)=>{var map=__nccwpck_require__(3011)
+var _null=__nccwpck_require__(6136)
+var seq=__nccwpck_require__(7938)
+var string=__nccwpck_require__(9928)
+var binary=__nccwpck_require__(5035)
+var bool=__nccwpck_require__(7446)
+var float=__nccwpck_require__(7470)
+var int=__nccwpck_require__(1057)
+var merge=__nccwpck_require__(7980)
+var omap=__nccwpck_require__(4839)
+var pairs=__nccwpck_require__(8265)
+var set=__nccwpck_require__(5440)
+var timestamp=__nccwpck_require__(8472)
 const schema=[map.map,seq.seq,string.string,_null.nullTag,bool.trueTag,bool.falseTag,int.intBin,int.intOct,int.int,int.intHex,float.floatNaN,float.floatExp,float.float,binary.binary,merge.merge,omap.omap,pairs.pairs,set.set,timestamp.intTime,timestamp.floatTime,timestamp.timestamp]
-exports.schema=schema},1528:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Pair=__nccwpck_require__(7165)
-var YAMLMap=__nccwpck_require__(4454)
+exports.schema=schema},5440:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Pair=__nccwpck_require__(2965)
+var YAMLMap=__nccwpck_require__(4110)
 class YAMLSet extends YAMLMap.YAMLMap{constructor(schema){super(schema)
 this.tag=YAMLSet.tag}add(key){let pair
 if(identity.isPair(key))pair=key
@@ -12953,7 +12968,7 @@ else onError("Set items must all have null values")
 else onError("Expected a mapping for this tag")
 return map}}
 exports.YAMLSet=YAMLSet
-exports.set=set},4371:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(8689)
+exports.set=set},8472:(__unused_webpack_module,exports,__nccwpck_require__)=>{var stringifyNumber=__nccwpck_require__(1433)
 function parseSexagesimal(str,asBigInt){const sign=str[0]
 const parts=sign==="-"||sign==="+"?str.substring(1):str
 const num=n=>asBigInt?BigInt(n):Number(n)
@@ -12983,7 +12998,7 @@ if(Math.abs(d)<30)d*=60
 date-=6e4*d}return new Date(date)},stringify:({value:value})=>value?.toISOString().replace(/(T00:00:00)?\.000Z$/,"")??""}
 exports.floatTime=floatTime
 exports.intTime=intTime
-exports.timestamp=timestamp},4475:(__unused_webpack_module,exports)=>{const FOLD_FLOW="flow"
+exports.timestamp=timestamp},736:(__unused_webpack_module,exports)=>{const FOLD_FLOW="flow"
 const FOLD_BLOCK="block"
 const FOLD_QUOTED="quoted"
 function foldFlowLines(text,indent,mode="flow",{indentAtStart:indentAtStart,lineWidth:lineWidth=80,minContentWidth:minContentWidth=20,onFold:onFold,onOverflow:onOverflow}={}){if(!lineWidth||lineWidth<0)return text
@@ -13039,10 +13054,10 @@ start=i+1
 ch=text[start]}return end}exports.FOLD_BLOCK=FOLD_BLOCK
 exports.FOLD_FLOW=FOLD_FLOW
 exports.FOLD_QUOTED=FOLD_QUOTED
-exports.foldFlowLines=foldFlowLines},2148:(__unused_webpack_module,exports,__nccwpck_require__)=>{var anchors=__nccwpck_require__(1596)
-var identity=__nccwpck_require__(1127)
-var stringifyComment=__nccwpck_require__(9799)
-var stringifyString=__nccwpck_require__(3069)
+exports.foldFlowLines=foldFlowLines},3228:(__unused_webpack_module,exports,__nccwpck_require__)=>{var anchors=__nccwpck_require__(4772)
+var identity=__nccwpck_require__(8287)
+var stringifyComment=__nccwpck_require__(7023)
+var stringifyString=__nccwpck_require__(4917)
 function createStringifyContext(doc,options){const opt=Object.assign({blockQuote:true,commentString:stringifyComment.stringifyComment,defaultKeyType:null,defaultStringType:"PLAIN",directives:null,doubleQuotedAsJSON:false,doubleQuotedMinMultiLineLength:40,falseStr:"false",flowCollectionPadding:true,indentSeq:true,lineWidth:80,minContentWidth:20,nullStr:"null",simpleKeys:false,singleQuote:null,trailingComma:false,trueStr:"true",verifyAliasOrder:true},doc.schema.toStringOptions,options)
 let inFlow
 switch(opt.collectionStyle){case"block":inFlow=false
@@ -13076,9 +13091,9 @@ if(props.length>0)ctx.indentAtStart=(ctx.indentAtStart??0)+props.length+1
 const str=typeof tagObj.stringify==="function"?tagObj.stringify(node,ctx,onComment,onChompKeep):identity.isScalar(node)?stringifyString.stringifyString(node,ctx,onComment,onChompKeep):node.toString(ctx,onComment,onChompKeep)
 if(!props)return str
 return identity.isScalar(node)||str[0]==="{"||str[0]==="["?`${props} ${str}`:`${props}\n${ctx.indent}${str}`}exports.createStringifyContext=createStringifyContext
-exports.stringify=stringify},1212:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var stringify=__nccwpck_require__(2148)
-var stringifyComment=__nccwpck_require__(9799)
+exports.stringify=stringify},8420:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var stringify=__nccwpck_require__(3228)
+var stringifyComment=__nccwpck_require__(7023)
 function stringifyCollection(collection,ctx,options){const flow=ctx.inFlow??collection.flow
 const stringify=flow?stringifyFlowCollection:stringifyBlockCollection
 return stringify(collection,ctx,options)}function stringifyBlockCollection({comment:comment,items:items},ctx,{blockItemPrefix:blockItemPrefix,flowChars:flowChars,itemIndent:itemIndent,onChompKeep:onChompKeep,onComment:onComment}){const{indent:indent,options:{commentString:commentString}}=ctx
@@ -13130,14 +13145,14 @@ reqNewline=ctx.options.lineWidth>0&&len>ctx.options.lineWidth}if(reqNewline){let
 for(const line of lines)str+=line?`\n${indentStep}${indent}${line}`:"\n"
 return`${str}\n${indent}${end}`}else return`${start}${fcPadding}${lines.join(" ")}${fcPadding}${end}`}}function addCommentBefore({indent:indent,options:{commentString:commentString}},lines,comment,chompKeep){if(comment&&chompKeep)comment=comment.replace(/^\n+/,"")
 if(comment){const ic=stringifyComment.indentComment(commentString(comment),indent)
-lines.push(ic.trimStart())}}exports.stringifyCollection=stringifyCollection},9799:(__unused_webpack_module,exports)=>{const stringifyComment=str=>str.replace(/^(?!$)(?: $)?/gm,"#")
+lines.push(ic.trimStart())}}exports.stringifyCollection=stringifyCollection},7023:(__unused_webpack_module,exports)=>{const stringifyComment=str=>str.replace(/^(?!$)(?: $)?/gm,"#")
 function indentComment(comment,indent){if(/^\n+$/.test(comment))return comment.substring(1)
 return indent?comment.replace(/^(?! *$)/gm,indent):comment}const lineComment=(str,indent,comment)=>str.endsWith("\n")?indentComment(comment,indent):comment.includes("\n")?"\n"+indentComment(comment,indent):(str.endsWith(" ")?"":" ")+comment
 exports.indentComment=indentComment
 exports.lineComment=lineComment
-exports.stringifyComment=stringifyComment},6829:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var stringify=__nccwpck_require__(2148)
-var stringifyComment=__nccwpck_require__(9799)
+exports.stringifyComment=stringifyComment},1877:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var stringify=__nccwpck_require__(3228)
+var stringifyComment=__nccwpck_require__(7023)
 function stringifyDocument(doc,options){const lines=[]
 let hasDirectives=options.directives===true
 if(options.directives!==false&&doc.directives){const dir=doc.directives.toString(doc)
@@ -13163,17 +13178,17 @@ lines.push(stringifyComment.indentComment(cs,""))}else lines.push(`... ${cs}`)}e
 else{let dc=doc.comment
 if(dc&&chompKeep)dc=dc.replace(/^\n+/,"")
 if(dc){if((!chompKeep||contentComment)&&lines[lines.length-1]!=="")lines.push("")
-lines.push(stringifyComment.indentComment(commentString(dc),""))}}return lines.join("\n")+"\n"}exports.stringifyDocument=stringifyDocument},8689:(__unused_webpack_module,exports)=>{function stringifyNumber({format:format,minFractionDigits:minFractionDigits,tag:tag,value:value}){if(typeof value==="bigint")return String(value)
+lines.push(stringifyComment.indentComment(commentString(dc),""))}}return lines.join("\n")+"\n"}exports.stringifyDocument=stringifyDocument},1433:(__unused_webpack_module,exports)=>{function stringifyNumber({format:format,minFractionDigits:minFractionDigits,tag:tag,value:value}){if(typeof value==="bigint")return String(value)
 const num=typeof value==="number"?value:Number(value)
 if(!isFinite(num))return isNaN(num)?".nan":num<0?"-.inf":".inf"
 let n=Object.is(value,-0)?"-0":JSON.stringify(value)
 if(!format&&minFractionDigits&&(!tag||tag==="tag:yaml.org,2002:float")&&/^-?\d/.test(n)&&!n.includes("e")){let i=n.indexOf(".")
 if(i<0){i=n.length
 n+="."}let d=minFractionDigits-(n.length-i-1)
-while(d-- >0)n+="0"}return n}exports.stringifyNumber=stringifyNumber},9748:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
-var Scalar=__nccwpck_require__(3301)
-var stringify=__nccwpck_require__(2148)
-var stringifyComment=__nccwpck_require__(9799)
+while(d-- >0)n+="0"}return n}exports.stringifyNumber=stringifyNumber},2380:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
+var Scalar=__nccwpck_require__(9933)
+var stringify=__nccwpck_require__(3228)
+var stringifyComment=__nccwpck_require__(7023)
 function stringifyPair({key:key,value:value},ctx,onComment,onChompKeep){const{allNullValues:allNullValues,doc:doc,indent:indent,indentStep:indentStep,options:{commentString:commentString,indentSeq:indentSeq,simpleKeys:simpleKeys}}=ctx
 let keyComment=identity.isNode(key)&&key.comment||null
 if(simpleKeys){if(keyComment)throw new Error("With simple keys, key nodes cannot have comments")
@@ -13217,8 +13232,8 @@ if(sp0===-1||nl0<sp0)hasPropsLine=true}if(!hasPropsLine)ws=`\n${ctx.indent}`}}el
 str+=ws+valueStr
 if(ctx.inFlow){if(valueCommentDone&&onComment)onComment()}else if(valueComment&&!valueCommentDone)str+=stringifyComment.lineComment(str,ctx.indent,commentString(valueComment))
 else if(chompKeep&&onChompKeep)onChompKeep()
-return str}exports.stringifyPair=stringifyPair},3069:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(3301)
-var foldFlowLines=__nccwpck_require__(4475)
+return str}exports.stringifyPair=stringifyPair},4917:(__unused_webpack_module,exports,__nccwpck_require__)=>{var Scalar=__nccwpck_require__(9933)
+var foldFlowLines=__nccwpck_require__(736)
 const getFoldOptions=(ctx,isBlock)=>({indentAtStart:isBlock?ctx.indent.length:ctx.indentAtStart,lineWidth:ctx.options.lineWidth,minContentWidth:ctx.options.minContentWidth})
 const containsDocumentMarker=str=>/^(%|---|\.\.\.)/m.test(str)
 function lineLengthOverLimit(str,lineWidth,indentLength){if(!lineWidth||lineWidth<0)return false
@@ -13332,7 +13347,7 @@ let res=_stringify(type)
 if(res===null){const{defaultKeyType:defaultKeyType,defaultStringType:defaultStringType}=ctx.options
 const t=implicitKey&&defaultKeyType||defaultStringType
 res=_stringify(t)
-if(res===null)throw new Error(`Unsupported default string type ${t}`)}return res}exports.stringifyString=stringifyString},204:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(1127)
+if(res===null)throw new Error(`Unsupported default string type ${t}`)}return res}exports.stringifyString=stringifyString},7636:(__unused_webpack_module,exports,__nccwpck_require__)=>{var identity=__nccwpck_require__(8287)
 const BREAK=Symbol("break visit")
 const SKIP=Symbol("skip children")
 const REMOVE=Symbol("remove node")
@@ -13386,7 +13401,7 @@ else parent.value=node
 else if(identity.isDocument(parent))parent.contents=node
 else{const pt=identity.isAlias(parent)?"alias":"scalar"
 throw new Error(`Cannot replace node with ${pt} parent`)}}exports.visit=visit
-exports.visitAsync=visitAsync},6058:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>summary,$e:()=>warning})
+exports.visitAsync=visitAsync},578:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>summary,$e:()=>warning})
 var external_os_=__nccwpck_require__(857)
 function utils_toCommandValue(input){if(input===null||input===void 0)return""
 else if(typeof input==="string"||input instanceof String)return input
@@ -13413,7 +13428,7 @@ const convertedValue=utils_toCommandValue(value)
 if(key.includes(delimiter))throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`)
 if(convertedValue.includes(delimiter))throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`)
 return`${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`}__nccwpck_require__(6928)
-__nccwpck_require__(4942)
+__nccwpck_require__(7750)
 void 0&&(void 0).__awaiter
 void 0&&(void 0).__awaiter
 var summary_awaiter=void 0&&(void 0).__awaiter||function(thisArg,_arguments,P,generator){function adopt(value){return value instanceof P?value:new P(function(resolve){resolve(value)})}return new(P||(P=Promise))(function(resolve,reject){function fulfilled(value){try{step(generator.next(value))}catch(e){reject(e)}}function rejected(value){try{step(generator["throw"](value))}catch(e){reject(e)}}function step(result){result.done?resolve(result.value):adopt(result.value).then(fulfilled,rejected)}step((generator=generator.apply(thisArg,_arguments||[])).next())})}
@@ -13457,7 +13472,7 @@ const element=this.wrap("blockquote",text,attrs)
 return this.addRaw(element).addEOL()}addLink(text,href){const element=this.wrap("a",text,{href:href})
 return this.addRaw(element).addEOL()}}const _summary=new Summary
 const summary=_summary
-__nccwpck_require__(5260)
+__nccwpck_require__(1300)
 void 0&&(void 0).__awaiter
 external_os_.platform()
 external_os_.arch()
@@ -13469,14 +13484,14 @@ if(filePath)return file_command_issueFileCommand("OUTPUT",file_command_prepareKe
 process.stdout.write(external_os_.EOL)
 command_issueCommand("set-output",{name:name},utils_toCommandValue(value))}function core_debug(message){command_issueCommand("debug",{},message)}function error(message,properties={}){command_issueCommand("error",utils_toCommandProperties(properties),message instanceof Error?message.toString():message)}function warning(message,properties={}){command_issueCommand("warning",utils_toCommandProperties(properties),message instanceof Error?message.toString():message)}function info(message){process.stdout.write(message+external_os_.EOL)}function startGroup(name){command_issue("group",name)}function endGroup(){command_issue("endgroup")}function saveState(name,value){const filePath=process.env["GITHUB_STATE"]||""
 if(filePath)return file_command_issueFileCommand("STATE",file_command_prepareKeyValueMessage(name,value))
-command_issueCommand("save-state",{name:name},utils_toCommandValue(value))}function getState(name){return process.env[`STATE_${name}`]||""}},5260:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>getExecOutput})
+command_issueCommand("save-state",{name:name},utils_toCommandValue(value))}function getState(name){return process.env[`STATE_${name}`]||""}},1300:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>getExecOutput})
 var external_string_decoder_=__nccwpck_require__(3193)
 var external_os_=__nccwpck_require__(857)
 var external_events_=__nccwpck_require__(4434)
 var external_child_process_=__nccwpck_require__(5317)
 var external_path_=__nccwpck_require__(6928)
-var io=__nccwpck_require__(8701)
-var io_util=__nccwpck_require__(90)
+var io=__nccwpck_require__(885)
+var io_util=__nccwpck_require__(9506)
 const external_timers_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers")
 var __awaiter=void 0&&(void 0).__awaiter||function(thisArg,_arguments,P,generator){function adopt(value){return value instanceof P?value:new P(function(resolve){resolve(value)})}return new(P||(P=Promise))(function(resolve,reject){function fulfilled(value){try{step(generator.next(value))}catch(e){reject(e)}}function rejected(value){try{step(generator["throw"](value))}catch(e){reject(e)}}function step(result){result.done?resolve(result.value):adopt(result.value).then(fulfilled,rejected)}step((generator=generator.apply(thisArg,_arguments||[])).next())})}
 const IS_WINDOWS=process.platform==="win32"
@@ -13629,7 +13644,7 @@ const listeners=Object.assign(Object.assign({},options===null||options===void 0?
 const exitCode=yield exec(commandLine,args,Object.assign(Object.assign({},options),{listeners:listeners}))
 stdout+=stdoutDecoder.end()
 stderr+=stderrDecoder.end()
-return{exitCode:exitCode,stdout:stdout,stderr:stderr}})}},4942:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Qq:()=>HttpClient,s_:()=>lib_getProxyUrl})
+return{exitCode:exitCode,stdout:stdout,stderr:stderr}})}},7750:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Qq:()=>HttpClient,s_:()=>lib_getProxyUrl})
 var external_http_=__nccwpck_require__(8611)
 var external_http_namespaceObject=__nccwpck_require__.t(external_http_,2)
 var external_https_=__nccwpck_require__(5692)
@@ -13653,8 +13668,8 @@ for(const upperNoProxyItem of noProxy.split(",").map(x=>x.trim().toUpperCase()).
 return false}function isLoopbackAddress(host){const hostLower=host.toLowerCase()
 return hostLower==="localhost"||hostLower.startsWith("127.")||hostLower.startsWith("[::1]")||hostLower.startsWith("[0:0:0:0:0:0:0:1]")}class DecodedURL extends URL{constructor(url,base){super(url,base)
 this._decodedUsername=decodeURIComponent(super.username)
-this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var tunnel=__nccwpck_require__(770)
-var undici=__nccwpck_require__(6752)
+this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var tunnel=__nccwpck_require__(2506)
+var undici=__nccwpck_require__(9816)
 var __awaiter=void 0&&(void 0).__awaiter||function(thisArg,_arguments,P,generator){function adopt(value){return value instanceof P?value:new P(function(resolve){resolve(value)})}return new(P||(P=Promise))(function(resolve,reject){function fulfilled(value){try{step(generator.next(value))}catch(e){reject(e)}}function rejected(value){try{step(generator["throw"](value))}catch(e){reject(e)}}function step(result){result.done?resolve(result.value):adopt(result.value).then(fulfilled,rejected)}step((generator=generator.apply(thisArg,_arguments||[])).next())})}
 var HttpCodes;(function(HttpCodes){HttpCodes[HttpCodes["OK"]=200]="OK"
 HttpCodes[HttpCodes["MultipleChoices"]=300]="MultipleChoices"
@@ -13848,7 +13863,7 @@ else if(contents&&contents.length>0)msg=contents
 else msg=`Failed request: (${statusCode})`
 const err=new HttpClientError(msg,statusCode)
 err.result=response.result
-reject(err)}else resolve(response)}))})}}const lowercaseKeys=obj=>Object.keys(obj).reduce((c,k)=>(c[k.toLowerCase()]=obj[k],c),{})},90:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$1:()=>lstat,Ck:()=>mkdir,Cy:()=>readdir,H8:()=>IS_WINDOWS,Qh:()=>isRooted,YN:()=>symlink,dJ:()=>stat,h_:()=>readlink,k6:()=>chmod,m3:()=>copyFile,rm:()=>rm,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>unlink})
+reject(err)}else resolve(response)}))})}}const lowercaseKeys=obj=>Object.keys(obj).reduce((c,k)=>(c[k.toLowerCase()]=obj[k],c),{})},9506:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$1:()=>lstat,Ck:()=>mkdir,Cy:()=>readdir,H8:()=>IS_WINDOWS,Qh:()=>isRooted,YN:()=>symlink,dJ:()=>stat,h_:()=>readlink,k6:()=>chmod,m3:()=>copyFile,rm:()=>rm,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>unlink})
 var fs__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9896)
 var path__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6928)
 var __awaiter=void 0&&(void 0).__awaiter||function(thisArg,_arguments,P,generator){function adopt(value){return value instanceof P?value:new P(function(resolve){resolve(value)})}return new(P||(P=Promise))(function(resolve,reject){function fulfilled(value){try{step(generator.next(value))}catch(e){reject(e)}}function rejected(value){try{step(generator["throw"](value))}catch(e){reject(e)}}function step(result){result.done?resolve(result.value):adopt(result.value).then(fulfilled,rejected)}step((generator=generator.apply(thisArg,_arguments||[])).next())})}
@@ -13872,10 +13887,10 @@ const upperName=path__WEBPACK_IMPORTED_MODULE_1__.basename(filePath).toUpperCase
 for(const actualName of yield readdir(directory))if(upperName===actualName.toUpperCase()){filePath=path__WEBPACK_IMPORTED_MODULE_1__.join(directory,actualName)
 break}}catch(err){console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`)}return filePath}else if(isUnixExecutable(stats))return filePath}return""})}function normalizeSeparators(p){p=p||""
 if(IS_WINDOWS){p=p.replace(/\//g,"\\")
-return p.replace(/\\\\+/g,"\\")}return p.replace(/\/\/+/g,"/")}function isUnixExecutable(stats){return(stats.mode&1)>0||(stats.mode&8)>0&&process.getgid!==void 0&&stats.gid===process.getgid()||(stats.mode&64)>0&&process.getuid!==void 0&&stats.uid===process.getuid()}},8701:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
+return p.replace(/\\\\+/g,"\\")}return p.replace(/\/\/+/g,"/")}function isUnixExecutable(stats){return(stats.mode&1)>0||(stats.mode&8)>0&&process.getgid!==void 0&&stats.gid===process.getgid()||(stats.mode&64)>0&&process.getuid!==void 0&&stats.uid===process.getuid()}},885:(__unused_webpack___webpack_module__,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
 var assert__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2613)
 var path__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6928)
-var _io_util_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(90)
+var _io_util_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9506)
 var __awaiter=void 0&&(void 0).__awaiter||function(thisArg,_arguments,P,generator){function adopt(value){return value instanceof P?value:new P(function(resolve){resolve(value)})}return new(P||(P=Promise))(function(resolve,reject){function fulfilled(value){try{step(generator.next(value))}catch(e){reject(e)}}function rejected(value){try{step(generator["throw"](value))}catch(e){reject(e)}}function step(result){result.done?resolve(result.value):adopt(result.value).then(fulfilled,rejected)}step((generator=generator.apply(thisArg,_arguments||[])).next())})}
 function cp(source_1,dest_1){return __awaiter(this,arguments,void 0,function*(source,dest,options={}){const{force:force,recursive:recursive,copySourceDirectory:copySourceDirectory}=readCopyOptions(options)
 const destStat=(yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.t2(dest))?yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.dJ(dest):null
@@ -13982,9 +13997,9 @@ return ns}})();(()=>{__nccwpck_require__.d=(exports,definition)=>{for(var key in
 Object.defineProperty(exports,"__esModule",{value:true})}})()
 var __webpack_exports__={}
 __nccwpck_require__.d(__webpack_exports__,{XI:()=>action,bE:()=>post,xw:()=>cli})
-const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,2929))
-const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,6661))
-const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,5581))
+const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,4713))
+const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,2605))
+const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,4309))
 var __webpack_exports__action=__webpack_exports__.XI
 var __webpack_exports__cli=__webpack_exports__.xw
 var __webpack_exports__post=__webpack_exports__.bE

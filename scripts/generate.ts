@@ -114,15 +114,17 @@ const ofJob = {
   },
 } as const
 
-/** Where a job can do better than to leave an option out: GitHub's own registry needs no login to be set. */
+/** Where a job can do better than to leave an option out. GitHub's token is for GitHub's own registry, and no other. */
 const ownDefaults: Readonly<Record<string, { readonly value: string; readonly help: string }>> = {
   'registry-username': {
-    value: '${{ inputs.registry-username || github.actor }}',
-    help: 'Who pushes and looks up images; who has started the run, when not given',
+    value:
+      "${{ inputs.registry-username || startsWith(inputs.image, 'ghcr.io/') && github.actor || '' }}",
+    help: 'Who pushes and looks up images; at ghcr.io who has started the run, when not given',
   },
   'registry-password': {
-    value: '${{ secrets.REGISTRY_PASSWORD || github.token }}',
-    help: 'Password or token for the registry; the token of the run, when not given',
+    value:
+      "${{ secrets.REGISTRY_PASSWORD || startsWith(inputs.image, 'ghcr.io/') && github.token || '' }}",
+    help: 'Password or token for the registry; at ghcr.io the token of the run, when not given',
   },
   token: { value: '${{ github.token }}', help: '' },
 }
@@ -178,9 +180,16 @@ function reusableYaml({ command, about, packages }: Reusable): string {
         // The release keeps the record itself, of the commit that really runs.
         environment: { name: '${{ inputs.environment }}', deployment: false },
         permissions: { contents: 'read', packages, deployments: 'write' },
-        // GitHub keeps one run of a group waiting and drops the one before: each target has its own group.
+        // GitHub keeps one run of a group waiting and drops the one before: each target has its own group, and a
+        // rollback is not dropped for the next release. The lock in the cluster keeps those two apart.
         concurrency: {
-          group: `django-rollout-${['environment', 'kube-context', 'config', 'namespace', 'image']
+          group: `django-rollout-${command}-${[
+            'environment',
+            'kube-context',
+            'config',
+            'namespace',
+            'image',
+          ]
             .map((name) => `\${{ inputs.${name} }}`)
             .join('-')}`,
           'cancel-in-progress': false,
@@ -212,7 +221,6 @@ function reusableYaml({ command, about, packages }: Reusable): string {
     checkout.uses,
     `${checkout.uses} # ${checkout.version}`,
   )
-  // Runs of one target wait for each other; GitHub keeps one waiting, so each target has its own group.
   return `${header}#\n# ${about} To be called: jobs.<name>.uses: django-rollout/django-rollout/.github/workflows/${command}.yml@v1\n${yaml}`
 }
 

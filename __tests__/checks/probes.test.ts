@@ -34,6 +34,27 @@ test('a container beside it may be the one that is asked', () => {
   expect(found({ containers: [gunicorn, nginx] })[0]?.is).toBe('good')
 })
 
+describe('a readinessProbe that asks the port alone', () => {
+  const tcp = { ...gunicorn, readinessProbe: { tcpSocket: { port: 8000 } } }
+
+  test('is told, and no warning, where nothing better is known', () => {
+    expect(found({ containers: [tcp] })).toEqual([
+      {
+        about: 'probes',
+        is: 'good',
+        says: 'deployment/web: a readinessProbe stands guard; that of deployment/web asks the port alone: give "smoke-path" for one that asks a page',
+      },
+    ])
+  })
+
+  test('is mended by the page that "smoke-path" names', () => {
+    const probe = { httpGet: { path: '/up', port: 8000 }, periodSeconds: 2, tcpSocket: null }
+    expect(found({ containers: [tcp] }, undefined, { 'smoke-path': '/up' })).toMatchObject([
+      { is: 'warning', mend: mendBy({ readinessProbe: probe }) },
+    ])
+  })
+})
+
 describe('no readinessProbe: what is asked already, else the port', () => {
   const tcp = { tcpSocket: { port: 8000 }, periodSeconds: 2 }
   test.each<[string, Container, Asked, object | undefined]>([

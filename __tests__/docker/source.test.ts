@@ -3,7 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findOrigin, findSource, withoutCredentials } from '../../src/docker/source.js'
+import {
+  findOrigin,
+  findSource,
+  findSourceToBuild,
+  withoutCredentials,
+} from '../../src/docker/source.js'
 import { realWorld } from '../../src/world/real.js'
 
 // A real git on real checkouts: what it says is the contract.
@@ -143,5 +148,24 @@ describe('the address of the repository', () => {
     expect(await findOrigin(realWorld(env), top)).toBeUndefined()
     git('remote', 'add', 'origin', 'https://t0ken@github.com/acme/shop.git')
     expect(await findOrigin(realWorld(env), top)).toBe('https://github.com/acme/shop')
+  })
+})
+
+describe('a tag for what is built', () => {
+  const build = (tag: string) => findSourceToBuild(realWorld({ ...env }), { tag }, top)
+
+  test('may be anything but the name of another commit, whose image it would replace', async () => {
+    const older = commit()
+    write('backend/app.py', 'x = 2\n')
+    const sha = commit()
+
+    expect(await build('v1.4')).toEqual({ sha, tag: 'v1.4' })
+    expect(await build(sha)).toEqual({ sha, tag: sha })
+    await expect(build(older)).rejects.toMatchObject({
+      cause: {
+        code: 'usage',
+        sentence: `"tag" is the commit ${older}, and the checkout is at ${sha}`,
+      },
+    })
   })
 })

@@ -452,7 +452,7 @@ export const faults: readonly Fault[] = [
       is: 'undone',
       code: 'crash-after-ready',
       sentence:
-        /^web: was Ready, and then died twice: killed because of its probe: Liveness .* 503$/,
+        /^web: was Ready, and then died twice: killed because of its probe: Liveness .* (503|connection refused)$/,
       sign: ends(2),
       grace: 0,
     },

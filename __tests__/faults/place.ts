@@ -226,7 +226,10 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
   }
   try {
     await apply(shaped(image('before'), fault.always ?? {}))
-    await inside('rollout', 'status', `${kind}/web`, '--timeout=120s')
+    // A short progressDeadlineSeconds may pass on a busy machine, which is no end: the pods come all the same.
+    await until(
+      async () => !(await refuses(['rollout', 'status', `${kind}/web`, '--timeout=120s'])),
+    )
     await fault.arrange?.(place)
     return place
   } catch (error) {

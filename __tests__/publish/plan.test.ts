@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
-import { planOf, type Given } from '../../scripts/publish/plan.js'
+import { newerThan, planOf, type Given } from '../../scripts/publish/plan.js'
 
 const changelog = `# Changelog
 
@@ -84,4 +84,14 @@ test('this repository could be published', () => {
   const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
   const plan = planOf({ project: text('package.json'), changelog: text('CHANGELOG.md') })
   expect(plan).toMatchObject({ name: 'django-rollout', movingTag: 'v1' })
+})
+
+test.each([
+  ['v1.0.0', [], undefined],
+  ['v1.0.0', ['v1.0.0'], undefined],
+  ['v1.9.1', ['v1.9.0', 'v1.10.0', 'v1.9.2'], 'v1.10.0'],
+  ['v1.10.0', ['v1.9.9', 'v0.20.0'], undefined],
+  ['v1.0.0', ['v2.0.0', 'v1', 'nightly'], undefined],
+])('newer than %s among %j: %s', (tag, others, newer) => {
+  expect(newerThan(tag, others)).toBe(newer)
 })

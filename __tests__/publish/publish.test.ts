@@ -113,6 +113,24 @@ test('the next one moves the tag on', async () => {
   expect(tagAt('v1')).toBe(sha)
 })
 
+test('a fix of an older version moves nothing back', async () => {
+  for (const number of ['1.0.0', '1.10.0']) {
+    await version(number)
+    await toNpm(`v${number}`)
+    await toGitHub(`v${number}`)
+  }
+  const newest = tagAt('v1')
+  await version('1.9.1')
+  expect(await toNpm('v1.9.1')).toMatchObject({ code: 0 })
+  expect(await toGitHub('v1.9.1')).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('v1: left at v1.10.0, which is newer'),
+  })
+
+  expect(tagAt('v1')).toBe(newest)
+  expect(npm.tags).toEqual({ latest: '1.10.0', 'release-1.9': '1.9.1' })
+})
+
 test('a job that is run again leaves what is there, and does the rest', async () => {
   const sha = await version('1.0.0')
   await toNpm('v1.0.0')

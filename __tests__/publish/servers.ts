@@ -59,6 +59,8 @@ interface Publication {
 export interface Registry extends Server {
   /** The packed file of each version that was published. */
   readonly files: ReadonlyMap<string, Buffer>
+  /** What people get who name no version, or one of these. */
+  readonly tags: Readonly<Record<string, string>>
   /** For npm's own settings file. */
   readonly npmrc: string
 }
@@ -67,6 +69,7 @@ export interface Registry extends Server {
 export async function npmRegistry(name: string): Promise<Registry> {
   const versions = new Map<string, Version>()
   const files = new Map<string, Buffer>()
+  const tags: Record<string, string> = {}
 
   function take(body: Buffer): Answer {
     const sent = JSON.parse(body.toString()) as Publication
@@ -79,11 +82,14 @@ export async function npmRegistry(name: string): Promise<Registry> {
     if (versions.has(version)) return { status: 403, body: { error: 'published before' } }
     const file = Buffer.from(attachment?.data ?? '', 'base64')
     const checksum = `sha512-${createHash('sha512').update(file).digest('base64')}`
-    if (described?.dist.integrity !== checksum || sent['dist-tags']['latest'] !== version) {
+    const [tag = '', ...otherTags] = Object.keys(sent['dist-tags'])
+    const isTagged = otherTags.length === 0 && sent['dist-tags'][tag] === version
+    if (described?.dist.integrity !== checksum || !isTagged) {
       return { status: 400, body: { error: 'the content is not what its description says' } }
     }
     versions.set(version, described)
     files.set(version, file)
+    tags[tag] = version
     return { status: 201, body: { ok: true } }
   }
 
@@ -92,12 +98,11 @@ export async function npmRegistry(name: string): Promise<Registry> {
     if (request.method === 'PUT') return authorized(request) ? take(body) : { status: 401 }
     if (request.method !== 'GET') return { status: 405 }
     if (versions.size === 0) return { status: 404, body: { error: 'not_found' } }
-    const latest = [...versions.keys()].at(-1)
     const all = Object.fromEntries(versions)
-    return { status: 200, body: { name, 'dist-tags': { latest }, versions: all } }
+    return { status: 200, body: { name, 'dist-tags': tags, versions: all } }
   })
   const npmrc = `registry=${server.url}/\n${server.url.slice('http:'.length)}/:_authToken=${token}\n`
-  return { ...server, files, npmrc }
+  return { ...server, files, tags, npmrc }
 }
 
 // --- GitHub -----------------------------------------------------------------

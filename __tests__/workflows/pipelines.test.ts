@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from '../e2e/act.js'
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
-import { root, run, stack } from '../e2e/stack.js'
+import { privateRegistry, type PrivateRegistry } from '../e2e/privateregistry.js'
+import { kubectl, root, run, stack } from '../e2e/stack.js'
 
 let shop: Site
 let runner: Act
@@ -171,13 +172,24 @@ describe('the composite example', () => {
     return (await run('docker', args, { env: stack.env })).code === 0
   }
 
-  test('builds, checks, tests, migrates and deploys one image', async () => {
+  let registry: PrivateRegistry
+  afterAll(() => {
+    registry.close()
+  })
+
+  test('builds, checks, tests, migrates and deploys one image, in a registry that wants a login', async () => {
+    registry = await privateRegistry('somebody', 'not-a-real-token')
+    const image = shop.image.replace(stack.registry, registry.address)
+    const [tag = ''] = await tags()
+    const inside = ['-n', shop.namespace]
+    await kubectl(...inside, 'set', 'image', 'deployment,cronjob', '--all', `*=${image}:${tag}`)
+    await kubectl(...inside, 'rollout', 'status', 'deployment/web')
     await cp(join(root, composite, 'actions'), join(shop.folder, '.github/actions'), {
       recursive: true,
     })
     const text = await readFile(join(root, composite, 'workflows/deploy.yml'), 'utf8')
     const own = forAct(text)
-      .replace('image: ghcr.io/acme/shop', `image: ${shop.image}`)
+      .replace('image: ghcr.io/acme/shop', `image: ${image}`)
       .replace('namespace: shop', `namespace: ${shop.namespace}`)
     const commit = await addWorkflow(shop, 'deploy.yml', keepingOutputs(own, 'release'))
     const ended = await act('deploy.yml', 'push')

@@ -1,11 +1,12 @@
 /**
  * Makes the GitHub release of a version, with the packed package that is named, and moves the tag `v1` to
- * its commit. A release is immutable once it is published: so it is a draft until it has its file. What
+ * its commit, unless a newer version has it. A release is immutable once it is published: so it is a draft until it has its file. What
  * a run before this one has left is taken up: a draft is thrown away, a published release is left as it is.
  */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { main, readPlan } from './given.ts'
+import { newerThan } from './plan.ts'
 
 interface Release {
   readonly id: number
@@ -76,6 +77,12 @@ await main(async () => {
     console.log('::warning::The release is not immutable: switch that on in the settings')
   }
 
+  const published = latest.filter(({ draft }) => !draft).map(({ tag_name }) => tag_name)
+  const newer = newerThan(tag, published)
+  if (newer !== undefined) {
+    console.log(`${movingTag}: left at ${newer}, which is newer`)
+    return
+  }
   const sha = need('GITHUB_SHA')
   const moved = { sha, force: true }
   if (!(await ask('PATCH', `${repository}/git/refs/tags/${movingTag}`, moved, [404, 422]))) {

@@ -6,6 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { main, readPlan } from './given.ts'
+import { newerThan } from './plan.ts'
 
 interface Packed {
   readonly filename: string
@@ -15,11 +16,11 @@ interface Packed {
 await main(() => {
   const [folder, ...words] = process.argv.slice(2)
   if (folder === undefined) throw new Error('usage: npm.ts FOLDER [ARGUMENT OF npm publish…]')
-  const { name, version } = readPlan()
+  const { name, version, tag } = readPlan()
   const told = execFileSync('npm', ['pack', '--json', '--pack-destination', folder])
   const [{ filename, integrity }] = JSON.parse(told.toString()) as [Packed]
 
-  const there = published(`${name}@${version}`)
+  const there = ask(`${name}@${version}`, 'dist.integrity')
   if (there === integrity) {
     console.log(`npm has ${name} ${version} already, with the same content`)
     return
@@ -27,21 +28,25 @@ await main(() => {
   if (there !== undefined) {
     throw new Error(`npm has ${name} ${version} already, with other content`)
   }
-  const { status } = spawnSync('npm', ['publish', ...words, join(folder, filename)], {
+  const newest = ask(name, 'version')
+  const isOlder = newest !== undefined && newerThan(tag, [`v${newest}`]) !== undefined
+  // What people get who name no version stays the newest one.
+  const label = isOlder ? ['--tag', `release-${version.replace(/\.\d+$/, '')}`] : []
+  const { status } = spawnSync('npm', ['publish', ...label, ...words, join(folder, filename)], {
     stdio: 'inherit',
   })
   if (status !== 0) throw new Error(`npm publish ended with exit code ${status ?? 'none'}`)
 })
 
-/** The checksum that npm has for a version; nothing when it does not have that version. */
-function published(version: string): string | undefined {
-  const args = ['view', version, 'dist.integrity', '--json']
+/** What npm knows of a package or of a version of it; nothing when it does not have that. */
+function ask(what: string, field: string): string | undefined {
+  const args = ['view', what, field, '--json']
   const { status, stdout } = spawnSync('npm', args, { encoding: 'utf8' })
   const told = stdout.trim() === '' ? undefined : (JSON.parse(stdout) as unknown)
   if (status === 0) return told as string | undefined
   const { code, summary } = (told as { error?: { code?: string; summary?: string } }).error ?? {}
   if (code === 'E404') return undefined
   throw new Error(
-    `npm does not tell whether it has ${version}: ${summary ?? code ?? 'no reason given'}`,
+    `npm does not tell whether it has ${what}: ${summary ?? code ?? 'no reason given'}`,
   )
 }

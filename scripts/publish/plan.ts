@@ -51,3 +51,18 @@ function notesOf(changelog: string, version: string, tag: string | undefined): s
   if (notes === '') throw new Error(`CHANGELOG.md: the section of ${version} is empty`)
   return notes
 }
+
+/** The newest of some tags of the same major version, when it is newer than this one: `v1.10.0` than `v1.9.0`. */
+export function newerThan(tag: string, others: readonly string[]): string | undefined {
+  const numbers = (one: string) => /^v(\d+)\.(\d+)\.(\d+)$/.exec(one)?.slice(1).map(Number)
+  const own = numbers(tag)
+  const compare = (one: readonly number[], other: readonly number[]) =>
+    one.map((number, at) => number - (other[at] ?? 0)).find((difference) => difference !== 0) ?? 0
+  return others
+    .flatMap((name) => {
+      const version = numbers(name)
+      return own && version && version[0] === own[0] ? [{ name, version }] : []
+    })
+    .sort((one, other) => compare(other.version, one.version))
+    .find(({ version }) => own && compare(version, own) > 0)?.name
+}

@@ -25,18 +25,39 @@ export function probeFindings(
     ...subjects.flatMap((subject) => killed(subject, readyMs[subject.id], kubectl)),
   ]
   if (found.length > 0 || served.length === 0) return found
-  return [good('probes', `${served.map(({ id }) => id).join(', ')}: a readinessProbe stands guard`)]
+  const ids = served.map(({ id }) => id).join(', ')
+  const shallow = served.filter((subject) => listensOnly(subject)).map(({ id }) => id)
+  const more =
+    shallow.length === 0
+      ? ''
+      : `; that of ${shallow.join(', ')} asks the port alone: give "smoke-path" for one that asks a page`
+  return [good('probes', `${ids}: a readinessProbe stands guard${more}`)]
+}
+
+/** The container that answers requests: where it cannot be told, the first that runs our image. */
+function serving({ containers }: Subject): Container | undefined {
+  return containers.find((one) => roleOf(one) === 'web') ?? containers[0]
+}
+
+/** gunicorn listens before its workers have imported the code: a version that cannot start is Ready for a moment. */
+function listensOnly(subject: Subject): boolean {
+  return serving(subject)?.readinessProbe?.tcpSocket !== undefined
 }
 
 /** Without any readinessProbe in its pods they are Ready as soon as they are started. */
-function unready(
-  { id, target, object, containers }: Subject,
-  asked: Asked,
-  kubectl: Kubectl,
-): readonly Finding[] {
+function unready(subject: Subject, asked: Asked, kubectl: Kubectl): readonly Finding[] {
+  const { id, target, object } = subject
   const all = templateOf(object).spec?.containers ?? []
-  const container = containers.find((one) => roleOf(one) === 'web') ?? containers[0]
-  if (!container || all.some(({ readinessProbe }) => readinessProbe)) return []
+  const container = serving(subject)
+  if (!container) return []
+  if (listensOnly(subject) && asked['smoke-path'] !== undefined) {
+    const says = `${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+    const probe = { ...pageOf(container, asked), tcpSocket: null }
+    const change =
+      'httpGet' in probe && inContainer(target, container.name, { readinessProbe: probe })
+    return [warning('probes', says, change ? mendOf(target, change, kubectl) : undefined)]
+  }
+  if (all.some(({ readinessProbe }) => readinessProbe)) return []
   const says = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
   const readinessProbe = readinessOf(container, asked)
   const change = readinessProbe && inContainer(target, container.name, { readinessProbe })
@@ -45,9 +66,12 @@ function unready(
 
 /** What is asked already is known to be answered; else the port: it tells that the server listens, and no more. */
 function readinessOf(container: Container, asked: Asked): object | undefined {
-  const { startupProbe, livenessProbe, ports = [] } = container
+  const { startupProbe, livenessProbe } = container
   const known = startupProbe ?? livenessProbe
-  if (known) return { ...handlerOf(known), periodSeconds: 2 }
+  return known ? { ...handlerOf(known), periodSeconds: 2 } : pageOf(container, asked)
+}
+
+function pageOf({ ports = [] }: Container, asked: Asked): object | undefined {
   const web = ports.find(({ protocol = 'TCP', name }) => protocol === 'TCP' && name === 'http')
   const port = (web ?? ports.find(({ protocol = 'TCP' }) => protocol === 'TCP'))?.containerPort
   if (port === undefined) return undefined

@@ -49,6 +49,27 @@ export async function findSource(
 }
 
 /**
+ * The same for an image that is built here: a tag that names another commit would hold this one from then on.
+ * Throws a `Failure` (`usage`) for it.
+ */
+export async function findSourceToBuild(
+  world: World,
+  settings: Pick<Settings, 'tag'>,
+  contextDir: string,
+): Promise<Source> {
+  const source = await findSource(world, settings, contextDir)
+  const { tag, sha } = source
+  if (sha !== undefined && tag !== sha && /^[0-9a-f]{40}$/.test(tag)) {
+    fail({
+      code: 'usage',
+      sentence: `"tag" is the commit ${tag}, and the checkout is at ${sha}`,
+      hint: 'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"',
+    })
+  }
+  return source
+}
+
+/**
  * The address of the repository for people (`https://github.com/acme/shop`), from git's remote `origin`;
  * `undefined` when it has none in the network. User names, passwords and tokens are left out.
  */

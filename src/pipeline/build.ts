@@ -1,5 +1,5 @@
 /** The image of a commit, for pipelines that put steps of their own between the parts of a release. */
-import { findSource } from '../docker/source.js'
+import { findSourceToBuild } from '../docker/source.js'
 import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { imageThere } from '../stages/image.js'
@@ -14,7 +14,7 @@ export function buildOnly(start: Start): Promise<Report> {
 
 async function ofCommit(run: Run): Promise<Result> {
   const { world, settings, reporter, signal, holder, app, soFar, resources } = run
-  const source = await findSource(world, settings, settings.context)
+  const source = await findSourceToBuild(world, settings, settings.context)
   soFar.source = source
   const release: Release = { world, settings, source, app, holder, signal }
   const built = await reporter.stage('build', async (journal) => {

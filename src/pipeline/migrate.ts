@@ -5,7 +5,7 @@ import { fail, Failure } from '../report/cause.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migrate.js'
-import { hasWork } from '../stages/migrationlog.js'
+import { hasWork, lostDatabase } from '../stages/migrationlog.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { causeOf, lostCause } from './ending.js'
@@ -68,6 +68,8 @@ export async function migrateTo(
   try {
     const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
     if (!hasWork(plan)) return false
+    const lost = lostDatabase(plan, site.web.template)
+    if (lost !== undefined) soFar.warnings.push(lost)
     await reporter.stage('migrate', (journal) => migration.migrate(journal))
     return true
   } finally {

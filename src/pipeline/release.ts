@@ -1,6 +1,6 @@
 /** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
 import { addTags } from '../docker/registry.js'
-import { findSource } from '../docker/source.js'
+import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
@@ -30,7 +30,8 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
 
 async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   const { world, settings, reporter, signal, holder, app, soFar, resources } = run
-  const source = await findSource(world, settings, settings.context)
+  const find = command === 'deploy' ? findSource : findSourceToBuild
+  const source = await find(world, settings, settings.context)
   soFar.source = source
   const releaseWith = (own: AbortSignal): Release => ({
     ...{ world, settings, source, app, holder },

@@ -1,6 +1,7 @@
 import { login } from '../docker/login.js'
 import type { ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
+import { fail } from '../report/cause.js'
 import type { World } from '../world/world.js'
 
 /** What is released in reverse order at the end of a run, however it ends. */
@@ -28,6 +29,13 @@ export class Resources {
     // A path, as everybody types it on a command line.
     if (!content.includes('\n') && world.files.exists(content)) {
       return { ...chosen, kubeconfig: content, keeps: true }
+    }
+    if (!/[\n:{]/.test(content)) {
+      fail({
+        code: 'usage',
+        sentence: `"kubeconfig" names ${content}, which is not there`,
+        hint: 'give the path of a kubeconfig, or its content',
+      })
     }
     const folder = await world.files.privateFolder()
     this.add(() => world.files.remove(folder))

@@ -1,4 +1,5 @@
 /** What a migration's container says, for us and for people. */
+import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
 import { isMarked, migrationBegins, readPlan, type Plan } from '../django/inspector.js'
 import { migrated } from '../django/progress.js'
 import type { Cause } from '../report/cause.js'
@@ -85,6 +86,16 @@ function withoutName({ sentence, workload }: Cause): string {
 /** Whether `migrate` has anything to do: squashed ones are recorded by it, though nothing is run. */
 export function hasWork({ pending, squashed }: Plan): boolean {
   return pending.length + squashed.length > 0
+}
+
+/** SQLite's file is the pod's own where no volume keeps it: what one pod migrates no other one sees. */
+export function lostDatabase({ vendor }: Plan, { spec }: PodTemplateSpec): string | undefined {
+  const keeps = (spec?.volumes ?? []).some(
+    (volume) => volume.persistentVolumeClaim ?? volume.hostPath ?? volume.nfs ?? volume.csi,
+  )
+  return vendor === 'sqlite' && !keeps
+    ? 'the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share'
+    : undefined
 }
 
 export function tellPlan(journal: Journal, plan: Plan): void {
