@@ -1,9 +1,11 @@
 /** The entries as they are started: streams and signals. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
+import { readFileSync, watch } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -103,6 +105,56 @@ test.each([
   expect(stderr).toMatch(/^django-rollout.*\n$/)
 })
 
+const escape = '\u001b[2J\u001b[31m'
+const mark = '\u001b[0Ksection_start:1:x\r\u001b[0K'
+
+test.each([
+  ['a command', [`rel${escape}ase`]],
+  ['an option', ['history', `--x${escape}`]],
+  ['a word', ['history', `x${mark}`]],
+  ['a value', ['history', '--image', `Shop${escape}${mark}`, '--namespace', 'shop']],
+  ['a key of the file', ['history', '--config', 'keys.yml']],
+  ['a value of the file', ['history', '--config', 'values.yml']],
+])('%s cannot move the cursor', async (_, args) => {
+  await writeFile(join(folder, 'keys.yml'), '"x\\e[2J\\r": 1')
+  await writeFile(join(folder, 'values.yml'), 'namespace: "x\\e[2J\\r"')
+  const given = args.map((word) => (word.endsWith('.yml') ? join(folder, word) : word))
+  const { stderr, code } = await ends('cli', given)
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^[^\p{Cc}]+\n([^\p{Cc}]+\n)*$/u)
+})
+
+test.each([
+  ['a folder', '.', 'is a folder'],
+  ['what may not be read', 'closed.yml', 'cannot be read (EACCES)'],
+])('a file of options that is %s', async (_, name, why) => {
+  const path = join(folder, name)
+  if (name !== '.') await writeFile(path, 'image: acme/shop', { mode: 0o000 })
+  // root reads all.
+  if (name !== '.' && process.getuid?.() === 0) return
+  expect(await ends('cli', ['history', '--config', path])).toMatchObject({
+    ...{ code: 2, stdout: '', stderr: `django-rollout history: "config" "${path}" ${why}\n` },
+  })
+})
+
+test.each(['cli', 'action', 'post'])('%s says which node it needs', (entry) => {
+  const older =
+    'data:text/javascript,for (const [name, value] of [["version", "v22.1.0"], ["versions", { node: "22.1.0" }]])' +
+    'Object.defineProperty(process, name, { value }); delete Promise.withResolvers'
+  const { stderr, stdout, status } = spawnSync(
+    process.execPath,
+    ['--import', older, join(dist, entry, 'index.js'), '--help'],
+    { encoding: 'utf8' },
+  )
+  expect({ stderr, stdout, status }).toEqual({
+    ...{
+      stderr: 'django-rollout needs Node 24 or later, and this is v22.1.0\n',
+      stdout: '',
+      status: 2,
+    },
+  })
+})
+
 /** A command line of a shell, with the command as `cli`. */
 async function shell(line: string, env: NodeJS.ProcessEnv = {}) {
   const cli = `cli() { '${process.execPath}' '${join(dist, 'cli/index.js')}' "$@"; }`
@@ -163,6 +215,52 @@ describe('help on a terminal', () => {
     expect(said.includes('\u001b[1mThe cluster:')).toBe(has)
   })
 })
+
+describe('a run that has failed', () => {
+  const options = { INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop', INPUT_TAG: 'v1' }
+
+  test.each(['action', 'post'])('is red though %s cannot tell how it ended', async (entry) => {
+    const env = {
+      ...{ ...options, INPUT_COMMAND: 'deploy', RUNNER_TEMP: folder },
+      ...{ GITHUB_OUTPUT: join(folder, 'not', 'there') },
+      ...(entry === 'post' && { STATE_run: 'run-1', STATE_folder: join(folder, 'state') }),
+    }
+    const { stdout, code } = await ends(entry, [], env)
+    expect(stdout).toContain('Missing file at path')
+    expect(code).toBe(1)
+  })
+})
+
+test('a cancelled run has told the runner before it waits for a chat, and not for long', async () => {
+  const [output, summary] = ['output', 'summary'].map((name) => join(folder, name))
+  if (!output || !summary) return
+  await Promise.all([output, summary].map((path) => writeFile(path, '')))
+  let toldBefore = ''
+  // It never answers.
+  const chat = createServer(() => {
+    toldBefore = readFileSync(output, 'utf8') + readFileSync(summary, 'utf8')
+  })
+  await new Promise<void>((resolve) => chat.listen(0, '127.0.0.1', resolve))
+  const env = {
+    ...{ INPUT_COMMAND: 'deploy', INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop' },
+    ...{
+      INPUT_TAG: 'v1',
+      INPUT_WEBHOOK: `http://127.0.0.1:${(chat.address() as AddressInfo).port}/`,
+    },
+    ...{ RUNNER_TEMP: folder, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary },
+  }
+  const begun = performance.now()
+  const { stdout, code } = await ends('action', [], env, 'SIGINT')
+  chat.closeAllConnections()
+  chat.close()
+  expect(performance.now() - begun).toBeLessThan(9_000)
+  expect(code).toBe(130)
+  expect(toldBefore).toMatch(/result<<[\s\S]*cancelled/)
+  expect(toldBefore).toContain('# ')
+  expect(stdout).toContain(
+    '::warning::the webhook was not told how this ended: there was no answer (TimeOver)',
+  )
+}, 15_000)
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {
   const env = {

@@ -6253,45 +6253,50 @@ var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
 var _options_table_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1434)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
 var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2691)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(3006)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
 const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
+const lastWordsMs=3e3
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
-const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
+const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
-if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3(problem)})
+if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)((0,_report_words_js__WEBPACK_IMPORTED_MODULE_11__.TN)(problem)))})
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result","usage")
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS.usage}else{const folder=await files.privateFolder()
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder",folder)
 const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk)
 if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`,config)
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)()
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)()
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
 if(_options_table_js__WEBPACK_IMPORTED_MODULE_5__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
-const warnings=await Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended))??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder)])
-const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat())
-if(report.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",report.result)
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[ended.result]||process.exitCode
 const path=settings.report??`${folder}/report.json`
-await world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(report,path)
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+const write=report=>world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
+await write(ended)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(ended,path)
+const warnings=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_16__.iK)(world.clock,lastWordsMs,signal,late=>Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended),late)??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder,late)]))
+if(ended.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",ended.result)
+if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)(warning))})
+await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(2410)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6757)
 var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8172)
-var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(6243)
+var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__=__nccwpck_require__(6243)
 var _report_junit_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2998)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8850)
 var _report_historytable_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2792)
@@ -6299,43 +6304,49 @@ var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
 var _report_screen_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9576)
 var _report_terminal_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(7496)
 var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
-var _world_window_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(2114)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(2691)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(1724)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
+var _world_window_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(2114)
 const json=value=>`${JSON.stringify(value,null,2)}\n`
 const forms={report:json,junit:_report_junit_js__WEBPACK_IMPORTED_MODULE_5__.b,"code-quality":_report_codequality_js__WEBPACK_IMPORTED_MODULE_4__.J}
-const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)()
-switch(asked.is){case"run":process.exitCode=await run(asked.command,asked.given)
+const asked=(0,_commandline_read_js__WEBPACK_IMPORTED_MODULE_1__.y)(process.argv.slice(2),_package_json__WEBPACK_IMPORTED_MODULE_0__.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,_world_window_js__WEBPACK_IMPORTED_MODULE_15__.H)(process.stdout,process.env)});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.U)()
+switch(asked.is){case"run":await run(asked.command,asked.given)
 break
 case"answer":process.stdout.write(asked.text)
 break
-case"wrong":process.stderr.write(asked.text)
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)(process.env)
+case"lost":process.stderr.write(asked.text)
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage
+break
+case"wrong":console.error((0,_report_words_js__WEBPACK_IMPORTED_MODULE_12__.TN)(asked.problem))
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}async function run(command,given){const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__.s)(command,given,"command",world.files)
-if(reading.is==="wrong"){for(const problem of reading.problems)console.error(`django-rollout ${command}: ${problem}`)
-return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage}const{settings:settings}=reading
+if(reading.is==="wrong"){for(const problem of reading.problems)console.error((0,_report_words_js__WEBPACK_IMPORTED_MODULE_12__.TN)(`django-rollout ${command}: ${problem}`))
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS.usage
+return}const{settings:settings}=reading
 const stream=settings.json?process.stderr:process.stdout
 const inGitLab=process.env["GITLAB_CI"]==="true"
-const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.H)(stream,process.env)
-const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_14__.O)(stream,process.env)
+const color=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_15__.H)(stream,process.env)
+const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_15__.O)(stream,process.env)
 const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window,world.clock)
 const write=line=>{if(drawn)drawn.print(line)
 else stream.write(`${line}\n`)}
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
 const sink=(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,drawn)
 const raw=text=>void stream.write(text)
-const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_16__.V)(sink,raw,world.clock):sink
+const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__.V)(sink,raw,world.clock):sink
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a(told,world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_13__.K)(world)
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[ended.result]||process.exitCode
 const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
 if(report.history&&!settings.json)(0,_report_historytable_js__WEBPACK_IMPORTED_MODULE_7__.f)(report.history).forEach(write)
 else if(!report.history)(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.b)(report,write,color)
 if(settings.json){const wanted=command==="history"?report.history:report
 if(wanted)process.stdout.write(json(wanted))}for(const[option,render]of Object.entries(forms)){const path=settings[option]
 if(path===void 0)continue
-await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}return _report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[report.result]}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
+await world.files.write(path,render(report)).catch(error=>{console.error(`the report could not be written: ${String(error)}`)})}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},9007:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(exitCode,code,message){super(message)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7046,6 +7057,7 @@ if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_
 return}new command_Command
 const about={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",settle:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}
 var nearest=__nccwpck_require__(9948)
+var read=__nccwpck_require__(4800)
 var readers=__nccwpck_require__(8090)
 var table=__nccwpck_require__(1434)
 const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
@@ -7068,9 +7080,9 @@ else lines.push(last===void 0?part:`  ${part}`)}return`${wrapped(`${what}:`,page
 return(new Help).boxWrap(text,columns-indent).split("\n").map(line=>`${margin}${line}`).join("\n")}function readCommandLine(args,version,page){let text=""
 let asked
 const program=programOf(version,page,more=>text+=more,found=>asked=found)
-try{program.parse(args,{from:"user"})}catch(error){if(error instanceof Wrong)return{is:"wrong",text:`${error.message}\n`}
+try{program.parse(args,{from:"user"})}catch(error){if(error instanceof Wrong)return{is:"wrong",problem:error.message}
 if(!(error instanceof CommanderError))throw error
-return error.exitCode===0?{is:"answer",text:text}:{is:"wrong",text:text}}return asked??{is:"answer",text:text}}class Wrong extends Error{}const look={styleTitle:title,optionDescription:({description:description})=>description}
+return error.exitCode===0?{is:"answer",text:text}:{is:"lost",text:text}}return asked??{is:"answer",text:text}}class Wrong extends Error{}const look={styleTitle:title,optionDescription:({description:description})=>description}
 function programOf(version,page,write,onAsked){const program=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(page)).version(version,"-V, --version","Shows the version").helpOption("-h, --help","Shows this").helpCommand(false).exitOverride(error=>refuse(error)).configureOutput({writeOut:write,writeErr:write,outputError:()=>{},getOutHelpWidth:()=>page.columns,getErrHelpWidth:()=>page.columns,getOutHasColors:()=>page.color,getErrHasColors:()=>page.color}).configureHelp({...look,visibleOptions:()=>[],subcommandTerm:one=>one.name()}).addHelpText("after",`\n${moreOfAll(page)}`)
 for(const[kind,heading]of Object.entries(kinds))for(const name of table.Pi.filter(one=>lessons[one].kind===kind))program.addCommand(commandOf(name,program,page,onAsked).helpGroup(heading))
 program.command("help",{hidden:true}).argument("[command]").action(name=>{const command=program.commands.find(one=>one.name()===name)
@@ -7093,8 +7105,8 @@ if(value!==void 0&&option.long)given[option.long.slice(2)]=value}return given}fu
 switch(error.code){case"commander.unknownCommand":throw new Wrong(noCommand(word))
 case"commander.unknownOption":throw new Wrong(noOption(word.replace(/=.*$/s,""),command))
 case"commander.optionMissingArgument":{const name=/^--([a-z-]+)/.exec(word)?.[1]??""
-const{example:example}=table.tp[name]
-throw new Wrong(`django-rollout ${command??""}: "--${name}" takes a value: for example --${name} ${example}`)}default:if(error.exitCode===0||error.code==="commander.help")throw error
+const asTyped=(0,read.F)("command",name,table.tp[name])
+throw new Wrong(`django-rollout ${command??""}: "--${name}" takes a value: ${asTyped}`)}default:if(error.exitCode===0||error.code==="commander.help")throw error
 throw new Wrong(`django-rollout: ${error.message.replace(/^error: /,"")}`)}}function noCommand(name){const near=(0,nearest.p)(name,table.Pi)
 const meant=near===void 0?`it takes ${table.Pi.join(", ")}`:`did you mean "${near}"?`
 return`django-rollout: "${name}" is not a command; ${meant}`}function noOption(typed,command){const name=typed.replace(/^-+/,"")
@@ -7268,6 +7280,7 @@ return`${line.slice(0,longestDescription-1).toWellFormed()}…`}},4816:(__unused
 var kubernetes_image=__nccwpck_require__(3165)
 var deadline=__nccwpck_require__(3006)
 var retry=__nccwpck_require__(8162)
+var world_web=__nccwpck_require__(9114)
 var words=__nccwpck_require__(2691)
 function refusal(status,message){const passing=status>=500||status===429||/rate limit/i.test(message)
 if(passing)return{passing:passing,words:`GitHub answers ${status}`}
@@ -7276,15 +7289,14 @@ case 403:case 404:return{passing:passing,words:`"token" may not write deployment
 default:return{passing:passing,words:`GitHub refuses it (${status}): ${(0,words.g$)(message)}`}}}const requestMs=1e4
 class Away extends Error{}function apiOf({clock:clock,web:web,env:env},token,signal){const{GITHUB_API_URL:server="https://api.github.com",GITHUB_REPOSITORY:repository}=env
 return{ask:async(method,path,body)=>{if(!repository)throw new Error("GITHUB_REPOSITORY is not set")
-const{status:status,text:text}=await(0,deadline.ux)(clock,requestMs,signal,late=>web.ask({method:method,url:`${server}/repos/${repository}${path}`,signal:late,headers:{accept:"application/vnd.github+json",authorization:`Bearer ${token.trim()}`,"x-github-api-version":"2022-11-28"},...body!==void 0&&{body:body}})).catch(error=>{throw new Away(`GitHub does not answer (${nameOf(error)})`)})
+const{status:status,text:text}=await(0,deadline.ux)(clock,requestMs,signal,late=>web.ask({method:method,url:`${server}/repos/${repository}${path}`,signal:late,headers:{accept:"application/vnd.github+json",authorization:`Bearer ${token.trim()}`,"x-github-api-version":"2022-11-28"},...body!==void 0&&{body:body}})).catch(error=>{throw new Away(`GitHub does not answer (${(0,world_web.V)(error)})`)})
 const answer=parsed(text)
 if(status>=200&&status<300&&answer!==void 0)return answer
 const{message:message=""}=answer??{}
 const{passing:passing,words:words}=refusal(status,message)
 throw passing?new Away(words):new Error(words)},patiently:async work=>{const[ended]=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause:1e3,passing:([one])=>one.status==="rejected"&&one.reason instanceof Away},()=>Promise.allSettled([work()]))
 if(ended.status==="rejected")throw ended.reason
-return ended.value}}}function nameOf(error){const{code:code,name:name}=error
-return code??name}function parsed(text){try{return JSON.parse(text)}catch{return}}var deployment=__nccwpck_require__(9808)
+return ended.value}}}function parsed(text){try{return JSON.parse(text)}catch{return}}var deployment=__nccwpck_require__(9808)
 const lastMs=1e4
 const mostSeen=30
 function deploymentRecord(world,settings,{id:run,url:url},{kept:kept,onKept:onKept}){const{token:token,environment:environment,"environment-url":live}=settings
@@ -7310,16 +7322,16 @@ let opening
 const beginBy=work=>{opening=work
 work.catch(()=>{})}
 if(kept!==void 0)beginBy(again(kept))
-return{begin:begun=>{beginBy(open(begun))},end:async said=>{if(!opening)return[]
+return{begin:begun=>{beginBy(open(begun))},end:async(said,signal=over.signal)=>{if(!opening)return[]
 const work=opening
 let trouble="GitHub has no deployment record of this run"
-try{return await(0,deadline.ux)(world.clock,lastMs,over.signal,late=>(0,deadline.H6)(late,async()=>{const{id:id,over:earlier,wrong:wrong}=await work
+try{return await(0,deadline.ux)(world.clock,lastMs,signal,late=>(0,deadline.H6)(late,async()=>{const{id:id,over:earlier,wrong:wrong}=await work
 trouble="GitHub’s deployment record does not tell how this run ended"
 await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var nearest=__nccwpck_require__(9948)
 var table=__nccwpck_require__(1434)
@@ -7466,7 +7478,8 @@ await ended
 await world.files.remove(folder)}
 try{await serving
 state.served=true}catch(error){await stop()
-throw error}return{socket:socket,stop:stop}}function unreachable(words){return new cause.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${words.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var deadline=__nccwpck_require__(3006)
+throw error}return{socket:socket,stop:stop}}function unreachable(words){return new cause.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${words.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var shell=__nccwpck_require__(7244)
+var deadline=__nccwpck_require__(3006)
 async function openCluster(world,access,signal){const kubectl=await findKubectl(world)
 const chosen=[...access.kubeconfig===void 0?[]:["--kubeconfig",access.kubeconfig],...access.context===void 0?[]:["--context",access.context]]
 const inNamespace=[...chosen,"--namespace",access.namespace]
@@ -7482,13 +7495,13 @@ const done=await finish(world,kubectl,[...inNamespace,...answerIn,...args],{...i
 if(done.code!==0)sure.throwIfAborted()
 return done}),kustomize:folder=>world.processes.run(kubectl,["kustomize",folder]),stream:(args,how)=>world.processes.stream(kubectl,[...inNamespace,...args],{...how,bound:true}),commandLine:args=>{const context=access.context===void 0?[]:["--context",access.context]
 const kubeconfig=access.keeps?["--kubeconfig",access.kubeconfig??""]:[]
-return["kubectl",...kubeconfig,...context,"-n",access.namespace,...args].map(shown).join(" ")},close:close}
+return["kubectl",...kubeconfig,...context,"-n",access.namespace,...args].map(shell.n).join(" ")},close:close}
 try{const{gitVersion:gitVersion}=await answer(world,proxy.socket,AbortSignal.any([life.signal,signal]),"GET","/version")
 return{...cluster,version:gitVersion}}catch(error){await close()
 signal.throwIfAborted()
 throw unreachable(error instanceof Error?error.message:String(error))}}async function findKubectl(world){const missing=why=>(0,cause.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${why}`,hint:"install kubectl in a version near to the cluster’s"})
 try{return await world.processes.find("kubectl")??await world.tools.fetchKubectl()??missing("")}catch(error){if(error instanceof cause.HR)throw error
-return missing(`, and cannot be fetched: ${error instanceof Error?error.message:""}`)}}function shown(argument){return/^[\w@%+=:,./*-]+$/.test(argument)&&!argument.includes("*")?argument:`'${argument.replaceAll("'",`'\\''`)}'`}const answerMs=3e4
+return missing(`, and cannot be fetched: ${error instanceof Error?error.message:""}`)}}const answerMs=3e4
 const answerIn=[`--request-timeout=${answerMs/1e3}s`]
 async function finish(world,kubectl,args,how){const said={stdout:[],stderr:[]}
 const code=await world.processes.stream(kubectl,args,{...how,env:signsOfLife,bound:true,onLine:(line,channel)=>said[channel].push(line)})
@@ -7667,9 +7680,10 @@ if(!resource.namespaced)outside(object)
 return resource}
 return{of:of,pathOf:object=>`${collection(object.apiVersion??"",cluster.namespace,of(object).plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
 function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
-function commandLine(command,{image:image,namespace:namespace,app:app,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...context!==void 0&&{"kube-context":context},...more}
-const words=Object.entries(flags).map(([name,value])=>`--${name} ${value}`)
-return["django-rollout",command,...words].join(" ")}},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
+var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7244)
+function commandLine(command,{image:image,namespace:namespace,app:app,kubeconfig:kubeconfig,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...isPath(kubeconfig)&&{kubeconfig:kubeconfig},...context!==void 0&&{"kube-context":context},...more}
+const words=Object.entries(flags).flatMap(([name,value])=>[`--${name}`,value])
+return["django-rollout",command,...words].map(_shell_js__WEBPACK_IMPORTED_MODULE_0__.n).join(" ")}function isPath(kubeconfig){return kubeconfig!==void 0&&!/[\n{]/.test(kubeconfig)}},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
 var yaml__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8815)
 var _nearest_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9948)
 var _table_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1434)
@@ -7694,9 +7708,11 @@ const{secret:secret,read:read}=_table_js__WEBPACK_IMPORTED_MODULE_1__.tp[known]
 const why=secret?"is a secret, which has no place in a file of the repository; give it as an input or a flag":elsewhere[known]
 if(why!==void 0){wrong(why)
 continue}const node=(0,yaml__WEBPACK_IMPORTED_MODULE_0__.Vj)(value)?value.resolve(document):value
-const written=textOf(node??null,read.takes)
+if(node===void 0){wrong("names an anchor that is not there")
+continue}const written=textOf(node,read.takes)
 if(written.is==="wrong")wrong(written.why)
 else if(written.text!==void 0)values.set(known,{text:written.text,line:line})}return{name:name,values:values,problems:problems}}function textOf(node,takes){if(node===null||(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node)&&node.value===null)return{is:"text",text:void 0}
+if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node)&&takes.is==="yes or no"&&typeof node.value==="boolean")return{is:"text",text:String(node.value)}
 if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node))return{is:"text",text:plain(node)}
 if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.oP)(node)){if(takes.is!=="list")return{is:"wrong",why:"is a list; it takes one value"}
 const entries=node.items.map(item=>(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(item)?plain(item):void 0)
@@ -7709,7 +7725,34 @@ return best&&best.distance<=Math.max(2,word.length/3)?best.name:void 0}function 
 for(let i=0;i<a.length;i++){const letter=a[i]
 const next=[i+1]
 for(let j=0;j<b.length;j++)next.push(Math.min((next[j]??0)+1,(row[j+1]??0)+1,(row[j]??0)+(letter===b[j]?0:1)))
-row=next}return row[b.length]??0}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>webAddress,GC:()=>wordFor,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
+row=next}return row[b.length]??0}},4800:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{F:()=>example,T:()=>readOptions})
+var _file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8614)
+var _nearest_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9948)
+var _readers_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8090)
+var _shell_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7244)
+var _table_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1434)
+function readOptions(command,given,{face:face="action",file:file=_file_js__WEBPACK_IMPORTED_MODULE_0__.w1}={}){const known=(0,_table_js__WEBPACK_IMPORTED_MODULE_2__.cz)(command,face)
+const names=known.map(([name])=>name)
+const problems=[...Object.keys(given).filter(name=>!names.includes(name)).map(name=>unknown(command,name,names)),...file.problems]
+const settings={}
+for(const[name,option]of Object.entries(_table_js__WEBPACK_IMPORTED_MODULE_2__.tp)){const isKnown=names.includes(name)
+const{text:text,where:where}=isKnown?chosen(name,option,given,file):{where:""}
+const asGiven=text??option.default
+if(asGiven===void 0){if(option.required&&isKnown)problems.push(`"${name}" is missing: ${example(face,name,option)}`)
+settings[name]=option.required?"":void 0
+continue}const value=option.read(option.mayBeNone||option.secret?asGiven:asGiven.trim())
+if(value instanceof _readers_js__WEBPACK_IMPORTED_MODULE_1__.AF){const shown=option.secret||option.read===_readers_js__WEBPACK_IMPORTED_MODULE_1__.TT?"":` "${asGiven}"`
+problems.push(`${where}"${name}"${shown} ${value.text}: ${where===""?example(face,name,option):example("action",name,option)}`)}settings[name]=value}for(const[name,option]of known){const{with:other}=option
+if(other===void 0)continue
+const isGiven=one=>given[one]||(file.values.get(one)?.text??"")!==""
+if(isGiven(name)&&!isGiven(other))problems.push(`"${other}" is missing: "${name}" goes only together with it`)}return problems.length===0?{is:"read",settings:settings}:{is:"wrong",problems:problems}}function chosen(name,{mayBeNone:mayBeNone},given,file){const inFile=file.values.get(name)
+const sources=[{text:given[name],where:""},{text:inFile?.text,where:inFile?`${file.name}, line ${inFile.line}: `:""}]
+for(const{text:text,where:where}of sources){if(text===void 0||text===""&&!mayBeNone)continue
+return{text:mayBeNone&&text.trim()==="none"?"":text,where:where}}return{where:""}}function example(face,name,option){const{example:example,typed:onCommandLine=(0,_shell_js__WEBPACK_IMPORTED_MODULE_3__.n)(example),flag:flag}=option
+if(face==="action")return`for example ${name}: ${example}`
+return`for example --${name}${flag?"":` ${onCommandLine}`}`}function unknown(command,name,names){const near=(0,_nearest_js__WEBPACK_IMPORTED_MODULE_4__.p)(name,names)
+const meant=near===void 0?"":`; did you mean "${near}"?`
+return`"${name}" is not an option of ${command}${meant}`}},8090:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>webAddress,GC:()=>wordFor,GX:()=>yesOrNo,Hd:()=>objectName,I_:()=>imageTag,Lx:()=>urlPath,Mn:()=>lines,Sm:()=>hostName,TT:()=>assignments,Wf:()=>imageDigest,an:()=>imageRepository,c5:()=>someTime,p0:()=>duration,qe:()=>graces,rK:()=>imageTags,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(text){this.text=text}}function reader(takes,read){return Object.assign(value=>read(value),{takes:takes})}function matching(word,pattern,problem){return reader({is:"text",word:word,pattern:pattern},value=>pattern.test(value)?value:new Problem(problem))}function anyText(word){return reader({is:"text",word:word},value=>value)}const repository=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const imageRepository=reader({is:"text",word:"image",pattern:repository},value=>{if(value.includes("@sha256:")||/:[^/]+$/.test(value))return new Problem('is the image without tag and digest; give the tag by "tag"')
@@ -7754,7 +7797,8 @@ case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return takes.of.join("|")
 case"list":return takes.of?.join(",")??"list"
-case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,ST:()=>locking,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
+case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},7244:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>typed})
+function typed(word){return/^[\w@%+=:,./-]+$/.test(word)?word:`'${word.replaceAll("'",`'\\''`)}'`}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,ST:()=>locking,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
 var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
 const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
 const actions=["release","build","test","migrate","deploy","rollback"]
@@ -7773,7 +7817,7 @@ const ready=["test","migrate","deploy"]
 const inCheckout=["release","build","test","doctor"]
 const building=["release","build"]
 const testing=["release","test"]
-const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),junit:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:actions}),"code-quality":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:actions}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
+const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),junit:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:actions}),"code-quality":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:actions}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
 var report_cause=__nccwpck_require__(4193)
@@ -7785,7 +7829,10 @@ if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
 if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
 if(head.code!==0)return{sha:sha,tag:sha}
 const changes=await hashOfChanges(world,contextDir)
-return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
+return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
+const{tag:tag,sha:sha}=source
+if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
+return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
 return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
 if(!address)return
 const[,host="",path=""]=address
@@ -8051,7 +8098,7 @@ case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no reposit
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
 case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
 function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const source=await findSourceToBuild(world,settings,settings.context)
 soFar.source=source
 const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
 const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
@@ -8114,16 +8161,23 @@ function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in 
 return id.kind==="CronJob"?{spec:{jobTemplate:template}}:template}function inContainer(target,name,change){return inTemplate(target,{containers:[{name:name,...change}]})}function probeFindings(subjects,readyMs,asked,kubectl){const served=subjects.filter(({isServed:isServed})=>isServed)
 const found=[...served.flatMap(subject=>unready(subject,asked,kubectl)),...subjects.flatMap(subject=>killed(subject,readyMs[subject.id],kubectl))]
 if(found.length>0||served.length===0)return found
-return[(0,finding.uw)("probes",`${served.map(({id:id})=>id).join(", ")}: a readinessProbe stands guard`)]}function unready({id:id,target:target,object:object,containers:containers},asked,kubectl){const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
-const container=containers.find(one=>roleOf(one)==="web")??containers[0]
-if(!container||all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
+const ids=served.map(({id:id})=>id).join(", ")
+const shallow=served.filter(subject=>listensOnly(subject)).map(({id:id})=>id)
+const more=shallow.length===0?"":`; that of ${shallow.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
+return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function probes_serving({containers:containers}){return containers.find(one=>roleOf(one)==="web")??containers[0]}function listensOnly(subject){return probes_serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
+const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
+const container=probes_serving(subject)
+if(!container)return[]
+if(listensOnly(subject)&&asked["smoke-path"]!==void 0){const says=`${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+const probe={...pageOf(container,asked),tcpSocket:null}
+const change="httpGet"in probe&&inContainer(target,container.name,{readinessProbe:probe})
+return[(0,finding.$e)("probes",says,change?mendOf(target,change,kubectl):void 0)]}if(all.some(({readinessProbe:readinessProbe})=>readinessProbe))return[]
 const says=`${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
 const readinessProbe=readinessOf(container,asked)
 const change=readinessProbe&&inContainer(target,container.name,{readinessProbe:readinessProbe})
-return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe,ports:ports=[]}=container
+return[(0,finding.$e)("probes",says,change&&mendOf(target,change,kubectl))]}function readinessOf(container,asked){const{startupProbe:startupProbe,livenessProbe:livenessProbe}=container
 const known=startupProbe??livenessProbe
-if(known)return{...handlerOf(known),periodSeconds:2}
-const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
+return known?{...handlerOf(known),periodSeconds:2}:pageOf(container,asked)}function pageOf({ports:ports=[]},asked){const web=ports.find(({protocol:protocol="TCP",name:name})=>protocol==="TCP"&&name==="http")
 const port=(web??ports.find(({protocol:protocol="TCP"})=>protocol==="TCP"))?.containerPort
 if(port===void 0)return
 const{"smoke-path":path,"smoke-host":host}=asked
@@ -8623,7 +8677,8 @@ case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and 
 case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
 case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
 case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
-case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={}}=JSON.parse(config??"{}")
+case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={},credsStore:credsStore}=JSON.parse(config??"{}")
+if(credsStore)return true
 const names=[...Object.keys(auths),...Object.keys(credHelpers)]
 const own=host==="docker.io"?["docker.io","index.docker.io"]:[host]
 return names.some(name=>own.includes(name.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(repository,username,password,plugins){const host=(0,docker_trouble.w4)(repository)
@@ -8870,6 +8925,8 @@ throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
 if(!(0,migrationlog.OJ)(plan))return false
+const lost=(0,migrationlog.yJ)(plan,site.web.template)
+if(lost!==void 0)soFar.warnings.push(lost)
 await reporter.stage("migrate",journal=>migration.migrate(journal))
 return true}finally{soFar.migrations=migration.applied()
 await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
@@ -8983,7 +9040,8 @@ const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
 return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSource(world,settings,settings.context)
+const find=command==="deploy"?findSource:findSourceToBuild
+const source=await find(world,settings,settings.context)
 soFar.source=source
 const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
@@ -9145,6 +9203,7 @@ for(const close of this.closers.reverse())await close().catch(()=>{})}async acce
 const chosen={namespace:namespace,...context!==void 0&&{context:context}}
 if(content===void 0)return chosen
 if(!content.includes("\n")&&world.files.exists(content))return{...chosen,kubeconfig:content,keeps:true}
+if(!/[\n:{]/.test(content))(0,cause.fJ)({code:"usage",sentence:`"kubeconfig" names ${content}, which is not there`,hint:"give the path of a kubeconfig, or its content"})
 const folder=await world.files.privateFolder()
 this.add(()=>world.files.remove(folder))
 const kubeconfig=`${folder}/kubeconfig`
@@ -9158,37 +9217,17 @@ const resources=new Resources
 const app=settings.app??(0,kubernetes_image.EU)(settings.image)
 let result
 try{result=await work({...start,command:command,app:app,soFar:soFar,resources:resources})}catch(error){soFar.cause=(0,ending.rl)(error,signal)
-result=(0,ending.ni)(soFar.cause)}finally{await resources.close()}return(0,ending.z8)(command,settings,reporter,result,soFar)}},2410:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{s:()=>readSettings})
-var options_file=__nccwpck_require__(8614)
-var nearest=__nccwpck_require__(9948)
-var readers=__nccwpck_require__(8090)
-var table=__nccwpck_require__(1434)
-function readOptions(command,given,{face:face="action",file:file=options_file.w1}={}){const known=(0,table.cz)(command,face)
-const names=known.map(([name])=>name)
-const problems=[...Object.keys(given).filter(name=>!names.includes(name)).map(name=>unknown(command,name,names)),...file.problems]
-const settings={}
-for(const[name,option]of Object.entries(table.tp)){const isKnown=names.includes(name)
-const{text:text,where:where}=isKnown?chosen(name,option,given,file):{where:""}
-const asGiven=text??option.default
-if(asGiven===void 0){if(option.required&&isKnown)problems.push(`"${name}" is missing: ${example(face,name,option)}`)
-settings[name]=option.required?"":void 0
-continue}const value=option.read(option.mayBeNone||option.secret?asGiven:asGiven.trim())
-if(value instanceof readers.AF){const shown=option.secret||option.read===readers.TT?"":` "${asGiven}"`
-problems.push(`${where}"${name}"${shown} ${value.text}: ${where===""?example(face,name,option):example("action",name,option)}`)}settings[name]=value}for(const[name,option]of known){const{with:other}=option
-if(other===void 0)continue
-const isGiven=one=>given[one]||(file.values.get(one)?.text??"")!==""
-if(isGiven(name)&&!isGiven(other))problems.push(`"${other}" is missing: "${name}" goes only together with it`)}return problems.length===0?{is:"read",settings:settings}:{is:"wrong",problems:problems}}function chosen(name,{mayBeNone:mayBeNone},given,file){const inFile=file.values.get(name)
-const sources=[{text:given[name],where:""},{text:inFile?.text,where:inFile?`${file.name}, line ${inFile.line}: `:""}]
-for(const{text:text,where:where}of sources){if(text===void 0||text===""&&!mayBeNone)continue
-return{text:mayBeNone&&text.trim()==="none"?"":text,where:where}}return{where:""}}function example(face,name,{example:example,flag:flag}){if(face==="action")return`for example ${name}: ${example}`
-return`for example --${name}${flag?"":` ${/[\s$&;|<>*]/.test(example)?`'${example}'`:example}`}`}function unknown(command,name,names){const near=(0,nearest.p)(name,names)
-const meant=near===void 0?"":`; did you mean "${near}"?`
-return`"${name}" is not an option of ${command}${meant}`}async function readSettings(command,given,face,files){const named=given["config"]
-const path=named||options_file.rk
-const text=await files.read(path)
-if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
-return{is:"wrong",problems:[problem]}}const file=text===void 0?options_file.w1:(0,options_file.LG)(path,text)
-return readOptions(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
+result=(0,ending.ni)(soFar.cause)}finally{await resources.close()}return(0,ending.z8)(command,settings,reporter,result,soFar)}},6757:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{s:()=>readSettings})
+var _options_file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8614)
+var _options_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4800)
+async function readSettings(command,given,face,files){const named=given["config"]
+const path=named||_options_file_js__WEBPACK_IMPORTED_MODULE_0__.rk
+let text
+try{text=await files.read(path)}catch(error){const{code:code=""}=error
+const why=code==="EISDIR"?"is a folder":`cannot be read (${code})`
+return{is:"wrong",problems:[`"config" "${path}" ${why}`]}}if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
+return{is:"wrong",problems:[problem]}}const file=text===void 0?_options_file_js__WEBPACK_IMPORTED_MODULE_0__.w1:(0,_options_file_js__WEBPACK_IMPORTED_MODULE_0__.LG)(path,text)
+return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
 var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)
 var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
 var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4172)
@@ -9254,14 +9293,14 @@ var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
 var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
 var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8543)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2410)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
 var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(1621)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7526)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
 if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
@@ -9279,11 +9318,11 @@ const start={world:world,reporter:reporter,settings:settings,holder:holder,signa
 const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
 const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{kept:Number(kept)})
 const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__.N)(start,"own")
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]||process.exitCode
 const isSettled=report.result==="unchanged"
 const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report)
 const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,report,holder)])
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
+await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
 __webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
@@ -9503,21 +9542,20 @@ break
 case"good":write(paint(32,`✓ ${line}`))}}}},2416:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>tellWebhook})
 var deadline=__nccwpck_require__(3006)
 var retry=__nccwpck_require__(8162)
+var world_web=__nccwpck_require__(9114)
 var report_report=__nccwpck_require__(8850)
 var words=__nccwpck_require__(2691)
 const longestCause=1e3
 function messageOf(report,{who:who,url:url}){const{app:app,namespace:namespace,tag:tag,result:result,cause:cause}=report
-const lines=[`${(0,report_report.x3)(result)?"✓":"✗"} *${escaped((0,words.WJ)(report))}*`,...cause?[escaped(cause.sentence.slice(0,longestCause))]:[],escaped([`${app} in namespace ${namespace}`,...tag===""?[]:[`version ${tag}`],`by ${who}`,(0,words.YA)(report.seconds)].join(", ")),...url===void 0?[]:[escaped(url)]]
-return{text:lines.join("\n")}}function escaped(text){return(0,words.g$)(text.replaceAll("\n"," ")).replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replace(/@(?=all|channel|everyone|here)/g,"@​")}const requestMs=1e4
-async function tellWebhook({clock:clock,web:web},{webhook:url,"webhook-on":on},report,holder){if(url===void 0||on==="failure"&&(0,report_report.x3)(report.result))return[]
-const never=(new AbortController).signal
+const lines=[`${(0,report_report.x3)(result)?"✓":"✗"} *${escaped((0,words.WJ)(report))}*`,...cause?[escaped(cause.sentence.slice(0,longestCause))]:[],escaped([`${app} in namespace ${namespace}`,...tag===""?[]:[`version ${tag}`],`by ${who}`,(0,words.YA)(report.seconds)].join(", ")),...url===void 0?[]:[asText((0,words.TN)(url))]]
+return{text:lines.join("\n")}}function escaped(text){return asText((0,words.TN)(text)).replaceAll("@","@​").replaceAll("](","]​(")}function asText(text){return text.replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;")}const requestMs=1e4
+async function tellWebhook({clock:clock,web:web},{webhook:url,"webhook-on":on},report,holder,signal=(new AbortController).signal){if(url===void 0||on==="failure"&&(0,report_report.x3)(report.result))return[]
 const body=messageOf(report,holder)
-const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:never,tries:3,pause:1e3,passing:({passing:passing})=>passing},async()=>{try{const{status:status}=await(0,deadline.ux)(clock,requestMs,never,signal=>web.ask({method:"POST",url:url,body:body,signal:signal}))
+const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause:1e3,passing:({passing:passing})=>passing},async()=>{try{const{status:status}=await(0,deadline.ux)(clock,requestMs,signal,late=>web.ask({method:"POST",url:url,body:body,signal:late}))
 if(status>=200&&status<300)return{passing:false}
 return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
-return{trouble:`there was no answer (${nameOf(error)})`,passing:passing}}})
-return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}function nameOf(error){const{code:code,name:name}=error
-return code??name}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
+return{trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:passing}}}).catch(error=>({trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:false}))
+return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3165)
 var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8850)
@@ -9568,7 +9606,7 @@ const told=open.slice(0,mostReasons).map(({of:of,words:words})=>of?`${of}: ${wor
 const more=open.length-told.length
 return[...told,...more>0?[`… and ${more} more`]:[]].join("; ")}const mostReasons=3
 function byInterest(standings){const order=["failed","troubled","waiting","ready"]
-return standings.toSorted((one,other)=>order.indexOf(one.is)-order.indexOf(other.is))}function printable(text){return(0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu,"")}},1615:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bx:()=>aimOf,nJ:()=>aimBack})
+return standings.toSorted((one,other)=>order.indexOf(one.is)-order.indexOf(other.is))}function oneLine(text){return printable(text.replaceAll("\n"," "))}function printable(text){return(0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text).replace(/(?!\t)\p{Cc}/gu,"")}},1615:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bx:()=>aimOf,nJ:()=>aimBack})
 var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 function aimOf(workload,images,now,before,picture){const stale=before===void 0?void 0:staleProgressing(before)
@@ -10570,7 +10608,7 @@ return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error
 if(verdict?.is==="failed"){const{cause:cause}=verdict
 if(output.progress().applied.length>0)return output.plan
 throw new report_cause.HR(cause.code==="crash"?(0,migrationlog.hY)(cause):cause)}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
 var inspector=__nccwpck_require__(2210)
 const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -10602,7 +10640,8 @@ if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
 const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
 return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
-return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
+return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
+return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
 if(!hasWork(plan))journal.say("no migrations to apply")
 for(const{app:app,name:name,operations:operations}of plan.pending)journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`)
 const newer=plan.unknown.filter(migration=>migration.newer)
@@ -10679,13 +10718,19 @@ function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)
 cancel.abort(new DOMException(why,"AbortError"))}
 for(const signal of["SIGINT","SIGTERM","SIGHUP"])process.on(signal,()=>{end(`ended by ${signal}`)})
-for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
-return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,ux:()=>within})
+for(const event of["uncaughtException","unhandledRejection"])process.on(event,error=>{process.exitCode||=1
+end(`ended by an error: ${error instanceof Error?error.stack??"":String(error)}`)})
+return cancel.signal}function outliveReaders(){for(const stream of[process.stdout,process.stderr])stream.on("error",()=>{})}},3006:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H6:()=>orAborted,Ms:()=>TimeOver,iK:()=>withinAfter,ux:()=>within})
 class TimeOver extends Error{name="TimeOver"}async function within(clock,ms,signal,work){if(ms===0)return work(signal)
 const over=new AbortController
 const done=new AbortController
 clock.sleep(ms,done.signal).then(()=>over.abort(new TimeOver(`not finished within ${ms} ms`)),()=>{})
-try{return await work(AbortSignal.any([signal,over.signal]))}finally{done.abort()}}async function orAborted(signal,work){signal.throwIfAborted()
+try{return await work(AbortSignal.any([signal,over.signal]))}finally{done.abort()}}async function withinAfter(clock,ms,signal,work){const over=new AbortController
+const done=new AbortController
+const begin=()=>{clock.sleep(ms,done.signal).then(()=>over.abort(new TimeOver(`not finished within ${ms} ms of the end`)),()=>{})}
+if(signal.aborted)begin()
+else signal.addEventListener("abort",begin,{once:true,signal:done.signal})
+try{return await work(over.signal)}finally{done.abort()}}async function orAborted(signal,work){signal.throwIfAborted()
 const{promise:promise,reject:reject}=Promise.withResolvers()
 const stop=()=>{reject(signal.reason)}
 signal.addEventListener("abort",stop)
@@ -10699,7 +10744,7 @@ throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(p
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path,384)
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},write:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path),{recursive:true})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},remove:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path,{recursive:true,force:true})}}function isMissing(error){const{code:code}=error
-return code==="ENOENT"||code==="ENOTDIR"}},1621:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
+return code==="ENOENT"||code==="ENOTDIR"}},7526:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
 const realClock={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(ms,signal)=>new Promise((resolve,reject)=>{const end=()=>{clearTimeout(timer)
 reject(signal?.reason)}
 const timer=setTimeout(()=>{signal?.removeEventListener("abort",end)
@@ -10904,7 +10949,15 @@ const wanted=(await(0,promises_.readFile)(checksum,"utf8")).trim().split(/\s/)[0
 const got=(0,external_node_crypto_.createHash)("sha256").update(await(0,promises_.readFile)(program)).digest("hex")
 if(got!==wanted)throw new Error(`${url} does not have the checksum that stands beside it`)
 await(0,promises_.chmod)(program,493)
-return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}const external_node_https_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https")
+return`${await cacheFile(program,"kubectl","kubectl",kubectlVersion)}/kubectl`}}}var web=__nccwpck_require__(9114)
+function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),web:web.r,tools:realTools(env),env:env}}},8162:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>retry})
+async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
+if(made>=how.tries||!how.passing(result))return result
+how.onRetry?.(result,pause)
+await how.clock.sleep(pause,how.signal)}}},9114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{V:()=>nameOf,r:()=>realWeb})
+var lib=__nccwpck_require__(4942)
+var external_node_http_=__nccwpck_require__(7067)
+const external_node_https_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https")
 var external_node_net_=__nccwpck_require__(7030)
 var external_node_tls_=__nccwpck_require__(1692)
 const realWeb={ask:async({method:method,url:url,headers:headers={},body:body,signal:signal})=>{signal.throwIfAborted()
@@ -10915,7 +10968,8 @@ const options={method:method,signal:signal,headers:{"user-agent":"django-rollout
 try{const proxy=(0,lib.s_)(url)
 const call=proxy===""?web_open(target,options):await behind(new URL(proxy),target,options)
 return await answerTo(call,sent)}catch(error){throw signal.aborted?signal.reason:error}}}
-function web_open(target,options){const request=target.protocol==="https:"?external_node_https_namespaceObject.request:external_node_http_.request
+function nameOf(error){const{code:code,name:name}=error
+return code??name}function web_open(target,options){const request=target.protocol==="https:"?external_node_https_namespaceObject.request:external_node_http_.request
 return request(target,{agent:false,...options})}async function behind(proxy,target,options){const known=credentials(proxy)
 if(target.protocol==="http:"){const headers={...options.headers,host:target.host,...known}
 return web_open(proxy,{...options,path:target.href,headers:headers})}const{hostname:hostname}=target
@@ -10935,11 +10989,7 @@ message.on("data",part=>parts.push(part))
 message.on("error",reject)
 message.on("end",()=>{resolve({status:message.statusCode??0,text:Buffer.concat(parts).toString()})})})
 call.on("error",reject)
-call.end(sent)})}function realWorld(env){return{clock:realClock,processes:realProcesses(env),files:(0,files.a)(env),network:realNetwork(),web:realWeb,tools:realTools(env),env:env}}},8162:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>retry})
-async function retry(how,attempt){for(let made=1,pause=how.pause;;made++,pause*=3){const result=await attempt()
-if(made>=how.tries||!how.passing(result))return result
-how.onRetry?.(result,pause)
-await how.clock.sleep(pause,how.signal)}}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>colorOf,O:()=>windowOf})
+call.end(sent)})}},2114:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{H:()=>colorOf,O:()=>windowOf})
 function colorOf({isTTY:isTTY},env){if(env["NO_COLOR"])return false
 const forced=env["FORCE_COLOR"]
 if(forced)return forced!=="0"&&forced!=="false"

@@ -22,6 +22,9 @@ import { minify } from 'terser'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const entries = ['action', 'post', 'cli']
 
+const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const leastNode = parseInt(engines.node.replace('>=', ''))
+
 /** All files of dist/, by path. */
 async function build() {
   const input = join(root, 'build', 'entries.mjs')
@@ -42,10 +45,21 @@ async function build() {
   for (const [name, asset] of Object.entries(assets)) files[name] = String(asset.source)
   for (const name of entries) {
     const shebang = name === 'cli' ? '#!/usr/bin/env node\n' : ''
-    files[`${name}/index.js`] =
-      `${shebang}import { ${name} } from '../index.js'\n\nawait ${name}()\n`
+    files[`${name}/index.js`] = `${shebang}${starter(name)}`
   }
   return files
+}
+
+/** Nothing is imported before it is sure that node can read it. */
+function starter(name) {
+  return `if (parseInt(process.versions.node) < ${leastNode}) {
+  console.error(\`django-rollout needs Node ${leastNode} or later, and this is \${process.version}\`)
+  process.exitCode = 2
+} else {
+  const { ${name} } = await import('../index.js')
+  await ${name}()
+}
+`
 }
 
 /** Drops comments, blanks and what is never used; names stay, and lines between statements, so that a stack trace can be read. */

@@ -152,7 +152,8 @@ function reusableYaml({ command, about, packages }: Reusable): string {
               name,
               {
                 description: describe(ownDefaults[name] ?? option),
-                type: option.flag ? 'boolean' : 'string',
+                // GitHub gives `false` for a boolean that the caller did not set, and the file's value were lost.
+                type: 'string',
               },
             ]),
           ),
@@ -240,11 +241,14 @@ function optionTable(group: Group): string {
   const own = (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
     ([, option]) => option.group === group,
   )
-  const rows = own.map(([name, { help, default: standard, required, example, on, only }]) => {
-    const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-    const where = only === undefined ? '' : ` (${only} only)`
-    return `| \`${name}\` | ${help} | ${normally} | \`${example}\` | ${takers(on)}${where} |`
-  })
+  const rows = own.map(
+    ([name, { help, default: standard, required, example, typed, on, only }]) => {
+      const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
+      const where = only === undefined ? '' : ` (${only} only)`
+      const examples = [example, ...(typed === undefined ? [] : [typed])].map((one) => `\`${one}\``)
+      return `| \`${name}\` | ${help} | ${normally} | ${examples.join(' or ')} | ${takers(on)}${where} |`
+    },
+  )
   const head = '| option | what it is | default | example | taken by |'
   return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
 }

@@ -3,6 +3,7 @@ import { endedAs } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
   actionOf,
+  harmless,
   inputsOf,
   maskSecrets,
   mistypedInputs,
@@ -13,15 +14,21 @@ import { usualFile } from './options/file.js'
 import { locking, type Command } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
-import { exitCodes, warned } from './report/report.js'
+import { exitCodes, warned, type Report } from './report/report.js'
 import { Reporter } from './report/reporter.js'
 import { tellWebhook } from './report/webhook.js'
+import { oneLine } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
+import { withinAfter } from './world/deadline.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
 
 const command = actionOf(process.env)
+
+/** For telling others how a run has ended that was cancelled, in ms. */
+const lastWordsMs = 3_000
+
 const given = inputsOf(command, process.env)
 maskSecrets(given)
 mistypedInputs(command, process.env).forEach((problem) => {
@@ -31,7 +38,7 @@ const files = realFiles(process.env)
 const reading = await readSettings(command, given, 'action', files)
 if (reading.is === 'wrong') {
   reading.problems.forEach((problem) => {
-    core.error(problem)
+    core.error(harmless(oneLine(problem)))
   })
   core.setOutput('result', 'usage')
   process.exitCode = exitCodes.usage
@@ -61,17 +68,28 @@ if (reading.is === 'wrong') {
     ...{ world, settings, reporter, signal, holder },
     ...(record && { onBegin: record.begin }),
   })
-  const warnings = await Promise.all([
-    record?.end(endedAs(ended)) ?? [],
-    tellWebhook(world, settings, ended, holder),
-  ])
-  const report = warned(ended, warnings.flat())
-  // Not before all is told: post tells what is not.
-  if (report.result !== 'stuck') core.saveState('ended', report.result)
+  // Before all that may fail.
+  process.exitCode = exitCodes[ended.result] || process.exitCode
+  // What is at hand is told first: when GitHub cancels a job it does not wait for long.
   const path = settings.report ?? `${folder}/report.json`
-  await world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
-    core.warning(`the report could not be written: ${String(error)}`)
-  })
-  await tellRunner(report, path)
-  process.exitCode = exitCodes[report.result]
+  const write = (report: Report) =>
+    world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
+      core.warning(`the report could not be written: ${String(error)}`)
+    })
+  await write(ended)
+  await tellRunner(ended, path)
+  const warnings = await withinAfter(world.clock, lastWordsMs, signal, (late) =>
+    Promise.all([
+      record?.end(endedAs(ended), late) ?? [],
+      tellWebhook(world, settings, ended, holder, late),
+    ]),
+  )
+  // Not before all is told: post tells what is not.
+  if (ended.result !== 'stuck') core.saveState('ended', ended.result)
+  if (warnings.flat().length > 0) {
+    warnings.flat().forEach((warning) => {
+      core.warning(harmless(warning))
+    })
+    await write(warned(ended, warnings.flat()))
+  }
 }

@@ -13,6 +13,7 @@ import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { tellWebhook } from './report/webhook.js'
+import { oneLine } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realWorld } from './world/real.js'
@@ -31,22 +32,28 @@ const asked = readCommandLine(process.argv.slice(2), project.version, {
 outliveReaders()
 switch (asked.is) {
   case 'run':
-    process.exitCode = await run(asked.command, asked.given)
+    await run(asked.command, asked.given)
     break
   case 'answer':
     process.stdout.write(asked.text)
     break
-  case 'wrong':
+  case 'lost':
     process.stderr.write(asked.text)
+    process.exitCode = exitCodes.usage
+    break
+  case 'wrong':
+    console.error(oneLine(asked.problem))
     process.exitCode = exitCodes.usage
 }
 
-async function run(command: Command, given: Given): Promise<number> {
+async function run(command: Command, given: Given): Promise<void> {
   const world = realWorld(process.env)
   const reading = await readSettings(command, given, 'command', world.files)
   if (reading.is === 'wrong') {
-    for (const problem of reading.problems) console.error(`django-rollout ${command}: ${problem}`)
-    return exitCodes.usage
+    for (const problem of reading.problems)
+      console.error(oneLine(`django-rollout ${command}: ${problem}`))
+    process.exitCode = exitCodes.usage
+    return
   }
   const { settings } = reading
   // Whoever reads JSON gets that and nothing else.
@@ -72,6 +79,8 @@ async function run(command: Command, given: Given): Promise<number> {
   const reporter = new Reporter(told, world.clock)
   const holder = holderOf(world)
   const ended = await runCommand(command, { world, settings, reporter, signal, holder })
+  // Before all that may fail.
+  process.exitCode = exitCodes[ended.result] || process.exitCode
   const report = warned(ended, await tellWebhook(world, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
@@ -86,5 +95,4 @@ async function run(command: Command, given: Given): Promise<number> {
       console.error(`the report could not be written: ${String(error)}`)
     })
   }
-  return exitCodes[report.result]
 }

@@ -54,6 +54,8 @@ if (run !== '' && core.getState('ended') === '') {
     const record =
       kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
     const report = await settleLeft(start, 'own')
+    // Before all that may fail.
+    process.exitCode = exitCodes[report.result] || process.exitCode
     const isSettled = report.result === 'unchanged'
     const said = async () =>
       isSettled ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
@@ -63,7 +65,6 @@ if (run !== '' && core.getState('ended') === '') {
       isSettled ? [] : tellWebhook(world, settings, report, holder),
     ])
     await tellRunner(warned(report, warnings.flat()), '')
-    process.exitCode = exitCodes[report.result]
   }
 }
 if (folder !== '') await realFiles(process.env).remove(folder)

@@ -116,6 +116,8 @@ test.each([
     'ghcr.io',
     true,
   ],
+  ['a store, which is not asked', '{"credsStore":"ecr-login"}', 'ghcr.io', true],
+  ['no store', '{"credsStore":""}', 'ghcr.io', false],
   ['one of another host', '{"auths":{"quay.io":{}}}', 'ghcr.io', false],
   [
     'a helper of the host',

@@ -56,11 +56,11 @@ describe('what is wrong is one sentence with the nearest right name', () => {
   ])('%s', (line, sentence) => {
     const [command = ''] = line.split(' ')
     const who = (commands as readonly string[]).includes(command) ? ` ${command}` : ''
-    expect(read(line)).toEqual({ is: 'wrong', text: `django-rollout${who}: ${sentence}\n` })
+    expect(read(line)).toEqual({ is: 'wrong', problem: `django-rollout${who}: ${sentence}` })
   })
 
   test('no command at all: the help, as an error', () => {
-    expect(read('')).toEqual({ is: 'wrong', text: answer('--help') })
+    expect(read('')).toEqual({ is: 'lost', text: answer('--help') })
   })
 })
 
@@ -120,7 +120,7 @@ describe.each(commands)('the help of %s', (command) => {
     // Quotes are the shell's.
     const words = args.map((word) => word.replace(/^'(.*)'$/, '$1'))
     const asked = readCommandLine(words, '', { columns: 80, color: false })
-    if (asked.is !== 'run') throw new Error(asked.text)
+    if (asked.is !== 'run') throw new Error(JSON.stringify(asked))
     expect(asked.command).toBe(command)
     expect(readOptions(command, asked.given, { face: 'command' })).toMatchObject({ is: 'read' })
   })

@@ -46,6 +46,7 @@ describe('what is wrong is told with its line', () => {
       'tag: x\nregistry-password: hunter2',
       'line 2: "registry-password" is a secret, which has no place in a file of the repository; give it as an input or a flag',
     ],
+    ['tag: x\nimage: *shop', 'line 2: "image" names an anchor that is not there'],
     ['config: other.yml', 'line 1: "config" names this file; it cannot stand in it'],
   ])('%j', (text, problem) => {
     expect(read(text).problems).toEqual([`django-rollout.yml, ${problem}`])
@@ -100,6 +101,14 @@ describe('the schema and the readers agree', () => {
     'grace: {Crash: 10s, NotReady: 0}',
     'bake: 0',
     'push: true',
+    'dry-run: True',
+    'push: FALSE',
+    'tag: 12',
+    'tag: 1.10',
+    'app: 12',
+    'target: 3',
+    'test-command: true',
+    'extra-tags: [12, 1.5]',
     'on-failure: keep',
   ])('both take %s', (line) => {
     expect(validate(parse(least + line))).toBe(true)
@@ -121,6 +130,9 @@ describe('the schema and the readers agree', () => {
     'grace: {Crush: 10s}',
     'grace: {Crash: 10}',
     'smoke-path: healthz',
+    'smoke-path: 12',
+    'namespace: 1.5',
+    'namespace: -5',
     'manifests: {a: b}',
     'config: x.yml',
     'registry-password: x',

@@ -27,8 +27,9 @@ test.each([
   ['<!channel> <https://bad.example|good>', '&lt;!channel&gt; &lt;https://bad.example|good&gt;'],
   [
     '@everyone @here @all, ada@example.org',
-    '@\u200beveryone @\u200bhere @\u200ball, ada@example.org',
+    '@\u200beveryone @\u200bhere @\u200ball, ada@\u200bexample.org',
   ],
+  ['[log](http://bad.example) of @jane', '[log]\u200b(http://bad.example) of @\u200bjane'],
   ['two\nlines', 'two lines'],
   ['\u001b[31mred', 'red'],
   ['x'.repeat(1_200), 'x'.repeat(1_000)],

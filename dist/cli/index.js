@@ -1,4 +1,8 @@
 #!/usr/bin/env node
-import { cli } from '../index.js'
-
-await cli()
+if (parseInt(process.versions.node) < 24) {
+  console.error(`django-rollout needs Node 24 or later, and this is ${process.version}`)
+  process.exitCode = 2
+} else {
+  const { cli } = await import('../index.js')
+  await cli()
+}

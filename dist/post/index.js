@@ -1,3 +1,7 @@
-import { post } from '../index.js'
-
-await post()
+if (parseInt(process.versions.node) < 24) {
+  console.error(`django-rollout needs Node 24 or later, and this is ${process.version}`)
+  process.exitCode = 2
+} else {
+  const { post } = await import('../index.js')
+  await post()
+}

@@ -73,13 +73,19 @@ function isLocal(host: string): boolean {
   return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)
 }
 
-/** Whether docker's `config.json` has a login, or a helper that has one, for this host. */
+/** Whether docker may have a login for this host: its `config.json` has one, or a helper or store that may. */
 export function hasLogin(config: string | undefined, host: string): boolean {
   try {
-    const { auths = {}, credHelpers = {} } = JSON.parse(config ?? '{}') as {
+    const {
+      auths = {},
+      credHelpers = {},
+      credsStore,
+    } = JSON.parse(config ?? '{}') as {
       auths?: object
       credHelpers?: object
+      credsStore?: string
     }
+    if (credsStore) return true
     const names = [...Object.keys(auths), ...Object.keys(credHelpers)]
     const own = host === 'docker.io' ? ['docker.io', 'index.docker.io'] : [host]
     return names.some((name) => own.includes(name.replace(/^https?:\/\//, '').split('/')[0] ?? ''))

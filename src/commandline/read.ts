@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { about } from '../options/about.js'
 import { nearest } from '../options/nearest.js'
-import type { Given } from '../options/read.js'
+import { example, type Given } from '../options/read.js'
 import { wordFor } from '../options/readers.js'
 import {
   commands,
@@ -20,8 +20,10 @@ export type Asked =
   | { readonly is: 'run'; readonly command: CommandName; readonly given: Given }
   /** Help, or the version: an answer for the standard output. */
   | { readonly is: 'answer'; readonly text: string }
-  /** One sentence, or help for who gave no command: for the standard error. */
-  | { readonly is: 'wrong'; readonly text: string }
+  /** Help for who gave no command: for the standard error. */
+  | { readonly is: 'lost'; readonly text: string }
+  /** One sentence, with words as they were typed. */
+  | { readonly is: 'wrong'; readonly problem: string }
 
 /** What a command line asks for; `args` are the words after the program's name. */
 export function readCommandLine(args: readonly string[], version: string, page: Page): Asked {
@@ -36,9 +38,9 @@ export function readCommandLine(args: readonly string[], version: string, page: 
   try {
     program.parse(args, { from: 'user' })
   } catch (error) {
-    if (error instanceof Wrong) return { is: 'wrong', text: `${error.message}\n` }
+    if (error instanceof Wrong) return { is: 'wrong', problem: error.message }
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? { is: 'answer', text } : { is: 'wrong', text }
+    return error.exitCode === 0 ? { is: 'answer', text } : { is: 'lost', text }
   }
   return asked ?? { is: 'answer', text }
 }
@@ -166,10 +168,8 @@ function refuse(error: CommanderError, command?: CommandName): never {
       throw new Wrong(noOption(word.replace(/=.*$/s, ''), command))
     case 'commander.optionMissingArgument': {
       const name = /^--([a-z-]+)/.exec(word)?.[1] ?? ''
-      const { example } = table[name as OptionName]
-      throw new Wrong(
-        `django-rollout ${command ?? ''}: "--${name}" takes a value: for example --${name} ${example}`,
-      )
+      const asTyped = example('command', name, table[name as OptionName])
+      throw new Wrong(`django-rollout ${command ?? ''}: "--${name}" takes a value: ${asTyped}`)
     }
     default:
       if (error.exitCode === 0 || error.code === 'commander.help') throw error

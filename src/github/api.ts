@@ -1,6 +1,7 @@
 /** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
 import { within } from '../world/deadline.js'
 import { retry } from '../world/retry.js'
+import { nameOf } from '../world/web.js'
 import type { World } from '../world/world.js'
 import { refusal } from './refusal.js'
 
@@ -56,12 +57,6 @@ export function apiOf({ clock, web, env }: World, token: string, signal: AbortSi
       return ended.value
     },
   }
-}
-
-/** `ECONNREFUSED`, `TimeOver`. */
-function nameOf(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException
-  return code ?? name
 }
 
 function parsed(text: string): unknown {

@@ -31,8 +31,11 @@ const mostSeen = 30
 export interface DeploymentRecord {
   /** The version is about to be written. */
   readonly begin: (begun: Begun) => void
-  /** How it ended; a sentence for what GitHub does not show as it is. Nothing is asked after that. */
-  readonly end: (said: Said) => Promise<readonly string[]>
+  /**
+   * How it ended; a sentence for what GitHub does not show as it is. It is given up when `signal` is aborted.
+   * Nothing is asked after that.
+   */
+  readonly end: (said: Said, signal?: AbortSignal) => Promise<readonly string[]>
 }
 
 interface Kept extends Omit<Around, 'own'> {
@@ -96,12 +99,12 @@ export function deploymentRecord(
     begin: (begun) => {
       beginBy(open(begun))
     },
-    end: async (said) => {
+    end: async (said, signal = over.signal) => {
       if (!opening) return []
       const work = opening
       let trouble = 'GitHub has no deployment record of this run'
       try {
-        return await within(world.clock, lastMs, over.signal, (late) =>
+        return await within(world.clock, lastMs, signal, (late) =>
           orAborted(late, async () => {
             const { id, over: earlier, wrong } = await work
             trouble = 'GitHub’s deployment record does not tell how this run ended'

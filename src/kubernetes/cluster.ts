@@ -8,6 +8,7 @@ import { patiently } from './away.js'
 import { untilAnswered } from './kubectl.js'
 import { signsOfLife, startProxy, unreachable } from './proxy.js'
 import { Failure, fail } from '../report/cause.js'
+import { typed } from '../options/shell.js'
 import { within } from '../world/deadline.js'
 import type { Channel, Finished, Response, StreamHow, World } from '../world/world.js'
 
@@ -132,7 +133,7 @@ export async function openCluster(
       const context = access.context === undefined ? [] : ['--context', access.context]
       const kubeconfig = access.keeps ? ['--kubeconfig', access.kubeconfig ?? ''] : []
       return ['kubectl', ...kubeconfig, ...context, '-n', access.namespace, ...args]
-        .map(shown)
+        .map(typed)
         .join(' ')
     },
     close,
@@ -172,13 +173,6 @@ async function findKubectl(world: World): Promise<string> {
     if (error instanceof Failure) throw error
     return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ''}`)
   }
-}
-
-/** One argument as a person would type it into a shell. */
-function shown(argument: string): string {
-  return /^[\w@%+=:,./*-]+$/.test(argument) && !argument.includes('*')
-    ? argument
-    : `'${argument.replaceAll("'", `'\\''`)}'`
 }
 
 /** A server that says nothing for so long does not answer, in ms. */

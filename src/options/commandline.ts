@@ -1,18 +1,25 @@
+import { typed } from './shell.js'
 import type { Command, Settings } from './table.js'
 
 /** What a person types to have one of our commands for the same application: for hints. */
 export function commandLine(
   command: Command,
-  { image, namespace, app, 'kube-context': context }: Settings,
+  { image, namespace, app, kubeconfig, 'kube-context': context }: Settings,
   more: Readonly<Record<string, string>> = {},
 ): string {
   const flags = {
     image,
     namespace,
     ...(app !== undefined && { app }),
+    ...(isPath(kubeconfig) && { kubeconfig }),
     ...(context !== undefined && { 'kube-context': context }),
     ...more,
   }
-  const words = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
-  return ['django-rollout', command, ...words].join(' ')
+  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
+  return ['django-rollout', command, ...words].map(typed).join(' ')
+}
+
+/** The content of a kubeconfig is a secret: YAML of many lines, or JSON. */
+function isPath(kubeconfig: string | undefined): kubeconfig is string {
+  return kubeconfig !== undefined && !/[\n{]/.test(kubeconfig)
 }

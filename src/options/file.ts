@@ -55,7 +55,11 @@ export function readFileOptions(name: string, text: string): FileOptions {
       continue
     }
     const node = isAlias(value) ? value.resolve(document) : (value as Node | null)
-    const written = textOf(node ?? null, read.takes)
+    if (node === undefined) {
+      wrong('names an anchor that is not there')
+      continue
+    }
+    const written = textOf(node, read.takes)
     if (written.is === 'wrong') wrong(written.why)
     else if (written.text !== undefined) values.set(known, { text: written.text, line })
   }
@@ -71,6 +75,9 @@ type Written =
 function textOf(node: Node | null, takes: Takes): Written {
   if (node === null || (isScalar(node) && node.value === null))
     return { is: 'text', text: undefined }
+  // YAML knows `True` too.
+  if (isScalar(node) && takes.is === 'yes or no' && typeof node.value === 'boolean')
+    return { is: 'text', text: String(node.value) }
   if (isScalar(node)) return { is: 'text', text: plain(node) }
   if (isSeq(node)) {
     if (takes.is !== 'list') return { is: 'wrong', why: 'is a list; it takes one value' }

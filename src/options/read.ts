@@ -1,6 +1,7 @@
 import { noFile, type FileOptions } from './file.js'
 import { nearest } from './nearest.js'
 import { assignments, Problem } from './readers.js'
+import { typed } from './shell.js'
 import {
   optionsOf,
   table,
@@ -93,9 +94,10 @@ function chosen(
 }
 
 /** As it is written where the option was given. */
-function example(face: Face, name: string, { example, flag }: Option<unknown>): string {
+export function example(face: Face, name: string, option: Option<unknown>): string {
+  const { example, typed: onCommandLine = typed(example), flag } = option
   if (face === 'action') return `for example ${name}: ${example}`
-  return `for example --${name}${flag ? '' : ` ${/[\s$&;|<>*]/.test(example) ? `'${example}'` : example}`}`
+  return `for example --${name}${flag ? '' : ` ${onCommandLine}`}`
 }
 
 function unknown(command: Command, name: string, names: readonly OptionName[]): string {

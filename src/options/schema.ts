@@ -36,11 +36,20 @@ const durationForm = {
   ],
 } as const
 
+/** A text that is written like a number is one all the same: `tag: 12`. */
+function textForm(pattern?: RegExp): Readonly<Record<string, Json>> {
+  if (!pattern) return { type: ['string', 'number', 'boolean'] }
+  const text = { type: 'string', pattern: pattern.source }
+  const number = ['1.5', '1'].find((one) => pattern.test(one))
+  if (number === undefined) return text
+  return { anyOf: [text, { type: number === '1' ? 'integer' : 'number', minimum: 0 }] }
+}
+
 /** How YAML may have what an option takes. */
 function formOf(takes: Takes): Readonly<Record<string, Json>> {
   switch (takes.is) {
     case 'text':
-      return { type: 'string', ...(takes.pattern && { pattern: takes.pattern.source }) }
+      return textForm(takes.pattern)
     case 'duration':
       return durationForm
     case 'yes or no':
@@ -48,9 +57,7 @@ function formOf(takes: Takes): Readonly<Record<string, Json>> {
     case 'choice':
       return { enum: takes.of }
     case 'list': {
-      const entry = takes.of
-        ? { enum: takes.of }
-        : { type: 'string', ...(takes.pattern && { pattern: takes.pattern.source }) }
+      const entry = takes.of ? { enum: takes.of } : textForm(takes.pattern)
       return { anyOf: [{ type: 'array', items: entry }, { type: 'string' }] }
     }
     case 'mapping': {

@@ -12,7 +12,14 @@ export async function readSettings(
 ): Promise<Reading> {
   const named = given['config']
   const path = named || usualFile
-  const text = await files.read(path)
+  let text: string | undefined
+  try {
+    text = await files.read(path)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    const why = code === 'EISDIR' ? 'is a folder' : `cannot be read (${code})`
+    return { is: 'wrong', problems: [`"config" "${path}" ${why}`] }
+  }
   if (text === undefined && named) {
     const problem = `"config" "${named}" is not there; has the repository been checked out?`
     return { is: 'wrong', problems: [problem] }

@@ -1,7 +1,7 @@
 /** The end of a run as a message to a chat. Pure. */
 import type { Holder } from '../kubernetes/lease.js'
 import { wentWell, type Report } from './report.js'
-import { printable, seconds, verdict } from './words.js'
+import { oneLine, seconds, verdict } from './words.js'
 
 /** Discord takes 2,000 characters, and this is the one part that may be of any length. */
 const longestCause = 1_000
@@ -26,16 +26,16 @@ export function messageOf(
         seconds(report.seconds),
       ].join(', '),
     ),
-    ...(url === undefined ? [] : [escaped(url)]),
+    ...(url === undefined ? [] : [asText(oneLine(url))]),
   ]
   return { text: lines.join('\n') }
 }
 
-/** Foreign text calls nobody, and is no link: https://docs.slack.dev/messaging/formatting-message-text */
+/** Foreign text calls nobody, and is no link, in Markdown neither: https://docs.slack.dev/messaging/formatting-message-text */
 function escaped(text: string): string {
-  return printable(text.replaceAll('\n', ' '))
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replace(/@(?=all|channel|everyone|here)/g, '@\u200b')
+  return asText(oneLine(text)).replaceAll('@', '@\u200b').replaceAll('](', ']\u200b(')
+}
+
+function asText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

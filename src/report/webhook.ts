@@ -3,6 +3,7 @@ import type { Holder } from '../kubernetes/lease.js'
 import type { Settings } from '../options/table.js'
 import { TimeOver, within } from '../world/deadline.js'
 import { retry } from '../world/retry.js'
+import { nameOf } from '../world/web.js'
 import type { World } from '../world/world.js'
 import { messageOf } from './message.js'
 import { wentWell, type Report } from './report.js'
@@ -10,22 +11,22 @@ import { wentWell, type Report } from './report.js'
 /** For one try, in ms. */
 const requestMs = 10_000
 
-/** A sentence when it could not be told. The address is a secret: nothing of it is in there. */
+/** A sentence when it could not be told; it is given up when `signal` is aborted. The address is a secret: nothing of it is in there. */
 export async function tellWebhook(
   { clock, web }: World,
   { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
   report: Report,
   holder: Holder,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly string[]> {
   if (url === undefined || (on === 'failure' && wentWell(report.result))) return []
-  const never = new AbortController().signal
   const body = messageOf(report, holder)
   const { trouble } = await retry<Try>(
-    { clock, signal: never, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
+    { clock, signal, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
     async () => {
       try {
-        const { status } = await within(clock, requestMs, never, (signal) =>
-          web.ask({ method: 'POST', url, body, signal }),
+        const { status } = await within(clock, requestMs, signal, (late) =>
+          web.ask({ method: 'POST', url, body, signal: late }),
         )
         if (status >= 200 && status < 300) return { passing: false }
         return { trouble: `it was refused (${status})`, passing: status === 429 || status >= 500 }
@@ -35,7 +36,10 @@ export async function tellWebhook(
         return { trouble: `there was no answer (${nameOf(error)})`, passing }
       }
     },
-  )
+  ).catch((error: unknown): Try => ({
+    trouble: `there was no answer (${nameOf(error)})`,
+    passing: false,
+  }))
   return trouble === undefined ? [] : [`the webhook was not told how this ended: ${trouble}`]
 }
 
@@ -43,10 +47,4 @@ interface Try {
   readonly trouble?: string
   /** Whether it may be tried again. */
   readonly passing: boolean
-}
-
-/** `ECONNREFUSED`, `TimeOver`: not the error's message, which may name the address. */
-function nameOf(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException
-  return code ?? name
 }

@@ -223,6 +223,11 @@ export function byInterest(standings: readonly Standing[]): readonly Standing[] 
   return standings.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
 }
 
+/** Foreign text of any form as one line. */
+export function oneLine(text: string): string {
+  return printable(text.replaceAll('\n', ' '))
+}
+
 /** Without control characters: foreign text must not move the cursor or retitle the window. */
 export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/(?!\t)\p{Cc}/gu, '')

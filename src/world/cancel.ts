@@ -15,6 +15,8 @@ export function cancelSignal(onCancel: (why: string) => void = () => undefined):
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
+      // An error that nobody caught never ends green, and takes no other code away.
+      process.exitCode ||= 1
       end(`ended by an error: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     })
   }

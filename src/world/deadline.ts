@@ -29,6 +29,30 @@ export async function within<T>(
   }
 }
 
+/** Like `within`, but the time begins once `signal` is aborted: for last words, which have to be short then. */
+export async function withinAfter<T>(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController()
+  const done = new AbortController()
+  const begin = () => {
+    clock.sleep(ms, done.signal).then(
+      () => over.abort(new TimeOver(`not finished within ${ms} ms of the end`)),
+      () => undefined,
+    )
+  }
+  if (signal.aborted) begin()
+  else signal.addEventListener('abort', begin, { once: true, signal: done.signal })
+  try {
+    return await work(over.signal)
+  } finally {
+    done.abort()
+  }
+}
+
 /**
  * What `work` comes to, or the signal's reason as soon as it is aborted: for work that only reads, and may
  * be left alone.

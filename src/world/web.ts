@@ -31,6 +31,12 @@ export const realWeb: Web = {
   },
 }
 
+/** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
+export function nameOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException
+  return code ?? name
+}
+
 type Options = Omit<RequestOptions, 'headers'> & {
   readonly signal: AbortSignal
   readonly headers: Readonly<Record<string, string | number>>
