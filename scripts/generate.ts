@@ -152,8 +152,8 @@ function reusableYaml({ command, about, packages }: Reusable): string {
               name,
               {
                 description: describe(ownDefaults[name] ?? option),
-                // GitHub gives `false` for a boolean that the caller did not set, and the file's value were lost.
-                type: 'string',
+                // A caller's own boolean is refused by an input that is a text.
+                type: option.flag ? 'boolean' : 'string',
               },
             ]),
           ),
