@@ -1,5 +1,6 @@
 /** The parts of a release as commands of their own: what one tells the next takes. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { setTimeout as pause } from 'node:timers/promises'
 import { failingMigration, Site } from '../e2e/site.js'
 import { must, run, stack } from '../e2e/stack.js'
 
@@ -130,6 +131,34 @@ describe('a step that fails', () => {
 
     expect(migrated).toMatchObject({ code: 1, report: { result: 'failed' } })
     expect(migrated.output).toContain(`has not migrated namespace ${shop.namespace}`)
+    expect(await shop.leftovers()).toEqual([])
+  })
+
+  test('migrate that is killed: its Job is ended before anything else is done', async () => {
+    await shop.commit('A long migration', {
+      'catalog/migrations/0004_fails.py': (old) =>
+        old.replace(/SELECT no_such_column[^"]*/, 'SELECT pg_sleep(300)'),
+    })
+    await build({ push: 'true' })
+    const sleeping = () =>
+      shop.sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)'")
+    let kill: () => void = () => undefined
+    const migrating = shop.cli(
+      'migrate',
+      { image: shop.image, namespace: shop.namespace },
+      { onOutput: (_, end) => (kill = () => { end('SIGKILL') }) },
+    )
+    while ((await sleeping()) !== '1') await pause(200)
+    kill()
+    await migrating
+    expect(await sleeping()).toBe('1')
+    const settled = await shop.settle()
+
+    expect(settled.report).toMatchObject({
+      result: 'undone',
+      undone: [{ object: expect.stringMatching(/^job\/shop-migrate-/), did: 'ended' }],
+    })
+    expect(await sleeping()).toBe('0')
     expect(await shop.leftovers()).toEqual([])
   })
 
