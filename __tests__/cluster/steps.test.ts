@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failingMigration, Site } from '../e2e/site.js'
-import { must, run, stack } from '../e2e/stack.js'
+import { must, stack } from '../e2e/stack.js'
 
 let shop: Site
 let first: string
@@ -38,11 +38,6 @@ const runTests = (options: Readonly<Record<string, string>> = {}) =>
 const migrate = (options: Readonly<Record<string, string>> = {}) =>
   shop.cli('migrate', { image: shop.image, namespace: shop.namespace, ...options })
 
-/** Whether the registry has this tag. */
-async function isPushed(tag: string): Promise<boolean> {
-  const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
-  return (await run('docker', args, { env: stack.env })).code === 0
-}
 
 const column = () =>
   shop.sql("SELECT count(*) FROM information_schema.columns WHERE column_name = 'colour'")
@@ -54,7 +49,7 @@ describe('a release in parts', () => {
 
     expect(built).toMatchObject({ code: 0, report: { result: 'done', tag: second } })
     expect(built.output).toContain(`shop ${second.slice(0, 12)} is built; not pushed yet`)
-    expect(await isPushed(second)).toBe(false)
+    expect(await shop.isPushed(second)).toBe(false)
   })
 
   test('deploy and migrate of an image that was not pushed say where it is', async () => {
@@ -72,12 +67,12 @@ describe('a release in parts', () => {
     const failed = await runTests({ 'test-command': 'false', push: 'true' })
     expect(failed).toMatchObject({ code: 1, report: { result: 'failed' } })
     expect(failed.output).toContain(`✗ shop ${second.slice(0, 12)} has not passed its tests`)
-    expect(await isPushed(second)).toBe(false)
+    expect(await shop.isPushed(second)).toBe(false)
 
     const tested = await runTests({ push: 'true' })
     expect(tested).toMatchObject({ code: 0, report: { result: 'done', tag: second } })
     expect(tested.output).toMatch(/21 tests passed[\s\S]*has passed its tests; the registry has it/)
-    expect(await isPushed(second)).toBe(true)
+    expect(await shop.isPushed(second)).toBe(true)
   })
 
   test('build once more: unchanged; test once more: what the registry has', async () => {
@@ -126,7 +121,7 @@ describe('a step that fails', () => {
       ),
     })
     expect(await build({ push: 'true' })).toMatchObject({ code: 0, report: { result: 'done' } })
-    expect(await isPushed(third)).toBe(true)
+    expect(await shop.isPushed(third)).toBe(true)
     const migrated = await migrate()
 
     expect(migrated).toMatchObject({ code: 1, report: { result: 'failed' } })

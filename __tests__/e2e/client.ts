@@ -12,6 +12,7 @@ export interface Asked {
 
 const pauseMs = 50
 const usualPatienceMs = 10_000
+const firstAnswerMs = 30_000
 
 export interface Asking {
   /** What has come of it so far. */
@@ -57,6 +58,20 @@ export async function whileAsking<T>(
     return { result: await work(), asked }
   } finally {
     await stop()
+  }
+}
+
+/** Ready comes before kube-proxy has written its rules for a new Service, which refuses until then. */
+export async function firstAnswer(url: string): Promise<void> {
+  const latest = Date.now() + firstAnswerMs
+  for (;;) {
+    try {
+      await get(url)
+      return
+    } catch (error) {
+      if (Date.now() > latest) throw new Error(`${url} has never answered`, { cause: error })
+      await sleep(pauseMs)
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from './account.js'
+import { firstAnswer } from './client.js'
 import { Repository } from './repository.js'
 import { kubectl, kubectlJson, root, run, stack, type Ended, type How } from './stack.js'
 
@@ -172,13 +173,21 @@ export class Site extends Repository {
     return (await kubectl(...args)).trim()
   }
 
-  /** Where the web answers from outside of the cluster. */
+  /** Whether the registry has the shop's image with this tag. */
+  async isPushed(tag: string): Promise<boolean> {
+    const args = ['buildx', 'imagetools', 'inspect', `${this.image}:${tag}`]
+    return (await run('docker', args, { env: stack.env })).code === 0
+  }
+
+  /** Where the web answers from outside of the cluster, once it does. */
   async url(): Promise<string> {
     const port = await kubectl(
       ...['-n', this.namespace, 'get', 'service', 'web'],
       ...['-o', 'jsonpath={.spec.ports[0].nodePort}'],
     )
-    return `http://${stack.address}:${port}`
+    const url = `http://${stack.address}:${port}`
+    await firstAnswer(`${url}/version`)
+    return url
   }
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { glob, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Site } from '../e2e/site.js'
-import { root, run, stack, type Ended } from '../e2e/stack.js'
+import { root, stack, type Ended } from '../e2e/stack.js'
 import { sectionsOf } from '../support/gitlablog.js'
 import { all, readXml, type Node } from '../support/xml.js'
 import { CleanShell } from './cleanshell.js'
@@ -49,11 +49,6 @@ function failures(document: Node): readonly string[] {
       .filter(({ name }) => name === 'failure' || name === 'error')
       .map((end) => `${attributes['name'] ?? ''}: ${end.attributes['message'] ?? ''}`),
   )
-}
-
-async function isPushed(tag: string): Promise<boolean> {
-  const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
-  return (await run('docker', args, { env: stack.env })).code === 0
 }
 
 /** What was to end well; who has to find out why it did not needs its log. */
@@ -150,7 +145,7 @@ describe('GitLab', () => {
     const [, suite] = tested?.junit[1]?.children ?? []
     expect(suite?.attributes).toMatchObject({ name: 'tests', tests: '21', failures: '0' })
     expect(tested?.issues).toEqual([])
-    expect(await isPushed(first)).toBe(false)
+    expect(await shop.isPushed(first)).toBe(false)
   })
 
   test('a push to main is tested, pushed and deployed', async () => {
@@ -158,7 +153,7 @@ describe('GitLab', () => {
 
     expect(more).toEqual([])
     expect(good(tested).job.name).toBe('test')
-    expect(await isPushed(first)).toBe(true)
+    expect(await shop.isPushed(first)).toBe(true)
     expect(good(deployed).job).toMatchObject({
       ...{ name: 'deploy', resourceGroup: 'production', interruptible: false },
       environment: { name: 'production', url: expect.stringMatching(/^https:\/\/[a-z.]+$/) },
@@ -197,7 +192,7 @@ describe('GitLab', () => {
     // What a test prints opens no section.
     expect(tested?.output).toContain('│ mine')
     expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
-    expect(await isPushed(sha)).toBe(false)
+    expect(await shop.isPushed(sha)).toBe(false)
   })
 
   test('a version that does not start is undone, and the job has its cause', async () => {
@@ -310,7 +305,7 @@ describe('Jenkins', () => {
 
     expect(good(ended).ran).toEqual(['login', 'build', 'test'])
     expect(ended.junit.map(failures)).toEqual([[], []])
-    expect(await isPushed(sha)).toBe(false)
+    expect(await shop.isPushed(sha)).toBe(false)
     released = sha
   })
 

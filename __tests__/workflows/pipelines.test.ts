@@ -6,7 +6,7 @@ import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from 
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { privateRegistry, type PrivateRegistry } from '../e2e/privateregistry.js'
-import { kubectl, root, run, stack } from '../e2e/stack.js'
+import { kubectl, root, stack } from '../e2e/stack.js'
 
 let shop: Site
 let runner: Act
@@ -166,12 +166,6 @@ describe('the reusable workflow rollback.yml', () => {
 describe('the composite example', () => {
   const composite = 'examples/composite/.github'
 
-  /** Whether the registry has this tag. */
-  async function isPushed(tag: string): Promise<boolean> {
-    const args = ['buildx', 'imagetools', 'inspect', `${shop.image}:${tag}`]
-    return (await run('docker', args, { env: stack.env })).code === 0
-  }
-
   let registry: PrivateRegistry
   afterAll(() => {
     registry.close()
@@ -213,7 +207,7 @@ describe('the composite example', () => {
     expect(ended.code).toBe(1)
     expect(ended.output).not.toMatch(/▸ (plan|rollout)|actions\/(migrate|deploy)@v1 *$/m)
     expect(ended.outputs['cause']).toMatch(/^tests: 1 of 22 failed: .*on purpose/)
-    expect(await isPushed(commit)).toBe(false)
+    expect(await shop.isPushed(commit)).toBe(false)
     expect(await tags()).toEqual(before)
     await shop.drop()
   })
