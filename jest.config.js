@@ -1,6 +1,7 @@
 // Five projects: `unit` is pure and quick, `browser` needs Chromium, `cluster` needs the stack to be up,
 // `workflows` runs whole workflow files against it, `long` takes minutes a test and disturbs whoever uses
-// the stack too. Each has an npm script, where its time limit stands too: jest takes none from a project.
+// the stack too. Each has an npm script (`e2e` for cluster and workflows together, whose waits fill each
+// other's), where its time limit stands too: jest takes none from a project.
 
 /** @type {import('jest').Config} */
 const shared = {

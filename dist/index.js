@@ -6250,47 +6250,47 @@ var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
 var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
 var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
+var _options_commands_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(8566)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _options_table_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1434)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7320)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
-var _report_words_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2691)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7320)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6757)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8850)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(2416)
+var _report_words_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2691)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(3006)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7526)
 const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
 const lastWordsMs=3e3
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
-const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env)
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,given,"action",files)
-if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)((0,_report_words_js__WEBPACK_IMPORTED_MODULE_11__.TN)(problem)))})
+const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_6__.s)(command,given,"action",files)
+if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)((0,_report_words_js__WEBPACK_IMPORTED_MODULE_10__.TN)(problem)))})
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result","usage")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS.usage}else{const folder=await files.privateFolder()
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_7__.hS.usage}else{const folder=await files.privateFolder()
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder",folder)
 const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk)
 if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`,config)
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)()
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world)
-if(_options_table_js__WEBPACK_IMPORTED_MODULE_5__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)()
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
+if(_options_commands_js__WEBPACK_IMPORTED_MODULE_15__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
-const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_6__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[ended.result]||process.exitCode
+const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,...record&&{onBegin:record.begin}})
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_7__.hS[ended.result]||process.exitCode
 const path=settings.report??`${folder}/report.json`
 const write=report=>world.files.write(path,`${JSON.stringify(report,null,2)}\n`).catch(error=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`the report could not be written: ${String(error)}`)})
 await write(ended)
 await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)(ended,path)
-const warnings=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_16__.iK)(world.clock,lastWordsMs,signal,late=>Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended),late)??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,ended,holder,late)]))
+const warnings=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_16__.iK)(world.clock,lastWordsMs,signal,late=>Promise.all([record?.end((0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(ended),late)??[],(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_9__.T)(world,settings,ended,holder,late)]))
 if(ended.result!=="stuck")_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("ended",ended.result)
 if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)(warning))})
-await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
+await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_7__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
 var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
@@ -7056,10 +7056,11 @@ return arg})}function useColor(){if(external_node_process_namespaceObject.env.NO
 if(external_node_process_namespaceObject.env.FORCE_COLOR||external_node_process_namespaceObject.env.CLICOLOR_FORCE!==void 0)return true
 return}new command_Command
 const about={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",settle:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}
+var commands=__nccwpck_require__(8566)
 var nearest=__nccwpck_require__(9948)
 var read=__nccwpck_require__(4800)
 var readers=__nccwpck_require__(8090)
-var table=__nccwpck_require__(1434)
+var table=__nccwpck_require__(6327)
 const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
 const shop=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
@@ -7084,7 +7085,7 @@ try{program.parse(args,{from:"user"})}catch(error){if(error instanceof Wrong)ret
 if(!(error instanceof CommanderError))throw error
 return error.exitCode===0?{is:"answer",text:text}:{is:"lost",text:text}}return asked??{is:"answer",text:text}}class Wrong extends Error{}const look={styleTitle:title,optionDescription:({description:description})=>description}
 function programOf(version,page,write,onAsked){const program=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(page)).version(version,"-V, --version","Shows the version").helpOption("-h, --help","Shows this").helpCommand(false).exitOverride(error=>refuse(error)).configureOutput({writeOut:write,writeErr:write,outputError:()=>{},getOutHelpWidth:()=>page.columns,getErrHelpWidth:()=>page.columns,getOutHasColors:()=>page.color,getErrHasColors:()=>page.color}).configureHelp({...look,visibleOptions:()=>[],subcommandTerm:one=>one.name()}).addHelpText("after",`\n${moreOfAll(page)}`)
-for(const[kind,heading]of Object.entries(kinds))for(const name of table.Pi.filter(one=>lessons[one].kind===kind))program.addCommand(commandOf(name,program,page,onAsked).helpGroup(heading))
+for(const[kind,heading]of Object.entries(kinds))for(const name of commands.Pi.filter(one=>lessons[one].kind===kind))program.addCommand(commandOf(name,program,page,onAsked).helpGroup(heading))
 program.command("help",{hidden:true}).argument("[command]").action(name=>{const command=program.commands.find(one=>one.name()===name)
 if(name!==void 0&&!command)throw new Wrong(noCommand(name))
 const shown=command??program
@@ -7107,14 +7108,14 @@ case"commander.unknownOption":throw new Wrong(noOption(word.replace(/=.*$/s,""),
 case"commander.optionMissingArgument":{const name=/^--([a-z-]+)/.exec(word)?.[1]??""
 const asTyped=(0,read.F)("command",name,table.tp[name])
 throw new Wrong(`django-rollout ${command??""}: "--${name}" takes a value: ${asTyped}`)}default:if(error.exitCode===0||error.code==="commander.help")throw error
-throw new Wrong(`django-rollout: ${error.message.replace(/^error: /,"")}`)}}function noCommand(name){const near=(0,nearest.p)(name,table.Pi)
-const meant=near===void 0?`it takes ${table.Pi.join(", ")}`:`did you mean "${near}"?`
+throw new Wrong(`django-rollout: ${error.message.replace(/^error: /,"")}`)}}function noCommand(name){const near=(0,nearest.p)(name,commands.Pi)
+const meant=near===void 0?`it takes ${commands.Pi.join(", ")}`:`did you mean "${near}"?`
 return`django-rollout: "${name}" is not a command; ${meant}`}function noOption(typed,command){const name=typed.replace(/^-+/,"")
 if(command===void 0)return`django-rollout: "${typed}" has no command before it; write it as django-rollout release --${name}`
 const said=`django-rollout ${command}: "${typed}" is not an option of ${command}`
 const names=(0,table.cz)(command,"command").map(([option])=>option)
 const near=names.find(option=>option===name)??(0,nearest.p)(name,names)
-const takers=table.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
+const takers=commands.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
 if(takers.length>0&&near!==name)return`${said}; it is one of ${takers.join(", ")}`
 return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
 const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
@@ -7333,8 +7334,9 @@ if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
 return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
+var commands=__nccwpck_require__(8566)
 var nearest=__nccwpck_require__(9948)
-var table=__nccwpck_require__(1434)
+var table=__nccwpck_require__(6327)
 var closing=__nccwpck_require__(4949)
 var kubernetes_workload=__nccwpck_require__(4339)
 var report_cause=__nccwpck_require__(4193)
@@ -7413,7 +7415,7 @@ return`${fence}\n${lines.join("\n")}\n${fence}`}const mostAnnotations=10
 const longestMessage=4e3
 function inputsOf(command,env){const given={}
 for(const[name]of(0,table.cz)(command,"action")){const value=env[`INPUT_${name.toUpperCase()}`]
-if(value)given[name]=value}return given}function actionOf(env){return table.o1.find(name=>name===env["INPUT_COMMAND"])??"release"}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
+if(value)given[name]=value}return given}function actionOf(env){return commands.o1.find(name=>name===env["INPUT_COMMAND"])??"release"}function mistypedInputs(command,env){const names=(0,table.cz)(command,"action").map(([name])=>name)
 return Object.keys(env).flatMap(variable=>{const[,input]=/^INPUT_(.+)$/.exec(variable)??[]
 const name=input?.toLowerCase().replaceAll(" ","_")
 if(name===void 0||name==="command"||names.includes(name))return[]
@@ -7683,11 +7685,26 @@ function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}
 var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7244)
 function commandLine(command,{image:image,namespace:namespace,app:app,kubeconfig:kubeconfig,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...isPath(kubeconfig)&&{kubeconfig:kubeconfig},...context!==void 0&&{"kube-context":context},...more}
 const words=Object.entries(flags).flatMap(([name,value])=>[`--${name}`,value])
-return["django-rollout",command,...words].map(_shell_js__WEBPACK_IMPORTED_MODULE_0__.n).join(" ")}function isPath(kubeconfig){return kubeconfig!==void 0&&!/[\n{]/.test(kubeconfig)}},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,rk:()=>usualFile,w1:()=>noFile})
+return["django-rollout",command,...words].map(_shell_js__WEBPACK_IMPORTED_MODULE_0__.n).join(" ")}function isPath(kubeconfig){return kubeconfig!==void 0&&!/[\n{]/.test(kubeconfig)}},8566:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gc:()=>ready,Ig:()=>rolling,K_:()=>inCluster,Nm:()=>ofCommit,PH:()=>building,Pi:()=>commands,ST:()=>locking,Vt:()=>testing,YU:()=>inCheckout,bh:()=>releasing,gM:()=>telling,o1:()=>actions,rV:()=>migrating,u5:()=>registry})
+const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
+const actions=["release","build","test","migrate","deploy","rollback"]
+const inCluster=["release","migrate","deploy","rollback","history","settle","doctor"]
+const locking=["release","migrate","deploy","rollback","settle"]
+const registry=["release","build","test","migrate","deploy","rollback","doctor"]
+const rolling=["release","deploy","rollback"]
+const telling=["release","deploy","rollback","settle"]
+const releasing=["release","deploy"]
+const migrating=["release","migrate","deploy"]
+const ofCommit=["release","build","test","migrate","deploy","doctor"]
+const ready=["test","migrate","deploy"]
+const inCheckout=["release","build","test","doctor"]
+const building=["release","build"]
+const testing=["release","test"]},8614:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LG:()=>readFileOptions,NE:()=>mistakenFile,rk:()=>usualFile,w1:()=>noFile})
 var yaml__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8815)
 var _nearest_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9948)
-var _table_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1434)
+var _table_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6327)
 const usualFile="django-rollout.yml"
+const mistakenFile="django-rollout.yaml"
 const noFile={name:"",values:new Map,problems:[]}
 const elsewhere={config:"names this file; it cannot stand in it"}
 function readFileOptions(name,text){const counter=new yaml__WEBPACK_IMPORTED_MODULE_0__.HN
@@ -7714,11 +7731,12 @@ if(written.is==="wrong")wrong(written.why)
 else if(written.text!==void 0)values.set(known,{text:written.text,line:line})}return{name:name,values:values,problems:problems}}function textOf(node,takes){if(node===null||(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node)&&node.value===null)return{is:"text",text:void 0}
 if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node)&&takes.is==="yes or no"&&typeof node.value==="boolean")return{is:"text",text:String(node.value)}
 if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(node))return{is:"text",text:plain(node)}
-if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.oP)(node)){if(takes.is!=="list")return{is:"wrong",why:"is a list; it takes one value"}
+if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.oP)(node)){if(takes.is!=="list")return{is:"wrong",why:`is a list; it takes ${formOf(takes)}`}
 const entries=node.items.map(item=>(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(item)?plain(item):void 0)
-return entries.every(entry=>entry!==void 0&&!entry.includes("\n"))?{is:"text",text:entries.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jh)(node)){if(takes.is!=="mapping")return{is:"wrong",why:`is a mapping; it takes ${takes.is==="list"?"a list":"one value"}`}
+return entries.every(entry=>entry!==void 0&&!entry.includes("\n"))?{is:"text",text:entries.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}if((0,yaml__WEBPACK_IMPORTED_MODULE_0__.jh)(node)){if(takes.is!=="mapping")return{is:"wrong",why:`is a mapping; it takes ${formOf(takes)}`}
 const pairs=node.items.map(({key:key,value:value})=>(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(key)&&(0,yaml__WEBPACK_IMPORTED_MODULE_0__.jn)(value)?`${String(key.value)}=${plain(value)}`:void 0)
-return pairs.every(pair=>pair!==void 0&&!pair.includes("\n"))?{is:"text",text:pairs.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}return{is:"wrong",why:"is not what it takes"}}function plain(scalar){const{value:value,source:source}=scalar
+return pairs.every(pair=>pair!==void 0&&!pair.includes("\n"))?{is:"text",text:pairs.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}return{is:"wrong",why:"is not what it takes"}}function formOf({is:is}){if(is==="list")return"a list"
+return is==="mapping"?"a mapping, one NAME: value a line":"one value"}function plain(scalar){const{value:value,source:source}=scalar
 return typeof value==="string"?value:source??String(value)}},9948:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{p:()=>nearest})
 function nearest(word,names){const[best]=names.map(name=>({name:name,distance:distance(word,name)})).sort((a,b)=>a.distance-b.distance)
 return best&&best.distance<=Math.max(2,word.length/3)?best.name:void 0}function distance(a,b){let row=Array.from({length:b.length+1},(_,i)=>i)
@@ -7730,7 +7748,7 @@ var _file_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8614)
 var _nearest_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9948)
 var _readers_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8090)
 var _shell_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7244)
-var _table_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1434)
+var _table_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(6327)
 function readOptions(command,given,{face:face="action",file:file=_file_js__WEBPACK_IMPORTED_MODULE_0__.w1}={}){const known=(0,_table_js__WEBPACK_IMPORTED_MODULE_2__.cz)(command,face)
 const names=known.map(([name])=>name)
 const problems=[...Object.keys(given).filter(name=>!names.includes(name)).map(name=>unknown(command,name,names)),...file.problems]
@@ -7798,29 +7816,17 @@ case"yes or no":return"true|false"
 case"choice":return takes.of.join("|")
 case"list":return takes.of?.join(",")??"list"
 case"mapping":return takes.to==="duration"?"trouble=duration":"NAME=value"}}},7244:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>typed})
-function typed(word){return/^[\w@%+=:,./-]+$/.test(word)?word:`'${word.replaceAll("'",`'\\''`)}'`}},1434:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Pi:()=>commands,ST:()=>locking,TN:()=>groups,cz:()=>optionsOf,o1:()=>actions,tp:()=>table})
-var _readers_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8090)
-const commands=["release","build","test","migrate","deploy","rollback","history","settle","doctor"]
-const actions=["release","build","test","migrate","deploy","rollback"]
+function typed(word){return/^[\w@%+=:,./-]+$/.test(word)?word:`'${word.replaceAll("'",`'\\''`)}'`}},6327:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{TN:()=>groups,cz:()=>optionsOf,tp:()=>table})
+var commands=__nccwpck_require__(8566)
+var readers=__nccwpck_require__(8090)
 const troubles=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const groups={image:"The image",tests:"The tests",cluster:"The cluster",migrations:"Migrations",rollout:"The rollout",rollback:"What to go back to",told:"Who is told",run:"The run itself"}
-function option(declared){return declared}const everywhere=commands
-const inCluster=["release","migrate","deploy","rollback","history","settle","doctor"]
-const locking=["release","migrate","deploy","rollback","settle"]
-const registry=["release","build","test","migrate","deploy","rollback","doctor"]
-const rolling=["release","deploy","rollback"]
-const telling=["release","deploy","rollback","settle"]
-const releasing=["release","deploy"]
-const migrating=["release","migrate","deploy"]
-const ofCommit=["release","build","test","migrate","deploy","doctor"]
-const ready=["test","migrate","deploy"]
-const inCheckout=["release","build","test","doctor"]
-const building=["release","build"]
-const testing=["release","test"]
-const table={image:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:everywhere}),tag:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:ofCommit}),digest:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:ready}),"extra-tags":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:releasing}),context:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:inCheckout}),file:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...building,"doctor"]}),target:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:building}),"build-args":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:building}),push:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:registry}),"registry-password":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:registry}),"test-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...testing,"doctor"]}),"test-services":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:testing}),"test-env":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:testing}),"test-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:testing}),kubeconfig:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:inCluster}),"kube-context":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:inCluster}),namespace:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:inCluster}),manifests:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...releasing,"doctor"]}),app:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:inCluster}),"lock-wait":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:locking}),"migrate-command":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...migrating,"doctor"]}),"migrate-from":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...rolling,"migrate","doctor"]}),"migrate-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:migrating}),timeout:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:rolling}),"ready-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:rolling}),grace:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...rolling,"migrate"]}),order:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:rolling}),bake:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:rolling}),"smoke-path":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...rolling,"doctor"]}),"smoke-host":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...rolling,"doctor"]}),"smoke-timeout":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:rolling}),"on-failure":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:rolling}),to:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),json:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:everywhere}),token:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:telling}),environment:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:telling}),"environment-url":option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:telling}),webhook:option({read:_readers_js__WEBPACK_IMPORTED_MODULE_0__.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:telling}),"webhook-on":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:telling}),report:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:everywhere}),junit:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:actions}),"code-quality":option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:actions}),config:option({read:(0,_readers_js__WEBPACK_IMPORTED_MODULE_0__.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:everywhere})}
+function table_option(declared){return declared}const table={image:table_option({read:readers.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:commands.Pi}),tag:table_option({read:readers.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:commands.Nm}),digest:table_option({read:readers.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:commands.Gc}),"extra-tags":table_option({read:readers.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:commands.bh}),context:table_option({read:(0,readers.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:commands.YU}),file:table_option({read:(0,readers.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...commands.PH,"doctor"]}),target:table_option({read:(0,readers.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:commands.PH}),"build-args":table_option({read:readers.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:commands.PH}),push:table_option({read:readers.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,readers.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:commands.u5}),"registry-password":table_option({read:(0,readers.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:commands.u5}),"test-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...commands.Vt,"doctor"]}),"test-services":table_option({read:(0,readers.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:commands.Vt}),"test-env":table_option({read:readers.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:commands.Vt}),"test-timeout":table_option({read:readers.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:commands.Vt}),kubeconfig:table_option({read:(0,readers.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:commands.K_}),"kube-context":table_option({read:(0,readers.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:commands.K_}),namespace:table_option({read:readers.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:commands.K_}),manifests:table_option({read:readers.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...commands.bh,"doctor"]}),app:table_option({read:readers.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:commands.K_}),"lock-wait":table_option({read:readers.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:commands.ST}),"migrate-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...commands.rV,"doctor"]}),"migrate-from":table_option({read:(0,readers.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...commands.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:readers.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:commands.rV}),timeout:table_option({read:readers.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:commands.Ig}),"ready-timeout":table_option({read:readers.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:commands.Ig}),grace:table_option({read:(0,readers.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...commands.Ig,"migrate"]}),order:table_option({read:(0,readers.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:commands.Ig}),bake:table_option({read:readers.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:commands.Ig}),"smoke-path":table_option({read:readers.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-host":table_option({read:readers.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-timeout":table_option({read:readers.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:commands.Ig}),"on-failure":table_option({read:(0,readers.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:commands.Ig}),to:table_option({read:(0,readers.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:readers.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,readers.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:commands.gM}),environment:table_option({read:(0,readers.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:commands.gM}),"environment-url":table_option({read:readers.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:commands.gM}),webhook:table_option({read:readers.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:commands.gM}),"webhook-on":table_option({read:(0,readers.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:commands.gM}),json:table_option({read:readers.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:commands.Pi}),report:table_option({read:(0,readers.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:commands.Pi}),junit:table_option({read:(0,readers.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:commands.o1}),"code-quality":table_option({read:(0,readers.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:commands.o1}),config:table_option({read:(0,readers.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:commands.Pi})}
 function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var external_node_crypto_=__nccwpck_require__(7598)
+var external_node_path_=__nccwpck_require__(6760)
 var report_cause=__nccwpck_require__(4193)
+const written=["report","junit","code-quality"]
 async function findSource(world,settings,contextDir){if(settings.digest!==void 0)return{tag:settings.tag??""}
 const git=gitIn(world,contextDir)
 const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
@@ -7828,7 +7834,8 @@ const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
 if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
 if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
 if(head.code!==0)return{sha:sha,tag:sha}
-const changes=await hashOfChanges(world,contextDir)
+const own=written.flatMap(option=>settings[option]??[])
+const changes=await hashOfChanges(world,contextDir,own)
 return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
 const{tag:tag,sha:sha}=source
 if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
@@ -7837,17 +7844,20 @@ return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredent
 if(!address)return
 const[,host="",path=""]=address
 return`https://${host}/${path.replace(/^\/+/,"").replace(/(\.git)?\/*$/,"")}`}function inFolder({env:env},folder){const trusted=env["GITHUB_ACTIONS"]==="true"?["-c","safe.directory=*"]:[]
-return["-C",folder,...trusted]}function gitIn(world,folder){return(args,input)=>world.processes.run("git",[...inFolder(world,folder),...args],{env:{GIT_OPTIONAL_LOCKS:"0",LC_ALL:"C"},...input===void 0?{}:{input:input}})}async function hashOfChanges(world,contextDir){const top=await gitIn(world,contextDir)(["rev-parse","--show-toplevel"])
-const git=gitIn(world,top.code===0?top.stdout.replace(/\n$/,""):contextDir)
+return["-C",folder,...trusted]}function gitIn(world,folder){return(args,input)=>world.processes.run("git",[...inFolder(world,folder),...args],{env:{GIT_OPTIONAL_LOCKS:"0",LC_ALL:"C"},...input===void 0?{}:{input:input}})}async function hashOfChanges(world,contextDir,own){const told=await gitIn(world,contextDir)(["rev-parse","--show-toplevel"])
+const top=told.code===0?told.stdout.replace(/\n$/,""):contextDir
+const git=gitIn(world,top)
 const untrackedCount=world.env["CI"]!=="true"
-const untracked=untrackedCount?"normal":"no"
-const status=await git(["status","--porcelain","-z",`--untracked-files=${untracked}`])
+const but=own.map(file=>(0,external_node_path_.relative)(top,(0,external_node_path_.resolve)(file))).filter(path=>!path.startsWith("..")&&!(0,external_node_path_.isAbsolute)(path))
+const looked=["--",".",...but.map(path=>`:(exclude,literal)${path}`)]
+const untracked=untrackedCount?"all":"no"
+const status=await git(["status","--porcelain","-z",`--untracked-files=${untracked}`,...looked])
 if(status.code!==0)return(0,report_cause.fJ)({code:"usage",sentence:`git status failed: ${lastLine(status.stderr)}`,hint:'Mend the checkout, or name the image with "tag"'})
 if(status.stdout==="")return
 const hash=(0,external_node_crypto_.createHash)("sha256")
 const plain=["--no-color","--no-ext-diff","--no-textconv"]
-hash.update((await git(["diff","HEAD","--binary","--submodule=diff",...plain])).stdout)
-if(untrackedCount){const names=(await git(["ls-files","--others","--exclude-standard","-z"])).stdout
+hash.update((await git(["diff","HEAD","--binary","--submodule=diff",...plain,...looked])).stdout)
+if(untrackedCount){const names=(await git(["ls-files","--others","--exclude-standard","-z",...looked])).stdout
 hash.update(names)
 const files=names.split("\0").filter(name=>!/^$|\/$|\n/.test(name))
 if(files.length>0){const contents=await git(["hash-object","--no-filters","--stdin-paths"],files.join("\n"))
@@ -8097,39 +8107,11 @@ switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not 
 case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
 case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
-function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const source=await findSourceToBuild(world,settings,settings.context)
-soFar.source=source
-const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
-const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
-const there=await imageThere(release,journal)
-if(there)soFar.image=there
-return there?void 0:build(release,journal)})
-if(!built)return"unchanged"
-if(settings.push)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
-return"done"}var finding=__nccwpck_require__(1404)
-function has({code:code}){return code===0}function hasDocker({docker:docker}){return docker.code!==127}function toolFindings(answers,{builds:builds,known:known,fetches:fetches}){return[gitFinding(answers.git,known),...dockerFindings(answers,builds),answers.kubectl&&has(answers.kubectl)?(0,finding.uw)("tools",`kubectl ${clientVersion(answers.kubectl)}`):fetches?(0,finding.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,finding.MB)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(git,known){if(has(git))return(0,finding.uw)("tools",git.stdout.trim().replace("git version","git"))
-return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
-const needed=builds?finding.MB:finding.$e
-const trouble=(finished,is)=>{const cause=engineTrouble("",finished)
-return is("tools",cause?.sentence.slice(2)??said(finished),cause?.hint)}
-if(!hasDocker(answers))return[trouble(docker,finding.MB)]
-const{Client:Client,Server:Server}=versionsOf(docker.stdout)
-return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
-return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(client,server){const minor=version=>Number(/^v?\d+\.(\d+)/.exec(version)?.[1]??NaN)
-const apart=Math.abs(minor(client)-minor(server))
-if(!(apart>1))return[]
-const says=`kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
-return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}var kubernetes_cluster=__nccwpck_require__(3728)
-const clocksMayDifferMs=3e4
-function clusterFinding(version,context,namespace){const by=context===void 0?"":`, context ${context}`
-return(0,finding.uw)("cluster",`Kubernetes ${version}${by}, namespace ${namespace}`)}function aheadBy(stamped,asked){const earliest=Date.parse(stamped)
-const latest=earliest+1e3
-if(asked.from>latest)return asked.from-latest
-return asked.to<earliest?asked.to-earliest:0}function clockFindings(aheadMs){if(Math.abs(aheadMs)<=clocksMayDifferMs)return[]
-const by=Math.round(Math.abs(aheadMs)/1e3)
-const says=`this machine’s clock is ${by} s ${aheadMs>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
-return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}var kubernetes_workload=__nccwpck_require__(4339)
+var kubernetes_cluster=__nccwpck_require__(3728)
+var guarded=__nccwpck_require__(4172)
+var rollout_record=__nccwpck_require__(7476)
+var lock=__nccwpck_require__(6072)
+var kubernetes_workload=__nccwpck_require__(4339)
 const servers=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const workers=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
 const serving=["runserver","runserver_plus","runuwsgi","testserver"]
@@ -8156,6 +8138,7 @@ if(workers.includes(word))return"worker"
 if(word==="manage.py"||word==="django-admin")return rest[0]==="celery"?roleOfCelery(rest.slice(1)):serving.includes(rest[0]??"")?"web":"worker"}return}function roleOfCelery(words){const valued=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
 const command=words.find((word,at)=>!word.startsWith("-")&&!valued.includes(words[at-1]??""))
 return command==="worker"||command==="beat"||command==="flower"?command:"other"}function wordsOf(container){return[...container.command??[],...container.args??[]].flatMap(argument=>argument.split(/[\s;&|"']+/)).filter(word=>word!=="").map(word=>word.startsWith("-")?word:word.split("/").at(-1)??word)}var kubernetes_objects=__nccwpck_require__(9340)
+var finding=__nccwpck_require__(1404)
 var dist=__nccwpck_require__(8815)
 function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in the manifest of ${(0,kubernetes_workload.T)(id)}\n${(0,dist.As)(change).trim()}`:kubectl(["patch",(0,kubernetes_workload.T)(id),"--patch",JSON.stringify(change)])}function inTemplate({id:id},spec){const template={spec:{template:{spec:spec}}}
 return id.kind==="CronJob"?{spec:{jobTemplate:template}}:template}function inContainer(target,name,change){return inTemplate(target,{containers:[{name:name,...change}]})}function probeFindings(subjects,readyMs,asked,kubectl){const served=subjects.filter(({isServed:isServed})=>isServed)
@@ -8193,35 +8176,7 @@ const says=`${id}, container ${name} took ${seconds(readyMs)} to become Ready, a
 const period=2
 const failureThreshold=Math.max(60,Math.ceil(10*readyMs/1e3/period))
 const change=inContainer(target,name,{startupProbe:{...handlerOf(liveness),periodSeconds:period,failureThreshold:failureThreshold}})
-return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var lease=__nccwpck_require__(2882)
-var commandline=__nccwpck_require__(5725)
-var rollout_history=__nccwpck_require__(4385)
-function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
-return[live?(0,finding.uw)("release",`release ${live.number} of ${(0,kubernetes_image.j)(live.tag)} by ${(0,lease.Gg)(live)} is the one that is live`):(0,finding.uw)("release","no release of this application has gone live yet"),...keeper?[held(keeper)]:[],...open?[left(settings,open)]:[]]}function held({by:by,renewed:renewed}){const since=renewed===void 0?"":`, renewed last at ${renewed} by the clock there`
-return(0,finding.$e)("release",`the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`)}function left(settings,begun){return(0,finding.$e)("release",`the release of ${(0,kubernetes_image.j)(begun.tag)} by ${(0,lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,(0,commandline.a)("settle",settings))}async function missingRights(cluster,rights){const asked=await Promise.all(rights.map(async right=>({...right,verbs:(await Promise.all(right.verbs.map(async verb=>await allowed(cluster,right,verb)?[]:[verb]))).flat()})))
-return asked.filter(right=>right.verbs.length>0)}async function allowed(cluster,right,verb){const[resource,subresource]=right.resource.split("/")
-const review=await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{namespace:cluster.namespace,group:right.group,resource:resource,...subresource!==void 0&&{subresource:subresource},verb:verb}}})
-return review.status?.allowed===true}function asRoleRules(rights){return(0,dist.As)(rights.map(({group:group,resource:resource,verbs:verbs})=>({apiGroups:[group],resources:[resource],verbs:[...verbs]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(rights){const byResource=new Map
-for(const right of rights){const key=`${right.group}/${right.resource}`
-const before=byResource.get(key)?.verbs??[]
-byResource.set(key,{...right,verbs:[...new Set([...before,...right.verbs])]})}return[...byResource.values()]}function rightsFindings(all,missing,account,namespace,kubectl){const who=account===void 0?"the account":`the account ${account}`
-if(missing.length===0)return[(0,finding.uw)("rights",`${who} may do all that a release does in the namespace "${namespace}"`)]
-const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ")
-const says=countOf(missing)===countOf(all)?`${who} may do nothing that a release does in the namespace "${namespace}", if there is one`:`${who} may not ${words} in the namespace "${namespace}"`
-const mend=account===void 0?`# in its Role\n${asRoleRules(missing)}`:commandFor(missing,account,kubectl)
-return[(0,finding.MB)("rights",`${says}: an administrator has to give it`,mend)]}function countOf(rights){return rights.reduce((sum,{verbs:verbs})=>sum+verbs.length,0)}function commandFor(missing,account,kubectl){const hash=(0,external_node_crypto_.createHash)("sha256").update(JSON.stringify([missing,account])).digest("hex")
-const metadata={name:`django-rollout-${hash.slice(0,8)}`}
-const group="rbac.authorization.k8s.io"
-const apiVersion=`${group}/v1`
-const rules=likes(missing).map(({group:group,resources:resources,verbs:verbs})=>`    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`)
-const binding={apiVersion:apiVersion,kind:"RoleBinding",metadata:metadata,roleRef:{apiGroup:group,kind:"Role",name:metadata.name},subjects:[subjectOf(account,group)]}
-const yaml=["apiVersion: v1","kind: List","items:",`- apiVersion: ${apiVersion}`,"  kind: Role",`  metadata: { name: ${metadata.name} }`,"  rules:",...rules,(0,dist.As)([binding]).trim()].join("\n")
-return`echo '\n${yaml.replaceAll("'",`'\\''`)}\n' | ${kubectl(["apply","-f","-"])}`}function likes(rights){const rules=[]
-for(const right of rights){const verbs=right.verbs.join(", ")
-const rule=rules.find(one=>one.group===right.group&&one.verbs===verbs)
-if(rule)rule.resources.push(right.resource)
-else rules.push({group:right.group,verbs:verbs,resources:[right.resource]})}return rules}function subjectOf(account,apiGroup){const[,namespace,name]=/^system:serviceaccount:([^:]+):(.+)$/.exec(account)??[]
-return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}var paths=__nccwpck_require__(1856)
+return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var paths=__nccwpck_require__(1856)
 const clusterWide=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(world,cluster,paths,repository){const objects=(await Promise.all(paths.map(path=>readPath(world,cluster,path)))).flat()
 objects.forEach(object=>{manifests_check(object,cluster.namespace)})
@@ -8304,13 +8259,13 @@ return[(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))]}function 
 const replicas=object.spec.replicas??1
 if(object.kind!=="Deployment"||!isServed||strategy?.type==="Recreate")return[]
 const{maxUnavailable:maxUnavailable="25%",maxSurge:maxSurge="25%"}=strategy?.rollingUpdate??{}
-const surge=workloads_countOf(maxSurge,replicas,Math.ceil)
-const gone=workloads_countOf(maxUnavailable,replicas,Math.floor)
+const surge=countOf(maxSurge,replicas,Math.ceil)
+const gone=countOf(maxUnavailable,replicas,Math.floor)
 const away=surge===0&&gone===0?1:gone
 if(replicas===0||away<replicas)return[]
 const says=replicas===1?`${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then`:`${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
 const rollingUpdate={maxUnavailable:0,maxSurge:1}
-return[(0,finding.$e)("workloads",says,mendOf(target,{spec:{strategy:{rollingUpdate:rollingUpdate}}},kubectl))]}function workloads_countOf(value,replicas,round){return typeof value==="number"?value:round(parseInt(value,10)*replicas/100)}function cutShort({id:id,target:target,object:object,containers:containers},kubectl){const grace=(0,kubernetes_objects.kW)(object).spec?.terminationGracePeriodSeconds??usualGraceSeconds
+return[(0,finding.$e)("workloads",says,mendOf(target,{spec:{strategy:{rollingUpdate:rollingUpdate}}},kubectl))]}function countOf(value,replicas,round){return typeof value==="number"?value:round(parseInt(value,10)*replicas/100)}function cutShort({id:id,target:target,object:object,containers:containers},kubectl){const grace=(0,kubernetes_objects.kW)(object).spec?.terminationGracePeriodSeconds??usualGraceSeconds
 const worker=containers.find(runsCeleryWorker)
 if(object.kind==="CronJob"||!worker||grace>usualGraceSeconds)return[]
 const says=`${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
@@ -8326,54 +8281,16 @@ const says=`Celery's beat runs ${times} (${who}), so every scheduled task is sen
 const isOne=others.length===0&&all!==1/0
 return[(0,finding.$e)("workloads",says,isOne?kubectl(["scale",first.id,"--replicas=1"]):void 0)]}function pullFindings(subjects,kubectl){return subjects.flatMap(({id:id,target:target,containers:containers})=>containers.filter(({imagePullPolicy:imagePullPolicy})=>imagePullPolicy==="Always").map(({name:name})=>{const says=`${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
 const change=inContainer(target,name,{imagePullPolicy:"IfNotPresent"})
-return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}var apierror=__nccwpck_require__(5392)
-var archive=__nccwpck_require__(15)
-var rollout_record=__nccwpck_require__(7476)
-var watch=__nccwpck_require__(8394)
+return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}async function missingRights(cluster,rights){const asked=await Promise.all(rights.map(async right=>({...right,verbs:(await Promise.all(right.verbs.map(async verb=>await allowed(cluster,right,verb)?[]:[verb]))).flat()})))
+return asked.filter(right=>right.verbs.length>0)}async function allowed(cluster,right,verb){const[resource,subresource]=right.resource.split("/")
+const review=await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{namespace:cluster.namespace,group:right.group,resource:resource,...subresource!==void 0&&{subresource:subresource},verb:verb}}})
+return review.status?.allowed===true}function asRoleRules(rights){return(0,dist.As)(rights.map(({group:group,resource:resource,verbs:verbs})=>({apiGroups:[group],resources:[resource],verbs:[...verbs]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(rights){const byResource=new Map
+for(const right of rights){const key=`${right.group}/${right.resource}`
+const before=byResource.get(key)?.verbs??[]
+byResource.set(key,{...right,verbs:[...new Set([...before,...right.verbs])]})}return[...byResource.values()]}var apierror=__nccwpck_require__(5392)
+var away=__nccwpck_require__(5328)
 var rollout_aims=__nccwpck_require__(1615)
-var diagnose=__nccwpck_require__(4161)
-var judge=__nccwpck_require__(1462)
-var rollout_ledger=__nccwpck_require__(3600)
-var rollout_logs=__nccwpck_require__(6738)
-const backoffMs=3e5
-const patience={timeout:1/0,bake:0,grace:{}}
-async function ailing(cluster,clock,picture,targets,toRepo){const aims=targets.flatMap(({id:id,live:live})=>live&&!live.spec.paused?[(0,rollout_aims.Bx)(id,{},live,live,picture)]:[])
-const now=clock.now()
-const begun={...(0,rollout_ledger.EZ)(now),exits:exitsOf(picture,now)}
-const first=(0,judge.S)(picture,aims,patience,begun,now)
-const logs=await Promise.all(first.logsWanted.map(async wanted=>{const lines=await(0,rollout_logs.$)(cluster,clock,wanted)
-return{wanted:wanted,diagnosis:(0,diagnose.h)(lines,toRepo)}}))
-const ledger=logs.reduce((all,{wanted:wanted,diagnosis:diagnosis})=>(0,rollout_ledger.X1)(all,wanted,diagnosis),first.ledger)
-const{verdicts:verdicts}=(0,judge.S)(picture,aims,patience,ledger,now)
-return Object.fromEntries(targets.flatMap(({id:id})=>{const verdict=verdicts[(0,kubernetes_workload.T)(id)]
-const words=verdict&&health_wordsOf(verdict)
-return words===void 0?[]:[[(0,kubernetes_workload.T)(id),words]]}))}function exitsOf(picture,now){return Object.fromEntries([...picture.pods.values()].flatMap(({metadata:metadata,status:status})=>(status?.containerStatuses??[]).flatMap(({name:name,lastState:lastState})=>{const{exitCode:exitCode=0,finishedAt:finishedAt}=lastState?.terminated??{}
-const isNew=finishedAt!==void 0&&Date.parse(finishedAt)>now-backoffMs
-return exitCode!==0&&isNew?[[`${metadata?.uid}/${name}`,{before:0}]]:[]})))}function health_wordsOf(verdict){switch(verdict.is){case"complete":case"done":return
-case"failed":return verdict.cause.sentence
-case"superseded":return verdict.by
-case"waiting":return verdict.on.replace(/,? 0 s of \d+ s/,"")}}const fetchMs=3e4
-async function lineageOf(world,folder,ours,theirs,signal){if(ours===theirs)return"not-older"
-const git=gitIn(world,folder)
-if(!await lineage_has(git,ours))return"unknown"
-const known=await compared(git,ours,theirs)
-if(known!=="unknown"||world.env["CI"]!=="true")return known
-await fetchHistory(world,folder,ours,theirs,signal)
-return compared(git,ours,theirs)}async function lineage_has(git,commit){return(await git(["cat-file","-e",`${commit}^{commit}`])).code===0}async function compared(git,ours,theirs){if(!await lineage_has(git,theirs))return"unknown"
-const leads=async(from,to)=>(await git(["merge-base","--is-ancestor",from,to])).code===0
-if(await leads(ours,theirs))return"older"
-if(await leads(theirs,ours))return"not-older"
-return await isWhole(git,theirs)?"not-older":"unknown"}async function isWhole(git,commit){const first=await git(["rev-list","--max-parents=0",commit])
-const kept=await git(["cat-file","--batch"],first.stdout)
-return first.code===0&&kept.code===0&&!/^parent [0-9a-f]+$/m.test(kept.stdout)}async function fetchHistory(world,folder,ours,theirs,signal){const shallow=await gitIn(world,folder)(["rev-parse","--is-shallow-repository"])
-const args=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...shallow.stdout.trim()==="true"?["--depth=200","origin",ours,theirs]:["origin",theirs]]
-await(0,deadline.ux)(world.clock,fetchMs,signal,late=>world.processes.stream("git",[...inFolder(world,folder),...args],{signal:late,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotOvertaken({world:world,settings:settings,source:source,signal:signal},journal,history){const live=(0,rollout_history.BO)(history)
-if(live?.sha===void 0||source.sha===void 0)return
-const{sha:sha}=source
-switch(await lineageOf(world,settings.context,sha,live.sha,signal)){case"not-older":return
-case"unknown":journal.say(`whether ${(0,kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0,kubernetes_image.j)(sha)} cannot be told from this checkout`)
-return
-case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}var away=__nccwpck_require__(5328)
+var watch=__nccwpck_require__(8394)
 var kubectl=__nccwpck_require__(6402)
 async function liveOf(cluster,objects){if(objects.length===0)return[]
 const got=await cluster.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(objects)})
@@ -8421,8 +8338,11 @@ const workloadPlurals=["deployments","statefulsets","daemonsets","cronjobs"]
 const forStatefulSets={group:"",resource:"pods",verbs:["delete"]}
 const forSmoke=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(manifests,resources){return[...alwaysNeeded,...workloadPlurals.map(resource=>({group:resource==="cronjobs"?"batch":"apps",resource:resource,verbs:["get","patch","update"]})),{group:"batch",resource:"jobs",verbs:["create","delete"]},...[...manifests.ours,...manifests.others].map(object=>{const{group:group,plural:plural}=resources.of(object)
-return{group:group,resource:plural,verbs:["get","create","patch","update","delete"]}})]}var rollout_live=__nccwpck_require__(371)
+return{group:group,resource:plural,verbs:["get","create","patch","update","delete"]}})]}var judge=__nccwpck_require__(1462)
+var rollout_ledger=__nccwpck_require__(3600)
+var rollout_live=__nccwpck_require__(371)
 var progress=__nccwpck_require__(9778)
+var lease=__nccwpck_require__(2882)
 function causeOfChange({command:command,holder:holder},image){const what=command==="rollback"?"rollback to":"release of"
 return`${what} ${(0,kubernetes_image.j)(image.tag)} by ${(0,lease.Gg)(holder)}`}function withCause(object,cause){return cause===void 0||object.kind==="CronJob"?object:(0,kubernetes_objects.sF)(object,kubernetes_objects.uo,cause)}const causeFirst=["StatefulSet","DaemonSet"]
 const causeAfter=["Deployment"]
@@ -8439,7 +8359,8 @@ const ended=cluster.stream(["port-forward","--address","127.0.0.1",`pod/${pod}`,
 if(found===void 0)said=line
 else resolve(Number(found))}}).then(()=>{reject(new Error(said||"kubectl port-forward ended"))},reject)
 try{return await work(await local)}finally{over.abort()
-await ended}}function smokeAim(web,services,host){const[best]=services.filter(service=>selects(service,web)).flatMap(service=>(service.spec?.ports??[]).map(port=>({service:service,port:port}))).filter(({port:{protocol:protocol="TCP"}})=>protocol==="TCP").sort((one,other)=>rankOf(one.port,web)-rankOf(other.port,web))
+await ended}}var rollout_logs=__nccwpck_require__(6738)
+function smokeAim(web,services,host){const[best]=services.filter(service=>selects(service,web)).flatMap(service=>(service.spec?.ports??[]).map(port=>({service:service,port:port}))).filter(({port:{protocol:protocol="TCP"}})=>protocol==="TCP").sort((one,other)=>rankOf(one.port,web)-rankOf(other.port,web))
 if(!best)return(0,report_cause.fJ)({code:"usage",sentence:`"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,hint:'leave "smoke-path" out, or make a Service that selects its pods'})
 return{web:web,service:best.service.metadata?.name??"",port:best.port.name??"",host:host??hostOfProbe(web)??"localhost"}}function rankOf({name:name,port:port,targetPort:targetPort=port},web){if(name==="http")return 0
 if([80,8e3,8080].includes(port))return 1
@@ -8535,13 +8456,13 @@ for(const object of objects)journal.say(`kubectl apply: ${(0,snapshot.Gg)(object
 await apply(cluster,objects,signal)}const enoughForACall=15
 const mostCalls=4
 function imageCommands(targets,image){const written=targets.filter(({manifest:manifest,live:live})=>!manifest&&live)
-const whole=written.filter(rollout_isWhole)
+const whole=written.filter(isWhole)
 const names=new Set(whole.map(namesOf))
 const groups=new Map
 for(const target of written){const containers=names.size>1&&whole.includes(target)?"*":namesOf(target)
 groups.set(containers,[...groups.get(containers)??[],(0,kubernetes_workload.T)(target.id)])}return[...groups].flatMap(([containers,ids])=>{const images=containers.split(" ").map(name=>`${name}=${image}`)
 return partsOf(ids).map(part=>["set","image",...part,...images])})}function partsOf(ids){const size=Math.ceil(ids.length/Math.min(mostCalls,Math.ceil(ids.length/enoughForACall)))
-return Array.from({length:Math.ceil(ids.length/size)},(_,part)=>ids.slice(part*size,(part+1)*size))}function rollout_isWhole({uses:uses,live:live}){return live!==void 0&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).length===uses.length}function namesOf({uses:uses}){return uses.map(({name:name})=>name).sort().join(" ")}async function setImage({signal:signal},journal,cluster,args){journal.say(cluster.commandLine(args))
+return Array.from({length:Math.ceil(ids.length/size)},(_,part)=>ids.slice(part*size,(part+1)*size))}function isWhole({uses:uses,live:live}){return live!==void 0&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).length===uses.length}function namesOf({uses:uses}){return uses.map(({name:name})=>name).sort().join(" ")}async function setImage({signal:signal},journal,cluster,args){journal.say(cluster.commandLine(args))
 const done=await cluster.kubectl(args,{signal:signal})
 if(done.code===0)return;(0,report_cause.fJ)({code:"write-failed",sentence:`kubectl set image: ${(0,kubectl.LH)(done)}`})}var nearest=__nccwpck_require__(9948)
 function describe({id:id,live:live,running:running}){if(!live)return`${(0,kubernetes_workload.T)(id)}: will be created`
@@ -8610,127 +8531,7 @@ if(missing.length===0)return
 if(alwaysNeeded.every(({group:group,resource:resource,verbs:verbs})=>missing.some(right=>right.group===group&&right.resource===resource&&verbs.every(verb=>right.verbs.includes(verb)))))namespaceMissing(cluster.namespace,"does not exist, or this account may do nothing in it")
 const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const{image:repository,digest:digest}=settings
 const image=digest===void 0?`${repository}:${source.tag}`:`${repository}@${digest}`
-await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,manifests.others)])}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
-const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
-const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
-try{await checkNamespace(cluster)}catch(error){return[...here,(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}const needed=merged(rightsFor(manifests.known,manifests.resources))
-const missing=await missingRights(cluster,needed)
-const may=(verb,resources)=>!missing.some(({resource:resource,verbs:verbs})=>resources.includes(resource)&&verbs.includes(verb))
-const sees=missing.every(({verbs:verbs})=>!verbs.includes("list")&&!verbs.includes("watch"))
-const remembers=may("get",["leases","secrets","configmaps"])
-const[workloads,left]=await Promise.all([sees?examineWorkloads(release,cluster,manifests,missing):{findings:[],needs:[]},remembers?examineReleases(release,cluster):[]])
-const more=await missingRights(cluster,workloads.needs)
-const parts=[...sees?[]:["workloads and probes"],...remembers?[]:["release"]]
-return[...here,...rightsFindings(merged([...needed,...workloads.needs]),merged([...missing,...more]),me?.account,cluster.namespace,kubectlOf(cluster)),...parts.length>0?[unseen("rights",parts.join(", "))]:[],...manifests.findings,...workloads.findings,...left]}function unseen(about,parts){return(0,finding.$e)(about,`not looked at, for want of the above: ${parts}`)}async function whoAmI({clock:clock},cluster){const apiVersion="authentication.k8s.io/v1"
-const from=clock.now()
-try{const{metadata:metadata,status:status}=await cluster.post(`/apis/${apiVersion}/selfsubjectreviews`,{apiVersion:apiVersion,kind:"SelfSubjectReview"})
-const account=status?.userInfo?.username
-const stamped=metadata?.creationTimestamp
-const aheadMs=stamped?aheadBy(stamped,{from:from,to:clock.now()}):0
-return account===void 0?void 0:{account:account,aheadMs:aheadMs}}catch(error){if(error instanceof apierror.h)return
-throw error}}async function contextOf(chosen,cluster){if(chosen!==void 0)return chosen
-const{code:code,stdout:stdout}=await cluster.kubectl(["config","current-context"])
-return code===0?stdout.trim():void 0}async function manifestsOf({world:world,settings:settings},cluster){try{const known=await readManifests(world,cluster,settings.manifests,settings.image)
-const all=[...known.ours,...known.others]
-const resources=await(0,paths.k4)(cluster,all)
-all.forEach(object=>resources.of(object))
-return{known:known,resources:resources,findings:[]}}catch(error){const known={ours:[],others:[]}
-return{known:known,resources:await(0,paths.k4)(cluster,[]),findings:[(0,finding.gz)("workloads",error)]}}}async function examineWorkloads(release,cluster,{known:known,findings:wrong},missing){const{world:world,settings:settings}=release
-const live=await(0,watch.f)(cluster,world.clock)
-const picture=live.picture()
-const targets=findTargets(picture,known,settings.image,cluster.namespace)
-if(targets.length===0){if(wrong.length>0)return{findings:[],needs:[]}
-const none=()=>noWorkload(picture,settings.image,cluster.namespace)
-return{findings:caught(none),needs:[]}}const services=servicesWith(known.others,await servicesIn(cluster))
-const subjects=subjectsOf(targets,services)
-const kubectl=kubectlOf(cluster)
-const[sick,refused]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.Y)(release)),missing.length>0?[]:rehearsed(release,cluster,targets,known)])
-const hasSets=targets.some(({id:id})=>id.kind==="StatefulSet")
-return{findings:[...targets.map(target=>(0,finding.uw)("workloads",describe(target))),...webFindings(release,targets,services),...workloadFindings(subjects,kubectl),...pullFindings(subjects,kubectl),...Object.entries(sick).map(([id,why])=>(0,finding.$e)("workloads",`${id} is not well before any release: ${why}`,kubectl(["describe",id]))),...refused,...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)],needs:[...hasSets?[forStatefulSets]:[],...settings["smoke-path"]===void 0?[]:forSmoke]}}async function rehearsed(release,cluster,targets,manifests){try{await rehearse(release,cluster,targets,manifests)
-return[]}catch(error){return[(0,finding.gz)("workloads",error)]}}function webFindings({settings:settings},targets,services){return caught(()=>{const web=webOf(settings,targets,services)
-if(!web)return[]
-if(settings["smoke-path"]!==void 0)smokeAim(web,services,settings["smoke-host"])
-return[(0,finding.uw)("workloads",`${(0,kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`)]})}function caught(work){try{return work()}catch(error){return[(0,finding.gz)("workloads",error)]}}async function examineReleases(release,cluster){const{world:world,settings:settings,app:app}=release
-const[keeper,record,history]=await Promise.all([(0,lease.yD)(cluster,`django-rollout-${app}`),(0,rollout_record.aE)(cluster,app),(0,archive.L)(cluster,app)])
-const silent={say:()=>{},quote:()=>{},waiting:()=>{}}
-const here={...release,world:{...world,env:{...world.env,CI:void 0}}}
-const overtaken=await checkNotOvertaken(here,silent,history).then(()=>[],error=>[(0,finding.gz)("release",error)])
-return[...releaseFindings(settings,keeper,record?.begun,history),...overtaken]}function examinecluster_closed(error){return[(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:sha,tag:tag},chosen){if(chosen!==void 0)return(0,finding.uw)("commit",`the tag is ${chosen}, as "tag" wants it`)
-if(tag!==sha){const says=`there are uncommitted changes, so the image gets the tag ${(0,kubernetes_image.j)(tag)}: commit or stash them to release the commit itself`
-return(0,finding.$e)("commit",says,"git status --short")}return(0,finding.uw)("commit",`commit ${(0,kubernetes_image.j)(tag)}, without uncommitted changes`)}function contextFindings(folder,context,commands){return[...unignored(folder,context),...managers(folder,context,commands)]}const private_=[".git",".env",".venv","venv","node_modules"]
-function unignored(folder,{names:names,ignores:ignores}){const found=private_.filter(name=>names.includes(name))
-if(ignores||found.length===0)return[]
-const says=`there is no .dockerignore in "${folder}", so ${found.join(", ")} ${found.length===1?"goes":"go"} to the builder, and into the image by a COPY of the folder`
-return[(0,finding.$e)("commit",says,`printf '%s\\n' ${found.join(" ")} > ${(0,posix_namespaceObject.join)(folder,".dockerignore")}`)]}function managers(folder,{managers:managers},commands){return["test-command","migrate-command"].flatMap(option=>{const command=commands[option]
-const wanted=command.split(/\s+/).find(word=>/(^|\/)manage\.py$/.test(word))
-if(wanted===void 0||wanted.startsWith("/"))return[]
-if(managers.includes((0,posix_namespaceObject.normalize)(wanted)))return[]
-const says=`"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
-const[there]=managers
-const mend=there&&`--${option} "${command.replace(wanted,there)}"`
-return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repository,tag,found,login){const host=(0,docker_trouble.w4)(repository)
-const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
-const mend=host==="docker.io"?"docker login":`docker login ${host}`
-switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
-case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
-case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
-case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
-case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
-case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
-case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={},credsStore:credsStore}=JSON.parse(config??"{}")
-if(credsStore)return true
-const names=[...Object.keys(auths),...Object.keys(credHelpers)]
-const own=host==="docker.io"?["docker.io","index.docker.io"]:[host]
-return names.some(name=>own.includes(name.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(repository,username,password,plugins){const host=(0,docker_trouble.w4)(repository)
-const key=host==="docker.io"?"https://index.docker.io/v1/":host
-const auth=Buffer.from(`${username}:${password}`).toString("base64")
-return JSON.stringify({auths:{[key]:{auth:auth}},cliPluginsExtraDirs:[plugins]})}async function askMachine({world:world,settings:settings,signal:signal}){const[answers,sought]=await Promise.all([askTools(world,signal),findSource(world,settings,settings.context).catch(error=>(0,finding.gz)("commit",error))])
-return{answers:answers,..."tag"in sought?{source:sought}:{trouble:sought}}}function reachesCluster({env:env},{answers:{kubectl:kubectl}}){return isRunner(env)||kubectl!==void 0&&has(kubectl)}function isRunner(env){return Boolean(env["RUNNER_TOOL_CACHE"])}async function examineMachine(asking,{answers:answers,source:source,trouble:trouble},folder){const{world:world,settings:settings}=asking
-const registry=await examineRegistry(asking,answers,source,folder)
-const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
-return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
-if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,docker_trouble.w4)(image)} was not asked, for want of the above`
-return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
-const{there:there,login:login}=await askRegistry(asking,folder)
-const findings=registryFindings(image,source.tag,there,login)
-return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
-async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>docker(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
-return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
-const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
-return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
-return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
-const{image:image,"registry-username":username,"registry-password":password}=settings
-const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
-if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
-return{there:await whatIsThere(asking),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
-const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
-await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
-return{there:await whatIsThere({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
-return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
-const{context:context,file:file}=settings
-try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})
-const names=await files.list(context)
-const folders=names.filter(name=>files.isFolder((0,posix_namespaceObject.join)(context,name)))
-const looked={names:names,ignores:[(0,posix_namespaceObject.join)(context,".dockerignore"),`${dockerfile}.dockerignore`].some(path=>files.exists(path)),managers:["",...folders].map(name=>(0,posix_namespaceObject.join)(name,"manage.py")).filter(path=>files.exists((0,posix_namespaceObject.join)(context,path)))}
-return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(2523)
-function examine(start){return(0,run.Y)("doctor",start,run=>run.reporter.stage("doctor",journal=>(0,deadline.H6)(run.signal,async()=>{journal.waiting("looking at tools, registry and cluster")
-const machine=await askMachine(run)
-if(machine.source)run.soFar.source=machine.source
-const findings=(await Promise.all([examineMachine(run,machine,()=>privateFolder(run)),reachesCluster(run.world,machine)?examineThere(run,machine):[]])).flat()
-run.soFar.findings=findings
-return findings.some(({is:is})=>is==="bad")?"failed":"done"})))}async function privateFolder({world:world,resources:resources}){const folder=await world.files.privateFolder()
-resources.add(()=>world.files.remove(folder))
-return folder}async function examineThere(run,{answers:answers,source:source}){const{world:world,settings:settings,signal:signal,resources:resources}=run
-try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
-resources.add(()=>cluster.close())
-const release={...run,source:source??{tag:settings.tag??"unknown"}}
-return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
-return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
-var migrate=__nccwpck_require__(6263)
-var migrationlog=__nccwpck_require__(7366)
-var guarded=__nccwpck_require__(4172)
-var lock=__nccwpck_require__(6072)
-var settle=__nccwpck_require__(6496)
+await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,manifests.others)])}var settle=__nccwpck_require__(6496)
 var django_traceback=__nccwpck_require__(7101)
 const part=/^=+ (.+?) =+$/
 const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -8888,7 +8689,8 @@ return cause(`"${shortened(command,100)}" ended with exit code ${code}${said==="
 const said=word=>lines.some(line=>word.test(line))
 const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
 return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var pipeline_settle=__nccwpck_require__(8543)
-function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
+function releaseOf({world:world,settings:settings,app:app,holder:holder,signal:signal,soFar:soFar},source){soFar.source=source
+return{world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}}function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
 const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
 resources.add(()=>opened.close())
 const site=await preflight(release,journal,opened)
@@ -8906,18 +8708,222 @@ return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,
 await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
 if(ended.is==="failed"){soFar.judgedAt=ended.at
 throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))})}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
-return 2*settings.timeout+Math.max(settings.bake,smoke)}var together=__nccwpck_require__(1626)
-function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+return 2*settings.timeout+Math.max(settings.bake,smoke)}function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
+const release=releaseOf(run,await findSourceToBuild(world,settings,settings.context))
+const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
+const there=await imageThere(release,journal)
+if(there)soFar.image=there
+return there?void 0:build(release,journal)})
+if(!built)return"unchanged"
+if(settings.push)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
+return"done"}function has({code:code}){return code===0}function hasDocker({docker:docker}){return docker.code!==127}function toolFindings(answers,{builds:builds,known:known,fetches:fetches}){return[gitFinding(answers.git,known),...dockerFindings(answers,builds),answers.kubectl&&has(answers.kubectl)?(0,finding.uw)("tools",`kubectl ${clientVersion(answers.kubectl)}`):fetches?(0,finding.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,finding.MB)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(git,known){if(has(git))return(0,finding.uw)("tools",git.stdout.trim().replace("git version","git"))
+return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
+const needed=builds?finding.MB:finding.$e
+const trouble=(finished,is)=>{const cause=engineTrouble("",finished)
+return is("tools",cause?.sentence.slice(2)??said(finished),cause?.hint)}
+if(!hasDocker(answers))return[trouble(docker,finding.MB)]
+const{Client:Client,Server:Server}=versionsOf(docker.stdout)
+return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
+return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(client,server){const minor=version=>Number(/^v?\d+\.(\d+)/.exec(version)?.[1]??NaN)
+const apart=Math.abs(minor(client)-minor(server))
+if(!(apart>1))return[]
+const says=`kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
+return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}const clocksMayDifferMs=3e4
+function clusterFinding(version,context,namespace){const by=context===void 0?"":`, context ${context}`
+return(0,finding.uw)("cluster",`Kubernetes ${version}${by}, namespace ${namespace}`)}function aheadBy(stamped,asked){const earliest=Date.parse(stamped)
+const latest=earliest+1e3
+if(asked.from>latest)return asked.from-latest
+return asked.to<earliest?asked.to-earliest:0}function clockFindings(aheadMs){if(Math.abs(aheadMs)<=clocksMayDifferMs)return[]
+const by=Math.round(Math.abs(aheadMs)/1e3)
+const says=`this machine’s clock is ${by} s ${aheadMs>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
+return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}var commandline=__nccwpck_require__(5725)
+var rollout_history=__nccwpck_require__(4385)
+function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
+return[live?(0,finding.uw)("release",`release ${live.number} of ${(0,kubernetes_image.j)(live.tag)} by ${(0,lease.Gg)(live)} is the one that is live`):(0,finding.uw)("release","no release of this application has gone live yet"),...keeper?[held(keeper)]:[],...open?[left(settings,open)]:[]]}function held({by:by,renewed:renewed}){const since=renewed===void 0?"":`, renewed last at ${renewed} by the clock there`
+return(0,finding.$e)("release",`the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`)}function left(settings,begun){return(0,finding.$e)("release",`the release of ${(0,kubernetes_image.j)(begun.tag)} by ${(0,lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,(0,commandline.a)("settle",settings))}function rightsFindings(all,missing,account,namespace,kubectl){const who=account===void 0?"the account":`the account ${account}`
+if(missing.length===0)return[(0,finding.uw)("rights",`${who} may do all that a release does in the namespace "${namespace}"`)]
+const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ")
+const says=rights_countOf(missing)===rights_countOf(all)?`${who} may do nothing that a release does in the namespace "${namespace}", if there is one`:`${who} may not ${words} in the namespace "${namespace}"`
+const mend=account===void 0?`# in its Role\n${asRoleRules(missing)}`:commandFor(missing,account,kubectl)
+return[(0,finding.MB)("rights",`${says}: an administrator has to give it`,mend)]}function rights_countOf(rights){return rights.reduce((sum,{verbs:verbs})=>sum+verbs.length,0)}function commandFor(missing,account,kubectl){const hash=(0,external_node_crypto_.createHash)("sha256").update(JSON.stringify([missing,account])).digest("hex")
+const metadata={name:`django-rollout-${hash.slice(0,8)}`}
+const group="rbac.authorization.k8s.io"
+const apiVersion=`${group}/v1`
+const rules=likes(missing).map(({group:group,resources:resources,verbs:verbs})=>`    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`)
+const binding={apiVersion:apiVersion,kind:"RoleBinding",metadata:metadata,roleRef:{apiGroup:group,kind:"Role",name:metadata.name},subjects:[subjectOf(account,group)]}
+const yaml=["apiVersion: v1","kind: List","items:",`- apiVersion: ${apiVersion}`,"  kind: Role",`  metadata: { name: ${metadata.name} }`,"  rules:",...rules,(0,dist.As)([binding]).trim()].join("\n")
+return`echo '\n${yaml.replaceAll("'",`'\\''`)}\n' | ${kubectl(["apply","-f","-"])}`}function likes(rights){const rules=[]
+for(const right of rights){const verbs=right.verbs.join(", ")
+const rule=rules.find(one=>one.group===right.group&&one.verbs===verbs)
+if(rule)rule.resources.push(right.resource)
+else rules.push({group:right.group,verbs:verbs,resources:[right.resource]})}return rules}function subjectOf(account,apiGroup){const[,namespace,name]=/^system:serviceaccount:([^:]+):(.+)$/.exec(account)??[]
+return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}var archive=__nccwpck_require__(15)
+var diagnose=__nccwpck_require__(4161)
+const backoffMs=3e5
+const patience={timeout:1/0,bake:0,grace:{}}
+async function ailing(cluster,clock,picture,targets,toRepo){const aims=targets.flatMap(({id:id,live:live})=>live&&!live.spec.paused?[(0,rollout_aims.Bx)(id,{},live,live,picture)]:[])
+const now=clock.now()
+const begun={...(0,rollout_ledger.EZ)(now),exits:exitsOf(picture,now)}
+const first=(0,judge.S)(picture,aims,patience,begun,now)
+const logs=await Promise.all(first.logsWanted.map(async wanted=>{const lines=await(0,rollout_logs.$)(cluster,clock,wanted)
+return{wanted:wanted,diagnosis:(0,diagnose.h)(lines,toRepo)}}))
+const ledger=logs.reduce((all,{wanted:wanted,diagnosis:diagnosis})=>(0,rollout_ledger.X1)(all,wanted,diagnosis),first.ledger)
+const{verdicts:verdicts}=(0,judge.S)(picture,aims,patience,ledger,now)
+return Object.fromEntries(targets.flatMap(({id:id})=>{const verdict=verdicts[(0,kubernetes_workload.T)(id)]
+const words=verdict&&health_wordsOf(verdict)
+return words===void 0?[]:[[(0,kubernetes_workload.T)(id),words]]}))}function exitsOf(picture,now){return Object.fromEntries([...picture.pods.values()].flatMap(({metadata:metadata,status:status})=>(status?.containerStatuses??[]).flatMap(({name:name,lastState:lastState})=>{const{exitCode:exitCode=0,finishedAt:finishedAt}=lastState?.terminated??{}
+const isNew=finishedAt!==void 0&&Date.parse(finishedAt)>now-backoffMs
+return exitCode!==0&&isNew?[[`${metadata?.uid}/${name}`,{before:0}]]:[]})))}function health_wordsOf(verdict){switch(verdict.is){case"complete":case"done":return
+case"failed":return verdict.cause.sentence
+case"superseded":return verdict.by
+case"waiting":return verdict.on.replace(/,? 0 s of \d+ s/,"")}}const fetchMs=3e4
+async function lineageOf(world,folder,ours,theirs,signal){if(ours===theirs)return"not-older"
+const git=gitIn(world,folder)
+if(!await lineage_has(git,ours))return"unknown"
+const known=await compared(git,ours,theirs)
+if(known!=="unknown"||world.env["CI"]!=="true")return known
+await fetchHistory(world,folder,ours,theirs,signal)
+return compared(git,ours,theirs)}async function lineage_has(git,commit){return(await git(["cat-file","-e",`${commit}^{commit}`])).code===0}async function compared(git,ours,theirs){if(!await lineage_has(git,theirs))return"unknown"
+const leads=async(from,to)=>(await git(["merge-base","--is-ancestor",from,to])).code===0
+if(await leads(ours,theirs))return"older"
+if(await leads(theirs,ours))return"not-older"
+return await lineage_isWhole(git,theirs)?"not-older":"unknown"}async function lineage_isWhole(git,commit){const first=await git(["rev-list","--max-parents=0",commit])
+const kept=await git(["cat-file","--batch"],first.stdout)
+return first.code===0&&kept.code===0&&!/^parent [0-9a-f]+$/m.test(kept.stdout)}async function fetchHistory(world,folder,ours,theirs,signal){const shallow=await gitIn(world,folder)(["rev-parse","--is-shallow-repository"])
+const args=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...shallow.stdout.trim()==="true"?["--depth=200","origin",ours,theirs]:["origin",theirs]]
+await(0,deadline.ux)(world.clock,fetchMs,signal,late=>world.processes.stream("git",[...inFolder(world,folder),...args],{signal:late,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotOvertaken({world:world,settings:settings,source:source,signal:signal},journal,history){const live=(0,rollout_history.BO)(history)
+if(live?.sha===void 0||source.sha===void 0)return
+const{sha:sha}=source
+switch(await lineageOf(world,settings.context,sha,live.sha,signal)){case"not-older":return
+case"unknown":journal.say(`whether ${(0,kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0,kubernetes_image.j)(sha)} cannot be told from this checkout`)
+return
+case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
+const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
+const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
+try{await checkNamespace(cluster)}catch(error){return[...here,(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}const needed=merged(rightsFor(manifests.known,manifests.resources))
+const missing=await missingRights(cluster,needed)
+const may=(verb,resources)=>!missing.some(({resource:resource,verbs:verbs})=>resources.includes(resource)&&verbs.includes(verb))
+const sees=missing.every(({verbs:verbs})=>!verbs.includes("list")&&!verbs.includes("watch"))
+const remembers=may("get",["leases","secrets","configmaps"])
+const[workloads,left]=await Promise.all([sees?examineWorkloads(release,cluster,manifests,missing):{findings:[],needs:[]},remembers?examineReleases(release,cluster):[]])
+const more=await missingRights(cluster,workloads.needs)
+const parts=[...sees?[]:["workloads and probes"],...remembers?[]:["release"]]
+return[...here,...rightsFindings(merged([...needed,...workloads.needs]),merged([...missing,...more]),me?.account,cluster.namespace,kubectlOf(cluster)),...parts.length>0?[unseen("rights",parts.join(", "))]:[],...manifests.findings,...workloads.findings,...left]}function unseen(about,parts){return(0,finding.$e)(about,`not looked at, for want of the above: ${parts}`)}async function whoAmI({clock:clock},cluster){const apiVersion="authentication.k8s.io/v1"
+const from=clock.now()
+try{const{metadata:metadata,status:status}=await cluster.post(`/apis/${apiVersion}/selfsubjectreviews`,{apiVersion:apiVersion,kind:"SelfSubjectReview"})
+const account=status?.userInfo?.username
+const stamped=metadata?.creationTimestamp
+const aheadMs=stamped?aheadBy(stamped,{from:from,to:clock.now()}):0
+return account===void 0?void 0:{account:account,aheadMs:aheadMs}}catch(error){if(error instanceof apierror.h)return
+throw error}}async function contextOf(chosen,cluster){if(chosen!==void 0)return chosen
+const{code:code,stdout:stdout}=await cluster.kubectl(["config","current-context"])
+return code===0?stdout.trim():void 0}async function manifestsOf({world:world,settings:settings},cluster){try{const known=await readManifests(world,cluster,settings.manifests,settings.image)
+const all=[...known.ours,...known.others]
+const resources=await(0,paths.k4)(cluster,all)
+all.forEach(object=>resources.of(object))
+return{known:known,resources:resources,findings:[]}}catch(error){const known={ours:[],others:[]}
+return{known:known,resources:await(0,paths.k4)(cluster,[]),findings:[(0,finding.gz)("workloads",error)]}}}async function examineWorkloads(release,cluster,{known:known,findings:wrong},missing){const{world:world,settings:settings}=release
+const live=await(0,watch.f)(cluster,world.clock)
+const picture=live.picture()
+const targets=findTargets(picture,known,settings.image,cluster.namespace)
+if(targets.length===0){if(wrong.length>0)return{findings:[],needs:[]}
+const none=()=>noWorkload(picture,settings.image,cluster.namespace)
+return{findings:caught(none),needs:[]}}const services=servicesWith(known.others,await servicesIn(cluster))
+const subjects=subjectsOf(targets,services)
+const kubectl=kubectlOf(cluster)
+const[sick,refused]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.Y)(release)),missing.length>0?[]:rehearsed(release,cluster,targets,known)])
+const hasSets=targets.some(({id:id})=>id.kind==="StatefulSet")
+return{findings:[...targets.map(target=>(0,finding.uw)("workloads",describe(target))),...webFindings(release,targets,services),...workloadFindings(subjects,kubectl),...pullFindings(subjects,kubectl),...Object.entries(sick).map(([id,why])=>(0,finding.$e)("workloads",`${id} is not well before any release: ${why}`,kubectl(["describe",id]))),...refused,...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)],needs:[...hasSets?[forStatefulSets]:[],...settings["smoke-path"]===void 0?[]:forSmoke]}}async function rehearsed(release,cluster,targets,manifests){try{await rehearse(release,cluster,targets,manifests)
+return[]}catch(error){return[(0,finding.gz)("workloads",error)]}}function webFindings({settings:settings},targets,services){return caught(()=>{const web=webOf(settings,targets,services)
+if(!web)return[]
+if(settings["smoke-path"]!==void 0)smokeAim(web,services,settings["smoke-host"])
+return[(0,finding.uw)("workloads",`${(0,kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`)]})}function caught(work){try{return work()}catch(error){return[(0,finding.gz)("workloads",error)]}}async function examineReleases(release,cluster){const{world:world,settings:settings,app:app}=release
+const[keeper,record,history]=await Promise.all([(0,lease.yD)(cluster,`django-rollout-${app}`),(0,rollout_record.aE)(cluster,app),(0,archive.L)(cluster,app)])
+const silent={say:()=>{},quote:()=>{},waiting:()=>{}}
+const here={...release,world:{...world,env:{...world.env,CI:void 0}}}
+const overtaken=await checkNotOvertaken(here,silent,history).then(()=>[],error=>[(0,finding.gz)("release",error)])
+return[...releaseFindings(settings,keeper,record?.begun,history),...overtaken]}function examinecluster_closed(error){return[(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:sha,tag:tag},chosen){if(chosen!==void 0)return(0,finding.uw)("commit",`the tag is ${chosen}, as "tag" wants it`)
+if(tag!==sha){const says=`there are uncommitted changes, so the image gets the tag ${(0,kubernetes_image.j)(tag)}: commit or stash them to release the commit itself`
+return(0,finding.$e)("commit",says,"git status --short")}return(0,finding.uw)("commit",`commit ${(0,kubernetes_image.j)(tag)}, without uncommitted changes`)}function contextFindings(folder,context,commands){return[...unignored(folder,context),...managers(folder,context,commands)]}const private_=[".git",".env",".venv","venv","node_modules"]
+function unignored(folder,{names:names,ignores:ignores}){const found=private_.filter(name=>names.includes(name))
+if(ignores||found.length===0)return[]
+const says=`there is no .dockerignore in "${folder}", so ${found.join(", ")} ${found.length===1?"goes":"go"} to the builder, and into the image by a COPY of the folder`
+return[(0,finding.$e)("commit",says,`printf '%s\\n' ${found.join(" ")} > ${(0,posix_namespaceObject.join)(folder,".dockerignore")}`)]}function managers(folder,{managers:managers},commands){return["test-command","migrate-command"].flatMap(option=>{const command=commands[option]
+const wanted=command.split(/\s+/).find(word=>/(^|\/)manage\.py$/.test(word))
+if(wanted===void 0||wanted.startsWith("/"))return[]
+if(managers.includes((0,posix_namespaceObject.normalize)(wanted)))return[]
+const says=`"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
+const[there]=managers
+const mend=there&&`--${option} "${command.replace(wanted,there)}"`
+return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repository,tag,found,login){const host=(0,docker_trouble.w4)(repository)
+const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
+const mend=host==="docker.io"?"docker login":`docker login ${host}`
+switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
+case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
+case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
+case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
+case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
+case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
+case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={},credsStore:credsStore}=JSON.parse(config??"{}")
+if(credsStore)return true
+const names=[...Object.keys(auths),...Object.keys(credHelpers)]
+const own=host==="docker.io"?["docker.io","index.docker.io"]:[host]
+return names.some(name=>own.includes(name.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(repository,username,password,plugins){const host=(0,docker_trouble.w4)(repository)
+const key=host==="docker.io"?"https://index.docker.io/v1/":host
+const auth=Buffer.from(`${username}:${password}`).toString("base64")
+return JSON.stringify({auths:{[key]:{auth:auth}},cliPluginsExtraDirs:[plugins]})}async function askMachine({world:world,settings:settings,signal:signal}){const[answers,sought]=await Promise.all([askTools(world,signal),findSource(world,settings,settings.context).catch(error=>(0,finding.gz)("commit",error))])
+return{answers:answers,..."tag"in sought?{source:sought}:{trouble:sought}}}function reachesCluster({env:env},{answers:{kubectl:kubectl}}){return isRunner(env)||kubectl!==void 0&&has(kubectl)}function isRunner(env){return Boolean(env["RUNNER_TOOL_CACHE"])}async function examineMachine(asking,{answers:answers,source:source,trouble:trouble},folder){const{world:world,settings:settings}=asking
+const registry=await examineRegistry(asking,answers,source,folder)
+const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
+return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
+if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,docker_trouble.w4)(image)} was not asked, for want of the above`
+return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
+const{there:there,login:login}=await askRegistry(asking,folder)
+const findings=registryFindings(image,source.tag,there,login)
+return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
+async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>docker(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
+return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
+const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
+return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
+return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
+const{image:image,"registry-username":username,"registry-password":password}=settings
+const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
+if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
+return{there:await whatIsThere(asking),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
+const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
+await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
+return{there:await whatIsThere({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
+return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
+const{context:context,file:file}=settings
+try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})
+const names=await files.list(context)
+const folders=names.filter(name=>files.isFolder((0,posix_namespaceObject.join)(context,name)))
+const looked={names:names,ignores:[(0,posix_namespaceObject.join)(context,".dockerignore"),`${dockerfile}.dockerignore`].some(path=>files.exists(path)),managers:["",...folders].map(name=>(0,posix_namespaceObject.join)(name,"manage.py")).filter(path=>files.exists((0,posix_namespaceObject.join)(context,path)))}
+return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(2523)
+function examine(start){return(0,run.Y)("doctor",start,run=>run.reporter.stage("doctor",journal=>(0,deadline.H6)(run.signal,async()=>{journal.waiting("looking at tools, registry and cluster")
+const machine=await askMachine(run)
+if(machine.source)run.soFar.source=machine.source
+const findings=(await Promise.all([examineMachine(run,machine,()=>privateFolder(run)),reachesCluster(run.world,machine)?examineThere(run,machine):[]])).flat()
+run.soFar.findings=findings
+return findings.some(({is:is})=>is==="bad")?"failed":"done"})))}async function privateFolder({world:world,resources:resources}){const folder=await world.files.privateFolder()
+resources.add(()=>world.files.remove(folder))
+return folder}async function examineThere(run,{answers:answers,source:source}){const{world:world,settings:settings,signal:signal,resources:resources}=run
+try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
+resources.add(()=>cluster.close())
+const release={...run,source:source??{tag:settings.tag??"unknown"}}
+return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
+return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
+var migrate=__nccwpck_require__(6263)
+var migrationlog=__nccwpck_require__(7366)
+var together=__nccwpck_require__(1626)
+function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
 if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
-const source=await findSource(world,settings,settings.context)
-soFar.source=source
-const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
-const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToDeploy(releaseWith(own),journal)})])
+const asked=releaseOf(run,await findSource(world,settings,settings.context))
+const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
+return imageToDeploy({...asked,signal:own},journal)})])
 const{image:image}=ready
 soFar.image=image
-soFar.source=ready.source
-const release={...releaseWith(signal),source:ready.source}
+const release=releaseOf(run,ready.source)
 const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
 const own={...release,signal:AbortSignal.any([signal,lost])}
 try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
@@ -9039,20 +9045,17 @@ const ended={...begun,result:result,...cause!==void 0&&{cause:cause},seconds:Mat
 const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
-return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
 const find=command==="deploy"?findSource:findSourceToBuild
-const source=await find(world,settings,settings.context)
-soFar.source=source
-const releaseWith=own=>({world:world,settings:settings,source:source,app:app,holder:holder,signal:own})
-const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,releaseWith(own)),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here=releaseWith(own)
+const asked=releaseOf(run,await find(world,settings,settings.context))
+const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here={...asked,signal:own}
 await resources.login(world,settings)
 if(command==="deploy")return{is:"pushed",...await imageToDeploy(here,journal)}
 const there=await imageThere(here,journal)
-if(there)return{is:"pushed",image:there,source:source}
-return{is:"built",built:await build(here,journal),source:source}})])
+if(there)return{is:"pushed",image:there,source:asked.source}
+return{is:"built",built:await build(here,journal),source:asked.source}})])
 soFar.site=site
-const release={...releaseWith(signal),source:found.source}
-soFar.source=found.source
+const release=releaseOf(run,found.source)
 if(found.is==="pushed"&&await isThere(release,cluster,site,found.image)){soFar.image=found.image
 await moveTags(run,release,found.image)
 return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
@@ -9105,13 +9108,11 @@ if(run.settings["dry-run"])return rollback_rehearse(run,site,image)
 return transaction(run,{...release,source:source},cluster,site,{command:"rollback",image:image,...backOf(version),write:(own,locked,prepared)=>rollOut(run,own,locked,prepared.site,image)})}function backOf({release:release}){return release?{back:release.back??release.number}:{}}async function rollback_rehearse({reporter:reporter,soFar:soFar},site,{tag:tag}){await reporter.stage("dry run",journal=>{for(const target of site.targets)journal.say(`${describe(target)}; would get ${(0,kubernetes_image.j)(tag)}`)
 return Promise.resolve()})
 soFar.rehearsal=true
-return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
-const asked=await findSource(world,settings,settings.context)
-soFar.source=asked
+return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
+const asked=releaseOf(run,await findSource(world,settings,settings.context))
 const{built:built,source:source,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToTest({world:world,settings:settings,source:asked,app:app,holder:holder,signal:signal},journal)})
-soFar.source=source
-const release={world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}
+return imageToTest(asked,journal)})
+const release=releaseOf(run,source)
 if(image)soFar.image=image
 const wanted=settings["test-command"]!==""
 if(wanted)await runTests(run,release,built)
@@ -9226,6 +9227,7 @@ let text
 try{text=await files.read(path)}catch(error){const{code:code=""}=error
 const why=code==="EISDIR"?"is a folder":`cannot be read (${code})`
 return{is:"wrong",problems:[`"config" "${path}" ${why}`]}}if(text===void 0&&named){const problem=`"config" "${named}" is not there; has the repository been checked out?`
+return{is:"wrong",problems:[problem]}}if(text===void 0&&await files.read(_options_file_js__WEBPACK_IMPORTED_MODULE_0__.NE)!==void 0){const problem=`${_options_file_js__WEBPACK_IMPORTED_MODULE_0__.NE} is not read: call it ${_options_file_js__WEBPACK_IMPORTED_MODULE_0__.rk}, or name it by "config"`
 return{is:"wrong",problems:[problem]}}const file=text===void 0?_options_file_js__WEBPACK_IMPORTED_MODULE_0__.w1:(0,_options_file_js__WEBPACK_IMPORTED_MODULE_0__.LG)(path,text)
 return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
 var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)

@@ -7,14 +7,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { about } from '../src/options/about.ts'
+import { actions, commands, type Command } from '../src/options/commands.ts'
 import { schema } from '../src/options/schema.ts'
 import {
-  actions,
-  commands,
   groups,
   optionsOf,
   table,
-  type Command,
   type Group,
   type Option,
   type OptionName,

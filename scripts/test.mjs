@@ -1,6 +1,6 @@
 /**
- * All checks and tests, as `make test` runs them. The stack starts in the background while the quick
- * checks run. A failing step does not keep the others from running. Each check counts as one; of jest's
+ * All checks and tests, as `make test` runs them. The stack starts in the background while the static
+ * checks run, side by side. A failing step does not keep the others from running. Each check counts as one; of jest's
  * tests each counts, and one that is skipped or still to be written counts as failed. ONLY=dist,stack runs
  * the steps of these names alone.
  */
@@ -54,25 +54,38 @@ async function step(name, work) {
   console.log(`--- ${name}: ${failed > 0 ? 'FAILED' : 'ok'} after ${seconds(begun)}`)
 }
 
+const counted = (code) => (code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+
 async function check(program, ...args) {
-  const code = await run(program, args)
-  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+  return counted(await run(program, args))
 }
 
-const npmRun = (script) => () => check('npm', 'run', '--silent', script)
+/** Starts an npm script at once; as a step it is waited for, and told with all its words. */
+function inBackground(name, script) {
+  if (!isAskedFor(name)) return () => undefined
+  const log = join(logs, `${script.replace(':', '-')}.log`)
+  const output = openSync(log, 'w')
+  const code = run('npm', ['run', '--silent', script], ['ignore', output, output])
+  return async () => {
+    const ended = await code
+    closeSync(output)
+    process.stdout.write(readFileSync(log))
+    return counted(ended)
+  }
+}
 
-/** Runs one project of jest.config.js and counts its tests. */
-async function jest(project) {
-  const outcome = join(logs, `${project}.json`)
+/** Runs the tests of one npm script, and counts them. */
+async function jest(script) {
+  const outcome = join(logs, `${script}.json`)
   rmSync(outcome, { force: true })
-  const args = ['run', '--silent', project, '--', '--json', `--outputFile=${outcome}`]
+  const args = ['run', '--silent', script, '--', '--json', `--outputFile=${outcome}`]
   const code = await run('npm', args, ['ignore', 'ignore', 1])
   const told = JSON.parse(readFileSync(outcome, 'utf8'))
   const passed = told.numPassedTests
   const unrun = told.numPendingTests + told.numTodoTests
   const failed = told.numFailedTests + told.numRuntimeErrorTestSuites + unrun
   if (unrun > 0) console.log(`${unrun} skipped or todo: counted as failed`)
-  if (passed + failed === 0) console.log(`no test of "${project}" ran: counted as failed`)
+  if (passed + failed === 0) console.log(`no test of "${script}" ran: counted as failed`)
   // Jest may be dissatisfied with something that is no test, such as a broken set-up.
   const dissatisfied = failed === 0 && (code !== 0 || passed === 0)
   return { passed, failed: failed + (dissatisfied ? 1 : 0) }
@@ -108,17 +121,6 @@ async function stackUp(stack) {
   return { passed: 1, failed: 0 }
 }
 
-/** What `cluster/stack env` tells, as an object. */
-async function stackEnv() {
-  const file = join(logs, 'stack.env')
-  const output = openSync(file, 'w')
-  const code = await run('cluster/stack', ['env'], ['ignore', output, 1])
-  closeSync(output)
-  if (code !== 0) throw new Error('not run: the stack is not up')
-  const pairs = readFileSync(file, 'utf8').split('\n').filter(Boolean)
-  return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s, 2)))
-}
-
 /** Each of the linters of workflow files counts as one check. */
 async function workflowFiles() {
   const counts = { passed: 0, failed: 0 }
@@ -130,25 +132,27 @@ async function workflowFiles() {
   return counts
 }
 
-async function onStack(project) {
-  await stackEnv()
-  return jest(project)
-}
+const isUp = async () => (await run('cluster/stack', ['env'], 'ignore')) === 0
 
 mkdirSync(logs, { recursive: true })
-const wasUp = (await run('cluster/stack', ['env'], 'ignore')) === 0
+const wasUp = await isUp()
 const stack = isAskedFor('stack') ? startStack() : undefined
 
-await step('lint', npmRun('lint'))
-await step('types', npmRun('typecheck'))
-await step('generated files', npmRun('check:generated'))
-await step('dist', npmRun('check:dist'))
+const checks = [
+  ['lint', 'lint'],
+  ['types', 'typecheck'],
+  ['generated files', 'check:generated'],
+  ['dist', 'check:dist'],
+].map(([name, script]) => [name, inBackground(name, script)])
+for (const [name, ended] of checks) await step(name, ended)
 await step('unit tests', () => jest('unit'))
 await step('stack', () => stackUp(stack))
 await step('workflow files', workflowFiles)
 await step('browser tests', () => jest('browser'))
-await step('cluster tests', () => onStack('cluster'))
-await step('workflow tests', () => onStack('workflows'))
+await step('end-to-end tests', async () => {
+  if (!(await isUp())) throw new Error('not run: the stack is not up')
+  return jest('e2e')
+})
 
 // A developer's next run is quicker with the stack still up; a CI machine is left as it was found.
 if (process.env.CI && !wasUp) await run('cluster/stack', ['down'])

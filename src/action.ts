@@ -10,8 +10,8 @@ import {
   runnerSink,
   tellRunner,
 } from './github/runner.js'
+import { locking, type Command } from './options/commands.js'
 import { usualFile } from './options/file.js'
-import { locking, type Command } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
 import { exitCodes, warned, type Report } from './report/report.js'

@@ -1,7 +1,7 @@
 import project from '../package.json' with { type: 'json' }
 import { readCommandLine } from './commandline/read.js'
+import type { Command } from './options/commands.js'
 import type { Given } from './options/read.js'
-import type { Command } from './options/table.js'
 import { runCommand } from './pipeline/commands.js'
 import { readSettings } from './pipeline/settings.js'
 import { codeQuality } from './report/codequality.js'

@@ -37,9 +37,10 @@ afterAll(() => site.remove())
 
 /** The end of the log, from the cause to what to do. */
 async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {}) {
+  // The app has to listen when its time is over, on a busy machine too.
   const { report, output } = await site.cli('deploy', {
     ...{ image: images.repository, namespace: site.namespace, tag },
-    ...{ 'migrate-command': '', bake: '1s', 'ready-timeout': '6s', ...options },
+    ...{ 'migrate-command': '', bake: '1s', 'ready-timeout': '15s', ...options },
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
   const { code = '', sentence = '' } = report.cause ?? {}

@@ -2,9 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import { stripVTControlCharacters } from 'node:util'
 import { lessons, exits } from '../../src/commandline/lessons.js'
 import { readCommandLine, type Asked } from '../../src/commandline/read.js'
+import { commands } from '../../src/options/commands.js'
 import { readOptions } from '../../src/options/read.js'
 import { wordFor } from '../../src/options/readers.js'
-import { commands, groups, optionsOf } from '../../src/options/table.js'
+import { groups, optionsOf } from '../../src/options/table.js'
 import { exitCodes } from '../../src/report/report.js'
 
 function read(line: string, page = { columns: 80, color: false }): Asked {

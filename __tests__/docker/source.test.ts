@@ -94,6 +94,24 @@ describe('the tag of a checkout', () => {
     expect((await source({ CI: 'true' })).tag).toContain('-dirty-')
   })
 
+  test('is the same after a run has written what people asked it for', async () => {
+    const sha = commit()
+    mkdirSync(join(top, 'out'))
+    write('release.json', '{}')
+    write('out/quality [1].json', '[]')
+    const told = { report: join(top, 'release.json'), junit: '/elsewhere/release.xml' }
+    const all = { ...told, 'code-quality': join(top, 'out/quality [1].json') }
+    const found = (given: object) => findSource(realWorld(env), given, join(top, 'backend'))
+
+    expect(await found(all)).toEqual({ sha, tag: sha })
+    expect((await found(told)).tag).toContain('-dirty-')
+    write('README.md', 'changed\n')
+    const { tag } = await found(all)
+    expect(tag).toContain('-dirty-')
+    write('release.json', '{"result": "deployed"}')
+    expect((await found(all)).tag).toBe(tag)
+  })
+
   test('is what the user gave, before all', async () => {
     const sha = commit()
     write('README.md', 'changed\n')

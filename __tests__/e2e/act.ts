@@ -10,6 +10,10 @@ import { must, root, run, stack, type Ended } from './stack.js'
 
 export type Outputs = Readonly<Record<string, string>>
 
+export interface Ran extends Ended {
+  readonly outputs: Outputs
+}
+
 /** What a tag of ours holds, besides what only its authors need. */
 const published = ['action.yml', 'actions', 'dist', '.github/workflows']
 
@@ -60,7 +64,7 @@ export class Act {
     shop: Pick<Site, 'folder' | 'kubeconfig'>,
     event: string,
     args: readonly string[] = [],
-  ): Promise<Ended & { readonly outputs: Outputs }> {
+  ): Promise<Ran> {
     const home = await mkdtemp(join(tmpdir(), 'act-'))
     const local = `django-rollout/django-rollout@v1=${this.ours}`
     const ended = await run(

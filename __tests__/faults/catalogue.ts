@@ -424,7 +424,8 @@ export const faults: readonly Fault[] = [
       sign: containers(({ state }) => state?.running !== undefined),
       // Learned: the old version was Ready within seconds, and a minute is the least.
       grace: 60,
-      quick: { options: { 'ready-timeout': '5s' }, grace: 5 },
+      // The app has to listen by then, on a busy machine too: before that the probe meets a shut port.
+      quick: { options: { 'ready-timeout': '20s' }, grace: 20 },
     },
   },
   {

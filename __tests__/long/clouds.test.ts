@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Act, addWorkflow, keepingOutputs, starter, withoutLogins, type Step } from '../e2e/act.js'
+import {
+  Act,
+  addWorkflow,
+  keepingOutputs,
+  starter,
+  withoutLogins,
+  type Ran,
+  type Step,
+} from '../e2e/act.js'
 import { broken, makeBlog, webRuns, whyBroken } from '../e2e/blog.js'
 import type { Site } from '../e2e/site.js'
 
@@ -21,6 +29,17 @@ afterAll(() => Promise.all([blog.remove(), runner.remove()]))
 
 /** All that is neither the checkout nor ours. */
 const isLogin = ({ uses = '' }: Step) => !/^(actions\/checkout|django-rollout\/)/.test(uses)
+
+const isUndone = (push: () => Promise<Ran>) => async () => {
+  const before = await webRuns(blog.namespace)
+  await blog.commit('Errors are reported', broken)
+  const ended = await push()
+
+  expect(ended).toMatchObject({ code: 1, outputs: { result: 'undone' } })
+  expect(ended.outputs['cause']).toContain(whyBroken)
+  expect(await webRuns(blog.namespace)).toBe(before)
+  await blog.drop()
+}
 
 describe.each([
   {
@@ -46,16 +65,7 @@ describe.each([
     expect(await webRuns(blog.namespace)).toBe(ended.outputs['image'])
   })
 
-  test('a push that does not start is undone', async () => {
-    const before = await webRuns(blog.namespace)
-    await blog.commit('Errors are reported', broken)
-    const ended = await push()
-
-    expect(ended).toMatchObject({ code: 1, outputs: { result: 'undone' } })
-    expect(ended.outputs['cause']).toContain(whyBroken)
-    expect(await webRuns(blog.namespace)).toBe(before)
-    await blog.drop()
-  })
+  test('a push that does not start is undone', isUndone(push))
 
   test('a push whose tests fail does not come to the login', async () => {
     const before = await blog.state()
@@ -101,14 +111,5 @@ describe('the starter workflow self-hosted.yml', () => {
     expect(await webRuns(blog.namespace)).toBe(ended.outputs['image'])
   })
 
-  test('a push that does not start is undone', async () => {
-    const before = await webRuns(blog.namespace)
-    await blog.commit('Errors are reported', broken)
-    const ended = await push()
-
-    expect(ended).toMatchObject({ code: 1, outputs: { result: 'undone' } })
-    expect(ended.outputs['cause']).toContain(whyBroken)
-    expect(await webRuns(blog.namespace)).toBe(before)
-    await blog.drop()
-  })
+  test('a push that does not start is undone', isUndone(push))
 })

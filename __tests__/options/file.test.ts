@@ -38,6 +38,7 @@ describe('what is wrong is told with its line', () => {
     ['wholly: else', 'line 1: "wholly" is not an option'],
     ['constructor: x', 'line 1: "constructor" is not an option'],
     ['bake: [1m]', 'line 1: "bake" is a list; it takes one value'],
+    ['test-env: [A=1]', 'line 1: "test-env" is a list; it takes a mapping, one NAME: value a line'],
     ['image:\n  name: x', 'line 1: "image" is a mapping; it takes one value'],
     ['manifests:\n  a: b', 'line 1: "manifests" is a mapping; it takes a list'],
     ['manifests: [[a]]', 'line 1: "manifests" has an entry that is no text of one line'],

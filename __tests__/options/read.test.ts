@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Command } from '../../src/options/commands.js'
 import { readFileOptions } from '../../src/options/file.js'
 import { nearest } from '../../src/options/nearest.js'
 import { readOptions, type Given } from '../../src/options/read.js'
-import type { Command, Settings } from '../../src/options/table.js'
+import type { Settings } from '../../src/options/table.js'
 
 const least = { image: 'ghcr.io/acme/shop', namespace: 'shop' }
 

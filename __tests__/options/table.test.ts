@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { commands } from '../../src/options/commands.js'
 import { Problem } from '../../src/options/readers.js'
-import { commands, optionsOf, table, troubles, type Option } from '../../src/options/table.js'
+import { optionsOf, table, type Option } from '../../src/options/table.js'
+import { troubles } from '../../src/options/troubles.js'
 import { RULES } from '../../src/rollout/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]

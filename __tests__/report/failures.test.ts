@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from '@jest/globals'
 import { causeCodes, pageOf } from '../../src/report/cause.js'
-import { troubles } from '../../src/options/table.js'
+import { troubles } from '../../src/options/troubles.js'
 import { RULES, type Wait } from '../../src/rollout/rules.js'
 
 const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')

@@ -1,6 +1,6 @@
 /** What a person is told to do, by the words of the cluster or the program. */
 import { expect, test } from '@jest/globals'
-import { troubles, type Trouble } from '../../src/options/table.js'
+import { troubles, type Trouble } from '../../src/options/troubles.js'
 import { diagnose } from '../../src/rollout/diagnose.js'
 import { RULES } from '../../src/rollout/rules.js'
 import type { Sign } from '../../src/rollout/signs.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Holder } from '../../src/kubernetes/lease.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import type { Command } from '../../src/options/table.js'
+import type { Command } from '../../src/options/commands.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
 import {
   annotate,

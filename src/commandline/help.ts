@@ -1,7 +1,7 @@
 /** The text of `--help`, but for the lists that commander makes. Pure. */
 import { Help } from 'commander'
 import { about } from '../options/about.js'
-import type { Command } from '../options/table.js'
+import type { Command } from '../options/commands.js'
 import { exits, lessons, words, type Example } from './lessons.js'
 
 /** Where help is read. */

@@ -1,5 +1,5 @@
 /** What `--help` teaches of each command, and of all of them. */
-import type { Command } from '../options/table.js'
+import type { Command } from '../options/commands.js'
 import type { Result } from '../report/report.js'
 
 /** Headings of the list of commands, in this order. */

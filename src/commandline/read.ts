@@ -1,15 +1,14 @@
 /** The words of a command line become what is asked for. Pure: commander is made from the table of options. */
 import { Command, CommanderError, Option } from 'commander'
 import { about } from '../options/about.js'
+import { commands, type Command as CommandName } from '../options/commands.js'
 import { nearest } from '../options/nearest.js'
 import { example, type Given } from '../options/read.js'
 import { wordFor } from '../options/readers.js'
 import {
-  commands,
   groups,
   optionsOf,
   table,
-  type Command as CommandName,
   type Option as Declared,
   type OptionName,
 } from '../options/table.js'

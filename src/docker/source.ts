@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isAbsolute, relative, resolve } from 'node:path'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../report/cause.js'
 import type { Finished, World } from '../world/world.js'
@@ -10,6 +11,10 @@ export interface Source {
   /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
   readonly tag: string
 }
+
+/** Options that name a file which a run writes. */
+const written = ['report', 'junit', 'code-quality'] as const
+type Written = (typeof written)[number]
 
 /**
  * The commit of the checkout that holds `contextDir`, and the image's tag.
@@ -28,13 +33,14 @@ export interface Source {
  * everywhere. Untracked files that are not ignored count on a person's machine (a new module that was not
  * added yet is the usual case), but not under `CI=true`: there, steps before this one leave built
  * frontends, downloads and reports in the checkout, made from the commit itself, and people expect
- * the commit's SHA as the tag.
+ * the commit's SHA as the tag. What a run itself writes for people (`report`, `junit`, `code-quality`) never
+ * counts: the same release a second time has the same tag.
  *
  * Throws a `Failure` (`usage`) when there is no commit and no `tag`.
  */
 export async function findSource(
   world: World,
-  settings: Partial<Pick<Settings, 'tag' | 'digest'>>,
+  settings: Partial<Pick<Settings, 'tag' | 'digest' | Written>>,
   contextDir: string,
 ): Promise<Source> {
   if (settings.digest !== undefined) return { tag: settings.tag ?? '' }
@@ -47,7 +53,8 @@ export async function findSource(
   if (sha === undefined) return fail(noCommit(contextDir, head))
   if (head.code !== 0) return { sha, tag: sha }
 
-  const changes = await hashOfChanges(world, contextDir)
+  const own = written.flatMap((option) => settings[option] ?? [])
+  const changes = await hashOfChanges(world, contextDir, own)
   return { sha, tag: changes === undefined ? sha : `${sha}-dirty-${changes}` }
 }
 
@@ -57,7 +64,7 @@ export async function findSource(
  */
 export async function findSourceToBuild(
   world: World,
-  settings: Pick<Settings, 'tag'>,
+  settings: Pick<Settings, 'tag'> & Partial<Pick<Settings, Written>>,
   contextDir: string,
 ): Promise<Source> {
   const source = await findSource(world, settings, contextDir)
@@ -111,14 +118,30 @@ export function gitIn(world: World, folder: string): Git {
     })
 }
 
-/** The first 12 hex digits of a SHA-256 over all that differs from HEAD; `undefined` when nothing does. */
-async function hashOfChanges(world: World, contextDir: string): Promise<string | undefined> {
-  const top = await gitIn(world, contextDir)(['rev-parse', '--show-toplevel'])
-  const git = gitIn(world, top.code === 0 ? top.stdout.replace(/\n$/, '') : contextDir)
+/**
+ * The first 12 hex digits of a SHA-256 over all that differs from HEAD but the files `own`; `undefined` when
+ * nothing does.
+ */
+async function hashOfChanges(
+  world: World,
+  contextDir: string,
+  own: readonly string[],
+): Promise<string | undefined> {
+  const told = await gitIn(world, contextDir)(['rev-parse', '--show-toplevel'])
+  const top = told.code === 0 ? told.stdout.replace(/\n$/, '') : contextDir
+  const git = gitIn(world, top)
   const untrackedCount = world.env['CI'] !== 'true'
+  const but = own
+    .map((file) => relative(top, resolve(file)))
+    .filter((path) => !path.startsWith('..') && !isAbsolute(path))
+  const looked = ['--', '.', ...but.map((path) => `:(exclude,literal)${path}`)]
 
-  const untracked = untrackedCount ? 'normal' : 'no'
-  const status = await git(['status', '--porcelain', '-z', `--untracked-files=${untracked}`])
+  // "normal" would tell of a new folder that holds nothing but such a file.
+  const untracked = untrackedCount ? 'all' : 'no'
+  const status = await git([
+    ...['status', '--porcelain', '-z', `--untracked-files=${untracked}`],
+    ...looked,
+  ])
   if (status.code !== 0) {
     return fail({
       code: 'usage',
@@ -130,9 +153,12 @@ async function hashOfChanges(world: World, contextDir: string): Promise<string |
 
   const hash = createHash('sha256')
   const plain = ['--no-color', '--no-ext-diff', '--no-textconv']
-  hash.update((await git(['diff', 'HEAD', '--binary', '--submodule=diff', ...plain])).stdout)
+  hash.update(
+    (await git(['diff', 'HEAD', '--binary', '--submodule=diff', ...plain, ...looked])).stdout,
+  )
   if (untrackedCount) {
-    const names = (await git(['ls-files', '--others', '--exclude-standard', '-z'])).stdout
+    const names = (await git(['ls-files', '--others', '--exclude-standard', '-z', ...looked]))
+      .stdout
     hash.update(names)
     // Names that end in / are repositories of their own; a line end in a name cannot be passed on.
     const files = names.split('\0').filter((name) => !/^$|\/$|\n/.test(name))

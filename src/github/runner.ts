@@ -1,8 +1,9 @@
 /** The GitHub runner as the place where a run is told: groups, annotations, outputs, summary. */
 import * as core from '@actions/core'
+import { actions, type Command } from '../options/commands.js'
 import { nearest } from '../options/nearest.js'
 import type { Given } from '../options/read.js'
-import { actions, optionsOf, table, type Command, type Option } from '../options/table.js'
+import { optionsOf, table, type Option } from '../options/table.js'
 import type { Annotation } from '../report/cause.js'
 import { closing } from '../report/closing.js'
 import { summary } from '../report/markdown.js'

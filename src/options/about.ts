@@ -1,5 +1,5 @@
 /** What each command does, in a line: for `--help` and the actions. */
-import type { Command } from './table.js'
+import type { Command } from './commands.js'
 
 export const about: Readonly<Record<Command, string>> = {
   release:

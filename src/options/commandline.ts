@@ -1,5 +1,6 @@
+import type { Command } from './commands.js'
 import { typed } from './shell.js'
-import type { Command, Settings } from './table.js'
+import type { Settings } from './table.js'
 
 /** What a person types to have one of our commands for the same application: for hints. */
 export function commandLine(

@@ -6,6 +6,9 @@ import { table, type Option, type OptionName } from './table.js'
 
 export const usualFile = 'django-rollout.yml'
 
+/** What people may call it instead. */
+export const mistakenFile = 'django-rollout.yaml'
+
 export interface FileOptions {
   /** As the user knows it. */
   readonly name: string
@@ -80,7 +83,7 @@ function textOf(node: Node | null, takes: Takes): Written {
     return { is: 'text', text: String(node.value) }
   if (isScalar(node)) return { is: 'text', text: plain(node) }
   if (isSeq(node)) {
-    if (takes.is !== 'list') return { is: 'wrong', why: 'is a list; it takes one value' }
+    if (takes.is !== 'list') return { is: 'wrong', why: `is a list; it takes ${formOf(takes)}` }
     const entries = node.items.map((item) => (isScalar(item) ? plain(item) : undefined))
     return entries.every((entry) => entry !== undefined && !entry.includes('\n'))
       ? { is: 'text', text: entries.join('\n') }
@@ -88,10 +91,7 @@ function textOf(node: Node | null, takes: Takes): Written {
   }
   if (isMap(node)) {
     if (takes.is !== 'mapping') {
-      return {
-        is: 'wrong',
-        why: `is a mapping; it takes ${takes.is === 'list' ? 'a list' : 'one value'}`,
-      }
+      return { is: 'wrong', why: `is a mapping; it takes ${formOf(takes)}` }
     }
     const pairs = node.items.map(({ key, value }) =>
       isScalar(key) && isScalar(value) ? `${String(key.value)}=${plain(value)}` : undefined,
@@ -101,6 +101,11 @@ function textOf(node: Node | null, takes: Takes): Written {
       : { is: 'wrong', why: 'has an entry that is no text of one line' }
   }
   return { is: 'wrong', why: 'is not what it takes' }
+}
+
+function formOf({ is }: Takes): string {
+  if (is === 'list') return 'a list'
+  return is === 'mapping' ? 'a mapping, one NAME: value a line' : 'one value'
 }
 
 /** As it is written: `1.10` is no number to us. */

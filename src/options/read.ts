@@ -1,3 +1,4 @@
+import type { Command } from './commands.js'
 import { noFile, type FileOptions } from './file.js'
 import { nearest } from './nearest.js'
 import { assignments, Problem } from './readers.js'
@@ -5,7 +6,6 @@ import { typed } from './shell.js'
 import {
   optionsOf,
   table,
-  type Command,
   type Face,
   type Option,
   type OptionName,

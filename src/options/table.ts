@@ -4,6 +4,23 @@
  * check fails when they differ.
  */
 import {
+  actions,
+  building,
+  commands,
+  inCheckout,
+  inCluster,
+  locking,
+  migrating,
+  ofCommit,
+  ready,
+  registry,
+  releasing,
+  rolling,
+  telling,
+  testing,
+  type Command,
+} from './commands.js'
+import {
   anyText,
   assignments,
   duration,
@@ -23,50 +40,10 @@ import {
   yesOrNo,
   type Reader,
 } from './readers.js'
-
-/** What can be asked for. Each is a command; those of `actions` are actions too (`release` is the root one). */
-export const commands = [
-  'release',
-  'build',
-  'test',
-  'migrate',
-  'deploy',
-  'rollback',
-  'history',
-  'settle',
-  'doctor',
-] as const
-export type Command = (typeof commands)[number]
-export type ReleaseCommand = 'release' | 'deploy'
+import { troubles } from './troubles.js'
 
 /** How a run is asked for: by a step of a workflow, or on a command line. */
 export type Face = 'action' | 'command'
-
-export const actions = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback'] as const
-
-/** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
-export const troubles = [
-  'ImageNotFound',
-  'ImagePull',
-  'CannotStart',
-  'ConfigMissing',
-  'OutOfMemory',
-  'CrashAfterReady',
-  'Crash',
-  'InitCrash',
-  'PodRefused',
-  'PodNotCreated',
-  'Quota',
-  'NoScaleUp',
-  'ScalingUp',
-  'Unschedulable',
-  'MultiAttach',
-  'Volume',
-  'Sandbox',
-  'NotReady',
-  'ProgressDeadline',
-] as const
-export type Trouble = (typeof troubles)[number]
 
 /** What options are about: headings of `--help` and of the README's tables, in this order. */
 export const groups = {
@@ -112,29 +89,6 @@ function option<T, const O extends Option<T>>(declared: O & { readonly read: Rea
   return declared
 }
 
-const everywhere = commands
-const inCluster = [
-  'release',
-  'migrate',
-  'deploy',
-  'rollback',
-  'history',
-  'settle',
-  'doctor',
-] as const
-/** Those that take the lock, and may leave something open when they are killed. */
-export const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
-const registry = ['release', 'build', 'test', 'migrate', 'deploy', 'rollback', 'doctor'] as const
-const rolling = ['release', 'deploy', 'rollback'] as const
-const telling = ['release', 'deploy', 'rollback', 'settle'] as const
-const releasing = ['release', 'deploy'] as const
-const migrating = ['release', 'migrate', 'deploy'] as const
-const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const
-const ready = ['test', 'migrate', 'deploy'] as const
-const inCheckout = ['release', 'build', 'test', 'doctor'] as const
-const building = ['release', 'build'] as const
-const testing = ['release', 'test'] as const
-
 export const table = {
   image: option({
     read: imageRepository,
@@ -142,7 +96,7 @@ export const table = {
     example: 'ghcr.io/acme/shop',
     required: true,
     group: 'image',
-    on: everywhere,
+    on: commands,
   }),
   tag: option({
     read: imageTag,
@@ -416,16 +370,6 @@ export const table = {
     group: 'rollback',
     on: ['rollback'],
   }),
-  json: option({
-    read: yesOrNo,
-    help: 'Prints the report as JSON to standard output, and the log to standard error',
-    example: 'true',
-    default: 'false',
-    flag: true,
-    only: 'command',
-    group: 'run',
-    on: everywhere,
-  }),
   token: option({
     read: anyText('token'),
     help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
@@ -470,13 +414,22 @@ export const table = {
     group: 'told',
     on: telling,
   }),
-  // The run itself.
+  json: option({
+    read: yesOrNo,
+    help: 'Prints the report as JSON to standard output, and the log to standard error',
+    example: 'true',
+    default: 'false',
+    flag: true,
+    only: 'command',
+    group: 'run',
+    on: commands,
+  }),
   report: option({
     read: anyText('path'),
     help: 'Where the JSON report is written; the action makes a temporary file when it is not given',
     example: 'release.json',
     group: 'run',
-    on: everywhere,
+    on: commands,
   }),
   junit: option({
     read: anyText('path'),
@@ -499,7 +452,7 @@ export const table = {
     help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',
     example: 'deploy/production.yml',
     group: 'run',
-    on: everywhere,
+    on: commands,
   }),
 } as const
 

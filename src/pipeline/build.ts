@@ -4,8 +4,8 @@ import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { imageThere } from '../stages/image.js'
 import { push } from '../stages/push.js'
-import type { Release } from '../stages/release.js'
 import { reported, type Run, type Start } from './run.js'
+import { releaseOf } from './steps.js'
 
 /** `done` when it was built, `unchanged` when the registry has the commit's image already. */
 export function buildOnly(start: Start): Promise<Report> {
@@ -13,10 +13,8 @@ export function buildOnly(start: Start): Promise<Report> {
 }
 
 async function ofCommit(run: Run): Promise<Result> {
-  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
-  const source = await findSourceToBuild(world, settings, settings.context)
-  soFar.source = source
-  const release: Release = { world, settings, source, app, holder, signal }
+  const { world, settings, reporter, soFar, resources } = run
+  const release = releaseOf(run, await findSourceToBuild(world, settings, settings.context))
   const built = await reporter.stage('build', async (journal) => {
     await resources.login(world, settings)
     const there = await imageThere(release, journal)

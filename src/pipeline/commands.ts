@@ -1,5 +1,5 @@
 /** What each command does. */
-import type { Command } from '../options/table.js'
+import type { Command } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import { buildOnly } from './build.js'
 import { examine } from './doctor.js'

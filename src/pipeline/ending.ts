@@ -1,6 +1,7 @@
 /** How a run ends, told as data: what is known so far becomes the report. */
 import { commandLine } from '../options/commandline.js'
-import type { Command, Settings } from '../options/table.js'
+import type { Command } from '../options/commands.js'
+import type { Settings } from '../options/table.js'
 import type { TestReport } from '../django/testoutput.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'

@@ -10,7 +10,7 @@ import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { causeOf, lostCause } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
-import { lockAndSettle, lookAround } from './steps.js'
+import { lockAndSettle, lookAround, releaseOf } from './steps.js'
 import { together } from './together.js'
 
 /** `done` when some were applied, `unchanged` when there was nothing to apply. */
@@ -19,7 +19,7 @@ export function migrateOnly(start: Start): Promise<Report> {
 }
 
 async function toImage(run: Run): Promise<Result> {
-  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
+  const { world, settings, reporter, signal, soFar, resources } = run
   if (settings['migrate-command'] === '') {
     fail({
       code: 'usage',
@@ -27,24 +27,18 @@ async function toImage(run: Run): Promise<Result> {
       hint: 'leave the option out for the default, or leave this step out',
     })
   }
-  const source = await findSource(world, settings, settings.context)
-  soFar.source = source
-  const releaseWith = (own: AbortSignal): Release => ({
-    ...{ world, settings, source, app, holder },
-    signal: own,
-  })
+  const asked = releaseOf(run, await findSource(world, settings, settings.context))
   const [[cluster, site], ready] = await together(signal, [
-    (own) => lookAround(run, releaseWith(own)),
+    (own) => lookAround(run, { ...asked, signal: own }),
     (own) =>
       reporter.stage('image', async (journal) => {
         await resources.login(world, settings)
-        return imageToDeploy(releaseWith(own), journal)
+        return imageToDeploy({ ...asked, signal: own }, journal)
       }),
   ])
   const { image } = ready
   soFar.image = image
-  soFar.source = ready.source
-  const release = { ...releaseWith(signal), source: ready.source }
+  const release = releaseOf(run, ready.source)
   const { cluster: locked, lost } = await reporter.stage('lock', (journal) =>
     lockAndSettle(run, release, journal, cluster, site),
   )

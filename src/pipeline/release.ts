@@ -2,7 +2,7 @@
 import { addTags } from '../docker/registry.js'
 import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import type { ReleaseCommand } from '../options/table.js'
+import type { ReleaseCommand } from '../options/commands.js'
 import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
@@ -16,7 +16,7 @@ import type { Prepared } from '../stages/snapshot.js'
 import { causeOf } from './ending.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, rollOut, runsUndisturbed, runTests } from './steps.js'
+import { lookAround, releaseOf, rollOut, runsUndisturbed, runTests } from './steps.js'
 import { together } from './together.js'
 import { transaction } from './transaction.js'
 
@@ -29,34 +29,28 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
 }
 
 async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
-  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
+  const { world, settings, reporter, signal, soFar, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
-  const source = await find(world, settings, settings.context)
-  soFar.source = source
-  const releaseWith = (own: AbortSignal): Release => ({
-    ...{ world, settings, source, app, holder },
-    signal: own,
-  })
+  const asked = releaseOf(run, await find(world, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
   const [[cluster, site], found] = await together(signal, [
-    (own) => lookAround(run, releaseWith(own)),
+    (own) => lookAround(run, { ...asked, signal: own }),
     (own) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
-        const here = releaseWith(own)
+        const here = { ...asked, signal: own }
         await resources.login(world, settings)
         if (command === 'deploy') {
           return { is: 'pushed', ...(await imageToDeploy(here, journal)) } as const
         }
         const there = await imageThere(here, journal)
-        if (there) return { is: 'pushed', image: there, source } as const
-        return { is: 'built', built: await build(here, journal), source } as const
+        if (there) return { is: 'pushed', image: there, source: asked.source } as const
+        return { is: 'built', built: await build(here, journal), source: asked.source } as const
       }),
   ])
   soFar.site = site
 
-  const release = { ...releaseWith(signal), source: found.source }
-  soFar.source = found.source
+  const release = releaseOf(run, found.source)
   if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
     soFar.image = found.image
     await moveTags(run, release, found.image)

@@ -1,7 +1,8 @@
 /** One run of the program, from its options to its report. */
 import type { Holder } from '../kubernetes/lease.js'
 import { shortName } from '../kubernetes/image.js'
-import type { Command, Settings } from '../options/table.js'
+import type { Command } from '../options/commands.js'
+import type { Settings } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
 import type { Begun } from '../rollout/history.js'

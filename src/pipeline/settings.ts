@@ -1,7 +1,8 @@
 /** The options of a run: what was given, and what the file of options has. */
-import { noFile, readFileOptions, usualFile } from '../options/file.js'
+import type { Command } from '../options/commands.js'
+import { mistakenFile, noFile, readFileOptions, usualFile } from '../options/file.js'
 import { readOptions, type Given, type Reading } from '../options/read.js'
-import type { Command, Face } from '../options/table.js'
+import type { Face } from '../options/table.js'
 import type { Files } from '../world/world.js'
 
 export async function readSettings(
@@ -22,6 +23,10 @@ export async function readSettings(
   }
   if (text === undefined && named) {
     const problem = `"config" "${named}" is not there; has the repository been checked out?`
+    return { is: 'wrong', problems: [problem] }
+  }
+  if (text === undefined && (await files.read(mistakenFile)) !== undefined) {
+    const problem = `${mistakenFile} is not read: call it ${usualFile}, or name it by "config"`
     return { is: 'wrong', problems: [problem] }
   }
   const file = text === undefined ? noFile : readFileOptions(path, text)

@@ -1,4 +1,5 @@
 /** Steps that a release, a migration and a rollback have in common. */
+import type { Source } from '../docker/source.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
 import type { Settings } from '../options/table.js'
@@ -15,6 +16,15 @@ import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { Run } from './run.js'
 import { putBack } from './settle.js'
+
+/** What this run is about; from now on the report tells of this source. */
+export function releaseOf(
+  { world, settings, app, holder, signal, soFar }: Run,
+  source: Source,
+): Release {
+  soFar.source = source
+  return { world, settings, source, app, holder, signal }
+}
 
 /** Opens the cluster and looks at everything that the release is about. */
 export function lookAround(

@@ -3,9 +3,8 @@ import { findSource } from '../docker/source.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
 import { push } from '../stages/push.js'
-import type { Release } from '../stages/release.js'
 import { reported, type Run, type Start } from './run.js'
-import { runTests } from './steps.js'
+import { releaseOf, runTests } from './steps.js'
 
 /** `done` when they have passed or it was pushed, `unchanged` when there is no command for them and nothing to push. */
 export function testOnly(start: Start): Promise<Report> {
@@ -13,15 +12,13 @@ export function testOnly(start: Start): Promise<Report> {
 }
 
 async function theImage(run: Run): Promise<Result> {
-  const { world, settings, reporter, signal, holder, app, soFar, resources } = run
-  const asked = await findSource(world, settings, settings.context)
-  soFar.source = asked
+  const { world, settings, reporter, soFar, resources } = run
+  const asked = releaseOf(run, await findSource(world, settings, settings.context))
   const { built, source, image } = await reporter.stage('image', async (journal) => {
     await resources.login(world, settings)
-    return imageToTest({ world, settings, source: asked, app, holder, signal }, journal)
+    return imageToTest(asked, journal)
   })
-  soFar.source = source
-  const release: Release = { world, settings, source, app, holder, signal }
+  const release = releaseOf(run, source)
   if (image) soFar.image = image
   const wanted = settings['test-command'] !== ''
   if (wanted) await runTests(run, release, built)

@@ -1,5 +1,5 @@
 import type { TestReport } from '../django/testoutput.js'
-import type { Command } from '../options/table.js'
+import type { Command } from '../options/commands.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../rollout/history.js'
 import type { Course } from '../rollout/types.js'

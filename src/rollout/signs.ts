@@ -12,7 +12,7 @@ import {
 } from './live.js'
 import type { Live } from './live.js'
 import { endsOf, podSigns } from './podsigns.js'
-import type { Trouble } from '../options/table.js'
+import type { Trouble } from '../options/troubles.js'
 import type { Aim, Picture } from './types.js'
 import { oneLine } from './words.js'
 

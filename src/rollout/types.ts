@@ -2,7 +2,7 @@ import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from 'kubernetes-
 import type { CronJob, Job } from 'kubernetes-types/batch/v1'
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { WorkloadId } from '../kubernetes/workload.js'
-import type { Trouble } from '../options/table.js'
+import type { Trouble } from '../options/troubles.js'
 import type { Cause } from '../report/cause.js'
 
 /** What the namespace holds, as the watches tell it: one map per kind, by name. */

@@ -1,7 +1,8 @@
 import { repoFile } from '../django/traceback.js'
 import type { Image } from '../docker/image.js'
 import type { Holder } from '../kubernetes/lease.js'
-import type { Command, Settings } from '../options/table.js'
+import type { Command } from '../options/commands.js'
+import type { Settings } from '../options/table.js'
 import type { World } from '../world/world.js'
 
 /** The commit that is released, and the tag that stands for it. */

@@ -1,0 +1,23 @@
+/** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
+export const troubles = [
+  'ImageNotFound',
+  'ImagePull',
+  'CannotStart',
+  'ConfigMissing',
+  'OutOfMemory',
+  'CrashAfterReady',
+  'Crash',
+  'InitCrash',
+  'PodRefused',
+  'PodNotCreated',
+  'Quota',
+  'NoScaleUp',
+  'ScalingUp',
+  'Unschedulable',
+  'MultiAttach',
+  'Volume',
+  'Sandbox',
+  'NotReady',
+  'ProgressDeadline',
+] as const
+export type Trouble = (typeof troubles)[number]
