@@ -109,7 +109,7 @@ describe('a mutable tag', () => {
   const deployMoving = () =>
     site.cli('deploy', {
       ...{ image: moving, namespace: site.namespace, tag: 'broken', app: 'moving' },
-      ...{ 'migrate-command': '', bake: '1s' },
+      ...{ 'migrate-command': '', bake: '60s' },
     })
 
   test('that has not moved comes back to the letter: pods that were not replaced stay', async () => {
@@ -156,7 +156,8 @@ function deploy(tag: string, how: How = {}): Promise<Released> {
     'deploy',
     {
       ...{ image: ours, namespace: site.namespace, tag, manifests: 'release' },
-      ...{ 'migrate-command': '', bake: '1s' },
+      // Long enough for what is broken to end.
+      ...{ 'migrate-command': '', bake: tag === 'broken' ? '60s' : '1s' },
     },
     { ...how, env: { ...env, ...how.env } },
   )

@@ -461,7 +461,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'progress-deadline',
     tag: 'never',
-    always: { spec: { progressDeadlineSeconds: 5 } },
+    always: { spec: { progressDeadlineSeconds: 20 } },
     options: { 'ready-timeout': '120s' },
     ends: {
       is: 'undone',
@@ -513,7 +513,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'condition-of-an-earlier-rollout',
-    always: { spec: { progressDeadlineSeconds: 5 } },
+    always: { spec: { progressDeadlineSeconds: 20 } },
     arrange: async ({ setImage, kubectl }) => {
       await setImage('never')
       await kubectl('wait', 'deployment/web', '--for=condition=Progressing=false', '--timeout=60s')
