@@ -2,14 +2,15 @@
 import { expect, test } from '@jest/globals'
 import { play } from '../chaos/play.js'
 
-test('eight interrupted releases: all old or all new, nothing left, no request lost', async () => {
+test('four interrupted releases: all old or all new, nothing left, no request lost', async () => {
   const lines: string[] = []
-  const game = { seed: 'test-3195', rounds: [1, 2, 3, 4, 5, 6, 7, 8], places: 4 }
+  // The machine is gone; the way back is cut; it is killed in its undo; its line is torn.
+  const game = { seed: 'test-3195', rounds: [1, 3, 4, 5], places: 2 }
   const { played, requests, lost } = await play(game, (line) => lines.push(line))
 
   const violations = played.flatMap((one) => one.violations)
   expect({ violations, lines }).toEqual({ violations: [], lines })
-  expect(played).toHaveLength(8)
+  expect(played).toHaveLength(4)
   expect(requests).toBeGreaterThan(0)
   expect(lost).toBe(0)
 })
