@@ -41,6 +41,7 @@ if (reading.is === 'wrong') {
     core.error(harmless(oneLine(problem)))
   })
   core.setOutput('result', 'usage')
+  core.setOutput('cause', oneLine(reading.problems.join('; ')))
   process.exitCode = exitCodes.usage
 } else {
   // All temporary files of the run lie in one folder, which post removes even when this process is killed.

@@ -19,11 +19,15 @@ const good = endedAs(reportOf())
 const bad: Said = { state: 'failure', description: 'web: crash' }
 
 /** What a run has to do with its record; `run` is the number of the workflow run. */
-function keep(run: number, { token = 'ghs-good', kept }: { token?: string; kept?: number } = {}) {
+function keep(
+  run: number,
+  { token = 'ghs-good', kept }: { token?: string; kept?: number } = {},
+  env: Readonly<Record<string, string>> = {},
+) {
   const ids: number[] = []
   const url = `https://github.example/acme/shop/actions/runs/${run}`
   const record = deploymentRecord(
-    hastyWorld(github.envOf(run)),
+    hastyWorld({ ...github.envOf(run), ...env }),
     { token, environment: 'production', 'environment-url': live },
     { id: `run-${run}`, who: 'ada', url },
     { ...(kept !== undefined && { kept }), onKept: (id) => ids.push(id) },
@@ -75,6 +79,22 @@ describe('GitHub shows', () => {
       })
     },
   )
+
+  test('the commit of the workflow for an image whose commit it does not know', async () => {
+    const own = 'e'.repeat(40)
+    github.refs.set(own, own).set(oldSha, oldSha)
+    const { begin, end } = keep(1, {}, { GITHUB_SHA: own })
+    begin({ sha: newSha, tag: 'v42' })
+    expect(await end(good)).toEqual([])
+    expect(github.shown('production')).toMatchObject([
+      { sha: own, states: ['in_progress', 'success'] },
+    ])
+
+    const tagged = keep(2, {}, { GITHUB_SHA: own })
+    tagged.begin({ sha: oldSha, tag: 'v41' })
+    expect(await tagged.end(good)).toEqual([])
+    expect(github.shown('production')[0]).toMatchObject({ sha: oldSha })
+  })
 
   test('one record where the job has one', async () => {
     github.addOfJob(1, newSha, 'production')

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import {
+  appOf,
   isOfRepository,
   parseImage,
   shortName,
@@ -42,6 +43,15 @@ test.each([
   ['index.docker.io/nginx', 'library/nginx', true],
 ])('%s is an image of %s: %s', (image, repository, is) => {
   expect(isOfRepository(image, repository)).toBe(is)
+})
+
+test.each([
+  ['ghcr.io/acme/shop', 'shop'],
+  ['ghcr.io/acme/my_shop', 'my-shop'],
+  ['acme/my__shop.web', 'my-shop-web'],
+  [`acme/${'a'.repeat(62)}_b`, 'a'.repeat(62)],
+])('the application of %s is %s, a name for objects', (repository, name) => {
+  expect(appOf(repository)).toBe(name)
 })
 
 test.each([

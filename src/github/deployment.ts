@@ -62,11 +62,11 @@ export function deploymentOf(
   }
 }
 
-/** The body that makes a record. `ref`: the commit that is going to run, or what its image is called. */
-export function recordOf(begun: Begun, environment: string) {
-  const { command, tag, digest, sha, who, run } = begun
+/** The body that makes a record. `ref`: the commit or tag that stands for the version in this repository. */
+export function recordOf(begun: Begun, environment: string, ref = begun.sha ?? begun.tag) {
+  const { command, tag, digest, who, run } = begun
   return {
-    ref: sha ?? tag,
+    ref,
     task,
     // It says what is done; it does not ask GitHub whether it may be done.
     auto_merge: false,

@@ -72,13 +72,23 @@ export function deploymentRecord(
     patiently(() => ask('POST', `/deployments/${id}/statuses`, status))
   const ofThisRun = { log: url, live }
 
+  const make = async (begun: Begun): Promise<RawDeployment> => {
+    const post = (ref?: string) => ask('POST', '/deployments', recordOf(begun, environment, ref))
+    const asked = world.env['GITHUB_SHA']
+    const made = await post().catch((error: unknown) => {
+      // An image of another repository, or one that tells no commit: that of the workflow stands for it.
+      if (asked && (error as Error).message.includes('No ref found')) return post(asked)
+      throw error
+    })
+    return made as RawDeployment
+  }
+
   const open = async (begun: Begun): Promise<Kept> => {
     // Looked at anew with each try: the answer to the one before may have been lost.
     const opened = await patiently(async () => {
       const around = lookAt(await look(), begun)
       if (around.own !== undefined) return { ...around, id: around.own }
-      const made = await ask('POST', '/deployments', recordOf(begun, environment))
-      return { ...around, id: (made as RawDeployment).id }
+      return { ...around, id: (await make(begun)).id }
     })
     onKept?.(opened.id)
     // When GitHub does not take it, it does not take the end either: that is told then.

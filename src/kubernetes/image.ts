@@ -37,6 +37,15 @@ export function shortName(repository: string): string {
   return repository.slice(repository.lastIndexOf('/') + 1)
 }
 
+/** The same as a name that Kubernetes takes for an object: `my-shop` of `ghcr.io/acme/my_shop`. */
+export function appOf(repository: string): string {
+  const name = shortName(repository)
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 63)
+    .replace(/^-+|-+$/g, '')
+  return name || 'app'
+}
+
 /**
  * What people call a version: the tag, cut to 12 letters where it is a commit's SHA, else the digest's
  * first letters.

@@ -7,7 +7,7 @@ import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { LeaseLost } from '../kubernetes/lease.js'
-import { parseImage, shortName } from '../kubernetes/image.js'
+import { appOf, parseImage } from '../kubernetes/image.js'
 import {
   isWorkload,
   usesOfRepository,
@@ -181,7 +181,7 @@ export function report(
   return {
     command,
     result,
-    app: settings.app ?? shortName(settings.image),
+    app: settings.app ?? appOf(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? '',

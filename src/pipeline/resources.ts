@@ -1,8 +1,28 @@
 import { login } from '../docker/login.js'
 import type { ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
-import { fail } from '../report/cause.js'
+import { fail, type Cause } from '../report/cause.js'
 import type { World } from '../world/world.js'
+
+/**
+ * What is wrong with a kubeconfig that is no file, if anything. Its value is shown only where it is a path for
+ * sure: people keep credentials in it.
+ */
+function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefined {
+  const joined = content.replace(/\s/g, '')
+  if (joined.length > 100 && /^\w[\w+/-]+=*$/.test(joined)) {
+    return {
+      sentence: '"kubeconfig" is base64, and not the text of a kubeconfig',
+      hint: 'keep its text as it is: gh secret set KUBECONFIG < kubeconfig',
+    }
+  }
+  if (/[\n:{]/.test(content)) return undefined
+  const path = /^[~./][^\s]{0,200}$/.test(content) ? ` (${content})` : ''
+  return {
+    sentence: `"kubeconfig" is neither a file that is there${path} nor the text of a kubeconfig`,
+    hint: 'give the path of a kubeconfig, or its content',
+  }
+}
 
 /** What is released in reverse order at the end of a run, however it ends. */
 export class Resources {
@@ -30,13 +50,8 @@ export class Resources {
     if (!content.includes('\n') && world.files.exists(content)) {
       return { ...chosen, kubeconfig: content, keeps: true }
     }
-    if (!/[\n:{]/.test(content)) {
-      fail({
-        code: 'usage',
-        sentence: `"kubeconfig" names ${content}, which is not there`,
-        hint: 'give the path of a kubeconfig, or its content',
-      })
-    }
+    const wrong = whatIsWrong(content)
+    if (wrong) fail({ code: 'usage', ...wrong })
     const folder = await world.files.privateFolder()
     this.add(() => world.files.remove(folder))
     const kubeconfig = `${folder}/kubeconfig`

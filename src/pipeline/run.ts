@@ -1,6 +1,6 @@
 /** One run of the program, from its options to its report. */
 import type { Holder } from '../kubernetes/lease.js'
-import { shortName } from '../kubernetes/image.js'
+import { appOf } from '../kubernetes/image.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
 import type { Report, Result } from '../report/report.js'
@@ -39,7 +39,7 @@ export async function reported(
   const { settings, reporter, signal } = start
   const soFar: SoFar = { migrations: [], warnings: [] }
   const resources = new Resources()
-  const app = settings.app ?? shortName(settings.image)
+  const app = settings.app ?? appOf(settings.image)
   let result: Result
   try {
     result = await work({ ...start, command, app, soFar, resources })
