@@ -177,7 +177,7 @@ function reusableYaml({ command, about, packages }: Reusable): string {
         'runs-on': '${{ inputs.runs-on }}',
         // The release keeps the record itself, of the commit that really runs.
         environment: { name: '${{ inputs.environment }}', deployment: false },
-        permissions: { contents: 'read', packages, deployments: 'write' },
+        permissions: rightsOf(packages),
         // GitHub keeps one run of a group waiting and drops the one before: each target has its own group, and a
         // rollback is not dropped for the next release. The lock in the cluster keeps those two apart.
         concurrency: {
@@ -219,8 +219,24 @@ function reusableYaml({ command, about, packages }: Reusable): string {
     checkout.uses,
     `${checkout.uses} # ${checkout.version}`,
   )
-  return `${header}#\n# ${about} To be called: jobs.<name>.uses: django-rollout/django-rollout/.github/workflows/${command}.yml@v1\n${yaml}`
+  const caller = {
+    jobs: {
+      [command]: {
+        permissions: rightsOf(packages),
+        uses: `django-rollout/django-rollout/.github/workflows/${command}.yml@v1`,
+      },
+    },
+  }
+  const call = stringify(caller).trimEnd().replace(/^/gm, '#   ')
+  return `${header}#\n# ${about} To be called with these rights, or more:\n${call}\n${yaml}`
 }
+
+/** What the job may do. A caller has to grant as much: GitHub does not start a run that asks for more. */
+const rightsOf = (packages: Reusable['packages']) => ({
+  contents: 'read',
+  packages,
+  deployments: 'write',
+})
 
 /** As in workflows/deploy.yml. */
 const checkout = {
@@ -244,7 +260,7 @@ function optionTable(group: Group): string {
       const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
       const where = only === undefined ? '' : ` (${only} only)`
       const examples = [example, ...(typed === undefined ? [] : [typed])].map((one) => `\`${one}\``)
-      return `| \`${name}\` | ${help} | ${normally} | ${examples.join(' or ')} | ${takers(on)}${where} |`
+      return `| \`${name}\` | ${help} | ${normally} | ${examples.join(' or ')} | ${takers(on, only)}${where} |`
     },
   )
   const head = '| option | what it is | default | example | taken by |'
@@ -252,12 +268,15 @@ function optionTable(group: Group): string {
 }
 
 /** `all`, `all but build`, `release, deploy`: the shortest way to say it. */
-function takers(on: readonly Command[]): string {
-  const others = commands.filter((one) => !on.includes(one))
+function takers(on: readonly Command[], only: Option<unknown>['only']): string {
+  // Not every command is an action.
+  const all: readonly Command[] = only === 'action' ? actions : commands
+  const own = all.filter((one) => on.includes(one))
+  const others = all.filter((one) => !on.includes(one))
   if (others.length === 0) return 'all'
-  return others.length < 4 && others.length < on.length
+  return others.length < 4 && others.length < own.length
     ? `all but ${others.join(', ')}`
-    : commands.filter((one) => on.includes(one)).join(', ')
+    : own.join(', ')
 }
 
 /** Each command in a line. */

@@ -178,6 +178,33 @@ test.each(['check', 'npm', 'github'])(
   },
 )
 
+test('a tag that no workflow may move is left to a maintainer, with the command', async () => {
+  await version('1.0.0')
+  await toNpm('v1.0.0')
+  await toGitHub('v1.0.0')
+  const workflows = join(home, 'checkout/.github/workflows')
+  await mkdir(workflows, { recursive: true })
+  await writeFile(join(workflows, 'sail.yml'), 'on: push\n')
+  const sha = await version('1.1.0')
+  await toNpm('v1.1.0')
+  const ended = await toGitHub('v1.1.0')
+
+  expect(ended.code).toBe(1)
+  expect(ended.output).toContain('403 {"message":"Resource not accessible by integration"}\n')
+  const sentence =
+    /::error::v1\.1\.0 is out, at npm and as a release, but the tag v1 is not moved: [^\n]* by: (git push .*)\n$/
+  expect(ended.output).toMatch(sentence)
+  expect(hub.releases).toMatchObject([{ draft: false }, { name: 'v1.1.0', draft: false }])
+  expect(tagAt('v1')).not.toBe(sha)
+
+  git('remote', 'add', 'origin', '../origin')
+  git('fetch', '--quiet', '--tags', 'origin')
+  const [, command = ''] = sentence.exec(ended.output) ?? []
+  execFileSync('sh', ['-c', command], { cwd: join(home, 'checkout'), stdio: 'pipe' })
+  expect(tagAt('v1')).toBe(sha)
+  expect(await toGitHub('v1.1.0')).toMatchObject({ code: 0 })
+})
+
 test('what GitHub refuses is told, and leaves no release', async () => {
   await version('1.0.0')
   await toNpm('v1.0.0')

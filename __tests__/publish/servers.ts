@@ -203,6 +203,10 @@ export async function github(origin: string): Promise<GitHub> {
       return refused('the tag belongs to an immutable release')
     }
     if (hasTag(tag) && !force) return refused('Reference already exists')
+    // The token of a workflow never has the right `workflows`.
+    if (hasTag(tag) && has('diff', '--name-only', ref, sha, '--', '.github/workflows')) {
+      return { status: 403, body: { message: 'Resource not accessible by integration' } }
+    }
     git('update-ref', ref, sha)
     return { status: force ? 200 : 201, body: { ref } }
   }

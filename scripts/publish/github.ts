@@ -23,6 +23,15 @@ const need = (name: string): string => {
   return value
 }
 
+class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
 /** Asks GitHub's API; an answer that is not in `good` is an error, but for those of `absent`. */
 async function ask<T>(
   method: string,
@@ -47,7 +56,9 @@ async function ask<T>(
   })
   const text = await response.text()
   if (absent.includes(response.status)) return undefined
-  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`)
+  if (!response.ok) {
+    throw new Refused(response.status, `${method} ${url}: ${response.status} ${text}`)
+  }
   return (text === '' ? undefined : JSON.parse(text)) as T | undefined
 }
 
@@ -84,12 +95,26 @@ await main(async () => {
     return
   }
   const sha = need('GITHUB_SHA')
-  const moved = { sha, force: true }
-  if (!(await ask('PATCH', `${repository}/git/refs/tags/${movingTag}`, moved, [404, 422]))) {
-    await sure('POST', `${repository}/git/refs`, { ref: `refs/tags/${movingTag}`, sha })
+  try {
+    await move(repository, movingTag, sha)
+  } catch (error) {
+    // A workflow's token has no right to change workflow files, and so none to move a tag over such a change.
+    if (!(error instanceof Refused) || error.status !== 403) throw error
+    console.log(error.message)
+    throw new Error(
+      `${tag} is out, at npm and as a release, but the tag ${movingTag} is not moved: GitHub refuses it to a workflow, as it does when workflow files have changed; a maintainer does it by: git push --force origin '${tag}^{}:refs/tags/${movingTag}'`,
+      { cause: error },
+    )
   }
   console.log(`${movingTag}: ${sha}`)
 })
+
+async function move(repository: string, tag: string, sha: string): Promise<void> {
+  const moved = { sha, force: true }
+  if (!(await ask('PATCH', `${repository}/git/refs/tags/${tag}`, moved, [404, 422]))) {
+    await sure('POST', `${repository}/git/refs`, { ref: `refs/tags/${tag}`, sha })
+  }
+}
 
 async function publish(repository: string, what: object, file: string): Promise<Release> {
   const draft = await sure<Release>('POST', `${repository}/releases`, { ...what, draft: true })
