@@ -461,7 +461,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'progress-deadline',
     tag: 'never',
-    always: { spec: { progressDeadlineSeconds: 20 } },
+    always: { spec: { progressDeadlineSeconds: 15 } },
     options: { 'ready-timeout': '120s' },
     ends: {
       is: 'undone',

@@ -85,13 +85,15 @@ our_containers() { # pids of the processes in containers
   done | sort -u
 }
 
-# Kubelet and engine put their containers below it; kubelet wants it to exist.
+# Kubelet and engine put their containers below it; kubelet wants it to exist. Its weight is that of several
+# processes: with the usual one, all pods together would have as much of a busy machine as one test has.
 make_cgroup() {
   local root name
   if [[ -f /sys/fs/cgroup/cgroup.controllers ]]; then
     mkdir -p "/sys/fs/cgroup/$CGROUP"
     sed 's/\([^ ]\+\)/+\1/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
     sed 's/\([^ ]\+\)/+\1/g' /sys/fs/cgroup/cgroup.controllers >"/sys/fs/cgroup/$CGROUP/cgroup.subtree_control"
+    echo 800 >"/sys/fs/cgroup/$CGROUP/cpu.weight"
     return
   fi
   for root in /sys/fs/cgroup/*/; do
@@ -101,6 +103,7 @@ make_cgroup() {
     for name in cpuset.cpus cpuset.mems; do
       if [[ -f "$root$name" ]]; then cat "$root$name" >"$root$CGROUP/$name"; fi
     done
+    if [[ -f "$root$CGROUP/cpu.shares" ]]; then echo 8192 >"$root$CGROUP/cpu.shares"; fi
   done
 }
 
