@@ -513,7 +513,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'condition-of-an-earlier-rollout',
-    always: { spec: { progressDeadlineSeconds: 20 } },
+    always: { spec: { progressDeadlineSeconds: 5 } },
     arrange: async ({ setImage, kubectl }) => {
       await setImage('never')
       await kubectl('wait', 'deployment/web', '--for=condition=Progressing=false', '--timeout=60s')

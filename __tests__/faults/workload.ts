@@ -19,7 +19,7 @@ export function workload(image: string, ...shapes: readonly Shape[]): object {
     image,
     ports: [{ containerPort: 8000 }],
     readinessProbe: { httpGet: { path: '/ready', port: 8000 }, periodSeconds: 1 },
-    resources: { limits: { memory: '64Mi' } },
+    resources: { requests: { cpu: '20m' }, limits: { memory: '64Mi' } },
     volumeMounts: [{ name: 'state', mountPath: '/state' }],
     ...all('container'),
   }

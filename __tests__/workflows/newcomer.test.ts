@@ -52,6 +52,8 @@ async function runByHand(): Promise<void> {
   const web = [`--image=${image}:1`, '--port=8000', '--replicas=2']
   await byHand('create', 'deployment', 'blog', ...web)
   await byHand('set', 'env', 'deployment/blog', '--from=secret/blog')
+  // Without it pods get what others leave: on a busy machine that may be nothing for longer than a bake.
+  await byHand('set', 'resources', 'deployment/blog', '--requests=cpu=20m')
   await byHand('expose', 'deployment', 'blog', '--type=NodePort')
   await byHand('rollout', 'status', 'deployment/blog', '--timeout=120s')
 }
