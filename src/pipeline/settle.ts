@@ -41,7 +41,9 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       const left = await findLeft()
       if (!left) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
-      const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
+      signal.throwIfAborted()
+      // Once begun it goes on to its end: half a way back is worse than the state that it began with.
+      const own = { ...release, signal: lease.lost }
       const locked = guarded(cluster, lease)
       const { record } = left
       if (!record) {
