@@ -124,6 +124,13 @@ test.each<[Report['result'], string]>([
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
 })
 
+test('the last word of a rollback whose previous version is another one by now', () => {
+  const cause = { code: 'overtaken', sentence: 'why' } as const
+  expect(verdict(reportOf({ command: 'rollback', result: 'superseded', cause }))).toBe(
+    'shop ef2714eb63e4 was not brought back: another release went live meanwhile',
+  )
+})
+
 test.each([
   ['release', 'what has changed is put back'],
   ['settle', 'a way back that has begun goes on to its end'],

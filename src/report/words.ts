@@ -91,7 +91,9 @@ export function verdict(report: Report): string {
       `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
     superseded: () =>
       cause?.code === 'overtaken'
-        ? `${release} was not released: a newer version is live already`
+        ? report.command === 'rollback'
+          ? `${release} was not brought back: another release went live meanwhile`
+          : `${release} was not released: a newer version is live already`
         : `${app}: somebody else changed the image in the middle; theirs was left alone`,
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
