@@ -13,7 +13,7 @@ import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
 import { tellWebhook } from './report/webhook.js'
-import { oneLine } from './report/words.js'
+import { oneLine, onCancel } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realWorld } from './world/real.js'
@@ -67,11 +67,8 @@ async function run(command: Command, given: Given): Promise<void> {
     else stream.write(`${line}\n`)
   }
   const signal = cancelSignal((why) => {
-    write(
-      command === 'history' || command === 'doctor'
-        ? `· ${why}`
-        : `· ${why}: what has changed is put back`,
-    )
+    const then = onCancel(command)
+    write(then === undefined ? `· ${why}` : `· ${why}: ${then}`)
   })
   const sink = terminalSink(write, color, drawn)
   const raw = (text: string) => void stream.write(text)

@@ -29,13 +29,15 @@ export class Laws {
   /** Whose record stands in the cluster. */
   private open: Writer | undefined
   private readonly outcomes = new Map<string, Outcome>()
+  /** Runs without a release of their own that have written to a workload. */
+  private readonly settlers = new Set<string>()
 
   constructor(private readonly server: Server) {
     this.base = this.version() ?? ''
   }
 
   text(): string {
-    return JSON.stringify([this.base, this.open, [...this.outcomes]])
+    return JSON.stringify([this.base, this.open, [...this.outcomes], [...this.settlers]])
   }
 
   /** Right after a request was performed. */
@@ -43,6 +45,7 @@ export class Laws {
     if (method === 'GET' || status >= 300) return
     const isRecord = path === recordPath || recordPath.startsWith(`${path}/`)
     if (isRecord || path.startsWith(cronJobs)) this.hasLock(writer)
+    if (writer.version === undefined && path.startsWith(cronJobs)) this.settlers.add(writer.id)
     const record = this.server.find(recordPath)
     if (record && !this.open) this.open = writer
     if (!record) {
@@ -70,7 +73,10 @@ export class Laws {
     if (result !== 'stuck' && this.open?.id === id && ['', id].includes(this.holder())) {
       throw new Broken(`${says}, and leaves its record`)
     }
-    if (asBefore.includes(result) && ['', id].includes(this.holder()) && !this.version()) {
+    if (version === undefined && result === 'cancelled') {
+      // What another run has left may be of two versions: settle has not touched it then.
+      if (this.settlers.has(id)) throw new Broken(`${says}, and has begun to put back`)
+    } else if (asBefore.includes(result) && ['', id].includes(this.holder()) && !this.version()) {
       throw new Broken(`${says}, and the workloads are of two versions`)
     }
     if (calm && cause?.code === 'internal') throw new Broken(`${says}: ${cause.sentence}`)

@@ -98,6 +98,13 @@ export const quick: readonly Named[] = [
     meets: ['A cancelled', 'A stuck, post undone'],
   },
   {
+    title: 'a release is killed, settle is cancelled',
+    ...good,
+    runs: { A, S },
+    faults: { kill: 1, cancel: 1 },
+    meets: ['A stuck, S undone', 'A stuck, S cancelled', 'A cancelled, S stuck'],
+  },
+  {
     title: 'a release is cut off, and another one comes',
     ...good,
     runs: { A },

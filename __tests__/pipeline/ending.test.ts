@@ -4,7 +4,8 @@ import { ApiError } from '../../src/kubernetes/apierror.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { outside } from '../../src/kubernetes/paths.js'
 import { LeaseLost, type WhyLost } from '../../src/kubernetes/lease.js'
-import { causeOf, lostCause, report, type SoFar } from '../../src/pipeline/ending.js'
+import { causeOf, lostCause, report, resultBefore, type SoFar } from '../../src/pipeline/ending.js'
+import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Result } from '../../src/report/report.js'
 import { Reporter } from '../../src/report/reporter.js'
 import type { Course } from '../../src/rollout/types.js'
@@ -83,6 +84,21 @@ describe('a server that was asked for as long as the patience lasts', () => {
     ['no server at all', new Error('a mistake of ours'), 'internal', 'a mistake of ours'],
   ])('%s', (_, error, code, sentence) => {
     expect(causeOf(error, never)).toMatchObject({ code, sentence })
+  })
+})
+
+describe('a run that was cancelled says so, unless something is left in the middle', () => {
+  const failed = (code: Cause['code']) => new Failure({ code, sentence: 'why' })
+  test.each<[string, Error, Cause['code'], Result]>([
+    ['stopped by it', new DOMException('ended by SIGINT', 'AbortError'), 'cancelled', 'cancelled'],
+    ['a failure in its course', failed('crash'), 'cancelled', 'cancelled'],
+    ["another's release not put back", failed('restore-failed'), 'restore-failed', 'stuck'],
+    ['the lock lost over that', failed('lock-lost'), 'lock-lost', 'stuck'],
+    ['the lock lost', new LeaseLost('taken', 'ada'), 'lock-lost', 'stuck'],
+  ])('%s', (_, error, code, result) => {
+    const cause = causeOf(error, AbortSignal.abort())
+    expect(cause.code).toBe(code)
+    expect(resultBefore(cause)).toBe(result)
   })
 })
 

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { exitCodes, type Report, type WorkloadReport } from '../../src/report/report.js'
-import { keptMigrations, moved, plural, seconds, verdict } from '../../src/report/words.js'
+import {
+  keptMigrations,
+  moved,
+  onCancel,
+  plural,
+  seconds,
+  verdict,
+} from '../../src/report/words.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
 test.each([
@@ -107,6 +114,7 @@ describe('the last word of a release', () => {
 
 test.each<[Report['result'], string]>([
   ['unchanged', 'shop: nothing was left unfinished in namespace prod'],
+  ['cancelled', 'shop: nothing was put back, since the run was cancelled before'],
   ['undone', 'shop: the unfinished release was put back, verified'],
   ['locked', 'shop: a release is under way: nothing was done'],
   ['usage', 'nothing was done'],
@@ -114,6 +122,21 @@ test.each<[Report['result'], string]>([
   ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
 ])('the last word of settle when it is %s: %s', (result, text) => {
   expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
+})
+
+test('the last word of a rollback whose previous version is another one by now', () => {
+  const cause = { code: 'overtaken', sentence: 'why' } as const
+  expect(verdict(reportOf({ command: 'rollback', result: 'superseded', cause }))).toBe(
+    'shop ef2714eb63e4 was not brought back: another release went live meanwhile',
+  )
+})
+
+test.each([
+  ['release', 'what has changed is put back'],
+  ['settle', 'a way back that has begun goes on to its end'],
+  ['history', undefined],
+] as const)('what %s does when it is cancelled: %s', (command, words) => {
+  expect(onCancel(command)).toBe(words)
 })
 
 test.each<[Report['result'], readonly string[], string]>([

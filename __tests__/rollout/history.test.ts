@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
-import { added, wanted, type Ended, type Entry, type History } from '../../src/rollout/history.js'
+import {
+  added,
+  chosenFrom,
+  hasGoneLive,
+  liveSince,
+  wanted,
+  type Ended,
+  type Entry,
+  type History,
+} from '../../src/rollout/history.js'
 
 function ended(version: string, more: Partial<Ended> = {}): Ended {
   return {
@@ -96,6 +105,32 @@ describe('a rollback wants', () => {
     ['the first release, though nothing was before it', 'a -b', 'a'],
   ])('while a release is open, as previous, %s', (_, words, tag) => {
     expect(wanted(historyOf(words), 'previous', true)).toMatchObject({ entry: { tag } })
+  })
+
+  test('a release is open while its record stands, unless the history has it as deployed', () => {
+    const history = historyOf('a b')
+    const [, b] = history
+    const begun = ended('c')
+    expect(chosenFrom(history, undefined)).toEqual({ history })
+    expect(chosenFrom(history, begun)).toEqual({ history, open: begun })
+    expect(chosenFrom(history, b)).toEqual({ history })
+    expect(hasGoneLive(historyOf('a -b'), { run: 'run 1' })).toBe(false)
+  })
+
+  test.each([
+    ['nothing', 'a b', 'a b', undefined, undefined],
+    ['what failed', 'a b', 'a b -c', undefined, undefined],
+    ['another release', 'a b', 'a b c', undefined, 'c'],
+    ['another rollback', 'a b', 'a b a>1', undefined, 'a'],
+    ['the release that was open then', 'a b', 'a b c', 'c', undefined],
+    ['one after it', 'a b', 'a b c d', 'c', 'd'],
+  ])('what has gone live since: %s', (_, before, now, open, tag) => {
+    const history = historyOf(now)
+    const chosen = {
+      history: history.slice(0, before.split(' ').length),
+      ...(open !== undefined && { open: history.find((one) => one.tag === open) ?? ended(open) }),
+    }
+    expect(liveSince(chosen, history)?.tag).toBe(tag)
   })
 
   test('seven letters of a commit at least', () => {

@@ -57,9 +57,11 @@ export interface SoFar {
 }
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
+  // Who cancels has to hear of what is left in the middle: "cancelled" says that all is as it was.
+  if (error instanceof LeaseLost) return causeOfLoss(error)
+  if (error instanceof Failure && leavesOpen(error.cause)) return error.cause
   if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
   if (error instanceof Failure) return error.cause
-  if (error instanceof LeaseLost) return causeOfLoss(error)
   if (error instanceof TimeOver) {
     return {
       code: 'timeout',
@@ -82,6 +84,11 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
     ...(error instanceof Error &&
       error.stack !== undefined && { logs: [{ lines: error.stack.split('\n') }] }),
   }
+}
+
+/** Whether something is left in the cluster that is neither the old version nor the new one. */
+function leavesOpen({ code }: Cause): boolean {
+  return code === 'restore-failed' || code === 'lock-lost'
 }
 
 /** Why nothing more may be written, if that is so. */
@@ -164,7 +171,7 @@ export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
   if (cause.code === 'overtaken') return 'superseded'
-  if (cause.code === 'restore-failed' || cause.code === 'lock-lost') return 'stuck'
+  if (leavesOpen(cause)) return 'stuck'
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
 

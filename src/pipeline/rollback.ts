@@ -1,11 +1,10 @@
 /** Back to a version that ran before: the same transaction as a release, without build and migrations. */
 import { shortTag } from '../kubernetes/image.js'
 import type { Report, Result } from '../report/report.js'
-import { readRecord } from '../rollout/record.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { describe } from '../stages/targets.js'
-import { versionWanted, type Version } from '../stages/version.js'
+import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
 import { lookAround, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
@@ -24,11 +23,10 @@ async function toVersion(run: Run): Promise<Result> {
   }
   const [cluster, site] = await lookAround(run, release)
   soFar.site = site
-  const version = await reporter.stage('version', async (journal) => {
+  const { chosen, version } = await reporter.stage('version', async (journal) => {
     await resources.login(world, run.settings)
-    const open = (await readRecord(cluster, app)) !== undefined
-    if (open) journal.say('a release is under way, or was left unfinished: that one ends first')
-    return versionWanted(release, journal, cluster, open)
+    const chosen = await lookBack(release, journal, cluster)
+    return { chosen, version: await versionWanted(release, journal, chosen) }
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
@@ -45,6 +43,9 @@ async function toVersion(run: Run): Promise<Result> {
     command: 'rollback',
     image,
     ...backOf(version),
+    check: (_, now) => {
+      checkStillPrevious(release, chosen, now)
+    },
     write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image),
   })
 }

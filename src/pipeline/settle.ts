@@ -7,6 +7,7 @@ import { Failure } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { Report, Result } from '../report/report.js'
 import { readHistory } from '../rollout/archive.js'
+import { hasGoneLive } from '../rollout/history.js'
 import { closeRecord, readRecord, type KeptRecord } from '../rollout/record.js'
 import type { Restored } from '../rollout/restore.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
@@ -41,7 +42,9 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       const left = await findLeft()
       if (!left) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
-      const own = { ...release, signal: AbortSignal.any([signal, lease.lost]) }
+      signal.throwIfAborted()
+      // Once begun it goes on to its end: half a way back is worse than the state that it began with.
+      const own = { ...release, signal: lease.lost }
       const locked = guarded(cluster, lease)
       const { record } = left
       if (!record) {
@@ -78,7 +81,7 @@ export async function putBack(
   try {
     await endMigrations(release, journal, cluster, live)
     const history = await readHistory(cluster, app)
-    if (history.some(({ run, result }) => run === begun.run && result === 'deployed')) {
+    if (hasGoneLive(history, begun)) {
       journal.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
       await closeRecord(cluster, world.clock, app, record)
       return { is: 'well' }

@@ -29,7 +29,7 @@ export interface Work {
   /** A rollback: the number of the release whose version it brings back. */
   readonly back?: number
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
-  readonly check?: (journal: Journal, history: History) => Promise<void>
+  readonly check?: (journal: Journal, history: History) => Promise<void> | void
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
   readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
 }

@@ -1,6 +1,7 @@
 /** Small renderings that log, summary and outputs share. Pure. */
 import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
+import type { Command } from '../options/commands.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 import type { Finding } from './finding.js'
@@ -90,7 +91,9 @@ export function verdict(report: Report): string {
       `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
     superseded: () =>
       cause?.code === 'overtaken'
-        ? `${release} was not released: a newer version is live already`
+        ? report.command === 'rollback'
+          ? `${release} was not brought back: another release went live meanwhile`
+          : `${release} was not released: a newer version is live already`
         : `${app}: somebody else changed the image in the middle; theirs was left alone`,
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
@@ -170,6 +173,8 @@ function settled({ app, namespace, result, undone }: Report): string {
       return `${app}: a release is under way: nothing was done`
     case 'usage':
       return 'nothing was done'
+    case 'cancelled':
+      return `${app}: nothing was put back, since the run was cancelled before`
     default:
       return `${app}: the unfinished release could not be put back: a person is needed`
   }
@@ -184,6 +189,19 @@ function told({ app, namespace, result }: Report): string {
       return `${app}: its releases were not read, since the run was cancelled`
     default:
       return `${app}: its releases in namespace ${namespace} could not be read`
+  }
+}
+
+/** What a run does now that a person, or the runner, wants it to end. */
+export function onCancel(command: Command): string | undefined {
+  switch (command) {
+    case 'history':
+    case 'doctor':
+      return undefined
+    case 'settle':
+      return 'a way back that has begun goes on to its end'
+    default:
+      return 'what has changed is put back'
   }
 }
 

@@ -76,9 +76,38 @@ export function wentLive({ result }: Entry): boolean {
   return result === 'deployed'
 }
 
+/** Whether this release went live: a record that still stands of it was only not removed. */
+export function hasGoneLive(history: History, { run }: Pick<Begun, 'run'>): boolean {
+  return history.some((entry) => entry.run === run && wentLive(entry))
+}
+
 /** The release that went live last. */
 export function liveNow(history: History): Entry | undefined {
   return history.findLast(wentLive)
+}
+
+/** What a rollback has looked at when it chose its version. */
+export interface Chosen {
+  readonly history: History
+  /** A release that had not ended well then, and is put back before the rollback begins. */
+  readonly open?: Begun
+}
+
+/**
+ * `record`: the release whose record stands, read before the history: what has gone live in between is not
+ * open any more.
+ */
+export function chosenFrom(history: History, record: Begun | undefined): Chosen {
+  return record && !hasGoneLive(history, record) ? { history, open: record } : { history }
+}
+
+/**
+ * The release that has gone live since `previous` was chosen, if one has. The one that was open then is none:
+ * what was chosen is the version before it.
+ */
+export function liveSince({ history, open }: Chosen, now: History): Entry | undefined {
+  const live = liveNow(now)
+  return live?.run === liveNow(history)?.run || live?.run === open?.run ? undefined : live
 }
 
 export type Found =

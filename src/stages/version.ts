@@ -8,7 +8,15 @@ import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { readHistory } from '../rollout/archive.js'
-import { wanted, type Entry } from '../rollout/history.js'
+import {
+  chosenFrom,
+  liveSince,
+  wanted,
+  type Chosen,
+  type Entry,
+  type History,
+} from '../rollout/history.js'
+import { readRecord } from '../rollout/record.js'
 import { pinned, type Image, type Release } from './release.js'
 
 export interface Version {
@@ -21,19 +29,28 @@ export interface Version {
   readonly appliedSince: readonly string[]
 }
 
-/**
- * `open`: a release that has not ended is found in the cluster; it is put back first. Throws a Failure when
- * there is no such version: `usage`, `no-release`, `image-missing` or `registry`.
- */
+/** Reads what a version is chosen from. */
+export async function lookBack(
+  { app }: Release,
+  journal: Journal,
+  cluster: Cluster,
+): Promise<Chosen> {
+  const record = await readRecord(cluster, app)
+  const chosen = chosenFrom(await readHistory(cluster, app), record?.begun)
+  if (chosen.open) {
+    journal.say('a release is under way, or was left unfinished: that one ends first')
+  }
+  return chosen
+}
+
+/** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
 export async function versionWanted(
   release: Release,
   journal: Journal,
-  cluster: Cluster,
-  open: boolean,
+  { history, open }: Chosen,
 ): Promise<Version> {
-  const { settings, app } = release
-  const history = await readHistory(cluster, app)
-  const found = wanted(history, settings.to, open)
+  const { settings } = release
+  const found = wanted(history, settings.to, open !== undefined)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(release) : undefined
     if (other) return { ...other, appliedSince: [] }
@@ -58,6 +75,24 @@ export async function versionWanted(
     appliedSince,
     ...(entry.sha !== undefined && { sha: entry.sha }),
   }
+}
+
+/**
+ * Throws a Failure `overtaken` when another release has gone live while this rollback waited: `previous` was
+ * chosen from what was live before. What was named is wanted whatever runs.
+ */
+export function checkStillPrevious(
+  { settings }: Pick<Release, 'settings'>,
+  chosen: Chosen,
+  now: History,
+): void {
+  const since = settings.to === 'previous' ? liveSince(chosen, now) : undefined
+  if (!since) return
+  fail({
+    code: 'overtaken',
+    sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited: the version before it is another one than was chosen`,
+    hint: `nothing was changed; see what is live now: ${commandLine('history', settings)}; then roll back again`,
+  })
 }
 
 /** A commit or tag that never went live here, but that the registry has. */
