@@ -1,12 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  lastError,
-  lastTraceback,
-  ownFrame,
-  plainError,
-  repoFile,
-  tell,
-} from '../../src/django/traceback.js'
+import { lastError, lastTraceback, ownFrame, repoFile, tell } from '../../src/django/traceback.js'
 
 // Logs of real runs (Django 4.2 to 6.1, gunicorn 27, Python 3.11 and 3.12), shortened.
 
@@ -238,7 +231,7 @@ describe('what is said without a traceback', () => {
     ],
     [celery, "Error: Unable to load celery application. Module 'shop' has no attribute 'celery'"],
   ])('%#', (log, told) => {
-    const error = plainError(log.split('\n'))
+    const error = lastError(log.split('\n'))
     expect(error && tell(error)).toBe(told)
   })
 

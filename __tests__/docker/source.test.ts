@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -110,6 +110,58 @@ describe('the tag of a checkout', () => {
     expect(tag).toContain('-dirty-')
     write('release.json', '{"result": "deployed"}')
     expect((await found(all)).tag).toBe(tag)
+  })
+
+  test.each([
+    ['a link that leads nowhere', '.#models.py', 'somebody@host.1234'],
+    ['a link to a folder', 'a-link', 'backend'],
+    ['a link to a file', 'a-link', 'README.md'],
+  ])('counts all that was not added, beside %s', async (_, name, target) => {
+    commit()
+    symlinkSync(target, join(top, name))
+    const tags: string[] = []
+    const dirty = async (): Promise<void> => {
+      const found = await source()
+      expect(await source()).toEqual(found)
+      tags.push(found.tag)
+    }
+    await dirty()
+    write('backend/new.py', 'x = 1\n')
+    await dirty()
+    write('backend/new.py', 'x = 2\n')
+    await dirty()
+    rmSync(join(top, name))
+    symlinkSync(`${target}-2`, join(top, name))
+    await dirty()
+    expect(new Set(tags).size).toBe(tags.length)
+  })
+
+  test.each(['"quoted".py', 'back\\slash.py', 'two\nlines.py', 'return\r.py', 'ünï code.py'])(
+    'counts a file of any name: %j',
+    async (name) => {
+      commit()
+      write(name, 'x = 1\n')
+      const before = await source()
+      write(name, 'x = 2\n')
+      expect((await source()).tag).not.toBe(before.tag)
+    },
+  )
+
+  // Nothing is closed to root, so git itself is one that fails there.
+  test.each(['diff', 'ls-files', 'hash-object'])('is none when git %s fails', async (command) => {
+    commit()
+    write('README.md', 'changed\n')
+    write('backend/new.py', 'x = 1\n')
+    const bin = mkdtempSync(join(tmpdir(), 'django-rollout-test-'))
+    const real = execFileSync('sh', ['-c', 'command -v git']).toString().trim()
+    const told = 'fatal: could not open new.py: Permission denied'
+    const script = `#!/bin/sh\ncase " $* " in *" ${command} "*) echo "${told}" >&2; exit 128;; esac\nexec ${real} "$@"\n`
+    writeFileSync(join(bin, 'git'), script)
+    chmodSync(join(bin, 'git'), 0o755)
+    await expect(source({ PATH: `${bin}:${env['PATH'] ?? ''}` })).rejects.toMatchObject({
+      cause: { code: 'usage', sentence: `git ${command} failed: ${told}` },
+    })
+    rmSync(bin, { recursive: true })
   })
 
   test('is what the user gave, before all', async () => {

@@ -59,6 +59,7 @@ export class Process {
         read: () => Promise.resolve(undefined),
         exists: () => false,
         isFolder: () => false,
+        link: () => Promise.resolve(undefined),
         list: () => Promise.resolve([]),
         privateFolder: () => Promise.resolve('/private'),
         socketFolder: () => Promise.resolve('/private'),

@@ -108,6 +108,7 @@ export function scripted(
     read: (path) => Promise.resolve(texts[path]),
     exists: (path) => path in texts || isFolder(path),
     isFolder,
+    link: () => Promise.resolve(undefined),
     list: () => Promise.resolve([]),
     privateFolder: () => Promise.resolve('/private'),
     socketFolder: () => Promise.resolve('/private'),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { mkdtempSync, statSync } from 'node:fs'
-import { chmod, rm, writeFile } from 'node:fs/promises'
+import { chmod, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { realFiles } from '../../src/world/files.js'
@@ -46,9 +46,17 @@ test('an ordinary file is written with the folders above it', async () => {
   expect(files.isFolder(path)).toBe(false)
 })
 
+test('a link tells where it leads, also to nothing', async () => {
+  const path = join(folder, 'link')
+  await symlink('somebody@host.1234', path)
+  expect(await files.link(path)).toBe('somebody@host.1234')
+  expect(await files.link(folder)).toBeUndefined()
+})
+
 test('what is not there', async () => {
   const path = join(folder, 'none', 'at', 'all')
   expect(await files.read(path)).toBeUndefined()
+  expect(await files.link(path)).toBeUndefined()
   expect(files.exists(path)).toBe(false)
   expect(files.isFolder(path)).toBe(false)
   await files.remove(path)

@@ -56,15 +56,6 @@ export function lastTraceback(lines: readonly string[]): Traceback | undefined {
   return findTraceback(lines)?.traceback
 }
 
-/**
- * What is said without a traceback: Django's `CommandError: …` and `Unknown command: …`, the first issue
- * below its `SystemCheckError: …` (`django/core/management/base.py`, `run_from_argv`), and Celery's
- * `Unable to load celery application.` with the line below it (`celery/bin/celery.py`). The last one.
- */
-export function plainError(lines: readonly string[]): Traceback | undefined {
-  return findPlain(lines)?.traceback
-}
-
 /** The traceback or the plain error of Django that stands last in a log. */
 export function lastError(lines: readonly string[]): Traceback | undefined {
   const traceback = findTraceback(lines)
@@ -174,6 +165,11 @@ function findTraceback(lines: readonly string[]): Found | undefined {
   return cause ?? found
 }
 
+/**
+ * What is said without a traceback: Django's `CommandError: …` and `Unknown command: …`, the first issue
+ * below its `SystemCheckError: …` (`django/core/management/base.py`, `run_from_argv`), and Celery's
+ * `Unable to load celery application.` with the line below it (`celery/bin/celery.py`). The last one.
+ */
 function findPlain(lines: readonly string[]): Found | undefined {
   for (let at = lines.length - 1; at >= 0; at--) {
     const traceback = plainAt(plain(lines[at] ?? ''), lines.slice(at + 1))

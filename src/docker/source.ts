@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isAbsolute, relative, resolve } from 'node:path'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../report/cause.js'
 import type { Finished, World } from '../world/world.js'
@@ -138,36 +138,66 @@ async function hashOfChanges(
 
   // "normal" would tell of a new folder that holds nothing but such a file.
   const untracked = untrackedCount ? 'all' : 'no'
-  const status = await git([
-    ...['status', '--porcelain', '-z', `--untracked-files=${untracked}`],
-    ...looked,
-  ])
-  if (status.code !== 0) {
-    return fail({
-      code: 'usage',
-      sentence: `git status failed: ${lastLine(status.stderr)}`,
-      hint: 'Mend the checkout, or name the image with "tag"',
-    })
-  }
-  if (status.stdout === '') return undefined
+  const status = await said(
+    git,
+    ['status', '--porcelain', '-z', `--untracked-files=${untracked}`],
+    looked,
+  )
+  if (status === '') return undefined
 
   const hash = createHash('sha256')
   const plain = ['--no-color', '--no-ext-diff', '--no-textconv']
-  hash.update(
-    (await git(['diff', 'HEAD', '--binary', '--submodule=diff', ...plain, ...looked])).stdout,
-  )
+  const diff = ['diff', 'HEAD', '--binary', '--submodule=diff', ...plain]
+  hash.update(await said(git, diff, looked))
   if (untrackedCount) {
-    const names = (await git(['ls-files', '--others', '--exclude-standard', '-z', ...looked]))
-      .stdout
+    const names = await said(git, ['ls-files', '--others', '--exclude-standard', '-z'], looked)
     hash.update(names)
-    // Names that end in / are repositories of their own; a line end in a name cannot be passed on.
-    const files = names.split('\0').filter((name) => !/^$|\/$|\n/.test(name))
-    if (files.length > 0) {
-      const contents = await git(['hash-object', '--no-filters', '--stdin-paths'], files.join('\n'))
-      hash.update(contents.stdout)
-    }
+    // Names that end in / are repositories of their own.
+    const files = names.split('\0').filter((name) => !/^$|\/$/.test(name))
+    hash.update(await contentsOf(world, git, top, files))
   }
   return hash.digest('hex').slice(0, 12)
+}
+
+/**
+ * What untracked files hold. A link counts by where it leads, as in a commit: git would open what is there,
+ * which may be a folder or nothing (Emacs locks a file by such a link), and would read no file after it.
+ */
+async function contentsOf(
+  { files }: World,
+  git: Git,
+  top: string,
+  names: readonly string[],
+): Promise<string> {
+  const all = await Promise.all(
+    names.map(async (name) => ({ name, leadsTo: await files.link(join(top, name)) })),
+  )
+  const links = all.flatMap(({ leadsTo }) => (leadsTo === undefined ? [] : [`${leadsTo}\0`]))
+  const plain = all.filter(({ leadsTo }) => leadsTo === undefined).map(({ name }) => quoted(name))
+  if (plain.length === 0) return links.join('')
+  const read = ['hash-object', '--no-filters', '--stdin-paths']
+  return links.join('') + (await said(git, read, [], plain.join('\n')))
+}
+
+/** As git reads a name that may hold a line end or begin with a quote. */
+function quoted(name: string): string {
+  return `"${name.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`
+}
+
+/** A tag that was made of half of the changes would stay the same when the other half is changed. */
+async function said(
+  git: Git,
+  command: readonly string[],
+  where: readonly string[],
+  input?: string,
+): Promise<string> {
+  const { code, stdout, stderr } = await git([...command, ...where], input)
+  if (code === 0) return stdout
+  return fail({
+    code: 'usage',
+    sentence: `git ${command[0] ?? ''} failed: ${lastLine(stderr)}`,
+    hint: 'Mend the checkout, or name the image with "tag"',
+  })
 }
 
 function shaFromRunner({ env }: World): string | undefined {

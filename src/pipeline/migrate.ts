@@ -8,6 +8,7 @@ import { startMigration } from '../stages/migrate.js'
 import { hasWork, lostDatabase } from '../stages/migrationlog.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
+import { siteOfNow } from '../stages/snapshot.js'
 import { causeOf, lostCause } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
 import { lockAndSettle, lookAround, releaseOf } from './steps.js'
@@ -39,12 +40,13 @@ async function toImage(run: Run): Promise<Result> {
   const { image } = ready
   soFar.image = image
   const release = releaseOf(run, ready.source)
-  const { cluster: locked, lost } = await reporter.stage('lock', (journal) =>
-    lockAndSettle(run, release, journal, cluster, site),
-  )
+  const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
+    const { cluster: locked, lost } = await lockAndSettle(run, release, journal, cluster, site)
+    return { locked, lost, now: await siteOfNow(release, locked, site) }
+  })
   const own = { ...release, signal: AbortSignal.any([signal, lost]) }
   try {
-    return (await migrateTo(run, own, locked, site, image)) ? 'done' : 'unchanged'
+    return (await migrateTo(run, own, locked, now, image)) ? 'done' : 'unchanged'
   } catch (error) {
     const cause = lostCause(lost)
     throw cause ? new Failure(cause) : error

@@ -81,9 +81,6 @@ export interface Diagnosis {
   readonly at?: { readonly file: string; readonly line: number }
 }
 
-/** Reads the last lines of a container's log. */
-export type LogDiagnosis = (lines: readonly string[]) => Diagnosis
-
 /** How many times a container had ended when we came to know it. */
 export interface Exits {
   /** When its pod was first looked at and Ready already; else 0. Those are no ends of this release. */

@@ -1,19 +1,12 @@
 import { repoFile } from '../django/traceback.js'
 import type { Image } from '../docker/image.js'
+import type { Source } from '../docker/source.js'
 import type { Holder } from '../kubernetes/lease.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
 import type { World } from '../world/world.js'
 
-/** The commit that is released, and the tag that stands for it. */
-export interface Source {
-  /** The full SHA; `undefined` outside of a git checkout (a ready image is deployed by its tag). */
-  readonly sha?: string
-  /** The image's tag: the SHA, `<sha>-dirty-<hash>` with uncommitted changes, or what the user gave. */
-  readonly tag: string
-}
-
-export type { Image }
+export type { Image, Source }
 
 /** What every stage is given: the world, what the user wants, and the signal that ends it early. */
 export interface Release {

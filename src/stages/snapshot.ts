@@ -27,26 +27,38 @@ export async function snapshot(
   before: Site,
   image: Image,
 ): Promise<Prepared> {
-  const [[targets, pins], changes] = await Promise.all([
-    asTheyAre(cluster, before.targets, release.settings.image).then(
-      async (now) => [now, await pinsOf(release, journal, before.live, now)] as const,
+  const [[site, pins], changes] = await Promise.all([
+    siteOfNow(release, cluster, before).then(
+      async (now) => [now, await pinsOf(release, journal, before.live, now.targets)] as const,
     ),
     planManifests(cluster, before.others),
   ])
+  const priors = [
+    ...priorOfChanges(changes, site),
+    ...priorOfTargets(release, site.targets, pins, image),
+  ]
+  journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
+  return { site, snapshot: priors, changes }
+}
+
+/**
+ * The site with its workloads as they are now: since `before` was read, others may have had the lock, and a
+ * version may have been put back.
+ */
+export async function siteOfNow(
+  { settings }: Pick<Release, 'settings'>,
+  cluster: Cluster,
+  before: Site,
+): Promise<Site> {
+  const targets = await asTheyAre(cluster, before.targets, settings.image)
   if (targets.length === 0) {
-    noWorkload(before.live.picture(), release.settings.image, cluster.namespace)
+    noWorkload(before.live.picture(), settings.image, cluster.namespace)
   }
   checkFit(targets)
   // The web's template may be another one by now: the migration has to meet its environment of now.
   const { web: _web, ...rest } = before
-  const web = webOf(release.settings, targets, before.services)
-  const site = { ...rest, targets, ...(web && { web }) }
-  const priors = [
-    ...priorOfChanges(changes, site),
-    ...priorOfTargets(release, targets, pins, image),
-  ]
-  journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
-  return { site, snapshot: priors, changes }
+  const web = webOf(settings, targets, before.services)
+  return { ...rest, targets, ...(web && { web }) }
 }
 
 /** A workload that is gone by now, and that no manifest brings, takes no part any more. */

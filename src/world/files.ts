@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Files, World } from './world.js'
@@ -17,6 +17,8 @@ export function realFiles(env: World['env']): Files {
     },
     exists: (path) => existsSync(path),
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+    // Systems differ in what they say of an ordinary file; who reads it hears what else is wrong with it.
+    link: (path) => readlink(path).catch(() => undefined),
     list: async (path) => (await readdir(path)).sort(),
     // mkdtemp makes 0700.
     privateFolder: () => mkdtemp(join(env['RUNNER_TEMP'] || tmpdir(), 'django-rollout-')),

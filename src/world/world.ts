@@ -65,6 +65,8 @@ export interface Files {
   read(path: string): Promise<string | undefined>
   exists(path: string): boolean
   isFolder(path: string): boolean
+  /** Where a symbolic link leads, as it is written in it; `undefined` when this is none. */
+  link(path: string): Promise<string | undefined>
   /** Names in a folder, sorted. */
   list(path: string): Promise<readonly string[]>
   /** A new folder that only this user may enter (0700), under the runner's or the system's temporary one. */

@@ -1,0 +1,54 @@
+import { expect, test } from '@jest/globals'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import type { Site } from '../../src/stages/preflight.js'
+import { siteOfNow } from '../../src/stages/snapshot.js'
+import { memoryCluster } from '../support/cluster.js'
+import { standing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const path = '/apis/apps/v1/namespaces/shop/deployments/web'
+const web = (database: string, image = 'ghcr.io/acme/shop:1', more = {}): KubeObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: {
+    ...more,
+    template: {
+      spec: { containers: [{ name: 'django', image, env: [{ name: 'DB', value: database }] }] },
+    },
+  },
+})
+const release = releaseOf(scripted([]).world)
+const before = {
+  live: standing(),
+  targets: [
+    {
+      id: { kind: 'Deployment', name: 'web' },
+      path,
+      uses: [{ name: 'django', init: false, image: 'ghcr.io/acme/shop:1' }],
+      running: ['ghcr.io/acme/shop:1'],
+      live: web('old'),
+    },
+  ],
+  others: [],
+  services: [],
+  warnings: [],
+} as unknown as Site
+const now = (object?: KubeObject): Promise<Site> =>
+  siteOfNow(release, memoryCluster(object ? { [path]: object } : {}).cluster, before)
+
+test('a migration meets the environment that the web has now', async () => {
+  const site = await now(web('new', 'ghcr.io/acme/shop:2'))
+
+  expect(site.web?.template.spec?.containers[0]?.env).toEqual([{ name: 'DB', value: 'new' }])
+  expect(site.targets[0]?.running).toEqual(['ghcr.io/acme/shop:2'])
+})
+
+test.each([
+  ['gone', undefined, 'no-workload'],
+  ['of another image', web('new', 'ghcr.io/acme/blog:2'), 'no-workload'],
+  ['paused', web('new', undefined, { paused: true }), 'workload-unfit'],
+])('a web that is %s by now is told', async (_, object, code) => {
+  await expect(now(object)).rejects.toMatchObject({ cause: { code } })
+})
