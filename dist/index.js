@@ -6270,6 +6270,7 @@ const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_6__.s)(command,given,"action",files)
 if(reading.is==="wrong"){reading.problems.forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.z3((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Is)((0,_report_words_js__WEBPACK_IMPORTED_MODULE_10__.TN)(problem)))})
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("result","usage")
+_actions_core__WEBPACK_IMPORTED_MODULE_0__.uH("cause",(0,_report_words_js__WEBPACK_IMPORTED_MODULE_10__.TN)(reading.problems.join("; ")))
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_7__.hS.usage}else{const folder=await files.privateFolder()
 _actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("folder",folder)
 const config=await files.read(given["config"]??_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk)
@@ -6332,7 +6333,8 @@ const window=(0,_world_window_js__WEBPACK_IMPORTED_MODULE_15__.O)(stream,process
 const drawn=window&&(0,_report_screen_js__WEBPACK_IMPORTED_MODULE_9__.n)(window,world.clock)
 const write=line=>{if(drawn)drawn.print(line)
 else stream.write(`${line}\n`)}
-const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.B)(why=>{write(command==="history"||command==="doctor"?`· ${why}`:`· ${why}: what has changed is put back`)})
+const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_16__.B)(why=>{const then=(0,_report_words_js__WEBPACK_IMPORTED_MODULE_12__.Ao)(command)
+write(then===void 0?`· ${why}`:`· ${why}: ${then}`)})
 const sink=(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,drawn)
 const raw=text=>void stream.write(text)
 const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__.V)(sink,raw,world.clock):sink
@@ -7260,8 +7262,8 @@ const task="deploy"
 const longestDescription=140
 function deploymentOf({id:id,sha:sha,payload:payload},statuses){const[last]=statuses.toSorted((one,other)=>other.id-one.id)
 const run=typeof payload==="object"&&payload!==null&&"run"in payload?payload.run:void 0
-return{id:id,sha:sha,...typeof run==="string"&&{run:run},...last&&{told:{state:last.state,log:last.log_url??""}}}}function recordOf(begun,environment){const{command:command,tag:tag,digest:digest,sha:sha,who:who,run:run}=begun
-return{ref:sha??tag,task:task,auto_merge:false,required_contexts:[],environment:environment,description:cut(`${command}: ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}, by ${who}`),payload:{tag:tag,digest:digest,run:run}}}function statusOf({state:state,description:description},{log:log,live:live}={}){return{state:state,description:cut(description),...log!==void 0&&{log_url:log},...state==="success"&&live!==void 0&&{environment_url:live},auto_inactive:false}}function begunAs({tag:tag,who:who}){return{state:"in_progress",description:`${who} rolls out ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`}}function endedAs(report){return{state:stateOf(report),description:report.cause?.sentence??(0,_report_words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)}}function rememberedAs(history,run){const entry=history?.find(one=>one.run===run)
+return{id:id,sha:sha,...typeof run==="string"&&{run:run},...last&&{told:{state:last.state,log:last.log_url??""}}}}function recordOf(begun,environment,ref=begun.sha??begun.tag){const{command:command,tag:tag,digest:digest,who:who,run:run}=begun
+return{ref:ref,task:task,auto_merge:false,required_contexts:[],environment:environment,description:cut(`${command}: ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}, by ${who}`),payload:{tag:tag,digest:digest,run:run}}}function statusOf({state:state,description:description},{log:log,live:live}={}){return{state:state,description:cut(description),...log!==void 0&&{log_url:log},...state==="success"&&live!==void 0&&{environment_url:live},auto_inactive:false}}function begunAs({tag:tag,who:who}){return{state:"in_progress",description:`${who} rolls out ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)}`}}function endedAs(report){return{state:stateOf(report),description:report.cause?.sentence??(0,_report_words_js__WEBPACK_IMPORTED_MODULE_0__.WJ)(report)}}function rememberedAs(history,run){const entry=history?.find(one=>one.run===run)
 if(!entry)return{state:"error",description:"the run was killed: nobody knows what runs"}
 const{tag:tag,cause:cause=`${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.j)(tag)} is deployed`}=entry
 return{state:stateOf(entry),description:cause}}const replaced={state:"inactive",description:"another version runs"}
@@ -7311,10 +7313,14 @@ seen.push((0,deployment.PE)(one,statuses))
 if((0,deployment.LP)(seen))break}return seen}
 const tell=(id,status)=>patiently(()=>ask("POST",`/deployments/${id}/statuses`,status))
 const ofThisRun={log:url,live:live}
+const make=async begun=>{const post=ref=>ask("POST","/deployments",(0,deployment.zv)(begun,environment,ref))
+const asked=world.env["GITHUB_SHA"]
+const made=await post().catch(error=>{if(asked&&error.message.includes("No ref found"))return post(asked)
+throw error})
+return made}
 const open=async begun=>{const opened=await patiently(async()=>{const around=(0,deployment.t5)(await look(),begun)
 if(around.own!==void 0)return{...around,id:around.own}
-const made=await ask("POST","/deployments",(0,deployment.zv)(begun,environment))
-return{...around,id:made.id}})
+return{...around,id:(await make(begun)).id}})
 onKept?.(opened.id)
 await tell(opened.id,(0,deployment.c2)((0,deployment.Op)(begun),ofThisRun)).catch(()=>{})
 return opened}
@@ -7514,7 +7520,7 @@ if(response.status>=300)throw await apiError(response)
 yield*response.lines()}async function apiError(response){const body=await response.text()
 try{const status=JSON.parse(body)
 return new apierror.h(response.status,status.reason??"",status.message??body)}catch{return new apierror.h(response.status,"",body.trim())}}},4172:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>guarded})
-function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},3165:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,iI:()=>isOfRepository,j:()=>shortTag,zZ:()=>parseImage})
+function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},3165:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,zZ:()=>parseImage})
 function parseImage(text){const[named="",digest]=text.split("@")
 const colon=named.lastIndexOf(":")
 const tagged=colon>named.lastIndexOf("/")
@@ -7522,7 +7528,8 @@ return{repository:tagged?named.slice(0,colon):named,...tagged&&{tag:named.slice(
 const hasHost=rest.length>0&&(/[.:]/.test(first)||first==="localhost")
 if(hasHost&&!/^(index\.)?docker\.io$/.test(first))return repository
 const path=hasHost?rest:[first,...rest]
-return path.length===1?`docker.io/library/${path.join("/")}`:`docker.io/${path.join("/")}`}function isOfRepository(image,repository){return fullRepository(parseImage(image).repository)===fullRepository(repository)}function shortName(repository){return repository.slice(repository.lastIndexOf("/")+1)}function versionOf(image){const{tag:tag,digest:digest}=parseImage(image)
+return path.length===1?`docker.io/library/${path.join("/")}`:`docker.io/${path.join("/")}`}function isOfRepository(image,repository){return fullRepository(parseImage(image).repository)===fullRepository(repository)}function shortName(repository){return repository.slice(repository.lastIndexOf("/")+1)}function appOf(repository){const name=shortName(repository).replace(/[^a-z0-9]+/g,"-").slice(0,63).replace(/^-+|-+$/g,"")
+return name||"app"}function versionOf(image){const{tag:tag,digest:digest}=parseImage(image)
 if(tag!==void 0)return shortTag(tag)
 return digest===void 0?"latest":digest.slice(0,19)}function shortTag(tag){return/^[0-9a-f]{40}/.test(tag)?tag.slice(0,12)+tag.slice(40):tag}},6402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,Yv:()=>untilAnswered})
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
@@ -7851,17 +7858,23 @@ const untrackedCount=world.env["CI"]!=="true"
 const but=own.map(file=>(0,external_node_path_.relative)(top,(0,external_node_path_.resolve)(file))).filter(path=>!path.startsWith("..")&&!(0,external_node_path_.isAbsolute)(path))
 const looked=["--",".",...but.map(path=>`:(exclude,literal)${path}`)]
 const untracked=untrackedCount?"all":"no"
-const status=await git(["status","--porcelain","-z",`--untracked-files=${untracked}`,...looked])
-if(status.code!==0)return(0,report_cause.fJ)({code:"usage",sentence:`git status failed: ${lastLine(status.stderr)}`,hint:'Mend the checkout, or name the image with "tag"'})
-if(status.stdout==="")return
+const status=await said(git,["status","--porcelain","-z",`--untracked-files=${untracked}`],looked)
+if(status==="")return
 const hash=(0,external_node_crypto_.createHash)("sha256")
 const plain=["--no-color","--no-ext-diff","--no-textconv"]
-hash.update((await git(["diff","HEAD","--binary","--submodule=diff",...plain,...looked])).stdout)
-if(untrackedCount){const names=(await git(["ls-files","--others","--exclude-standard","-z",...looked])).stdout
+const diff=["diff","HEAD","--binary","--submodule=diff",...plain]
+hash.update(await said(git,diff,looked))
+if(untrackedCount){const names=await said(git,["ls-files","--others","--exclude-standard","-z"],looked)
 hash.update(names)
-const files=names.split("\0").filter(name=>!/^$|\/$|\n/.test(name))
-if(files.length>0){const contents=await git(["hash-object","--no-filters","--stdin-paths"],files.join("\n"))
-hash.update(contents.stdout)}}return hash.digest("hex").slice(0,12)}function shaFromRunner({env:env}){return env["GITHUB_SHA"]||env["CI_COMMIT_SHA"]||env["GIT_COMMIT"]||void 0}function noCommit(folder,head){const where=folder==="."?"this folder":`"${folder}"`
+const files=names.split("\0").filter(name=>!/^$|\/$/.test(name))
+hash.update(await contentsOf(world,git,top,files))}return hash.digest("hex").slice(0,12)}async function contentsOf({files:files},git,top,names){const all=await Promise.all(names.map(async name=>({name:name,leadsTo:await files.link((0,external_node_path_.join)(top,name))})))
+const links=all.flatMap(({leadsTo:leadsTo})=>leadsTo===void 0?[]:[`${leadsTo}\0`])
+const plain=all.filter(({leadsTo:leadsTo})=>leadsTo===void 0).map(({name:name})=>quoted(name))
+if(plain.length===0)return links.join("")
+const read=["hash-object","--no-filters","--stdin-paths"]
+return links.join("")+await said(git,read,[],plain.join("\n"))}function quoted(name){return`"${name.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(git,command,where,input){const{code:code,stdout:stdout,stderr:stderr}=await git([...command,...where],input)
+if(code===0)return stdout
+return(0,report_cause.fJ)({code:"usage",sentence:`git ${command[0]??""} failed: ${lastLine(stderr)}`,hint:'Mend the checkout, or name the image with "tag"'})}function shaFromRunner({env:env}){return env["GITHUB_SHA"]||env["CI_COMMIT_SHA"]||env["GIT_COMMIT"]||void 0}function noCommit(folder,head){const where=folder==="."?"this folder":`"${folder}"`
 const cause=(sentence,hint='Name the image with "tag", or run this in a git checkout')=>({code:"usage",sentence:sentence,hint:hint})
 if(head.code===127)return cause("git was not found, so the commit is not known")
 const said=lastLine(head.stderr)
@@ -8720,10 +8733,10 @@ return"done"}function has({code:code}){return code===0}function hasDocker({docke
 return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
 const needed=builds?finding.MB:finding.$e
 const trouble=(finished,is)=>{const cause=engineTrouble("",finished)
-return is("tools",cause?.sentence.slice(2)??said(finished),cause?.hint)}
+return is("tools",cause?.sentence.slice(2)??tools_said(finished),cause?.hint)}
 if(!hasDocker(answers))return[trouble(docker,finding.MB)]
 const{Client:Client,Server:Server}=versionsOf(docker.stdout)
-return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
+return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function tools_said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
 return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(client,server){const minor=version=>Number(/^v?\d+\.(\d+)/.exec(version)?.[1]??NaN)
 const apart=Math.abs(minor(client)-minor(server))
 if(!(apart>1))return[]
@@ -8915,27 +8928,6 @@ return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.ve
 return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
 var migrate=__nccwpck_require__(6263)
 var migrationlog=__nccwpck_require__(7366)
-var together=__nccwpck_require__(1626)
-function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
-if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
-const asked=releaseOf(run,await findSource(world,settings,settings.context))
-const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
-return imageToDeploy({...asked,signal:own},journal)})])
-const{image:image}=ready
-soFar.image=image
-const release=releaseOf(run,ready.source)
-const{cluster:locked,lost:lost}=await reporter.stage("lock",journal=>lockAndSettle(run,release,journal,cluster,site))
-const own={...release,signal:AbortSignal.any([signal,lost])}
-try{return await migrateTo(run,own,locked,site,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
-throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter:reporter,soFar:soFar},release,cluster,site,image){if(!site.web||release.settings["migrate-command"]==="")return false
-const migration=(0,migrate.B)(release,cluster,site,site.web,image)
-try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
-if(!(0,migrationlog.OJ)(plan))return false
-const lost=(0,migrationlog.yJ)(plan,site.web.template)
-if(lost!==void 0)soFar.warnings.push(lost)
-await reporter.stage("migrate",journal=>migration.migrate(journal))
-return true}finally{soFar.migrations=migration.applied()
-await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
 function taggedIn(picture,workloads,repository){const all=workloads.flatMap(object=>{const uses=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),image=>(0,kubernetes_image.iI)(image,repository)&&(0,kubernetes_image.zZ)(image).digest===void 0)
 return uses.map(({name:name,image:image})=>({workload:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),container:name,image:image,running:runningIn(picture,object,name,repository)}))})
 return all.map(({running:running,...tagged})=>{const others=all.filter(({image:image})=>image===tagged.image)
@@ -8972,18 +8964,40 @@ try{return await(0,deadline.ux)(world.clock,pins_answerMs,signal,own=>digest===v
 return}}function once(ask){const asked=new Map
 return key=>{const answer=asked.get(key)??ask(key)
 asked.set(key,answer)
-return answer}}async function snapshot_snapshot(release,journal,cluster,before,image){const[[targets,pins],changes]=await Promise.all([asTheyAre(cluster,before.targets,release.settings.image).then(async now=>[now,await pinsOf(release,journal,before.live,now)]),planManifests(cluster,before.others)])
-if(targets.length===0)noWorkload(before.live.picture(),release.settings.image,cluster.namespace)
+return answer}}async function snapshot_snapshot(release,journal,cluster,before,image){const[[site,pins],changes]=await Promise.all([siteOfNow(release,cluster,before).then(async now=>[now,await pinsOf(release,journal,before.live,now.targets)]),planManifests(cluster,before.others)])
+const priors=[...priorOfChanges(changes,site),...priorOfTargets(release,site.targets,pins,image)]
+journal.say(`${(0,report_words.LS)(priors.length,"object")} remembered as they are now`)
+return{site:site,snapshot:priors,changes:changes}}async function siteOfNow({settings:settings},cluster,before){const targets=await asTheyAre(cluster,before.targets,settings.image)
+if(targets.length===0)noWorkload(before.live.picture(),settings.image,cluster.namespace)
 checkFit(targets)
 const{web:_web,...rest}=before
-const web=webOf(release.settings,targets,before.services)
-const site={...rest,targets:targets,...web&&{web:web}}
-const priors=[...priorOfChanges(changes,site),...priorOfTargets(release,targets,pins,image)]
-journal.say(`${(0,report_words.LS)(priors.length,"object")} remembered as they are now`)
-return{site:site,snapshot:priors,changes:changes}}async function asTheyAre(cluster,targets,repository){const now=await Promise.all(targets.map(async({live:_live,...target})=>{const live=await cluster.find(target.path)
+const web=webOf(settings,targets,before.services)
+return{...rest,targets:targets,...web&&{web:web}}}async function asTheyAre(cluster,targets,repository){const now=await Promise.all(targets.map(async({live:_live,...target})=>{const live=await cluster.find(target.path)
 const uses=live&&!target.manifest?(0,kubernetes_objects.ys)(live,repository):target.uses
 return{...target,uses:uses,running:imagesIn(live,uses),...live&&{live:live}}}))
-return now.filter(({live:live,manifest:manifest,uses:uses})=>(live??manifest)&&uses.length>0)}var undo=__nccwpck_require__(2064)
+return now.filter(({live:live,manifest:manifest,uses:uses})=>(live??manifest)&&uses.length>0)}var together=__nccwpck_require__(1626)
+function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
+if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
+const asked=releaseOf(run,await findSource(world,settings,settings.context))
+const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
+return imageToDeploy({...asked,signal:own},journal)})])
+const{image:image}=ready
+soFar.image=image
+const release=releaseOf(run,ready.source)
+const{locked:locked,lost:lost,now:now}=await reporter.stage("lock",async journal=>{const{cluster:locked,lost:lost}=await lockAndSettle(run,release,journal,cluster,site)
+return{locked:locked,lost:lost,now:await siteOfNow(release,locked,site)}})
+const own={...release,signal:AbortSignal.any([signal,lost])}
+try{return await migrateTo(run,own,locked,now,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
+throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter:reporter,soFar:soFar},release,cluster,site,image){if(!site.web||release.settings["migrate-command"]==="")return false
+const migration=(0,migrate.B)(release,cluster,site,site.web,image)
+try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
+if(!(0,migrationlog.OJ)(plan))return false
+const lost=(0,migrationlog.yJ)(plan,site.web.template)
+if(lost!==void 0)soFar.warnings.push(lost)
+await reporter.stage("migrate",journal=>migration.migrate(journal))
+return true}finally{soFar.migrations=migration.applied()
+await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
+var undo=__nccwpck_require__(2064)
 async function transaction(run,release,unlocked,site,work){const{reporter:reporter,signal:signal,soFar:soFar}=run
 const{world:world,app:app}=release
 const{cluster:cluster,lost:lost}=await reporter.stage("lock",async journal=>{const locked=await lockAndSettle(run,release,journal,unlocked,site)
@@ -9071,9 +9085,11 @@ await migrateTo(run,release,cluster,site,image)
 await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
 await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
-journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}async function versionWanted(release,journal,cluster,open){const{settings:settings,app:app}=release
-const history=await(0,archive.L)(cluster,app)
-const found=(0,rollout_history.Ol)(history,settings.to,open)
+journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}async function lookBack({app:app},journal,cluster){const record=await(0,rollout_record.aE)(cluster,app)
+const chosen=(0,rollout_history.jo)(await(0,archive.L)(cluster,app),record?.begun)
+if(chosen.open)journal.say("a release is under way, or was left unfinished: that one ends first")
+return chosen}async function versionWanted(release,journal,{history:history,open:open}){const{settings:settings}=release
+const found=(0,rollout_history.Ol)(history,settings.to,open!==void 0)
 if(found.is!=="found"){const other=found.is==="unknown"?await inRegistry(release):void 0
 if(other)return{...other,appliedSince:[]}
 const isOurChoice=settings.to==="previous"
@@ -9083,7 +9099,8 @@ const image={repository:settings.image,tag:tag,digest:digest}
 await checkThere(release,journal,image,number)
 journal.say(`back to release ${number}: ${(0,kubernetes_image.j)(tag)}, ${at.slice(0,10)} by ${(0,lease.Gg)(entry)}`)
 const appliedSince=history.flatMap(one=>one.number>number?one.migrations:[])
-return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}async function inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
+return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}function checkStillPrevious({settings:settings},chosen,now){const since=settings.to==="previous"?(0,rollout_history.dR)(chosen,now):void 0
+if(!since)return;(0,report_cause.fJ)({code:"overtaken",sentence:`release ${since.number} (${(0,kubernetes_image.j)(since.tag)}) by ${(0,lease.Gg)(since)} went live while this rollback waited: the version before it is another one than was chosen`,hint:`nothing was changed; see what is live now: ${(0,commandline.a)("history",settings)}; then roll back again`})}async function inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
 if((0,readers.I_)(to)instanceof readers.AF)return
 const image=await findImage(world,settings.image,to,signal)
 if(!image)return
@@ -9094,10 +9111,9 @@ if(found.is!=="there")journal.say(`the registry could not be asked (${found.said
 const release={world:world,app:app,holder:holder,signal:signal,settings:{...run.settings,"migrate-command":""},source:{tag:""}}
 const[cluster,site]=await lookAround(run,release)
 soFar.site=site
-const version=await reporter.stage("version",async journal=>{await resources.login(world,run.settings)
-const open=await(0,rollout_record.aE)(cluster,app)!==void 0
-if(open)journal.say("a release is under way, or was left unfinished: that one ends first")
-return versionWanted(release,journal,cluster,open)})
+const{chosen:chosen,version:version}=await reporter.stage("version",async journal=>{await resources.login(world,run.settings)
+const chosen=await lookBack(release,journal,cluster)
+return{chosen:chosen,version:await versionWanted(release,journal,chosen)}})
 const{image:image,sha:sha,appliedSince:appliedSince}=version
 const source={tag:image.tag,...sha!==void 0&&{sha:sha}}
 soFar.source=source
@@ -9105,7 +9121,7 @@ soFar.image=image
 if(appliedSince.length>0)soFar.warnings.push(`the database stays as it is; migrations applied since: ${appliedSince.join(", ")}`)
 if(await runsUndisturbed(release,cluster,site,image))return"unchanged"
 if(run.settings["dry-run"])return rollback_rehearse(run,site,image)
-return transaction(run,{...release,source:source},cluster,site,{command:"rollback",image:image,...backOf(version),write:(own,locked,prepared)=>rollOut(run,own,locked,prepared.site,image)})}function backOf({release:release}){return release?{back:release.back??release.number}:{}}async function rollback_rehearse({reporter:reporter,soFar:soFar},site,{tag:tag}){await reporter.stage("dry run",journal=>{for(const target of site.targets)journal.say(`${describe(target)}; would get ${(0,kubernetes_image.j)(tag)}`)
+return transaction(run,{...release,source:source},cluster,site,{command:"rollback",image:image,...backOf(version),check:(_,now)=>{checkStillPrevious(release,chosen,now)},write:(own,locked,prepared)=>rollOut(run,own,locked,prepared.site,image)})}function backOf({release:release}){return release?{back:release.back??release.number}:{}}async function rollback_rehearse({reporter:reporter,soFar:soFar},site,{tag:tag}){await reporter.stage("dry run",journal=>{for(const target of site.targets)journal.say(`${describe(target)}; would get ${(0,kubernetes_image.j)(tag)}`)
 return Promise.resolve()})
 soFar.rehearsal=true
 return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
@@ -9139,15 +9155,16 @@ var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(5741)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(3006)
 var _together_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1626)
 var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3830)
-function causeOf(error,signal){if(signal.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
+function causeOf(error,signal){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)return causeOfLoss(error)
+if(error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR&&leavesOpen(error.cause))return error.cause
+if(signal.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
 if(error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR)return error.cause
-if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)return causeOfLoss(error)
 if(error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.Ms)return{code:"timeout",sentence:"the cluster did not answer, or did not come to an end, in time",hint:"see whether the API server answers: kubectl version"}
 const away=(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.ZV)(error)
 if(away)return away
 if(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h)return{code:"write-failed",sentence:`the API server refused a request (${error.status}): ${error.message}`}
 const text=error instanceof Error?error.message:String(error)
-return{code:"internal",sentence:text,...error instanceof Error&&error.stack!==void 0&&{logs:[{lines:error.stack.split("\n")}]}}}function lostCause({reason:reason}){return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj?causeOfLoss(reason):void 0}function causeOfLoss(reason){const{sentence:sentence,first:first}=lostWords(reason)
+return{code:"internal",sentence:text,...error instanceof Error&&error.stack!==void 0&&{logs:[{lines:error.stack.split("\n")}]}}}function leavesOpen({code:code}){return code==="restore-failed"||code==="lock-lost"}function lostCause({reason:reason}){return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj?causeOfLoss(reason):void 0}function causeOfLoss(reason){const{sentence:sentence,first:first}=lostWords(reason)
 return{code:"lock-lost",sentence:`${sentence}: the release is left in the middle, and nothing more was written`,hint:`${first}the next release puts everything back before it begins; or at once: django-rollout settle`}}function lostWords({why:why,words:words}){const[status]=words.split(" ")
 switch(why){case"taken":return{sentence:`another run has taken the lock${words&&` (${words})`}`,first:""}
 case"away":return{sentence:`the API server did not answer for so long that the lock was lost (${words})`,first:"when it answers again, "}
@@ -9162,11 +9179,11 @@ return[[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0,_kubernete
 return Object.fromEntries(read.flat())}function resultBefore(cause){if(cause.code==="usage")return"usage"
 if(cause.code==="locked")return"locked"
 if(cause.code==="overtaken")return"superseded"
-if(cause.code==="restore-failed"||cause.code==="lock-lost")return"stuck"
+if(leavesOpen(cause))return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
 const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.EU)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.XH)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
 return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]})],startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
 const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
@@ -9194,9 +9211,13 @@ var ending=__nccwpck_require__(2523)
 var cause=__nccwpck_require__(4193)
 var trouble=__nccwpck_require__(7823)
 async function login(world,repository,username,password){const host=(0,trouble.w4)(repository)
-const at=host==="docker.io"?[]:[host]
-const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...at],{input:password})
-if(done.code!==0){const[said="no reason given"]=done.stderr.split("\n").filter(line=>line.trim()!==""&&!line.startsWith("WARNING"));(0,cause.fJ)({code:"registry",sentence:`registry: ${host} does not accept the login of ${username}: ${said}`,hint:'check "registry-username" and "registry-password"'})}return async()=>{await world.processes.run("docker",["logout",...at])}}class Resources{closers=[]
+const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...serverOf(repository)],{input:password})
+if(done.code!==0){const[said="no reason given"]=done.stderr.split("\n").filter(line=>line.trim()!==""&&!line.startsWith("WARNING"));(0,cause.fJ)({code:"registry",sentence:`registry: ${host} does not accept the login of ${username}: ${said}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(world,repository)}async function logout(world,repository){await world.processes.run("docker",["logout",...serverOf(repository)])}function serverOf(repository){const host=(0,trouble.w4)(repository)
+return host==="docker.io"?[]:[host]}function whatIsWrong(content){const joined=content.replace(/\s/g,"")
+if(joined.length>100&&/^\w[\w+/-]+=*$/.test(joined))return{sentence:'"kubeconfig" is base64, and not the text of a kubeconfig',hint:"keep its text as it is: gh secret set KUBECONFIG < kubeconfig"}
+if(/[\n:{]/.test(content))return
+const path=/^[~./][^\s]{0,200}$/.test(content)?` (${content})`:""
+return{sentence:`"kubeconfig" is neither a file that is there${path} nor the text of a kubeconfig`,hint:"give the path of a kubeconfig, or its content"}}class Resources{closers=[]
 isClosed=false
 add(close){if(this.isClosed)close().catch(()=>{})
 else this.closers.push(close)}async close(){this.isClosed=true
@@ -9204,7 +9225,8 @@ for(const close of this.closers.reverse())await close().catch(()=>{})}async acce
 const chosen={namespace:namespace,...context!==void 0&&{context:context}}
 if(content===void 0)return chosen
 if(!content.includes("\n")&&world.files.exists(content))return{...chosen,kubeconfig:content,keeps:true}
-if(!/[\n:{]/.test(content))(0,cause.fJ)({code:"usage",sentence:`"kubeconfig" names ${content}, which is not there`,hint:"give the path of a kubeconfig, or its content"})
+const wrong=whatIsWrong(content)
+if(wrong)(0,cause.fJ)({code:"usage",...wrong})
 const folder=await world.files.privateFolder()
 this.add(()=>world.files.remove(folder))
 const kubeconfig=`${folder}/kubeconfig`
@@ -9215,7 +9237,7 @@ if(username===void 0||password===void 0)return
 this.add(await login(world,settings.image,username,password))}}async function reported(command,start,work){const{settings:settings,reporter:reporter,signal:signal}=start
 const soFar={migrations:[],warnings:[]}
 const resources=new Resources
-const app=settings.app??(0,kubernetes_image.EU)(settings.image)
+const app=settings.app??(0,kubernetes_image.XH)(settings.image)
 let result
 try{result=await work({...start,command:command,app:app,soFar:soFar,resources:resources})}catch(error){soFar.cause=(0,ending.rl)(error,signal)
 result=(0,ending.ni)(soFar.cause)}finally{await resources.close()}return(0,ending.z8)(command,settings,reporter,result,soFar)}},6757:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{s:()=>readSettings})
@@ -9233,9 +9255,10 @@ return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:fa
 var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)
 var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
 var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4172)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(3165)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3165)
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
 var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
+var _rollout_history_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(4385)
 var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
 var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8394)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6072)
@@ -9257,7 +9280,8 @@ resources.add(()=>lease.release())
 const left=await findLeft()
 if(!left)return"unchanged"
 const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__.f)(cluster,world.clock)
-const own={...release,signal:AbortSignal.any([signal,lease.lost])}
+signal.throwIfAborted()
+const own={...release,signal:lease.lost}
 const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__.N)(cluster,lease)
 const{record:record}=left
 if(!record){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(own,journal,locked,live)
@@ -9268,14 +9292,14 @@ return"undone"}))}async function putBack({soFar:soFar},release,journal,cluster,l
 const{begun:begun,snapshot:snapshot}=record
 try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(release,journal,cluster,live)
 const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.L)(cluster,app)
-if(history.some(({run:run,result:result})=>run===begun.run&&result==="deployed")){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} has gone live; its record was left`)
+if((0,_rollout_history_js__WEBPACK_IMPORTED_MODULE_11__.u7)(history,begun)){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.j)(begun.tag)} has gone live; its record was left`)
 await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
 return{is:"well"}}return{is:"put back",restored:await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.G9)(release,journal,cluster,live,record)}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.Cv)(cluster,world.clock,settings,snapshot)
 soFar.stands=stands
 const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.qT)(lost)
 if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR(lockLost)
 const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.rl)(error,signal)
-throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
@@ -9557,7 +9581,7 @@ const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause
 if(status>=200&&status<300)return{passing:false}
 return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
 return{trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:passing}}}).catch(error=>({trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:false}))
-return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
+return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Ao:()=>onCancel,CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3165)
 var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8850)
@@ -9582,7 +9606,7 @@ case"history":return told(report)
 case"build":case"test":case"migrate":return stepped(report,report.command,release)
 case"doctor":return examined(report,release)
 case"release":case"deploy":case"rollback":}if(report.rehearsal)return`dry run: ${app} would go back to ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}; nothing was changed`
-const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?`${release} was not released: a newer version is live already`:`${app}: somebody else changed the image in the middle; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
+const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?report.command==="rollback"?`${release} was not brought back: another release went live meanwhile`:`${release} was not released: a newer version is live already`:`${app}: somebody else changed the image in the middle; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
 return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations,stages:stages},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
 const untested=`${release} was not tested, since there is no command for it; ${pushed}`
 const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:stages.some(({name:name})=>name==="test")?`${release} has passed its tests; ${pushed}`:untested,unchanged:untested,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
@@ -9600,9 +9624,12 @@ return`${wrong} would go wrong${warnings}`}function settled({app:app,namespace:n
 case"undone":return undone.some(({did:did})=>did==="ended")?`${app}: the unfinished migration was ended; nothing that users run was touched`:`${app}: the unfinished release was put back, verified`
 case"locked":return`${app}: a release is under way: nothing was done`
 case"usage":return"nothing was done"
+case"cancelled":return`${app}: nothing was put back, since the run was cancelled before`
 default:return`${app}: the unfinished release could not be put back: a person is needed`}}function told({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: its releases in namespace ${namespace}`
 case"cancelled":return`${app}: its releases were not read, since the run was cancelled`
-default:return`${app}: its releases in namespace ${namespace} could not be read`}}function evidence({logs:logs=[],events:events=[]}){return[...logs.map(({of:of,lines:lines})=>({...of!==void 0&&{title:`last lines of ${of}`},lines:lines})),{title:"warnings of the cluster",lines:events}].filter(({lines:lines})=>lines.length>0)}function keptMigrations(report){if(report.migrations.length===0||(0,_report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(report.result))return
+default:return`${app}: its releases in namespace ${namespace} could not be read`}}function onCancel(command){switch(command){case"history":case"doctor":return
+case"settle":return"a way back that has begun goes on to its end"
+default:return"what has changed is put back"}}function evidence({logs:logs=[],events:events=[]}){return[...logs.map(({of:of,lines:lines})=>({...of!==void 0&&{title:`last lines of ${of}`},lines:lines})),{title:"warnings of the cluster",lines:events}].filter(({lines:lines})=>lines.length>0)}function keptMigrations(report){if(report.migrations.length===0||(0,_report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(report.result))return
 return`the database keeps the migrations that were applied: ${report.migrations.join(", ")}`}function stillWaiting(standings){const open=byInterest(standings).filter(({is:is})=>is!=="ready")
 const told=open.slice(0,mostReasons).map(({of:of,words:words})=>of?`${of}: ${words}`:words)
 const more=open.length-told.length
@@ -9804,7 +9831,7 @@ const[error]=read.flatMap(one=>one.error??[])
 const{logs:before=[],...told}=cause
 const logs=[...before,...read.map(({log:log})=>log)].filter(({lines:lines})=>lines.length>0)
 const events=(0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.nZ)(live.picture(),cause,startedAt)
-return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},4385:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,Ol:()=>wanted,vN:()=>added})
+return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},4385:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,u7:()=>hasGoneLive,vN:()=>added})
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
 const mostEntries=20
 const liveKept=5
@@ -9818,7 +9845,8 @@ const all=before?history.map(one=>one===before?entry:one):[...history,entry]
 return shortened(all)}function shortened(history){if(history.length<=mostEntries)return history
 const kept=new Set(history.filter(wentLive).slice(-liveKept))
 const oldest=history.find(entry=>!kept.has(entry))
-return shortened(history.filter(entry=>entry!==oldest))}function wentLive({result:result}){return result==="deployed"}function liveNow(history){return history.findLast(wentLive)}function wanted(history,to,open){if(to==="previous")return open?lastLive(history):previous(history)
+return shortened(history.filter(entry=>entry!==oldest))}function wentLive({result:result}){return result==="deployed"}function hasGoneLive(history,{run:run}){return history.some(entry=>entry.run===run&&wentLive(entry))}function liveNow(history){return history.findLast(wentLive)}function chosenFrom(history,record){return record&&!hasGoneLive(history,record)?{history:history,open:record}:{history:history}}function liveSince({history:history,open:open},now){const live=liveNow(now)
+return live?.run===liveNow(history)?.run||live?.run===open?.run?void 0:live}function wanted(history,to,open){if(to==="previous")return open?lastLive(history):previous(history)
 const versions=history.filter(({sha:sha,tag:tag})=>isNamed(to,sha,tag))
 const[,number]=/^#?(\d{1,6})$/.exec(to)??[]
 const byNumber=history.find(one=>one.number===Number(number))
@@ -10742,7 +10770,7 @@ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1455)
 var node_os__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8161)
 var node_path__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6760)
 function realFiles(env){return{read:async path=>{try{return await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(path,"utf8")}catch(error){if(isMissing(error))return
-throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path),isFolder:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path,{throwIfNoEntry:false})?.isDirectory()??false,list:async path=>(await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(path)).sort(),privateFolder:()=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(env["RUNNER_TEMP"]||(0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(),"django-rollout-")),socketFolder:()=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(),"django-rollout-")),writePrivate:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,"",{mode:384})
+throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(path),isFolder:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path,{throwIfNoEntry:false})?.isDirectory()??false,link:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readlink)(path).catch(()=>{}),list:async path=>(await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(path)).sort(),privateFolder:()=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(env["RUNNER_TEMP"]||(0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(),"django-rollout-")),socketFolder:()=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdtemp)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(),"django-rollout-")),writePrivate:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,"",{mode:384})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path,384)
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},write:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path),{recursive:true})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},remove:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path,{recursive:true,force:true})}}function isMissing(error){const{code:code}=error

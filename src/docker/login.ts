@@ -13,10 +13,9 @@ export async function login(
   password: string,
 ): Promise<() => Promise<void>> {
   const host = hostOf(repository)
-  const at = host === 'docker.io' ? [] : [host]
   const done = await world.processes.run(
     'docker',
-    ['login', '--username', username, '--password-stdin', ...at],
+    ['login', '--username', username, '--password-stdin', ...serverOf(repository)],
     { input: password },
   )
   if (done.code !== 0) {
@@ -29,7 +28,16 @@ export async function login(
       hint: 'check "registry-username" and "registry-password"',
     })
   }
-  return async () => {
-    await world.processes.run('docker', ['logout', ...at])
-  }
+  return () => logout(world, repository)
+}
+
+/** Where nobody is logged in, nothing happens. */
+export async function logout(world: World, repository: string): Promise<void> {
+  await world.processes.run('docker', ['logout', ...serverOf(repository)])
+}
+
+/** docker's word for the registry of an image; none for its own. */
+function serverOf(repository: string): readonly string[] {
+  const host = hostOf(repository)
+  return host === 'docker.io' ? [] : [host]
 }
