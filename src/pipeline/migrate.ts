@@ -71,9 +71,10 @@ export async function migrateTo(
     await reporter.stage('migrate', (journal) => migration.migrate(journal))
     return true
   } finally {
-    soFar.migrations = migration.applied()
     await migration.close().catch((error: unknown) => {
       soFar.warnings.push(causeOf(error, release.signal).sentence)
     })
+    // Its pod may have applied some until it was gone.
+    soFar.migrations = migration.applied()
   }
 }

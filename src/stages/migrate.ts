@@ -9,7 +9,7 @@ import type { Plan } from '../django/inspector.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
-import { Failure, fail } from '../report/cause.js'
+import { Failure, fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { diagnose } from '../rollout/diagnose.js'
@@ -22,9 +22,16 @@ import { looking } from '../rollout/looking.js'
 import { titleOf } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
 import type { LivePicture } from '../rollout/watch.js'
-import { within } from '../world/deadline.js'
+import { orAborted, within, withinAfter } from '../world/deadline.js'
 import { createJob, makeJob } from './migrationjob.js'
-import { migrationCause, Output, planCause, tellPlan } from './migrationlog.js'
+import {
+  migrationCause,
+  Output,
+  planCause,
+  tellPlan,
+  unreadCause,
+  type Unread,
+} from './migrationlog.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Image, type Release } from './release.js'
 import type { Web } from './targets.js'
@@ -43,7 +50,21 @@ export interface Migration {
   close(): Promise<void>
 }
 
+/** How a Job ended that was followed. */
+interface Ended {
+  readonly verdict: JobVerdict
+  /** Why the log of a container that has ended could not be read to its end. */
+  readonly unread?: string
+}
+
 const reconnectMs = 500
+/**
+ * How long the log of a container that has ended is asked for: where the server cannot reach the node's
+ * kubelet every try fails, and the lock is held meanwhile.
+ */
+const lastWordsMs = 30_000
+/** The same when the migration is given up and its pod is gone: what is on its way still comes. */
+const briefWordsMs = 1_000
 /** Lines of the log of a migration that failed. */
 const shownLines = 50
 /** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
@@ -63,8 +84,12 @@ export function startMigration(
   const output = new Output(marker)
   let job: string | undefined
   let container = ''
-  let ended: Promise<JobVerdict> | undefined
+  let ended: Promise<Ended> | undefined
   let containerEnded = false
+  /** Why the log could not be read to its end, if so. Not ended by a cancel: the pod writes on until it is gone. */
+  let reading: Promise<string | undefined> | undefined
+  const jobOver = new AbortController()
+  const closed = new AbortController()
 
   const start = async (journal: Journal) => {
     const made = makeJob(release, site, web, image, marker)
@@ -82,10 +107,9 @@ export function startMigration(
   }
 
   /** Resolves when our container has ended and all its words are read. */
-  const followJob = async (job: string): Promise<JobVerdict> => {
+  const followJob = async (job: string): Promise<Ended> => {
     const startedAt = world.clock.now()
     let ledger = newLedger(startedAt)
-    let reading: Promise<void> | undefined
     const aim = { job, container }
     const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
     const verdict = await looking<JobVerdict>(
@@ -115,60 +139,91 @@ export function startMigration(
     ) {
       reading ??= readLog(verdict.cause.pod)
     }
-    await reading
     containerEnded =
       verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
-    if (verdict.is !== 'failed') return verdict
+    jobOver.abort()
+    const words = await orAborted(until, () => Promise.resolve(reading))
+    const unread = words !== undefined && containerEnded ? { unread: words } : {}
+    if (verdict.is !== 'failed') return { verdict, ...unread }
     // What our container has said is read already, without the lines that are for us.
     const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
     const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
     const seen = { cluster, clock: world.clock, live: site.live, startedAt }
     const more = gather(cause, { ...seen, toRepo: toRepo(release) })
-    return { ...verdict, cause: await more.catch(() => cause) }
+    return { verdict: { ...verdict, cause: await more.catch(() => cause) }, ...unread }
   }
 
-  /** Reads the log to its end; a connection that was cut is taken up again behind what was read. */
-  const readLog = async (pod: string) => {
-    let read = 0
-    while (!until.aborted) {
-      try {
-        let at = 0
-        for await (const line of cluster.lines(
-          `${logPath(cluster, pod, container)}&follow=true`,
-          until,
-        )) {
-          if (at++ < read) continue
-          read += 1
-          output.line(line)
+  /**
+   * Reads the log to its end; a connection that was cut is taken up again behind what was read. Resolves with
+   * the server's words when it cannot be had: soon after the Job's end.
+   */
+  const readLog = (pod: string): Promise<string | undefined> =>
+    withinAfter(world.clock, lastWordsMs, jobOver.signal, async (late) => {
+      const enough = AbortSignal.any([cluster.life, closed.signal, late])
+      const isOver = () => enough.aborted
+      let read = 0
+      let words = `it did not end within ${lastWordsMs / 1000} s of its container`
+      while (!isOver()) {
+        try {
+          let at = 0
+          for await (const line of cluster.lines(
+            `${logPath(cluster, pod, container)}&follow=true`,
+            enough,
+          )) {
+            if (at++ < read) continue
+            read += 1
+            output.line(line)
+          }
+          return undefined
+        } catch (error) {
+          if (isOver()) break
+          words = error instanceof Error ? error.message : String(error)
+          if (!isPassing(error)) break
+          await world.clock.sleep(reconnectMs, enough).catch(() => undefined)
         }
-        return
-      } catch (error) {
-        if (!isPassing(error)) return
-        await world.clock.sleep(reconnectMs, until).catch(() => undefined)
       }
-    }
-  }
+      return words
+    })
+
+  const unreadOf: ToldUnread = (code, verdict, words) =>
+    unreadCause(code, job ?? '', verdict, words, {
+      lines: output.lines,
+      logs: cluster.commandLine(['logs', `job/${job ?? ''}`, '-c', container]),
+    })
 
   return {
     plan: async (journal) => {
       output.to(journal)
       await start(journal)
-      const plan = await Promise.race([output.plan, endOfPlan(ended, output)])
+      const plan = await Promise.race([output.plan, endOfPlan(ended, output, unreadOf)])
       output.hold()
       tellPlan(journal, plan)
       return plan
     },
     migrate: async (journal) => {
       output.to(journal)
-      const verdict = await ended
-      if (verdict?.is === 'failed') throw new Failure(migrationCause(verdict.cause, output.lines))
+      const how = await ended
+      if (how?.unread !== undefined) fail(unreadOf('migration-failed', how.verdict, how.unread))
+      if (how?.verdict.is === 'failed') {
+        throw new Failure(migrationCause(how.verdict.cause, output.lines))
+      }
       const { applied } = output.progress()
       journal.say(`${plural(applied.length, 'migration')} applied`)
     },
     applied: () => output.progress().applied,
     close: async () => {
       over.abort(new Error('the migration is closed'))
-      if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
+      output.hold()
+      try {
+        if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
+      } finally {
+        // Python does not hear SIGTERM: what was applied until the pod was gone stands at the log's end.
+        const { clock } = world
+        await within(clock, briefWordsMs, cluster.life, (late) =>
+          orAborted(late, () => Promise.resolve(reading)),
+        ).catch(() => undefined)
+        closed.abort()
+      }
     },
   }
 }
@@ -203,15 +258,23 @@ function podsOfJob(picture: Picture, name: string): readonly Pod[] {
   )
 }
 
+type ToldUnread = (code: Unread, verdict: JobVerdict, words: string) => Cause
+
 /** When the Job ends without a plan: its cause, told as what it means for the release. */
-async function endOfPlan(ended: Promise<JobVerdict> | undefined, output: Output): Promise<Plan> {
-  const verdict = await ended
-  if (verdict?.is === 'failed') {
-    const { cause } = verdict
+async function endOfPlan(
+  ended: Promise<Ended> | undefined,
+  output: Output,
+  unreadOf: ToldUnread,
+): Promise<Plan> {
+  const how = await ended
+  if (how?.verdict.is === 'failed') {
+    const { cause } = how.verdict
     if (output.progress().applied.length > 0) return output.plan
-    throw new Failure(cause.code === 'crash' ? planCause(cause) : cause)
+    if (cause.code !== 'crash') throw new Failure(cause)
+    if (how.unread === undefined) throw new Failure(planCause(cause))
   }
   const early = await Promise.race([output.plan, Promise.resolve(undefined)])
+  if (!early && how?.unread !== undefined) fail(unreadOf('plan-failed', how.verdict, how.unread))
   return (
     early ??
     fail({

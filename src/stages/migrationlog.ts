@@ -4,6 +4,7 @@ import { isMarked, migrationBegins, readPlan, type Plan } from '../django/inspec
 import { migrated } from '../django/progress.js'
 import type { Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
+import type { JobVerdict } from '../rollout/job.js'
 
 /** What the container says: the plan between markers for us, the rest for people. */
 export class Output {
@@ -72,6 +73,32 @@ export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
     ...cause,
     code: 'migration-failed',
     sentence: `migration ${open ?? ''} failed: ${withoutName(cause)}${kept}`.replace('  ', ' '),
+  }
+}
+
+/** Codes of a migration whose log cannot be read: before its plan was known, or behind it. */
+export type Unread = 'plan-failed' | 'migration-failed'
+
+/** How the Job ended is known; what it has applied is not, so nothing is claimed of that. */
+export function unreadCause(
+  code: Unread,
+  job: string,
+  verdict: JobVerdict,
+  words: string,
+  { lines, logs }: { readonly lines: readonly string[]; readonly logs: string },
+): Cause {
+  const { applied } = migrated(lines)
+  const known =
+    applied.length === 0
+      ? 'what it has applied is not known'
+      : `applied as far as it was read: ${applied.join(', ')}`
+  const how =
+    verdict.is === 'failed' ? `${verdict.cause.sentence}, and` : `${job}: it ended well, but`
+  return {
+    ...(verdict.is === 'failed' ? verdict.cause : { workload: `job/${job}` }),
+    code,
+    sentence: `${how} its log cannot be read: ${words}; ${known}`,
+    hint: `"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`,
   }
 }
 
