@@ -149,11 +149,15 @@ test('a log that neither goes on nor ends', async () => {
   })
 })
 
-test('one that is cut off behind the plan', async () => {
+/** A log that breaks off in the middle of the migration, and how the Job ends then. */
+async function cutOff(state: object) {
   let tries = 0
+  const like = { app: 'a', operations: [], atomic: true, reversible: true }
+  const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
   const it = play((play) => {
     const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
-    const said = [marked(JSON.stringify(plan)), marked('migrate'), '  Applying a.0001_x... OK']
+    const told = JSON.stringify({ ...plan, pending })
+    const said = [marked(told), marked('migrate'), '  Applying a.0001_x... OK']
     return saying(tries++ === 0 ? said : [], refused)
   })
   const planned = it.migration.plan(notebook())
@@ -162,13 +166,24 @@ test('one that is cut off behind the plan', async () => {
   await it.clock.pass(10)
   expect(await planned).toMatchObject({ django: '5.2' })
   const migrated = it.migration.migrate(notebook()).catch((error: unknown) => error)
-  it.pod(finished)
+  it.pod(state)
   await it.clock.pass(31_000)
-  expect(await migrated).toMatchObject({
-    cause: {
-      code: 'migration-failed',
-      sentence: expect.stringContaining('; applied as far as it was read: a.0001_x'),
+  return { ended: await migrated, applied: it.migration.applied() }
+}
+
+test('one that is cut off behind the plan, and ends well: all of the plan is applied', async () => {
+  expect(await cutOff(finished)).toEqual({ ended: undefined, applied: ['a.0001_x', 'a.0002_y'] })
+})
+
+test('one that is cut off behind the plan, and fails', async () => {
+  expect(await cutOff(broken)).toMatchObject({
+    ended: {
+      cause: {
+        code: 'migration-failed',
+        sentence: expect.stringContaining('; applied as far as it was read: a.0001_x'),
+      },
     },
+    applied: ['a.0001_x'],
   })
 })
 

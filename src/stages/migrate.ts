@@ -185,6 +185,10 @@ export function startMigration(
       return words
     })
 
+  /** All of the plan, where the log does not tell what was applied. */
+  let whole: readonly string[] | undefined
+  const applied = () => whole ?? output.progress().applied
+
   const unreadOf: ToldUnread = (code, verdict, words) =>
     unreadCause(code, job ?? '', verdict, words, {
       lines: output.lines,
@@ -203,14 +207,19 @@ export function startMigration(
     migrate: async (journal) => {
       output.to(journal)
       const how = await ended
-      if (how?.unread !== undefined) fail(unreadOf('migration-failed', how.verdict, how.unread))
       if (how?.verdict.is === 'failed') {
-        throw new Failure(migrationCause(how.verdict.cause, output.lines))
+        if (how.unread === undefined)
+          throw new Failure(migrationCause(how.verdict.cause, output.lines))
+        fail(unreadOf('migration-failed', how.verdict, how.unread))
       }
-      const { applied } = output.progress()
-      journal.say(`${plural(applied.length, 'migration')} applied`)
+      if (how?.unread !== undefined) {
+        // That it ended well says enough: Django's migrate does all of the plan, or fails.
+        whole = (await output.plan).pending.map(({ app, name }) => `${app}.${name}`)
+        journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+      }
+      journal.say(`${plural(applied().length, 'migration')} applied`)
     },
-    applied: () => output.progress().applied,
+    applied,
     close: async () => {
       over.abort(new Error('the migration is closed'))
       output.hold()
