@@ -8,7 +8,7 @@ import { startMigration } from '../stages/migrate.js'
 import { hasWork, lostDatabase } from '../stages/migrationlog.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
-import { causeOf, lostCause } from './ending.js'
+import { lostCause, sentenceOf } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
 import { lockAndSettle, lookAround, releaseOf } from './steps.js'
 import { together } from './together.js'
@@ -71,7 +71,7 @@ export async function migrateTo(
   } finally {
     soFar.migrations = migration.applied()
     await migration.close().catch((error: unknown) => {
-      soFar.warnings.push(causeOf(error, release.signal).sentence)
+      soFar.warnings.push(sentenceOf(error))
     })
   }
 }
