@@ -7248,7 +7248,13 @@ else if(fails&&/^\S/.test(line))issues.push(line)}return issues}function plain(l
 return before.replace(/\+ Exception Group $/,"| ")}function frameOf(match){const[,file="",line="",name]=match
 const place={file:file,line:Number(line)}
 return name===void 0?place:{...place,function:name}}function below(folder,file){const start=folder.endsWith("/")?folder:`${folder}/`
-return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},7823:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
+return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},4377:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{i:()=>login,r:()=>logout})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+var _trouble_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7823)
+async function login(world,repository,username,password){const host=(0,_trouble_js__WEBPACK_IMPORTED_MODULE_1__.w4)(repository)
+const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...serverOf(repository)],{input:password})
+if(done.code!==0){const[said="no reason given"]=done.stderr.split("\n").filter(line=>line.trim()!==""&&!line.startsWith("WARNING"));(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${host} does not accept the login of ${username}: ${said}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(world,repository)}async function logout(world,repository){await world.processes.run("docker",["logout",...serverOf(repository)])}function serverOf(repository){const host=(0,_trouble_js__WEBPACK_IMPORTED_MODULE_1__.w4)(repository)
+return host==="docker.io"?[]:[host]}},7823:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
 const words=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"passing"],[/too ?many ?requests/i,"passing"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"passing"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function troubleOf(said,repository){const own=said.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(word=>!word.includes(repository)).join("")
 return words.find(([pattern])=>pattern.test(own))?.[1]??"refused"}function hostOf(repository){const[first="",...rest]=repository.split("/")
@@ -7338,7 +7344,7 @@ await tell(id,(0,deployment.c2)(said,ofThisRun))
 trouble="GitHub shows earlier deployments as active beside this one"
 if(said.state==="success")for(const one of earlier)await tell(one,(0,deployment.c2)(deployment.$3))
 return wrong===void 0?[]:[aboutWrong(wrong)]}))}catch(error){const late=error instanceof deadline.Ms
-return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,sd:()=>tellRunner})
+return[`${trouble}: ${late?"it does not answer in time":error.message}`]}finally{over.abort()}}}}function aboutWrong(sha){return`the job has a deployment record of its own, of commit ${(0,kubernetes_image.j)(sha)}, which is not what runs: give its environment "deployment: false"`}},227:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,a5:()=>tellNothingLeft,sd:()=>tellRunner})
 var core=__nccwpck_require__(6058)
 var commands=__nccwpck_require__(8566)
 var nearest=__nccwpck_require__(9948)
@@ -7436,7 +7442,8 @@ const sign={done:"✓",failed:"✗",stopped:"·"}[ended]
 core.pq(`${sign} ${stage}${ended==="done"?"":` ${ended}`} ${(0,words.YA)(took)}`)}}}function harmless(line){return line.replaceAll("\r"," ").split("\n").map(one=>/^[\s\p{Cc}]*::/u.test(one)?one.replace("::","​::"):one).join("\n").replaceAll("##[","#​#[")}async function tellRunner(report,reportPath){for(const{text:text,kind:kind}of(0,closing.E)(report))core.pq(kind==="quoted"?`  │ ${harmless(text)}`:harmless(text))
 annotate(report)
 for(const[name,value]of Object.entries(outputsOf(report,reportPath)))core.uH(name,value)
-try{await core.z.addRaw(summary(report)).write()}catch(error){core.pq(`no job summary: ${harmless(error instanceof Error?error.message:String(error))}`)}}function annotate({cause:cause,warnings:warnings}){for(const warning of folded(warnings))core.$e(warning.slice(0,longestMessage))
+try{await core.z.addRaw(summary(report)).write()}catch(error){core.pq(`no job summary: ${harmless(error instanceof Error?error.message:String(error))}`)}}function tellNothingLeft({warnings:warnings}){core.pq("this run has left nothing unfinished")
+warn(warnings)}function warn(warnings){for(const warning of folded(warnings))core.$e(warning.slice(0,longestMessage))}function annotate({cause:cause,warnings:warnings}){warn(warnings)
 if(!cause)return
 const at=cause.annotations??[]
 at.slice(0,mostAnnotations-1).forEach(({file:file,line:line,title:title,message:message})=>{core.z3(message.slice(0,longestMessage),{file:file,startLine:line,title:title})})
@@ -8119,7 +8126,7 @@ if(/immutable/i.test(said))because(`${(0,docker_trouble.w4)(repository)} has the
 switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not allowed to write to ${repository}`,(0,docker_trouble.t$)(repository,"write to"))
 case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
 case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
-case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(9359)
+case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(1837)
 var kubernetes_cluster=__nccwpck_require__(3728)
 var guarded=__nccwpck_require__(4172)
 var rollout_record=__nccwpck_require__(7476)
@@ -8995,8 +9002,8 @@ if(!(0,migrationlog.OJ)(plan))return false
 const lost=(0,migrationlog.yJ)(plan,site.web.template)
 if(lost!==void 0)soFar.warnings.push(lost)
 await reporter.stage("migrate",journal=>migration.migrate(journal))
-return true}finally{soFar.migrations=migration.applied()
-await migration.close().catch(error=>{soFar.warnings.push((0,ending.rl)(error,release.signal).sentence)})}}var restore=__nccwpck_require__(9456)
+return true}finally{await migration.close().catch(error=>{soFar.warnings.push((0,ending.$N)(error))})
+soFar.migrations=migration.applied()}}var restore=__nccwpck_require__(9456)
 var undo=__nccwpck_require__(2064)
 async function transaction(run,release,unlocked,site,work){const{reporter:reporter,signal:signal,soFar:soFar}=run
 const{world:world,app:app}=release
@@ -9011,17 +9018,18 @@ soFar.site=prepared.site
 soFar.snapshot=prepared.snapshot
 const open={run:run,release:release,cluster:cluster,lost:lost,begun:begun,prepared:prepared,record:record}
 run.onBegin?.(begun)
-try{const own={...release,signal:AbortSignal.any([signal,lost])}
-await work.write(own,cluster,prepared)
+const own={...release,signal:AbortSignal.any([signal,lost])}
+try{await work.write(own,cluster,prepared)
 own.signal.throwIfAborted()}catch(error){soFar.judgedAt??=world.clock.now()
 soFar.cause=(0,ending.qT)(lost)??(0,ending.rl)(error,signal)
-return unwind(open)}return transaction_close(open)}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
+return unwind(open)}const result=await transaction_close(open)
+if(result==="deployed")await(work.live?.(own))
+return result}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
 const{world:world,app:app,settings:settings}=release
 const told=await tellHistory(open,"deployed")
 try{await(0,rollout_record.yv)(cluster,world.clock,app,record)
-return"deployed"}catch(error){const lockLost=(0,ending.qT)(lost)
-if(told&&!lockLost){run.soFar.warnings.push("its record could not be removed; the next release, or settle, does it")
-return"deployed"}run.soFar.cause=lockLost??{code:"write-failed",sentence:`the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error?error.message:String(error)}`,hint:`kubectl -n ${settings.namespace} delete secret django-rollout-${app}`}
+return"deployed"}catch(error){if(told){run.soFar.warnings.push(`its record could not be removed (${(0,ending.$N)(error)}); the next release, or settle, does it, and puts nothing back`)
+return"deployed"}run.soFar.cause=(0,ending.qT)(lost)??{code:"write-failed",sentence:`the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error?error.message:String(error)}`,hint:`kubectl -n ${settings.namespace} delete secret django-rollout-${app}`}
 return"stuck"}}async function unwind(open){const{run:run,release:release,cluster:cluster,lost:lost,prepared:prepared,record:record}=open
 const{reporter:reporter,soFar:soFar,settings:settings}=run
 const{world:world,app:app}=release
@@ -9075,9 +9083,7 @@ await moveTags(run,release,found.image)
 return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
 const image=found.is==="pushed"?found.image:await reporter.stage("push",journal=>push(release,journal,found.built))
 soFar.image=image
-const result=await transaction(run,release,cluster,site,{command:command,image:image,check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared)=>write(run,own,locked,prepared,image)})
-if(result==="deployed")await moveTags(run,release,image)
-return result}async function isThere(release,cluster,site,image){if(!await runsUndisturbed(release,cluster,site,image))return false
+return transaction(run,release,cluster,site,{command:command,image:image,check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared)=>write(run,own,locked,prepared,image),live:own=>moveTags(run,own,image)})}async function isThere(release,cluster,site,image){if(!await runsUndisturbed(release,cluster,site,image))return false
 const changes=await Promise.all([planManifests(cluster,site.others),planOurs(cluster,site.targets,release.settings.image,(0,stages_release.d)(image))])
 return changes.flat().every(({is:is})=>is==="none")}async function write(run,release,cluster,{site:site,changes:changes},image){const{reporter:reporter}=run
 if(changes.length>0)await reporter.stage("manifests",journal=>applyManifests(release,journal,cluster,site,changes))
@@ -9085,7 +9091,8 @@ await migrateTo(run,release,cluster,site,image)
 await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
 await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
-journal.say(`${tags.join(", ")} now name this version`)}catch(error){soFar.warnings.push((0,ending.rl)(error,signal).sentence)}})}async function lookBack({app:app},journal,cluster){const record=await(0,rollout_record.aE)(cluster,app)
+journal.say(`${tags.join(", ")} now name this version`)}catch(error){const[were,all]=tags.length===1?["tag"," was not set"]:["tags"," were not all set"]
+soFar.warnings.push(`the ${were} ${tags.join(", ")}${all}: ${(0,ending.$N)(error)}`)}})}async function lookBack({app:app},journal,cluster){const record=await(0,rollout_record.aE)(cluster,app)
 const chosen=(0,rollout_history.jo)(await(0,archive.L)(cluster,app),record?.begun)
 if(chosen.open)journal.say("a release is under way, or was left unfinished: that one ends first")
 return chosen}async function versionWanted(release,journal,{history:history,open:open}){const{settings:settings}=release
@@ -9141,7 +9148,7 @@ case"migrate":return migrateOnly(start)
 case"rollback":return rollBack(start)
 case"history":return(0,pipeline_history.o)(start)
 case"settle":return(0,pipeline_settle.N)(start,"any")
-case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
+case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$N:()=>sentenceOf,Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
 var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
 var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
@@ -9164,7 +9171,8 @@ const away=(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.ZV)(error)
 if(away)return away
 if(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h)return{code:"write-failed",sentence:`the API server refused a request (${error.status}): ${error.message}`}
 const text=error instanceof Error?error.message:String(error)
-return{code:"internal",sentence:text,...error instanceof Error&&error.stack!==void 0&&{logs:[{lines:error.stack.split("\n")}]}}}function leavesOpen({code:code}){return code==="restore-failed"||code==="lock-lost"}function lostCause({reason:reason}){return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj?causeOfLoss(reason):void 0}function causeOfLoss(reason){const{sentence:sentence,first:first}=lostWords(reason)
+return{code:"internal",sentence:text,...error instanceof Error&&error.stack!==void 0&&{logs:[{lines:error.stack.split("\n")}]}}}function sentenceOf(error){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)return lostWords(error).sentence
+return causeOf(error,(new AbortController).signal).sentence}function leavesOpen({code:code}){return code==="restore-failed"||code==="lock-lost"}function lostCause({reason:reason}){return reason instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj?causeOfLoss(reason):void 0}function causeOfLoss(reason){const{sentence:sentence,first:first}=lostWords(reason)
 return{code:"lock-lost",sentence:`${sentence}: the release is left in the middle, and nothing more was written`,hint:`${first}the next release puts everything back before it begins; or at once: django-rollout settle`}}function lostWords({why:why,words:words}){const[status]=words.split(" ")
 switch(why){case"taken":return{sentence:`another run has taken the lock${words&&` (${words})`}`,first:""}
 case"away":return{sentence:`the API server did not answer for so long that the lock was lost (${words})`,first:"when it answers again, "}
@@ -9201,19 +9209,16 @@ default:return!wasThere&&begun&&result!=="failed"?"removed":before}}},290:(__unu
 var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
 var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(15)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3006)
-var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9359)
+var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1837)
 function tellHistory(start){return(0,_run_js__WEBPACK_IMPORTED_MODULE_2__.Y)("history",start,({world:world,settings:settings,signal:signal,app:app,soFar:soFar,resources:resources})=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.H6)(signal,async()=>{const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
 soFar.history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.L)(cluster,app)
-return"unchanged"}))}},9359:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
+return"unchanged"}))}},1837:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
 var kubernetes_image=__nccwpck_require__(3165)
 var ending=__nccwpck_require__(2523)
+var login=__nccwpck_require__(4377)
 var cause=__nccwpck_require__(4193)
-var trouble=__nccwpck_require__(7823)
-async function login(world,repository,username,password){const host=(0,trouble.w4)(repository)
-const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...serverOf(repository)],{input:password})
-if(done.code!==0){const[said="no reason given"]=done.stderr.split("\n").filter(line=>line.trim()!==""&&!line.startsWith("WARNING"));(0,cause.fJ)({code:"registry",sentence:`registry: ${host} does not accept the login of ${username}: ${said}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(world,repository)}async function logout(world,repository){await world.processes.run("docker",["logout",...serverOf(repository)])}function serverOf(repository){const host=(0,trouble.w4)(repository)
-return host==="docker.io"?[]:[host]}function whatIsWrong(content){const joined=content.replace(/\s/g,"")
+function whatIsWrong(content){const joined=content.replace(/\s/g,"")
 if(joined.length>100&&/^\w[\w+/-]+=*$/.test(joined))return{sentence:'"kubeconfig" is base64, and not the text of a kubeconfig',hint:"keep its text as it is: gh secret set KUBECONFIG < kubeconfig"}
 if(/[\n:{]/.test(content))return
 const path=/^[~./][^\s]{0,200}$/.test(content)?` (${content})`:""
@@ -9234,7 +9239,7 @@ await world.files.writePrivate(kubeconfig,content)
 return{...chosen,kubeconfig:kubeconfig}}async login(world,settings){const username=settings["registry-username"]
 const password=settings["registry-password"]
 if(username===void 0||password===void 0)return
-this.add(await login(world,settings.image,username,password))}}async function reported(command,start,work){const{settings:settings,reporter:reporter,signal:signal}=start
+this.add(await(0,login.i)(world,settings.image,username,password))}}async function reported(command,start,work){const{settings:settings,reporter:reporter,signal:signal}=start
 const soFar={migrations:[],warnings:[]}
 const resources=new Resources
 const app=settings.app??(0,kubernetes_image.XH)(settings.image)
@@ -9264,7 +9269,7 @@ var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8394)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6072)
 var _stages_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6496)
 var _ending_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2523)
-var _run_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(9359)
+var _run_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(1837)
 function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_8__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
 const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
@@ -9313,42 +9318,46 @@ function briefly(clock,work){const never=(new AbortController).signal
 return(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.ux)(clock,brieflyMs,never,late=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_0__.H6)(late,work))}class Stopped extends Error{name="AbortError"
 constructor(){super("stopped: another stage failed")}}},6661:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _actions_core__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(6058)
-var _github_deployment_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9808)
-var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816)
-var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
-var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(290)
-var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8543)
-var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6757)
-var _report_report_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(8850)
-var _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4969)
-var _report_webhook_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2416)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
-var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
-var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7526)
+var _docker_login_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4377)
+var _github_deployment_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9808)
+var _github_deployments_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4816)
+var _github_runner_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(227)
+var _options_file_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(8614)
+var _pipeline_history_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(290)
+var _pipeline_settle_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8543)
+var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(6757)
+var _report_report_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(8850)
+var _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4969)
+var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
+var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
+var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
-if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
-const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given)
-const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env)
-const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_4__.rk}`
-const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_7__.s)(command,files.exists(kept)?{...given,config:kept}:given,"action",files)
+if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.qj)(process.env)
+const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.QU)(given)
+const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env)
+const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_5__.rk}`
+const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_8__.s)(command,files.exists(kept)?{...given,config:kept}:given,"action",files)
 if(reading.is==="wrong")_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join("; ")}`)
-else{(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
-const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_9__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
+else{(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)({...process.env,RUNNER_TEMP:folder})
+const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.oD)(),world.clock)
 const{settings:settings}=reading
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world,run)
+const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world,run)
+if(settings["registry-username"]!==void 0)await(0,_docker_login_js__WEBPACK_IMPORTED_MODULE_1__.r)(world,settings.image)
 const start={world:world,reporter:reporter,settings:settings,holder:holder,signal:(new AbortController).signal}
 const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
-const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{kept:Number(kept)})
-const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_6__.N)(start,"own")
-process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_8__.hS[report.result]||process.exitCode
+const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_3__.l)(world,settings,holder,{kept:Number(kept)})
+const report=await(0,_pipeline_settle_js__WEBPACK_IMPORTED_MODULE_7__.N)(start,"own")
+process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_9__.hS[report.result]||process.exitCode
 const isSettled=report.result==="unchanged"
-const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_5__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_1__.BN)(report)
-const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_10__.T)(world,settings,report,holder)])
-await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.sd)((0,_report_report_js__WEBPACK_IMPORTED_MODULE_8__.k9)(report,warnings.flat()),"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_12__.a)(process.env).remove(folder)
+const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_2__.Hk)((await(0,_pipeline_history_js__WEBPACK_IMPORTED_MODULE_6__.o)(start)).history,run):(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_2__.BN)(report)
+const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,report,holder)])
+const ended=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_9__.k9)(report,warnings.flat())
+if(isSettled)(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.a5)(ended)
+else await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.sd)(ended,"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env).remove(folder)
 __webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
@@ -10576,6 +10585,8 @@ isLost=true
 return cluster.post(path,named)})}catch(error){if(error instanceof apierror.h&&error.status===409)continue
 throw error}}}var migrationlog=__nccwpck_require__(7366)
 const reconnectMs=500
+const lastWordsMs=3e4
+const briefWordsMs=1e3
 const shownLines=50
 const podGoneMs=3e4
 function startMigration(release,cluster,site,web,image){const{world:world,settings:settings,signal:signal}=release
@@ -10587,6 +10598,9 @@ let job
 let container=""
 let ended
 let containerEnded=false
+let reading
+const jobOver=new AbortController
+const closed=new AbortController
 const start=async journal=>{const made=makeJob(release,site,web,image,marker)
 container=made.container
 made.notes.forEach(note=>{journal.say(note)})
@@ -10596,7 +10610,6 @@ ended=followJob(job??"")
 ended.catch(()=>{})}
 const followJob=async job=>{const startedAt=world.clock.now()
 let ledger=(0,rollout_ledger.EZ)(startedAt)
-let reading
 const aim={job:job,container:container}
 const patience={timeout:settings.timeout,bake:0,grace:settings.grace}
 const verdict=await(0,looking.W)({cluster:cluster,clock:world.clock,live:site.live,signal:until},now=>{const judgement=judgeJob(site.live.picture(),aim,patience,ledger,now)
@@ -10608,37 +10621,51 @@ const{lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
 return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...(is.is==="failed"||is.is==="finished")&&{ended:is}}},(wanted,lines)=>{const said=lines.filter(line=>!(0,inspector.rZ)(line,marker))
 ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(said,(0,stages_release.Y)(release)))})
 if(verdict.is==="failed"&&verdict.cause.pod!==void 0&&verdict.exitCode!==void 0)reading??=readLog(verdict.cause.pod)
-await reading
 containerEnded=verdict.is==="finished"||verdict.is==="failed"&&verdict.exitCode!==void 0
-if(verdict.is!=="failed")return verdict
+jobOver.abort()
+const words=await(0,deadline.H6)(until,()=>Promise.resolve(reading))
+const unread=words!==void 0&&containerEnded?{unread:words}:{}
+if(verdict.is!=="failed")return{verdict:verdict,...unread}
 const own={of:(0,evidence.rc)(container),lines:output.lines.slice(-shownLines)}
 const cause={...verdict.cause,logs:verdict.cause.logs??[own]}
 const seen={cluster:cluster,clock:world.clock,live:site.live,startedAt:startedAt}
 const more=(0,gather.k)(cause,{...seen,toRepo:(0,stages_release.Y)(release)})
-return{...verdict,cause:await more.catch(()=>cause)}}
-const readLog=async pod=>{let read=0
-while(!until.aborted)try{let at=0
-for await(const line of cluster.lines(`${(0,logs.Q)(cluster,pod,container)}&follow=true`,until)){if(at++<read)continue
+return{verdict:{...verdict,cause:await more.catch(()=>cause)},...unread}}
+const readLog=pod=>(0,deadline.iK)(world.clock,lastWordsMs,jobOver.signal,async late=>{const enough=AbortSignal.any([cluster.life,closed.signal,late])
+const isOver=()=>enough.aborted
+let read=0
+let words=`it did not end within ${lastWordsMs/1e3} s of its container`
+while(!isOver())try{let at=0
+for await(const line of cluster.lines(`${(0,logs.Q)(cluster,pod,container)}&follow=true`,enough)){if(at++<read)continue
 read+=1
-output.line(line)}return}catch(error){if(!(0,away.WG)(error))return
-await world.clock.sleep(reconnectMs,until).catch(()=>{})}}
+output.line(line)}return}catch(error){if(isOver())break
+words=error instanceof Error?error.message:String(error)
+if(!(0,away.WG)(error))break
+await world.clock.sleep(reconnectMs,enough).catch(()=>{})}return words})
+let whole
+const applied=()=>whole??output.progress().applied
+const unreadOf=(code,verdict,words)=>(0,migrationlog.d)(code,job??"",verdict,words,{lines:output.lines,logs:cluster.commandLine(["logs",`job/${job??""}`,"-c",container])})
 return{plan:async journal=>{output.to(journal)
 await start(journal)
-const plan=await Promise.race([output.plan,endOfPlan(ended,output)])
+const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf)])
 output.hold();(0,migrationlog.fb)(journal,plan)
 return plan},migrate:async journal=>{output.to(journal)
-const verdict=await ended
-if(verdict?.is==="failed")throw new report_cause.HR((0,migrationlog.Ob)(verdict.cause,output.lines))
-const{applied:applied}=output.progress()
-journal.say(`${(0,words.LS)(applied.length,"migration")} applied`)},applied:()=>output.progress().applied,close:async()=>{over.abort(new Error("the migration is closed"))
-if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}}}async function removeJob({world:world},cluster,live,name){const path=`${(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")}/${name}`
+const how=await ended
+if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.Ob)(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){whole=(await output.plan).pending.map(({app:app,name:name})=>`${app}.${name}`)
+journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)}journal.say(`${(0,words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
+output.hold()
+try{if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}finally{const{clock:clock}=world
+await(0,deadline.ux)(clock,briefWordsMs,cluster.life,late=>(0,deadline.H6)(late,()=>Promise.resolve(reading))).catch(()=>{})
+closed.abort()}}}}async function removeJob({world:world},cluster,live,name){const path=`${(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")}/${name}`
 await(0,away.d_)(world.clock,cluster.life,()=>cluster.remove(path))
 await(0,deadline.ux)(world.clock,podGoneMs,cluster.life,signal=>(0,looking.W)({cluster:cluster,clock:world.clock,live:live,signal:signal},()=>{const gone=podsOfJob(live.picture(),name).length===0
-return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output){const verdict=await ended
-if(verdict?.is==="failed"){const{cause:cause}=verdict
+return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output,unreadOf){const how=await ended
+if(how?.verdict.is==="failed"){const{cause:cause}=how.verdict
 if(output.progress().applied.length>0)return output.plan
-throw new report_cause.HR(cause.code==="crash"?(0,migrationlog.hY)(cause):cause)}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan})
+if(cause.code!=="crash")throw new report_cause.HR(cause)
+if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.hY)(cause))}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
+if(!early&&how?.unread!==void 0)(0,report_cause.fJ)(unreadOf("plan-failed",how.verdict,how.unread))
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan,d:()=>unreadCause})
 var inspector=__nccwpck_require__(2210)
 const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -10669,7 +10696,10 @@ return}this.lines.push(line)
 if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
 const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
-return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
+return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function unreadCause(code,job,verdict,words,{lines:lines,logs:logs}){const{applied:applied}=migrated(lines)
+const known=applied.length===0?"what it has applied is not known":`applied as far as it was read: ${applied.join(", ")}`
+const how=verdict.is==="failed"?`${verdict.cause.sentence}, and`:`${job}: it ended well, but`
+return{...verdict.is==="failed"?verdict.cause:{workload:`job/${job}`},code:code,sentence:`${how} its log cannot be read: ${words}; ${known}`,hint:`"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
 return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
 return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
 if(!hasWork(plan))journal.say("no migrations to apply")

@@ -1,7 +1,15 @@
 import * as core from '@actions/core'
+import { logout } from './docker/login.js'
 import { endedAs, rememberedAs } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
-import { actionOf, inputsOf, maskSecrets, runnerSink, tellRunner } from './github/runner.js'
+import {
+  actionOf,
+  inputsOf,
+  maskSecrets,
+  runnerSink,
+  tellNothingLeft,
+  tellRunner,
+} from './github/runner.js'
 import { usualFile } from './options/file.js'
 import { tellHistory } from './pipeline/history.js'
 import { settleLeft } from './pipeline/settle.js'
@@ -49,6 +57,8 @@ if (run !== '' && core.getState('ended') === '') {
     const reporter = new Reporter(runnerSink(), world.clock)
     const { settings } = reading
     const holder = holderOf(world, run)
+    // Main may have been killed before it could.
+    if (settings['registry-username'] !== undefined) await logout(world, settings.image)
     const start = { world, reporter, settings, holder, signal: new AbortController().signal }
     const kept = core.getState('deployment')
     const record =
@@ -64,7 +74,10 @@ if (run !== '' && core.getState('ended') === '') {
       // Nothing was left: then main has told it, or there is nothing to tell.
       isSettled ? [] : tellWebhook(world, settings, report, holder),
     ])
-    await tellRunner(warned(report, warnings.flat()), '')
+    const ended = warned(report, warnings.flat())
+    // What main has said stays the last word: it may be that something is left of another run.
+    if (isSettled) tellNothingLeft(ended)
+    else await tellRunner(ended, '')
   }
 }
 if (folder !== '') await realFiles(process.env).remove(folder)

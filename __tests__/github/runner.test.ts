@@ -276,6 +276,15 @@ describe('a real process', () => {
     expect(told.at(-1)).toMatch(last)
   })
 
+  test('a run that has left nothing says that of itself alone, and leaves the summary to main', () => {
+    const settled = { ...report, command: 'settle', result: 'unchanged', warnings: ['beware'] }
+    const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
+    expect(stdoutOf('nothing left', { report: settled }, files)).toEqual({
+      lines: ['this run has left nothing unfinished', '::warning::beware'],
+      ...{ output: '', summary: '' },
+    })
+  })
+
   test('a runner without summaries is told the rest', () => {
     const { lines, output } = stdoutOf('report', { report }, ['GITHUB_OUTPUT'])
     expect(lines.join('\n')).toContain('shop 2 is deployed')

@@ -29,6 +29,8 @@ export class Laws {
   /** Whose record stands in the cluster. */
   private open: Writer | undefined
   private readonly outcomes = new Map<string, Outcome>()
+  /** Who has said so: part of the state by their ends. */
+  private readonly deployed = new Set<string>()
   /** Runs without a release of their own that have written to a workload. */
   private readonly settlers = new Set<string>()
 
@@ -62,7 +64,8 @@ export class Laws {
   /** A run says how it has ended. `calm`: nothing went wrong around it. */
   told({ id, version }: Writer, { result, cause }: Report, calm: boolean): void {
     const outcome = this.outcomes.get(id)
-    if (result === 'deployed' && outcome !== 'new') {
+    if (result === 'deployed') this.deployed.add(id)
+    if (result === 'deployed' && outcome !== 'new' && !this.isLiveWithoutLock(id, version)) {
       throw new Broken('a run says that it has deployed, and its version does not run')
     }
     const says = `a run says that it is ${result}`
@@ -94,6 +97,11 @@ export class Laws {
         throw new Broken(`the history says ${result} of a release that has ended otherwise`)
       }
     }
+    for (const id of this.deployed) {
+      if (this.outcomes.get(id) !== 'new') {
+        throw new Broken('a run has said that it has deployed, and was taken back')
+      }
+    }
     const holder = this.holder()
     if (holder !== '' && !named.includes(holder))
       throw new Broken('the Lease still names a run that has ended')
@@ -102,6 +110,13 @@ export class Laws {
   private history(): readonly { readonly run: string; readonly result: Result }[] {
     const { data = {} } = (this.server.find(historyPath) ?? {}) as ConfigMap
     return Object.values(data).map((text) => JSON.parse(text) as { run: string; result: Result })
+  }
+
+  /** The lock was lost after the history had it: whoever has it now deletes the record, and no more. */
+  private isLiveWithoutLock(id: string, version: number | undefined): boolean {
+    const isTold = this.history().some(({ run, result }) => run === id && result === 'deployed')
+    const isGone = !['', id].includes(this.holder())
+    return isTold && isGone && this.open?.id === id && this.version() === `v${version ?? ''}`
   }
 
   private holder(): string {

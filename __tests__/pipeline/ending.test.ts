@@ -4,7 +4,14 @@ import { ApiError } from '../../src/kubernetes/apierror.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { outside } from '../../src/kubernetes/paths.js'
 import { LeaseLost, type WhyLost } from '../../src/kubernetes/lease.js'
-import { causeOf, lostCause, report, resultBefore, type SoFar } from '../../src/pipeline/ending.js'
+import {
+  causeOf,
+  lostCause,
+  report,
+  resultBefore,
+  sentenceOf,
+  type SoFar,
+} from '../../src/pipeline/ending.js'
 import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Result } from '../../src/report/report.js'
 import { Reporter } from '../../src/report/reporter.js'
@@ -100,6 +107,15 @@ describe('a run that was cancelled says so, unless something is left in the midd
     expect(cause.code).toBe(code)
     expect(resultBefore(cause)).toBe(result)
   })
+})
+
+test.each([
+  [new LeaseLost('taken', 'ada'), 'another run has taken the lock (ada)'],
+  [new Failure({ code: 'registry', sentence: 'the registry said no' }), 'the registry said no'],
+  [new Error('ended by SIGINT'), 'ended by SIGINT'],
+  [new ApiError(403, 'Forbidden', 'no'), 'the API server refused a request (403): no'],
+])('what happened, for a warning: %s', (error, sentence) => {
+  expect(sentenceOf(error)).toBe(sentence)
 })
 
 describe('the seconds of a workload are those of the write that brought it where it is', () => {

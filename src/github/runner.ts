@@ -130,8 +130,18 @@ export async function tellRunner(report: Report, reportPath: string): Promise<vo
   }
 }
 
-function annotate({ cause, warnings }: Report): void {
+/** Post found nothing of its own run: no summary, which would speak for the whole namespace. */
+export function tellNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
+  core.info('this run has left nothing unfinished')
+  warn(warnings)
+}
+
+function warn(warnings: readonly string[]): void {
   for (const warning of folded(warnings)) core.warning(warning.slice(0, longestMessage))
+}
+
+function annotate({ cause, warnings }: Report): void {
+  warn(warnings)
   if (!cause) return
   const at = cause.annotations ?? []
   at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {

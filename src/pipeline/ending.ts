@@ -86,6 +86,12 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
   }
 }
 
+/** What happened, for a warning: whether the run was cancelled besides, and what follows, is no part of it. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof LeaseLost) return lostWords(error).sentence
+  return causeOf(error, new AbortController().signal).sentence
+}
+
 /** Whether something is left in the cluster that is neither the old version nor the new one. */
 function leavesOpen({ code }: Cause): boolean {
   return code === 'restore-failed' || code === 'lock-lost'

@@ -9,7 +9,7 @@ import { hasWork, lostDatabase } from '../stages/migrationlog.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
-import { causeOf, lostCause } from './ending.js'
+import { lostCause, sentenceOf } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
 import { lockAndSettle, lookAround, releaseOf } from './steps.js'
 import { together } from './together.js'
@@ -72,7 +72,7 @@ export async function migrateTo(
     return true
   } finally {
     await migration.close().catch((error: unknown) => {
-      soFar.warnings.push(causeOf(error, release.signal).sentence)
+      soFar.warnings.push(sentenceOf(error))
     })
     // Its pod may have applied some until it was gone.
     soFar.migrations = migration.applied()

@@ -13,7 +13,7 @@ import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 import { planOurs } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
-import { causeOf } from './ending.js'
+import { sentenceOf } from './ending.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import { lookAround, releaseOf, rollOut, runsUndisturbed, runTests } from './steps.js'
@@ -65,14 +65,13 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
       : await reporter.stage('push', (journal) => push(release, journal, found.built))
   soFar.image = image
 
-  const result = await transaction(run, release, cluster, site, {
+  return transaction(run, release, cluster, site, {
     command,
     image,
     check: (journal, history) => checkNotOvertaken(release, journal, history),
     write: (own, locked, prepared) => write(run, own, locked, prepared, image),
+    live: (own) => moveTags(run, own, image),
   })
-  if (result === 'deployed') await moveTags(run, release, image)
-  return result
 }
 
 /** Whether this version runs undisturbed, and the manifests would change nothing. */
@@ -109,8 +108,8 @@ async function write(
 }
 
 /** A tag that cannot be set is told; it does not take back a version that runs well. */
-async function moveTags(
-  { reporter, soFar }: Run,
+export async function moveTags(
+  { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
   { world, settings, signal }: Release,
   image: Image,
 ): Promise<void> {
@@ -121,7 +120,9 @@ async function moveTags(
       await addTags(world, image, tags, signal)
       journal.say(`${tags.join(', ')} now name this version`)
     } catch (error) {
-      soFar.warnings.push(causeOf(error, signal).sentence)
+      const [were, all] =
+        tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']
+      soFar.warnings.push(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
     }
   })
 }

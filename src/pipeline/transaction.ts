@@ -17,7 +17,7 @@ import type { Image, Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
-import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
+import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './ending.js'
 import type { Run } from './run.js'
 import { lockAndSettle, type Locked } from './steps.js'
 import { briefly } from './together.js'
@@ -32,6 +32,8 @@ export interface Work {
   readonly check?: (journal: Journal, history: History) => Promise<void> | void
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
   readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
+  /** What follows when it is live. Its signal ends with the lock too: another version may be live then. */
+  readonly live?: (release: Release) => Promise<void>
 }
 
 interface Transaction extends Locked {
@@ -67,8 +69,8 @@ export async function transaction(
   soFar.snapshot = prepared.snapshot
   const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
   run.onBegin?.(begun)
+  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
   try {
-    const own = { ...release, signal: AbortSignal.any([signal, lost]) }
     await work.write(own, cluster, prepared)
     own.signal.throwIfAborted()
   } catch (error) {
@@ -76,7 +78,9 @@ export async function transaction(
     soFar.cause = lostCause(lost) ?? causeOf(error, signal)
     return unwind(open)
   }
-  return close(open)
+  const result = await close(open)
+  if (result === 'deployed') await work.live?.(own)
+  return result
 }
 
 function begunOf(
@@ -107,14 +111,14 @@ async function close(open: Transaction): Promise<Result> {
     await closeRecord(cluster, world.clock, app, record)
     return 'deployed'
   } catch (error) {
-    const lockLost = lostCause(lost)
-    if (told && !lockLost) {
+    // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
+    if (told) {
       run.soFar.warnings.push(
-        'its record could not be removed; the next release, or settle, does it',
+        `its record could not be removed (${sentenceOf(error)}); the next release, or settle, does it, and puts nothing back`,
       )
       return 'deployed'
     }
-    run.soFar.cause = lockLost ?? {
+    run.soFar.cause = lostCause(lost) ?? {
       code: 'write-failed',
       sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
