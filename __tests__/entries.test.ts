@@ -282,14 +282,23 @@ describe('the post step', () => {
     return { ...left, STATE_folder: path }
   }
 
-  test('logs out of a registry that a main that was killed is still logged in to', async () => {
-    const kept = await state('image: ghcr.io/acme/shop\n')
-    const docker = '#!/bin/sh\necho "$@" >> "$(dirname "$0")/docker.log"\n'
-    await writeFile(join(folder, 'docker'), docker, { mode: 0o755 })
-    const login = { 'INPUT_REGISTRY-USERNAME': 'ada', 'INPUT_REGISTRY-PASSWORD': 'hunter2-hunter2' }
-    await ends('post', [], { ...kept, ...login, INPUT_COMMAND: 'deploy' })
-    expect(await readFile(join(folder, 'docker.log'), 'utf8')).toBe('logout ghcr.io\n')
-  })
+  test.each([
+    ['deploy', 'run-1'],
+    ['build', ''],
+  ])(
+    'logs out of the registry that a %s that was killed had logged in to',
+    async (command, run) => {
+      const kept = await state('image: ghcr.io/acme/shop\n')
+      const docker = '#!/bin/sh\necho "$@" >> "$(dirname "$0")/docker.log"\n'
+      await writeFile(join(folder, 'docker'), docker, { mode: 0o755 })
+      const login = {
+        'INPUT_REGISTRY-USERNAME': 'ada',
+        'INPUT_REGISTRY-PASSWORD': 'hunter2-hunter2',
+      }
+      await ends('post', [], { ...kept, ...login, STATE_run: run, INPUT_COMMAND: command })
+      expect(await readFile(join(folder, 'docker.log'), 'utf8')).toBe('logout ghcr.io\n')
+    },
+  )
 
   test('reads the options as main did: half of a pair may be none of its own', async () => {
     const kept = await state('image: acme/shop\nenvironment: production\n')

@@ -9335,18 +9335,18 @@ var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
 var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
-if(run!==""&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.qj)(process.env)
+if((run!==""||folder!=="")&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.qj)(process.env)
 const{config:_config,...given}=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.QU)(given)
 const files=(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env)
 const kept=`${folder}/${_options_file_js__WEBPACK_IMPORTED_MODULE_5__.rk}`
 const reading=await(0,_pipeline_settings_js__WEBPACK_IMPORTED_MODULE_8__.s)(command,files.exists(kept)?{...given,config:kept}:given,"action",files)
-if(reading.is==="wrong")_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join("; ")}`)
-else{(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
+if(reading.is==="read")await finish(reading.settings)
+else if(run!=="")_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(`what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join("; ")}`)}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env).remove(folder)
+async function finish(settings){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.U)();(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(`${why}: what was left open is put back all the same`)})
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)({...process.env,RUNNER_TEMP:folder})
-const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.oD)(),world.clock)
-const{settings:settings}=reading
+if(run!=="")await settleOwn(world,settings)
+if(settings["registry-username"]!==void 0)await(0,_docker_login_js__WEBPACK_IMPORTED_MODULE_1__.r)(world,settings.image)}async function settleOwn(world,settings){const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.oD)(),world.clock)
 const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world,run)
-if(settings["registry-username"]!==void 0)await(0,_docker_login_js__WEBPACK_IMPORTED_MODULE_1__.r)(world,settings.image)
 const start={world:world,reporter:reporter,settings:settings,holder:holder,signal:(new AbortController).signal}
 const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
 const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_3__.l)(world,settings,holder,{kept:Number(kept)})
@@ -9357,8 +9357,7 @@ const said=async()=>isSettled?(0,_github_deployment_js__WEBPACK_IMPORTED_MODULE_
 const warnings=await Promise.all([record?record.end(await said()):[],isSettled?[]:(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,report,holder)])
 const ended=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_9__.k9)(report,warnings.flat())
 if(isSettled)(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.a5)(ended)
-else await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.sd)(ended,"")}}if(folder!=="")await(0,_world_files_js__WEBPACK_IMPORTED_MODULE_13__.a)(process.env).remove(folder)
-__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
+else await(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.sd)(ended,"")}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},4193:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:code}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${code}`}class Failure extends Error{cause
 name="Failure"
 constructor(cause,options){super(cause.sentence,options)
@@ -10584,6 +10583,7 @@ if(there)return there
 isLost=true
 return cluster.post(path,named)})}catch(error){if(error instanceof apierror.h&&error.status===409)continue
 throw error}}}var migrationlog=__nccwpck_require__(7366)
+const appliesAll=/^\S*python[\d.]* \S*manage\.py migrate( --?[\w-]+(=\S+)?)*$/
 const reconnectMs=500
 const lastWordsMs=3e4
 const briefWordsMs=1e3
@@ -10651,8 +10651,8 @@ const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf)])
 output.hold();(0,migrationlog.fb)(journal,plan)
 return plan},migrate:async journal=>{output.to(journal)
 const how=await ended
-if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.Ob)(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){whole=(await output.plan).pending.map(({app:app,name:name})=>`${app}.${name}`)
-journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)}journal.say(`${(0,words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
+if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.Ob)(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+if(appliesAll.test(settings["migrate-command"]))whole=(await output.plan).pending.map(({app:app,name:name})=>`${app}.${name}`)}journal.say(`${(0,words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
 output.hold()
 try{if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}finally{const{clock:clock}=world
 await(0,deadline.ux)(clock,briefWordsMs,cluster.life,late=>(0,deadline.H6)(late,()=>Promise.resolve(reading))).catch(()=>{})
@@ -10710,23 +10710,25 @@ journal.say(`the database is newer than this version: it has ${names}`)}}},3830:
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
 function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
 var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9340)
 var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1856)
-var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
-var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
-var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9456)
-var _migrate_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6263)
-var _undo_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2064)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(7476)
+var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(9456)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(3006)
+var _migrate_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6263)
+var _undo_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2064)
 async function settle(release,journal,cluster,live,record){const{begun:begun}=record
 const{world:world,app:app,holder:holder}=release
 journal.say(`an unfinished release was found: ${begun.tag} by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`)
-const restored=await(0,_undo_js__WEBPACK_IMPORTED_MODULE_6__.t)(release,journal,cluster,live,record.snapshot)
-const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_4__.oI)(restored)
-await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
-await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
-return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.Vb)
+const restored=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_8__.ux)(world.clock,_undo_js__WEBPACK_IMPORTED_MODULE_7__.E,release.signal,late=>(0,_undo_js__WEBPACK_IMPORTED_MODULE_7__.t)({...release,signal:late},journal,cluster,live,record.snapshot))
+const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_5__.oI)(restored)
+await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_4__.yv)(cluster,world.clock,app,record)
+return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_9__.Vb)
 await Promise.all(names.map(async name=>{journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
-await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_5__.e)(release,cluster,live,name)}))
+try{await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_6__.e)(release,cluster,live,name)}catch(error){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Vj)throw error;(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"restore-failed",sentence:`job/${name}: a migration was left unfinished, and could not be ended: ${error instanceof Error?error.message:String(error)}`})}}))
 return names.map(name=>`job/${name}`)}async function unfinishedMigrations(cluster,app){const path=(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)("batch/v1",cluster.namespace,"jobs")
 const{items:items}=await cluster.get(path)
 return items.filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})

@@ -11,6 +11,7 @@ import {
   tellRunner,
 } from './github/runner.js'
 import { usualFile } from './options/file.js'
+import type { Settings } from './options/table.js'
 import { tellHistory } from './pipeline/history.js'
 import { settleLeft } from './pipeline/settle.js'
 import { readSettings } from './pipeline/settings.js'
@@ -21,6 +22,7 @@ import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './world/cancel.js'
 import { realFiles } from './world/files.js'
 import { realWorld } from './world/real.js'
+import type { World } from './world/world.js'
 
 /**
  * Runs after the job whatever became of it: what `main` left open is put back, and no kubeconfig stays
@@ -30,7 +32,7 @@ const folder = core.getState('folder')
 const run = core.getState('run')
 
 // No state of an end: main was killed, its undo was cut off, or it could not be verified.
-if (run !== '' && core.getState('ended') === '') {
+if ((run !== '' || folder !== '') && core.getState('ended') === '') {
   // Main could read its options: as those of the same command post can read them too.
   const command = actionOf(process.env)
   const { config: _config, ...given } = inputsOf(command, process.env)
@@ -43,41 +45,47 @@ if (run !== '' && core.getState('ended') === '') {
     'action',
     files,
   )
-  if (reading.is === 'wrong') {
+  if (reading.is === 'read') await finish(reading.settings)
+  else if (run !== '') {
     core.warning(
       `what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join('; ')}`,
     )
-  } else {
-    outliveReaders()
-    // A person who cancels again ends neither this process nor the way back.
-    cancelSignal((why) => {
-      core.info(`${why}: what was left open is put back all the same`)
-    })
-    const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
-    const reporter = new Reporter(runnerSink(), world.clock)
-    const { settings } = reading
-    const holder = holderOf(world, run)
-    // Main may have been killed before it could.
-    if (settings['registry-username'] !== undefined) await logout(world, settings.image)
-    const start = { world, reporter, settings, holder, signal: new AbortController().signal }
-    const kept = core.getState('deployment')
-    const record =
-      kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
-    const report = await settleLeft(start, 'own')
-    // Before all that may fail.
-    process.exitCode = exitCodes[report.result] || process.exitCode
-    const isSettled = report.result === 'unchanged'
-    const said = async () =>
-      isSettled ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
-    const warnings = await Promise.all([
-      record ? record.end(await said()) : [],
-      // Nothing was left: then main has told it, or there is nothing to tell.
-      isSettled ? [] : tellWebhook(world, settings, report, holder),
-    ])
-    const ended = warned(report, warnings.flat())
-    // What main has said stays the last word: it may be that something is left of another run.
-    if (isSettled) tellNothingLeft(ended)
-    else await tellRunner(ended, '')
   }
 }
 if (folder !== '') await realFiles(process.env).remove(folder)
+
+async function finish(settings: Settings): Promise<void> {
+  outliveReaders()
+  // A person who cancels again ends neither this process nor the way back.
+  cancelSignal((why) => {
+    core.info(`${why}: what was left open is put back all the same`)
+  })
+  const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
+  if (run !== '') await settleOwn(world, settings)
+  if (settings['registry-username'] !== undefined) await logout(world, settings.image)
+}
+
+/** What main has left open in the cluster. */
+async function settleOwn(world: World, settings: Settings): Promise<void> {
+  const reporter = new Reporter(runnerSink(), world.clock)
+  const holder = holderOf(world, run)
+  const start = { world, reporter, settings, holder, signal: new AbortController().signal }
+  const kept = core.getState('deployment')
+  const record =
+    kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
+  const report = await settleLeft(start, 'own')
+  // Before all that may fail.
+  process.exitCode = exitCodes[report.result] || process.exitCode
+  const isSettled = report.result === 'unchanged'
+  const said = async () =>
+    isSettled ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
+  const warnings = await Promise.all([
+    record ? record.end(await said()) : [],
+    // Nothing was left: then main has told it, or there is nothing to tell.
+    isSettled ? [] : tellWebhook(world, settings, report, holder),
+  ])
+  const ended = warned(report, warnings.flat())
+  // What main has said stays the last word: it may be that something is left of another run.
+  if (isSettled) tellNothingLeft(ended)
+  else await tellRunner(ended, '')
+}

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../src/kubernetes/apierror.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
+import type { Given } from '../../src/options/read.js'
 import type { Plan } from '../../src/django/inspector.js'
 import type { Picture } from '../../src/rollout/types.js'
 import { startMigration, type Migration } from '../../src/stages/migrate.js'
@@ -41,7 +42,7 @@ interface Play {
 
 type Log = (play: Play, signal: AbortSignal) => AsyncIterable<string>
 
-function play(log: Log): Play {
+function play(log: Log, given: Given = {}): Play {
   const clock = handClock()
   const live = standing({ ...nothing, confirmedAt: Infinity })
   const cancel = new AbortController()
@@ -55,7 +56,7 @@ function play(log: Log): Play {
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
-  const release = releaseOf({ ...scripted([]).world, clock }, {}, cancel.signal)
+  const release = releaseOf({ ...scripted([]).world, clock }, given, cancel.signal)
   const site = { live, targets: [], services: [] } as unknown as Site
   const it: Play = {
     migration: startMigration(release, cluster, site, web, image),
@@ -150,7 +151,7 @@ test('a log that neither goes on nor ends', async () => {
 })
 
 /** A log that breaks off in the middle of the migration, and how the Job ends then. */
-async function cutOff(state: object) {
+async function cutOff(state: object, given?: Given) {
   let tries = 0
   const like = { app: 'a', operations: [], atomic: true, reversible: true }
   const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
@@ -159,7 +160,7 @@ async function cutOff(state: object) {
     const told = JSON.stringify({ ...plan, pending })
     const said = [marked(told), marked('migrate'), '  Applying a.0001_x... OK']
     return saying(tries++ === 0 ? said : [], refused)
-  })
+  }, given)
   const planned = it.migration.plan(notebook())
   await it.clock.pass(10)
   it.pod(running)
@@ -174,6 +175,14 @@ async function cutOff(state: object) {
 test('one that is cut off behind the plan, and ends well: all of the plan is applied', async () => {
   expect(await cutOff(finished)).toEqual({ ended: undefined, applied: ['a.0001_x', 'a.0002_y'] })
 })
+
+test.each(['python manage.py migrate a', 'python manage.py migrate || true', './migrate.sh'])(
+  'the same where the command may do a part of the plan (%s): what was read',
+  async (command) => {
+    const given = { 'migrate-command': command }
+    expect(await cutOff(finished, given)).toEqual({ ended: undefined, applied: ['a.0001_x'] })
+  },
+)
 
 test('one that is cut off behind the plan, and fails', async () => {
   expect(await cutOff(broken)).toMatchObject({

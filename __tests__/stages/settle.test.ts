@@ -1,8 +1,11 @@
 /** A migration whose run was killed is ended by whoever has the lock next. */
 import { expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
+import { ApiError } from '../../src/kubernetes/apierror.js'
+import { causeOf } from '../../src/pipeline/ending.js'
 import { lockAndSettle } from '../../src/pipeline/steps.js'
 import type { Run } from '../../src/pipeline/run.js'
+import { endMigrations } from '../../src/stages/settle.js'
 import type { Site } from '../../src/stages/preflight.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -40,4 +43,20 @@ test.each<[string, Job, boolean]>([
     isEnded ? [`DELETE ${path} 200`] : [],
   )
   expect(journal.lines).toEqual(isEnded ? [line] : [])
+})
+
+test('one that cannot be ended is told as what is left open, also to who has cancelled', async () => {
+  const refused = new ApiError(403, 'Forbidden', 'jobs.batch is forbidden')
+  const cluster = {
+    ...memoryCluster({}).cluster,
+    get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
+    remove: () => Promise.reject(refused),
+  }
+  const ending = endMigrations(releaseOf(scripted([]).world), notebook(), cluster, standing())
+  const error = await ending.catch((one: unknown) => one)
+  expect(causeOf(error, AbortSignal.abort())).toEqual({
+    code: 'restore-failed',
+    sentence:
+      'job/left: a migration was left unfinished, and could not be ended: jobs.batch is forbidden',
+  })
 })

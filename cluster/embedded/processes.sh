@@ -93,7 +93,9 @@ make_cgroup() {
     mkdir -p "/sys/fs/cgroup/$CGROUP"
     sed 's/\([^ ]\+\)/+\1/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
     sed 's/\([^ ]\+\)/+\1/g' /sys/fs/cgroup/cgroup.controllers >"/sys/fs/cgroup/$CGROUP/cgroup.subtree_control"
-    echo 800 >"/sys/fs/cgroup/$CGROUP/cpu.weight"
+    if [[ -f "/sys/fs/cgroup/$CGROUP/cpu.weight" ]]; then
+      echo 800 >"/sys/fs/cgroup/$CGROUP/cpu.weight"
+    fi
     return
   fi
   for root in /sys/fs/cgroup/*/; do

@@ -57,6 +57,9 @@ interface Ended {
   readonly unread?: string
 }
 
+/** When this ends well, all of the plan is applied; other commands may do a part of it. */
+const appliesAll = /^\S*python[\d.]* \S*manage\.py migrate( --?[\w-]+(=\S+)?)*$/
+
 const reconnectMs = 500
 /**
  * How long the log of a container that has ended is asked for: where the server cannot reach the node's
@@ -213,9 +216,10 @@ export function startMigration(
         fail(unreadOf('migration-failed', how.verdict, how.unread))
       }
       if (how?.unread !== undefined) {
-        // That it ended well says enough: Django's migrate does all of the plan, or fails.
-        whole = (await output.plan).pending.map(({ app, name }) => `${app}.${name}`)
         journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+        if (appliesAll.test(settings['migrate-command'])) {
+          whole = (await output.plan).pending.map(({ app, name }) => `${app}.${name}`)
+        }
       }
       journal.say(`${plural(applied().length, 'migration')} applied`)
     },

@@ -1,17 +1,19 @@
 /** Finishes what a run has left behind that vanished in the middle of its work. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { titleOf } from '../kubernetes/lease.js'
+import { LeaseLost, titleOf } from '../kubernetes/lease.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
+import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { remember } from '../rollout/archive.js'
 import { closeRecord, type KeptRecord } from '../rollout/record.js'
 import { leftToOthers, type Restored } from '../rollout/restore.js'
 import type { LivePicture } from '../rollout/watch.js'
+import { within } from '../world/deadline.js'
 import { removeJob } from './migrate.js'
 import type { Release } from './release.js'
-import { undo } from './undo.js'
+import { undo, undoBudget } from './undo.js'
 
 /**
  * Puts everything of the record back, as the run itself would have done; the caller holds the lock.
@@ -27,7 +29,9 @@ export async function settle(
   const { begun } = record
   const { world, app, holder } = release
   journal.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
-  const restored = await undo(release, journal, cluster, live, record.snapshot)
+  const restored = await within(world.clock, undoBudget, release.signal, (late) =>
+    undo({ ...release, signal: late }, journal, cluster, live, record.snapshot),
+  )
   const left = leftToOthers(restored)
   await remember(cluster, world.clock, cluster.life, app, {
     ...begun,
@@ -46,6 +50,7 @@ export async function settle(
  * Ends the migrations that vanished runs have left, with a record or without, before anything else is
  * done: they would go on changing the database under another version, or beside another migration. The
  * caller holds the lock, so they are nobody's any more. Resolves with their Jobs: `job/shop-migrate-…`.
+ * Throws a Failure `restore-failed` for one that cannot be ended.
  */
 export async function endMigrations(
   release: Release,
@@ -57,7 +62,15 @@ export async function endMigrations(
   await Promise.all(
     names.map(async (name) => {
       journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
-      await removeJob(release, cluster, live, name)
+      try {
+        await removeJob(release, cluster, live, name)
+      } catch (error) {
+        if (error instanceof LeaseLost) throw error
+        fail({
+          code: 'restore-failed',
+          sentence: `job/${name}: a migration was left unfinished, and could not be ended: ${error instanceof Error ? error.message : String(error)}`,
+        })
+      }
     }),
   )
   return names.map((name) => `job/${name}`)
