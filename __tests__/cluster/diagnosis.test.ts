@@ -164,7 +164,7 @@ const container = (name: string, image: string, port: number) => `
           image: '${image}'
           command: [python, run.py, ${name}, '${port}']
           ports: [{name: http-${name}, containerPort: ${port}}]
-          readinessProbe: {httpGet: {path: /healthz, port: http-${name}}, periodSeconds: 1}`
+          readinessProbe: {httpGet: {path: /healthz, port: http-${name}}, periodSeconds: 1, timeoutSeconds: 10}`
 
 const deployment = (image: string, beside = image) => `
 apiVersion: apps/v1

@@ -195,7 +195,7 @@ const container = (name: string, image: string, role: string, more = '') =>
 const podSpec = (containers: string, more = '') =>
   `{terminationGracePeriodSeconds: 1, containers: [${containers}]${more}}`
 
-const ready = `, readinessProbe: {exec: {command: [test, -f, /tmp/ready]}, periodSeconds: 1}`
+const ready = `, readinessProbe: {exec: {command: [test, -f, /tmp/ready]}, periodSeconds: 1, timeoutSeconds: 10}`
 
 interface Shape {
   readonly kind: 'Deployment' | 'StatefulSet' | 'DaemonSet'

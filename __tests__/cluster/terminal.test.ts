@@ -153,7 +153,7 @@ async function push(tag: string): Promise<void> {
 
 /** Takes 2 s to start. */
 function slow(name: string): string {
-  const probe = '{exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1, failureThreshold: 60}'
+  const probe = '{exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 60}'
   return `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: ${name}}

@@ -14,7 +14,7 @@ export async function makeBlog(name: string): Promise<Site> {
 
 export async function startWeb(namespace: string, image: string): Promise<void> {
   const httpGet = { path: '/admin/login/', port: 8000 }
-  const readinessProbe = { httpGet, periodSeconds: 1 }
+  const readinessProbe = { httpGet, periodSeconds: 1, timeoutSeconds: 10 }
   const container = { name: 'web', image, readinessProbe, resources: { requests: { cpu: '20m' } } }
   const labels = { app: 'web' }
   const template = { metadata: { labels }, spec: { containers: [container] } }
