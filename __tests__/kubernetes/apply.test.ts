@@ -106,7 +106,7 @@ describe('what an apply changes', () => {
   ])('an object that %s: %s', async (_, manifest, live, after, is) => {
     const { cluster, calls } = answering({ stdout: JSON.stringify(after) })
     expect(await planApply(cluster, [manifest], live ? [live] : [])).toEqual([
-      { is, object: manifest, ...(live && { live }) },
+      { is, object: manifest, ...(live && { live }), becomes: expect.anything() },
     ])
     expect(calls).toEqual([{ args: 'apply --dry-run=server -f - -o json', input: list(manifest) }])
   })
@@ -187,9 +187,10 @@ describe('a refusal is told in the server’s words', () => {
 })
 
 test('all objects go through one kubectl', async () => {
-  const { cluster, calls } = answering({ stdout: 'configmap/a\nconfigmap/b\n' })
-  await apply(cluster, [config('a', '1'), config('b', '1')], never)
+  const both = list(config('a', '1'), config('b', '1'))
+  const { cluster, calls } = answering({ stdout: JSON.stringify(both) })
+  expect(await apply(cluster, [config('a', '1'), config('b', '1')], never)).toEqual(both.items)
   expect(calls).toEqual([
-    { args: 'apply -f - -o name', input: list(config('a', '1'), config('b', '1')) },
+    { args: 'apply -f - -o json', input: list(config('a', '1'), config('b', '1')) },
   ])
 })

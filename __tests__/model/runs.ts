@@ -65,7 +65,8 @@ function release(start: Start, version: number): Promise<Report> {
     return transaction(run, release, cluster, site, {
       command: 'deploy',
       image,
-      write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image),
+      write: (own, locked, prepared, wrote) =>
+        rollOut(run, own, locked, prepared.site, image, wrote),
     })
   })
 }

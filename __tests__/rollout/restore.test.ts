@@ -25,12 +25,14 @@ const volume: KubeObject = {
 const changed = (name: string): Prior => ({
   path: `/${name}`,
   object: config(name, 'old'),
+  written: config(name, 'new'),
   was: 'whole',
   of: 'other',
 })
 const created = (name: string, object = config(name, 'new')): Prior => ({
   path: `/${name}`,
   object,
+  written: object,
   was: 'absent',
   of: 'other',
 })
@@ -423,7 +425,13 @@ describe('changedSince', () => {
 
 /** One of our workloads that ran `shop:latest`. */
 function ofOurs(name: string): Prior {
-  return { path: `/${name}`, object: deployment('shop:latest'), was: 'template', of: 'workload' }
+  return {
+    path: `/${name}`,
+    object: deployment('shop:latest'),
+    written: deployment('shop:new'),
+    was: 'template',
+    of: 'workload',
+  }
 }
 
 /** The same in a release of `shop:new`. */

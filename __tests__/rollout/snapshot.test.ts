@@ -15,6 +15,7 @@ const object = (text: string) => parse(text) as KubeObject
 const prior = (was: Prior['was'], of: Prior['of'], text: string): Prior => ({
   path: '/x',
   object: object(text),
+  written: object(text),
   was,
   of,
 })

@@ -28,6 +28,7 @@ function deployment(name: string, image: string, available = true, env?: string)
 const priorOf = (name: string): Prior => ({
   path: `/${name}`,
   object: deployment(name, 'old'),
+  written: deployment(name, 'new'),
   was: 'template',
   of: 'workload',
   sets: { images: { app: 'shop:new' }, cause: 'ours' },

@@ -4,10 +4,12 @@ import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
 import { decided, nameOf, same, type KubeObject } from './objects.js'
 
-export type Change =
-  | { readonly is: 'create'; readonly object: KubeObject }
-  | { readonly is: 'change'; readonly object: KubeObject; readonly live: KubeObject }
-  | { readonly is: 'none'; readonly object: KubeObject; readonly live: KubeObject }
+/** `object` is what is applied, `becomes` what the server makes of it, by its own dry run. */
+export type Change = { readonly object: KubeObject; readonly becomes: KubeObject } & (
+  | { readonly is: 'create' }
+  | { readonly is: 'change'; readonly live: KubeObject }
+  | { readonly is: 'none'; readonly live: KubeObject }
+)
 
 interface ObjectList {
   readonly kind?: string
@@ -45,32 +47,33 @@ export async function planApply(
   const after = byKey(opened(tried.stdout))
   const before = byKey(live)
   return objects.map((object) => {
-    const is = before.get(keyOf(object))
-    if (is === undefined) return { is: 'create', object }
-    const becomes = after.get(keyOf(object))
-    return becomes && same(decided(becomes), decided(is))
-      ? { is: 'none', object, live: is }
-      : { is: 'change', object, live: is }
+    const live = before.get(keyOf(object))
+    const shown = after.get(keyOf(object))
+    const becomes = shown ?? object
+    if (live === undefined) return { is: 'create', object, becomes }
+    const is = shown && same(decided(shown), decided(live)) ? 'none' : 'change'
+    return { is, object, live, becomes }
   })
 }
 
 /**
- * Applies them by one kubectl; throws a Failure with the server's words. Some may be applied then. Not
- * repeated once the signal is aborted.
+ * Applies them by one kubectl, and returns what the server made of them; throws a Failure with the server's
+ * words. Some may be applied then. Not repeated once the signal is aborted.
  */
 export async function apply(
   cluster: Cluster,
   objects: readonly KubeObject[],
   signal: AbortSignal,
-): Promise<void> {
-  if (objects.length === 0) return
-  const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'name'], {
+): Promise<readonly KubeObject[]> {
+  if (objects.length === 0) return []
+  const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'json'], {
     input: asList(objects),
     signal,
   })
   if (applied.code !== 0) {
     fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
   }
+  return opened(applied.stdout)
 }
 
 /** The same for all versions of a group, and another one for a kind of the same name in another group. */

@@ -4,6 +4,7 @@ import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report, Result } from '../report/report.js'
+import type { Wrote } from '../rollout/snapshot.js'
 import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
@@ -69,7 +70,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     command,
     image,
     check: (journal, history) => checkNotOvertaken(release, journal, history),
-    write: (own, locked, prepared) => write(run, own, locked, prepared, image),
+    write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
     live: (own) => moveTags(run, own, image),
   })
 }
@@ -96,15 +97,16 @@ async function write(
   cluster: Cluster,
   { site, changes }: Prepared,
   image: Image,
+  wrote: Wrote,
 ): Promise<void> {
   const { reporter } = run
   if (changes.length > 0) {
     await reporter.stage('manifests', (journal) =>
-      applyManifests(release, journal, cluster, site, changes),
+      applyManifests(release, journal, cluster, site, changes, wrote),
     )
   }
   await migrateTo(run, release, cluster, site, image)
-  await rollOut(run, release, cluster, site, image)
+  await rollOut(run, release, cluster, site, image, wrote)
 }
 
 /** A tag that cannot be set is told; it does not take back a version that runs well. */

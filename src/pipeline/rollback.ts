@@ -46,7 +46,7 @@ async function toVersion(run: Run): Promise<Result> {
     check: (_, now) => {
       checkStillPrevious(release, chosen, now)
     },
-    write: (own, locked, prepared) => rollOut(run, own, locked, prepared.site, image),
+    write: (own, locked, prepared, wrote) => rollOut(run, own, locked, prepared.site, image, wrote),
   })
 }
 

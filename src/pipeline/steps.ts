@@ -6,6 +6,7 @@ import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { readRecord } from '../rollout/record.js'
+import type { Wrote } from '../rollout/snapshot.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
@@ -98,13 +99,22 @@ export async function rollOut(
   cluster: Cluster,
   site: Site,
   image: Image,
+  wrote: Wrote,
 ): Promise<void> {
   const { world, settings, signal } = release
   await reporter.stage('rollout', async (journal) => {
     const ended = await within(world.clock, longestOf(settings), signal, (late) =>
-      rollout({ ...release, command, signal: late }, journal, cluster, site, image, (courses) => {
-        soFar.rollout = courses
-      }),
+      rollout(
+        { ...release, command, signal: late },
+        journal,
+        cluster,
+        site,
+        image,
+        wrote,
+        (courses) => {
+          soFar.rollout = courses
+        },
+      ),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at

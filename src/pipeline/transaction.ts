@@ -4,14 +4,16 @@
  */
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import type { KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
 import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
-import { closeRecord, openRecord, type KeptRecord } from '../rollout/record.js'
+import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers } from '../rollout/restore.js'
+import { withAnswers, type Wrote } from '../rollout/snapshot.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
@@ -31,7 +33,12 @@ export interface Work {
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
   readonly check?: (journal: Journal, history: History) => Promise<void> | void
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
-  readonly write: (release: Release, cluster: Cluster, prepared: Prepared) => Promise<void>
+  readonly write: (
+    release: Release,
+    cluster: Cluster,
+    prepared: Prepared,
+    wrote: Wrote,
+  ) => Promise<void>
   /** What follows when it is live. Its signal ends with the lock too: another version may be live then. */
   readonly live?: (release: Release) => Promise<void>
 }
@@ -41,7 +48,8 @@ interface Transaction extends Locked {
   readonly release: Release
   readonly begun: Begun
   readonly prepared: Prepared
-  readonly record: KeptRecord
+  /** With its snapshot, to which the server's answers come. */
+  record: KeptRecord
 }
 
 /** Once the snapshot is kept, every failure is a result; before, it is thrown. */
@@ -71,7 +79,7 @@ export async function transaction(
   run.onBegin?.(begun)
   const own = { ...release, signal: AbortSignal.any([signal, lost]) }
   try {
-    await work.write(own, cluster, prepared)
+    await work.write(own, cluster, prepared, (answers) => keepAnswers(open, answers))
     own.signal.throwIfAborted()
   } catch (error) {
     soFar.judgedAt ??= world.clock.now()
@@ -81,6 +89,16 @@ export async function transaction(
   const result = await close(open)
   if (result === 'deployed') await work.live?.(own)
   return result
+}
+
+/** What was written is known to this run first, and then to whoever may have to undo it. */
+async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): Promise<void> {
+  if (answers.length === 0) return
+  const { run, release, cluster } = open
+  const snapshot = withAnswers(open.record.snapshot, answers)
+  run.soFar.snapshot = snapshot
+  open.record = { ...open.record, snapshot }
+  open.record = await updateRecord(cluster, release.world.clock, release.app, open.record)
 }
 
 function begunOf(
@@ -132,7 +150,8 @@ async function unwind(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, prepared, record } = open
   const { reporter, soFar, settings } = run
   const { world, app } = release
-  const { site, snapshot: priors } = prepared
+  const { site } = prepared
+  const { snapshot: priors } = record
   const end = async (result: Result) => {
     await tellHistory(open, result)
     await closeRecord(cluster, world.clock, app, record)
@@ -198,9 +217,9 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
 
 /** The record stays open: `settle`, and the next release before it begins, put things back from it. */
 async function keep(open: Transaction): Promise<Result> {
-  const { run, release, cluster, prepared } = open
+  const { run, release, cluster, record } = open
   const { soFar } = run
-  soFar.stands = await whatStands(cluster, release.world.clock, release.settings, prepared.snapshot)
+  soFar.stands = await whatStands(cluster, release.world.clock, release.settings, record.snapshot)
   if (soFar.cause) {
     const back = `to have the version before: ${commandLine('settle', release.settings)}; the next release does it too, before it begins`
     const { hint } = soFar.cause

@@ -2,6 +2,7 @@
  * What stood there before our first write, and what has to be done to have it again. Pure: an undo
  * restores state and does not count revisions, so it can be asked for at any time, any number of times.
  */
+import { keyOf } from '../kubernetes/apply.js'
 import type { KubeObject, WorkloadObject } from '../kubernetes/objects.js'
 import {
   changeCause,
@@ -20,6 +21,12 @@ export interface Prior {
   readonly path: string
   /** As it was; as it is going to be where it was not there. */
   readonly object: KubeObject
+  /**
+   * As the release leaves it, known before its first write: what the server has made of a dry run, or the
+   * live template with its new images. It has a `uid` once the server has answered the write: then it is
+   * that answer.
+   */
+  readonly written: KubeObject
   /**
    * absent: the release will create it. template: `kubectl set image` will change its pod template, and
    * `kubectl annotate` its cause, and nothing else. whole: an apply will change it. sealed: and make it
@@ -44,6 +51,39 @@ export interface Prior {
 
 /** Everything that the release will write to, as it was before. */
 export type Snapshot = readonly Prior[]
+
+/** Is told what the server has answered to writes, as soon as it has: the record keeps it. */
+export type Wrote = (answers: readonly KubeObject[]) => Promise<void>
+
+/** What is kept of an object: without what the server writes again and again, or gives anew. */
+export function planned(object: KubeObject): KubeObject {
+  const { uid: _uid, ...metadata } = kept(object).metadata ?? {}
+  return { ...kept(object), metadata }
+}
+
+function kept(object: KubeObject): KubeObject {
+  const { status: _status, metadata = {}, ...rest } = object as KubeObject & { status?: unknown }
+  const { name, uid, labels, annotations, ownerReferences } = metadata
+  return {
+    ...rest,
+    metadata: {
+      ...(name !== undefined && { name }),
+      ...(uid !== undefined && { uid }),
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
+      ...(ownerReferences && { ownerReferences }),
+    },
+  }
+}
+
+/** The snapshot with what the server has answered to our writes. */
+export function withAnswers(snapshot: Snapshot, answers: readonly KubeObject[]): Snapshot {
+  const answered = new Map(answers.map((object) => [keyOf(object), kept(object)]))
+  return snapshot.map((prior) => {
+    const written = answered.get(keyOf(prior.object))
+    return written ? { ...prior, written } : prior
+  })
+}
 
 export type UndoStep =
   | { readonly do: 'nothing' }

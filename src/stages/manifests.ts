@@ -12,7 +12,7 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { follow } from '../rollout/follow.js'
-import { isImmutable, titleOf, type Prior } from '../rollout/snapshot.js'
+import { isImmutable, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
@@ -32,11 +32,12 @@ export async function planManifests(
 export function priorOfChanges(changes: readonly Change[], { resources }: Site): readonly Prior[] {
   return changes.flatMap((change): Prior[] => {
     const path = resources.pathOf(change.object)
+    const common = { path, written: planned(change.becomes), of: 'other' } as const
     switch (change.is) {
       case 'create':
-        return [{ path, object: change.object, was: 'absent', of: 'other' }]
+        return [{ ...common, object: change.object, was: 'absent' }]
       case 'change':
-        return [{ path, object: change.live, was: seals(change) ? 'sealed' : 'whole', of: 'other' }]
+        return [{ ...common, object: change.live, was: seals(change) ? 'sealed' : 'whole' }]
       case 'none':
         return []
     }
@@ -57,6 +58,7 @@ export async function applyManifests(
   cluster: Cluster,
   site: Site,
   changes: readonly Change[],
+  wrote: Wrote,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
   for (const { is, object } of touched) {
@@ -68,11 +70,12 @@ export async function applyManifests(
 
   const startedAt = release.world.clock.now()
   release.signal.throwIfAborted()
-  await apply(
+  const applied = await apply(
     cluster,
     touched.map(({ object }) => object),
     release.signal,
   )
+  await wrote(applied)
   const workloads = touched.filter((change): change is Change & { object: WorkloadObject } =>
     isWorkload(change.object),
   )

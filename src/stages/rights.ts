@@ -40,6 +40,10 @@ export function rightsFor(manifests: Manifests, resources: Resources): readonly 
       verbs: ['get', 'patch', 'update'],
     })),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
+    // What the server has made of the manifests is put into the record.
+    ...([...manifests.ours, ...manifests.others].length > 0
+      ? [{ group: '', resource: 'secrets', verbs: ['update'] }]
+      : []),
     ...[...manifests.ours, ...manifests.others].map((object) => {
       const { group, plural } = resources.of(object)
       return {

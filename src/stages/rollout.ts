@@ -1,5 +1,5 @@
 /** Brings the new image into every workload, and watches until it is judged. */
-import { apply, planApply, type Change } from '../kubernetes/apply.js'
+import { apply, keyOf, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
@@ -7,7 +7,10 @@ import {
   changeCause,
   templateOf,
   usesOf,
+  withImages,
+  withTemplate,
   type ContainerUse,
+  type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -19,7 +22,7 @@ import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { liveOf } from '../rollout/live.js'
 import { deletion, takenOver } from '../rollout/progress.js'
-import { titleOf, type Prior } from '../rollout/snapshot.js'
+import { planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
 import type { Pins } from './pins.js'
@@ -34,14 +37,20 @@ export function priorOfTargets(
   targets: readonly Target[],
   pins: Pins,
   image: Image,
+  changes: readonly Change[],
 ): readonly Prior[] {
   const cause = causeOfChange(release, image)
+  const becomes = new Map(changes.map((change) => [keyOf(change.object), change.becomes]))
   return targets.map(({ id, path, uses, live, manifest }): Prior => {
     const sets = { images: imagesOf(uses, image), cause }
-    if (!live) return { path, object: manifest ?? {}, was: 'absent', of: 'workload', sets }
+    const set = manifest
+      ? becomes.get(keyOf(manifest))
+      : live && withCause(withTemplate(live, withImages(templateOf(live), sets.images)), cause)
+    const written = planned(set ?? manifest ?? {})
+    const common = { path, written, of: 'workload', sets } as const
+    if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
     const ran = pins.get(idOf(id))
-    const was = manifest ? 'whole' : 'template'
-    return { path, object: live, was, of: 'workload', sets, ...(ran && { ran }) }
+    return { ...common, object: live, was: manifest ? 'whole' : 'template', ...(ran && { ran }) }
   })
 }
 
@@ -52,6 +61,7 @@ export async function rollout(
   cluster: Cluster,
   site: Site,
   image: Image,
+  wrote: Wrote,
   noted: (courses: Courses) => void,
 ): Promise<Followed> {
   const { world, settings, signal } = release
@@ -67,7 +77,7 @@ export async function rollout(
     await annotate(release, journal, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
     await allOf([
-      applyOurs(release, journal, cluster, targets, pinned(image), cause),
+      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(wrote),
       ...imageCommands(targets, pinned(image)).map((args) =>
         setImage(release, journal, cluster, args),
       ),
@@ -202,9 +212,10 @@ export function planOurs(
   targets: readonly Target[],
   repository: string,
   image: string,
+  cause?: string,
 ): Promise<readonly Change[]> {
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
-  return planApply(cluster, manifestsWith(targets, repository, image), live)
+  return planApply(cluster, manifestsWith(targets, repository, image, cause), live)
 }
 
 function manifestsWith(
@@ -231,10 +242,10 @@ async function applyOurs(
   targets: readonly Target[],
   image: string,
   cause: string,
-): Promise<void> {
+): Promise<readonly KubeObject[]> {
   const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  await apply(cluster, objects, signal)
+  return apply(cluster, objects, signal)
 }
 
 /** A call writes its workloads one after the other: more than so many go in several calls side by side. */

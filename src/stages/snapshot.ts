@@ -5,11 +5,12 @@ import { usesOfRepository, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
+import { causeOfChange } from './changecause.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
-import type { Image, Release } from './release.js'
-import { priorOfTargets } from './rollout.js'
+import { pinned, type Image, type Release } from './release.js'
+import { planOurs, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
 
 export interface Prepared {
@@ -27,15 +28,25 @@ export async function snapshot(
   before: Site,
   image: Image,
 ): Promise<Prepared> {
-  const [[site, pins], changes] = await Promise.all([
-    siteOfNow(release, cluster, before).then(
-      async (now) => [now, await pinsOf(release, journal, before.live, now.targets)] as const,
-    ),
+  const [[site, pins, ours], changes] = await Promise.all([
+    siteOfNow(release, cluster, before).then(async (now) => {
+      const [pins, ours] = await Promise.all([
+        pinsOf(release, journal, before.live, now.targets),
+        planOurs(
+          cluster,
+          now.targets,
+          release.settings.image,
+          pinned(image),
+          causeOfChange(release, image),
+        ),
+      ])
+      return [now, pins, ours] as const
+    }),
     planManifests(cluster, before.others),
   ])
   const priors = [
     ...priorOfChanges(changes, site),
-    ...priorOfTargets(release, site.targets, pins, image),
+    ...priorOfTargets(release, site.targets, pins, image, ours),
   ]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   return { site, snapshot: priors, changes }
