@@ -157,3 +157,22 @@ describe('a rollback wants', () => {
     expect(wanted(historyOf(words), to, false)).toEqual({ is, why })
   })
 })
+
+test('of several builds of a commit each is known by its tag, and the first by the commit', () => {
+  const sha = 'a'.repeat(40)
+  const own = `${sha}-cccccccccccc`
+  const history = [sha, own].reduce<History>(
+    (before, tag) => added(before, ended(tag, { run: tag, sha, digest: `sha256:${tag}` })),
+    [],
+  )
+  const found = (to: string) => {
+    const one = wanted(history, to, false)
+    return one.is === 'found' ? one.entry.tag : one.why
+  }
+  expect([found(sha), found(own), found(`${sha.slice(0, 12)}-cccccccccccc`)]).toEqual([
+    sha,
+    own,
+    own,
+  ])
+  expect(found('aaaaaaa')).toBe(`"aaaaaaa" may be ${sha} or ${own}`)
+})

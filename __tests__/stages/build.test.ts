@@ -5,6 +5,7 @@ import { scripted, type Line } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
 
 const sha = 'a'.repeat(40)
+const inputs = 'c'.repeat(64)
 const id = `sha256:${'01'.repeat(32)}`
 const origin: Line = {
   when: /^git .*remote get-url origin$/,
@@ -22,8 +23,8 @@ describe('building', () => {
     const stderr = '#1 [internal] load\n#2 [1/2] FROM python\n#2 sha256:12 1MB / 2MB\n#2 CACHED'
     const { world, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
     const journal = notebook()
-    expect(await build(releaseOf(world), journal)).toEqual({
-      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id },
+    expect(await build(releaseOf(world), journal, inputs)).toEqual({
+      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs },
     })
     expect(ran[1]).toBe(
       [
@@ -33,6 +34,7 @@ describe('building', () => {
         `--label org.opencontainers.image.version=${sha}`,
         `--label org.opencontainers.image.revision=${sha}`,
         '--label org.opencontainers.image.source=https://github.com/acme/shop',
+        `--label io.github.django-rollout.inputs=${inputs}`,
         '-- .',
       ].join(' '),
     )
@@ -49,7 +51,7 @@ describe('building', () => {
       ...{ context: 'backend', file: 'backend/prod.Dockerfile', target: 'production' },
       'build-args': 'VERSION=1.4\nNAME=a b $HOME',
     }
-    await build(releaseOf(world, given), notebook())
+    await build(releaseOf(world, given), notebook(), inputs)
     expect(ran[1]).toContain(
       '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
     )
@@ -96,7 +98,7 @@ describe('a build that does not go through', () => {
     ],
   ])('%s', async (_, given, lines, code, sentence) => {
     const { world } = scripted([origin, ...lines], { files })
-    await expect(build(releaseOf(world, given), notebook())).rejects.toMatchObject({
+    await expect(build(releaseOf(world, given), notebook(), inputs)).rejects.toMatchObject({
       cause: { code, sentence },
     })
   })
@@ -109,7 +111,7 @@ describe('a build that does not go through', () => {
     })
     const journal = notebook()
     const quote = (): void => ending.abort(reason)
-    const building = build(releaseOf(world, {}, ending.signal), { ...journal, quote })
+    const building = build(releaseOf(world, {}, ending.signal), { ...journal, quote }, inputs)
     await expect(building).rejects.toBe(reason)
   })
 })

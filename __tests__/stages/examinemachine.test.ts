@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { inputsLabel, inputsOf } from '../../src/docker/inputs.js'
 import { askMachine, examineMachine } from '../../src/stages/examinemachine.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
@@ -9,6 +10,7 @@ const docker = '{"Client":{"Version":"28.2.2"},"Server":{"Version":"27.1.0"}}'
 const good: Readonly<Record<string, Line>> = {
   version: { when: /^git --version$/, stdout: 'git version 2.39.5' },
   head: { when: /^git .*rev-parse --verify/, stdout: `${sha}\n` },
+  place: { when: /^git .*--show-prefix/, always: true },
   top: { when: /^git .*--show-toplevel/, stdout: '/shop\n' },
   status: { when: /^git .*status/ },
   docker: { when: /^docker version/, stdout: docker },
@@ -29,7 +31,10 @@ async function examined(
   lines: Readonly<Record<string, Line>>,
   more: { readonly files?: Readonly<Record<string, string>>; readonly given?: object } = {},
 ) {
-  const script = scripted(Object.values({ ...good, ...lines }), { env, files: more.files ?? all })
+  const script = scripted(Object.values({ ...lines, ...good, ...lines }), {
+    env,
+    files: more.files ?? all,
+  })
   const { settings, signal } = releaseOf(script.world, { ...more.given })
   const asking = { world: script.world, settings, signal }
   const machine = await askMachine(asking)
@@ -37,6 +42,9 @@ async function examined(
   const wrong = findings.filter(({ is }) => is !== 'good').map(({ is, says }) => `${is}: ${says}`)
   return { ...script, wrong }
 }
+
+const { world: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
+const ofThisBuild = await inputsOf(bare, releaseOf(bare).settings)
 
 const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }
@@ -77,18 +85,24 @@ describe('a machine', () => {
     ],
     [
       'without a Dockerfile, which is not needed: the registry has the image',
-      { registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' } },
+      {
+        labels: {
+          when: /^docker buildx imagetools inspect .*json \.Image/,
+          stdout: JSON.stringify({ config: { Labels: { [inputsLabel]: ofThisBuild } } }),
+        },
+        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
+      },
       { files: {} },
       [],
     ],
     [
       'without a Dockerfile, which is needed: the tag names an image of another commit',
       {
-        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
         labels: {
           when: /^docker buildx imagetools inspect .*json \.Image/,
           stdout: '{"config":{"Labels":{"org.opencontainers.image.revision":"abc"}}}',
         },
+        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
       },
       { files: {}, given: { tag: 'v1' } },
       ['bad: build: there is no Dockerfile at "Dockerfile"'],

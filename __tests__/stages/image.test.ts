@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { findSource } from '../../src/docker/source.js'
 import { readOptions, type Given } from '../../src/options/read.js'
 import { Failure } from '../../src/report/cause.js'
-import { imageToDeploy, imageToTest } from '../../src/stages/image.js'
+import { imageToDeploy, imageToTest, lookForBuild } from '../../src/stages/image.js'
 import type { Release } from '../../src/stages/release.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -139,5 +139,86 @@ describe('an image to test', () => {
     const world = machine(labelsOf(older, 'v1'), {})
     await imageToTest(await releaseOf('test', world, { digest, push: 'true' }), journal)
     expect(journal.lines).toContain('it is not pushed: the registry has it already')
+  })
+})
+
+describe('an image to build', () => {
+  const inputs = '1'.repeat(64)
+  const built = (labels: object) => ({ ...labels, 'io.github.django-rollout.inputs': 'INPUTS' })
+
+  /** A registry by its tags: `undefined` has none; INPUTS is the hash of what this build is told. */
+  async function sought(given: Given, tags: Readonly<Record<string, object>>) {
+    const lines = (hash: string): readonly Line[] => [
+      { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
+      { when: /^git .*(--show-prefix|--show-toplevel|status)/, always: true },
+      ...Object.entries(tags).flatMap(([tag, labels], i): Line[] => {
+        const own = tag.replace('OWN', hash.slice(0, 12))
+        const of = `sha256:${String(i).repeat(64)}`
+        return [
+          {
+            when: new RegExp(`Manifest.* ${repository}:${own}$`),
+            stdout: JSON.stringify({ digest: of }),
+          },
+          {
+            when: new RegExp(`Image.* ${repository}@${of}$`),
+            stdout: JSON.stringify({ config: { Labels: labels } }).replace('INPUTS', hash),
+          },
+        ]
+      }),
+      { when: /imagetools inspect/, code: 1, stderr: `ERROR: x: not found`, always: true },
+    ]
+    const at = (world: Release['world']) => releaseFor(world, given)
+    const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).world))
+    const { there, source } = await lookForBuild(await at(scripted(lines(hash)).world))
+    const tag = source.tag.replace(hash.slice(0, 12), 'OWN').replace(head, 'HEAD')
+    return `${there.is} as ${tag}`
+  }
+
+  async function releaseFor(world: Release['world'], given: Given): Promise<Release> {
+    const release = await releaseOf('test', world, { tag: 'none' })
+    const reading = readOptions('build', { image: repository, ...given }, { face: 'command' })
+    if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
+    const settings = {
+      ...release.settings,
+      ...reading.settings,
+      tag: given['tag'],
+    } as Release['settings']
+    return { ...release, settings, source: { sha: head, tag: given['tag'] ?? head } }
+  }
+
+  const tag = { tag: 'v1' }
+  test.each<[string, Given, Readonly<Record<string, object>>, string]>([
+    ['nobody has built', {}, {}, 'absent as HEAD'],
+    ['this build', {}, { [head]: built({}) }, 'there as HEAD'],
+    [
+      'another build of the commit',
+      {},
+      { [head]: { ...built({}), 'io.github.django-rollout.inputs': 'x' } },
+      'absent as HEAD-OWN',
+    ],
+    [
+      'an image that does not say of what build it is',
+      {},
+      { [head]: labelsOf(head) },
+      'absent as HEAD-OWN',
+    ],
+    [
+      'another build, and this one',
+      {},
+      { [head]: {}, [`${head}-OWN`]: built({}) },
+      'there as HEAD-OWN',
+    ],
+    [
+      'another build, and its own tag of one more',
+      {},
+      { [head]: {}, [`${head}-OWN`]: {} },
+      'another build as HEAD-OWN',
+    ],
+    ['this build by a tag of the user', tag, { v1: built(labelsOf(head)) }, 'there as v1'],
+    ['another build by it', tag, { v1: labelsOf(head) }, 'absent as v1-OWN'],
+    ['another commit by it', tag, { v1: built(labelsOf(older)) }, 'another as v1'],
+    ['who knows what by it', tag, { v1: {} }, 'untold as v1'],
+  ])('%s', async (_, given, tags, told) => {
+    expect(await sought(given, tags)).toBe(told)
   })
 })

@@ -4,13 +4,21 @@ import { hostOf, loginHint } from '../docker/trouble.js'
 import { shortTag } from '../kubernetes/image.js'
 import { bad, good, warning, type Finding } from '../report/finding.js'
 
-/** @param login whether docker keeps a login for the registry's host. */
+/**
+ * @param login whether docker keeps a login for the registry's host.
+ * @param beside the tag of the commit, where that names another build.
+ */
 export function registryFindings(
   repository: string,
   tag: string,
   found: There,
   login: boolean,
+  beside?: string,
 ): readonly Finding[] {
+  if (beside !== undefined) {
+    const taken = `${hostOf(repository)} has ${repository}:${shortTag(beside)} of another build: this one has the tag ${shortTag(tag)}`
+    return [good('registry', taken), ...registryFindings(repository, tag, found, login)]
+  }
   const host = hostOf(repository)
   const name = `${repository}:${shortTag(tag)}`
   const mend = host === 'docker.io' ? 'docker login' : `docker login ${host}`
@@ -24,6 +32,8 @@ export function registryFindings(
           `${host} has ${name} of another commit (${shortTag(found.of)}): it is built anew`,
         ),
       ]
+    case 'another build':
+      return [good('registry', `${host} has ${name} of another build: it is built anew`)]
     case 'untold':
       return [
         bad(

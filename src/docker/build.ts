@@ -4,6 +4,7 @@ import type { Journal } from '../report/journal.js'
 import type { World } from '../world/world.js'
 import { BuildLog, lineOf, type BuildFailure } from './buildlog.js'
 import { docker, engineTrouble } from './client.js'
+import { inputsLabel } from './inputs.js'
 import { idInEngine } from './pull.js'
 import { shortened } from './text.js'
 
@@ -17,6 +18,8 @@ export interface BuildPlan {
   readonly target?: string
   readonly args: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
+  /** See `inputsOf`. */
+  readonly inputs: string
 }
 
 /** An image in the local engine. Nobody else has it yet. */
@@ -25,6 +28,8 @@ export interface Built {
   readonly tag: string
   /** The engine's id (`sha256:…`): the tag may be moved by another build, the id may not. */
   readonly id: string
+  /** What its build was told (see `inputsOf`), where it is known. */
+  readonly inputs?: string
 }
 
 /**
@@ -58,7 +63,8 @@ export async function buildImage(
     fail(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)))
   }
   const id = await idInEngine(world, name, signal)
-  if (id !== undefined) return { repository: plan.repository, tag: plan.tag, id }
+  const { repository, tag, inputs } = plan
+  if (id !== undefined) return { repository, tag, id, inputs }
   return fail({
     code: 'build-failed',
     sentence: `build: the engine does not have ${name} after its build`,
@@ -77,7 +83,7 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
     ...['--file', dockerfile],
     ...(plan.target === undefined ? [] : ['--target', plan.target]),
     ...pairs('--build-arg', plan.args),
-    ...pairs('--label', plan.labels),
+    ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),
     '--',
     plan.context,
   ]

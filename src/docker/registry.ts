@@ -4,6 +4,7 @@ import { retry } from '../world/retry.js'
 import type { Finished, World } from '../world/world.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import type { Image } from './image.js'
+import { inputsLabel } from './inputs.js'
 import { hostOf, loginHint, troubleOf } from './trouble.js'
 
 /** What a registry says about one tag. */
@@ -25,6 +26,8 @@ export type There =
   | { readonly is: 'another'; readonly image: Image; readonly of: string }
   /** An image that does not say of which commit it is. */
   | { readonly is: 'untold'; readonly image: Image }
+  /** An image of that commit whose build was told something else, or nobody knows what. */
+  | { readonly is: 'another build'; readonly image: Image }
 
 /** Whether an image that says `revision` of itself is the one of the commit. */
 export function ofCommit(image: Image, sha: string, revision: string | undefined): There {
@@ -125,11 +128,13 @@ export function foundImage(
   }
 }
 
-/** What an image says of itself, by its labels `org.opencontainers.image.…`. */
+/** What an image says of itself, by its labels: `org.opencontainers.image.…`, and ours. */
 export interface Origin {
   /** The commit that it was built from. */
   readonly revision?: string
   readonly version?: string
+  /** What its build was told: see `inputsOf`. */
+  readonly inputs?: string
 }
 
 /** Throws a `Failure` (`registry`) when the image cannot be read. */
@@ -168,7 +173,8 @@ export function readOrigin(json: string): Origin {
 export function originIn(labels: Readonly<Record<string, string>> | null = {}): Origin {
   const revision = labels?.['org.opencontainers.image.revision']
   const version = labels?.['org.opencontainers.image.version']
-  return { ...(revision && { revision }), ...(version && { version }) }
+  const inputs = labels?.[inputsLabel]
+  return { ...(revision && { revision }), ...(version && { version }), ...(inputs && { inputs }) }
 }
 
 function isConfig(parsed: object): parsed is ImageConfig {

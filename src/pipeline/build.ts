@@ -3,9 +3,8 @@ import { findSourceToBuild } from '../docker/source.js'
 import type { Report, Result } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { imageThere } from '../stages/image.js'
-import { push } from '../stages/push.js'
 import { reported, type Run, type Start } from './run.js'
-import { releaseOf } from './steps.js'
+import { pushed, releaseOf } from './steps.js'
 
 /** `done` when it was built, `unchanged` when the registry has the commit's image already. */
 export function buildOnly(start: Start): Promise<Report> {
@@ -14,16 +13,15 @@ export function buildOnly(start: Start): Promise<Report> {
 
 async function ofCommit(run: Run): Promise<Result> {
   const { world, settings, reporter, soFar, resources } = run
-  const release = releaseOf(run, await findSourceToBuild(world, settings, settings.context))
+  const asked = releaseOf(run, await findSourceToBuild(world, settings, settings.context))
   const built = await reporter.stage('build', async (journal) => {
     await resources.login(world, settings)
-    const there = await imageThere(release, journal)
-    if (there) soFar.image = there
-    return there ? undefined : build(release, journal)
+    const { image, source, inputs } = await imageThere(asked, journal)
+    const release = releaseOf(run, source)
+    if (image) soFar.image = image
+    return image ? undefined : build(release, journal, inputs)
   })
   if (!built) return 'unchanged'
-  if (settings.push) {
-    soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
-  }
+  if (settings.push) await pushed(run, asked, built)
   return 'done'
 }

@@ -10,14 +10,13 @@ import { imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotOvertaken } from '../stages/overtaken.js'
 import type { Site } from '../stages/preflight.js'
-import { push } from '../stages/push.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 import { planOurs } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
 import { sentenceOf } from './ending.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, releaseOf, rollOut, runsUndisturbed, runTests } from './steps.js'
+import { lookAround, pushed, releaseOf, rollOut, runsUndisturbed, runTests } from './steps.js'
 import { together } from './together.js'
 import { transaction } from './transaction.js'
 
@@ -44,27 +43,26 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
         if (command === 'deploy') {
           return { is: 'pushed', ...(await imageToDeploy(here, journal)) } as const
         }
-        const there = await imageThere(here, journal)
-        if (there) return { is: 'pushed', image: there, source: asked.source } as const
-        return { is: 'built', built: await build(here, journal), source: asked.source } as const
+        const { image, source, inputs } = await imageThere(here, journal)
+        if (image) return { is: 'pushed', image, source } as const
+        const built = await build({ ...here, source }, journal, inputs)
+        return { is: 'built', built, source } as const
       }),
   ])
   soFar.site = site
 
-  const release = releaseOf(run, found.source)
-  if (found.is === 'pushed' && (await isThere(release, cluster, site, found.image))) {
+  const named = releaseOf(run, found.source)
+  if (found.is === 'pushed' && (await isThere(named, cluster, site, found.image))) {
     soFar.image = found.image
-    await moveTags(run, release, found.image)
+    await moveTags(run, named, found.image)
     return 'unchanged'
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
-    await runTests(run, release, found.built)
+    await runTests(run, named, found.built)
   }
-  const image =
-    found.is === 'pushed'
-      ? found.image
-      : await reporter.stage('push', (journal) => push(release, journal, found.built))
+  const image = found.is === 'pushed' ? found.image : await pushed(run, named, found.built)
   soFar.image = image
+  const release = { ...named, source: { ...named.source, tag: image.tag } }
 
   return transaction(run, release, cluster, site, {
     command,

@@ -10,6 +10,7 @@ import type { Wrote } from '../rollout/snapshot.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
+import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
 import { endMigrations } from '../stages/settle.js'
@@ -43,6 +44,14 @@ export function lookAround(
       return [opened, site] as const
     }),
   )
+}
+
+/** The image in the registry, whose tag may be another one by then: the report tells of that. */
+export async function pushed(run: Run, release: Release, built: Built): Promise<Image> {
+  const image = await run.reporter.stage('push', (journal) => push(release, journal, built))
+  releaseOf(run, { ...release.source, tag: image.tag })
+  run.soFar.image = image
+  return image
 }
 
 /** The user's tests in the image; what they said is kept, however they end. */

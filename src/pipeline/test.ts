@@ -2,9 +2,8 @@
 import { findSource } from '../docker/source.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
-import { push } from '../stages/push.js'
 import { reported, type Run, type Start } from './run.js'
-import { releaseOf, runTests } from './steps.js'
+import { pushed, releaseOf, runTests } from './steps.js'
 
 /** `done` when they have passed or it was pushed, `unchanged` when there is no command for them and nothing to push. */
 export function testOnly(start: Start): Promise<Report> {
@@ -23,8 +22,6 @@ async function theImage(run: Run): Promise<Result> {
   const wanted = settings['test-command'] !== ''
   if (wanted) await runTests(run, release, built)
   const isPushed = settings.push && !image
-  if (isPushed) {
-    soFar.image = await reporter.stage('push', (journal) => push(release, journal, built))
-  }
+  if (isPushed) await pushed(run, release, built)
   return wanted || isPushed ? 'done' : 'unchanged'
 }

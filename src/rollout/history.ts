@@ -124,7 +124,10 @@ export type Found =
  */
 export function wanted(history: History, to: string, open: boolean): Found {
   if (to === 'previous') return open ? lastLive(history) : previous(history)
-  const versions = history.filter(({ sha, tag }) => isNamed(to, sha, tag))
+  const named = history.filter(({ sha, tag }) => isNamed(to, sha, tag))
+  // Several builds of a commit have its SHA, and the first one of them has it as its tag.
+  const byTag = named.filter(({ tag }) => tag === to)
+  const versions = byTag.some(wentLive) ? byTag : named
   const [, number] = /^#?(\d{1,6})$/.exec(to) ?? []
   const byNumber = history.find((one) => one.number === Number(number))
   if (byNumber && (to.startsWith('#') || versions.length === 0)) return alive(byNumber)
@@ -148,7 +151,7 @@ export function wanted(history: History, to: string, open: boolean): Found {
 }
 
 function isNamed(to: string, sha: string | undefined, tag: string): boolean {
-  if (tag === to || sha === to) return true
+  if (tag === to || sha === to || shortTag(tag) === to) return true
   if (!/^[0-9a-f]{7,40}$/.test(to)) return false
   return [sha ?? '', tag].some((name) => /^[0-9a-f]{40}/.test(name) && name.startsWith(to))
 }

@@ -10,9 +10,10 @@ export type { Built } from '../docker/build.js'
  * Makes the image of the release in the local engine; the registry sees nothing of it before its tests
  * have passed. Undoing it is nobody's need: an image that was not pushed is in nobody's way.
  *
+ * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
  */
-export async function build(release: Release, journal: Journal): Promise<Built> {
+export async function build(release: Release, journal: Journal, inputs: string): Promise<Built> {
   const { world, settings, source, signal } = release
   const startedAt = world.clock.now()
   const origin = await findOrigin(world, settings.context)
@@ -25,6 +26,7 @@ export async function build(release: Release, journal: Journal): Promise<Built> 
       ...(settings.file === undefined ? {} : { file: settings.file }),
       ...(settings.target === undefined ? {} : { target: settings.target }),
       args: settings['build-args'],
+      inputs,
       // https://github.com/opencontainers/image-spec/blob/main/annotations.md
       labels: {
         'org.opencontainers.image.created': new Date(startedAt).toISOString(),

@@ -5,13 +5,12 @@ import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
 import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
-import type { There } from '../docker/registry.js'
 import { findSource } from '../docker/source.js'
 import { hostOf } from '../docker/trouble.js'
 import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, within } from '../world/deadline.js'
 import type { Finished, World } from '../world/world.js'
-import { whatIsThere } from './image.js'
+import { lookForBuild, type Sought } from './image.js'
 import type { Release, Source } from './release.js'
 
 /** What the machine says at once. */
@@ -80,8 +79,8 @@ async function examineRegistry(
   }
   try {
     const asking = { world, settings, source, signal }
-    const { there, login } = await askRegistry(asking, folder)
-    const findings = registryFindings(image, source.tag, there, login)
+    const { there, login, beside, source: own } = await askRegistry(asking, folder)
+    const findings = registryFindings(image, own.tag, there, login, beside)
     return { has: there.is === 'there', findings }
   } catch (error) {
     return { has: false, findings: [failed('registry', error)] }
@@ -120,21 +119,21 @@ async function askKubectl({ processes }: World): Promise<Finished | undefined> {
 async function askRegistry(
   asking: Asking & Pick<Release, 'source'>,
   folder: () => Promise<string>,
-): Promise<{ readonly there: There; readonly login: boolean }> {
+): Promise<Sought & { readonly login: boolean }> {
   const { world, settings } = asking
   const { image, 'registry-username': username, 'registry-password': password } = settings
   const home = world.env['DOCKER_CONFIG'] || join(world.env['HOME'] ?? '', '.docker')
   if (username === undefined || password === undefined) {
     const config = await world.files.read(join(home, 'config.json'))
     return {
-      there: await whatIsThere(asking),
+      ...(await lookForBuild(asking)),
       login: hasLogin(config, hostOf(image)),
     }
   }
   const own = await folder()
   const config = configWith(image, username, password, join(home, 'cli-plugins'))
   await world.files.writePrivate(join(own, 'config.json'), config)
-  return { there: await whatIsThere({ ...asking, world: configured(world, own) }), login: true }
+  return { ...(await lookForBuild({ ...asking, world: configured(world, own) })), login: true }
 }
 
 /** The same world, whose docker has its configuration in this folder. */

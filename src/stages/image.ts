@@ -1,6 +1,7 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
+import { inputsOf, ownTag } from '../docker/inputs.js'
 import { findInEngine, idInEngine, pullImage, type InEngine } from '../docker/pull.js'
 import {
   findImage,
@@ -18,7 +19,50 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { pinned, type Release, type Source } from './release.js'
 
-/** What a release of this commit finds in the registry, and whether it takes it. */
+/** What a build of this commit finds in the registry, and the tag that it has there or is going to have. */
+export interface Sought {
+  readonly there: There
+  readonly source: Source
+  /** What the build is told: see `inputsOf`. */
+  readonly inputs: string
+  /** The tag of the commit names another build, so this one has a tag of its own. */
+  readonly beside?: string
+}
+
+/**
+ * Takes an image only when its labels say that it is this very build: an image without the label may have
+ * been told anything. What another build has stays as it is, and this one gets a tag of its own.
+ */
+export async function lookForBuild(
+  release: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>,
+): Promise<Sought> {
+  const { world, settings, source } = release
+  const inputs = await inputsOf(world, settings)
+  const there = await ofBuild(release, source.tag, inputs)
+  if (there.is !== 'another build') return { there, source, inputs }
+  const tag = ownTag(source.tag, inputs)
+  const own = await ofBuild(release, tag, inputs)
+  return { there: own, source: { ...source, tag }, inputs, beside: source.tag }
+}
+
+async function ofBuild(
+  { world, settings, source, signal }: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>,
+  tag: string,
+  inputs: string,
+): Promise<There> {
+  const found = await lookUp(world, settings.image, tag, signal)
+  if (found.is !== 'there') return found
+  const { image } = found
+  const origin = await originOf(world, image, signal)
+  const { sha } = source
+  // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
+  const there =
+    settings.tag === undefined || sha === undefined ? found : ofCommit(image, sha, origin.revision)
+  if (there.is !== 'there') return there
+  return origin.inputs === inputs ? there : { is: 'another build', image }
+}
+
+/** What the registry has of this commit, whatever its build was told. */
 export async function whatIsThere({
   world,
   settings,
@@ -26,15 +70,30 @@ export async function whatIsThere({
   signal,
 }: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>): Promise<There> {
   const found = await lookUp(world, settings.image, source.tag, signal)
-  // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
   if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
   return ofCommit(found.image, source.sha, await revisionOf(world, found.image, signal))
 }
 
-/** The image of this tag; `undefined` when it has to be built. Throws a Failure `registry`. */
-export async function imageThere(release: Release, journal: Journal): Promise<Image | undefined> {
-  return imageIn(release, journal, await whatIsThere(release))
+/** What a release has before its tests: the image of the registry, or what has to be built. */
+export interface Begun extends Pick<Sought, 'source' | 'inputs'> {
+  /** Missing: it has to be built. */
+  readonly image?: Image
 }
+
+/** The image of this very build, if the registry has it. Throws a Failure `registry`. */
+export async function imageThere(release: Release, journal: Journal): Promise<Begun> {
+  const { there, source, inputs, beside } = await lookForBuild(release)
+  if (beside !== undefined) {
+    journal.say(
+      `the registry has ${release.settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
+    )
+  }
+  const image = imageIn({ ...release, source }, journal, there)
+  return { source, inputs, ...(image && { image }) }
+}
+
+/** What differs where two images of a commit do. */
+export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
 
 function imageIn({ settings, source }: Release, journal: Journal, there: There): Image | undefined {
   const name = `${settings.image}:${source.tag}`
@@ -45,6 +104,7 @@ function imageIn({ settings, source }: Release, journal: Journal, there: There):
     case 'another':
       journal.say(`the registry has ${name} of another commit (${there.of})`)
       return undefined
+    case 'another build':
     case 'untold':
       return fail({
         code: 'registry',
@@ -181,7 +241,8 @@ export async function imageToTest(release: Release, journal: Journal): Promise<C
   }
   checkCommit(release, journal, name, here)
   journal.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
-  return { source, built: { repository, tag: source.tag, id: here.id } }
+  const { id, inputs } = here
+  return { source, built: { repository, tag: source.tag, id, ...(inputs && { inputs }) } }
 }
 
 /** What was built of an older commit must neither pass for this one, nor be pushed in its name. */

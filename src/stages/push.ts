@@ -1,15 +1,43 @@
 import type { Built } from '../docker/build.js'
+import { ownTag } from '../docker/inputs.js'
 import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
+import { lookUp, originOf } from '../docker/registry.js'
+import { shortTag } from '../kubernetes/image.js'
 import type { Journal } from '../report/journal.js'
 import type { Release } from './release.js'
 
 /**
  * Gives the tested image its tag in the registry. It is not undone: a tag that holds what its commit holds
- * does no harm, and the next run of the same commit finds it there.
+ * does no harm, and the next run of the same commit finds it there. When another build of the commit was
+ * faster and has the tag by now, that one keeps it, and this one gets a tag of its own.
  *
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
-export function push(release: Release, journal: Journal, built: Built): Promise<Image> {
-  return pushImage(release.world, built, journal, release.signal)
+export async function push(release: Release, journal: Journal, built: Built): Promise<Image> {
+  const tag = await tagFor(release, built)
+  if (tag !== built.tag) {
+    journal.say(
+      `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
+    )
+  }
+  return pushImage(release.world, { ...built, tag }, journal, release.signal)
+}
+
+/** Only a tag that surely holds another build of this commit is left to it: a push says what else is wrong. */
+async function tagFor(
+  { world, source, signal }: Release,
+  { repository, tag, inputs }: Built,
+): Promise<string> {
+  if (inputs === undefined) return tag
+  try {
+    const found = await lookUp(world, repository, tag, signal)
+    if (found.is !== 'there') return tag
+    const there = await originOf(world, found.image, signal)
+    const isOfCommit = there.revision === undefined || there.revision === source.sha
+    return isOfCommit && there.inputs !== inputs ? ownTag(tag, inputs) : tag
+  } catch {
+    signal.throwIfAborted()
+    return tag
+  }
 }

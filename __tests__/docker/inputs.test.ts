@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals'
+import { inputsOf, ownTag } from '../../src/docker/inputs.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+interface Told {
+  readonly given?: Readonly<Record<string, string>>
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  /** What git says of a folder in its repository. */
+  readonly prefix?: string
+}
+
+function hash({ given = {}, files = { Dockerfile: 'FROM python' }, env = {}, prefix = '' }: Told) {
+  const git = { when: /^git .*--show-prefix$/, stdout: `${prefix}\n`, always: true } as const
+  const { world } = scripted([git], { files, env })
+  return inputsOf(world, releaseOf(world, given).settings)
+}
+
+describe('what a build is told', () => {
+  test.each<[string, Told, Told]>([
+    ['argument', { given: { 'build-args': 'A=1' } }, { given: { 'build-args': 'A=2' } }],
+    ['argument that is new', {}, { given: { 'build-args': 'A=1' } }],
+    ['target', {}, { given: { target: 'web' } }],
+    [
+      'Dockerfile of the same content',
+      {},
+      { given: { file: 'Prod' }, files: { Prod: 'FROM python' } },
+    ],
+    ['content of the Dockerfile', {}, { files: { Dockerfile: 'FROM node' } }],
+    ['folder of the repository', {}, { prefix: 'backend/' }],
+    ['platform', {}, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
+  ])('another %s is another build', async (_, one, other) => {
+    expect(await hash(one)).not.toBe(await hash(other))
+  })
+
+  test('is the same in any order, and holds no value', async () => {
+    const told = await hash({ given: { 'build-args': 'A=secret\nB=2' } })
+    expect(told).toBe(await hash({ given: { 'build-args': 'B=2\nA=secret' } }))
+    expect(told).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  test('needs no repository', async () => {
+    const { world } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], { files: {} })
+    const at = (context: string) => inputsOf(world, releaseOf(world, { context }).settings)
+    expect(await at('a')).toBe(await at('./a/'))
+    expect(await at('a')).not.toBe(await at('b'))
+  })
+})
+
+test.each([
+  ['v1', 'v1-cccccccccccc'],
+  ['v1-cccccccccccc', 'v1-cccccccccccc'],
+  ['v'.repeat(128), `${'v'.repeat(115)}-cccccccccccc`],
+])('the own tag beside %s is %s', (tag, own) => {
+  expect(ownTag(tag, 'c'.repeat(64))).toBe(own)
+})

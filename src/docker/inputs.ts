@@ -1,0 +1,54 @@
+/** What a build is told beside its commit: two builds of one commit that are told other things are two images. */
+import { createHash } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import type { Settings } from '../options/table.js'
+import type { World } from '../world/world.js'
+import { gitIn } from './source.js'
+
+/** The label that holds `inputsOf`: a hash alone, since the values of build arguments may be secret. */
+export const inputsLabel = 'io.github.django-rollout.inputs'
+
+/**
+ * A hash of everything that the build is told: Dockerfile, target, build arguments, platform, and the folder
+ * of the repository that is its context. The Dockerfile counts with its content too, since it may be made
+ * by an earlier step, and be in no commit.
+ */
+export async function inputsOf(
+  world: World,
+  settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args'>,
+): Promise<string> {
+  const { context, target, 'build-args': args } = settings
+  const file = settings.file ?? join(context, 'Dockerfile')
+  const [contextPlace, filePlace, content] = await Promise.all([
+    placeOf(world, context),
+    placeOf(world, dirname(file)),
+    world.files.read(file),
+  ])
+  const told = {
+    context: contextPlace,
+    file: `${filePlace}${basename(file)}`,
+    content: content ?? '',
+    target: target ?? '',
+    args: Object.entries(args).sort(([one], [other]) => (one < other ? -1 : 1)),
+    // What buildx builds for where it is set.
+    platform: world.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
+  }
+  return createHash('sha256').update(JSON.stringify(told)).digest('hex')
+}
+
+/** `backend/`: where a folder is in its repository, wherever that was checked out; empty at its top. */
+async function placeOf(world: World, folder: string): Promise<string> {
+  const { code, stdout } = await gitIn(world, folder)(['rev-parse', '--show-prefix'])
+  if (code === 0) return stdout.trim()
+  const path = join(folder, '/')
+  return path === './' ? '' : path
+}
+
+/** A tag takes 128 letters at most. */
+const longestTag = 128
+
+/** The tag of a build's own, where its commit's tag names another build: `<tag>-<12 hex digits>`. */
+export function ownTag(tag: string, inputs: string): string {
+  const suffix = `-${inputs.slice(0, 12)}`
+  return tag.endsWith(suffix) ? tag : tag.slice(0, longestTag - suffix.length) + suffix
+}
