@@ -5,6 +5,7 @@ import { celery, gunicorn, kubectl, subject, type Drawn } from './subjects.js'
 const patch = (change: object, id = 'deployment/web') =>
   `kubectl -n shop patch ${id} --patch ${JSON.stringify(change)}`
 const rolling = (more: object) => ({ strategy: { type: 'RollingUpdate', rollingUpdate: more } })
+const recreate = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }
 const grace = { spec: { template: { spec: { terminationGracePeriodSeconds: 300 } } } }
 const noneGone = { spec: { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } } }
 
@@ -42,7 +43,22 @@ describe('nothing is said of', () => {
         pod: { terminationGracePeriodSeconds: 600 },
       },
     ],
-    ['one beat', { served: false, containers: [celery('beat')], spec: { replicas: 1 } }],
+    [
+      'one beat that ends before the next one starts',
+      {
+        served: false,
+        containers: [celery('beat')],
+        spec: { replicas: 1, strategy: { type: 'Recreate' } },
+      },
+    ],
+    [
+      'a beat of a StatefulSet, which ends a pod before it starts the next',
+      { kind: 'StatefulSet', served: false, containers: [celery('beat')] },
+    ],
+    [
+      'a beat that is not to run',
+      { served: false, containers: [celery('beat')], spec: { replicas: 0 } },
+    ],
     [
       'a worker of another kind',
       { served: false, containers: [{ name: 'rq', command: ['rq', 'worker'] }] },
@@ -97,15 +113,33 @@ describe('what is said of one workload, and the command that mends it', () => {
         served: false,
         containers: [{ name: 'all', command: ['sh', '-c', 'exec celery -A shop worker -B'] }],
         pod: { terminationGracePeriodSeconds: 30 },
+        spec: { strategy: { type: 'Recreate' } },
       },
       /container all: a Celery task/,
       patch(grace),
     ],
     [
       'beat runs twice',
-      { served: false, containers: [celery('beat')], spec: { replicas: 2 } },
+      { served: false, containers: [celery('beat')], spec: { replicas: 2, ...recreate.spec } },
       /^Celery's beat runs 2 times \(deployment\/web\)/,
       'kubectl -n shop scale deployment/web --replicas=1',
+    ],
+    [
+      'beat runs twice for a moment',
+      { served: false, containers: [celery('beat')] },
+      /^deployment\/web, container celery: Celery's beat of the old version .* side by side .*: set strategy: Recreate$/,
+      patch(recreate),
+    ],
+    [
+      'so does that of a worker, without a surge too',
+      {
+        served: false,
+        containers: [celery('worker', '-B')],
+        pod: { terminationGracePeriodSeconds: 90 },
+        spec: { replicas: 1, ...rolling({ maxUnavailable: 1, maxSurge: 0 }) },
+      },
+      /^deployment\/web, container celery: Celery's beat of the old version/,
+      patch(recreate),
     ],
   ])('%s', (_, drawn, says, mend) => {
     expect(workloadFindings([subject(drawn)], kubectl)).toEqual([
@@ -124,15 +158,24 @@ describe('what is said of one workload, and the command that mends it', () => {
     ])
   })
 
+  test('a beat beside a web, which no command moves', () => {
+    const [found] = workloadFindings([subject({ containers: [gunicorn, celery('beat')] })], kubectl)
+    expect(found?.says).toMatch(
+      /container celery: Celery's beat of the old version .* without a Service$/,
+    )
+    expect(found?.mend).toBeUndefined()
+  })
+
   test('beats of several workloads, where only a person knows which is meant', () => {
     const [found, ...others] = workloadFindings(
       [
-        subject({ served: false, containers: [celery('beat')] }, 'beat'),
+        subject({ served: false, containers: [celery('beat')], spec: recreate.spec }, 'beat'),
         subject(
           {
             served: false,
             containers: [celery('worker', '-B')],
             pod: { terminationGracePeriodSeconds: 90 },
+            spec: recreate.spec,
           },
           'worker',
         ),
@@ -172,7 +215,7 @@ describe('what is said of one workload, and the command that mends it', () => {
       served: false,
       containers: [celery('beat')],
       fromManifest: true,
-      spec: { replicas: 1 },
+      spec: { replicas: 1, ...recreate.spec },
     })
     expect(live.object.spec.replicas).toBe(2)
     expect(workloadFindings([manifest], kubectl)).toEqual([])

@@ -107,18 +107,19 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
     'workloads: deployment/web has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to',
     'workloads: deployment/web may be without its only pod while the new one starts (maxUnavailable: 1), and nobody answers then',
     'workloads: deployment/worker, container worker: a Celery task that takes longer than 30 s is killed by each release (terminationGracePeriodSeconds)',
+    "workloads: deployment/beat, container beat: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice: set strategy: Recreate",
     "workloads: Celery's beat runs 2 times (deployment/beat), so every scheduled task is sent as often",
     'workloads: deployment/web, container web has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest',
     "workloads: deployment/worker is not well before any release: worker: ModuleNotFoundError: No module named 'shop.tasks'",
     'probes: deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
     expect.stringMatching(/^release: the release of v0 by ada, begun at 2026-01-31T12:00:00.000Z, has not ended/),
   ])
-  expect(bad.output).toMatch(/: 2 things would go wrong, 10 warnings \(/)
+  expect(bad.output).toMatch(/: 2 things would go wrong, 11 warnings \(/)
 
   const mending = bad.findings.filter(
     ({ is, says, mend }) => is !== 'good' && mend && !/uncommitted|not well/.test(says),
   )
-  expect(mending).toHaveLength(10)
+  expect(mending).toHaveLength(11)
   for (const { mend = '' } of mending) {
     // As they stand in the log, too: each line is indented.
     expect(bad.output).toContain(mend.replace(/^/gm, '    '))

@@ -57,6 +57,22 @@ describe('the role of a container', () => {
     [['celery', '-A', 'shop', 'beat'], true],
     [['celery', '-A', 'shop', 'worker', '-B'], true],
     [['sh', '-c', 'celery -A shop worker --beat'], true],
+    [['celery', '-A', 'shop', 'worker', '-EB', '-l', 'info'], true],
+    [
+      [
+        'celery',
+        '-A',
+        'shop',
+        'beat',
+        '--scheduler',
+        'django_celery_beat.schedulers:DatabaseScheduler',
+      ],
+      true,
+    ],
+    [['/start-celerybeat'], true],
+    [['/entrypoint.sh', 'beat'], true],
+    [['python', 'manage.py', 'beat_reports'], false],
+    [['/entrypoint.sh', 'drumbeat'], false],
     [['celery', '-A', 'shop', 'worker'], false],
     [['gunicorn', 'shop.wsgi', '-B'], false],
   ])('%j sends scheduled tasks: %s', (command, beat) => {

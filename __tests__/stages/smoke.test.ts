@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Service } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { Failure } from '../../src/report/cause.js'
 import type { Picture } from '../../src/rollout/types.js'
 import { endpointsOf, smoke, smokeAim, type EndpointSlice } from '../../src/stages/smoke.js'
 import type { Web } from '../../src/stages/targets.js'
+import { realClock } from '../../src/world/clock.js'
+import { realNetwork } from '../../src/world/network.js'
 import type { World } from '../../src/world/world.js'
 import { handClock, settled } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
@@ -249,5 +253,147 @@ describe('a smoke request', () => {
     const scene = asking({ answers: [500], kind: 'StatefulSet' })
     await scene.clock.pass(61 * second)
     expect(scene.hint).toBe('look at its log: kubectl logs statefulset/web')
+  })
+})
+
+type Page = (asked: IncomingMessage) => number | string
+
+/** What a web answers to `path`: a status, or where it leads. The page that is not told is good. */
+async function visiting(pages: Readonly<Record<string, Page>>, path = '/', host = 'shop.test') {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const secure = request.headers['x-forwarded-proto'] === 'https'
+    asked.push(`${secure ? 'https' : 'http'}://${request.headers.host}${request.url}`)
+    const told = pages[request.url ?? '']?.(request) ?? 200
+    if (typeof told === 'number') response.writeHead(told).end('page')
+    else response.writeHead(302, { location: told }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  // The pause after a bad answer uses up all time.
+  let late = 0
+  const clock = {
+    ...realClock,
+    now: () => late,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      ms > second ? realClock.sleep(ms, signal) : Promise.resolve(void (late += 60 * second)),
+  }
+  const cluster = clusterOf({
+    get: <T>() => Promise.resolve({ items: [slice] } as T),
+    stream: async (_, { signal, onLine }) => {
+      onLine(`Forwarding from 127.0.0.1:${port} -> 8000`, 'stdout')
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return 143
+    },
+    lines: async function* () {},
+  })
+  const picture = {
+    ...nothing,
+    deployments: new Map([['web', parse('{ metadata: { name: web }, spec: {} }') as object]]),
+    pods: new Map([
+      ['web-1', { spec: { containers: [{ name: 'web', image: 'shop:2@sha256:0' }] } }],
+    ]),
+  } as Picture
+  const world: World = { ...scripted([]).world, clock, network: realNetwork() }
+  const release = releaseOf(world, { 'smoke-path': path, 'smoke-timeout': '30s' })
+  const journal = notebook()
+  try {
+    const aim = { web: web(), service: 'web', port: 'http', host }
+    const warning = await smoke(release, journal, cluster, { live: standing(picture) }, aim, image)
+    return { asked, is: 'good', warning, said: journal.lines[0], hint: undefined }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { sentence, hint } = error.cause
+    return { asked, is: 'bad', warning: undefined, said: sentence, hint }
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+const isHttps = ({ headers }: IncomingMessage) => headers['x-forwarded-proto'] === 'https'
+/** SecurityMiddleware with SECURE_SSL_REDIRECT: no view is asked before. */
+const overHttps =
+  (view: Page, to = 'https://shop.test/'): Page =>
+  (request) =>
+    isHttps(request) ? view(request) : to
+
+describe('a redirect', () => {
+  const good = 'GET / through service/web: 200 from web-1, of the new version'
+  const bad = 'GET / through service/web answered'
+  test.each<[string, Readonly<Record<string, Page>>, string]>([
+    ['none', {}, good],
+    ['to https: asked again as https', { '/': overHttps(() => 200) }, `${good} (as https)`],
+    [
+      'to https of the public host (SECURE_SSL_HOST)',
+      { '/': overHttps(() => 200, 'https://www.shop.test/') },
+      `${good} (as https)`,
+    ],
+    ['to https of a page that is broken', { '/': overHttps(() => 500) }, `${bad} 500 (as https)`],
+    [
+      'to https whatever is said of it (no SECURE_PROXY_SSL_HEADER)',
+      { '/': () => 'https://shop.test/' },
+      `${bad} 302, a redirect to https://shop.test/ again and again: the page itself did not answer`,
+    ],
+    ['to another page', { '/': () => '/en/?a=1' }, `${good} (at /en/?a=1)`],
+    ['by its own name and port', { '/': () => 'http://SHOP.test:80/en/' }, `${good} (at /en/)`],
+    ['to a page that is broken', { '/': () => '/en/', '/en/': () => 500 }, `${bad} 500 (at /en/)`],
+    [
+      'by https to a page that is broken',
+      { '/': overHttps(() => '/en/'), '/en/': overHttps(() => 503) },
+      `${bad} 503 (as https, at /en/)`,
+    ],
+    [
+      'from one page to the other and back',
+      { '/': () => '/a', '/a': () => '/' },
+      `${bad} 302, a redirect to http://shop.test/a again and again: the page itself did not answer`,
+    ],
+    [
+      'to the same page of another host (PREPEND_WWW)',
+      { '/': () => 'http://www.shop.test/' },
+      `${bad} 302, a redirect to http://www.shop.test/: the page itself did not answer`,
+    ],
+    ['without a place', { '/': () => 304 }, `${bad} 304`],
+    ['to no web at all', { '/': () => 'mailto:a@b.test' }, `${bad} 302`],
+  ])('%s', async (_, pages, said) => {
+    expect((await visiting(pages)).said).toBe(said)
+  })
+
+  test.each<[string, Readonly<Record<string, Page>>, string, string | undefined]>([
+    [
+      'the login page, by the place to go back to',
+      { '/orders/?day=1': () => '/enter/?next=/orders/%3Fday%3D1' },
+      '/orders/?day=1',
+      'leads to the login page (/enter/?next=/orders/%3Fday%3D1), which says nothing of the page itself',
+    ],
+    [
+      'the login page, by its name',
+      { '/': () => '/accounts/login/' },
+      '/',
+      'leads to the login page (/accounts/login/), which says nothing of the page itself',
+    ],
+    [
+      'a view that sends visitors elsewhere',
+      { '/': () => 'https://id.test/authorize?client=shop' },
+      '/',
+      'answered 302, a redirect to https://id.test/authorize, which says nothing of the page itself',
+    ],
+    ['the login page that was asked for', {}, '/accounts/login/', undefined],
+    ['a page with a word like it', { '/': () => '/blogin/' }, '/', undefined],
+  ])('%s', async (_, pages, path, but) => {
+    const { is, warning } = await visiting(pages, path)
+    const says = `GET ${path} through service/web ${but}: give a "smoke-path" that answers by itself`
+    expect([is, warning]).toEqual(['good', but === undefined ? undefined : says])
+  })
+
+  test('tells the name to ask by, and asks by its own at each step', async () => {
+    const { hint } = await visiting({ '/': () => 'https://www.shop.test/', '/a': () => '/' }, '/a')
+    expect(hint).toContain('ask it by that name ("smoke-host": www.shop.test)')
+    const { asked } = await visiting({ '/': overHttps(() => '/en/') }, '/', 'shop.test:8443')
+    expect(asked).toEqual([
+      'http://shop.test:8443/',
+      'https://shop.test:8443/',
+      'https://shop.test:8443/en/',
+    ])
   })
 })

@@ -18,6 +18,7 @@ const checks: readonly ((subject: Subject, kubectl: Kubectl) => readonly Finding
   recreated,
   allAtOnce,
   cutShort,
+  beatsTwice,
 ]
 
 export function workloadFindings(
@@ -105,6 +106,21 @@ function cutShort(
   const says = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
   const change = inTemplate(target, { terminationGracePeriodSeconds: 300 })
   return [warning('workloads', says, mendOf(target, change, kubectl))]
+}
+
+/**
+ * A rolling update starts the new pod beside the old one. Without a surge it starts while the old one
+ * ends, which may take its whole grace: only Recreate waits for the end.
+ */
+function beatsTwice({ id, target, object, containers, isServed }: Subject, kubectl: Kubectl) {
+  const { strategy } = object.spec as Partial<DeploymentSpec>
+  const isRolling = object.kind === 'Deployment' && strategy?.type !== 'Recreate'
+  const beat = containers.find(runsBeat)
+  if (!isRolling || !beat || object.spec.replicas === 0) return []
+  const says = `${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
+  if (isServed) return [warning('workloads', `${says}: give beat a Deployment without a Service`)]
+  const change = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }
+  return [warning('workloads', `${says}: set strategy: Recreate`, mendOf(target, change, kubectl))]
 }
 
 /** https://docs.celeryq.dev/en/stable/userguide/periodic-tasks.html#starting-the-scheduler */

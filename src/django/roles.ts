@@ -50,7 +50,16 @@ export function roleOf(container: Container): Role {
 export function runsBeat(container: Container): boolean {
   const words = wordsOf(container)
   const role = roleOfWords(words)
-  return role === 'beat' || (role === 'worker' && /(^| )(-B|--beat)( |$)/.test(words.join(' ')))
+  // Click takes short flags together: `-EB`.
+  if (role === 'worker') return words.some((word) => /^(-E?B|--beat$)/.test(word))
+  return role === 'beat' || (role === undefined && isCalledBeat(container, words))
+}
+
+/** An entrypoint of the image's own that is told by a word what to be, or a container that is called so. */
+function isCalledBeat({ name }: Container, words: readonly string[]): boolean {
+  return (words.length === 0 ? [name] : words.slice(0, 2)).some((word) =>
+    /^((start|run)[-_]?)?(celery[-_]?)?beat(\.sh)?$/.test(word),
+  )
 }
 
 /** Whether a container works off Celery's tasks. */

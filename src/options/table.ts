@@ -324,7 +324,7 @@ export const table = {
   }),
   'smoke-path': option({
     read: urlPath,
-    help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good',
+    help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it',
     example: '/healthz',
     group: 'rollout',
     on: [...rolling, 'doctor'],

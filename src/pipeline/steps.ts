@@ -113,17 +113,12 @@ export async function rollOut(
   const { world, settings, signal } = release
   await reporter.stage('rollout', async (journal) => {
     const ended = await within(world.clock, longestOf(settings), signal, (late) =>
-      rollout(
-        { ...release, command, signal: late },
-        journal,
-        cluster,
-        site,
-        image,
-        wrote,
-        (courses) => {
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image, wrote, {
+        courses: (courses) => {
           soFar.rollout = courses
         },
-      ),
+        warning: (warning) => soFar.warnings.push(warning),
+      }),
     )
     if (ended.is === 'failed') {
       soFar.judgedAt = ended.at

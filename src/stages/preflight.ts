@@ -99,7 +99,9 @@ function warningsOf(
     ...workloadFindings(subjects, kubectl),
     ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
   ]
-  return found.filter(({ is }) => is === 'warning').map(({ says }) => says)
+  return found
+    .filter(({ is }) => is === 'warning')
+    .map(({ says, mend }) => (mend?.startsWith('kubectl ') ? `${says}: ${mend}` : says))
 }
 
 /** How a person types what mends something in this cluster. */

@@ -54,6 +54,13 @@ export function priorOfTargets(
   })
 }
 
+/** Who hears of a rollout while it goes on. */
+export interface Noted {
+  readonly courses: (courses: Courses) => void
+  /** What a person should know though the new version runs. */
+  readonly warning: (warning: string) => void
+}
+
 /** Writes the new version into all workloads and follows them to the verdict. */
 export async function rollout(
   release: Release,
@@ -62,7 +69,7 @@ export async function rollout(
   site: Site,
   image: Image,
   wrote: Wrote,
-  noted: (courses: Courses) => void,
+  noted: Noted,
 ): Promise<Followed> {
   const { world, settings, signal } = release
   const before = site.live.picture()
@@ -99,7 +106,7 @@ export async function rollout(
     live: site.live,
     aims,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
-    ...verifyBy(release, journal, cluster, site, image),
+    ...verifyBy(release, journal, cluster, site, image, noted),
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -107,7 +114,7 @@ export async function rollout(
       ...(settings['ready-timeout'] !== undefined && { readyTimeout: settings['ready-timeout'] }),
     },
     startedAt,
-    noted,
+    noted: noted.courses,
     toRepo: toRepo(release),
     journal,
     signal,
@@ -124,12 +131,18 @@ function verifyBy(
   cluster: Cluster,
   site: Site,
   image: Image,
+  noted: Noted,
 ): Pick<Following, 'verify'> {
   const { settings } = release
   if (settings['smoke-path'] === undefined || !site.web) return {}
   const aim = smokeAim(site.web, site.services, settings['smoke-host'])
   return {
-    verify: (signal) => smoke({ ...release, signal }, journal, cluster, site, aim, image),
+    verify: async (signal) => {
+      const warning = await smoke({ ...release, signal }, journal, cluster, site, aim, image)
+      if (warning === undefined) return
+      journal.say(`warning: ${warning}`)
+      noted.warning(warning)
+    },
   }
 }
 

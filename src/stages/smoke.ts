@@ -1,6 +1,6 @@
 /**
  * Asks the new version, as one of its visitors would: a pod of the new version that the Service of the web
- * sends requests to has to give a good answer. The way there is `kubectl port-forward`, since the API
+ * sends requests to has to give a good answer; a redirect is none. The way there is `kubectl port-forward`, since the API
  * server's own proxy would put its own name into `Host`, which Django refuses.
  */
 import type { Pod, Service, ServicePort } from 'kubernetes-types/core/v1'
@@ -16,9 +16,11 @@ import { fetchLog } from '../rollout/logs.js'
 import { standOf } from '../rollout/progress.js'
 import type { Picture } from '../rollout/types.js'
 import { orAborted, TimeOver, within } from '../world/deadline.js'
+import type { Network } from '../world/world.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import type { Web } from './targets.js'
+import { visit, type Answer, type Asked, type Visit } from './visit.js'
 
 /** What is asked. */
 export interface SmokeAim {
@@ -89,11 +91,15 @@ const mostLines = 30
 /** What was not good, last: told when the time is over. */
 interface Miss {
   readonly words: string
+  readonly hint?: string
   readonly pod?: string
   readonly body?: readonly string[]
 }
 
-/** Throws a Failure `smoke-failed` when no good answer came in time, and the signal's reason when it is aborted. */
+/**
+ * What a person should know of a good answer; nothing most of the time. Throws a Failure `smoke-failed`
+ * when no good answer came in time, and the signal's reason when it is aborted.
+ */
 export async function smoke(
   release: Release,
   journal: Journal,
@@ -101,7 +107,7 @@ export async function smoke(
   { live }: Pick<Site, 'live'>,
   aim: SmokeAim,
   image: Image,
-): Promise<void> {
+): Promise<string | undefined> {
   const { world, settings, signal } = release
   const { clock } = world
   const path = settings['smoke-path'] ?? '/'
@@ -113,7 +119,7 @@ export async function smoke(
     const { workload } = aim.web
     if (hasNoNewPods(live.picture(), workload)) {
       journal.say(`${asked}: left out, since ${idOf(workload)} is to have no new pod now`)
-      return
+      return undefined
     }
     const from = clock.now()
     const slices = await orAborted(signal, () => slicesOf(cluster, aim.service))
@@ -128,8 +134,8 @@ export async function smoke(
     )
     const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs))
     if (look.is === 'good') {
-      journal.say(`${asked}: ${look.status} from ${look.pod}, of the new version`)
-      return
+      journal.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
+      return look.but === undefined ? undefined : `${asked} ${look.but}`
     }
     // What is cut off by the end of the time says less than what came before.
     if (clock.now() - begun < left) miss = look.miss
@@ -146,7 +152,7 @@ export async function smoke(
   fail({
     code: 'smoke-failed',
     sentence: `${asked} ${miss.words}`,
-    hint: hintOf(miss, aim),
+    hint: miss.hint ?? `look at its log: kubectl logs ${idOf(aim.web.workload)}`,
     workload: aim.web.workload.name,
     ...(miss.pod !== undefined && { pod: miss.pod, container: aim.web.container }),
     logs: [
@@ -157,7 +163,15 @@ export async function smoke(
 }
 
 type Look =
-  | { readonly is: 'good'; readonly status: number; readonly pod: string }
+  | {
+      readonly is: 'good'
+      readonly words: string
+      readonly pod: string
+      /** How it had to be asked: ` (as https)`. */
+      readonly how: string
+      /** What it does not prove. */
+      readonly but?: string
+    }
   | { readonly is: 'not yet'; readonly miss: Miss }
 
 async function lookAt(
@@ -172,21 +186,79 @@ async function lookAt(
   if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
   const { pod } = end
   try {
-    const { status, body } = await within(world.clock, ms, signal, (late) =>
-      forwarded(cluster, pod, end.port, late, async (port) => {
-        const answer = await world.network.request({
-          ...{ socket: port, method: 'GET', path, host, signal: late },
-        })
-        return { status: answer.status, body: await answer.text() }
-      }),
+    const visited = await within(world.clock, ms, signal, (late) =>
+      forwarded(cluster, pod, end.port, late, (port) =>
+        visit(host, path, (asked) => ask(world.network, port, host, asked, late)),
+      ),
     )
-    if (status >= 200 && status < 400) return { is: 'good', status, pod }
-    const lines = body.split('\n').slice(0, mostLines)
-    return notYet({ words: `answered ${status}`, pod, body: lines })
+    return lookOf(visited, pod, host, path)
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof TimeOver) return notYet({ words: `gave no answer within ${ms / 1000} s` })
     return notYet({ words: `failed: ${error instanceof Error ? error.message : String(error)}` })
+  }
+}
+
+async function ask(
+  network: Network,
+  socket: number,
+  host: string,
+  { path, secure }: Asked,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const answer = await network.request({
+    ...{ socket, method: 'GET', path, host, signal },
+    // What the proxy that ends TLS tells the web: Django's SECURE_PROXY_SSL_HEADER, gunicorn, uvicorn.
+    ...(secure && { headers: { 'x-forwarded-proto': 'https' } }),
+  })
+  const { status, location } = answer
+  return { status, body: await answer.text(), ...(location !== undefined && { location }) }
+}
+
+function lookOf(visited: Visit, pod: string, host: string, path: string): Look {
+  const bad = (miss: Miss): Look => ({ is: 'not yet', miss: { pod, ...miss } })
+  const another = 'give a "smoke-path" that answers by itself'
+  switch (visited.is) {
+    case 'led away': {
+      const { status, to, samePage } = visited
+      const words = `answered ${status}, a redirect to ${to.origin}${to.pathname}`
+      if (samePage) {
+        return bad({
+          words: `${words}: the page itself did not answer`,
+          hint: `ask it by that name ("smoke-host": ${to.hostname}), or ${another}`,
+        })
+      }
+      return {
+        ...{ is: 'good', pod, words: String(status), how: '' },
+        but: `${words}, which says nothing of the page itself: ${another}`,
+      }
+    }
+    case 'in a circle':
+      return bad({
+        words: `answered ${visited.status}, a redirect to ${visited.to} again and again: the page itself did not answer`,
+        hint: visited.to.startsWith('https:')
+          ? `give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`
+          : another,
+      })
+    case 'answered': {
+      const { status, body, at, isLogin } = visited
+      const how = [
+        ...(at.secure ? ['as https'] : []),
+        ...(at.path === path ? [] : [`at ${at.path}`]),
+      ]
+      const asked = how.length === 0 ? '' : ` (${how.join(', ')})`
+      if (status >= 200 && status < 300) {
+        const but = `leads to the login page (${at.path}), which says nothing of the page itself: ${another}`
+        return { is: 'good', words: String(status), pod, how: asked, ...(isLogin && { but }) }
+      }
+      return bad({
+        words: `answered ${status}${asked}`,
+        body: body.split('\n').slice(0, mostLines),
+        ...(status === 400 && {
+          hint: `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`,
+        }),
+      })
+    }
   }
 }
 
@@ -239,11 +311,4 @@ export function endpointsOf(
 
 function runs(pod: Pod | undefined, container: string, image: string): boolean {
   return pod?.spec?.containers.find(({ name }) => name === container)?.image === image
-}
-
-function hintOf({ words }: Miss, { host, web }: SmokeAim): string {
-  const look = `look at its log: kubectl logs ${idOf(web.workload)}`
-  return words === 'answered 400'
-    ? `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`
-    : look
 }

@@ -26,6 +26,7 @@ function send(request: Request, agent: Agent): Promise<IncomingMessage> {
       path: request.path,
       headers: {
         accept: 'application/json',
+        ...request.headers,
         ...(request.host !== undefined && { host: request.host }),
         ...(body === undefined
           ? {}
@@ -65,6 +66,7 @@ function answer(message: IncomingMessage, signal: AbortSignal | undefined): Resp
 
   return {
     status: message.statusCode ?? 0,
+    ...(message.headers.location !== undefined && { location: message.headers.location }),
     text: async () => {
       const parts: string[] = []
       for await (const text of texts()) parts.push(text)

@@ -91,6 +91,7 @@ export interface Request {
   readonly host?: string
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
   readonly contentType?: string
@@ -99,6 +100,8 @@ export interface Request {
 
 export interface Response {
   readonly status: number
+  /** Where a redirect leads: no redirect is followed. */
+  readonly location?: string
   /** The whole body. */
   text(): Promise<string>
   /** The body line by line, as it comes. Ends when the connection does; throws when that was not clean. */

@@ -1,0 +1,91 @@
+/**
+ * Asks a page as its visitors do: as https where the page wants that, and along its redirects. What the
+ * kubelet follows is followed (its own host, at most ten): https://pkg.go.dev/k8s.io/kubernetes/pkg/probe/http
+ */
+
+export interface Asked {
+  /** With its query. */
+  readonly path: string
+  /** Asked as one who came by https to the proxy before it. */
+  readonly secure: boolean
+}
+
+export interface Answer {
+  readonly status: number
+  /** Where it leads: untrusted. */
+  readonly location?: string
+  readonly body: string
+}
+
+export type Visit =
+  /** The page's own answer, or that of the page to which it leads. */
+  | {
+      readonly is: 'answered'
+      readonly at: Asked
+      readonly status: number
+      readonly body: string
+      readonly isLogin: boolean
+    }
+  /** A view, or what stands before all views, sends its visitors to another host. */
+  | {
+      readonly is: 'led away'
+      readonly status: number
+      readonly to: URL
+      /** The same page there: no view has been asked, only what puts hosts right. */
+      readonly samePage: boolean
+    }
+  | { readonly is: 'in a circle'; readonly status: number; readonly to: string }
+
+const followed = [301, 302, 303, 307, 308]
+const most = 10
+
+/** @param ask rejects where there is no answer at all. */
+export async function visit(
+  host: string,
+  path: string,
+  ask: (asked: Asked) => Promise<Answer>,
+): Promise<Visit> {
+  const own = new URL(`http://${host}`).hostname
+  let asked: Asked = { path, secure: false }
+  for (let hop = 0; ; hop += 1) {
+    const { status, location, body } = await ask(asked)
+    const to = followed.includes(status) ? urlOf(location, host, asked) : undefined
+    if (!to) {
+      return { is: 'answered', at: asked, status, body, isLogin: isLogin(asked.path, path) }
+    }
+    const next = { path: to.pathname + to.search, secure: to.protocol === 'https:' }
+    const samePage = withSlash(next.path) === withSlash(asked.path)
+    // SECURE_SSL_REDIRECT may name the public host (SECURE_SSL_HOST) though it is only https that it wants.
+    const wantsHttps = next.secure && !asked.secure && samePage
+    if (to.hostname !== own && !wantsHttps) return { is: 'led away', status, to, samePage }
+    const isSame = next.path === asked.path && next.secure === asked.secure
+    if (isSame || hop === most) return { is: 'in a circle', status, to: to.href }
+    asked = next
+  }
+}
+
+/** APPEND_SLASH, and what puts a host right, may come as one redirect. */
+function withSlash(path: string): string {
+  return path.replace(/\/?(\?|$)/, '/$1')
+}
+
+function urlOf(location: string | undefined, host: string, { path, secure }: Asked) {
+  if (location === undefined) return undefined
+  const here = `${secure ? 'https' : 'http'}://${host}${path}`
+  const to = URL.parse(location, here)
+  return to && /^https?:$/.test(to.protocol) ? to : undefined
+}
+
+/** Another page that is called so, or that is told where its visitor wanted to go (Django's `?next=`). */
+function isLogin(at: string, wanted: string): boolean {
+  const { pathname, searchParams } = new URL(at, 'http://a')
+  const from = new URL(wanted, 'http://a')
+  if (pathname === from.pathname) return false
+  return (
+    /(^|\/)(log|sign)[-_]?in(\/|$)/i.test(pathname) ||
+    [...searchParams.values()].some((value) => {
+      const back = URL.parse(value, 'http://a')
+      return back !== null && back.pathname + back.search === from.pathname + from.search
+    })
+  )
+}
