@@ -369,6 +369,56 @@ events: [{about: db, reason: FailedCreate, message: denied, at: ${refusedAt}}]`,
   }
 })
 
+describe('a pod that is ending', () => {
+  const grace = (seconds: number, uid = 'o') =>
+    `web-${uid}: {of: old, metadata: {deletionTimestamp: x, deletionGracePeriodSeconds: ${seconds}}}`
+  const recreated = 'spec: {strategy: {type: Recreate}, progressDeadlineSeconds: 600}'
+  const short = { ...PATIENCE, bake: 0, timeout: 60_000 }
+
+  test('has its own time where the next one waits for it, and is named', () => {
+    const release = new Rehearsal([AIM], short)
+    const scene = `pods: {${grace(300)}}\n${recreated}`
+    expect(release.verdict(0, scene)).toBe(
+      'waiting: 0 of 1 ready, waiting for web-o to end (0 s of 300 s)',
+    )
+    expect(release.verdict(299, scene)).toContain('waiting for web-o to end (299 s of 300 s)')
+    expect(release.verdict(301, `pods: {}\n${recreated}`)).toContain('waiting: 0 of 1 ready')
+    expect(release.verdict(320, `pods: {web-a: }\n${recreated}`)).toBe('done')
+  })
+
+  test('that does not end in its time is waited for no longer', () => {
+    const release = new Rehearsal([AIM], short)
+    const scene = `pods: {${grace(300)}}\n${recreated}`
+    expect(release.verdict(0, scene)).toContain('waiting')
+    expect(release.verdict(329, scene)).toContain('waiting')
+    expect(release.verdict(330, scene)).toMatch(/^failed timeout: .* web-o to end/)
+  })
+
+  test('sets the time of the next one anew when it is gone', () => {
+    const release = new Rehearsal([AIM], short)
+    expect(release.verdict(0, `pods: {${grace(300)}}\n${recreated}`)).toContain('waiting')
+    expect(release.verdict(200, `pods: {}\n${recreated}`)).toContain('waiting')
+    expect(release.verdict(259, `pods: {}\n${recreated}`)).toContain('waiting')
+    expect(release.verdict(260, `pods: {}\n${recreated}`)).toMatch(/^failed timeout/)
+  })
+
+  test("keeps the Deployment's own clock from being believed", () => {
+    const release = new Rehearsal([AIM], PATIENCE)
+    const late = `progressing: {reason: ProgressDeadlineExceeded, message: late}\n${recreated}`
+    expect(release.verdict(0, `pods: {${grace(900)}}\n${recreated}`)).toContain('waiting')
+    expect(release.verdict(601, `pods: {${grace(900)}}\n${late}`)).toContain('waiting')
+    expect(release.verdict(890, `pods: {}\n${late}`)).toContain('waiting')
+    expect(release.verdict(905, `pods: {}\n${late}`)).toMatch(/^failed progress-deadline/)
+  })
+
+  test('of a rolling Deployment holds nothing up', () => {
+    const release = new Rehearsal([AIM], short)
+    const scene = `replicas: 2\npods: {web-a: , ${grace(300)}}`
+    expect(release.verdict(0, scene)).toContain('waiting for its next pod')
+    expect(release.verdict(60, scene)).toMatch(/^failed timeout/)
+  })
+})
+
 describe('a DaemonSet', () => {
   const aim: Aim = { ...AIM, workload: { kind: 'DaemonSet', name: 'agent' } }
 
@@ -398,6 +448,36 @@ describe('a DaemonSet', () => {
   ])('%s', (_, spec, status, pods, expected) => {
     const release = new Rehearsal([aim], { ...PATIENCE, bake: 0 })
     expect(release.verdict(5, daemonSet(spec, status, pods), 'daemonset/agent')).toContain(expected)
+  })
+
+  test.each<[string, object, Record<string, string>, string]>([
+    ['the nodes that live are done', { updatedNumberScheduled: 1 }, { a: 'new' }, 'done'],
+    [
+      'a node that lives has the old version',
+      { updatedNumberScheduled: 0, numberAvailable: 1 },
+      { a: 'old' },
+      'waiting: 0 of 1 ready',
+    ],
+    [
+      'the new pod on the dead node says nothing',
+      { numberAvailable: 1 },
+      { a: 'new', dead: 'new unready' },
+      'done',
+    ],
+    ['the node has come back', { numberAvailable: 2 }, { a: 'new', dead: 'new' }, 'done'],
+    [
+      'the controller leaves that node out already',
+      { desiredNumberScheduled: 1, updatedNumberScheduled: 0, numberMisscheduled: 1 },
+      { a: 'old' },
+      'waiting: 0 of 1 ready',
+    ],
+  ])('of which a node was dead before: %s', (_, status, pods, expected) => {
+    const dead = { ...aim, deadNodes: ['node-dead'] }
+    const release = new Rehearsal([dead], { ...PATIENCE, bake: 0 })
+    const picture = daemonSet({}, { numberAvailable: 1, ...status }, pods)
+    const pod = picture.pods.get('dead')
+    if (pod?.spec) pod.spec.nodeName = 'node-dead'
+    expect(release.verdict(5, picture, 'daemonset/agent')).toContain(expected)
   })
 
   test('a broken pod of the old version, recognised by its image, is not ours', () => {

@@ -1,7 +1,7 @@
 /** The table of rules, row by row: what is seen, and when it means that the rollout is lost. */
 import { describe, expect, test } from '@jest/globals'
 import type { Aim, Patience } from '../../src/rollout/types.js'
-import { AIM, PATIENCE, Rehearsal } from './scene.js'
+import { AIM, NEW, PATIENCE, Rehearsal } from './scene.js'
 
 interface Fact {
   readonly name: string
@@ -12,6 +12,10 @@ interface Fact {
   /** Seconds after our write, what is seen then, how the verdict begins (or what it contains). */
   readonly steps: readonly (readonly [number, string, string | RegExp])[]
 }
+
+const noCpu = '0/3 nodes are available: 3 Insufficient cpu.'
+const oldEnds = 'web-o: {of: old, metadata: {deletionTimestamp: x}}'
+const another = 'web-b: {ready: false, container: {state: {waiting: {reason: ContainerCreating}}}}'
 
 function facts(title: string, all: readonly Fact[]) {
   describe(title, () => {
@@ -249,6 +253,26 @@ facts('crash', [
     steps: [
       [3, withHealthy(loops(2)), 'waiting'],
       [8, withHealthy(loops(2)), 'failed crash'],
+    ],
+  },
+  {
+    name: 'on the way back a shorter grace gives nothing up sooner',
+    log: moduleMissing,
+    patience: { grace: { Crash: 5000 }, graces: 'lengthen' },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [62, withHealthy(loops(2)), 'waiting'],
+      [63, withHealthy(loops(2)), 'failed crash'],
+    ],
+  },
+  {
+    name: '…and a longer one counts there too',
+    log: moduleMissing,
+    patience: { grace: { Crash: 90_000 }, graces: 'lengthen' },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [92, withHealthy(loops(2)), 'waiting'],
+      [93, withHealthy(loops(2)), 'failed crash'],
     ],
   },
   {
@@ -609,6 +633,40 @@ facts('pods that are not made', [
     steps: [[1, unschedulable('NotTriggerScaleUp'), 'failed unschedulable']],
   },
   {
+    name: 'the autoscaler adds none, but an old pod is ending: until the scheduler has tried again',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [90, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [91, unschedulable('NotTriggerScaleUp'), 'waiting'],
+      [102, unschedulable('NotTriggerScaleUp'), 'waiting'],
+      [103, unschedulable('NotTriggerScaleUp'), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'no node fits, but an old pod that is ending has made room',
+    patience: { bake: 0 },
+    steps: [
+      [1, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [121, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [160, 'pods: {web-a: }', 'done'],
+    ],
+  },
+  {
+    name: 'no node fits, but a pod of ours is starting, after which an old one ends',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
+      [60, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
+    ],
+  },
+  {
+    name: 'an ending pod that never ends holds nothing up for ever: the deadline',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [600, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [601, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'failed unschedulable'],
+    ],
+  },
+  {
     name: 'the autoscaler adds one: the deadline',
     steps: [
       [1, unschedulable('TriggeredScaleUp'), 'waiting'],
@@ -622,6 +680,8 @@ const unready = (more = '') =>
   `pods: {web-a: {container: {ready: false, started: true}, probe: readiness}}
 events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 503'}]
 ${more}`
+const slowProbe = `spec: {containers: [{name: web, image: '${NEW}',
+  readinessProbe: {httpGet: {port: 8000}, initialDelaySeconds: 60, periodSeconds: 30}}]}`
 const inStartup = 'pods: {web-a: {container: {ready: false, started: false}, probe: startup}}'
 
 facts('not Ready', [
@@ -662,6 +722,24 @@ facts('not Ready', [
     steps: [
       [2, unready(), 'waiting'],
       [12, unready(), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'never before the readiness probe of the new version has asked three times',
+    aim: { readyBefore: 4000 },
+    steps: [
+      [2, unready().replace('probe: readiness', slowProbe), 'waiting: .*0 s of 150 s'],
+      [151, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [152, unready().replace('probe: readiness', slowProbe), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'a time that the user has set begins when the readiness probe asks first',
+    patience: { grace: { NotReady: 10_000 } },
+    steps: [
+      [2, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [71, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [72, unready().replace('probe: readiness', slowProbe), 'failed not-ready'],
     ],
   },
   {
@@ -810,11 +888,9 @@ function quota(pods: string, tries?: number): string {
   return `refused: '${refused}'\npods: {${pods}}\nevents: [${tries === undefined ? '' : event}]`
 }
 
-function unschedulable(
-  event?: string,
-  message = '0/3 nodes are available: 3 Insufficient cpu.',
-): string {
-  return `pods: {web-a: {ready: false, status: {phase: Pending, containerStatuses: []}, conditions: [
+/** @param beside another pod of the namespace. */
+function unschedulable(event?: string, message = noCpu, beside = ''): string {
+  return `pods: {${beside === '' ? '' : `${beside}, `}web-a: {ready: false, status: {phase: Pending, containerStatuses: []}, conditions: [
   {type: PodScheduled, status: 'False', reason: Unschedulable, message: '${message}'}]}}
 events: [${event === undefined ? '' : `{about: web-a, reason: ${event}}`}]`
 }

@@ -174,7 +174,9 @@ export function podOf(name: string, scene: PodScene): Pod {
       ...scene.metadata,
     },
     spec: {
-      nodeName: 'node-1',
+      ...(scene.conditions?.every(({ type }) => type !== 'PodScheduled') !== false && {
+        nodeName: 'node-1',
+      }),
       containers: [container],
       ...(scene.init && { initContainers: [{ name: 'wait', image: container.image }] }),
       ...scene.spec,

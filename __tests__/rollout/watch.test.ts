@@ -300,6 +300,8 @@ describe('the picture is as old as its least fresh kind', () => {
   test.each<[string, () => Promise<void>, number]>([
     ['all confirm', () => endAll(), 25_000],
     ['all but one', () => endAll('jobs'), 0],
+    ['all but the events, which add words alone', () => endAll('events'), 25_000],
+    ['all but the CronJobs, which have no pods', () => endAll('cronjobs'), 25_000],
     ['only one has an event', () => server.pods.event('ADDED', 'a', '2'), 0],
     [
       'all but one confirm, and that has a bookmark',
@@ -323,6 +325,20 @@ describe('the picture is as old as its least fresh kind', () => {
     expect(live.picture().confirmedAt).toBe(0)
     await happens()
     expect(live.picture().confirmedAt).toBe(expected)
+  })
+
+  test('and events that nobody confirms any more say nothing', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    const watch = server.watches.find(({ path }) => path.includes('/events?'))
+    await watch?.event('ADDED', 'web.1', '8')
+    expect(live.picture().events.size).toBe(1)
+    await endAll('events')
+    server.troubles.push(...new Array<Error>(9).fill(new Error('connect ECONNREFUSED')))
+    await watch?.end(new Error('aborted'))
+    await server.clock.pass(10_000)
+    expect(live.picture().events.size).toBe(1)
+    await server.clock.pass(60_000)
+    expect(live.picture().events.size).toBe(0)
   })
 
   test('and a confirmation is told though nothing has changed', async () => {

@@ -47,7 +47,8 @@ async function undone(memory: Memory, noted?: (courses: Courses) => void): Promi
     onChange: () => () => undefined,
   }
   const snapshot = [priorOf('web'), priorOf('worker')]
-  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot, noted).then(
+  const patience = { timeout: 60_000, grace: {} }
+  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot, patience, noted).then(
     (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     (error: unknown) => (error as Error).message,
   )

@@ -4,6 +4,7 @@ import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
 import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
+import { drainTime } from '../rollout/drain.js'
 import type { Journal } from '../report/journal.js'
 import { readRecord } from '../rollout/record.js'
 import type { Wrote } from '../rollout/snapshot.js'
@@ -112,7 +113,8 @@ export async function rollOut(
 ): Promise<void> {
   const { world, settings, signal } = release
   await reporter.stage('rollout', async (journal) => {
-    const ended = await within(world.clock, longestOf(settings), signal, (late) =>
+    const drains = drainTime(site.targets.flatMap(({ live }) => live ?? []))
+    const ended = await within(world.clock, longestOf(settings) + drains, signal, (late) =>
       rollout({ ...release, command, signal: late }, journal, cluster, site, image, wrote, {
         courses: (courses) => {
           soFar.rollout = courses

@@ -70,7 +70,8 @@ export async function transaction(
   const begun = begunOf(run, release, work)
   const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
     const prepared = await snapshot(release, journal, cluster, site, work.image)
-    const open = { begun, snapshot: prepared.snapshot }
+    const { timeout, grace } = release.settings
+    const open = { begun, patience: { timeout, grace }, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, world.clock, app, open) }
   })
   soFar.site = prepared.site
@@ -168,10 +169,18 @@ async function unwind(open: Transaction): Promise<Result> {
     if (settings['on-failure'] === 'keep' && !cancelled) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
-      within(world.clock, undoBudget, lost, (late) =>
-        undo({ ...release, signal: late }, journal, cluster, site.live, priors, (courses) => {
-          soFar.undo = courses
-        }),
+      within(world.clock, undoBudget(site.live, priors, settings), lost, (late) =>
+        undo(
+          { ...release, signal: late },
+          journal,
+          cluster,
+          site.live,
+          priors,
+          settings,
+          (seen) => {
+            soFar.undo = seen
+          },
+        ),
       ),
     )
     const left = leftToOthers(soFar.restored)

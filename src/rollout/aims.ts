@@ -1,7 +1,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
-import { podsOf } from './live.js'
+import { hasLostNode, podsOf } from './live.js'
 import type { Aim, Picture } from './types.js'
 
 /** What a workload is to become, seen from what it is now and what it was before. */
@@ -13,8 +13,12 @@ export function aimOf(
   picture: Picture,
 ): Aim {
   const stale = before === undefined ? undefined : staleProgressing(before)
-  const readyBefore =
-    before === undefined ? undefined : slowestReady(podsOfWorkload(picture, before))
+  const podsBefore = before === undefined ? [] : podsOfWorkload(picture, before)
+  const readyBefore = slowestReady(podsBefore)
+  const deadNodes =
+    workload.kind === 'DaemonSet'
+      ? podsBefore.filter(hasLostNode).flatMap(({ spec }) => spec?.nodeName ?? [])
+      : []
   return {
     workload,
     images,
@@ -22,6 +26,7 @@ export function aimOf(
     first: before === undefined,
     ...(stale !== undefined && { staleProgressing: stale }),
     ...(readyBefore !== undefined && { readyBefore }),
+    ...(deadNodes.length > 0 && { deadNodes }),
   }
 }
 

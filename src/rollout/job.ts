@@ -3,10 +3,10 @@ import type { Cause } from '../report/cause.js'
 import { eventsOf, isTakenAway, podsOf } from './live.js'
 import { Notes } from './ledger.js'
 import { podSigns } from './podsigns.js'
-import { attemptsOf, refusal, roomOf } from './signs.js'
+import { attemptsOf, placeOf, refusal, roomOf } from './signs.js'
 import { stageOf, STALE } from './stage.js'
 import type { Ledger, LogWanted, Patience, Picture } from './types.js'
-import { causeOf, lostOf, troubleWords, weigh } from './weigh.js'
+import { causeOf, lostOf, placeKey, troubleWords, weigh } from './weigh.js'
 import { lasting, oneLine } from './words.js'
 
 export type JobVerdict =
@@ -78,6 +78,8 @@ export function judgeJob(
       : refused
         ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(picture, []))]
         : []
+    const place = placeOf(picture, () => [])
+    notes.since(placeKey(place))
     const weighing = weigh(pod ? [pod] : [], signs, {
       patience,
       deadline: patience.timeout,
@@ -87,6 +89,7 @@ export function judgeJob(
       notes,
       now,
       final: true,
+      place,
     })
     looks.push(...weighing.looks)
     logsWanted.push(...weighing.logsWanted)

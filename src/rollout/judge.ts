@@ -1,14 +1,14 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
-import { eventsOf, isObserved, isReady, liveOf, ourPods } from './live.js'
+import { drainingPods, eventsOf, isObserved, isReady, liveOf, ourPods } from './live.js'
 import type { Live } from './live.js'
 import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
 import { deletion, standOf, takenOver } from './progress.js'
 import type { Stand } from './progress.js'
-import { roomOf, signsOf } from './signs.js'
-import type { Room } from './signs.js'
+import { placeOf, roomOf, signsOf } from './signs.js'
+import type { Place, Room } from './signs.js'
 import { stageOf, STALE } from './stage.js'
 import type {
   Aim,
@@ -20,7 +20,7 @@ import type {
   Progress,
   Verdict,
 } from './types.js'
-import { causeOf, hintOf, logsOf, lostOf, troubleWords, weigh } from './weigh.js'
+import { causeOf, hintOf, logsOf, lostOf, placeKey, troubleWords, weigh } from './weigh.js'
 import type { Weighed, Weighing } from './weigh.js'
 import { lasting } from './words.js'
 
@@ -39,6 +39,7 @@ interface Sight {
   readonly picture: Picture
   /** Asked for when a quota has refused a pod: it looks at all pods of the namespace. */
   readonly room: () => Room
+  readonly place: Place
   readonly patience: Patience
   readonly ledger: Ledger
   readonly notes: Notes
@@ -65,14 +66,15 @@ export function judge(
 ): Judgement {
   const stale = now - picture.confirmedAt > STALE
   const notes = new Notes(ledger, now)
+  const all = () => aims.flatMap((aim) => ourPods(picture, aim))
   let room: Room | undefined
+  const place = placeOf(picture, all)
+  // Asked for at each look, so that it is known since when it is so.
+  notes.since(placeKey(place))
   const sight: Sight = {
     picture,
-    room: () =>
-      (room ??= roomOf(
-        picture,
-        aims.flatMap((aim) => ourPods(picture, aim)),
-      )),
+    room: () => (room ??= roomOf(picture, all())),
+    place,
     patience,
     ledger,
     notes,
@@ -121,7 +123,7 @@ export function judge(
 }
 
 function lookAt(aim: Aim, sight: Sight): Look {
-  const { picture, room, patience, notes, ledger, now, stale } = sight
+  const { picture, room, place, patience, notes, ledger, now, stale } = sight
   const live = liveOf(picture, aim.workload)
   const by = takenOver(live, aim)
   if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? deletion }
@@ -134,7 +136,10 @@ function lookAt(aim: Aim, sight: Sight): Look {
   const deadline = deadlineOf(live, patience)
   const ready = readyLimit(aim, patience, deadline)
   const signs = signsOf(picture, aim, ledger.startedAt, room)
+  const drain = drainOf(live, stand, pods, sight)
   const weighing = weigh(pods, signs, {
+    place,
+    ...(isRecreated(live) && { drains: drain?.until ?? notes.since(`drained/${id}`) }),
     patience,
     deadline,
     ready,
@@ -165,9 +170,12 @@ function lookAt(aim: Aim, sight: Sight): Look {
       ? { is: 'complete', stand }
       : { is: 'complete', since: notes.complete(id), stand }
   }
-  const waiting = waitingOn(stand, pods, weighing, sight)
-  // Counted anew when it was complete and is not any more: an HPA may have asked for more pods.
-  const lateAt = notes.since(`incomplete/${id}`) + patience.timeout
+  const waiting = waitingOn(stand, pods, weighing, sight, drain)
+  // Counted anew when it was complete and is not any more (an HPA may have asked for more pods), and when a
+  // pod has ended that the next one waited for: that one had its own time.
+  const lateAt = drain
+    ? Math.max(drain.until, notes.since(`draining/${id}`) + patience.timeout)
+    : notes.since(`incomplete/${id}`) + patience.timeout
   if (lateAt <= now && !stale) {
     const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${waiting.on}`
     const cause: Cause = { code: 'timeout', sentence, hint: hintOfTimeout, workload: id }
@@ -176,6 +184,41 @@ function lookAt(aim: Aim, sight: Sight): Look {
   sight.looks.push(lateAt)
   return { ...waiting, stand }
 }
+
+/** An ending pod that the next one waits for. */
+interface Drain {
+  readonly pod: string
+  readonly since: number
+  /** How long it may take to end, in ms. */
+  readonly grace: number
+  readonly until: number
+}
+
+/**
+ * The ending pod whose time ends last, where a pod is missing that is made only when it is gone: a
+ * StatefulSet, a DaemonSet and a Deployment with `strategy: Recreate` do so.
+ */
+function drainOf(
+  live: Live,
+  { wanted = Infinity }: Stand,
+  pods: readonly Pod[],
+  { picture, notes }: Sight,
+): Drain | undefined {
+  if ((live.kind === 'Deployment' && !isRecreated(live)) || pods.length >= wanted) return undefined
+  const drains = drainingPods(picture, live).map(({ metadata }): Drain => {
+    const since = notes.since(`${metadata?.uid ?? ''}/ending`)
+    const grace = (metadata?.deletionGracePeriodSeconds ?? 30) * 1000
+    return { pod: metadata?.name ?? '', since, grace, until: since + grace + KILL_LATE }
+  })
+  return drains.sort((one, other) => other.until - one.until)[0]
+}
+
+function isRecreated(live: Live): boolean {
+  return live.kind === 'Deployment' && live.object.spec?.strategy?.type === 'Recreate'
+}
+
+/** The kubelet needs so many ms to end a pod whose time is over, and to say so. */
+const KILL_LATE = 30_000
 
 const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
 
@@ -222,6 +265,7 @@ function waitingOn(
   pods: readonly Pod[],
   { weighed, unsteady }: Weighing,
   { picture, now }: Sight,
+  drain: Drain | undefined,
 ): Waiting {
   const back = new Set(unsteady.filter(isReady).map(nameOf))
   const open = weighed.filter(({ sign }) => sign.pod === undefined || !back.has(sign.pod))
@@ -241,6 +285,10 @@ function waitingOn(
   if (late) {
     const stage = stageOf(late, eventsOf(picture, late.metadata?.uid))
     return { is: 'waiting', on: on(`${nameOf(late)} (${stage})`) }
+  }
+  if (drain) {
+    const { pod, since, grace } = drain
+    return { is: 'waiting', on: on(`${pod} to end (${lasting(now - since)} of ${lasting(grace)})`) }
   }
   const missing = stand.wanted !== undefined && pods.length < stand.wanted
   return { is: 'waiting', on: missing ? on('its next pod') : stand.on }

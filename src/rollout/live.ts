@@ -89,7 +89,9 @@ function templatePods(picture: Picture, live: Live, aim: Aim): readonly Pod[] {
       return podsOf(picture, live.object.metadata?.uid).filter((pod) => hashOf(pod) === revision)
     }
     case 'DaemonSet':
-      return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim)
+      return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim).filter(
+        (pod) => isReady(pod) || !aim.deadNodes?.includes(pod.spec?.nodeName ?? ''),
+      )
     case 'CronJob':
       return []
   }
@@ -100,6 +102,40 @@ export function podsOf(picture: Picture, uid: string | undefined): readonly Pod[
   return [...picture.pods.values()]
     .filter((pod) => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
+}
+
+/** Pods of the workload, of any version, that are ending: their grace period runs. Sorted by name. */
+export function drainingPods(picture: Picture, live: Live): readonly Pod[] {
+  const owners = new Set([live.object.metadata?.uid])
+  for (const set of picture.replicasets.values()) {
+    if (isControlledBy(set.metadata, live.object.metadata?.uid)) owners.add(set.metadata?.uid)
+  }
+  return [...picture.pods.values()]
+    .filter(
+      ({ metadata }) =>
+        metadata?.deletionTimestamp !== undefined &&
+        metadata.ownerReferences?.some(({ controller, uid }) => controller && owners.has(uid)),
+    )
+    .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
+}
+
+/**
+ * Whether the node of this pod has stopped answering: its controller takes the Ready condition away, and the
+ * containers' own states stay as the kubelet last wrote them.
+ * https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
+ */
+export function hasLostNode(pod: Pod): boolean {
+  const { containerStatuses = [], conditions = [] } = pod.status ?? {}
+  const gates = pod.spec?.readinessGates ?? []
+  return (
+    pod.status?.phase === 'Running' &&
+    conditionOf(pod, 'Ready')?.status === 'False' &&
+    gates.every(({ conditionType }) =>
+      conditions.some(({ type, status }) => type === conditionType && status === 'True'),
+    ) &&
+    containerStatuses.length > 0 &&
+    containerStatuses.every(({ ready, state }) => ready && state?.running !== undefined)
+  )
 }
 
 /** Events about one object, oldest first. */

@@ -46,23 +46,32 @@ function dueAfter(
   least: number,
   grace: number | undefined,
 ): Due {
-  const { since } = standing
+  const { since, patience } = standing
+  const ownOr = (ms: number) => {
+    if (grace === undefined) return ms
+    return patience.graces === 'lengthen' ? Math.max(grace, ms) : grace
+  }
   switch (wait.is) {
     case 'after':
-      return at(since + (grace ?? Math.max(wait.ms, least)))
+      return at(since + ownOr(Math.max(wait.ms, least)))
     case 'deadline':
-      return at(since + (grace ?? standing.deadline))
+      return at(since + ownOr(standing.deadline))
     case 'ready': {
       // A container inside its startupProbe is never cut short, however often its pod was tried.
       const starts = (sign.startups ?? []).map(
         ({ budget }, index) => (standing.runs[index] ?? since) + budget,
       )
-      return at(Math.max(since + (grace ?? standing.ready), ...starts))
+      // Nor is one before its readiness probe has asked.
+      const { delay = 0, tries = 0 } = sign.probing ?? {}
+      const byRule = Math.max(standing.ready, delay + tries)
+      const isOwn = grace !== undefined || patience.readyTimeout !== undefined
+      const limit = isOwn ? delay + ownOr(standing.ready) : byRule
+      return at(Math.max(since + limit, ...starts))
     }
     case 'exit': {
       const reached = standing.ends >= wait.nth || (wait.loop && sign.exit?.loops === true)
       if (!reached) return open
-      const ms = grace ?? Math.max(wait.ms, least)
+      const ms = ownOr(Math.max(wait.ms, least))
       // It was given time, and is trying again right now: its next end or its being Ready decides.
       return ms > 0 && sign.exit?.running === true ? open : at(since + ms)
     }

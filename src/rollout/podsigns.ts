@@ -279,8 +279,15 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
   const sign = podSign(pod, 'NotReady', says)
+  const probing = startups.length > 0 ? [] : main.flatMap(probingOf)
   return {
     ...sign,
+    ...(probing[0] && {
+      probing: {
+        delay: Math.max(...probing.map(({ delay }) => delay)),
+        tries: Math.max(...probing.map(({ tries }) => tries)),
+      },
+    }),
     // Its time to be Ready begins when the startupProbe has let it through.
     ...(startups.length > 0 && { key: `${sign.key}/startup` }),
     ...(late && {
@@ -291,6 +298,16 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     startups,
   }
 }
+
+/** Three tries before a pod is called not Ready: the first may come too early, and the second be unlucky. */
+function probingOf({ spec: { readinessProbe }, status }: Part): readonly Probing[] {
+  if (!readinessProbe || status.ready) return []
+  const { initialDelaySeconds = 0, periodSeconds = 10, successThreshold = 1 } = readinessProbe
+  const tries = (successThreshold + 2) * periodSeconds
+  return [{ delay: initialDelaySeconds * 1000, tries: tries * 1000 }]
+}
+
+type Probing = NonNullable<Sign['probing']>
 
 /** How long a startupProbe lets its container take, in ms. Defaults are those of the API. */
 export function budgetOf(probe: Probe): number {

@@ -24,7 +24,7 @@ export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
     case 'StatefulSet':
       return statefulSet(live, ready)
     case 'DaemonSet':
-      return daemonSet(live, ready)
+      return daemonSet(live, aim, pods, ready)
     case 'CronJob':
       return complete(0, 0)
   }
@@ -60,10 +60,19 @@ function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number):
     : complete(wanted, ready)
 }
 
-function daemonSet({ object }: Live & { kind: 'DaemonSet' }, ready: number): Stand {
+function daemonSet(
+  { object }: Live & { kind: 'DaemonSet' },
+  { deadNodes = [] }: Aim,
+  pods: readonly Pod[],
+  ready: number,
+): Stand {
   if (object.spec?.updateStrategy?.type === 'OnDelete') return complete(0, ready)
-  const { desiredNumberScheduled: wanted = 0 } = object.status ?? {}
+  const { desiredNumberScheduled = 0, numberMisscheduled = 0 } = object.status ?? {}
   const { updatedNumberScheduled = 0, numberAvailable = 0 } = object.status ?? {}
+  // Where the set does not tolerate the taint of a dead node, the controller leaves that node out by itself,
+  // and calls its pod misscheduled.
+  const dead = deadNodes.filter((node) => pods.every(({ spec }) => spec?.nodeName !== node)).length
+  const wanted = desiredNumberScheduled - Math.max(0, dead - numberMisscheduled)
   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready)
   return numberAvailable < wanted
     ? unavailable(wanted, ready, numberAvailable)

@@ -12,10 +12,13 @@ import { fail } from '../report/cause.js'
 import type { Clock } from '../world/world.js'
 import type { Begun } from './history.js'
 import type { Snapshot } from './snapshot.js'
+import type { Patience } from './types.js'
 
 export interface OpenRecord {
   /** The release that wrote it. */
   readonly begun: Begun
+  /** Its own: whoever takes it back waits as long, and ten minutes at least. In ms. */
+  readonly patience: Pick<Patience, 'timeout' | 'grace'>
   readonly snapshot: Snapshot
 }
 

@@ -64,6 +64,8 @@ export interface Sign {
   /** The pull secrets of the pod. */
   readonly pullSecrets?: readonly string[]
   readonly startups?: readonly Startup[]
+  /** The readiness probe that is not met: when it asks first, and how long three tries take then, in ms. */
+  readonly probing?: { readonly delay: number; readonly tries: number }
   /** Under which the ledger remembers the controller's newest attempt, where events tell of it. */
   readonly attempt?: string
   /** There may be room for it soon (`Room`). */
@@ -164,6 +166,31 @@ function replicaSetSigns(set: ReplicaSet, picture: Picture, room: () => Room): r
 /** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
 export function attemptsOf(picture: Picture, uid: string | undefined): readonly Event[] {
   return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
+}
+
+/** Whether the place of a pod that no node takes may become free. */
+export interface Place {
+  /** Changes whenever a pod of the namespace leaves a node, or comes to one. */
+  readonly stand: string
+  /** A pod is ending, or one of ours is starting on its node, after which an old one ends. */
+  readonly frees: boolean
+}
+
+/** @param ours the pods of our templates, of all workloads of the release. */
+export function placeOf(picture: Picture, ours: () => readonly Pod[]): Place {
+  const holding = [...picture.pods.values()].filter(
+    ({ spec, status }) =>
+      spec?.nodeName !== undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
+  )
+  return {
+    stand: String(holding.length),
+    get frees() {
+      return (
+        holding.some(({ metadata }) => metadata?.deletionTimestamp !== undefined) ||
+        ours().some((pod) => pod.spec?.nodeName !== undefined && !isReady(pod))
+      )
+    },
+  }
 }
 
 /** How a namespace's quota is taken: a release of several workloads moves all of it. */

@@ -32,6 +32,8 @@ export interface Aim {
   readonly first: boolean
   /** How long its slowest pod took before from start to Ready, in ms, where that is known. */
   readonly readyBefore?: number
+  /** A DaemonSet: nodes that did not answer before our write. It is judged by the others. */
+  readonly deadNodes?: readonly string[]
 }
 
 /** Graces and deadlines of a release, in ms. */
@@ -44,6 +46,8 @@ export interface Patience {
   readonly bake: number
   /** Graces set by the user, in ms. */
   readonly grace: Readonly<Partial<Record<Trouble, number>>>
+  /** What they do to those of the rules. On the way back nothing is given up sooner than by the rules. */
+  readonly graces?: 'replace' | 'lengthen'
 }
 
 export type Verdict =

@@ -9,6 +9,7 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
 import type { Clock } from '../world/world.js'
+import { STALE } from './stage.js'
 import type { Picture } from './types.js'
 
 /** The server ends a watch after this many seconds; without an end soon after, the connection is dead. */
@@ -21,6 +22,11 @@ export interface LivePicture {
   /** Calls back after each change, and after each confirmation that nothing changed. */
   onChange(callback: () => void): () => void
 }
+
+/** What decides a rollout; the others add words, or tell of what has no pods. */
+const deciding = (Object.keys(watched) as Watched[]).filter(
+  (kind) => kind !== 'events' && kind !== 'cronjobs',
+)
 
 interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
@@ -122,7 +128,9 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Li
   return {
     picture: () => ({
       ...(maps as unknown as Omit<Picture, 'confirmedAt'>),
-      confirmedAt: Math.min(...Object.values(confirmed)),
+      // What an event tells may long be over when nobody confirms it any more.
+      ...(clock.now() - confirmed.events > STALE && { events: new Map() }),
+      confirmedAt: Math.min(...deciding.map((kind) => confirmed[kind])),
     }),
     onChange: (callback) => {
       callbacks.add(callback)

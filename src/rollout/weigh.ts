@@ -9,7 +9,7 @@ import type { Due } from './patience.js'
 import { endsOf } from './podsigns.js'
 import { RULES } from './rules.js'
 import type { Told } from './rules.js'
-import type { Reason, Sign } from './signs.js'
+import type { Place, Reason, Sign } from './signs.js'
 import type { Diagnosis, Ledger, LogWanted, Patience } from './types.js'
 import { lasting } from './words.js'
 
@@ -17,6 +17,10 @@ import { lasting } from './words.js'
 const STEADY = 10_000
 /** Events may be seen so many ms after what they tell of, and after what has happened since. */
 const EVENTS_LATE = 2000
+/** The scheduler tries a pod again at most this many ms after something has changed for it (podMaxBackoffSeconds). */
+const SCHEDULER_LATE = 12_000
+/** A Deployment's own clock is set again so many ms after its last old pod is gone, at the latest. */
+const CONTROLLER_LATE = 15_000
 /** From so many containers of one workload logs are read: fifty pods that crash say the same thing. */
 const LOGS_AT_ONCE = 5
 
@@ -49,6 +53,9 @@ export interface Scale {
   readonly now: number
   /** The pods are not started again: an end with an error is the end, whatever its cause. */
   readonly final?: boolean
+  readonly place: Place
+  /** Until when its ending pods may take their time, or when the last of them was gone; in ms since 1970. */
+  readonly drains?: number
 }
 
 /** Weighs the signs of pods of one template: since when each is there, and when it means that all is lost. */
@@ -104,9 +111,14 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
     if (told.reason === 'Quota' && mayHaveRoom(told, since, notes)) {
       due = { is: 'at', at: since + scale.deadline }
     }
+    if (isUnplaced(told) && due.is === 'at') {
+      const room = roomAt(scale)
+      due = { is: 'at', at: Math.max(due.at, Math.min(room, since + scale.deadline)) }
+    }
     // A slow start is never cut short, though the Deployment's own clock has run out.
     if (told.reason === 'ProgressDeadline' && due.is === 'at') {
-      due = { is: 'at', at: Math.max(due.at, ...started) }
+      const drained = (scale.drains ?? -Infinity) + CONTROLLER_LATE
+      due = { is: 'at', at: Math.max(due.at, drained, ...started) }
     }
     const { container = '', run = 0, budget } = told.startups?.[0] ?? {}
     const startup = budget !== undefined && {
@@ -124,6 +136,23 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
  */
 function mayHaveRoom({ attempt, frees }: Sign, since: number, notes: Notes): boolean {
   return frees === true || (attempt !== undefined && notes.since(attempt) < since + EVENTS_LATE)
+}
+
+function isUnplaced({ reason }: Sign): boolean {
+  return reason === 'Unschedulable' || reason === 'NoScaleUp'
+}
+
+/** When it is known that no pod of the namespace makes room: never while one is ending, or about to. */
+function roomAt({ place, notes, ledger }: Scale): number {
+  if (place.frees) return Infinity
+  const since = notes.since(placeKey(place))
+  // It has stood like this since before our write.
+  return since <= ledger.startedAt + EVENTS_LATE ? -Infinity : since + SCHEDULER_LATE
+}
+
+/** Under which the ledger remembers since when the nodes are taken as they are now. */
+export function placeKey({ stand }: Place): string {
+  return `place/${stand}`
 }
 
 function died(number: number, atReady: number | undefined): number {

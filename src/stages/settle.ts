@@ -29,8 +29,10 @@ export async function settle(
   const { begun } = record
   const { world, app, holder } = release
   journal.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
-  const restored = await within(world.clock, undoBudget, release.signal, (late) =>
-    undo({ ...release, signal: late }, journal, cluster, live, record.snapshot),
+  const { snapshot, patience } = record
+  const budget = undoBudget(live, snapshot, patience)
+  const restored = await within(world.clock, budget, release.signal, (late) =>
+    undo({ ...release, signal: late }, journal, cluster, live, snapshot, patience),
   )
   const left = leftToOthers(restored)
   await remember(cluster, world.clock, cluster.life, app, {

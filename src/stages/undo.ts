@@ -5,16 +5,39 @@ import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
+import { drainTime } from '../rollout/drain.js'
 import { follow, type Followed } from '../rollout/follow.js'
+import { liveOf } from '../rollout/live.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
-import type { Courses } from '../rollout/types.js'
+import type { Courses, Patience } from '../rollout/types.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
 
-/** The undo's own time in ms: what the release used up does not count. */
-export const undoBudget = 10 * 60_000
+/** The release's own: what its old version may need on the way there it may need on the way back too. */
+export type UndoPatience = Pick<Patience, 'timeout' | 'grace'>
+
+/** The undo has so many ms at least: what the release used up does not count. */
+const leastTimeout = 10 * 60_000
+
+/** How long an undo may take in all, in ms. */
+export function undoBudget(live: LivePicture, snapshot: Snapshot, patience: UndoPatience): number {
+  return timeoutOf(patience) + drainTime(workloadsNow(live, snapshot))
+}
+
+function timeoutOf({ timeout }: UndoPatience): number {
+  return Math.max(timeout, leastTimeout)
+}
+
+/** As they stand before the undo: their pods have to end for those of the version before. */
+function workloadsNow(live: LivePicture, snapshot: Snapshot): readonly WorkloadObject[] {
+  const picture = live.picture()
+  return snapshot.flatMap(({ object }) => {
+    const now = isWorkload(object) ? liveOf(picture, workloadId(object))?.object : undefined
+    return now ? [now as WorkloadObject] : []
+  })
+}
 
 /**
  * Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal` is one of
@@ -26,8 +49,13 @@ export async function undo(
   cluster: Cluster,
   live: LivePicture,
   snapshot: Snapshot,
+  { timeout, grace }: UndoPatience,
   noted: (courses: Courses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
+  const patience: Patience = {
+    ...{ timeout: timeoutOf({ timeout, grace }), bake: 0 },
+    ...{ grace, graces: 'lengthen' },
+  }
   const { world, signal } = release
   const startedAt = world.clock.now()
   let restored: readonly Restored[] = []
@@ -36,7 +64,16 @@ export async function undo(
     // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
     const again = await restore(cluster, world.clock, snapshot, journal, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
-    followed = await followBack(release, journal, cluster, live, restored, startedAt, noted)
+    followed = await followBack(
+      release,
+      journal,
+      cluster,
+      live,
+      restored,
+      patience,
+      startedAt,
+      noted,
+    )
   } while (followed.is === 'superseded')
   if (followed.is === 'failed') {
     fail({
@@ -70,6 +107,7 @@ async function followBack(
   cluster: Cluster,
   live: LivePicture,
   restored: readonly Restored[],
+  patience: Patience,
   startedAt: number,
   noted: (courses: Courses) => void,
 ): Promise<Followed> {
@@ -100,7 +138,7 @@ async function followBack(
     clock: world.clock,
     live,
     aims,
-    patience: { timeout: undoBudget, bake: 0, grace: {} },
+    patience,
     startedAt,
     noted: (courses) => {
       noted(asWritten(courses, written))
