@@ -79,6 +79,18 @@ const volume = (what: object): Shape => ({
 
 const config = (env: object): Shape => ({ container: { env: [{ name: 'KEY', valueFrom: env }] } })
 
+/** An old pod that finishes its work before it ends. */
+const drains = (seconds: number) => ({ terminationGracePeriodSeconds: seconds })
+const preStop = (seconds: number) => ({
+  lifecycle: { preStop: { exec: { command: ['sleep', String(seconds)] } } },
+})
+
+const required = 'requiredDuringSchedulingIgnoredDuringExecution'
+const besideNone = {
+  labelSelector: { matchLabels: { app: 'web' } },
+  topologyKey: 'kubernetes.io/hostname',
+}
+
 const secretKey = { secretKeyRef: { name: 'keys', key: 'stripe' } }
 
 export const faults: readonly Fault[] = [
@@ -411,6 +423,16 @@ export const faults: readonly Fault[] = [
       quick: { options: { grace: 'Unschedulable=4s' }, grace: 4 },
     },
   },
+  {
+    name: 'no-node-until-the-old-pod-has-ended',
+    always: {
+      spec: { strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } },
+      pod: { ...drains(30), affinity: { podAntiAffinity: { [required]: [besideNone] } } },
+      container: preStop(8),
+    },
+    options: { grace: 'Unschedulable=2s' },
+    ends: deployed,
+  },
 
   // Readiness
   {
@@ -473,6 +495,18 @@ export const faults: readonly Fault[] = [
     },
   },
   { name: 'slow-start', tag: 'slow-40', ends: deployed },
+  {
+    name: 'late-first-probe',
+    change: { container: { readinessProbe: { ...never, initialDelaySeconds: 12 } } },
+    options: { 'ready-timeout': '8s' },
+    ends: deployed,
+  },
+  {
+    name: 'old-pod-drains',
+    always: { kind: 'StatefulSet', pod: drains(60), container: preStop(25) },
+    options: { timeout: '20s' },
+    ends: deployed,
+  },
   {
     name: 'slow-start-by-startup-probe',
     tag: 'slow-20',
