@@ -2,13 +2,14 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { apply, keyOf, liveOf, planApply } from '../../src/kubernetes/apply.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
-import { withLiveReplicas } from '../../src/kubernetes/manifests.js'
-import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { lastApplied, type KubeObject } from '../../src/kubernetes/objects.js'
 import type { Finished } from '../../src/world/world.js'
 import { causeOf } from '../support/cause.js'
-import { clusterOf } from '../support/cluster.js'
+import { handClock } from '../support/clock.js'
+import { clusterOf, memoryCluster, type Trouble } from '../support/cluster.js'
 
 const never = new AbortController().signal
+const clock = handClock()
 
 const object = (text: string) => parse(text) as KubeObject
 const config = (name: string, x: string, more = '') =>
@@ -32,7 +33,7 @@ test('nothing to apply asks nobody', async () => {
   const nobody = clusterOf({})
   expect(await liveOf(nobody, [])).toEqual([])
   expect(await planApply(nobody, [], [])).toEqual([])
-  await apply(nobody, [], never)
+  await apply(nobody, clock, [], never)
 })
 
 describe('what is there already', () => {
@@ -141,9 +142,9 @@ describe('what an apply changes', () => {
       object(
         `{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {replicas: ${replicas}}}`,
       )
-    const manifest = withLiveReplicas(web(1), web(7))
-    const { cluster } = answering({ stdout: JSON.stringify(manifest) })
-    expect(await planApply(cluster, [manifest], [web(7)])).toMatchObject([{ is: 'none' }])
+    const { cluster, calls } = answering({ stdout: JSON.stringify(web(7)) })
+    expect(await planApply(cluster, [web(1)], [web(7)])).toMatchObject([{ is: 'none' }])
+    expect(calls).toMatchObject([{ input: list(web(7)) }])
   })
 })
 
@@ -179,7 +180,7 @@ describe('a refusal is told in the server’s words', () => {
       sentence: `the cluster refuses the manifests: ${words}`,
       hint: 'try them by hand: kubectl apply --dry-run=server -f …',
     })
-    expect(await causeOf(apply(cluster, [config('a', '1')], never))).toEqual({
+    expect(await causeOf(apply(cluster, clock, [config('a', '1')], never))).toEqual({
       code: 'apply-failed',
       sentence: `kubectl apply: ${words}`,
     })
@@ -189,8 +190,81 @@ describe('a refusal is told in the server’s words', () => {
 test('all objects go through one kubectl', async () => {
   const both = list(config('a', '1'), config('b', '1'))
   const { cluster, calls } = answering({ stdout: JSON.stringify(both) })
-  expect(await apply(cluster, [config('a', '1'), config('b', '1')], never)).toEqual(both.items)
+  expect(await apply(cluster, clock, [config('a', '1'), config('b', '1')], never)).toEqual(
+    both.items,
+  )
   expect(calls).toEqual([
     { args: 'apply -f - -o json', input: list(config('a', '1'), config('b', '1')) },
   ])
+})
+
+describe('replicas are left as they live', () => {
+  const path = '/apis/apps/v1/namespaces/shop/deployments/web'
+  const web = (spec: string, annotation?: string): KubeObject => ({
+    ...object(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {${spec}}}`),
+    ...(annotation !== undefined && {
+      metadata: { name: 'web', annotations: { [lastApplied]: annotation } },
+    }),
+  })
+  const noted = (replicas: number) => `{"spec":{"replicas":${replicas}}}`
+
+  const applied = async (
+    manifest: KubeObject,
+    live: KubeObject | undefined,
+    troubles: Readonly<Record<string, readonly Trouble[]>> = {},
+  ) => {
+    const memory = memoryCluster(live ? { [path]: live } : {}, troubles)
+    const inputs: unknown[] = []
+    const cluster: Cluster = {
+      ...memory.cluster,
+      kubectl: (_, { input } = {}) => {
+        inputs.push(JSON.parse(input ?? 'null'))
+        return Promise.resolve({ code: 0, stdout: '', stderr: '' })
+      },
+    }
+    const work = apply(cluster, clock, [manifest], never)
+    await clock.pass(2_000)
+    await work
+    return { inputs, memory, note: memory.objects.get(path)?.metadata?.annotations?.[lastApplied] }
+  }
+
+  test('the manifest’s number is for a workload that is created', async () => {
+    const { inputs } = await applied(web('replicas: 2'), undefined)
+    expect(inputs).toEqual([list(web('replicas: 2'))])
+  })
+
+  test.each(['', 'replicas: 2'])('{%s} over a live one names none', async (spec) => {
+    const { inputs, memory } = await applied(web(spec), web('replicas: 7'))
+    expect(inputs).toEqual([list(web(''))])
+    expect(memory.asked).toEqual([`GET ${path} 200`])
+  })
+
+  test('a note that names them loses them first: kubectl would delete the field', async () => {
+    const { inputs, note } = await applied(web(''), web('replicas: 7', noted(3)))
+    expect({ inputs, note }).toEqual({ inputs: [list(web(''))], note: '{"spec":{}}\n' })
+  })
+
+  test('an autoscaler that writes in that moment is not written over', async () => {
+    const scale: Trouble = ({ write }) => {
+      write(path, web('replicas: 9', noted(3)))
+    }
+    const { memory } = await applied(web(''), web('replicas: 7', noted(3)), {
+      [`PUT ${path}`]: [scale],
+    })
+    expect(memory.asked.filter((one) => one.startsWith('PUT'))).toEqual([
+      `PUT ${path} 409`,
+      `PUT ${path} 200`,
+    ])
+    expect(memory.objects.get(path)?.spec).toEqual({ replicas: 9 })
+  })
+
+  test('one that is deleted in that moment is created as the manifest has it', async () => {
+    const remove: Trouble = ({ objects }) => {
+      objects.delete(path)
+    }
+    const { inputs } = await applied(web('replicas: 2'), web('replicas: 7', noted(3)), {
+      [`PUT ${path}`]: [remove],
+    })
+    expect(inputs).toEqual([list(web('replicas: 2'))])
+  })
 })

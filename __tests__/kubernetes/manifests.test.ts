@@ -5,7 +5,6 @@ import {
   parseManifest,
   prepared,
   readManifests,
-  withLiveReplicas,
 } from '../../src/kubernetes/manifests.js'
 import { nameOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
 import { Failure, type Cause } from '../../src/report/cause.js'
@@ -288,42 +287,20 @@ test.each([
   expect(ownImage(repository)(image)).toBe(is)
 })
 
-describe('the live number of replicas', () => {
-  const web = parse(deployment('web', 'shop')) as WorkloadObject
-  const live = (replicas: string) => parse(`{spec: {${replicas}}}`) as WorkloadObject
-
+describe('the released image', () => {
+  const container = '[{name: c, image: shop}]'
   test.each([
-    ['of an autoscaler', live('replicas: 7'), 7],
-    ['of a person who stopped it', live('replicas: 0'), 0],
-    ['where none is told', live(''), 1],
-    ['where nothing is there yet', undefined, 1],
-  ])('%s', (_, is, replicas) => {
-    const image = 'ghcr.io/acme/shop:2'
-    expect(prepared(web, is, 'ghcr.io/acme/shop', image).spec).toEqual({
-      replicas,
-      template: { spec: { containers: [{ name: 'c', image }] } },
-    })
-  })
-
-  test('is put where the manifest leaves it out', () => {
-    const bare = parse('{apiVersion: apps/v1, kind: StatefulSet, spec: {}}') as KubeObject
-    expect(withLiveReplicas(bare, live('replicas: 3')).spec).toEqual({ replicas: 3 })
-  })
-
-  test.each([
-    '{apiVersion: v1, kind: Service, spec: {}}',
-    '{apiVersion: example.com/v1, kind: Database, spec: {replicas: 1}}',
-    '{apiVersion: v1, kind: ConfigMap, data: {}}',
-  ])('is nothing to %s', (text) => {
-    expect(withLiveReplicas(parse(text) as KubeObject, live('replicas: 3'))).toEqual(parse(text))
-  })
-
-  test('leaves a CronJob with its image', () => {
-    const job = parse(
-      '{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: shop}]}}}}}}',
-    ) as WorkloadObject
-    expect(prepared(job, live('schedule: x'), 'ghcr.io/acme/shop', 'new').spec).toEqual({
-      jobTemplate: { spec: { template: { spec: { containers: [{ name: 'c', image: 'new' }] } } } },
-    })
+    [
+      `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 2, template: {spec: {containers: ${container}}}}}`,
+      { replicas: 2, template: { spec: { containers: [{ name: 'c', image: 'new' }] } } },
+    ],
+    [
+      `{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {template: {spec: {containers: ${container}}}}}}}`,
+      {
+        jobTemplate: { spec: { template: { spec: { containers: [{ name: 'c', image: 'new' }] } } } },
+      },
+    ],
+  ])('%s', (text, spec) => {
+    expect(prepared(parse(text) as WorkloadObject, 'ghcr.io/acme/shop', 'new').spec).toEqual(spec)
   })
 })

@@ -1,8 +1,8 @@
 /** A workload as a release would leave it: what all checks of workloads look at. Pure. */
 import type { Container, Service } from 'kubernetes-types/core/v1'
 import { selects } from '../django/roles.js'
-import { withLiveReplicas } from '../kubernetes/manifests.js'
 import { templateOf, type WorkloadObject } from '../kubernetes/objects.js'
+import { withLiveReplicas } from '../kubernetes/replicas.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Target } from '../stages/targets.js'
 

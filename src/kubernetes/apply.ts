@@ -1,8 +1,13 @@
 /** `kubectl apply`, and what it will change, told before it is done. */
 import { fail } from '../report/cause.js'
+import type { Clock } from '../world/world.js'
+import { ApiError } from './apierror.js'
+import { isPassing, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
-import { decided, nameOf, same, type KubeObject } from './objects.js'
+import { decided, isWorkload, nameOf, same, type KubeObject } from './objects.js'
+import { collection } from './paths.js'
+import { replicasForgotten, withLiveReplicas, withoutReplicas } from './replicas.js'
 
 /** `object` is what is applied, `becomes` what the server makes of it, by its own dry run. */
 export type Change = { readonly object: KubeObject; readonly becomes: KubeObject } & (
@@ -40,12 +45,12 @@ export async function planApply(
   live: readonly KubeObject[],
 ): Promise<readonly Change[]> {
   if (objects.length === 0) return []
+  const before = byKey(live)
   const tried = await cluster.kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'json'], {
-    input: asList(objects),
+    input: asList(objects.map((object) => withLiveReplicas(object, before.get(keyOf(object))))),
   })
   if (tried.code !== 0) refused(troubleOf(tried))
   const after = byKey(opened(tried.stdout))
-  const before = byKey(live)
   return objects.map((object) => {
     const live = before.get(keyOf(object))
     const shown = after.get(keyOf(object))
@@ -62,18 +67,59 @@ export async function planApply(
  */
 export async function apply(
   cluster: Cluster,
+  clock: Clock,
   objects: readonly KubeObject[],
   signal: AbortSignal,
 ): Promise<readonly KubeObject[]> {
   if (objects.length === 0) return []
+  const input = await Promise.all(
+    objects.map((object) => leavingReplicas(cluster, clock, object, signal)),
+  )
+  signal.throwIfAborted()
   const applied = await cluster.kubectl(['apply', '-f', '-', '-o', 'json'], {
-    input: asList(objects),
+    input: asList(input),
     signal,
   })
   if (applied.code !== 0) {
     fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
   }
   return opened(applied.stdout)
+}
+
+/** The kinds that people and autoscalers scale. */
+const scaled: Readonly<Record<string, string>> = {
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+}
+
+/**
+ * What is applied for an object: without replicas where it is there already. kubectl leaves a field alone
+ * that neither the manifest nor the last apply names, so whatever lives at that very moment stays. Where the
+ * last apply named it, kubectl would delete the field, and the server would make it 1: the object's note of
+ * that apply loses it before, guarded by the resourceVersion.
+ */
+async function leavingReplicas(
+  cluster: Cluster,
+  clock: Clock,
+  object: KubeObject,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const plural = scaled[object.kind ?? '']
+  if (plural === undefined || !isWorkload(object)) return object
+  const path = `${collection('apps/v1', cluster.namespace, plural)}/${nameOf(object)}`
+  return patiently(
+    clock,
+    signal,
+    async () => {
+      const live = await cluster.find<KubeObject>(path)
+      if (!live) return object
+      const forgotten = replicasForgotten(live)
+      if (forgotten) await cluster.put(path, forgotten)
+      return withoutReplicas(object)
+    },
+    // Somebody else wrote (409) or deleted it (404) first: looked at anew.
+    (error) => isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
+  )
 }
 
 /** The same for all versions of a group, and another one for a kind of the same name in another group. */

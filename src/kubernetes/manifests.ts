@@ -61,27 +61,13 @@ export function ownImage(repository: string): (image: string) => boolean {
     isOfRepository(image, repository) || parseImage(image).repository === shortName(repository)
 }
 
-/**
- * A workload's manifest with the released image, and with the live number of replicas: that is a
- * person's or an autoscaler's to change, and leaving the field out of an apply would set it to 1.
- */
+/** A workload's manifest with the released image. */
 export function prepared(
   manifest: WorkloadObject,
-  live: WorkloadObject | undefined,
   repository: string,
   image: string,
 ): WorkloadObject {
-  const imaged = withTemplate(
-    manifest,
-    withImage(templateOf(manifest), ownImage(repository), image),
-  )
-  return withLiveReplicas(imaged, live)
-}
-
-export function withLiveReplicas<T extends KubeObject>(manifest: T, live?: KubeObject): T {
-  const replicas = (live?.spec as { replicas?: number } | undefined)?.replicas
-  if (replicas === undefined || !isWorkload(manifest)) return manifest
-  return { ...manifest, spec: { ...(manifest as WorkloadObject).spec, replicas } }
+  return withTemplate(manifest, withImage(templateOf(manifest), ownImage(repository), image))
 }
 
 const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']

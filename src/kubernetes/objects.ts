@@ -146,7 +146,8 @@ export function takesPart(object: WorkloadObject, repository: string): boolean {
   return !isIgnored(object) && usesOfRepository(object, repository).length > 0
 }
 
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+/** kubectl's note of what was applied last: the third side of its merge. */
+export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** The part of an object that people decide about: equal parts mean that an apply changes nothing. */
 export function decided(object: KubeObject): unknown {

@@ -1,7 +1,6 @@
 /** Applies what comes with the release and is no workload of ours: ConfigMaps, Services, databases. */
-import { apply, keyOf, liveOf, planApply, type Change } from '../kubernetes/apply.js'
+import { apply, liveOf, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { withLiveReplicas } from '../kubernetes/manifests.js'
 import {
   isWorkload,
   workloadId,
@@ -22,10 +21,7 @@ export async function planManifests(
   cluster: Cluster,
   others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
-  const live = await liveOf(cluster, others)
-  const liveByKey = new Map(live.map((object) => [keyOf(object), object]))
-  const objects = others.map((object) => withLiveReplicas(object, liveByKey.get(keyOf(object))))
-  return planApply(cluster, objects, live)
+  return planApply(cluster, others, await liveOf(cluster, others))
 }
 
 /** How the objects that these changes touch are now, for the undo. */
@@ -72,6 +68,7 @@ export async function applyManifests(
   release.signal.throwIfAborted()
   const applied = await apply(
     cluster,
+    release.world.clock,
     touched.map(({ object }) => object),
     release.signal,
   )

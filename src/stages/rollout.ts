@@ -239,7 +239,7 @@ function manifestsWith(
 ): readonly WorkloadObject[] {
   return targets.flatMap(({ manifest, live }) => {
     if (!manifest) return []
-    const object = prepared(manifest, live, repository, image)
+    const object = prepared(manifest, repository, image)
     return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
   })
 }
@@ -249,7 +249,7 @@ function manifestsWith(
  * changed in the manifest.
  */
 async function applyOurs(
-  { settings, signal }: Release,
+  { world, settings, signal }: Release,
   journal: Journal,
   cluster: Cluster,
   targets: readonly Target[],
@@ -258,7 +258,7 @@ async function applyOurs(
 ): Promise<readonly KubeObject[]> {
   const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  return apply(cluster, objects, signal)
+  return apply(cluster, world.clock, objects, signal)
 }
 
 /** A call writes its workloads one after the other: more than so many go in several calls side by side. */
