@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import {
   appOf,
+  isImage,
   isOfRepository,
   parseImage,
   shortName,
@@ -72,4 +73,27 @@ test.each([
   ['localhost:5000/shop', 'latest'],
 ])('people call %s %s', (image, version) => {
   expect(versionOf(image)).toBe(version)
+})
+
+test.each([
+  ['nginx', true],
+  ['nginx:1.27-alpine', true],
+  ['127.0.0.1:5000/acme/my__shop.x-y:V1_0', true],
+  ['[fd00::1]:5000/acme/shop', true],
+  ['Registry.example/shop', true],
+  [`shop@sha256:${'0'.repeat(64)}`, true],
+  ['', false],
+  ['${IMAGE}', false],
+  ['$(IMAGE)', false],
+  ['{{ image }}', false],
+  ['<image>', false],
+  ['REPLACE_ME', false],
+  ['IMAGE:tag', false],
+  ['acme/Shop:1', false],
+  ['shop:${TAG}', false],
+  ['shop:', false],
+  ['shop@sha256:0', false],
+  ['a b', false],
+])('%j can name an image: %s', (text, can) => {
+  expect(isImage(text)).toBe(can)
 })

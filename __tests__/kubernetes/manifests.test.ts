@@ -1,11 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
-import {
-  ownImage,
-  parseManifest,
-  prepared,
-  readManifests,
-} from '../../src/kubernetes/manifests.js'
+import { ownImage, parseManifest, prepared, readManifests } from '../../src/kubernetes/manifests.js'
 import { nameOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
 import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Files, Finished } from '../../src/world/world.js'
@@ -232,8 +227,8 @@ describe('files and folders', () => {
 describe('objects that a release cannot take', () => {
   test.each([
     [
-      '{apiVersion: v1, kind: Namespace, metadata: {name: shop}}',
-      'Namespace "shop" stands outside of the namespace; a release could not take it back',
+      '{apiVersion: v1, kind: Namespace, metadata: {name: prod}}',
+      'Namespace "prod" stands outside of the namespace; a release could not take it back',
     ],
     [
       '{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}',
@@ -253,6 +248,31 @@ describe('objects that a release cannot take', () => {
     const text = '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}'
     expect(names((await read({ 'a.yaml': text }, ['a.yaml'])).others)).toEqual(['s'])
   })
+})
+
+test('the namespace that the release goes to is neither ours nor another object', async () => {
+  const text = `{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n${config('a')}`
+  const found = await read({ 'k8s/a.yaml': text }, ['k8s'])
+  expect(found).toMatchObject({ ours: [], namespace: { metadata: { name: 'shop' } } })
+  expect(names(found.others)).toEqual(['a'])
+})
+
+test('one object is one, in whatever version it is written', async () => {
+  const scaler = (version: string) =>
+    `{apiVersion: autoscaling/${version}, kind: HorizontalPodAutoscaler, metadata: {name: web}}`
+  const cause = await refusal({ 'k8s/a.yaml': scaler('v1'), 'k8s/b.yaml': scaler('v2') }, ['k8s'])
+  expect(cause.sentence).toBe('HorizontalPodAutoscaler "web" stands in the manifests twice')
+})
+
+test('of each object it is known which file it was read from', async () => {
+  const found = await read({ 'k8s/a.yaml': config('a'), 'kust/kustomization.yaml': '' }, [
+    'k8s',
+    'kust',
+  ])
+  expect([...found.files]).toEqual([
+    ['/ConfigMap/a', 'k8s/a.yaml'],
+    ['/ConfigMap/built', 'kust'],
+  ])
 })
 
 test.each([
@@ -297,7 +317,9 @@ describe('the released image', () => {
     [
       `{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {template: {spec: {containers: ${container}}}}}}}`,
       {
-        jobTemplate: { spec: { template: { spec: { containers: [{ name: 'c', image: 'new' }] } } } },
+        jobTemplate: {
+          spec: { template: { spec: { containers: [{ name: 'c', image: 'new' }] } } },
+        },
       },
     ],
   ])('%s', (text, spec) => {

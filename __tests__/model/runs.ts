@@ -10,6 +10,7 @@ import { Reporter, type Sink } from '../../src/report/reporter.js'
 import type { Report } from '../../src/report/report.js'
 import { watchNamespace } from '../../src/rollout/watch.js'
 import type { Release } from '../../src/stages/release.js'
+import { noManifests } from '../../src/kubernetes/manifests.js'
 import { findTargets } from '../../src/stages/targets.js'
 import type { World } from '../../src/world/world.js'
 
@@ -59,7 +60,7 @@ function release(start: Start, version: number): Promise<Report> {
     const cluster = await openCluster(world, { namespace }, signal)
     resources.add(() => cluster.close())
     const live = await watchNamespace(cluster, world.clock)
-    const targets = findTargets(live.picture(), { ours: [], others: [] }, repository, namespace)
+    const targets = findTargets(live.picture(), noManifests, repository, namespace)
     const site = { live, targets, others: [], resources: noResources, services: [], warnings: [] }
     const image = { repository, tag, digest: `sha256:${version}` }
     return transaction(run, release, cluster, site, {

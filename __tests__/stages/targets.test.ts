@@ -1,7 +1,24 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure } from '../../src/report/cause.js'
 import type { Picture } from '../../src/rollout/types.js'
-import { findWeb, guessWeb, noWorkload, type Target } from '../../src/stages/targets.js'
+import { keyOf } from '../../src/kubernetes/apply.js'
+import { ownImage, type Manifests } from '../../src/kubernetes/manifests.js'
+import {
+  isIgnored,
+  isWorkload,
+  templateOf,
+  usesOf,
+  type KubeObject,
+} from '../../src/kubernetes/objects.js'
+import {
+  checkImages,
+  findTargets,
+  findWeb,
+  guessWeb,
+  noWorkload,
+  type Target,
+} from '../../src/stages/targets.js'
+import { clusterOf } from '../support/cluster.js'
 
 const target = (name: string): Target => ({
   ...{ id: { kind: 'Deployment', name }, path: `/${name}`, running: [] },
@@ -65,5 +82,119 @@ describe('no workload runs the image', () => {
       sentence: `no workload in the namespace "prod" runs ghcr.io/acme/shop; it has web (${image.split(':')[0]})`,
       hint: expect.stringMatching(hint),
     })
+  })
+})
+
+describe('the images that the manifests name', () => {
+  const repository = 'ghcr.io/acme/shop'
+  const cluster = clusterOf({ commandLine: (args) => `kubectl ${args.join(' ')}` })
+  type Images = Readonly<Record<string, string | undefined>>
+  const containers = (images: Images) =>
+    Object.entries(images).map(([name, image]) => ({ name, ...(image !== undefined && { image }) }))
+
+  const web = (images: Images, init: Images = {}, annotations = {}) => ({
+    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', annotations } },
+    spec: {
+      template: { spec: { containers: containers(images), initContainers: containers(init) } },
+    },
+  })
+  const manifestsOf = (...objects: KubeObject[]): Manifests => {
+    const isOurs = (object: KubeObject) =>
+      isWorkload(object) &&
+      !isIgnored(object) &&
+      usesOf(templateOf(object), ownImage(repository)).length > 0
+    return {
+      ours: objects.filter(isOurs).filter(isWorkload),
+      others: objects.filter((object) => !isOurs(object)),
+      files: new Map(objects.map((object) => [keyOf(object), 'k8s/web.yaml'])),
+    }
+  }
+  const pictureOf = (...live: KubeObject[]) =>
+    ({
+      deployments: new Map(live.map((object) => [object.metadata?.name, object])),
+      ...{ statefulsets: new Map(), daemonsets: new Map(), cronjobs: new Map() },
+    }) as unknown as Picture
+  const causeOf = (manifest: KubeObject, ...live: KubeObject[]) => {
+    try {
+      checkImages(cluster, pictureOf(...live), manifestsOf(manifest), repository)
+    } catch (error) {
+      if (error instanceof Failure) return error.cause
+      throw error
+    }
+    return undefined
+  }
+
+  const live = web(
+    { app: `${repository}:1`, proxy: 'nginx:1' },
+    { wait: 'busybox:1', load: `${repository}:1` },
+  )
+  const where = 'k8s/web.yaml: Deployment "web": container'
+
+  test.each([
+    ['of the repository', web({ app: repository }, { load: 'shop' })],
+    ['with a placeholder for a tag', web({ app: `${repository}:\${TAG}` }, { load: 'shop' })],
+    [
+      'of others beside ours',
+      web({ app: 'shop', proxy: 'nginx:2', more: 'redis:7' }, { load: 'shop' }),
+    ],
+    ['without a container that it had', web({ app: 'shop' })],
+    ['in a container of another name', web({ web: 'shop' })],
+    ['that is nothing to us', { ...web({ db: 'postgres:17' }), metadata: { name: 'db' } }],
+    [
+      'of a workload that is left out',
+      web({ app: 'REPLACE' }, {}, { 'django-rollout/ignore': 'true' }),
+    ],
+  ])('%s', (_, manifest) => {
+    expect(causeOf(manifest, live)).toBeUndefined()
+  })
+
+  test.each([
+    ['an old name', web({ app: 'old.example/shop:1' }), 'app names the image old.example/shop:1'],
+    ['a placeholder', web({ app: '${IMAGE}' }), 'app names the image ${IMAGE}'],
+    ['nothing', web({ app: undefined }), 'app names no image'],
+    [
+      'one in an init container',
+      web({ app: 'shop' }, { load: 'busybox' }),
+      'load names the image busybox',
+    ],
+    [
+      'one in a container of another name',
+      web({ shop: 'old/shop:1' }),
+      'shop names the image old/shop:1',
+    ],
+  ])('%s', (_, manifest, words) => {
+    expect(causeOf(manifest, live)).toMatchObject({
+      code: 'manifest-invalid',
+      sentence: `${where} ${words}, but deployment/web runs ${repository}:1`,
+      hint: expect.stringContaining('write "image: shop" there'),
+    })
+  })
+
+  test('one that is meant has its way', () => {
+    expect(causeOf(web({ app: 'varnish:7' }), live)?.hint).toContain(
+      'If varnish:7 is meant, set it by hand before the release: kubectl set image deployment/web app=varnish:7',
+    )
+  })
+
+  test.each([
+    web({ app: '${IMAGE}' }),
+    {
+      ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'web' } },
+      spec: { template: { spec: { containers: containers({ app: '${IMAGE}' }) } } },
+    },
+    {
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' } },
+      spec: { containers: containers({ app: '${IMAGE}' }) },
+    },
+  ])('what is not there yet names an image too: %j', (manifest) => {
+    expect(causeOf(manifest)?.sentence).toBe(
+      `k8s/web.yaml: ${manifest.kind} "web": container app names the image \${IMAGE}, which is not a valid image name`,
+    )
+  })
+
+  test('a workload that its manifest leaves out is no target: it would be written twice', () => {
+    const manifest = web({ app: 'shop' }, {}, { 'django-rollout/ignore': 'true' })
+    expect(findTargets(pictureOf(live), manifestsOf(), repository, 'shop')).toHaveLength(1)
+    expect(findTargets(pictureOf(live), manifestsOf(manifest), repository, 'shop')).toEqual([])
   })
 })

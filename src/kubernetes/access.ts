@@ -34,6 +34,10 @@ export async function missingRights(
 
 async function allowed(cluster: Cluster, right: Right, verb: string): Promise<boolean> {
   const [resource, subresource] = right.resource.split('/')
+  // The one object that stands outside of the namespace: the namespace. Who makes it makes it nowhere.
+  const own = resource === 'namespaces' ? { name: cluster.namespace } : {}
+  const inside =
+    resource === 'namespaces' && verb === 'create' ? {} : { namespace: cluster.namespace }
   const review = await cluster.post<AccessReview>(
     '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
     {
@@ -41,7 +45,8 @@ async function allowed(cluster: Cluster, right: Right, verb: string): Promise<bo
       kind: 'SelfSubjectAccessReview',
       spec: {
         resourceAttributes: {
-          namespace: cluster.namespace,
+          ...inside,
+          ...own,
           group: right.group,
           resource,
           ...(subresource !== undefined && { subresource }),

@@ -60,3 +60,16 @@ export function versionOf(image: string): string {
 export function shortTag(tag: string): string {
   return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag
 }
+
+const named =
+  /^(([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
+
+/** Whether it can name an image at all; a placeholder that nobody has filled in cannot. */
+export function isImage(text: string): boolean {
+  const { repository, tag, digest } = parseImage(text)
+  return (
+    named.test(repository) &&
+    (tag === undefined || /^\w[\w.-]{0,127}$/.test(tag)) &&
+    (digest === undefined || /^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(digest))
+  )
+}

@@ -2,6 +2,7 @@
 import { parseAllDocuments, type Document, type Tags } from 'yaml'
 import { fail } from '../report/cause.js'
 import type { World } from '../world/world.js'
+import { keyOf } from './apply.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
 import {
@@ -15,14 +16,20 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from './objects.js'
-import { outside } from './paths.js'
+import { isNamespace, outside } from './paths.js'
 
 export interface Manifests {
   /** Workloads that run our image, as written (their images are put in when the digest is known). */
   readonly ours: readonly WorkloadObject[]
   /** Everything else: ConfigMaps, Services, databases… */
   readonly others: readonly KubeObject[]
+  /** The release's own namespace: made where it is missing, and never removed. */
+  readonly namespace?: KubeObject
+  /** The file that each object was read from, by its `keyOf`. */
+  readonly files: ReadonlyMap<string, string>
 }
+
+export const noManifests: Manifests = { ours: [], others: [], files: new Map() }
 
 /** Kinds that stand outside of any namespace, or are one: a release neither makes nor removes them. */
 const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
@@ -34,22 +41,24 @@ export async function readManifests(
   paths: readonly string[],
   repository: string,
 ): Promise<Manifests> {
-  const objects = (await Promise.all(paths.map((path) => readPath(world, cluster, path)))).flat()
-  objects.forEach((object) => {
+  const read = (await Promise.all(paths.map((path) => readPath(world, cluster, path)))).flat()
+  const files = new Map<string, string>()
+  for (const { file, object } of read) {
     check(object, cluster.namespace)
-  })
-  const seen = new Set<string>()
-  for (const { kind, apiVersion, metadata } of objects) {
-    const key = `${apiVersion} ${kind} ${metadata?.name}`
-    if (seen.has(key)) invalid(`${kind} "${metadata?.name}" stands in the manifests twice`)
-    seen.add(key)
+    const key = keyOf(object)
+    if (files.has(key)) invalid(`${titled(object)} stands in the manifests twice`)
+    files.set(key, file)
   }
+  const objects = read.map(({ object }) => object)
+  const namespace = objects.find((object) => isNamespace(object, cluster.namespace))
   const isOurs = ownImage(repository)
   const ours = objects
     .filter(isWorkload)
     .filter((object) => !isIgnored(object))
     .filter((object) => usesOf(templateOf(object), isOurs).length > 0)
-  return { ours, others: objects.filter((object) => !(ours as KubeObject[]).includes(object)) }
+  const taken: readonly (KubeObject | undefined)[] = [...ours, namespace]
+  const others = objects.filter((object) => !taken.includes(object))
+  return { ours, others, files, ...(namespace && { namespace }) }
 }
 
 /**
@@ -72,22 +81,25 @@ export function prepared(
 
 const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-async function readPath(
-  world: World,
-  cluster: Cluster,
-  path: string,
-): Promise<readonly KubeObject[]> {
+interface Read {
+  readonly file: string
+  readonly object: KubeObject
+}
+
+async function readPath(world: World, cluster: Cluster, path: string): Promise<readonly Read[]> {
+  const from = (file: string, text: string) =>
+    parseManifest(text, file).map((object) => ({ file, object }))
   if (!world.files.exists(path)) {
     invalid(`manifests: there is no file or folder "${path}"`)
   }
   if (!world.files.isFolder(path)) {
-    return parseManifest((await world.files.read(path)) ?? '', path)
+    return from(path, (await world.files.read(path)) ?? '')
   }
   const names = await world.files.list(path)
   if (names.some((name) => kustomizations.includes(name))) {
     const built = await cluster.kustomize(path)
     if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
-    return parseManifest(built.stdout, path)
+    return from(path, built.stdout)
   }
   const files = names.filter((name) => /\.(ya?ml|json)$/.test(name))
   if (files.length === 0)
@@ -95,7 +107,7 @@ async function readPath(
   const read = await Promise.all(
     files.map(async (name) => {
       const file = `${path.replace(/\/$/, '')}/${name}`
-      return parseManifest((await world.files.read(file)) ?? '', file)
+      return from(file, (await world.files.read(file)) ?? '')
     }),
   )
   return read.flat()
@@ -188,8 +200,8 @@ function firstLine(text: string): string {
 }
 
 function check(object: KubeObject, namespace: string): void {
-  const name = `${object.kind} "${nameOf(object)}"`
-  if (clusterWide.includes(object.kind ?? '')) outside(object)
+  const name = titled(object)
+  if (clusterWide.includes(object.kind ?? '') && !isNamespace(object, namespace)) outside(object)
   const own = object.metadata?.namespace
   if (own !== undefined && own !== namespace) {
     invalid(
@@ -197,6 +209,11 @@ function check(object: KubeObject, namespace: string): void {
       'leave metadata.namespace out of the manifests',
     )
   }
+}
+
+/** `Deployment "web"` */
+export function titled(object: KubeObject): string {
+  return `${object.kind} "${nameOf(object)}"`
 }
 
 function invalid(sentence: string, hint?: string): never {

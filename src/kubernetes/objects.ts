@@ -54,6 +54,29 @@ export function templateOf(object: WorkloadObject): PodTemplateSpec {
   )
 }
 
+interface WithPods {
+  readonly template?: { readonly spec?: unknown }
+  readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: unknown } } }
+}
+
+/** The containers, init containers too, of any kind of object that has pods the usual way, as it is written. */
+export function containersOf(
+  object: KubeObject,
+): readonly { readonly name: string; readonly image?: string | null }[] {
+  const spec = object.spec as WithPods | null | undefined
+  const template = spec?.jobTemplate?.spec?.template ?? spec?.template
+  const pod = (object.kind === 'Pod' ? spec : template?.spec) as Partial<PodSpec> | null | undefined
+  return [pod?.initContainers, pod?.containers].flatMap((all: unknown) =>
+    Array.isArray(all) ? (all as unknown[]).flatMap((one) => (isContainer(one) ? [one] : [])) : [],
+  )
+}
+
+function isContainer(one: unknown): one is { name: string; image?: string | null } {
+  if (typeof one !== 'object' || one === null) return false
+  const { name, image } = one as { name?: unknown; image?: unknown }
+  return typeof name === 'string' && (typeof image === 'string' || (image ?? null) === null)
+}
+
 /** The same object with another pod template. */
 export function withTemplate<T extends WorkloadObject>(object: T, template: PodTemplateSpec): T {
   if (object.kind !== 'CronJob') return { ...object, spec: { ...object.spec, template } }

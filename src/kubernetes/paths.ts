@@ -22,6 +22,16 @@ export function collection(apiVersion: string, namespace: string, plural: string
   return `${root}/namespaces/${namespace}/${plural}`
 }
 
+export function namespacePath(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}`
+}
+
+/** Whether an object is the namespace itself that a release goes to. */
+export function isNamespace(object: KubeObject, namespace: string): boolean {
+  const { apiVersion, kind } = object
+  return apiVersion === 'v1' && kind === 'Namespace' && nameOf(object) === namespace
+}
+
 /** What the server calls a kind in its paths. */
 export interface Resource {
   readonly group: string
@@ -66,13 +76,16 @@ export async function discover(
         hint: 'check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)',
       })
     }
-    if (!resource.namespaced) outside(object)
+    if (!resource.namespaced && !isNamespace(object, cluster.namespace)) outside(object)
     return resource
   }
   return {
     of,
-    pathOf: (object) =>
-      `${collection(object.apiVersion ?? '', cluster.namespace, of(object).plural)}/${nameOf(object)}`,
+    pathOf: (object) => {
+      const { plural, namespaced } = of(object)
+      if (!namespaced) return namespacePath(cluster.namespace)
+      return `${collection(object.apiVersion ?? '', cluster.namespace, plural)}/${nameOf(object)}`
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { keeperOf } from '../kubernetes/lease.js'
-import { readManifests, type Manifests } from '../kubernetes/manifests.js'
+import { noManifests, readManifests, type Manifests } from '../kubernetes/manifests.js'
 import { discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { failed, good, warning, type Finding } from '../report/finding.js'
@@ -20,18 +20,12 @@ import { watchNamespace } from '../rollout/watch.js'
 import type { World } from '../world/world.js'
 import { ailing } from './health.js'
 import { checkNotOvertaken } from './overtaken.js'
-import {
-  checkNamespace,
-  kubectlOf,
-  readyTimes,
-  rehearse,
-  servicesIn,
-  servicesWith,
-} from './preflight.js'
+import { checkNamespace, labelling } from './namespace.js'
+import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 import { forSmoke, forStatefulSets, rightsFor } from './rights.js'
 import { smokeAim } from './smoke.js'
-import { describe, findTargets, noWorkload, webOf, type Target } from './targets.js'
+import { checkImages, describe, findTargets, noWorkload, webOf, type Target } from './targets.js'
 
 export async function examineCluster(
   release: Release,
@@ -47,14 +41,14 @@ export async function examineCluster(
     clusterFinding(cluster.version, context, cluster.namespace),
     ...(me ? clockFindings(me.aheadMs) : []),
   ]
+  const none = unseen('cluster', 'rights, workloads, probes and release')
   try {
-    await checkNamespace(cluster)
+    if ((await checkNamespace(cluster, manifests.known)) === 'missing') {
+      const says = `the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
+      return [...here, warning('cluster', says), none]
+    }
   } catch (error) {
-    return [
-      ...here,
-      failed('cluster', error),
-      unseen('cluster', 'rights, workloads, probes and release'),
-    ]
+    return [...here, failed('cluster', error), none]
   }
   const needed = merged(rightsFor(manifests.known, manifests.resources))
   const missing = await missingRights(cluster, needed)
@@ -141,13 +135,17 @@ interface Brought {
 async function manifestsOf({ world, settings }: Release, cluster: Cluster): Promise<Brought> {
   try {
     const known = await readManifests(world, cluster, settings.manifests, settings.image)
-    const all = [...known.ours, ...known.others]
+    const { ours, others, namespace } = known
+    const all = [...ours, ...others, ...(namespace ? [namespace] : [])]
     const resources = await discover(cluster, all)
     all.forEach((object) => resources.of(object))
     return { known, resources, findings: [] }
   } catch (error) {
-    const known = { ours: [], others: [] }
-    return { known, resources: await discover(cluster, []), findings: [failed('workloads', error)] }
+    return {
+      known: noManifests,
+      resources: await discover(cluster, []),
+      findings: [failed('workloads', error)],
+    }
   }
 }
 
@@ -166,12 +164,16 @@ async function examineWorkloads(
   const { world, settings } = release
   const live = await watchNamespace(cluster, world.clock)
   const picture = live.picture()
+  const misnamed = caught(() => {
+    checkImages(cluster, picture, known, settings.image)
+    return []
+  })
   const targets = findTargets(picture, known, settings.image, cluster.namespace)
   if (targets.length === 0) {
     // What is wrong with the manifests may be why.
     if (wrong.length > 0) return { findings: [], needs: [] }
     const none = () => noWorkload(picture, settings.image, cluster.namespace)
-    return { findings: caught(none), needs: [] }
+    return { findings: [...misnamed, ...caught(none)], needs: [] }
   }
   const services = servicesWith(known.others, await servicesIn(cluster))
   const subjects = subjectsOf(targets, services)
@@ -195,6 +197,7 @@ async function examineWorkloads(
           kubectl(['describe', id]),
         ),
       ),
+      ...misnamed,
       ...refused,
       ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
     ],
@@ -212,8 +215,9 @@ async function rehearsed(
   manifests: Manifests,
 ): Promise<readonly Finding[]> {
   try {
-    await rehearse(release, cluster, targets, manifests)
-    return []
+    const { applied, warnings } = await labelling(cluster, manifests)
+    await rehearse(release, cluster, targets, [...applied, ...manifests.others])
+    return warnings.map((says) => warning('workloads', says))
   } catch (error) {
     return [failed('workloads', error)]
   }

@@ -31,6 +31,8 @@ export function priorOfChanges(changes: readonly Change[], { resources }: Site):
     const common = { path, written: planned(change.becomes), of: 'other' } as const
     switch (change.is) {
       case 'create':
+        // The namespace was there, or was made, before: it is never the release's to remove.
+        if (change.object.kind === 'Namespace') return []
         return [{ ...common, object: change.object, was: 'absent' }]
       case 'change':
         return [{ ...common, object: change.live, was: seals(change) ? 'sealed' : 'whole' }]

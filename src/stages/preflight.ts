@@ -5,10 +5,8 @@ import { probeFindings } from '../checks/probes.js'
 import { subjectsOf } from '../checks/subject.js'
 import { workloadFindings } from '../checks/workloads.js'
 import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
-import { ApiError } from '../kubernetes/apierror.js'
-import { noCredentials } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { readManifests, type Manifests } from '../kubernetes/manifests.js'
+import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { collection, discover, type Resources } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
@@ -18,12 +16,14 @@ import { aimOf } from '../rollout/aims.js'
 import type { Picture } from '../rollout/types.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { planManifests } from './manifests.js'
+import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
 import type { Release } from './release.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor } from './rights.js'
 import { planOurs } from './rollout.js'
 import { smokeAim } from './smoke.js'
 import {
   checkFit,
+  checkImages,
   describe,
   findTargets,
   noWorkload,
@@ -54,34 +54,45 @@ export async function preflight(
 ): Promise<Site> {
   const { world, settings } = release
   const manifests = await readManifests(world, cluster, settings.manifests, settings.image)
-  await checkNamespace(cluster)
-  const resources = await discover(cluster, [...manifests.ours, ...manifests.others])
+  const presence = await checkNamespace(cluster, manifests)
+  const { ours, namespace } = manifests
+  const resources = await discover(cluster, [
+    ...ours,
+    ...manifests.others,
+    ...(namespace ? [namespace] : []),
+  ])
   await checkRights(cluster, rightsFor(manifests, resources))
+  if (namespace) await makeNamespace(journal, cluster, namespace, presence)
+  const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
+  const others = [...applied, ...manifests.others]
 
   const live = await watchNamespace(cluster, world.clock)
+  checkImages(cluster, live.picture(), manifests, settings.image)
   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace)
   checkFit(targets)
   if (targets.some(({ id }) => id.kind === 'StatefulSet')) {
     await checkRights(cluster, [forStatefulSets])
   }
-  await rehearse(release, cluster, targets, manifests)
+  await rehearse(release, cluster, targets, others)
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
     journal.say(describe(target))
   })
-  const services = servicesWith(manifests.others, await servicesIn(cluster))
+  const services = servicesWith(others, await servicesIn(cluster))
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
     await checkRights(cluster, forSmoke)
   }
-  const warnings = warningsOf(release, cluster, live.picture(), targets, services)
+  const warnings = [
+    ...unlabelled,
+    ...warningsOf(release, cluster, live.picture(), targets, services),
+  ]
   warnings.forEach((warning) => {
     journal.say(`warning: ${warning}`)
   })
-  const { others } = manifests
   return { live, targets, others, resources, services, warnings, ...(web && { web }) }
 }
 
@@ -137,31 +148,6 @@ export function servicesWith(
   return [...planned, ...live.filter(({ metadata }) => !names.includes(metadata?.name))]
 }
 
-/** Throws a Failure `namespace-missing`. */
-export async function checkNamespace(cluster: Cluster): Promise<void> {
-  try {
-    const found = await cluster.find<KubeObject>(`/api/v1/namespaces/${cluster.namespace}`)
-    if (found === undefined) namespaceMissing(cluster.namespace, 'does not exist')
-  } catch (error) {
-    // Not every account may look at the namespace itself; the rights below decide then.
-    if (!(error instanceof ApiError && error.status === 403)) throw clearer(error)
-  }
-}
-
-/** 401: the credentials are known to nobody; said in words instead of a status. */
-function clearer(error: unknown): unknown {
-  if (!(error instanceof ApiError && error.status === 401)) return error
-  return fail(noCredentials)
-}
-
-function namespaceMissing(namespace: string, is: string): never {
-  fail({
-    code: 'namespace-missing',
-    sentence: `the namespace "${namespace}" ${is}`,
-    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`,
-  })
-}
-
 async function checkRights(cluster: Cluster, rights: readonly Right[]): Promise<void> {
   const missing = await missingRights(cluster, merged(rights))
   if (missing.length === 0) return
@@ -190,12 +176,12 @@ export async function rehearse(
   { settings, source }: Pick<Release, 'settings' | 'source'>,
   cluster: Cluster,
   targets: readonly Target[],
-  manifests: Manifests,
+  others: readonly KubeObject[],
 ): Promise<void> {
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
   await Promise.all([
     planOurs(cluster, targets, settings.image, image),
-    planManifests(cluster, manifests.others),
+    planManifests(cluster, others),
   ])
 }

@@ -1,10 +1,15 @@
 /** Which workloads a release is about, and what keeps one from being released. Pure. */
 import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
 import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.js'
-import { parseImage, shortName, versionOf } from '../kubernetes/image.js'
-import { ownImage, type Manifests } from '../kubernetes/manifests.js'
+import { keyOf } from '../kubernetes/apply.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isImage, parseImage, shortName, versionOf } from '../kubernetes/image.js'
+import { ownImage, titled, type Manifests } from '../kubernetes/manifests.js'
 import {
+  containersOf,
+  isIgnored,
   isWorkload,
+  nameOf,
   takesPart,
   templateOf,
   usesOf,
@@ -61,15 +66,17 @@ export function findTargets(
   repository: string,
   namespace: string,
 ): readonly Target[] {
-  const live = [
-    ...picture.deployments.values(),
-    ...picture.statefulsets.values(),
-    ...picture.daemonsets.values(),
-    ...picture.cronjobs.values(),
-  ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
+  const live = workloadsIn(picture)
   const liveById = new Map(live.map((object) => [idOf(workloadId(object)), object]))
   const manifestById = new Map(manifests.ours.map((object) => [idOf(workloadId(object)), object]))
-  const running = live.filter((object) => takesPart(object, repository))
+  // A manifest that says so leaves its workload out: it is applied as it is written.
+  const leftOut = manifests.others
+    .filter(isWorkload)
+    .filter(isIgnored)
+    .map((object) => idOf(workloadId(object)))
+  const running = live
+    .filter((object) => takesPart(object, repository))
+    .filter((object) => !leftOut.includes(idOf(workloadId(object))))
   const all = new Map(
     [...running, ...manifests.ours].map((object) => [idOf(workloadId(object)), object]),
   )
@@ -91,6 +98,69 @@ export function findTargets(
       ...(manifest && { manifest }),
     }
   })
+}
+
+function workloadsIn(picture: Picture): readonly WorkloadObject[] {
+  return [
+    ...picture.deployments.values(),
+    ...picture.statefulsets.values(),
+    ...picture.daemonsets.values(),
+    ...picture.cronjobs.values(),
+  ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
+}
+
+/**
+ * Throws a Failure `manifest-invalid` for a manifest that would take our image from a workload that runs it (a
+ * placeholder that nobody has filled in, the name before a move to another registry), and for one that names
+ * what cannot be an image: it would be found when its pods do not start.
+ */
+export function checkImages(
+  cluster: Cluster,
+  picture: Picture,
+  { ours, others, files }: Manifests,
+  repository: string,
+): void {
+  const isOurs = ownImage(repository)
+  const liveById = new Map(workloadsIn(picture).map((object) => [idOf(workloadId(object)), object]))
+  const all = [...ours, ...others].filter((object) => !isIgnored(object))
+  for (const object of all) {
+    const file = files.get(keyOf(object)) ?? 'manifests'
+    const write = `write "image: ${shortName(repository)}" there: the release puts its version in`
+    const containers = containersOf(object)
+    if (isWorkload(object)) {
+      const id = idOf(workloadId(object))
+      const live = liveById.get(id)
+      const running = live && takesPart(live, repository) ? usesOfRepository(live, repository) : []
+      const none = !containers.some(({ image }) => isOurs(image ?? ''))
+      const lost = containers.find(
+        ({ name, image }) =>
+          !isOurs(image ?? '') && (none || running.some((one) => one.name === name)),
+      )
+      const was = running.find(({ name }) => name === lost?.name) ?? running[0]
+      if (lost && was) {
+        const { name } = lost
+        const image = lost.image ?? ''
+        const named = image ? `names the image ${image}` : 'names no image'
+        const byHand = cluster.commandLine(['set', 'image', id, `${name}=${image}`])
+        fail({
+          code: 'manifest-invalid',
+          sentence: `${file}: ${titled(object)}: container ${name} ${named}, but ${id} runs ${was.image}`,
+          hint: isImage(image)
+            ? `${write}. If ${image} is meant, set it by hand before the release: ${byHand}`
+            : write,
+          workload: nameOf(object),
+        })
+      }
+    }
+    const wrong = containers.find(({ image }) => image && !isOurs(image) && !isImage(image))
+    if (wrong) {
+      fail({
+        code: 'manifest-invalid',
+        sentence: `${file}: ${titled(object)}: container ${wrong.name} names the image ${wrong.image}, which is not a valid image name`,
+        hint: `fill in the placeholder before the release, or ${write}`,
+      })
+    }
+  }
 }
 
 /** The images that these containers have in the live template; none where they are not in it. */

@@ -1,0 +1,102 @@
+/** The release's own namespace, where a manifest has it: made when it is missing, labelled, never removed. */
+import { missingRights, type Right } from '../kubernetes/access.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import { noCredentials } from '../kubernetes/away.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
+import type { Manifests } from '../kubernetes/manifests.js'
+import type { KubeObject } from '../kubernetes/objects.js'
+import { namespacePath } from '../kubernetes/paths.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+
+/** hidden: the account may not look at it; the rights inside of it decide then. */
+export type Presence = 'there' | 'missing' | 'hidden'
+
+export async function presenceOf(cluster: Cluster): Promise<Presence> {
+  try {
+    const found = await cluster.find<KubeObject>(namespacePath(cluster.namespace))
+    return found === undefined ? 'missing' : 'there'
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return 'hidden'
+    throw clearer(error)
+  }
+}
+
+/** Throws a Failure `namespace-missing` where it is missing and no manifest brings it, or nobody may make it. */
+export async function checkNamespace(
+  cluster: Cluster,
+  { namespace }: Manifests,
+): Promise<Presence> {
+  const presence = await presenceOf(cluster)
+  if (presence !== 'missing') return presence
+  if (!namespace) return namespaceMissing(cluster.namespace, 'does not exist')
+  if (!(await may(cluster, 'create'))) {
+    namespaceMissing(cluster.namespace, 'does not exist, and this account may not create it')
+  }
+  return presence
+}
+
+/** The one write of a release before its lock, which is in that namespace; nothing takes it back. */
+export async function makeNamespace(
+  journal: Journal,
+  cluster: Cluster,
+  manifest: KubeObject,
+  presence: Presence,
+): Promise<void> {
+  if (presence === 'there' || !(await may(cluster, 'create'))) return
+  const made = await cluster.kubectl(['create', '--save-config', '-f', '-'], {
+    input: JSON.stringify(manifest),
+  })
+  if (made.code === 0) journal.say(`namespace/${cluster.namespace} created`)
+  else if (!made.stderr.includes('(AlreadyExists)')) {
+    namespaceMissing(cluster.namespace, `does not exist, and cannot be created: ${troubleOf(made)}`)
+  }
+}
+
+export interface Labelling {
+  /** The manifest, where the account may do what it says. */
+  readonly applied: readonly KubeObject[]
+  readonly warnings: readonly string[]
+}
+
+/** Whether its labels and annotations are applied with the other manifests. */
+export async function labelling(cluster: Cluster, { namespace }: Manifests): Promise<Labelling> {
+  const none: Labelling = { applied: [], warnings: [] }
+  if (!namespace) return none
+  if (await may(cluster, 'get', 'patch', 'update')) return { ...none, applied: [namespace] }
+  if (!(await may(cluster, 'get'))) return none
+  const live = await cluster.get<KubeObject>(namespacePath(cluster.namespace))
+  const differ = differences(namespace, live)
+  if (differ.length === 0) return none
+  const warning = `the namespace "${cluster.namespace}" keeps its labels and annotations, since this account may not patch and update it; its manifest has others: ${differ.join(', ')}`
+  return { ...none, warnings: [warning] }
+}
+
+/** The names of labels and annotations that an apply would set. */
+function differences(manifest: KubeObject, live: KubeObject): readonly string[] {
+  return (['labels', 'annotations'] as const).flatMap((field) => {
+    const now = live.metadata?.[field] ?? {}
+    const wanted = Object.entries(manifest.metadata?.[field] ?? {})
+    return wanted.flatMap(([name, value]) => (now[name] === value ? [] : [name]))
+  })
+}
+
+async function may(cluster: Cluster, ...verbs: readonly string[]): Promise<boolean> {
+  const right: Right = { group: '', resource: 'namespaces', verbs }
+  return (await missingRights(cluster, [right])).length === 0
+}
+
+/** 401: the credentials are known to nobody; said in words instead of a status. */
+function clearer(error: unknown): unknown {
+  if (!(error instanceof ApiError && error.status === 401)) return error
+  return fail(noCredentials)
+}
+
+export function namespaceMissing(namespace: string, is: string): never {
+  fail({
+    code: 'namespace-missing',
+    sentence: `the namespace "${namespace}" ${is}`,
+    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`,
+  })
+}
