@@ -116,6 +116,7 @@ export const lessons: Readonly<Record<Command, Lesson>> = {
     steps: [
       'Finds the version in the history, or in the registry.',
       'Gives it to all workloads together, watched like a release, and undone when it does not come up.',
+      'Brings back command, environment and probes of then, but for what others have changed since.',
       'Leaves migrations, ConfigMaps and Secrets as they are now.',
     ],
     examples: [

@@ -1,9 +1,9 @@
 /** Back to a version that ran before: the same transaction as a release, without build and migrations. */
 import { shortTag } from '../kubernetes/image.js'
 import type { Report, Result } from '../report/report.js'
-import type { Site } from '../stages/preflight.js'
+import { bringBack } from '../stages/bringback.js'
 import type { Image, Release } from '../stages/release.js'
-import { describe } from '../stages/targets.js'
+import { describe, type Target } from '../stages/targets.js'
 import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
 import { lookAround, rollOut, runsUndisturbed } from './steps.js'
@@ -37,14 +37,24 @@ async function toVersion(run: Run): Promise<Result> {
       `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
-  if (await runsUndisturbed(release, cluster, site, image)) return 'unchanged'
-  if (run.settings['dry-run']) return rehearse(run, site, image)
+  const { targets, warnings } = await reporter.stage('templates', (journal) =>
+    bringBack(release, journal, cluster, site, version),
+  )
+  soFar.warnings.push(...warnings)
+  const differs = targets.some(({ back }) => back !== undefined)
+  if (!differs && (await runsUndisturbed(release, cluster, site, image))) return 'unchanged'
+  if (run.settings['dry-run']) return rehearse(run, targets, image)
   return transaction(run, { ...release, source }, cluster, site, {
     command: 'rollback',
     image,
     ...backOf(version),
     check: (_, now) => {
       checkStillPrevious(release, chosen, now)
+    },
+    bring: async (journal, now) => {
+      // It has been told before the lock.
+      const quiet = { ...journal, say: () => undefined }
+      return (await bringBack(release, quiet, cluster, now, version)).targets
     },
     write: (own, locked, prepared, wrote) => rollOut(run, own, locked, prepared.site, image, wrote),
   })
@@ -55,10 +65,15 @@ function backOf({ release }: Version): { readonly back?: number } {
   return release ? { back: release.back ?? release.number } : {}
 }
 
-async function rehearse({ reporter, soFar }: Run, site: Site, { tag }: Image): Promise<Result> {
+async function rehearse(
+  { reporter, soFar }: Run,
+  targets: readonly Target[],
+  { tag }: Image,
+): Promise<Result> {
   await reporter.stage('dry run', (journal) => {
-    for (const target of site.targets) {
-      journal.say(`${describe(target)}; would get ${shortTag(tag)}`)
+    for (const target of targets) {
+      const besides = target.back ? ', and its pod template of then' : ''
+      journal.say(`${describe(target)}; would get ${shortTag(tag)}${besides}`)
     }
     return Promise.resolve()
   })

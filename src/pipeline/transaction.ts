@@ -14,9 +14,11 @@ import type { Begun, History } from '../rollout/history.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers } from '../rollout/restore.js'
 import { withAnswers, type Wrote } from '../rollout/snapshot.js'
+import { templatesOf } from '../rollout/templates.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
+import type { Target } from '../stages/targets.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
 import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './ending.js'
@@ -32,6 +34,8 @@ export interface Work {
   readonly back?: number
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
   readonly check?: (journal: Journal, history: History) => Promise<void> | void
+  /** A rollback: the workloads with what they get back besides the image, as they are under the lock. */
+  readonly bring?: (journal: Journal, site: Site) => Promise<readonly Target[]>
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
   readonly write: (
     release: Release,
@@ -69,7 +73,9 @@ export async function transaction(
   })
   const begun = begunOf(run, release, work)
   const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
-    const prepared = await snapshot(release, journal, cluster, site, work.image)
+    const { image, bring } = work
+    const own = bring && ((now: Site) => bring(journal, now))
+    const prepared = await snapshot(release, journal, cluster, site, image, own)
     const { timeout, grace } = release.settings
     const open = { begun, patience: { timeout, grace }, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, world.clock, app, open) }
@@ -240,7 +246,7 @@ async function keep(open: Transaction): Promise<Result> {
 
 /** Whether the history has it now; what it misses is told. */
 async function tellHistory(
-  { run, release, cluster, begun }: Transaction,
+  { run, release, cluster, begun, record }: Transaction,
   result: Result,
 ): Promise<boolean> {
   const { soFar, reporter } = run
@@ -253,7 +259,8 @@ async function tellHistory(
     seconds: Math.round(reporter.seconds() * 10) / 10,
     migrations: soFar.migrations,
   }
-  const telling = () => remember(cluster, world.clock, cluster.life, app, ended)
+  const written = result === 'deployed' ? templatesOf(record.snapshot) : undefined
+  const telling = () => remember(cluster, world.clock, cluster.life, app, ended, written)
   try {
     await (result === 'stuck' ? briefly(world.clock, telling) : telling())
     return true

@@ -1,23 +1,43 @@
 /** Keeps the history of an application in a ConfigMap of its namespace, a release a key. */
+import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ConfigMap } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/apierror.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Clock } from '../world/world.js'
-import { added, type Ended, type Entry, type History } from './history.js'
+import { added, wentLive, type Ended, type Entry, type History } from './history.js'
+import { isTemplates, type Templates } from './templates.js'
 
 export async function readHistory(cluster: Cluster, app: string): Promise<History> {
   return historyOf(await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`))
 }
 
-/** Adds a release, or tells anew how the one of the same run ended. */
+/** The pod templates of the versions that went live, by the numbers of their releases. */
+export async function readTemplates(
+  cluster: Cluster,
+  app: string,
+): Promise<ReadonlyMap<number, Templates>> {
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`)
+  return new Map(
+    historyOf(live).flatMap(({ number }) => {
+      const templates = unpacked(live?.binaryData?.[templatesKeyOf(number)])
+      return templates ? [[number, templates] as const] : []
+    }),
+  )
+}
+
+/**
+ * Adds a release, or tells anew how the one of the same run ended; of one that went live with the templates
+ * that it has written.
+ */
 export async function remember(
   cluster: Cluster,
   clock: Clock,
   signal: AbortSignal,
   app: string,
   ended: Ended,
+  templates?: Templates,
 ): Promise<void> {
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameOf(app)}`
@@ -30,8 +50,9 @@ export async function remember(
       const data = Object.fromEntries(
         history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
       )
+      const binaryData = withTemplates(history, live?.binaryData ?? {}, ended, templates)
       await (live
-        ? cluster.put(path, { ...live, data })
+        ? cluster.put(path, { ...live, data, binaryData })
         : cluster.post(configMaps, {
             apiVersion: 'v1',
             kind: 'ConfigMap',
@@ -40,10 +61,51 @@ export async function remember(
               labels: { 'app.kubernetes.io/managed-by': 'django-rollout' },
             },
             data,
+            binaryData,
           }))
     },
     (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
   )
+}
+
+/** The templates have a third of what a ConfigMap may hold, in bytes: the newest that fit in. */
+const templatesBytes = 350 * 1024
+/** When unpacked. */
+const longestBytes = 16 * 1024 * 1024
+
+function withTemplates(
+  history: History,
+  before: Readonly<Record<string, string>>,
+  { run }: Ended,
+  templates: Templates | undefined,
+): Readonly<Record<string, string>> {
+  let left = templatesBytes
+  const kept = history
+    .filter(wentLive)
+    .toReversed()
+    .flatMap((entry) => {
+      const key = templatesKeyOf(entry.number)
+      const own = entry.run === run && templates ? packed(templates) : before[key]
+      left -= own?.length ?? 0
+      return own === undefined || left < 0 ? [] : [[key, own] as const]
+    })
+  return Object.fromEntries(kept)
+}
+
+function packed(templates: Templates): string {
+  return gzipSync(JSON.stringify(templates)).toString('base64')
+}
+
+/** What cannot be read (a person's edit) is as if it were not there. */
+function unpacked(text: string | undefined): Templates | undefined {
+  if (text === undefined) return undefined
+  try {
+    const json = gunzipSync(Buffer.from(text, 'base64'), { maxOutputLength: longestBytes })
+    const templates: unknown = JSON.parse(json.toString())
+    return isTemplates(templates) ? templates : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** An entry that cannot be read (a person's edit) is left out. */
@@ -63,6 +125,10 @@ function historyOf(live: ConfigMap | undefined): History {
 /** Sorted by name as they are by number: `release-000012`. */
 function keyOf(number: number): string {
   return `release-${String(number).padStart(6, '0')}`
+}
+
+function templatesKeyOf(number: number): string {
+  return keyOf(number).replace('release', 'templates')
 }
 
 function nameOf(app: string): string {

@@ -110,6 +110,9 @@ export function liveSince({ history, open }: Chosen, now: History): Entry | unde
   return live?.run === liveNow(history)?.run || live?.run === open?.run ? undefined : live
 }
 
+/** Whether the pod templates of two releases differ, besides their images. */
+export type Differ = (one: Entry, other: Entry) => boolean
+
 export type Found =
   | { readonly is: 'found'; readonly entry: Entry }
   /** It cannot be wanted; `why`: one sentence for people. */
@@ -120,10 +123,16 @@ export type Found =
 /**
  * The release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
  * commit by seven letters of its SHA or more. Only what went live can be wanted. `open`: a release that has
- * not ended well is there still, so what was live last is what is `previous` to it.
+ * not ended well is there still, so what was live last is what is `previous` to it. `differ`: whether two
+ * releases of the same image have run it in other ways.
  */
-export function wanted(history: History, to: string, open: boolean): Found {
-  if (to === 'previous') return open ? lastLive(history) : previous(history)
+export function wanted(
+  history: History,
+  to: string,
+  open: boolean,
+  differ: Differ = () => false,
+): Found {
+  if (to === 'previous') return open ? lastLive(history) : previous(history, differ)
   const named = history.filter(({ sha, tag }) => isNamed(to, sha, tag))
   // Several builds of a commit have its SHA, and the first one of them has it as its tag.
   const byTag = named.filter(({ tag }) => tag === to)
@@ -173,13 +182,16 @@ function lastLive(history: History): Found {
  * What ran before the version that runs now. A rollback moves back in the history and is no step of its
  * own: after it, `previous` goes on further back, and not to the version that was just left.
  */
-function previous(history: History): Found {
+function previous(history: History, differ: Differ): Found {
   const now = liveNow(history)
   if (!now) return { is: 'none', why: 'no release is in the history yet' }
   const position = now.back ?? now.number
   const entry = history.findLast(
     (one) =>
-      wentLive(one) && one.back === undefined && one.number < position && one.digest !== now.digest,
+      wentLive(one) &&
+      one.back === undefined &&
+      one.number < position &&
+      (one.digest !== now.digest || differ(one, now)),
   )
   return entry
     ? { is: 'found', entry }

@@ -34,7 +34,7 @@ export const causeFirst: readonly WorkloadKind[] = ['StatefulSet', 'DaemonSet']
 export const causeAfter: readonly WorkloadKind[] = ['Deployment']
 
 /**
- * Annotates the workloads of these kinds that no manifest brings, by one kubectl for all of them. A cause
+ * Annotates the workloads of these kinds of which the image alone is written, by one kubectl for all of them. A cause
  * that cannot be written is told, and no reason to give a release up.
  */
 export async function annotate(
@@ -46,7 +46,7 @@ export async function annotate(
   cause: string,
 ): Promise<void> {
   const ids = targets
-    .filter(({ id, live, manifest }) => live && !manifest && kinds.includes(id.kind))
+    .filter(({ id, live, manifest, back }) => live && !manifest && !back && kinds.includes(id.kind))
     .map(({ id }) => idOf(id))
   if (ids.length === 0) return
   const args = ['annotate', '--overwrite', ...ids, `${changeCause}=${cause}`]

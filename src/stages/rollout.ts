@@ -1,10 +1,14 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, keyOf, planApply, type Change } from '../kubernetes/apply.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
   changeCause,
+  decided,
+  same,
   templateOf,
   usesOf,
   withImages,
@@ -41,11 +45,12 @@ export function priorOfTargets(
 ): readonly Prior[] {
   const cause = causeOfChange(release, image)
   const becomes = new Map(changes.map((change) => [keyOf(change.object), change.becomes]))
-  return targets.map(({ id, path, uses, live, manifest }): Prior => {
+  return targets.map(({ id, path, uses, live, manifest, back }): Prior => {
     const sets = { images: imagesOf(uses, image), cause }
     const set = manifest
       ? becomes.get(keyOf(manifest))
-      : live && withCause(withTemplate(live, withImages(templateOf(live), sets.images)), cause)
+      : live &&
+        withCause(withTemplate(live, back ?? withImages(templateOf(live), sets.images)), cause)
     const written = planned(set ?? manifest ?? {})
     const common = { path, written, of: 'workload', sets } as const
     if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
@@ -88,6 +93,7 @@ export async function rollout(
       ...imageCommands(targets, pinned(image)).map((args) =>
         setImage(release, journal, cluster, args),
       ),
+      ...targets.map((target) => putTemplate(release, journal, cluster, target, cause)),
     ])
     signal.throwIfAborted()
     await annotate(release, journal, cluster, targets, causeAfter, cause)
@@ -261,6 +267,34 @@ async function applyOurs(
   return apply(cluster, world.clock, objects, signal)
 }
 
+/** The pod template of then, with image and cause: one write and one rollout. */
+async function putTemplate(
+  { world, signal }: Release,
+  journal: Journal,
+  cluster: Cluster,
+  { id, path, live, back }: Target,
+  cause: string,
+): Promise<void> {
+  if (!live || !back) return
+  journal.say(`${idOf(id)} gets its pod template of then`)
+  await patiently(
+    world.clock,
+    signal,
+    async () => {
+      const now = await cluster.find<WorkloadObject>(path)
+      if (!now) return fail(supersededBy({ [idOf(id)]: deletion }))
+      const wanted = withCause(withTemplate(now, back), cause)
+      // The answer to the try before was lost.
+      if (same(decided(now), decided(wanted))) return
+      if (!same(templateOf(now), templateOf(live))) {
+        fail(supersededBy({ [idOf(id)]: 'another template' }))
+      }
+      await cluster.put(path, wanted)
+    },
+    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+  )
+}
+
 /** A call writes its workloads one after the other: more than so many go in several calls side by side. */
 const enoughForACall = 15
 const mostCalls = 4
@@ -274,7 +308,7 @@ export function imageCommands(
   targets: readonly Target[],
   image: string,
 ): readonly (readonly string[])[] {
-  const written = targets.filter(({ manifest, live }) => !manifest && live)
+  const written = targets.filter(({ manifest, live, back }) => !manifest && live && !back)
   const whole = written.filter(isWhole)
   const names = new Set(whole.map(namesOf))
   const groups = new Map<string, string[]>()

@@ -21,15 +21,18 @@ export interface Prepared {
   readonly changes: readonly Change[]
 }
 
+/** `bring` gives the workloads what they are going to have besides the image. */
 export async function snapshot(
   release: Release,
   journal: Journal,
   cluster: Cluster,
   before: Site,
   image: Image,
+  bring: (site: Site) => Promise<readonly Target[]> = ({ targets }) => Promise.resolve(targets),
 ): Promise<Prepared> {
   const [[site, pins, ours], changes] = await Promise.all([
-    siteOfNow(release, cluster, before).then(async (now) => {
+    siteOfNow(release, cluster, before).then(async (asNow) => {
+      const now = { ...asNow, targets: await bring(asNow) }
       const [pins, ours] = await Promise.all([
         pinsOf(release, journal, before.live, now.targets),
         planOurs(

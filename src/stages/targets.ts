@@ -38,6 +38,8 @@ export interface Target {
   readonly live?: WorkloadObject
   /** As the user's manifests have it; none: it is changed by `kubectl set image` alone. */
   readonly manifest?: WorkloadObject
+  /** The whole pod template that a rollback brings back, with its images. */
+  readonly back?: PodTemplateSpec
 }
 
 export interface Web {

@@ -7,16 +7,18 @@ import { commandLine } from '../options/commandline.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import { readHistory } from '../rollout/archive.js'
+import { readHistory, readTemplates } from '../rollout/archive.js'
 import {
   chosenFrom,
   liveSince,
   wanted,
   type Chosen,
+  type Differ,
   type Entry,
   type History,
 } from '../rollout/history.js'
 import { readRecord } from '../rollout/record.js'
+import { templatesDiffer } from '../rollout/templates.js'
 import { pinned, type Image, type Release } from './release.js'
 
 export interface Version {
@@ -34,23 +36,30 @@ export async function lookBack(
   { app }: Release,
   journal: Journal,
   cluster: Cluster,
-): Promise<Chosen> {
+): Promise<LookedBack> {
   const record = await readRecord(cluster, app)
   const chosen = chosenFrom(await readHistory(cluster, app), record?.begun)
   if (chosen.open) {
     journal.say('a release is under way, or was left unfinished: that one ends first')
   }
-  return chosen
+  const kept = await readTemplates(cluster, app)
+  const differ: Differ = (one, other) =>
+    templatesDiffer(kept.get(one.number), kept.get(other.number))
+  return { ...chosen, differ }
+}
+
+export interface LookedBack extends Chosen {
+  readonly differ: Differ
 }
 
 /** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
 export async function versionWanted(
   release: Release,
   journal: Journal,
-  { history, open }: Chosen,
+  { history, open, differ }: LookedBack,
 ): Promise<Version> {
   const { settings } = release
-  const found = wanted(history, settings.to, open !== undefined)
+  const found = wanted(history, settings.to, open !== undefined, differ)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(release) : undefined
     if (other) return { ...other, appliedSince: [] }
