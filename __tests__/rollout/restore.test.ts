@@ -104,16 +104,16 @@ describe('restore', () => {
       [created('media', volume)],
       memoryCluster({ '/media': volume }),
       '/media keep',
-      ['persistentvolumeclaim/media stays as it is: it holds data, or data needs it'],
+      ['persistentvolumeclaim/media kept, because it holds data'],
     ],
     [
       'what data needs',
       [created('db', database()), created('keys', { kind: 'Secret', metadata: { name: 'keys' } })],
-      memoryCluster({ '/db': database(), '/keys': config('keys', 'new') }),
+      memoryCluster({ '/db': database(), '/keys': { kind: 'Secret', metadata: { name: 'keys' } } }),
       '/db keep, /keys keep',
       [
-        'secret/keys stays as it is: it holds data, or data needs it',
-        'statefulset/db stays as it is: it holds data, or data needs it',
+        'secret/keys kept, because statefulset/db needs it',
+        'statefulset/db kept, because it holds data',
       ],
     ],
   ])('writes nothing for %s', async (_, what, memory, did, lines) => {
@@ -177,7 +177,7 @@ describe("somebody else's image", () => {
     [undefined, 'ours', [deployment('shop:new')]],
     [undefined, 'as before', [deployment('shop:latest')]],
     ['deployment/web runs shop:hotfix', 'theirs', [deployment('shop:hotfix')]],
-    ['deployment/web runs another template', 'no image', [deployment('')]],
+    ['deployment/web has another pod template', 'no image', [deployment('')]],
     [
       'deployment/web runs shop:one; deployment/web runs shop:two',
       'two',
@@ -206,8 +206,83 @@ describe("somebody else's image", () => {
   })
 })
 
+describe('what objects need that are left as they are', () => {
+  /** A Deployment whose container reads a ConfigMap. */
+  const reading = (image: string, name: string): KubeObject => ({
+    ...deployment(image),
+    spec: {
+      template: {
+        spec: { containers: [{ name: 'web', image, envFrom: [{ configMapRef: { name } }] }] },
+      },
+    },
+  })
+  const web: Prior = {
+    ...ofOurs('web'),
+    object: reading('shop:old', 'a'),
+    written: reading('shop:new', 'b'),
+  }
+  const all = [...snapshot, web]
+
+  test('goes back in the order in which it is needed', async () => {
+    const memory = memoryCluster({ ...released, '/web': reading('shop:new', 'b') })
+    expect((await run(memory, all)).did).toBe('/a put, /b delete, /web put')
+    expect(memory.asked.filter((request) => !request.startsWith('GET'))).toEqual([
+      ...['PUT /a 200', 'PUT /web 200', 'DELETE /b 200'],
+    ])
+  })
+
+  test.each([
+    ['a', '/a keep, /b delete, /web theirs'],
+    ['b', '/a put, /b keep, /web theirs'],
+  ])('stays where a hotfix reads it: configmap/%s', async (name, did) => {
+    const memory = memoryCluster({ ...released, '/web': reading('shop:hotfix', name) })
+    const { lines, ...ended } = await run(memory, all)
+    expect(ended.did).toBe(did)
+    expect(lines).toContain(`configmap/${name} kept, because deployment/web needs it`)
+    expect((await run(memory, all)).did).toBe(did.replace(/put|delete/, 'nothing'))
+  })
+
+  test('stays where the workload cannot be put back', async () => {
+    const memory = memoryCluster(
+      { ...released, '/web': reading('shop:new', 'b') },
+      { 'PUT /web': [403] },
+    )
+    await expect(run(memory, all)).rejects.toThrow('status 403')
+    expect(standing(memory)).toContain('/b=new')
+    expect((await run(memory, all)).did).toBe('/a nothing, /b delete, /web put')
+  })
+
+  test.each([
+    ['never became Ready', false, '/a put, /db put'],
+    ['has been Ready', true, '/a keep, /db keep'],
+  ])('a database whose new pod %s', async (_, ready, did) => {
+    const of = (image: string): KubeObject => ({
+      ...reading(image, 'a'),
+      kind: 'StatefulSet',
+      metadata: { name: 'db', uid: 'set' },
+      ...{ status: { currentRevision: 'one', updateRevision: 'two' } },
+    })
+    const db: Prior = { ...changed('db'), object: of('postgres:16'), written: of('postgres:17') }
+    const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'set' }
+    const pod = {
+      metadata: {
+        labels: { 'controller-revision-hash': 'two' },
+        ownerReferences: [{ ...owner, controller: true }],
+      },
+      status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+    }
+    const memory = memoryCluster({ '/a': config('a', 'new'), '/db': of('postgres:17') })
+    const cluster = {
+      ...memory.cluster,
+      get: <T>() => Promise.resolve({ items: [pod] } as T),
+    }
+    expect((await run({ ...memory, cluster }, [changed('a'), db])).did).toBe(did)
+  })
+})
+
 describe('however often it is begun, it ends the same', () => {
   const ran = { web: 'shop:latest@sha256:1' }
+  const sealedConfig: KubeObject = { ...config('x', 'new'), ...{ immutable: true } }
   /** Of all kinds of steps one, with what is there after the release, and after the undo. */
   const cases: [string, Prior, KubeObject | undefined, KubeObject | undefined][] = [
     ['an object that was changed', changed('x'), config('x', 'new'), config('x', 'old')],
@@ -216,8 +291,8 @@ describe('however often it is begun, it ends the same', () => {
     ['an object that was to be created', created('x'), undefined, undefined],
     [
       'an object that was made immutable',
-      { ...changed('x'), was: 'sealed' },
-      { ...config('x', 'new'), metadata: { name: 'x', uid: 'u' }, ...{ immutable: true } },
+      { ...changed('x'), written: sealedConfig, was: 'sealed' },
+      { ...sealedConfig, metadata: { name: 'x', uid: 'u' } },
       config('x', 'old'),
     ],
     ['a volume', created('x', volume), volume, volume],
@@ -364,8 +439,8 @@ describe('somebody else writes between our reading and our writing', () => {
       (memory) => {
         memory.write('/a', config('a', 'theirs'))
       },
-      '/a put',
-      '/a=old',
+      '/a theirs',
+      '/a=theirs',
     ],
     [
       'what we wanted to write',
@@ -389,6 +464,7 @@ test('what took the name of an immutable object meanwhile is not deleted for it'
     metadata: { name: 'a', uid: 'u' },
     ...{ immutable: true },
   }
+  const before = { ...changed('a'), written: sealed, was: 'sealed' } as const
   const theirs = { ...config('a', 'theirs'), metadata: { name: 'a', uid: 'v' } }
   const memory = memoryCluster(
     { '/a': sealed },
@@ -400,8 +476,8 @@ test('what took the name of an immutable object meanwhile is not deleted for it'
       ],
     },
   )
-  await run(memory, [{ ...changed('a'), was: 'sealed' }])
-  expect(memory.asked).toEqual(['GET /a 200', 'DELETE /a 409', 'GET /a 200', 'PUT /a 200'])
+  await run(memory, [before])
+  expect(memory.asked).toEqual(['GET /a 200', 'DELETE /a 409', 'GET /a 200'])
   expect(memory.objects.get('/a')?.metadata?.uid).toBe('v')
 })
 
@@ -436,7 +512,7 @@ function ofOurs(name: string): Prior {
 
 /** The same in a release of `shop:new`. */
 function setsNew(): Prior {
-  return { ...ofOurs('web'), sets: { images: { web: 'shop:new' }, cause: 'ours' } }
+  return ofOurs('web')
 }
 
 /** With an environment that somebody has set. */

@@ -2,23 +2,28 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import { needsOf } from '../../src/rollout/needs.js'
 import {
+  asItWas,
   hasTemplateBack,
-  neededByKept,
+  neededAfter,
+  planned,
   titleOf,
   undoOf,
+  withAnswers,
   type Prior,
+  type UndoStep,
 } from '../../src/rollout/snapshot.js'
 
 const object = (text: string) => parse(text) as KubeObject
 
-const prior = (was: Prior['was'], of: Prior['of'], text: string): Prior => ({
-  path: '/x',
-  object: object(text),
-  written: object(text),
-  was,
-  of,
-})
+/** The release leaves it as `written`; without that as it creates it. */
+const prior = (
+  was: Prior['was'],
+  of: Prior['of'],
+  text: string,
+  written: string = text,
+): Prior => ({ path: '/x', object: object(text), written: planned(object(written)), was, of })
 
 interface PodTemplate {
   readonly template: { readonly spec: { readonly containers: readonly { image: string }[] } }
@@ -26,12 +31,13 @@ interface PodTemplate {
 
 /** What is to be done. */
 function step(before: Prior, live: string | undefined, needed: readonly string[] = []) {
-  return undoOf(before, live === undefined ? undefined : object(live), new Set(needed)).do
+  const needs = new Map(needed.map((title) => [title, 'statefulset/db']))
+  return undoOf(before, live === undefined ? undefined : object(live), { needs }).do
 }
 
-/** What is put back; the test fails when it is another step. */
-function put(before: Prior, live: string): KubeObject {
-  const undo = undoOf(before, object(live))
+/** What is put back of what the release has left; the test fails when it is another step. */
+function put(before: Omit<Prior, 'written'>, live: string, written: string = live): KubeObject {
+  const undo = undoOf({ ...before, written: planned(object(written)) }, object(live))
   if (undo.do !== 'put') throw new Error(`not put, but: ${undo.do}`)
   return undo.object
 }
@@ -84,14 +90,19 @@ function made(name: string): string {
 }
 
 describe('the step', () => {
+  /** What the release makes of each. */
+  const newer: Record<string, string> = {
+    ...{ web: 'new', config: 'blue', database: '17', volume: '2Gi' },
+  }
+
   test.each<[Prior['was'], Prior['of'], string, string | undefined, string]>([
     ['absent', 'workload', 'web:old', undefined, 'nothing'],
     ['absent', 'workload', 'web:old', 'web:old', 'delete'],
-    ['absent', 'workload', 'web:old', 'web:new', 'delete'],
+    ['absent', 'workload', 'web:old', 'web:hotfix', 'theirs'],
     ['absent', 'workload', 'database:16', 'database:16', 'delete'],
     ['absent', 'other', 'config:red', undefined, 'nothing'],
     ['absent', 'other', 'config:red', 'config:red', 'delete'],
-    ['absent', 'other', 'config:red', 'config:blue', 'delete'],
+    ['absent', 'other', 'config:red', 'config:theirs', 'theirs'],
     ['absent', 'other', 'web:old', 'web:old', 'delete'],
     ['absent', 'other', 'database:16', undefined, 'nothing'],
     ['absent', 'other', 'database:16', 'database:16', 'keep'],
@@ -100,66 +111,195 @@ describe('the step', () => {
     ['template', 'workload', 'web:old', undefined, 'ask'],
     ['template', 'workload', 'web:old', 'web:old', 'nothing'],
     ['template', 'workload', 'web:old', 'web:new', 'put'],
+    ['template', 'workload', 'web:old', 'web:hotfix', 'theirs'],
     ['template', 'workload', 'database:16', 'database:17', 'put'],
 
     ['whole', 'workload', 'web:old', undefined, 'ask'],
     ['whole', 'workload', 'web:old', 'web:old', 'nothing'],
     ['whole', 'workload', 'web:old', 'web:new', 'put'],
+    ['whole', 'workload', 'web:old', 'web:hotfix', 'theirs'],
     ['whole', 'workload', 'database:16', 'database:17', 'put'],
     ['whole', 'other', 'config:red', undefined, 'ask'],
     ['whole', 'other', 'config:red', 'config:red', 'nothing'],
     ['whole', 'other', 'config:red', 'config:blue', 'put'],
+    ['whole', 'other', 'config:red', 'config:theirs', 'theirs'],
     ['whole', 'other', 'web:old', 'web:new', 'put'],
     ['whole', 'other', 'database:16', undefined, 'ask'],
     ['whole', 'other', 'database:16', 'database:16', 'nothing'],
-    ['whole', 'other', 'database:16', 'database:17', 'keep'],
+    ['whole', 'other', 'database:16', 'database:17', 'put'],
     ['whole', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
     ['whole', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
+    ['whole', 'other', 'volume:1Gi', 'volume:5Gi', 'theirs'],
   ])('%s %s: %s -> %s: %s', (was, of, before, live, expected) => {
     const now = live === undefined ? undefined : made(live)
-    expect(step(prior(was, of, made(before)), now)).toBe(expected)
+    const [kind = ''] = before.split(':')
+    const written = was === 'absent' ? before : `${kind}:${newer[kind]}`
+    expect(step(prior(was, of, made(before), made(written)), now)).toBe(expected)
+  })
+
+  test('of a database whose new pod has been Ready: it is kept', () => {
+    const before = prior('whole', 'other', database('16'), database('17'))
+    expect(undoOf(before, object(database('17')), { tookOver: true })).toEqual({
+      do: 'keep',
+      why: 'it holds data',
+    })
+    expect(undoOf(before, object(database('16')), { tookOver: true }).do).toBe('nothing')
   })
 
   test.each([
-    [['configmap/shop-config'], 'keep'],
-    [['secret/shop-config'], 'delete'],
-    [[], 'delete'],
-  ])('of a new ConfigMap when a kept database needs %j: %s', (needed, expected) => {
-    expect(step(prior('absent', 'other', config('red')), config('red'), needed)).toBe(expected)
+    ['absent', [], 'delete'],
+    ['absent', ['secret/shop-config'], 'delete'],
+    ['absent', ['configmap/shop-config'], 'keep'],
+    ['whole', ['configmap/shop-config'], 'keep'],
+    ['whole', [], 'put'],
+  ] as const)('of a ConfigMap (%s) when %j is needed: %s', (was, needed, expected) => {
+    const [before, written] = was === 'absent' ? ['blue', 'blue'] : ['red', 'blue']
+    const what = prior(was, 'other', config(before), config(written))
+    expect(step(what, config('blue'), needed)).toBe(expected)
+    if (was === 'whole') expect(step(what, config('red'), needed)).toBe('nothing')
   })
 
-  test('what a kept database needs goes back all the same where it was there before', () => {
-    const before = prior('whole', 'other', config('red'))
-    expect(step(before, config('blue'), ['configmap/shop-config'])).toBe('put')
+  test.each([
+    ['postgresql.cnpg.io/v1', 'Cluster', 'keep'],
+    ['snapshot.storage.k8s.io/v1', 'VolumeSnapshot', 'keep'],
+    ['networking.k8s.io/v1', 'Ingress', 'delete'],
+    ['v1', 'Service', 'delete'],
+    ['batch/v1', 'CronJob', 'delete'],
+  ])('of a new %s %s: %s', (apiVersion, kind, expected) => {
+    const text = JSON.stringify({ apiVersion, kind, metadata: { name: 'x' }, spec: { size: 1 } })
+    expect(step(prior('absent', 'other', text), text)).toBe(expected)
   })
 })
 
-describe('a workload of ours, by what runs in the containers that the release sets:', () => {
-  /** `web=old beat=old`: the containers with their images, and an environment where somebody has set one. */
-  const shop = (images: string, { env = '', cause = '', kind = 'Deployment' } = {}) => {
+describe('an object that the release has created', () => {
+  const created = (uid?: string): Prior => {
+    const before = prior('absent', 'other', config('red'))
+    return uid === undefined
+      ? before
+      : { ...before, written: { ...before.written, metadata: { name: 'shop-config', uid } } }
+  }
+  const live = (uid: string, color = 'red', more = '') =>
+    config(color).replace('{name', `{uid: ${uid}, ${more} name`)
+
+  test.each<[string, string | undefined, string, UndoStep['do']]>([
+    ['is the one of its uid', 'u', live('u'), 'delete'],
+    ['has another uid', 'u', live('v'), 'theirs'],
+    ['has another uid and content', 'u', live('v', 'blue'), 'theirs'],
+    ['has been changed', 'u', live('u', 'blue'), 'theirs'],
+    ['has a label of a controller', 'u', live('u', 'red', 'labels: {a: b},'), 'delete'],
+    ['has its content, and no answer has come', undefined, live('v'), 'delete'],
+    ['has another content, and no answer has come', undefined, live('v', 'blue'), 'theirs'],
+  ])('%s: %s -> %s: %s', (_, uid, now, expected) => {
+    expect(step(created(uid), now)).toBe(expected)
+  })
+
+  test('is deleted by its uid', () => {
+    expect(undoOf(created(), object(live('v')))).toEqual({ do: 'delete', uid: 'v' })
+  })
+
+  test('may have got its address from the server', () => {
+    const service = (spec: string) =>
+      `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {a: b}, ${spec}}}`
+    const planned = prior(
+      'absent',
+      'other',
+      service('clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{port: 80, nodePort: 30001}]'),
+    )
+    const given =
+      'clusterIP: 10.0.0.2, clusterIPs: [10.0.0.2], ports: [{port: 80, nodePort: 30002}]'
+    expect(step(planned, service(given))).toBe('delete')
+    expect(step(planned, service(given.replace('port: 80,', 'port: 81,')))).toBe('theirs')
+  })
+})
+
+describe('an object that the release has changed, field by field', () => {
+  const secret = (data: string, metadata = '') => `
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, uid: u, ${metadata}}
+data: {${data}}`
+  const applied = (what: string) =>
+    `annotations: {kubectl.kubernetes.io/last-applied-configuration: ${what}}`
+  const before = prior(
+    'whole',
+    'other',
+    secret('P: old, KEPT: k', applied('old')),
+    secret('P: new, Q: new, KEPT: k', applied('new')),
+  )
+  const decided = (live: string) => undoOf(before, object(live))
+
+  test('as written goes back, with the note of what was applied', () => {
+    expect(put(before, secret('P: new, Q: new, KEPT: k', applied('new')))).toEqual(
+      object(secret('P: old, KEPT: k', applied('old'))),
+    )
+  })
+
+  test('as written goes back alone: what others have changed beside it stays, and is named', () => {
+    const live = secret('P: new, Q: new, KEPT: theirs, R: theirs', applied('new'))
+    expect(decided(live)).toMatchObject({
+      do: 'put',
+      object: object(secret('P: old, KEPT: theirs, R: theirs', applied('old'))),
+      but: ['data.KEPT', 'data.R'],
+    })
+  })
+
+  test.each([
+    ['neither', 'P: rotated, Q: new, KEPT: k', applied('new'), 'has another data.P'],
+    ['the one and the other', 'P: old, Q: new, KEPT: k', applied('new'), 'has another data.P'],
+    ['taken away', 'P: new, KEPT: k', applied('new'), 'was applied again'],
+    ['applied by others', 'P: new, Q: new, KEPT: k', applied('theirs'), 'was applied again'],
+  ])('%s is left alone', (_, data, metadata) => {
+    expect(decided(secret(data, metadata)).do).toBe('theirs')
+  })
+
+  test('is told without any value', () => {
+    expect(decided(secret('P: rotated, Q: new, KEPT: k', applied('new')))).toEqual({
+      do: 'theirs',
+      words: 'has another data.P',
+    })
+  })
+
+  test('as before is nothing, also with what others have applied', () => {
+    expect(decided(secret('P: old, KEPT: theirs', applied('theirs')))).toEqual({ do: 'nothing' })
+  })
+
+  test('made anew is another object', () => {
+    const other = (data: string) => secret(data).replace('uid: u', 'uid: v')
+    expect(decided(other('P: new, Q: new, KEPT: k'))).toEqual({
+      do: 'theirs',
+      words: 'is another object',
+    })
+    expect(decided(other('P: old, KEPT: k'))).toEqual({ do: 'nothing' })
+  })
+})
+
+describe('a workload', () => {
+  interface How {
+    readonly more?: string
+    readonly cause?: string
+    readonly kind?: string
+    readonly spec?: string
+  }
+  /** `web=old beat=old`: the containers with their images. */
+  const shop = (
+    images: string,
+    { more = '', cause = '', kind = 'Deployment', spec = '' }: How = {},
+  ) => {
     const containers = images.split(' ').map((pair) => {
       const [name, image] = pair.split('=')
-      return `{name: ${name}, image: 'shop:${image}'${env}}`
+      return `{name: ${name}, image: 'shop:${image}'${more}}`
     })
     const template = `{spec: {containers: [${containers.join(', ')}]}}`
-    const spec =
-      kind === 'CronJob'
-        ? `{jobTemplate: {spec: {template: ${template}}}}`
-        : `{template: ${template}}`
+    const inside =
+      kind === 'CronJob' ? `jobTemplate: {spec: {template: ${template}}}` : `template: ${template}`
     return `
 apiVersion: ${kind === 'CronJob' ? 'batch/v1' : 'apps/v1'}
 kind: ${kind}
 metadata: {name: web, uid: u, annotations: {${cause && `kubernetes.io/change-cause: ${cause}`}}}
-spec: ${spec}`
+spec: {${spec}${inside}}`
   }
-  const sets = (names: readonly string[], tag = 'new') => ({
-    images: Object.fromEntries(names.map((name) => [name, `shop:${tag}`])),
-    cause: 'ours',
-  })
-  const ofOurs = (was: Prior['was'], images: string, kind = 'Deployment', names = ['web']) => ({
-    ...prior(was, 'workload', shop(images, { kind })),
-    sets: sets(names),
-  })
+  const of = (was: Prior['was'], before: string, written: string, how: How = {}, then: How = how) =>
+    prior(was, 'workload', shop(before, how), shop(written, then))
 
   describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('%s', (kind) => {
     test.each<[Prior['was'], string, string]>([
@@ -176,7 +316,8 @@ spec: ${spec}`
       ['absent', 'web=hotfix', 'theirs'],
       ['absent', 'app=hotfix', 'theirs'],
     ])('%s, and now %s: %s', (was, now, expected) => {
-      expect(step(ofOurs(was, 'web=old', kind), shop(now, { kind }))).toBe(expected)
+      const before = was === 'absent' ? 'web=new' : 'web=old'
+      expect(step(of(was, before, 'web=new', { kind }), shop(now, { kind }))).toBe(expected)
     })
   })
 
@@ -188,77 +329,97 @@ spec: ${spec}`
     ['web=old beat=hotfix', 'theirs'],
     ['web=new', 'theirs'],
   ])('of two containers: %s: %s', (now, expected) => {
-    const before = ofOurs('template', 'web=old beat=old', 'Deployment', ['web', 'beat'])
-    expect(step(before, shop(now))).toBe(expected)
+    expect(step(of('template', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
+  })
+
+  test("an image of a container that the release does not change is somebody else's version too", () => {
+    const before = of('template', 'web=old proxy=1', 'web=new proxy=1')
+    expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
+    expect(step(before, shop('web=new proxy=2'))).toBe('theirs')
   })
 
   test.each([
-    ['web=old', 'nothing'],
-    ['web=new beat=new', 'put'],
-    ['web=new', 'theirs'],
-  ])('of one that the manifest adds: %s: %s', (now, expected) => {
-    expect(step(ofOurs('whole', 'web=old', 'Deployment', ['web', 'beat']), shop(now))).toBe(
-      expected,
-    )
+    ['an environment', ', env: [{name: DEBUG, value: "1"}]'],
+    ['a command', ', command: [sleep, infinity]'],
+    ['resources', ', resources: {limits: {memory: 2Gi}}'],
+  ])('with %s that somebody has set since', (_, more) => {
+    for (const was of ['template', 'whole'] as const) {
+      const before = of(was, 'web=old', 'web=new')
+      expect(step(before, shop('web=new', { more }))).toBe('theirs')
+      // Our write has not happened: nothing of it is ours.
+      expect(step(before, shop('web=old', { more }))).toBe('nothing')
+    }
   })
 
-  test("a container that is not of the repository is nobody's business", () => {
-    const before = ofOurs('template', 'web=old proxy=1')
-    expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
-    expect(step(before, shop('web=new proxy=2'))).toBe('put')
+  test('whose template the release does not change is nothing, whatever it is', () => {
+    const before = of('whole', 'web=old', 'web=old')
+    expect(step(before, shop('web=hotfix'))).toBe('nothing')
+  })
+
+  test.each([
+    [', env: [{name: STAKATER_CONF, value: "1"}]', 'put'],
+    [', env: []', 'put'],
+    [', resources: {}', 'put'],
+  ])('that only was restarted, or reads the same, is no other version: %s', (more, expected) => {
+    expect(step(of('template', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
+  })
+
+  test('that was restarted goes back, and stays restarted', () => {
+    const restarted = (image: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}}
+    spec: {containers: [{name: web, image: 'shop:${image}'}]}`
+    const before = of('template', 'web=old', 'web=new')
+    expect(put(before, restarted('new'), shop('web=new'))).toMatchObject(object(restarted('old')))
+    expect(step(before, restarted('old'))).toBe('nothing')
   })
 
   test.each<[Prior['was']]>([['template'], ['whole']])(
     'what runs by its digest is back (%s), and so is what was never changed',
     (was) => {
-      const before = { ...ofOurs(was, 'web=old'), ran: { web: 'shop:old@sha256:1' } }
+      const before = { ...of(was, 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
       expect(step(before, shop('web=old@sha256:1'))).toBe('nothing')
       expect(step(before, shop('web=old'))).toBe('nothing')
       expect(step(before, shop('web=old@sha256:2'))).toBe('theirs')
     },
   )
 
-  describe('with an environment that somebody has set meanwhile', () => {
-    const env = ', env: [{name: DEBUG, value: "1"}]'
+  test('only our change-cause goes back, and not the one that somebody has written', () => {
+    const before = of('template', 'web=old', 'web=new', { cause: 'old' }, { cause: 'ours' })
+    const back = put(before, shop('web=old', { cause: 'ours' }), shop('web=new', { cause: 'ours' }))
+    expect(back).toEqual(object(shop('web=old', { cause: 'old' })))
+    expect(step(before, JSON.stringify(back))).toBe('nothing')
+    expect(step(before, shop('web=old', { cause: 'theirs' }))).toBe('nothing')
+  })
 
-    test.each<[Prior['was'], string, string]>([
-      ['template', 'web=old', 'nothing'],
-      ['whole', 'web=old', 'nothing'],
-      ['template', 'web=new', 'put'],
-      ['whole', 'web=new', 'put'],
-    ])('%s, and now %s: %s', (was, now, expected) => {
-      expect(step(ofOurs(was, 'web=old'), shop(now, { env }))).toBe(expected)
-    })
-
-    test.each<[Prior['was'], string]>([
-      ['template', 'nothing'],
-      ['whole', 'put'],
-    ])('where the release sets what ran before (%s): %s', (was, expected) => {
-      const before = { ...ofOurs(was, 'web=old'), sets: sets(['web'], 'old') }
-      expect(step(before, shop('web=old', { env }))).toBe(expected)
-    })
-
-    test('only our change-cause goes back, and not the one that somebody has written', () => {
-      const before = {
-        ...prior('template', 'workload', shop('web=old', { cause: 'old' })),
-        sets: sets(['web']),
-      }
-      const back = put(before, shop('web=old', { env, cause: 'ours' }))
-      expect(back).toEqual(object(shop('web=old', { env, cause: 'old' })))
-      expect(step(before, JSON.stringify(back))).toBe('nothing')
-      expect(step(before, shop('web=old', { env, cause: 'theirs' }))).toBe('nothing')
+  test('has its template back though somebody has decided about another field since', () => {
+    const before = of(
+      'whole',
+      'web=old',
+      'web=new',
+      { spec: 'minReadySeconds: 1, ' },
+      { spec: 'minReadySeconds: 2, ' },
+    )
+    const undo = undoOf(before, object(shop('web=new', { spec: 'minReadySeconds: 3, ' })))
+    expect(undo).toEqual({
+      do: 'put',
+      object: object(shop('web=old', { spec: 'minReadySeconds: 3, ' })),
+      by: { is: 'update' },
+      theirs: 'has another spec.minReadySeconds',
     })
   })
 
-  test('a record without what the release sets is put back as a whole', () => {
-    const before = prior('template', 'workload', shop('web=old'))
-    expect(step(before, shop('web=hotfix'))).toBe('put')
-  })
-
-  test('what is created is removed by the uid of the object that was looked at', () => {
-    expect(undoOf(ofOurs('absent', 'web=new'), object(shop('web=new')))).toEqual({
-      do: 'delete',
-      uid: 'u',
+  test.each([
+    ['web=hotfix', {}, 'runs shop:hotfix'],
+    ['web=new', { more: ', command: [sleep]' }, 'has another pod template'],
+  ])('of somebody else is told: %s %j: %s', (now, how, words) => {
+    expect(undoOf(of('template', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
+      do: 'theirs',
+      words,
     })
   })
 
@@ -267,22 +428,21 @@ spec: ${spec}`
     ['web=old@sha256:1', true],
     ['web=hotfix', false],
   ])('%s: its pods are made as they were: %s', (now, expected) => {
-    const before = { ...ofOurs('template', 'web=old'), ran: { web: 'shop:old@sha256:1' } }
-    const stands = (more = {}) => object(shop(now, more)) as WorkloadObject
+    const before = { ...of('template', 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
+    const stands = (how: How = {}) => object(shop(now, how)) as WorkloadObject
     expect(hasTemplateBack(before, stands())).toBe(expected)
-    expect(hasTemplateBack(before, stands({ env: ', env: [{name: DEBUG}]' }))).toBe(false)
+    expect(hasTemplateBack(before, stands({ more: ', env: [{name: DEBUG}]' }))).toBe(false)
   })
 })
 
 describe('what the release has made immutable', () => {
-  const before = prior('sealed', 'other', config('red'))
+  const before = prior('sealed', 'other', config('red'), `${config('blue')}\nimmutable: true`)
   const sealed = `${config('blue').replace('{name', '{uid: u, name')}\nimmutable: true`
   const given = 'uid: u, resourceVersion: "7", creationTimestamp: now, managedFields: []'
 
   test.each<[string, string | undefined, unknown]>([
     ['is replaced', sealed, { is: 'replace', uid: 'u' }],
     ['is created where it was deleted for that', undefined, { is: 'create' }],
-    ['is updated where the release did not get so far', config('blue'), { is: 'update' }],
   ])('%s', (_, live, by) => {
     const undo = undoOf(before, live === undefined ? undefined : object(live))
     expect(undo).toMatchObject({ do: 'put', by, object: { data: { COLOR: 'red' } } })
@@ -311,14 +471,14 @@ describe('is nothing when only the server or a controller has written', () => {
     ],
   ])('%s', (_, more) => {
     const live = JSON.stringify({ ...object(web('old')), ...object(more) })
-    expect(step(prior('whole', 'workload', web('old')), live)).toBe('nothing')
-    expect(step(prior('template', 'workload', web('old')), live)).toBe('nothing')
+    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 
   test('replicas changed by a person', () => {
     const live = web('old').replace('replicas: 2', 'replicas: 5')
-    expect(step(prior('whole', 'workload', web('old')), live)).toBe('nothing')
-    expect(step(prior('template', 'workload', web('old')), live)).toBe('nothing')
+    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 })
 
@@ -333,23 +493,9 @@ spec:
   minReadySeconds: 3
   template: {spec: {containers: [{name: web, image: 'shop:new'}]}}
 status: {replicas: 5}`
-    expect(put(prior('template', 'workload', web('old')), live)).toEqual(
+    expect(put(prior('template', 'workload', web('old')), live, web('new'))).toEqual(
       object(live.replace('shop:new', 'shop:old')),
     )
-  })
-
-  test('goes back as a whole: what was added to it is gone', () => {
-    const live = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  template:
-    metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}}
-    spec: {containers: [{name: web, image: 'shop:new', env: [{name: A, value: b}]}]}`
-    expect(put(prior('template', 'workload', web('old')), live).spec).toEqual({
-      template: { spec: { containers: [{ name: 'web', image: 'shop:old' }] } },
-    })
   })
 
   const caused = (image: string, annotations: string) =>
@@ -367,13 +513,20 @@ spec:
     ],
     ['and leaves the annotations of others', '', 'theirs: "1"', { theirs: '1' }],
   ])('goes back, %s', (_, before, live, expected) => {
-    const back = put(prior('template', 'workload', caused('old', before)), caused('new', live))
+    const written = caused('new', live.startsWith('theirs') ? before : live)
+    const back = put(
+      prior('template', 'workload', caused('old', before)),
+      caused('new', live),
+      written,
+    )
     expect(back.metadata?.annotations).toEqual(expected)
   })
 
   test('whose cause alone was written has it taken away', () => {
-    const before = prior('template', 'workload', web('old'))
-    expect(put(before, caused('old', cause('new')))).toEqual(object(caused('old', '')))
+    const before = prior('template', 'workload', web('old'), caused('new', cause('new')))
+    expect(put(before, caused('old', cause('new')), caused('new', cause('new')))).toEqual(
+      object(caused('old', '')),
+    )
     expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
   })
 
@@ -385,7 +538,7 @@ metadata: {name: clean, resourceVersion: "${version}", labels: {}, annotations: 
 spec:
   schedule: '0 3 * * *'
   jobTemplate: {spec: {backoffLimit: 1, template: {spec: {containers: [{name: c, image: 'shop:${image}'}]}}}}`
-    const before = prior(was, 'workload', clean('old', '7'))
+    const before = prior(was, 'workload', clean('old', '7'), clean('new', '7'))
     expect(put(before, clean('new', '9'))).toEqual(object(clean('old', '9')))
     expect(step(before, clean('old', '9'))).toBe('nothing')
   })
@@ -397,7 +550,7 @@ describe('what ran by a tag that has moved', () => {
     (spec as PodTemplate).template.spec.containers.map(({ image }) => image)
 
   describe.each(['template', 'whole'] as const)('%s', (was) => {
-    const before: Prior = { ...prior(was, 'workload', web('old')), ran }
+    const before: Prior = { ...prior(was, 'workload', web('old'), web('new')), ran }
 
     test('comes back by its digest', () => {
       expect(images(put(before, web('new')))).toEqual(['shop:old@sha256:1'])
@@ -436,7 +589,7 @@ test.each<[Prior['was'], string]>([
   ['whole', 'ask'],
 ])('what is being deleted counts as deleted: %s: %s', (was, expected) => {
   const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
-  expect(step(prior(was, 'workload', web('old')), live)).toBe(expected)
+  expect(step(prior(was, 'workload', web('old'), web('new')), live)).toBe(expected)
 })
 
 describe('a whole object', () => {
@@ -503,7 +656,6 @@ describe('a whole object', () => {
     const text = (metadata: string) =>
       `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, ${metadata}}`
     const { metadata } = put(prior('whole', 'workload', text(before)), text(live))
-    expect(metadata).toMatchObject(expected)
     expect({ labels: {}, annotations: {}, ...metadata }).toEqual({
       name: 'web',
       labels: {},
@@ -520,7 +672,7 @@ describe('a whole object', () => {
 
   test('keeps the number of replicas that a person or an autoscaler chose meanwhile', () => {
     const live = web('new').replace('replicas: 2', 'replicas: 5')
-    expect(put(prior('whole', 'workload', web('old')), live).spec).toEqual({
+    expect(put(prior('whole', 'workload', web('old')), live, web('new')).spec).toEqual({
       replicas: 5,
       template: { spec: { containers: [{ name: 'web', image: 'shop:old' }] } },
     })
@@ -547,17 +699,15 @@ describe('after the undo there is nothing to do', () => {
     ['template', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
     ['whole', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
   ])('%s: %s -> %s', (was, before, live, counted) => {
-    const then = prior(was, 'workload', made(before))
+    const then = prior(was, 'workload', made(before), made(live))
     expect(undoOf(then, written(put(then, made(live)), counted))).toEqual({ do: 'nothing' })
   })
 })
 
-describe('what a kept database needs', () => {
-  const of = (podSpec: string, kind = 'StatefulSet', role: Prior['of'] = 'other') =>
-    prior(
-      'absent',
-      role,
-      `{apiVersion: apps/v1, kind: ${kind}, metadata: {name: db}, spec: {template: {spec: {${podSpec}}}}}`,
+describe('what is left as it is needs', () => {
+  const of = (podSpec: string, more = '') =>
+    object(
+      `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {${more}template: {spec: {${podSpec}}}}}`,
     )
 
   test.each<[string, string, readonly string[]]>([
@@ -578,8 +728,8 @@ describe('what a kept database needs', () => {
     ],
     [
       'volumes',
-      'containers: [], volumes: [{name: v, secret: {secretName: keys}}, {name: w, configMap: {name: conf}}, {name: x, emptyDir: {}}]',
-      ['configmap/conf', 'secret/keys'],
+      'containers: [], volumes: [{name: v, secret: {secretName: keys}}, {name: w, configMap: {name: conf}}, {name: x, emptyDir: {}}, {name: y, persistentVolumeClaim: {claimName: media}}]',
+      ['configmap/conf', 'persistentvolumeclaim/media', 'secret/keys'],
     ],
     [
       'projected volumes',
@@ -590,22 +740,92 @@ describe('what a kept database needs', () => {
     ['service account', 'containers: [], serviceAccountName: db', ['serviceaccount/db']],
     ['nothing', 'containers: [{name: db}]', []],
   ])('%s', (_, podSpec, expected) => {
-    expect([...neededByKept([of(podSpec)])].sort()).toEqual([...expected].sort())
+    expect([...needsOf([of(podSpec)], [])].map(([title]) => title).sort()).toEqual(
+      [...expected].sort(),
+    )
   })
 
-  test('its Service', () => {
-    const text = database('16').replace('spec: {', 'spec: {serviceName: db-service, ')
-    expect([...neededByKept([prior('whole', 'other', text)])]).toEqual(['service/db-service'])
+  test('its Service, and says who needs it', () => {
+    expect([...needsOf([of('containers: []', 'serviceName: data, ')], [])]).toEqual([
+      ['service/data', 'statefulset/db'],
+    ])
   })
 
-  const names = 'containers: [{name: x, envFrom: [{secretRef: {name: keys}}]}]'
-  test.each([
-    ['a database of the manifests', of(names), ['secret/keys']],
-    ['a StatefulSet of ours, which is removed', of(names, 'StatefulSet', 'workload'), []],
-    ['a Deployment, which is removed', of(names, 'Deployment'), []],
-    ['a volume, which has no pods', prior('absent', 'other', volume('1Gi')), []],
-  ])('counts only for %s', (_, only, expected) => {
-    expect([...neededByKept([only])]).toEqual(expected)
+  test('the rights of its account', () => {
+    const binding = object(
+      '{kind: RoleBinding, metadata: {name: b}, roleRef: {kind: Role, name: r}, subjects: [{kind: ServiceAccount, name: db}]}',
+    )
+    const left = of('containers: [], serviceAccountName: db')
+    expect([...needsOf([left], [binding]).keys()].sort()).toEqual([
+      ...['role/r', 'rolebinding/b', 'serviceaccount/db'],
+    ])
+  })
+
+  test('whatever a resource of an unknown kind names', () => {
+    const cluster = object(
+      '{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: pg}, spec: {bootstrap: {secret: {name: keys}}}}',
+    )
+    const others = ['keys', 'other'].map((name) =>
+      object(`{kind: Secret, metadata: {name: ${name}}}`),
+    )
+    expect([...needsOf([cluster], others)]).toEqual([['secret/keys', 'cluster/pg']])
+  })
+
+  const naming = (image: string, name: string) =>
+    web(image).replace(
+      `'shop:${image}'`,
+      `'shop:${image}', envFrom: [{configMapRef: {name: ${name}}}]`,
+    )
+  test.each<[string, string, UndoStep['do'], readonly string[]]>([
+    ['that is put back: what it named before goes back too', naming('new', 'b'), 'put', []],
+    ['as it was', naming('old', 'a'), 'nothing', []],
+    ['of somebody else', naming('hotfix', 'b'), 'theirs', ['configmap/b']],
+    [
+      'that somebody has changed before its turn came',
+      naming('old', 'c'),
+      'nothing',
+      ['configmap/c'],
+    ],
+  ])('a workload %s', (_, live, expected, needed) => {
+    const before = prior('template', 'workload', naming('old', 'a'), naming('new', 'b'))
+    const undo = undoOf(before, object(live))
+    expect(undo.do).toBe(expected)
+    const looked = { prior: before, live: object(live), step: undo }
+    expect([...neededAfter([looked]).keys()]).toEqual(needed)
+  })
+})
+
+describe('what is kept of objects', () => {
+  const given = {
+    uid: 'u',
+    resourceVersion: '7',
+    generation: 3,
+    creationTimestamp: 'now',
+    managedFields: [],
+  }
+  const answer = {
+    ...object(config('red')),
+    metadata: { name: 'shop-config', labels: { a: 'b' }, ...given },
+    ...{ status: { phase: 'x' } },
+  }
+
+  test('that a release plans to write: what people decide', () => {
+    expect(planned(answer)).toEqual({
+      ...object(config('red')),
+      metadata: { name: 'shop-config', labels: { a: 'b' } },
+    })
+  })
+
+  test('that the server has answered: by its uid', () => {
+    const before = prior('absent', 'other', config('red'))
+    const [after] = withAnswers([before], [answer])
+    expect(after?.written.metadata).toEqual({ name: 'shop-config', labels: { a: 'b' }, uid: 'u' })
+    expect(withAnswers([before], [])).toEqual([before])
+  })
+
+  test('as they were: all but who manages which field', () => {
+    const { managedFields: _, ...metadata } = answer.metadata
+    expect(asItWas(answer)).toEqual({ ...answer, metadata })
   })
 })
 

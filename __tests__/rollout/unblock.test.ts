@@ -2,11 +2,17 @@ import { describe, expect, test } from '@jest/globals'
 import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
-import { blockingPods, keepUnblocked } from '../../src/rollout/unblock.js'
+import { blockingPods, keepUnblocked, type PutBackSet } from '../../src/rollout/unblock.js'
 import type { Picture } from '../../src/rollout/types.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing, standing } from '../support/live.js'
+
+/** The one that comes back, and the one that is withdrawn. */
+const template = (image: string, more = {}) => ({
+  spec: { containers: [{ name: 'queue', image: `queue:${image}`, ...more }] },
+})
+const putBack: PutBackSet = { name: 'queue', before: template('old'), written: template('new') }
 
 interface Scene {
   /** Generation that the controller has seen, of 2. */
@@ -40,6 +46,8 @@ function picture(scene: string): Picture {
         ],
         ...(deleted !== undefined && { deletionTimestamp: '2026-01-01T00:00:00Z' }),
       },
+      // The server adds to what a template says.
+      spec: template(revision, { terminationMessagePath: '/dev/termination-log' }).spec,
       status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
     },
   ])
@@ -56,15 +64,38 @@ describe('a pod blocks the way back', () => {
     ['Ready, of the new version: it is replaced in its turn', 'pods: {queue-1: [new, true]}', []],
     ['not Ready, of the old version: it is starting', 'pods: {queue-1: [old, false]}', []],
     ['on its way out already', 'pods: {queue-1: [new, false, deleted]}', []],
+    [
+      'of neither: the release has not touched it (OnDelete, or a partition)',
+      'pods: {queue-0: [older, false]}',
+      [],
+    ],
     ['the controller has not seen the undo yet', '{seen: 1, pods: {queue-1: [new, false]}}', []],
   ])('%s', (_, scene, names) => {
-    expect(blockingPods(picture(scene), 'queue').map(({ metadata }) => metadata?.name)).toEqual(
+    expect(blockingPods(picture(scene), putBack).map(({ metadata }) => metadata?.name)).toEqual(
       names,
     )
   })
 
+  test.each([
+    ['adds a variable', {}, { env: [{ name: 'A', value: '1' }] }, ['queue-1']],
+    ['takes one away', { env: [{ name: 'A', value: '1' }] }, {}, ['queue-1']],
+    ['changes a command', { command: ['a'] }, { command: ['a', 'b'] }, ['queue-1']],
+    ['is the same', {}, {}, []],
+  ])('where the withdrawn template %s', (_, before, written, names) => {
+    const set = { name: 'queue', before: template('x', before), written: template('x', written) }
+    const scene = picture('pods: {queue-0: [older, false], queue-1: [new, false]}')
+    const pods = new Map(
+      [...scene.pods].map(([name, pod]) => {
+        const more = name === 'queue-1' ? written : before
+        return [name, { ...pod, spec: template('x', more).spec }]
+      }),
+    )
+    const blocking = blockingPods({ ...scene, pods }, set)
+    expect(blocking.map(({ metadata }) => metadata?.name)).toEqual(names)
+  })
+
   test('never where there is no such StatefulSet', () => {
-    expect(blockingPods(nothing, 'queue')).toEqual([])
+    expect(blockingPods(nothing, putBack)).toEqual([])
   })
 })
 
@@ -77,7 +108,7 @@ test('each is deleted once, as it shows itself, until it is stopped', () => {
     },
   })
   const live = standing(picture('pods: {queue-1: [new, false]}'))
-  const stop = keepUnblocked(cluster, live, ['queue'], notebook())
+  const stop = keepUnblocked(cluster, live, [putBack], notebook())
   live.change()
   live.change(picture('pods: {queue-0: [new, false], queue-1: [new, false]}'))
   stop()

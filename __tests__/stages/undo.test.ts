@@ -31,7 +31,6 @@ const priorOf = (name: string): Prior => ({
   written: deployment(name, 'new'),
   was: 'template',
   of: 'workload',
-  sets: { images: { app: 'shop:new' }, cause: 'ours' },
 })
 
 /** What became of each, in words; or why it is stuck. */

@@ -5,7 +5,7 @@ import { ApiError } from './apierror.js'
 import { isPassing, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
-import { decided, isWorkload, nameOf, same, type KubeObject } from './objects.js'
+import { decided, isWorkload, keyOf, nameOf, same, type KubeObject } from './objects.js'
 import { collection } from './paths.js'
 import { replicasForgotten, withLiveReplicas, withoutReplicas } from './replicas.js'
 
@@ -15,6 +15,8 @@ export type Change = { readonly object: KubeObject; readonly becomes: KubeObject
   | { readonly is: 'change'; readonly live: KubeObject }
   | { readonly is: 'none'; readonly live: KubeObject }
 )
+
+export { keyOf } from './objects.js'
 
 interface ObjectList {
   readonly kind?: string
@@ -120,13 +122,6 @@ async function leavingReplicas(
     // Somebody else wrote (409) or deleted it (404) first: looked at anew.
     (error) => isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
   )
-}
-
-/** The same for all versions of a group, and another one for a kind of the same name in another group. */
-export function keyOf(object: KubeObject): string {
-  const version = object.apiVersion ?? ''
-  const group = version.includes('/') ? version.slice(0, version.indexOf('/')) : ''
-  return `${group}/${object.kind}/${nameOf(object)}`
 }
 
 function byKey(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {

@@ -183,6 +183,16 @@ export function decided(object: KubeObject): unknown {
   }
 }
 
+/** The same for all versions of a group, and another one for a kind of the same name in another group. */
+export function keyOf(object: KubeObject): string {
+  return `${groupOf(object)}/${object.kind}/${nameOf(object)}`
+}
+
+/** `apps`; empty for the core of Kubernetes. */
+export function groupOf({ apiVersion = '' }: KubeObject): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+}
+
 /** Deep equality of plain data; the order of keys does not matter, an undefined value is no value. */
 export function same(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true

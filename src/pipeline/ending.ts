@@ -39,6 +39,8 @@ export interface SoFar {
   cause?: Cause
   judgedAt?: number
   restored?: readonly Restored[]
+  /** What an end that puts nothing back leaves as it stands. */
+  left?: readonly Restored[]
   /** Migrations of vanished runs, as `job/<name>`. */
   ended?: readonly string[]
   /** Nothing was to be done, only said. */
@@ -212,20 +214,50 @@ export function report(
     warnings: soFar.warnings,
     undone: [
       ...(soFar.ended ?? []).map((object) => ({ object, did: 'ended' })),
-      ...(soFar.restored ?? []).flatMap(({ prior, did }) => {
-        const word = {
-          put: 'put back',
-          delete: 'removed',
-          keep: 'kept',
-          theirs: 'left alone, since somebody else has set its image',
-          ask: '',
-          nothing: '',
-        }[did]
-        return word === '' ? [] : [{ object: titleOf(prior.object), did: word }]
+      ...(soFar.restored ?? []).flatMap((restored) => {
+        const word = whatBecame(restored)
+        return word === undefined ? [] : [{ object: titleOf(restored.prior.object), did: word }]
+      }),
+      ...(soFar.left ?? []).flatMap((left) => {
+        const word = asLeft(left)
+        return word === undefined ? [] : [{ object: titleOf(left.prior.object), did: word }]
       }),
     ],
     startedAt: reporter.startedAt,
     seconds: reporter.seconds(),
+  }
+}
+
+function whatBecame({ did, why, theirs }: Restored): string | undefined {
+  switch (did) {
+    case 'put':
+      return theirs === undefined ? 'put back' : `put back, but it ${theirs}: left alone`
+    case 'delete':
+      return 'removed'
+    case 'keep':
+      return `kept, because ${why}`
+    case 'theirs':
+      return `left alone, since somebody else has changed it: it ${theirs}`
+    case 'ask':
+    case 'nothing':
+      return undefined
+  }
+}
+
+/** The same for a run that puts nothing back: what stands there that is not as before. */
+function asLeft({ did, theirs }: Restored): string | undefined {
+  switch (did) {
+    case 'put':
+    case 'keep':
+      return 'stays as this release has written it'
+    case 'delete':
+      return 'stays, created by this release'
+    case 'theirs':
+      return `stays as somebody else has changed it: it ${theirs}`
+    case 'ask':
+      return 'was deleted by somebody else'
+    case 'nothing':
+      return undefined
   }
 }
 

@@ -12,7 +12,7 @@ import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
-import { changedSince, leftToOthers } from '../rollout/restore.js'
+import { changedSince, leftToOthers, standsSince } from '../rollout/restore.js'
 import { withAnswers, type Wrote } from '../rollout/snapshot.js'
 import { templatesOf } from '../rollout/templates.js'
 import type { Site } from '../stages/preflight.js'
@@ -168,7 +168,9 @@ async function unwind(open: Transaction): Promise<Result> {
   try {
     lost.throwIfAborted()
     if (soFar.cause?.code === 'superseded') {
+      // Nothing is put back: what was written already, and what is theirs, is told.
       soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+      soFar.left = await standsSince(cluster, priors)
       return await end('superseded')
     }
     if (!(await changedSince(cluster, priors))) return await end(cancelled ? 'cancelled' : 'failed')

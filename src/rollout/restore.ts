@@ -1,45 +1,58 @@
+/** Puts a snapshot back, on a cluster that has its moments, and in which others write too. */
+import type { StatefulSet } from 'kubernetes-types/apps/v1'
+import type { Pod } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import { parseImage } from '../kubernetes/image.js'
 import { isWorkload, templateOf, usesOf, type KubeObject } from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
 import type { Journal } from '../report/journal.js'
 import type { Clock } from '../world/world.js'
+import type { Needs } from './needs.js'
+import { templateOwnership } from './ownership.js'
 import {
-  neededByKept,
+  isDatabase,
+  leads,
+  neededAfter,
   titleOf,
   undoOf,
+  type Looked,
   type Prior,
   type PutBy,
   type Snapshot,
   type UndoStep,
 } from './snapshot.js'
-import { foreignImages } from './whose.js'
+import { hasTakenOver } from './takeover.js'
 
 export interface Restored {
   readonly prior: Prior
   readonly did: UndoStep['do']
   /** As it stands now; none where it is not there. */
   readonly stands?: KubeObject
+  /** Why it was kept: `statefulset/db needs it`. */
+  readonly why?: string
+  /** What is somebody else's in it: `runs shop:hotfix`. */
+  readonly theirs?: string
 }
 
-/** `deployment/web runs shop:hotfix`: what somebody else has set, so that it was left alone. */
+/** `deployment/web runs shop:hotfix; secret/db has another data.PASSWORD`: what was left to others. */
 export function leftToOthers(restored: readonly Restored[]): string | undefined {
-  const words = restored.flatMap(({ prior, did, stands }) =>
-    did === 'theirs' && stands ? [theirs(prior, stands)] : [],
+  const words = restored.flatMap(({ prior, theirs }) =>
+    theirs === undefined ? [] : [`${titleOf(prior.object)} ${theirs}`],
   )
   return words.length === 0 ? undefined : words.join('; ')
 }
 
-function theirs(prior: Prior, stands: KubeObject): string {
-  return `${titleOf(prior.object)} runs ${foreignImages(prior, stands)}`
-}
-
 /**
- * Puts every object of the snapshot back, all at the same time. Repeating it is harmless: what is back
- * already is left alone. Each write is guarded by the resourceVersion that it was decided on, and decided
- * again when somebody else was faster. Throws when an object cannot be read or written after retries: all
- * others are back then, as far as they can be.
+ * Puts every object of the snapshot back. Repeating it is harmless: what is back already is left alone. Each
+ * write is guarded by the resourceVersion that it was decided on, and decided again when somebody else was
+ * faster. Throws when an object cannot be read or written after retries: all others are back then, as far as
+ * they can be.
+ *
+ * In three steps, since objects need each other. First what workloads read, so that the old version starts
+ * with its own configuration; but for what workloads need that stay as they are. Then the workloads. What
+ * the release has created goes last, when it is certain which workloads do not need it.
  */
 export async function restore(
   cluster: Cluster,
@@ -48,60 +61,116 @@ export async function restore(
   journal: Journal,
   signal: AbortSignal,
 ): Promise<readonly Restored[]> {
-  const needed = neededByKept(snapshot)
-  const ended = await Promise.allSettled(
-    snapshot.map(async (prior) => {
-      const [step, stands] = await patiently(
-        clock,
-        signal,
-        () => restoreOne(cluster, prior, needed),
-        // Somebody else wrote (409) or deleted it (404) first: what has to be done is decided anew.
-        (error) =>
-          isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
-      )
-      const line = told(prior, step, stands)
+  const patient = <T>(call: () => Promise<T>) =>
+    patiently(
+      clock,
+      signal,
+      call,
+      // Somebody else wrote (409) or deleted it (404) first: what has to be done is decided anew.
+      (error) =>
+        isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
+    )
+  const failed: unknown[] = []
+  /** All at the same time; of those that cannot be read or written, `instead`. */
+  const allOf = async (
+    priors: Snapshot,
+    one: (prior: Prior) => Promise<Looked>,
+  ): Promise<readonly Looked[]> => {
+    const ended = await Promise.allSettled(priors.map((prior) => patient(() => one(prior))))
+    return priors.flatMap((prior, i) => {
+      const end = ended[i]
+      if (end?.status === 'fulfilled') return [end.value]
+      failed.push(end?.reason)
+      return [asWritten(prior)]
+    })
+  }
+  const putBack = (priors: Snapshot, needs: Needs) =>
+    allOf(priors, async (prior) => {
+      const done = await restoreOne(cluster, prior, needs)
+      const line = told(done)
       if (line !== undefined) journal.say(line)
-      return { prior, did: step.do, ...(stands && { stands }) }
-    }),
-  )
-  return ended.map((one) => {
-    if (one.status === 'rejected') throw one.reason
-    return one.value
-  })
+      return done
+    })
+  const leading = snapshot.filter(leads)
+  const others = snapshot.filter((prior) => !leads(prior))
+  const changed = others.filter(({ was }) => was !== 'absent')
+  const created = others.filter(({ was }) => was === 'absent')
+
+  const looked =
+    changed.length === 0 ? [] : await allOf(leading, (prior) => look(cluster, prior, new Map()))
+  const configured = await putBack(changed, neededAfter(looked))
+  const led = await putBack(leading, new Map())
+  const removed = await putBack(created, neededAfter(led))
+  if (failed.length > 0) throw failed[0]
+  const done = [...configured, ...led, ...removed]
+  return snapshot.flatMap((prior) => done.filter((one) => one.prior === prior).map(asRestored))
+}
+
+/** What cannot be looked at may still be as the release has left it, and need what that names. */
+function asWritten(prior: Prior): Looked {
+  return { prior, live: prior.written, step: { do: 'nothing' } }
+}
+
+function asRestored({ prior, live, step }: Looked): Restored {
+  const theirs = step.do === 'theirs' ? step.words : step.do === 'put' ? step.theirs : undefined
+  return {
+    prior,
+    did: step.do,
+    ...(live && { stands: live }),
+    ...(step.do === 'keep' && { why: step.why }),
+    ...(theirs !== undefined && { theirs }),
+  }
 }
 
 /**
  * What `restore` would do, without doing it: whether anything of the snapshot has changed at all.
  */
 export async function changedSince(cluster: Cluster, snapshot: Snapshot): Promise<boolean> {
-  const needed = neededByKept(snapshot)
-  const steps = await Promise.all(
-    snapshot.map(async (prior) => {
-      const live = await cluster.find<KubeObject>(prior.path)
-      return undoOf(prior, live, needed).do
-    }),
-  )
-  return steps.some((step) => step !== 'nothing')
+  const looked = await Promise.all(snapshot.map((prior) => look(cluster, prior, new Map())))
+  return looked.some(({ step }) => step.do !== 'nothing')
 }
 
-async function restoreOne(
+/** Each object as the release has left it, where it is not as it was; for an end that puts nothing back. */
+export async function standsSince(
   cluster: Cluster,
-  prior: Prior,
-  needed: ReadonlySet<string>,
-): Promise<readonly [UndoStep, KubeObject | undefined]> {
+  snapshot: Snapshot,
+): Promise<readonly Restored[]> {
+  const looked = await Promise.all(snapshot.map((prior) => look(cluster, prior, new Map())))
+  return looked.map(asRestored)
+}
+
+async function look(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looked> {
   const live = await cluster.find<KubeObject>(prior.path)
-  const step = undoOf(prior, live, needed)
+  const isInQuestion =
+    live &&
+    prior.was !== 'absent' &&
+    isDatabase(prior) &&
+    templateOwnership(prior, live) === 'written'
+  const tookOver = isInQuestion ? hasTakenOver(live as StatefulSet, await podsIn(cluster)) : false
+  return { prior, live, step: undoOf(prior, live, { needs, tookOver }) }
+}
+
+/** Asked for, and not looked up in a picture, which may lag behind. */
+async function podsIn(cluster: Cluster): Promise<readonly Pod[]> {
+  const path = collection('v1', cluster.namespace, 'pods')
+  return (await cluster.get<{ readonly items: readonly Pod[] }>(path)).items
+}
+
+/** With the object as it stands then. */
+async function restoreOne(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looked> {
+  const looked = await look(cluster, prior, needs)
+  const { step } = looked
   switch (step.do) {
     case 'put':
-      return [step, await put(cluster, prior.path, step.object, step.by)]
+      return { ...looked, live: await put(cluster, prior.path, step.object, step.by) }
     case 'delete':
       await cluster.remove(prior.path, step.uid === undefined ? {} : { uid: step.uid })
-      return [step, undefined]
+      return { ...looked, live: undefined }
     case 'nothing':
     case 'keep':
     case 'ask':
     case 'theirs':
-      return [step, live]
+      return looked
   }
 }
 
@@ -116,19 +185,27 @@ async function put(
   return cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 
-function told(prior: Prior, step: UndoStep, stands: KubeObject = prior.object): string | undefined {
-  const { object, ran } = prior
+function told({ prior, step }: Looked): string | undefined {
+  const title = titleOf(prior.object)
   switch (step.do) {
-    case 'put':
-      return `${titleOf(object)} put back${withDigests(step.object, ran)}`
+    case 'put': {
+      const { but = [], theirs } = step
+      const left =
+        theirs === undefined
+          ? ''
+          : `; it ${theirs}, which somebody else has set: that is left alone`
+      const words =
+        but.length === 0 ? '' : `, but for ${but.join(', ')}, which somebody else has changed`
+      return `${title} put back${withDigests(step.object, prior.ran)}${words}${left}`
+    }
     case 'delete':
-      return `${titleOf(object)} removed: the release had created it`
+      return `${title} removed: the release had created it`
     case 'keep':
-      return `${titleOf(object)} stays as it is: it holds data, or data needs it`
+      return `${title} kept, because ${step.why}`
     case 'ask':
-      return `${titleOf(object)} was deleted by somebody else meanwhile`
+      return `${title} was deleted by somebody else meanwhile`
     case 'theirs':
-      return `${theirs(prior, stands)}, which somebody else has set: left alone`
+      return `${title} ${step.words}, which somebody else has set: left alone`
     case 'nothing':
       return undefined
   }

@@ -2,19 +2,25 @@
  * What stood there before our first write, and what has to be done to have it again. Pure: an undo
  * restores state and does not count revisions, so it can be asked for at any time, any number of times.
  */
-import { keyOf } from '../kubernetes/apply.js'
-import type { KubeObject, WorkloadObject } from '../kubernetes/objects.js'
+import type { KubeObject } from '../kubernetes/objects.js'
+import { groupOf, isWorkload, keyOf, same } from '../kubernetes/objects.js'
+import { needsOf, titleOf, type Needs } from './needs.js'
 import {
-  changeCause,
-  isWorkload,
-  nameOf,
-  same,
-  templateOf,
-  withAnnotation,
-  withImages,
-  withTemplate,
-} from '../kubernetes/objects.js'
-import { whoseImages } from './whose.js'
+  fieldsBack,
+  fieldsOfOthers,
+  fieldsOwnership,
+  hasTemplateBack,
+  isAnother,
+  isAsCreated,
+  notesBack,
+  templateBack,
+  templateOwnership,
+  wordsOfOthers,
+  type Ownership,
+} from './ownership.js'
+
+export { hasTemplateBack } from './ownership.js'
+export { titleOf } from './needs.js'
 
 /** One object as it was. */
 export interface Prior {
@@ -40,13 +46,6 @@ export interface Prior {
    * template names another image by now.
    */
   readonly ran?: Readonly<Record<string, string>>
-  /** What the release sets in a workload of ours. */
-  readonly sets?: {
-    /** By the names of its containers. */
-    readonly images: Readonly<Record<string, string>>
-    /** Its change-cause. */
-    readonly cause: string
-  }
 }
 
 /** Everything that the release will write to, as it was before. */
@@ -54,6 +53,12 @@ export type Snapshot = readonly Prior[]
 
 /** Is told what the server has answered to writes, as soon as it has: the record keeps it. */
 export type Wrote = (answers: readonly KubeObject[]) => Promise<void>
+
+/** An object as the undo needs it: who has managed which field is long, and no matter. */
+export function asItWas(object: KubeObject): KubeObject {
+  const { managedFields: _fields, ...metadata } = object.metadata ?? {}
+  return { ...object, metadata }
+}
 
 /** What is kept of an object: without what the server writes again and again, or gives anew. */
 export function planned(object: KubeObject): KubeObject {
@@ -87,15 +92,23 @@ export function withAnswers(snapshot: Snapshot, answers: readonly KubeObject[]):
 
 export type UndoStep =
   | { readonly do: 'nothing' }
-  | { readonly do: 'put'; readonly object: KubeObject; readonly by: PutBy }
+  | {
+      readonly do: 'put'
+      readonly object: KubeObject
+      readonly by: PutBy
+      /** `data.PORT`: what somebody else has changed in it, which stays. */
+      readonly but?: readonly string[]
+      /** What somebody else has decided about in it since, in place of what the release had written. */
+      readonly theirs?: string
+    }
   /** The object of this uid, and no other that has its name by then. */
   | { readonly do: 'delete'; readonly uid?: string }
-  /** Data is never taken back: the object stays as it is now, and the report says so. */
-  | { readonly do: 'keep' }
+  /** The object stays as the release has left it, and the report says so: `it holds data`. */
+  | { readonly do: 'keep'; readonly why: string }
   /** Somebody deleted it in the middle of the release: a person has to decide. */
   | { readonly do: 'ask' }
-  /** Somebody else has set its image: theirs is left alone, and told. */
-  | { readonly do: 'theirs' }
+  /** Somebody else has decided about it since: theirs is left alone, and told: `runs shop:hotfix`. */
+  | { readonly do: 'theirs'; readonly words: string }
 
 export type PutBy =
   | { readonly is: 'update' }
@@ -103,43 +116,72 @@ export type PutBy =
   /** Deletes the object of this uid and creates it anew. */
   | { readonly is: 'replace'; readonly uid: string }
 
-/** Counted by the Deployment controller and the API server, so never ours to put back. */
-const controllersOwn = [
-  'deployment.kubernetes.io/revision',
-  'deprecated.daemonset.template.generation',
-]
+/** What a step depends on besides the object itself. */
+export interface Around {
+  /** What objects that stay as they are cannot run without. */
+  readonly needs?: Needs
+  /** A database: a pod with the template that the release has written has become Ready. */
+  readonly tookOver?: boolean
+}
 
-/**
- * The one step that brings an object back from what it is now to what it was. `needed` are the objects
- * that a kept one cannot run without (`neededByKept`).
- */
+/** The one step that brings an object back from what it is now to what it was. */
 export function undoOf(
   prior: Prior,
   live: KubeObject | undefined,
-  needed: ReadonlySet<string> = new Set(),
+  { needs = new Map(), tookOver = false }: Around = {},
 ): UndoStep {
-  if (live === undefined && prior.was === 'sealed') {
+  const { object: before, was } = prior
+  if (live === undefined && was === 'sealed') {
     // Our own undo has deleted it, and was ended before it could create it.
-    return { do: 'put', object: anew(prior.object), by: { is: 'create' } }
+    return { do: 'put', object: anew(before), by: { is: 'create' } }
   }
   if (live === undefined || live.metadata?.deletionTimestamp !== undefined) {
-    return { do: prior.was === 'absent' ? 'nothing' : 'ask' }
+    return { do: was === 'absent' ? 'nothing' : 'ask' }
   }
-  const whose = whoseImages(prior, live)
-  if (whose === 'theirs') return { do: 'theirs' }
-  if (prior.was === 'absent') {
-    if (holdsData(prior) || needed.has(titleOf(prior.object))) return { do: 'keep' }
+  const theirs = (): UndoStep => ({ do: 'theirs', words: wordsOfOthers(prior, live) })
+  const by = needs.get(titleOf(before))
+  const needed = by === undefined ? undefined : `${by} needs it`
+  if (was === 'absent') {
+    if (!isAsCreated(prior, live)) return theirs()
+    const why = whyKept(prior) ?? needed
+    if (why !== undefined) return { do: 'keep', why }
     const { uid } = live.metadata ?? {}
     return { do: 'delete', ...(uid !== undefined && { uid }) }
   }
-  const object = whose === 'as before' ? ourCauseBack(prior, live) : oursBack(prior, live)
-  if (same(withoutStatus(object), withoutStatus(live))) return { do: 'nothing' }
-  if (holdsData(prior)) return { do: 'keep' }
-  if (prior.was === 'sealed' && isImmutable(live)) {
-    const uid = live.metadata?.uid ?? ''
-    return { do: 'put', object: anew(prior.object), by: { is: 'replace', uid } }
+  const template = templateOwnership(prior, live)
+  const fields = fieldsOwnership(prior, live)
+  const isBack = [template, fields].every((is) => is === 'before' || is === 'untouched')
+  if (isAnother(before, live)) return isBack ? { do: 'nothing' } : theirs()
+  if (template === 'external' || (fields === 'external' && template !== 'written')) return theirs()
+
+  const object = notesBack(prior, backOf(prior, live, template, fields))
+  if (same(object, live)) return { do: 'nothing' }
+  if (isVolume(prior) || (isDatabase(prior) && template === 'written' && tookOver)) {
+    return { do: 'keep', why: holdsData }
   }
-  return { do: 'put', object, by: { is: 'update' } }
+  if (needed !== undefined && !isBack) return { do: 'keep', why: needed }
+  if (was === 'sealed' && isImmutable(live)) {
+    const uid = live.metadata?.uid ?? ''
+    return { do: 'put', object: anew(before), by: { is: 'replace', uid } }
+  }
+  const but = isBack ? [] : fieldsOfOthers(prior, live)
+  return {
+    do: 'put',
+    object,
+    by: { is: 'update' },
+    ...(but.length > 0 && { but }),
+    ...(fields === 'external' && { theirs: wordsOfOthers(prior, live) }),
+  }
+}
+
+function backOf(
+  prior: Prior,
+  live: KubeObject,
+  template: Ownership,
+  fields: Ownership,
+): KubeObject {
+  const back = fields === 'written' ? fieldsBack(prior, live) : live
+  return template === 'written' && isWorkload(back) ? templateBack(prior, back) : back
 }
 
 /** A ConfigMap or a Secret that the server lets nobody change any more. */
@@ -161,125 +203,66 @@ function anew({ metadata, ...content }: KubeObject): KubeObject {
   }
 }
 
+const holdsData = 'it holds data'
+
+function isVolume({ of, object }: Prior): boolean {
+  return of === 'other' && object.kind === 'PersistentVolumeClaim'
+}
+
+/** A StatefulSet that does not run our image. */
+export function isDatabase({ of, object }: Prior): boolean {
+  return of === 'other' && object.kind === 'StatefulSet'
+}
+
+/** Groups of Kubernetes itself: an object of any other may take volumes along when it goes. */
+const knownGroups = [
+  '',
+  'apps',
+  'autoscaling',
+  'batch',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+]
+
+/** Whether objects that it names may have to stay, since it does. */
+export function leads({ written }: Prior): boolean {
+  return isWorkload(written) || !knownGroups.includes(groupOf(written))
+}
+
+/** Why an object that the release has created is never removed. */
+function whyKept(prior: Prior): string | undefined {
+  if (isVolume(prior) || isDatabase(prior)) return holdsData
+  if (knownGroups.includes(groupOf(prior.object))) return undefined
+  return `removing a ${prior.object.kind} may remove data`
+}
+
+/** An object of the snapshot, as it was looked at, and what is to be done with it. */
+export interface Looked {
+  readonly prior: Prior
+  readonly live: KubeObject | undefined
+  readonly step: UndoStep
+}
+
 /**
- * What the object has to be again. While the live template is the prior one, its pods are the prior ones
- * too, and it stays to the letter. A changed one makes new pods, and those must not follow a tag that has
- * moved.
+ * What has to stay, since objects that are not put back name it. A workload that has its template back goes
+ * on with what it named before.
  */
-function wanted({ object, ran }: Prior, live: KubeObject): KubeObject {
-  if (!ran || !isWorkload(object) || !isWorkload(live)) return object
-  const template = templateOf(object)
-  if (same(template, templateOf(live))) return object
-  return withTemplate(object, withImages(template, ran))
-}
-
-/** Whether its pods are made as they were: else somebody has changed its template, and it is theirs to mend. */
-export function hasTemplateBack(prior: Prior, stands: WorkloadObject): boolean {
-  const before = wanted(prior, stands)
-  return isWorkload(before) && same(templateOf(before), templateOf(stands))
-}
-
-/** Volumes and databases: taking them back would cost data, or is refused by the server. */
-function holdsData({ of, object }: Prior): boolean {
-  return of === 'other' && ['PersistentVolumeClaim', 'StatefulSet'].includes(object.kind ?? '')
-}
-
-/**
- * What the databases of the snapshot name in their pod templates: a database that is kept goes on with its
- * password, its configuration and its Service. By title (`secret/shop-secrets`).
- */
-export function neededByKept(snapshot: Snapshot): ReadonlySet<string> {
-  return new Set(
-    snapshot.filter(holdsData).flatMap(({ object }) => (isWorkload(object) ? namedIn(object) : [])),
+export function neededAfter(looked: readonly Looked[]): Needs {
+  const left = looked.flatMap(({ prior, live, step }) => {
+    const stays = step.do === 'put' ? step.object : live
+    if (stays === undefined || step.do === 'delete' || step.do === 'ask') return []
+    if (isWorkload(stays)) {
+      return prior.was !== 'absent' && hasTemplateBack(prior, stays) ? [] : [stays]
+    }
+    const isLeft = step.do === 'keep' || step.do === 'theirs'
+    return isLeft && whyKept(prior) !== undefined ? [stays] : []
+  })
+  return needsOf(
+    left,
+    looked.map(({ prior }) => prior.written),
   )
-}
-
-function namedIn(object: WorkloadObject): readonly string[] {
-  const { serviceName } = object.spec as { serviceName?: string }
-  const { spec } = templateOf(object)
-  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
-  const projected = (spec?.volumes ?? []).flatMap((volume) => volume.projected?.sources ?? [])
-  const configMaps = [
-    ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name)),
-    ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.configMapKeyRef?.name)),
-    ...(spec?.volumes ?? []).map((volume) => volume.configMap?.name),
-    ...projected.map((source) => source.configMap?.name),
-  ]
-  const secrets = [
-    ...containers.flatMap(({ envFrom = [] }) => envFrom.map((from) => from.secretRef?.name)),
-    ...containers.flatMap(({ env = [] }) => env.map((one) => one.valueFrom?.secretKeyRef?.name)),
-    ...(spec?.volumes ?? []).map((volume) => volume.secret?.secretName),
-    ...projected.map((source) => source.secret?.name),
-    ...(spec?.imagePullSecrets ?? []).map(({ name }) => name),
-  ]
-  const titled = (kind: string, names: readonly (string | undefined)[]) =>
-    names.flatMap((name) => (name === undefined ? [] : [`${kind}/${name}`]))
-  return [
-    ...titled('configmap', configMaps),
-    ...titled('secret', secrets),
-    ...titled('service', [serviceName]),
-    ...titled('serviceaccount', [spec?.serviceAccountName]),
-  ]
-}
-
-function oursBack(prior: Prior, live: KubeObject): KubeObject {
-  const before = wanted(prior, live)
-  return prior.was === 'template' ? templateBack(before, live) : allBack(before, live)
-}
-
-/** That of a StatefulSet is written before its image. */
-function ourCauseBack({ object, sets }: Prior, live: KubeObject): KubeObject {
-  const isOurs = live.metadata?.annotations?.[changeCause] === sets?.cause
-  return isOurs ? causeBack(object, live) : live
-}
-
-/** With the template goes its cause, which the history of its revision shows. */
-function templateBack(before: KubeObject, live: KubeObject): KubeObject {
-  if (!isWorkload(live) || !isWorkload(before)) return live
-  return causeBack(before, withTemplate(live, templateOf(before)))
-}
-
-function causeBack<T extends KubeObject>(before: KubeObject, live: T): T {
-  return withAnnotation(live, changeCause, before.metadata?.annotations?.[changeCause])
-}
-
-/**
- * All that people decide as it was, in the live object's shell: its resourceVersion guards the write.
- * The number of replicas is a person's or an autoscaler's and stays as it is now.
- */
-function allBack(before: KubeObject, live: KubeObject): KubeObject {
-  const { metadata, ...content } = before
-  const annotations = { ...metadata?.annotations }
-  for (const name of controllersOwn) {
-    const now = live.metadata?.annotations?.[name]
-    if (now === undefined) delete annotations[name]
-    else annotations[name] = now
-  }
-  const replicas = (live.spec as { replicas?: number } | undefined)?.replicas
-  const spec =
-    replicas === undefined ? content.spec : { ...(content.spec as object | undefined), replicas }
-  return {
-    ...content,
-    ...(spec !== undefined && { spec }),
-    metadata: {
-      ...live.metadata,
-      labels: metadata?.labels ?? {},
-      annotations,
-    },
-  }
-}
-
-function withoutStatus(object: KubeObject): unknown {
-  const { status: _status, metadata, ...rest } = object as KubeObject & { status?: unknown }
-  return {
-    ...rest,
-    name: metadata?.name,
-    labels: metadata?.labels ?? {},
-    annotations: metadata?.annotations ?? {},
-  }
-}
-
-/** `configmap/shop-config` */
-export function titleOf(object: KubeObject): string {
-  return `${(object.kind ?? '').toLowerCase()}/${nameOf(object)}`
 }

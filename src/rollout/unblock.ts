@@ -3,22 +3,63 @@
  * next: a broken pod would stand in the way of the version that is put back. It has to be deleted.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
  */
-import type { Pod } from 'kubernetes-types/core/v1'
+import type { Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { same } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Journal } from '../report/journal.js'
 import { isReady, podsOf } from './live.js'
 import type { Picture } from './types.js'
 import type { LivePicture } from './watch.js'
 
-/** The pods of a StatefulSet that are of another revision than the one it is to have, and not Ready. Pure. */
-export function blockingPods(picture: Picture, name: string): readonly Pod[] {
+/** A StatefulSet that has its template back. */
+export interface PutBackSet {
+  readonly name: string
+  readonly before: PodTemplateSpec
+  /** The one that was withdrawn. */
+  readonly written: PodTemplateSpec
+}
+
+/**
+ * Its pods that are of the withdrawn template, and not Ready. A pod that the release has not touched may be
+ * of yet another revision, where the set is updated by hand (OnDelete) or in part. Pure.
+ */
+export function blockingPods(
+  picture: Picture,
+  { name, before, written }: PutBackSet,
+): readonly Pod[] {
   const set = picture.statefulsets.get(name)
   const { observedGeneration = 0, updateRevision } = set?.status ?? {}
   // Until the controller has seen our write, the revision that it names is the broken one.
   if (!set || observedGeneration < (set.metadata?.generation ?? 0)) return []
   return podsOf(picture, set.metadata?.uid).filter(
-    (pod) => pod.metadata?.labels?.['controller-revision-hash'] !== updateRevision && !isReady(pod),
+    (pod) =>
+      pod.metadata?.labels?.['controller-revision-hash'] !== updateRevision &&
+      !isReady(pod) &&
+      isMadeFrom(pod, written, before),
+  )
+}
+
+/** Whether a pod is made from the one template and not from the other. Its revision says no template. */
+function isMadeFrom({ spec }: Pod, one: PodTemplateSpec, other: PodTemplateSpec): boolean {
+  if (!contains(spec, one.spec)) return false
+  if (!contains(spec, other.spec)) return true
+  // What is added in the one is in no pod of the other.
+  return contains(one.spec, other.spec) && !contains(other.spec, one.spec)
+}
+
+/** Whether all of `part` is in `whole`: the server and its webhooks add to what a template says. */
+function contains(whole: unknown, part: unknown): boolean {
+  if (part === undefined || part === null) return true
+  if (typeof part !== 'object') return part === whole
+  if (Array.isArray(part)) {
+    const items: readonly unknown[] = Array.isArray(whole) ? whole : []
+    if (part.some((item) => typeof item !== 'object')) return same(items, part)
+    return part.every((item) => items.some((candidate) => contains(candidate, item)))
+  }
+  const fields = typeof whole === 'object' && whole !== null ? whole : {}
+  return Object.entries(part).every(([key, value]) =>
+    contains((fields as Record<string, unknown>)[key], value),
   )
 }
 
@@ -26,12 +67,12 @@ export function blockingPods(picture: Picture, name: string): readonly Pod[] {
 export function keepUnblocked(
   cluster: Cluster,
   live: LivePicture,
-  names: readonly string[],
+  sets: readonly PutBackSet[],
   journal: Journal,
 ): () => void {
   const deleted = new Set<string>()
   const look = () => {
-    for (const pod of names.flatMap((name) => blockingPods(live.picture(), name))) {
+    for (const pod of sets.flatMap((set) => blockingPods(live.picture(), set))) {
       const { uid = '', name = '' } = pod.metadata ?? {}
       if (deleted.has(uid)) continue
       deleted.add(uid)

@@ -3,6 +3,7 @@ import { apply, liveOf, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import {
   isWorkload,
+  keyOf,
   workloadId,
   type KubeObject,
   type WorkloadObject,
@@ -11,7 +12,14 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { follow } from '../rollout/follow.js'
-import { isImmutable, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
+import {
+  asItWas,
+  isImmutable,
+  planned,
+  titleOf,
+  type Prior,
+  type Wrote,
+} from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
@@ -35,7 +43,9 @@ export function priorOfChanges(changes: readonly Change[], { resources }: Site):
         if (change.object.kind === 'Namespace') return []
         return [{ ...common, object: change.object, was: 'absent' }]
       case 'change':
-        return [{ ...common, object: change.live, was: seals(change) ? 'sealed' : 'whole' }]
+        return [
+          { ...common, object: asItWas(change.live), was: seals(change) ? 'sealed' : 'whole' },
+        ]
       case 'none':
         return []
     }

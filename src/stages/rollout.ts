@@ -1,5 +1,5 @@
 /** Brings the new image into every workload, and watches until it is judged. */
-import { apply, keyOf, planApply, type Change } from '../kubernetes/apply.js'
+import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -8,6 +8,7 @@ import { prepared } from '../kubernetes/manifests.js'
 import {
   changeCause,
   decided,
+  keyOf,
   same,
   templateOf,
   usesOf,
@@ -26,7 +27,7 @@ import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { liveOf } from '../rollout/live.js'
 import { deletion, takenOver } from '../rollout/progress.js'
-import { planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
+import { asItWas, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
 import type { Pins } from './pins.js'
@@ -46,16 +47,15 @@ export function priorOfTargets(
   const cause = causeOfChange(release, image)
   const becomes = new Map(changes.map((change) => [keyOf(change.object), change.becomes]))
   return targets.map(({ id, path, uses, live, manifest, back }): Prior => {
-    const sets = { images: imagesOf(uses, image), cause }
+    const images = imagesOf(uses, image)
     const set = manifest
       ? becomes.get(keyOf(manifest))
-      : live &&
-        withCause(withTemplate(live, back ?? withImages(templateOf(live), sets.images)), cause)
-    const written = planned(set ?? manifest ?? {})
-    const common = { path, written, of: 'workload', sets } as const
+      : live && withCause(withTemplate(live, back ?? withImages(templateOf(live), images)), cause)
+    const common = { path, written: planned(set ?? manifest ?? {}), of: 'workload' } as const
     if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
     const ran = pins.get(idOf(id))
-    return { ...common, object: live, was: manifest ? 'whole' : 'template', ...(ran && { ran }) }
+    const was = manifest ? 'whole' : 'template'
+    return { ...common, object: asItWas(live), was, ...(ran && { ran }) }
   })
 }
 

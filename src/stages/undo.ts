@@ -1,6 +1,12 @@
 /** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { isWorkload, nameOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
+import {
+  isWorkload,
+  nameOf,
+  templateOf,
+  workloadId,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
@@ -119,11 +125,13 @@ async function followBack(
     stands &&
     isWorkload(stands) &&
     hasTemplateBack(prior, stands)
-      ? [{ before: prior.object, stands, did }]
+      ? [{ before: prior.object, written: prior.written, stands, did }]
       : [],
   )
-  const ordered = workloads.flatMap(({ before }) =>
-    before.kind === 'StatefulSet' ? [nameOf(before)] : [],
+  const sets = workloads.flatMap(({ before, written, stands }) =>
+    before.kind === 'StatefulSet' && isWorkload(written)
+      ? [{ name: nameOf(before), before: templateOf(stands), written: templateOf(written) }]
+      : [],
   )
   const picture = live.picture()
   const aims = workloads
@@ -132,7 +140,7 @@ async function followBack(
   const written = workloads.flatMap(({ before, did }) =>
     did === 'put' ? [idOf(workloadId(before))] : [],
   )
-  const stopUnblocking = keepUnblocked(cluster, live, ordered, journal)
+  const stopUnblocking = keepUnblocked(cluster, live, sets, journal)
   return follow({
     cluster,
     clock: world.clock,
