@@ -1,5 +1,5 @@
 # Tools beside the cluster: act runs workflows here, actionlint and zizmor check them, and Chromium shows
-# what a workflow tells. The benchmarks compare with helm.
+# what a workflow tells. The cases' scripts call jq and busybox. The benchmarks compare with helm.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
@@ -33,15 +33,16 @@ go_install() { # FOLDER PACKAGE@VERSION [LINKER_FLAGS]
 # What the tests need, or only what is named.
 provide_tools() { # [NAME…]
   local name
-  if (($# == 0)); then set -- act actionlint zizmor chromium; fi
+  if (($# == 0)); then set -- act actionlint zizmor chromium jq busybox; fi
   for name in "$@"; do
     case "$name" in
       act) build_act ;;
       actionlint) build_actionlint ;;
       zizmor) ensure_zizmor ;;
       chromium) ensure_chromium ;;
+      jq | busybox) ensure_package "$name" ;;
       helm) build_helm ;;
-      *) unusable "there is no tool $name: it is one of act, actionlint, zizmor, chromium, helm" ;;
+      *) unusable "there is no tool $name: it is one of act, actionlint, zizmor, chromium, jq, busybox, helm" ;;
     esac
   done
 }
@@ -101,8 +102,20 @@ ensure_chromium() {
   fi
 }
 
-install_chromium() {
+install_chromium() { install_debian chromium fonts-liberation fonts-noto-color-emoji; }
+
+# Programs that the scripts of __tests__/cases call, taken as the machine has them.
+ensure_package() { # NAME
+  if command -v "$1" >/dev/null; then return; fi
+  if embedded_is_possible; then
+    step "$1" "apt-get install $1" "10 s" install_debian "$1"
+  else
+    tell "$1" "not there: tests of the cases need $1 in PATH"
+  fi
+}
+
+install_debian() { # PACKAGE…
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
-  apt-get install --yes --no-install-recommends chromium fonts-liberation fonts-noto-color-emoji
+  apt-get install --yes --no-install-recommends "$@"
 }
