@@ -10,6 +10,8 @@ export interface Running {
   /** The command line and both channels so far. */
   output(): string
   hasEnded(): boolean
+  /** When it said that it writes, in ms since 1970. */
+  readonly writes: readonly number[]
   kill(signal: NodeJS.Signals): void
   /** Resolves when the text has been written, or the run has ended without it: false. */
   says(text: string): Promise<boolean>
@@ -45,6 +47,7 @@ export function start(
   })
   let output = `$ django-rollout ${command} ${flags.join(' ')}\n`
   let isOver = false
+  const writes: number[] = []
   const waiting = new Set<() => void>()
   const tell = () => {
     for (const look of waiting) look()
@@ -52,6 +55,9 @@ export function start(
   for (const channel of [child.stdout, child.stderr]) {
     channel.on('data', (bytes: Buffer) => {
       output += bytes.toString()
+      if (/^▸ (manifests|rollout)|kubectl .*(set image|apply)/m.test(bytes.toString())) {
+        writes.push(Date.now())
+      }
       tell()
     })
   }
@@ -72,6 +78,7 @@ export function start(
     pid: child.pid ?? 0,
     output: () => output,
     hasEnded: () => isOver,
+    writes,
     kill: (signal) => void child.kill(signal),
     says: (text) =>
       new Promise((resolve) => {

@@ -9,8 +9,8 @@ const before = {
   'deployment/worker': web('a'),
   'configmap/x': { of: 'a' },
 }
-const toB: Effect = { image: 'b', configMaps: { 'configmap/x': { of: 'b' } } }
-const toC: Effect = { image: 'c', configMaps: {} }
+const toB: Effect = { image: 'b', data: { 'configmap/x': { of: 'b' } }, annotations: {} }
+const toC: Effect = { image: 'c', data: {}, annotations: {} }
 const one: Told = { name: 'new', effect: toB, isGood: true, began: 0, ended: 10 }
 const meanwhile: Told = { name: 'second', effect: toC, isGood: true, began: 5, ended: 15 }
 const later: Told = { ...meanwhile, name: 'next', began: 11, ended: 20 }
@@ -59,4 +59,32 @@ describe('what may stand there in the end', () => {
     const judged = judgeState(before, now as typeof before, told)
     expect(judged.is === 'whole' ? judged.as : judged.is).toBe(expected)
   })
+})
+
+describe('what somebody has written by hand meanwhile', () => {
+  const theirs = {
+    id: 'configmap/x',
+    stands: (content: unknown) => (content as { mine?: string }).mine === 'by-hand',
+    without: (content: unknown) => ({ of: (content as { of?: string }).of }),
+  }
+  const nobody = { theirs, mayCover: () => false }
+  const meddled = { 'configmap/x': { of: 'a', mine: 'by-hand' } }
+  const beside = { 'configmap/x': { of: 'b', mine: 'by-hand' } }
+  const undone = { ...one, result: 'undone' }
+  test.each<[string, object, Told, object, string]>([
+    ['stands beside the old version', { ...before, ...meddled }, undone, nobody, 'old'],
+    ['stands beside the new version', { ...allB, ...beside }, one, nobody, 'new'],
+    ['stands, with what is left', { ...before, ...beside }, undone, nobody, 'old, something left'],
+    ['is gone', before, undone, nobody, 'torn'],
+    ['is gone, since it came before', allB, one, { ...nobody, mayCover: () => true }, 'new'],
+    ['excuses nothing else', { ...torn(), ...meddled }, undone, nobody, 'torn'],
+  ])('%s', (_name, now, told, by, expected) => {
+    const judged = judgeState(before, now as typeof before, [told], by as typeof nobody)
+    const left = judged.is === 'whole' && judged.left ? ', something left' : ''
+    expect(judged.is === 'whole' ? judged.as + left : judged.is).toBe(expected)
+  })
+
+  function torn() {
+    return { ...before, 'deployment/worker': web('b') }
+  }
 })

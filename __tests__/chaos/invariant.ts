@@ -1,13 +1,16 @@
 /** All old or all new: what may stand in a namespace after a round, given what each run said. Pure. */
 import { isDeepStrictEqual } from 'node:util'
+import type { Theirs } from './people.js'
 import type { State } from './state.js'
 
 /** What a release makes of the objects when it comes about. */
 export interface Effect {
   /** Into every container: tag and digest. */
   readonly image: string
-  /** By `configmap/name`: the data that comes with it. */
-  readonly configMaps: Readonly<Record<string, unknown>>
+  /** By `configmap/name` and `secret/name`: the data that comes with it. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** By `service/name`: the annotations that come with it. */
+  readonly annotations: Readonly<Record<string, object>>
   /** The web's variables, where its manifest comes with the release. */
   readonly webEnv?: readonly { readonly name: string; readonly value: string }[]
 }
@@ -22,7 +25,7 @@ export interface Told {
   readonly ended: number
 }
 
-export function after(state: State, { image, configMaps, webEnv }: Effect): State {
+export function after(state: State, { image, data, annotations, webEnv }: Effect): State {
   const changed = Object.entries(state).map(([id, content]) => [
     id,
     JSON.parse(JSON.stringify(content), (_key, value: unknown) =>
@@ -31,7 +34,12 @@ export function after(state: State, { image, configMaps, webEnv }: Effect): Stat
         : value,
     ) as unknown,
   ])
-  return { ...(Object.fromEntries(changed) as State), ...configMaps }
+  const known = Object.fromEntries(changed) as State
+  const annotated = Object.entries(annotations).map(([id, more]) => {
+    const one = known[id] as { readonly annotations?: object }
+    return [id, { ...one, annotations: { ...one.annotations, ...more } }]
+  })
+  return { ...known, ...data, ...(Object.fromEntries(annotated) as State) }
 }
 
 function isContainer(value: unknown): value is object {
@@ -64,24 +72,63 @@ function ordersOf(told: readonly Told[]): readonly (readonly Told[])[] {
   return [[], ...longer]
 }
 
+/** What somebody has written by hand meanwhile. */
+export interface Meddled {
+  readonly theirs: Theirs
+  /** Whether this release may have brought its own over it: it had not looked yet, or wrote at that moment. */
+  readonly mayCover: (one: Told) => boolean
+}
+
 export type Judgement =
-  | { readonly is: 'whole'; readonly as: string }
+  /** `left`: of the object that is somebody else's, something is of another version than all else. */
+  | { readonly is: 'whole'; readonly as: string; readonly left: boolean }
   /** What differs from the histories that come nearest. */
   | { readonly is: 'torn'; readonly differences: readonly string[] }
 
-export function judgeState(before: State, now: State, told: readonly Told[]): Judgement {
+export function judgeState(
+  before: State,
+  now: State,
+  told: readonly Told[],
+  meddled?: Meddled,
+): Judgement {
   const possible = histories(told).map((order) => ({
     as: order.map(({ name }) => name).join(', then ') || 'old',
     state: order.reduce((state, { effect }) => after(state, effect), before),
   }))
-  const found = possible.find(({ state }) => isDeepStrictEqual(state, now))
-  if (found) return { is: 'whole', as: found.as }
+  const states = [before, ...told.map(({ effect }) => after(before, effect))]
+  const found = possible
+    .map(({ as, state }) => ({ as, match: matching(state, now, states, told, meddled) }))
+    .filter(({ match }) => match !== 'no')
+    .sort((one, other) => Number(one.match === 'left') - Number(other.match === 'left'))[0]
+  if (found) return { is: 'whole', as: found.as, left: found.match === 'left' }
   return {
     is: 'torn',
     differences: possible.map(
       ({ as, state }) => `not "${as}": ${differing(state, now).join(', ')} differ`,
     ),
   }
+}
+
+/** Whether `now` is this state, but for what is somebody else's: that stands as they have written it. */
+function matching(
+  state: State,
+  now: State,
+  states: readonly State[],
+  told: readonly Told[],
+  meddled: Meddled | undefined,
+): 'yes' | 'left' | 'no' {
+  const differs = differing(state, now)
+  if (!meddled) return differs.length === 0 ? 'yes' : 'no'
+  const { theirs, mayCover } = meddled
+  if (differs.some((id) => id !== theirs.id)) return 'no'
+  const content = now[theirs.id]
+  if (!theirs.stands(content)) {
+    return differs.length === 0 && told.some(mayCover) ? 'yes' : 'no'
+  }
+  const isRestOf = (one: State) =>
+    isDeepStrictEqual(theirs.without(content), theirs.without(one[theirs.id]))
+  if (isRestOf(state)) return 'yes'
+  return states.some(isRestOf) ? 'left' : 'no'
 }
 
 function differing(one: State, other: State): readonly string[] {

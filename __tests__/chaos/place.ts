@@ -13,6 +13,7 @@ import { faultOf, type Manifests, type Tag } from './plan.js'
 
 export interface Place {
   readonly namespace: string
+  readonly images: Images
   /** A folder for all that runs here write down. */
   readonly home: string
   /** Between the runs that are interrupted and the API server; the others have a way of their own. */
@@ -71,6 +72,7 @@ export async function makePlace(images: Images): Promise<Place> {
     const client = startAsking(address, patienceMs)
     return {
       namespace,
+      images,
       home,
       relay,
       client,
@@ -122,24 +124,40 @@ async function undisturbed(deploy: Place['deploy']): Promise<number> {
   return ended - began
 }
 
+/** The ConfigMap that a release creates. */
+export function extraOf(label: string): string {
+  return `extra-${label}`
+}
+
 function effectOf({ tag, manifests, label }: Deploy, images: Images): Effect {
-  const configMaps = {
+  const data = {
     'configmap/settings': { release: label },
-    [`configmap/extra-${label}`]: { of: label },
+    [`configmap/${extraOf(label)}`]: { of: label },
+    'secret/credentials': { release: Buffer.from(label).toString('base64') },
   }
   return {
     image: images.pinned[tag],
-    configMaps: manifests === 'none' ? {} : configMaps,
+    data: manifests === 'none' ? {} : data,
+    annotations: manifests === 'none' ? {} : { 'service/admin': { release: label } },
     ...(manifests === 'config-and-web' && { webEnv: [{ name: 'RELEASE', value: label }] }),
   }
 }
 
 async function writeManifests(folder: string, effect: Effect, repository: string): Promise<void> {
   await mkdir(folder)
-  for (const [id, data] of Object.entries(effect.configMaps)) {
-    const name = id.slice('configmap/'.length)
-    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }
-    await writeFile(join(folder, `${name}.json`), JSON.stringify(object))
+  const write = (object: {
+    readonly metadata: { readonly name: string }
+    readonly [field: string]: unknown
+  }) => writeFile(join(folder, `${object.metadata.name}.json`), JSON.stringify(object))
+  for (const [id, data] of Object.entries(effect.data)) {
+    const [kind, name = ''] = id.split('/')
+    const typed = { apiVersion: 'v1', kind: kind === 'secret' ? 'Secret' : 'ConfigMap' }
+    await write({ ...typed, metadata: { name }, data })
+  }
+  for (const [id, annotations] of Object.entries(effect.annotations)) {
+    const metadata = { name: id.slice('service/'.length), annotations }
+    const spec = { selector: { app: 'web' }, ports: [{ port: 8080, targetPort: 8000 }] }
+    await write({ apiVersion: 'v1', kind: 'Service', metadata, spec })
   }
   const [variable] = effect.webEnv ?? []
   if (!variable) return

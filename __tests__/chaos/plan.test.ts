@@ -30,6 +30,18 @@ describe('a round', () => {
     )
     expect(kinds(({ order }) => order.manifests)).toEqual(['config', 'config-and-web', 'none'])
     expect(kinds(({ next }) => next.is)).toEqual(['release', 'settle', 'settle-killed'])
+    expect(kinds(({ person }) => person?.deed.is ?? 'nobody')).toEqual([
+      'adds-key',
+      'annotates-service',
+      'changes-config',
+      'changes-port',
+      'edits-env',
+      'nobody',
+      'replaces-extra',
+      'rotates-secret',
+      'scales',
+      'sets-image',
+    ])
   })
 
   test('is disturbed at a stage that its release comes through', () => {

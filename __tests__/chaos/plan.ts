@@ -55,6 +55,26 @@ export type Moment =
   /** A share of what an uninterrupted release takes. */
   | { readonly at: 'share'; readonly share: number }
 
+/** What somebody does by hand meanwhile. */
+export type Deed =
+  /** Of what the manifests bring. */
+  | { readonly is: 'rotates-secret' }
+  | { readonly is: 'changes-config' }
+  /** Another key than the release's. */
+  | { readonly is: 'adds-key' }
+  /** Deletes what the release has created, and makes an object of its name. */
+  | { readonly is: 'replaces-extra' }
+  | { readonly is: 'annotates-service' }
+  | { readonly is: 'changes-port' }
+  /** Of a workload. */
+  | { readonly is: 'scales' | 'sets-image' | 'edits-env'; readonly of: 'web' | 'worker' }
+
+export interface Person {
+  readonly deed: Deed
+  /** `end`: when the run is over, and before somebody comes next. */
+  readonly moment: Moment | { readonly at: 'end' }
+}
+
 /** Who comes next: another process, on another machine. */
 export type Next =
   | { readonly is: 'settle' }
@@ -70,6 +90,7 @@ export interface Round {
   readonly next: Next
   /** `at-once`: the next one does not wait for the end of the interrupted run. */
   readonly nextBegins: 'at-once' | 'after'
+  readonly person?: Person
 }
 
 /** Two of three are short. Longer than the lock lasts without its renewal: it is taken over meanwhile. */
@@ -90,7 +111,28 @@ export function planRound(seed: string, number: number): Round {
       () => ({ is: 'release' }),
     ])(),
     nextBegins: draw.one(['at-once', 'after']),
+    ...(draw.chance(0.5) && { person: planPerson(draw, order) }),
   }
+}
+
+function planPerson(draw: Drawing, order: Order): Person {
+  const of = () => draw.one(['web', 'worker'] as const)
+  const inWorkloads = [
+    () => ({ is: 'scales', of: of() }) as const,
+    () => ({ is: 'sets-image', of: of() }) as const,
+    () => ({ is: 'edits-env', of: of() }) as const,
+  ]
+  const inManifests = [
+    () => ({ is: 'rotates-secret' }) as const,
+    () => ({ is: 'changes-config' }) as const,
+    () => ({ is: 'adds-key' }) as const,
+    () => ({ is: 'replaces-extra' }) as const,
+    () => ({ is: 'annotates-service' }) as const,
+    () => ({ is: 'changes-port' }) as const,
+  ]
+  const all = order.manifests === 'none' ? inWorkloads : [...inWorkloads, ...inManifests]
+  const moment = draw.chance(0.3) ? ({ at: 'end' } as const) : planMoment(draw, order)
+  return { deed: draw.one<() => Deed>(all)(), moment }
 }
 
 function planOrder(draw: Drawing): Order {
@@ -177,7 +219,8 @@ function drawing(text: string): Drawing {
 }
 
 /** `import with migrations; SIGKILL at rollout+312 ms; settle after it` */
-export function titleOf({ order, interruption, moment, next, nextBegins }: Round): string {
+export function titleOf(round: Round): string {
+  const { order, interruption, moment, next, nextBegins, person } = round
   const { image, migrates, manifests } = order
   const what = image.is === 'good' ? 'good' : `bad ${image.tag}`
   const withWhat = [
@@ -185,14 +228,25 @@ export function titleOf({ order, interruption, moment, next, nextBegins }: Round
     ...(manifests === 'none' ? [] : [manifests.replaceAll('-', ' ')]),
   ]
   const release = withWhat.length === 0 ? what : `${what} with ${withWhat.join(' and ')}`
-  const when =
-    moment.at === 'stage'
-      ? `${moment.stage}+${moment.plusMs} ms`
-      : `${Math.round(moment.share * 100)} % of its time`
   const cut =
-    interruption.is === 'none' ? 'undisturbed' : `${interruptionTitle(interruption)} at ${when}`
+    interruption.is === 'none'
+      ? 'undisturbed'
+      : `${interruptionTitle(interruption)} at ${momentTitle(moment)}`
   const then = next.is === 'settle-killed' ? `settle killed after ${next.afterMs} ms` : next.is
-  return `${release}; ${cut}; ${then} ${nextBegins === 'after' ? 'after it' : 'at once'}`
+  const by = person ? `; somebody ${deedTitle(person.deed)} at ${momentTitle(person.moment)}` : ''
+  return `${release}; ${cut}${by}; ${then} ${nextBegins === 'after' ? 'after it' : 'at once'}`
+}
+
+function momentTitle(moment: Person['moment']): string {
+  if (moment.at === 'end') return 'its end'
+  return moment.at === 'stage'
+    ? `${moment.stage}+${moment.plusMs} ms`
+    : `${Math.round(moment.share * 100)} % of its time`
+}
+
+/** `rotates secret`, `scales worker` */
+export function deedTitle(deed: Deed): string {
+  return [deed.is.replaceAll('-', ' '), ...('of' in deed ? [`of ${deed.of}`] : [])].join(' ')
 }
 
 export function interruptionTitle(interruption: Interruption): string {

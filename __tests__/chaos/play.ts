@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { kubectl, root } from '../e2e/stack.js'
 import { makeImages } from './images.js'
 import { makePlace, type Place } from './place.js'
-import { planRound, titleOf, type Round } from './plan.js'
+import { deedTitle, planRound, titleOf, type Round } from './plan.js'
 import { playRound, type Played } from './round.js'
 
 export interface Game {
@@ -67,13 +67,17 @@ async function tryRound(place: Place, round: Round): Promise<Played> {
     return await playRound(place, round)
   } catch (error) {
     const violations = [`it could not be played: ${String(error)}`]
-    const none = { wasReached: false, said: 'nothing', ended: 'unknown', seconds: 0, log: '' }
-    return { round, violations, ...none }
+    const unread = { wasReached: false, wasMeddled: false, said: 'nothing', ended: 'unknown' }
+    return { round, violations, ...unread, seconds: 0, log: '' }
   }
 }
 
-function lineOf({ round, wasReached, said, ended, violations, seconds }: Played): string {
-  const missed = wasReached || round.interruption.is === 'none' ? '' : ' (not reached)'
+function lineOf(played: Played): string {
+  const { round, wasReached, wasMeddled, said, ended, violations, seconds } = played
+  const missed = [
+    ...(wasReached || round.interruption.is === 'none' ? [] : [' (not reached)']),
+    ...(wasMeddled || !round.person ? [] : [' (nobody wrote)']),
+  ].join('')
   const verdict = violations.length === 0 ? ended : 'VIOLATION'
   return `round ${round.number}: ${titleOf(round)}${missed} -> said ${said}, settled ${verdict}  ${seconds.toFixed(0)} s`
 }
@@ -105,6 +109,7 @@ export function summaryOf({ seed }: Game, { played, requests, lost }: Result): r
       .join('; ')
   return [
     `interruptions: ${count(played.map(({ round }) => round.interruption.is))}`,
+    `people: ${count(played.map(({ round: { person }, wasMeddled }) => (person && wasMeddled ? deedTitle(person.deed) : 'nobody')))}`,
     `releases: ${count(played.map(({ round: { order } }) => (order.image.is === 'good' ? 'good' : `bad ${order.image.tag}`)))}`,
     `runs said: ${count(played.map(({ said }) => said))}`,
     `settled: ${count(played.map(({ ended }) => ended))}`,

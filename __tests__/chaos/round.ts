@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { kubectl } from '../e2e/stack.js'
 import { processes, type Running } from './command.js'
 import { interrupt, reached } from './interruptions.js'
-import { judgeState, type Told } from './invariant.js'
-import type { Deploy, Place } from './place.js'
-import { goodTags, type Round } from './plan.js'
+import { judgeState, type Meddled, type Told } from './invariant.js'
+import { asPerson, byHand } from './people.js'
+import { extraOf, type Deploy, type Place } from './place.js'
+import { goodTags, type Person, type Round } from './plan.js'
 import { look, nextOf, type Seen } from './state.js'
 
 export interface Played {
@@ -16,6 +17,8 @@ export interface Played {
   readonly wasReached: boolean
   /** What the interrupted run said; `killed` when it could not. */
   readonly said: string
+  /** Whether somebody came to write by hand. */
+  readonly wasMeddled: boolean
   /** Which version stands there in the end: `old`, `new`, or who came about. */
   readonly ended: string
   readonly violations: readonly string[]
@@ -38,7 +41,7 @@ interface Begun {
 
 export async function playRound(place: Place, round: Round): Promise<Played> {
   const startedAt = Date.now()
-  const { order, interruption, next } = round
+  const { order, interruption, next, person } = round
   await tidy(place)
   const before = await look(place.namespace)
   const lostBefore = place.client.asked.failures.length
@@ -69,10 +72,38 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     return settle('settle again').ended
   }
 
+  const { image } = order
+  const tag = image.is === 'good' ? (image.ahead === 1 ? ahead : furtherAhead) : image.tag
+  const hand =
+    person &&
+    byHand(
+      person.deed,
+      extraOf(`r${round.number}-new`),
+      tag === ahead ? furtherAhead : ahead,
+      place.images,
+    )
+  let meddled: Meddled | undefined
+  const meddle = async (run: Running, moment: Person['moment']) => {
+    if (!hand) return
+    if (moment.at !== 'end' && !(await reached(run, moment, place.usualMs))) return
+    const looked = begun.filter((one) => one.run.output().includes('✓ snapshot'))
+    const from = Date.now()
+    await asPerson(place.namespace, hand.write)
+    const to = Date.now()
+    meddled = {
+      theirs: hand.theirs,
+      mayCover: ({ name }) => {
+        const one = looked.find((other) => other.name === name)
+        // What kubectl is about to write is written, whatever comes in that moment: it has no fencing.
+        return !one || one.run.writes.some((at) => at > from - writeMs(round) && at < to + 1_000)
+      },
+    }
+  }
+
   const whole = async () => {
-    const { image } = order
-    const tag = image.is === 'good' ? (image.ahead === 1 ? ahead : furtherAhead) : image.tag
     const run = await deploy('new', { ...order, tag, way: 'relay' })
+    const { moment = { at: 'end' as const } } = person ?? {}
+    const meddling = moment.at === 'end' ? undefined : meddle(run, moment)
     const wasReached =
       interruption.is !== 'none' && (await reached(run, round.moment, place.usualMs))
     const scene = {
@@ -82,7 +113,8 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     }
     const disturbed = wasReached ? interrupt(interruption, scene) : Promise.resolve()
     if (wasReached && round.nextBegins === 'at-once') await Promise.all([disturbed, comesNext()])
-    await Promise.all([disturbed, run.ended])
+    await Promise.all([disturbed, run.ended, meddling])
+    if (moment.at === 'end') await meddle(run, moment)
     if (!wasReached || round.nextBegins === 'after') await comesNext()
     await settle('last settle').ended
     return wasReached
@@ -95,7 +127,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     told ? [{ ...told, began, ended, ...(result !== undefined && { result }) }] : [],
   )
   const seen = await lookWhenQuiet(place)
-  const state = judgeState(before.state, seen.state, told)
+  const state = judgeState(before.state, seen.state, told, meddled)
   const main = told[0]?.result ?? 'killed'
   const lost = place.client.asked.failures.slice(lostBefore)
   const violations = [
@@ -107,14 +139,19 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     ...(lost.length > 0
       ? [`${lost.length} requests were lost, the first at ${lost[0] ?? ''}`]
       : []),
-    ...unsettled(ends.at(-1)?.result),
-    ...(interruption.is === 'none' && order.image.is === 'good' && main !== 'deployed'
+    ...unsettled(ends.at(-1)?.result, meddled !== undefined),
+    ...(state.is === 'whole' && state.left && meddled && !isLeftTold(ends, meddled.theirs.id)
+      ? [`nobody said that ${meddled.theirs.id} was left`]
+      : []),
+    ...(interruption.is === 'none' && !meddled && order.image.is === 'good' && main !== 'deployed'
       ? [`a good release that nobody disturbed said "${main}"`]
       : []),
   ]
+  if (hand && meddled) await asPerson(place.namespace, hand.clean)
   return {
     round,
     wasReached: wasReached ?? false,
+    wasMeddled: meddled !== undefined,
     said: main,
     ended: state.is === 'whole' ? state.as : 'torn',
     violations,
@@ -154,6 +191,21 @@ async function leftOnMachine({ home }: Place, killed: number): Promise<readonly 
 }
 
 /** The last settle has to find an end, whatever it found before it. */
-function unsettled(result = 'killed'): readonly string[] {
-  return ['undone', 'unchanged'].includes(result) ? [] : [`the last settle said "${result}"`]
+function unsettled(result = 'killed', meddled: boolean): readonly string[] {
+  const fine = ['undone', 'unchanged', ...(meddled ? ['superseded'] : [])]
+  return fine.includes(result) ? [] : [`the last settle said "${result}"`]
+}
+
+/** From the line that tells of a write to its arrival, in ms: a run that stands still has it on its way so long. */
+function writeMs({ interruption }: Round): number {
+  return 4_000 + ('ms' in interruption ? interruption.ms : 0)
+}
+
+/** Who leaves something of a release beside what is somebody else's says so. */
+function isLeftTold(
+  ends: readonly { readonly run: Running; readonly result?: string }[],
+  id: string,
+): boolean {
+  const words = new RegExp(`${id}\\b.*(left|stays|kept|somebody)|(left|stays|kept).*${id}\\b`)
+  return ends.some(({ run, result }) => result === 'superseded' || words.test(run.output()))
 }

@@ -3,12 +3,12 @@ import { liveNow, type Entry } from '../../src/rollout/history.js'
 import { kubectlJson } from '../e2e/stack.js'
 import type { GoodTag } from './plan.js'
 
-/** By `kind/name`: the whole spec, or the data of a ConfigMap. */
+/** By `kind/name`: the whole spec, the data of a ConfigMap or a Secret, spec and annotations of a Service. */
 export type State = Readonly<Record<string, unknown>>
 
 export interface Seen {
   readonly state: State
-  /** The tag that the web's template names. */
+  /** The tag that the store's template names. */
   readonly running: string
   /** What is not as it should be when nothing is under way: sentences. */
   readonly leftovers: readonly string[]
@@ -22,6 +22,7 @@ interface Item {
     readonly name: string
     readonly generation?: number
     readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
     readonly ownerReferences?: readonly unknown[]
   }
   readonly spec?: Spec
@@ -46,6 +47,7 @@ interface Spec {
   }
 }
 
+const record = 'django-rollout-shop'
 const workloads = ['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob']
 const kinds =
   'deployments,statefulsets,daemonsets,cronjobs,configmaps,services,secrets,leases,jobs,pods'
@@ -54,24 +56,32 @@ export async function look(namespace: string): Promise<Seen> {
   const { items } = await kubectlJson<{ readonly items: readonly Item[] }>(
     ...['-n', namespace, 'get', kinds],
   )
-  const isHistory = ({ kind, metadata: { name } }: Item) =>
-    kind === 'ConfigMap' && name === 'django-rollout-shop'
+  const isHistory = ({ kind, metadata: { name } }: Item) => kind === 'ConfigMap' && name === record
   const own = items.filter((item) => item.metadata.name !== 'kube-root-ca.crt' && !isHistory(item))
   const stateOf = ({ kind, metadata, spec, data }: Item) => [
     `${kind.toLowerCase()}/${metadata.name}`,
-    spec ?? data ?? {},
+    kind === 'Service' ? { spec, annotations: annotationsOf(metadata) } : (spec ?? data ?? {}),
   ]
-  const web = own.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'web')
-  const image = web?.spec?.template?.spec.containers[0]?.image ?? ''
+  const counts = [...workloads, 'ConfigMap', 'Secret', 'Service']
+  // Of what nobody sets by hand here.
+  const store = own.find(({ kind }) => kind === 'StatefulSet')
+  const image = store?.spec?.template?.spec.containers[0]?.image ?? ''
   const running = /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? ''
   return {
     state: Object.fromEntries(
-      own.filter(({ kind }) => [...workloads, 'ConfigMap', 'Service'].includes(kind)).map(stateOf),
+      own
+        .filter(({ kind, metadata }) => counts.includes(kind) && metadata.name !== record)
+        .map(stateOf),
     ) as State,
     running,
     leftovers: [...own.flatMap(leftover), ...items.filter(isHistory).flatMap(historyLies(running))],
     pending: own.flatMap((item) => [...notComplete(item), ...held(item)]),
   }
+}
+
+function annotationsOf({ annotations = {} }: Item['metadata']): unknown {
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _, ...others } = annotations
+  return others
 }
 
 /** A Lease that nobody renews is free when its time is over, whoever it names. */
@@ -85,7 +95,7 @@ function held({ kind, metadata: { name }, spec = {} }: Item): readonly string[] 
 function leftover({ kind, metadata: { name, labels = {} }, status }: Item): readonly string[] {
   switch (kind) {
     case 'Secret':
-      return [`secret/${name} is there`]
+      return name === record ? [`secret/${name} is there`] : []
     case 'Pod': {
       const runs = labels['job-name'] && ['Pending', 'Running'].includes(status?.phase ?? '')
       return runs ? [`pod/${name} of a Job still runs`] : []
@@ -95,7 +105,7 @@ function leftover({ kind, metadata: { name, labels = {} }, status }: Item): read
   }
 }
 
-/** The history names as live what the web runs. */
+/** The history names as live what runs. */
 function historyLies(running: string): (item: Item) => readonly string[] {
   return ({ data = {} }) => {
     const entries = Object.values(data).map((text) => JSON.parse(text) as Entry)
