@@ -1,24 +1,32 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, test } from '@jest/globals'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
 import { inspectorSource } from '../../src/django/inspector.generated.js'
 import {
   inspectorEnv,
   isMarked,
+  isPlain,
   migrationBegins,
   planCommand,
+  readPassed,
   readPlan,
+  readRefused,
 } from '../../src/django/inspector.js'
 
 const marker = 'MARK42'
 
 // Django 5.2.19 on PostgreSQL 15, as printed, without the migrations of Django's own apps.
 const printed =
-  '{"django": "5.2.19", "python": "3.11.7", "database": "default", "vendor": "postgresql", "vendorName": "PostgreSQL", "version": "15.18", "transactionalDdl": true, "pending": [{"app": "orders", "name": "0002_note", "operations": ["AddField"], "atomic": true, "reversible": true, "sql": "--\\n-- Add field note to Order\\n--\\nALTER TABLE \\"orders_order\\" ADD COLUMN \\"note\\" text DEFAULT \'\' NOT NULL;"}, {"app": "orders", "name": "0004_evil", "operations": ["Evil", "SeparateDatabaseAndState"], "atomic": false, "reversible": false, "sql": null}], "squashed": [{"app": "catalog", "name": "0001_squashed_0002"}], "applied": {"orders": "0001_initial"}, "unknown": [{"app": "orders", "name": "0005_after", "newer": true}]}'
+  '{"django": "5.2.19", "python": "3.11.7", "databases": [{"database": "default", "identity": {"vendor": "postgresql", "name": "shop", "host": "db", "port": "5432", "user": "ada", "schema": "public", "server": "77131"}, "vendor": "postgresql", "vendorName": "PostgreSQL", "version": "15.18", "transactionalDdl": true, "pending": [{"app": "orders", "name": "0002_note", "operations": ["AddField"], "atomic": true, "reversible": true, "sql": "--\\n-- Add field note to Order\\n--\\nALTER TABLE \\"orders_order\\" ADD COLUMN \\"note\\" text DEFAULT \'\' NOT NULL;"}, {"app": "orders", "name": "0004_evil", "operations": ["Evil", "SeparateDatabaseAndState"], "atomic": false, "reversible": false, "sql": null}], "squashed": [{"app": "catalog", "name": "0001_squashed_0002"}], "applied": {"orders": "0001_initial"}, "unknown": [{"app": "orders", "name": "0005_after", "newer": true}]}], "runs": true, "web": {"module": "shop.wsgi"}}'
 
-const plan = {
-  django: '5.2.19',
-  python: '3.11.7',
+const database = {
   database: 'default',
+  identity: {
+    ...{ vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
+    ...{ schema: 'public', server: '77131' },
+  },
   vendor: 'postgresql',
   vendorName: 'PostgreSQL',
   version: '15.18',
@@ -47,6 +55,10 @@ ALTER TABLE "orders_order" ADD COLUMN "note" text DEFAULT '' NOT NULL;`,
   applied: { orders: '0001_initial' },
   unknown: [{ app: 'orders', name: '0005_after', newer: true }],
 }
+const plan = {
+  ...{ django: '5.2.19', python: '3.11.7', databases: [database], runs: true },
+  web: { module: 'shop.wsgi' },
+}
 
 describe('the plan in a log', () => {
   test.each([
@@ -71,6 +83,8 @@ describe('the plan in a log', () => {
     ],
     ['an item of a wrong type', [marker + printed.replace('["AddField"]', '[1]') + marker]],
     ['a leaf of a wrong type', [marker + printed.replace('"0001_initial"', 'null') + marker]],
+    ['an identity without a host', [marker + printed.replace('"host": "db", ', '') + marker]],
+    ['no word of what follows', [marker + printed.replace('"runs": true, ', '') + marker]],
   ])('is not found in %s', (_name, lines) => {
     expect(readPlan(lines, marker)).toBeUndefined()
   })
@@ -84,17 +98,31 @@ describe('the plan in a log', () => {
   })
 })
 
+test.each([
+  ['{"refused": "file", "alias": "default"}', { refused: 'file', alias: 'default' }],
+  ['{"django": "5.2"}', undefined],
+  ['migrate', undefined],
+])('a refusal in %s', (text, refused) => {
+  expect(readRefused(marker + text + marker, marker)).toEqual(refused)
+})
+
 describe('the command of the plan', () => {
   const code = ['shell', '-v', '0', '-c', inspectorSource]
-  const shell = (script: string): string[] => ['/bin/sh', '-c', script, 'sh', ...code]
+  const shell = (script: string): string[] => [
+    ...[
+      '/bin/sh',
+      '-c',
+      expect.stringContaining(`} && ${script}`) as unknown as string,
+      'sh',
+      ...code,
+    ],
+  ]
   test.each([
     ['python manage.py migrate --noinput', ['python', 'manage.py', ...code]],
     ['', ['python', 'manage.py', ...code]],
     ['./migrate.sh', ['python', 'manage.py', ...code]],
-    [
-      'poetry run python3 src/manage.py  migrate',
-      ['poetry', 'run', 'python3', 'src/manage.py', ...code],
-    ],
+    // It may bring an environment of its own, as pipenv does: what the container has is kept beside it.
+    ['poetry run python3 src/manage.py  migrate', shell('poetry run python3 src/manage.py "$@"')],
     ['python manage.py migrate_schemas --shared', ['python', 'manage.py', ...code]],
     ['django-admin migrate', ['django-admin', ...code]],
     ['python -m django migrate', ['python', '-m', 'django', ...code]],
@@ -116,31 +144,130 @@ describe('the command of the plan', () => {
   ])('of %j', (command, expected) => {
     expect(planCommand(command)).toEqual(expected)
   })
-})
 
-describe("the inspector's variables", () => {
-  test.each([
-    [{ marker }, '{"marker":"MARK42","migrate":null,"database":null,"wait":0}'],
-    [
-      { marker, migrate: 'python manage.py migrate --database=shop', waitSeconds: 15 },
-      '{"marker":"MARK42","migrate":"python manage.py migrate --database=shop","database":"shop","wait":15}',
-    ],
-    [
-      { marker, migrate: 'echo $(HOME)' },
-      '{"marker":"MARK42","migrate":"echo \\u0024(HOME)","database":null,"wait":0}',
-    ],
-  ])('of %j', (task, value) => {
-    expect(inspectorEnv(task)).toEqual([{ name: 'DJANGO_ROLLOUT_SPEC', value }])
+  test('begins as the web does', () => {
+    const wrapper = { words: ['doppler', 'run', '--'], isScript: false }
+    const command = 'python manage.py migrate'
+    const plain = ['python', 'manage.py', ...code]
+    expect(planCommand(command, wrapper)).toEqual(['doppler', 'run', '--', ...plain])
+    const script = { words: ['/entrypoint'], isScript: true }
+    expect(planCommand(command, script, marker)).toEqual([
+      ...['/bin/sh', '-c', expect.anything(), 'sh', marker, '/entrypoint', ...plain],
+    ])
+    expect(planCommand(`/entrypoint ${command}`, script)).toEqual(
+      planCommand(`/entrypoint ${command}`),
+    )
   })
 })
 
-test('dollar signs come back as they were', () => {
-  const [variable] = inspectorEnv({ marker, migrate: 'echo $(HOME) $$' })
-  expect(JSON.parse(variable?.value ?? '')).toMatchObject({ migrate: 'echo $(HOME) $$' })
+/** As a container's shell runs it, with a python that tells what it was given. */
+describe('a script that starts the web', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'starter-'))
+  afterAll(() => {
+    rmSync(folder, { recursive: true })
+  })
+  const run = (script: string | Buffer): string => {
+    const put = (name: string, text: string | Buffer) => {
+      writeFileSync(join(folder, name), text, { mode: 0o755 })
+      return join(folder, name)
+    }
+    put('python', '#!/bin/sh\necho "$1 of $WHO"\n')
+    const starter = { words: [put('entrypoint', script)], isScript: true }
+    const [program = '', ...args] = planCommand('python manage.py migrate', starter, marker)
+    const { PATH = '' } = process.env
+    const env = { PATH: `${folder}:${PATH}` }
+    return spawnSync(program, args, { env, encoding: 'utf8' }).stdout
+  }
+  const past = (why: string) => `MARK42{"past":"${why}"}MARK42\nmanage.py of \n`
+  const noEnd = past('it does not end with exec "$@"')
+
+  test.each([
+    ['sets and hands over', '#!/bin/sh\nexport WHO=ada\nexec "$@"\n', 'manage.py of ada\n'],
+    [
+      'has no line end',
+      '#!/bin/bash -e\n# migrate: no\nWHO=eve "$@" &&\nexport WHO=ada\n\nexec "$@"',
+      /ada\n$/,
+    ],
+    ['migrates', '#!/bin/sh\nexport WHO=ada\n./x migrate\nexec "$@"\n', past('it calls manage.py')],
+    ['hands over under a condition', '#!/bin/sh\nif true; then\n  exec "$@"\nfi\nsleep 1\n', noEnd],
+    ['starts the web', '#!/bin/sh\nexec gunicorn shop.wsgi "$@"\n', noEnd],
+    ['is no script of a shell', '#!/usr/bin/env python\nexec "$@"\n', noEnd],
+    ['is no text', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 10]), noEnd],
+  ])('that %s', (_, script, said) => {
+    expect(run(script)).toEqual(said instanceof RegExp ? expect.stringMatching(said) : said)
+  })
+
+  test('why it was passed by', () => {
+    const [line = ''] = noEnd.split('\n')
+    expect(readPassed(line, marker)).toBe('it does not end with exec "$@"')
+    expect(readPassed('migrate', marker)).toBeUndefined()
+  })
+})
+
+test.each([
+  ['python manage.py migrate --noinput', true],
+  ['python3.13 src/manage.py migrate --database=shop -v 2', true],
+  ['DJANGO_SETTINGS_MODULE=shop.prod python manage.py migrate --settings shop.prod', true],
+  ['poetry run python manage.py migrate', true],
+  ['django-admin migrate', true],
+  ['python -m django migrate', true],
+  ['python manage.py migrate shop 0042', false],
+  ['python manage.py migrate --noinput shop', false],
+  ['python manage.py migrate --run-syncdb', false],
+  ['python manage.py migrate && python manage.py createcachetable', false],
+  ['python manage.py migrate; true', false],
+  ['python manage.py migrate || true', false],
+  ['python manage.py migrate_schemas --shared', false],
+  ['/app/entrypoint python manage.py migrate', false],
+  ['./migrate.sh', false],
+  ['sh -c "python manage.py migrate"', false],
+])('%s is Django’s own migrate and nothing else: %s', (command, is) => {
+  expect(isPlain(command)).toBe(is)
+})
+
+describe("the inspector's variables", () => {
+  const usual = {
+    ...{ marker, migrate: null, databases: ['default'], always: false, only: false },
+    ...{ volumes: [], web: null, kept: {}, wait: 0 },
+  }
+  test.each([
+    [{ marker }, usual],
+    [
+      { marker, migrate: 'python manage.py migrate --database=shop', waitSeconds: 15 },
+      {
+        migrate: 'python manage.py migrate --database=shop',
+        databases: ['shop'],
+        only: true,
+        wait: 15,
+      },
+    ],
+    [
+      {
+        marker,
+        migrate: 'python manage.py migrate && python manage.py migrate --database reports',
+      },
+      {
+        migrate: 'python manage.py migrate && python manage.py migrate --database reports',
+        ...{ databases: ['default', 'reports'], always: true },
+      },
+    ],
+    [
+      { marker, migrate: 'echo $(HOME) $$', web: ['gunicorn', 'shop.wsgi'], volumes: ['/data'] },
+      {
+        ...{ migrate: 'echo $(HOME) $$', always: true },
+        ...{ web: ['gunicorn', 'shop.wsgi'], volumes: ['/data'] },
+      },
+    ],
+  ])('of %j', (task, spec) => {
+    const [variable] = inspectorEnv(task)
+    expect(variable?.value).not.toContain('$')
+    expect(JSON.parse(variable?.value ?? '')).toEqual({ ...usual, ...spec })
+  })
 })
 
 test('the text in the bundle is that of inspector.py', () => {
   const file = new URL('../../src/django/inspector.py', import.meta.url)
   expect(inspectorSource).toBe(readFileSync(file, 'utf8'))
   expect(inspectorSource).not.toContain('$')
+  expect(inspectorSource.length).toBeLessThan(100 * 1024)
 })

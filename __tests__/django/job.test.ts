@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
-import { jobName, matches, migrationJob } from '../../src/django/job.js'
+import type { PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
+import { jobName, lastingFolders, matches, migrationJob } from '../../src/django/job.js'
 import type { MigrationJobHow } from '../../src/django/job.js'
 
 const template: PodTemplateSpec = {
@@ -135,6 +135,7 @@ test('the Job as a whole', () => {
             dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
             hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
             securityContext: { runAsNonRoot: true },
+            hostname: 'web',
             priorityClassName: 'high',
             runtimeClassName: 'gvisor',
             enableServiceLinks: false,
@@ -206,6 +207,148 @@ test('a plain template gets nothing that it does not need', () => {
       { name: 'app', image: how.image, command: ['/bin/sh', '-c', 'echo $$(HOME) $$$$'] },
     ],
   })
+})
+
+/** What the Job's pod is made of this pod and these marks. */
+function podOf(
+  spec: Partial<PodSpec>,
+  more: Partial<MigrationJobHow> = {},
+  metadata: PodTemplateSpec['metadata'] = {
+    labels: { app: 'web', shard: 'eu$(X)' },
+    annotations: { zone: 'a', 'kubectl.kubernetes.io/restartedAt': 'now' },
+  },
+) {
+  const containers = [{ name: 'app', ...spec.containers?.[0] }]
+  const made = migrationJob({
+    ...how,
+    env: [],
+    ...more,
+    template: { metadata, spec: { ...spec, containers } },
+  })
+  if (made.is !== 'made') throw new Error(made.problem)
+  return { ...made.job.spec?.template, notes: made.notes }
+}
+
+describe('marks of the web that a container reads', () => {
+  const field = (fieldPath: string) => ({ fieldRef: { fieldPath } })
+  const live = { labels: { region: 'north', shard: 'of an older pod' }, annotations: {} }
+
+  test.each([
+    ["metadata.labels['shard']", { value: 'eu$$(X)' }],
+    ["metadata.annotations['zone']", { value: 'a' }],
+    ["metadata.annotations['kubectl.kubernetes.io/restartedAt']", { value: 'now' }],
+    ["metadata.labels['region']", { value: 'north' }],
+    ["metadata.labels['nowhere']", { value: '' }],
+    ['metadata.name', { valueFrom: field('metadata.name') }],
+    ['spec.nodeName', { valueFrom: field('spec.nodeName') }],
+  ])('by a variable: %s', (path, expected) => {
+    const env = [{ name: 'A', valueFrom: field(path) }]
+    const pod = podOf(
+      { containers: [{ name: 'app', env }], initContainers: [{ name: 'wait', env }] },
+      { live },
+    )
+    expect(pod.spec?.containers[0]?.env).toEqual([{ name: 'A', ...expected }])
+    expect(pod.spec?.initContainers?.[0]?.env).toEqual([{ name: 'A', ...expected }])
+    expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
+  })
+
+  test('by a file: the value is an annotation of the Job, and no label', () => {
+    const items = [
+      { path: 'shard', ...field("metadata.labels['shard']") },
+      { path: 'all', ...field('metadata.labels') },
+      { path: 'name', ...field('metadata.name') },
+    ]
+    const volumes = [
+      { name: 'one', downwardAPI: { items } },
+      {
+        name: 'two',
+        projected: { sources: [{ downwardAPI: { items } }, { secret: { name: 's' } }] },
+      },
+    ]
+    const pod = podOf({ volumes })
+    const read = (volume: Volume | undefined) =>
+      volume?.downwardAPI?.items ?? volume?.projected?.sources?.[0]?.downwardAPI?.items
+    const value = (path = '') => pod.metadata?.annotations?.[/'(.*)'/.exec(path)?.[1] ?? ''] ?? path
+    for (const volume of pod.spec?.volumes ?? []) {
+      expect(read(volume)?.map((item) => [item.path, value(item.fieldRef?.fieldPath)])).toEqual([
+        ['shard', 'eu$(X)'],
+        ['all', 'app="web"\nshard="eu$(X)"'],
+        ['name', 'metadata.name'],
+      ])
+    }
+    expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
+  })
+
+  test('a label that an injector of variables is told by stays', () => {
+    const labels = { app: 'web', 'azure.workload.identity/use': 'true' }
+    expect(podOf({}, {}, { labels }).metadata?.labels).toMatchObject({
+      'azure.workload.identity/use': 'true',
+    })
+  })
+})
+
+describe('claims', () => {
+  const volumes = [
+    { name: 'media', persistentVolumeClaim: { claimName: 'media' } },
+    { name: 'data', persistentVolumeClaim: { claimName: 'data' } },
+  ]
+  const containers = [
+    {
+      name: 'app',
+      volumeMounts: [
+        { name: 'media', mountPath: '/media' },
+        { name: 'data', mountPath: '/data' },
+      ],
+    },
+  ]
+
+  test('one that a single pod may have, and has: an empty folder', () => {
+    const claims = { media: { is: 'taken' } } as const
+    const pod = podOf({ volumes, containers }, { claims })
+    expect(pod.spec?.volumes).toEqual([{ name: 'media', emptyDir: {} }, volumes[1]])
+    expect(pod.notes).toEqual([
+      'volume media: the claim media is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place',
+    ])
+    expect(lastingFolders({ spec: { volumes, containers } }, 'app', claims)).toEqual(['/data'])
+  })
+
+  test('one of a single node: the pod goes there, though no others are wanted on it', () => {
+    const claims = { data: { is: 'on-node', node: 'n2' } } as const
+    const required = {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator: 'Exists' }] }],
+    }
+    const affinity = {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required },
+    }
+    const pod = podOf({ volumes, containers, affinity }, { claims })
+    const isThere = { key: 'metadata.name', operator: 'In', values: ['n2'] }
+    expect(pod.spec?.affinity?.nodeAffinity).toEqual({
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ ...required.nodeSelectorTerms[0], matchFields: [isThere] }],
+      },
+    })
+    expect(pod.spec?.volumes).toEqual(volumes)
+    expect(pod.spec?.tolerations).toEqual([
+      { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
+    ])
+    expect(lastingFolders({ spec: { volumes, containers } }, 'app', claims)).toEqual([
+      '/media',
+      '/data',
+    ])
+  })
+})
+
+test.each([
+  [{ emptyDir: {} }, []],
+  [{ configMap: { name: 'c' } }, []],
+  [{ ephemeral: {} }, []],
+  [{ hostPath: { path: '/data' } }, ['/v']],
+  [{ nfs: { server: 's', path: '/' } }, ['/v']],
+])('the folder of a volume %j outlives the pod: %j', (source, folders) => {
+  const containers = [{ name: 'app', volumeMounts: [{ name: 'v', mountPath: '/v' }] }]
+  expect(
+    lastingFolders({ spec: { containers, volumes: [{ name: 'v', ...source }] } }, 'app', {}),
+  ).toEqual(folders)
 })
 
 test('a selector that would catch the pod is a problem', () => {

@@ -24,7 +24,8 @@ function archive() {
   const clock = handClock()
   return {
     ...memory,
-    add: (one: Ended, own?: Templates) => remember(memory.cluster, clock, signal, 'shop', one, own),
+    add: (one: Ended, own?: Templates) =>
+      remember(memory.cluster, clock, signal, 'shop', one, { templates: own }),
     kept: async () => [...(await readTemplates(memory.cluster, 'shop')).keys()],
   }
 }

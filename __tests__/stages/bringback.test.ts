@@ -55,7 +55,7 @@ async function brought({
     }
     const kept =
       text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
-    await remember(memory.cluster, handClock(), signal, 'shop', ended, kept)
+    await remember(memory.cluster, handClock(), signal, 'shop', ended, { templates: kept })
   }
   const live: WorkloadObject = {
     apiVersion: 'apps/v1',

@@ -25,9 +25,14 @@ const web: Web = {
   containers: ['web'],
 }
 const plan = {
-  ...{ django: '5.2', python: '3.13', database: 'default', transactionalDdl: true },
-  ...{ vendor: 'postgresql', vendorName: 'PostgreSQL' },
-  ...{ pending: [], squashed: [], applied: {}, unknown: [] },
+  ...{ django: '5.2', python: '3.13', runs: true },
+  databases: [
+    {
+      ...{ database: 'default', vendor: 'postgresql', vendorName: 'PostgreSQL' },
+      identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
+      ...{ transactionalDdl: true, pending: [], squashed: [], applied: {}, unknown: [] },
+    },
+  ],
 }
 
 interface Play {
@@ -52,6 +57,7 @@ function play(log: Log, given: Given = {}): Play {
       made = { ...(job as Job), metadata: { ...(job as Job).metadata, uid: 'uid-job' } }
       return Promise.resolve(made)
     }) as Cluster['post'],
+    find: () => Promise.resolve(undefined),
     remove: () => Promise.resolve(),
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
@@ -157,7 +163,7 @@ async function cutOff(state: object, given?: Given) {
   const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
   const it = play((play) => {
     const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
-    const told = JSON.stringify({ ...plan, pending })
+    const told = JSON.stringify({ ...plan, databases: [{ ...plan.databases[0], pending }] })
     const said = [marked(told), marked('migrate'), '  Applying a.0001_x... OK']
     return saying(tries++ === 0 ? said : [], refused)
   }, given)
@@ -193,6 +199,21 @@ test('one that is cut off behind the plan, and fails', async () => {
       },
     },
     applied: ['a.0001_x'],
+  })
+})
+
+test('a refusal ends the plan, and is no crash', async () => {
+  const refused = {
+    ...{ refused: 'before', alias: 'default', migration: plan.databases[0]?.identity },
+    other: { ...plan.databases[0]?.identity, name: 'shop_eu' },
+  }
+  const log: Log = (play) => saying([play.marker() + JSON.stringify(refused) + play.marker()])
+  expect(await ofPlan(log, broken)).toMatchObject({
+    code: 'wrong-database',
+    sentence: expect.stringContaining('PostgreSQL shop at db:5432 as ada, while that one used'),
+    hint: expect.stringContaining(
+      'kubectl annotate configmap django-rollout-shop django-rollout/databases-',
+    ),
   })
 })
 

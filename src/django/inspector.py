@@ -3,13 +3,23 @@
 Run in the user's image by `python manage.py shell -v 0 -c <this text>`; nothing is added to the image.
 What it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:
 
-    marker    random text that stands before and after each line that is meant for django-rollout
-    migrate   the command that migrates, for /bin/sh; null: tell the plan only
-    database  alias in DATABASES ("default" when missing)
-    wait      seconds to go on asking a database that does not answer yet (0 when missing)
+    marker     random text that stands before and after each line that is meant for django-rollout
+    migrate    the command that migrates, for /bin/sh; null: tell the plan only
+    databases  aliases in DATABASES that the command migrates (["default"] when missing)
+    only       no other alias is planned, since the command names its own
+    always     the command does more than `manage.py migrate`: it runs though nothing is pending
+    volumes    folders that outlive the pod
+    web        words of the command that starts the web; null: no comparison
+    kept       what names each database of the release before, by alias
+    wait       seconds to go on asking a database that does not answer yet (0 when missing)
 
-It writes `<marker>{plan}<marker>` and, when it goes on to migrate, `<marker>migrate<marker>`. Whatever
-goes wrong is left to Django and Python to tell: their own text, their own exit code.
+It writes `<marker>{plan}<marker>` and, when it goes on to migrate, `<marker>migrate<marker>`; or, when
+the command must not run, `<marker>{"refused": ...}<marker>`, and ends. Whatever else goes wrong is left
+to Django and Python to tell: their own text, their own exit code.
+
+The same text runs a second time, in a child process that imports what the web's server imports, with the
+environment of the container and not that of manage.py: which databases it names is compared. Whatever it
+does at its import ends with it.
 
 Everything is inside one function, since `shell -c` runs it among names that are not ours: Django 4.2
 in the globals of its own module, 5.2 and later in a copy with all the models of the project.
@@ -19,18 +29,27 @@ reads those in a container's command.
 
 
 def django_rollout_inspect():
+    import importlib
+    import importlib.util
     import json
     import os
     import platform
+    import re
     import shlex
+    import signal
+    import subprocess
     import sys
+    import threading
     import time
 
     import django
+    from django.apps import apps
     from django.conf import settings
-    from django.core.management import CommandError, call_command
-    from django.db import OperationalError, connections
+    from django.core.management import CommandError, call_command, get_commands
+    from django.db import Error, connections, router
     from django.db.migrations.executor import MigrationExecutor
+    from django.db.migrations.loader import MigrationLoader
+    from django.db.utils import OperationalError
 
     # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
     longest_sql = 8000
@@ -44,7 +63,9 @@ def django_rollout_inspect():
     spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))
     marker = spec["marker"]
     migrate = spec.get("migrate")
-    alias = spec.get("database") or "default"
+    named = spec.get("databases") or ["default"]
+    # For the web's own module; a longer one has only to be believed by its rollout.
+    child_seconds = 60
 
     def say(text):
         sys.stdout.flush()
@@ -64,6 +85,286 @@ def django_rollout_inspect():
                     raise
                 time.sleep(0.5)
 
+    def identity_of(connection):
+        """What names a database, as far as settings tell; no password."""
+        have = connection.settings_dict
+        options = have.get("OPTIONS") or {}
+        name = str(have.get("NAME") or options.get("dbname") or "")
+        if connection.vendor == "sqlite":
+            path = name if name.startswith((":", "file:")) else os.path.realpath(name)
+            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}
+        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")
+        sent = str(options.get("options") or "")
+        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)
+        host = have.get("HOST") or options.get("host") or options.get("service")
+        return {
+            "vendor": connection.vendor,
+            "name": name,
+            "host": str(host or options.get("read_default_file") or ""),
+            "port": str(have.get("PORT") or options.get("port") or usual),
+            "user": str(have.get("USER") or options.get("user") or ""),
+            "schema": found.group(1) if found else "",
+        }
+
+    def asked(connection):
+        """The same with what the server itself tells, which a proxy between does not change."""
+        identity = identity_of(connection)
+        ask = {
+            "postgresql": [
+                ("name", "SELECT current_database()"),
+                ("schema", "SELECT current_schema()"),
+                ("server", "SELECT system_identifier FROM pg_control_system()"),
+                # Not everybody may ask that; then at least two connections of now are told apart.
+                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),
+            ],
+            "mysql": [
+                ("name", "SELECT database()"),
+                ("server", "SELECT @@server_uuid"),
+                ("server", "SELECT @@server_uid"),
+                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),
+            ],
+        }
+        for key, sql in ask.get(connection.vendor, []):
+            if identity.get(key) and key == "server":
+                continue
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+                    row = cursor.fetchone()
+            except Error:
+                continue
+            if row and row[0] is not None:
+                identity[key] = str(row[0])
+        return identity
+
+    def is_same(one, other):
+        """Whether two identities are of one database; another user, or another way to it, is none."""
+        for key in ("vendor", "name"):
+            if one.get(key) != other.get(key):
+                return False
+        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:
+            return False
+        for key in ("server", "started"):
+            if one.get(key) and one.get(key) == other.get(key):
+                return True
+        # A cluster of MySQL answers by any of its servers, and a file has none.
+        told = one.get("server") and other.get("server")
+        if told and one["vendor"] == "postgresql":
+            return False
+        return all(one.get(key) == other.get(key) for key in ("host", "port"))
+
+    def words_of(command):
+        """The words of a command, and of the scripts and files of settings that it names."""
+        texts = [(" ".join(command), False)]
+        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):
+            for path in re.split(r"[\s=;&|\"']+", word):
+                if "." not in path and "/" not in path or path.endswith("manage.py"):
+                    continue
+                try:
+                    with open(path, "rb") as file:
+                        data = file.read(65536)
+                except OSError:
+                    continue
+                # What pip has made of a server's name is a script of Python's.
+                if b"\0" not in data and not re.match(rb"#!.*python", data):
+                    texts.append((data.decode("utf-8", "replace"), True))
+        return texts
+
+    def assigned(texts):
+        """Variables that a command sets for what it starts: NAME=value, where the value can be told."""
+        dollar = chr(36)
+        for text, is_file in texts:
+            for line in text.splitlines():
+                # In a file it may stand under a condition.
+                if is_file and not re.match(r"(export\s|env\s*=|raw_env|environment)", line):
+                    continue
+                for name, value in re.findall(
+                    r"(?<![\w-])([A-Z][A-Z0-9_]*)=(\"[^\"]*\"|'[^']*'|[^\s\"';&|,\])]*)", line
+                ):
+                    value = value if value[:1] == "'" else os.path.expandvars(value)
+                    if dollar not in value and "`" not in value:
+                        yield name, value.strip("\"'")
+
+    def modules_of(texts):
+        """What the web's server may be told to import, the likeliest first."""
+        sure, likely = [], []
+        for word in re.split(r"[\s=\"',;()\[\]]+", " ".join(text for text, _ in texts)):
+            if word.endswith(".py") and "/" in word or re.search(r"\b[aw]sgi\.py", word):
+                word = word[:-3].strip("./").replace("/", ".")
+            module, colon, _ = word.partition(":")
+            if not re.match(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", module):
+                continue
+            if module.startswith(("django.", "gunicorn.", "uvicorn.")):
+                continue
+            if re.search(r"(\A|[._])[aw]sgi[^.]*\Z", module):
+                sure.append(module)
+            elif colon:
+                likely.append(module)
+        return sure + likely
+
+    def is_there(module):
+        try:
+            return importlib.util.find_spec(module) is not None
+        except Exception:
+            return False
+
+    def web_tells():
+        """In the child: imports what the web's server imports, and tells which databases it names."""
+        task = spec["child"]
+        module = None
+        if not task["manage"]:
+            sys.path[:0] = [path for path in task["path"] if path not in sys.path]
+            module = next((each for each in task["modules"] if is_there(each)), None)
+            if module is None:
+                return say(json.dumps({"web": None}))
+            importlib.import_module(module)
+        told = {}
+        for alias, identity in task["databases"].items():
+            if alias not in connections.databases:
+                continue
+            connection = connections[alias]
+            if identity_of(connection) == identity:
+                continue
+            # By another way, or as another user: only the server knows whether it is the same.
+            told[alias] = identity_of(connection)
+            try:
+                connection.ensure_connection()
+                told[alias] = asked(connection)
+            except Exception:
+                # Then it is compared by its name and its host.
+                pass
+        name = module or "manage.py"
+        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+        say(json.dumps({"web": {"module": name, "settings": chosen, "databases": told}}))
+
+    def container_environment():
+        """As the container was started with it: manage.py, and the command before it, add their own."""
+        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)
+        if saved:
+            try:
+                words = shlex.split(saved)
+                return dict(word.split("=", 1) for word in words if re.match(r"\w+=", word))
+            except ValueError:
+                pass
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                pairs = [each.split(b"=", 1) for each in file.read().split(b"\0") if b"=" in each]
+            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
+        except OSError:
+            return dict(os.environ)
+
+    def ask_web(identities):
+        """Starts the child; returns what gives its answer: what it told, or why it told nothing."""
+        command = spec.get("web")
+        if command is None or "django_rollout_inspect" not in sys.argv[-1]:
+            return lambda: (None, None)
+        texts = words_of(command)
+        whole = " ".join(command)
+        parts = whole.split()
+        programs = [part.rsplit("/", 1)[-1].strip("\"'") for part in parts]
+        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")
+        manage = next((part for part in parts if part.endswith("manage.py")), None)
+        by_manage = manage is not None and any(each in serving for each in programs)
+        modules = modules_of(texts)
+        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")
+        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]
+        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]
+        for at in list(range(1, len(home))) + [0]:
+            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]
+        env = container_environment()
+        env.update(assigned(texts))
+        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\S+)"
+        folder = env.get("PWD") or os.getcwd()
+        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\s;&]+)", whole):
+            if os.path.isdir(os.path.join(folder, each)):
+                folder = os.path.join(folder, each)
+        task = {
+            "manage": by_manage,
+            "modules": modules,
+            "path": [folder, os.getcwd()] + sys.path[:1],
+            "databases": identities,
+        }
+        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})
+        env.pop("DJANGO_ROLLOUT_ENV", None)
+        start = [sys.executable, "-c", sys.argv[-1]]
+        if by_manage:
+            chosen = re.findall(r"--settings[= ](\S+)", " ".join(parts))
+            flags = ["--settings=" + each for each in chosen[:1]]
+            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]
+        said = {}
+
+        def run():
+            try:
+                child = subprocess.Popen(
+                    start,
+                    env=env,
+                    cwd=folder if os.path.isdir(folder) else None,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                said["error"] = str(error)
+                return
+            try:
+                said["out"] = child.communicate(timeout=child_seconds)[0]
+            except subprocess.TimeoutExpired:
+                said["error"] = "its import did not end within %d s" % child_seconds
+            finally:
+                # What it has started must not outlive it.
+                try:
+                    os.killpg(child.pid, signal.SIGKILL)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+
+        def answer():
+            thread.join(child_seconds + 5)
+            lines = said.get("out", b"").decode("utf-8", "replace").splitlines()
+            for line in lines:
+                text = line.partition(marker)[2].rpartition(marker)[0]
+                if text.startswith("{"):
+                    web = json.loads(text)["web"]
+                    return web, None if web else "no module of its command is known"
+            words = [line for line in lines if line.strip()]
+            return None, said.get("error") or (words[-1] if words else "it told nothing")
+
+        return answer
+
+    def refuse(why, alias, identity, **more):
+        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))
+        connections.close_all()
+        sys.stdout.flush()
+        os._exit(3)
+
+    def refuse_others(identities, web):
+        """Never another database than the web's, or than the one of the release before."""
+        for alias, identity in identities.items():
+            theirs = web["databases"].get(alias) if web else None
+            if theirs and not is_same(identity, theirs):
+                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+                refuse(
+                    "web",
+                    alias,
+                    identity,
+                    other=theirs,
+                    module=web["module"],
+                    settings=[chosen, web["settings"]],
+                )
+        for alias, identity in identities.items():
+            before = (spec.get("kept") or {}).get(alias)
+            if before and not is_same(identity, before):
+                refuse("before", alias, identity, other=before)
+
+    def outlives(path):
+        return any(
+            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")
+            for folder in spec.get("volumes") or []
+        )
+
     def refuse_writes(execute, sql, params, many, context):
         if not str(sql).lstrip().upper().startswith(reading + transaction):
             raise CommandError("a plan never writes: " + str(sql))
@@ -75,6 +376,16 @@ def django_rollout_inspect():
 
     def reversible(operation):
         return bool(operation.reversible) and all(reversible(each) for each in inner(operation))
+
+    def own_apps(alias, loader):
+        """Apps of which a router keeps tables in this database and not in the default one."""
+
+        def is_own(model):
+            on_default = router.allow_migrate_model("default", model)
+            return router.allow_migrate_model(alias, model) and not on_default
+
+        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
+        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
 
     def with_sql(executor, connection, migrations):
         """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""
@@ -160,7 +471,9 @@ def django_rollout_inspect():
         except (AttributeError, NotImplementedError):
             return None
 
-    def plan_of(connection):
+    def plan_of(alias, identity, own):
+        """The plan of one database; of the apps in `own` alone where that is not None."""
+        connection = connections[alias]
         executor = MigrationExecutor(connection)
         loader = executor.loader
         # As `migrate` does: it would refuse to begin, and it would be the reader's first news of it.
@@ -175,10 +488,11 @@ def django_rollout_inspect():
                 + ").\nTo fix them run 'python manage.py makemigrations --merge'"
             )
         pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
+        if own is not None:
+            pending = [each for each in pending if each.app_label in own]
         return {
-            "django": django.get_version(),
-            "python": platform.python_version(),
             "database": alias,
+            "identity": identity,
             "vendor": connection.vendor,
             "vendorName": connection.display_name,
             "version": version_of(connection),
@@ -194,23 +508,72 @@ def django_rollout_inspect():
                 }
                 for migration, sql in with_sql(executor, connection, pending)
             ],
-            "squashed": list(to_record(executor)),
+            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
             "applied": leaf_of_apps(loader),
-            "unknown": list(not_in_code(loader)),
+            "unknown": list(not_in_code(loader)) if own is None else [],
         }
+
+    if "child" in spec:
+        web_tells()
+        sys.stdout.flush()
+        # Not by sys.exit: threads that the project has started would keep it.
+        os._exit(0)
 
     # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.
     settings.INSTALLED_APPS
     django.setup()
-    call_command("check", stdout=sys.stderr)
 
-    connection = connections[alias]
-    connect(connection)
-    plan = plan_of(connection)
+    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what
+    # a router keeps away from is not asked at all: it may be anything, and out of reach.
+    planned = {alias: None for alias in named}
+    if settings.DATABASE_ROUTERS and not spec.get("only"):
+        on_disk = MigrationLoader(None)
+        for alias in connections:
+            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")
+            own = set() if mirror or alias in planned else own_apps(alias, on_disk)
+            if own:
+                planned[alias] = own
+    identities = {alias: identity_of(connections[alias]) for alias in planned}
+    web_answer = ask_web(dict(identities))
+    plans = []
+    try:
+        call_command("check", stdout=sys.stderr)
+        for alias, own in planned.items():
+            connect(connections[alias])
+            identities[alias] = asked(connections[alias])
+            plans.append(plan_of(alias, identities[alias], own))
+    except Exception:
+        # A database that does not answer, or that is none of Django's, may be only the wrong one.
+        refuse_others(identities, web_answer()[0])
+        raise
+    web, silent = web_answer()
+    refuse_others(identities, web)
+
+    # A project's own `migrate` may do anything: django-tenants goes through all schemas.
+    always = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"
+    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    runs = bool(migrate) and bool(works or always)
+    for plan in plans:
+        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
+        if migrate and lost and (plan in works or (always and plan["database"] in named)):
+            refuse("file", plan["database"], plan["identity"])
+        if migrate and not always and plan in works and plan["database"] not in named:
+            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
+            refuse("left", plan["database"], plan["identity"], pending=pending)
     connections.close_all()
-    say(json.dumps(plan))
+    say(
+        json.dumps(
+            {
+                "django": django.get_version(),
+                "python": platform.python_version(),
+                "databases": plans,
+                "runs": runs,
+                "web": {"module": web["module"]} if web else {"silent": silent} if silent else None,
+            }
+        )
+    )
 
-    if migrate and (plan["pending"] or plan["squashed"]):
+    if runs:
         say("migrate")
         if os.path.exists("/bin/sh"):
             os.execv("/bin/sh", ["sh", "-c", migrate])

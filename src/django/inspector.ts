@@ -1,13 +1,43 @@
 import { inspectorSource } from './inspector.generated.js'
 
-/** What the inspector tells about a new image and the database that it meets. */
+/** What names a database, without a password: as settings have it, and as its server tells it. */
+export interface Identity {
+  /** Django's name: `postgresql`, `mysql` (MariaDB too), `sqlite`, `oracle` or a third party's. */
+  readonly vendor: string
+  /** Of SQLite the path of its file. */
+  readonly name: string
+  /** Empty where settings leave it to the driver. */
+  readonly host: string
+  readonly port: string
+  readonly user: string
+  readonly schema?: string
+  /** The identifier that a server was made with, whatever way leads to it. */
+  readonly server?: string
+  /** When it was started, for servers that do not tell the former to everybody. */
+  readonly started?: string
+}
+
+/** By alias in `DATABASES`. */
+export type Databases = Readonly<Record<string, Identity>>
+
+/** What the inspector tells about a new image and the databases that it meets. */
 export interface Plan {
   /** `5.2.19` */
   readonly django: string
   /** `3.13.1` */
   readonly python: string
+  /** Those that the command migrates, and others that a router gives apps of their own. */
+  readonly databases: readonly DatabasePlan[]
+  /** Whether the command is run: something is to be applied, or it does more than `manage.py migrate`. */
+  readonly runs: boolean
+  /** The module of the web's that was compared, or why none was. */
+  readonly web?: { readonly module: string } | { readonly silent: string }
+}
+
+export interface DatabasePlan {
   /** The alias in `DATABASES`. */
   readonly database: string
+  readonly identity: Identity
   /** Django's name: `postgresql`, `mysql` (MariaDB too), `sqlite`, `oracle` or a third party's. */
   readonly vendor: string
   /** For people: `PostgreSQL`, `MariaDB`. */
@@ -52,6 +82,28 @@ export interface UnknownMigration extends MigrationName {
   readonly newer: boolean
 }
 
+/** Why the inspector does not run the command. */
+export type Refused = {
+  readonly alias: string
+  /** The database that would have been migrated. */
+  readonly migration: Identity
+} & (
+  | {
+      /** The module that the web's server imports names another one. */
+      readonly refused: 'web'
+      readonly other: Identity
+      readonly module: string
+      /** `DJANGO_SETTINGS_MODULE` of the migration and of the web. */
+      readonly settings: readonly [string, string]
+    }
+  /** The release before had another one. */
+  | { readonly refused: 'before'; readonly other: Identity }
+  /** SQLite's file goes with the pod. */
+  | { readonly refused: 'file' }
+  /** These are pending, and `manage.py migrate` does not come to this database. */
+  | { readonly refused: 'left'; readonly pending: readonly string[] }
+)
+
 /** What the inspector is to do. */
 export interface InspectorTask {
   /** Random text that the project cannot print by chance: letters, digits and `-` only. */
@@ -60,6 +112,12 @@ export interface InspectorTask {
   readonly migrate?: string
   /** How long it goes on asking a database that does not answer, in seconds (a proxy beside it may still start). */
   readonly waitSeconds?: number
+  /** Folders in the container that outlive the pod. */
+  readonly volumes?: readonly string[]
+  /** The web's own command, program and arguments, so far as it is known; missing: its databases are not compared. */
+  readonly web?: readonly string[]
+  /** The databases of the release before, by alias. */
+  readonly kept?: Databases
 }
 
 const defaultManage = ['python', 'manage.py']
@@ -70,9 +128,14 @@ const defaultManage = ['python', 'manage.py']
  * (https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/).
  */
 export function inspectorEnv(task: InspectorTask): { name: string; value: string }[] {
-  const { marker, migrate, waitSeconds = 0 } = task
-  const database = optionOf('--database', words(migrate ?? ''))
-  const spec = { marker, migrate: migrate ?? null, database: database ?? null, wait: waitSeconds }
+  const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {} } = task
+  const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
+  const plain = migrate === undefined || isPlain(migrate)
+  const spec = {
+    ...{ marker, migrate: migrate ?? null, databases, always: !plain },
+    only: plain && optionOf('--database', words(migrate ?? '')) !== undefined,
+    ...{ volumes, web: web ?? null, kept, wait: waitSeconds },
+  }
   return [
     {
       name: 'DJANGO_ROLLOUT_SPEC',
@@ -82,12 +145,54 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
 }
 
 /**
+ * Whether a command is Django's own `migrate` of all apps and nothing else, so that it has nothing to do when
+ * nothing is pending. Any other is run in any case: a plan sees one schema of each database.
+ */
+export function isPlain(command: string): boolean {
+  const all = words(command)
+  const at = all.indexOf('migrate')
+  const options = all.slice(at + 1)
+  return (
+    at > 0 &&
+    !/[$`'"\\;&|<>()\n]/.test(command.trim()) &&
+    callsDjango.test(all.slice(0, at).join(' ')) &&
+    // Any other word names an app, and syncdb makes tables that no migration tells of.
+    options.every((word, i) => word.startsWith('-') || valued.includes(options[i - 1] ?? '')) &&
+    !options.includes('--run-syncdb')
+  )
+}
+
+const callsDjango =
+  /^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
+
+/** Options of `migrate` that take a word of its own as their value. */
+const valued = ['--database', '--settings', '--pythonpath', '-v', '--verbosity']
+
+/** The aliases of the databases that a command migrates, as far as its words tell. */
+function databasesOf(command: string): readonly string[] {
+  const named = command
+    .split(/&&|\|\||[;|&\n]/)
+    .filter((part) => /\smigrate\b/.test(part))
+    .map((part) => optionOf('--database', words(part)) ?? 'default')
+  const known = named.filter((alias) => /^[\w.-]+$/.test(alias))
+  return known.length === 0 ? ['default'] : [...new Set(known)]
+}
+
+/** A program that prepares the web's environment and then becomes what follows it: an entrypoint. */
+export interface Starter {
+  readonly words: readonly string[]
+  /** It has to be looked at in the pod whether it does no more than that. */
+  readonly isScript: boolean
+}
+
+/**
  * The argument list that runs the inspector: `manage.py` called as the option `migrate-command` calls it
  * (`poetry run python manage.py migrate`), with its `--settings` and `--pythonpath`. Needs a shell only
  * where that command does (`cd src && python manage.py migrate`); commands before it that do more than to
- * prepare the shell are left out, since they are not ours to run for a plan.
+ * prepare the shell are left out, since they are not ours to run for a plan. What starts the web starts it
+ * too, unless that command has it itself.
  */
-export function planCommand(migrateCommand: string): string[] {
+export function planCommand(migrateCommand: string, starter?: Starter, marker = ''): string[] {
   const parts = migrateCommand.split(/\s*(?:&&|;)\s*/)
   const at = parts.findIndex((part) => managed(part) !== undefined)
   const manage = managed(parts[at] ?? '') ?? defaultManage.join(' ')
@@ -96,16 +201,60 @@ export function planCommand(migrateCommand: string): string[] {
     const value = optionOf(name, found)
     return value === undefined ? [] : [`${name}=${value}`]
   })
-  const shell = ['shell', '-v', '0', ...passed, '-c']
+  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource]
   const before = parts
     .slice(0, Math.max(at, 0))
     .filter((part) => /^(cd|export|\.|source) /.test(part))
-  if (before.length === 0 && !/[$`'"\\|&<>(){}*?~#=]/.test(manage)) {
-    return [...words(manage), ...shell, inspectorSource]
-  }
-  const script = [...before, `${manage} "$@"`].join(' && ')
-  return ['/bin/sh', '-c', script, 'sh', ...shell, inspectorSource]
+  const isBare =
+    /^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(manage) &&
+    !/[$`'"\\|&<>(){}*?~#=]/.test(manage)
+  const plan =
+    before.length === 0 && isBare
+      ? [...words(manage), ...shell]
+      : [
+          '/bin/sh',
+          '-c',
+          [keepEnvironment, ...before, `${manage} "$@"`].join(' && '),
+          'sh',
+          ...shell,
+        ]
+  if (!starter || migrateCommand.includes(starter.words[0] ?? '')) return plan
+  return starter.isScript
+    ? ['/bin/sh', '-c', throughScript, 'sh', marker, ...starter.words, ...plan]
+    : [...starter.words, ...plan]
 }
+
+/**
+ * The web does not have what the migrate command sets: the container's own environment is kept for what is
+ * imported in its name. One argument of a program may have 128 KiB.
+ */
+const keepEnvironment =
+  '{ DJANGO_ROLLOUT_ENV=$(export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
+
+/**
+ * Begins by a script (`$2`) that ends by becoming its arguments, as it does for the web: what it exports is
+ * there then. Passes it by when it does more (a migration of its own would come before the plan), or when it
+ * does not hand over: it would start the web.
+ */
+const throughScript = `m=$1; s=$2; shift 2
+f=$(command -v "$s") || f=
+h= b=
+if [ -r "$f" ]; then
+  IFS= read -r l <"$f"
+  case $l in '#!'*sh|'#!'*sh\\ *)
+    while IFS= read -r l || [ -n "$l" ]; do
+      case $l in
+        ''|\\#*) ;;
+        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py"; break ;;
+        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;
+        *[![:space:]]*) h= ;;
+      esac
+    done <"$f" ;;
+  esac
+fi
+if [ -n "$h" ] && [ -z "$b" ]; then exec "$s" "$@"; fi
+echo "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"
+exec "$@"`
 
 /** The plan in a container's log; `undefined` when there is none, or none that is whole. */
 export function readPlan(lines: readonly string[], marker: string): Plan | undefined {
@@ -117,6 +266,19 @@ export function readPlan(lines: readonly string[], marker: string): Plan | undef
     }
   }
   return undefined
+}
+
+/** Why the command is not run, where this line says so. */
+export function readRefused(line: string, marker: string): Refused | undefined {
+  const text = marked(line, marker)
+  if (text?.startsWith('{"refused"') !== true) return undefined
+  // Its own words: whatever they are, nothing was run.
+  return JSON.parse(text) as Refused
+}
+
+/** Why the script that starts the web was passed by, where this line says so. */
+export function readPassed(line: string, marker: string): string | undefined {
+  return /^\{"past":"(.*)"\}$/.exec(marked(line, marker) ?? '')?.[1]
 }
 
 /** Whether this line says that the inspector now becomes the migrate command. */
@@ -163,20 +325,36 @@ function parse(text: string): Plan | undefined {
     return undefined
   }
   if (!isRecord(json)) return undefined
-  const { django, python, database, vendor, vendorName, version, transactionalDdl } = json
+  const { django, python, runs, web } = json
+  const databases = listOf(json['databases'], databaseOf)
+  if (!isText(django) || !isText(python) || typeof runs !== 'boolean' || databases === undefined) {
+    return undefined
+  }
+  return { django, python, databases, runs, ...webOf(web) }
+}
+
+function webOf(json: unknown): Pick<Plan, 'web'> {
+  if (!isRecord(json)) return {}
+  const { module, silent } = json
+  return isText(module) ? { web: { module } } : isText(silent) ? { web: { silent } } : {}
+}
+
+function databaseOf(json: unknown): DatabasePlan | undefined {
+  if (!isRecord(json)) return undefined
+  const { database, vendor, vendorName, version, transactionalDdl } = json
+  const identity = identityOf(json['identity'])
   const pending = listOf(json['pending'], pendingOf)
   const squashed = listOf(json['squashed'], nameOf)
   const unknown = listOf(json['unknown'], unknownOf)
   const applied = json['applied']
   if (
-    !isText(django) ||
-    !isText(python) ||
     !isText(database) ||
     !isText(vendor) ||
     !isText(vendorName) ||
     typeof transactionalDdl !== 'boolean' ||
     !isRecord(applied) ||
     !isTexts(applied) ||
+    identity === undefined ||
     pending === undefined ||
     squashed === undefined ||
     unknown === undefined
@@ -184,17 +362,34 @@ function parse(text: string): Plan | undefined {
     return undefined
   }
   return {
-    django,
-    python,
-    database,
-    vendor,
-    vendorName,
+    ...{ database, identity, vendor, vendorName },
     ...(isText(version) ? { version } : {}),
-    transactionalDdl,
-    pending,
-    squashed,
-    applied,
-    unknown,
+    ...{ transactionalDdl, pending, squashed, applied, unknown },
+  }
+}
+
+/** What was kept of the release before; what cannot be read is left out. */
+export function databasesOfJson(json: unknown): Databases {
+  return Object.fromEntries(
+    Object.entries(isRecord(json) ? json : {}).flatMap(([alias, each]) => {
+      const identity = identityOf(each)
+      return identity ? [[alias, identity] as const] : []
+    }),
+  )
+}
+
+/** `undefined` for what is no identity: of a person's edit, or of another version of this program. */
+function identityOf(json: unknown): Identity | undefined {
+  if (!isRecord(json) || !isTexts(json)) return undefined
+  const { vendor, name, host, port, user, schema, server, started } = json
+  if (!isText(vendor) || !isText(name) || !isText(host) || !isText(port) || !isText(user)) {
+    return undefined
+  }
+  return {
+    ...{ vendor, name, host, port, user },
+    ...(isText(schema) && { schema }),
+    ...(isText(server) && { server }),
+    ...(isText(started) && { started }),
   }
 }
 

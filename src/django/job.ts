@@ -1,5 +1,13 @@
 import type { Job } from 'kubernetes-types/batch/v1'
-import type { Container, EnvVar, PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
+import type {
+  Affinity,
+  Container,
+  DownwardAPIVolumeFile,
+  EnvVar,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+} from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
 
 export interface MigrationJobHow {
@@ -19,6 +27,10 @@ export interface MigrationJobHow {
   readonly image: string
   /** Program and arguments, to be taken as they are written: nothing in them is expanded. */
   readonly command: readonly string[]
+  /** Labels and annotations of a running pod of the workload that its template has not: admission's. */
+  readonly live?: PodMarks
+  /** What becomes of the claims that its volumes name, by their names. */
+  readonly claims?: Readonly<Record<string, ClaimUse>>
   /** Added to the container's own; one of the same name is replaced. */
   readonly env?: readonly EnvVar[]
   readonly timeoutSeconds: number
@@ -27,6 +39,19 @@ export interface MigrationJobHow {
   /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
   readonly selectors: readonly NamedSelector[]
 }
+
+/** What a pod is marked by. */
+export interface PodMarks {
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** What a claim allows of a second pod. */
+export type ClaimUse =
+  /** It is mounted on that node, and on no other at a time. */
+  | { readonly is: 'on-node'; readonly node: string }
+  /** One pod alone has it, and that one runs. */
+  | { readonly is: 'taken' }
 
 const runAnnotation = 'django-rollout/run'
 
@@ -93,8 +118,13 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
   }
 
   const notes: string[] = []
-  const pod = podOf(spec, how, container, notes)
-  const annotations = annotationsOf(template.metadata?.annotations ?? {}, how.sha)
+  const marks = marksOf(how)
+  const told: Record<string, string> = {}
+  const pod = markedPod(podOf(spec, how, container, notes), marks, told)
+  const annotations = {
+    ...annotationsOf(template.metadata?.annotations ?? {}, how.sha),
+    ...told,
+  }
   return {
     is: 'made',
     notes,
@@ -111,7 +141,10 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
         backoffLimit: 0,
         activeDeadlineSeconds: how.timeoutSeconds,
         ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
-        template: { metadata: { labels, annotations }, spec: pod },
+        template: {
+          metadata: { labels: { ...labels, ...injectorsOf(marks) }, annotations },
+          spec: pod,
+        },
       },
     },
   }
@@ -159,25 +192,39 @@ function podOf(
     schedulingGates: _held,
     activeDeadlineSeconds: _deadline,
     nodeName: _node,
-    hostname: _hostname,
     subdomain: _subdomain,
     ephemeralContainers: _debug,
-    affinity,
+    affinity: affinityOfWeb,
     containers,
     initContainers = [],
     volumes = [],
     ...kept
   } = spec
-  const { podAntiAffinity: _apart, ...near } = affinity ?? {}
+  const { podAntiAffinity: _apart, ...near } = affinityOfWeb ?? {}
   const before = [
     ...initContainers.flatMap((each) => initOf(each, how, notes)),
     ...containers.flatMap((each) => (each === container ? [] : sidecarOf(each, how, notes))),
   ]
   const main = mainOf(container, how)
-  const all = [...volumes, ...claimed([...before, main], volumes, notes)]
+  const claims = how.claims ?? {}
+  const own = volumes.map((volume) => withoutTaken(volume, claims, notes))
+  const all = [...own, ...claimed([...before, main], volumes, notes)]
+  const node = nodeOf(own, claims, notes)
+  const affinity = node === undefined ? near : onNode(near, node)
   return {
     ...kept,
-    ...(Object.keys(near).length > 0 ? { affinity: near } : {}),
+    ...(Object.keys(affinity).length > 0 ? { affinity } : {}),
+    ...(node !== undefined && {
+      // Its pods run there: that no new ones are wanted must not keep a claim from being reached.
+      tolerations: [
+        ...(kept.tolerations ?? []),
+        {
+          key: 'node.kubernetes.io/unschedulable',
+          operator: 'Exists' as const,
+          effect: 'NoSchedule' as const,
+        },
+      ],
+    }),
     ...(all.length > 0 ? { volumes: all } : {}),
     ...(before.length > 0 ? { initContainers: before } : {}),
     containers: [main],
@@ -266,6 +313,154 @@ function claimed(
     )
   }
   return missing.map((name) => ({ name, emptyDir: {} }))
+}
+
+/** A claim that one pod alone may have, and has: an empty folder stands in for it. */
+function withoutTaken(
+  volume: Volume,
+  claims: Readonly<Record<string, ClaimUse>>,
+  notes: string[],
+): Volume {
+  const claim = volume.persistentVolumeClaim?.claimName ?? ''
+  if (claims[claim]?.is !== 'taken') return volume
+  notes.push(
+    `volume ${volume.name}: the claim ${claim} is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place`,
+  )
+  return { name: volume.name, emptyDir: {} }
+}
+
+/** Where the claims are that are mounted on one node at a time. */
+function nodeOf(
+  volumes: readonly Volume[],
+  claims: Readonly<Record<string, ClaimUse>>,
+  notes: string[],
+): string | undefined {
+  for (const { persistentVolumeClaim } of volumes) {
+    const claim = persistentVolumeClaim?.claimName ?? ''
+    const use = claims[claim]
+    if (use?.is === 'on-node') {
+      notes.push(`the claim ${claim} is mounted on the node ${use.node}: the migration runs there`)
+      return use.node
+    }
+  }
+  return undefined
+}
+
+function onNode(affinity: Affinity, node: string): Affinity {
+  const { nodeAffinity = {} } = affinity
+  const required = nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+  const isThere = { key: 'metadata.name', operator: 'In' as const, values: [node] }
+  const terms = (required?.nodeSelectorTerms ?? [{}]).map((term) => ({
+    ...term,
+    matchFields: [...(term.matchFields ?? []), isThere],
+  }))
+  return {
+    ...affinity,
+    nodeAffinity: {
+      ...nodeAffinity,
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms },
+    },
+  }
+}
+
+/** What the web's pods are marked by: what the template has, and what else a running one has got. */
+function marksOf({ template, live }: MigrationJobHow): PodMarks {
+  const { labels = {}, annotations = {} } = template.metadata ?? {}
+  return {
+    labels: { ...live?.labels, ...labels },
+    annotations: { ...live?.annotations, ...annotations },
+  }
+}
+
+/**
+ * Labels that change a pod's environment and select nothing: who may use Azure's identities is told by one
+ * (https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html#pod).
+ */
+function injectorsOf({ labels }: PodMarks): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).filter(([key]) => key.startsWith('azure.workload.identity/')),
+  )
+}
+
+/**
+ * The Job's pod is not marked as the web's, so that no Service or workload selects it: where a container
+ * reads a mark, the value is put in its place. Files have it from annotations of the Job's own (`told`).
+ */
+function markedPod(pod: PodSpec, marks: PodMarks, told: Record<string, string>): PodSpec {
+  const { initContainers, volumes } = pod
+  const valued = (container: Container): Container =>
+    container.env
+      ? { ...container, env: container.env.map((each) => valuedEnv(each, marks)) }
+      : container
+  const file = (item: DownwardAPIVolumeFile): DownwardAPIVolumeFile => {
+    const value = markOf(item.fieldRef?.fieldPath, marks)
+    if (value === undefined) return item
+    const key = `django-rollout/mark-${Object.keys(told).length}`
+    told[key] = value
+    return { ...item, fieldRef: { fieldPath: `metadata.annotations['${key}']` } }
+  }
+  const filled = (volume: Volume): Volume => {
+    const { downwardAPI, projected } = volume
+    if (downwardAPI?.items) {
+      return { ...volume, downwardAPI: { ...downwardAPI, items: downwardAPI.items.map(file) } }
+    }
+    if (!projected?.sources) return volume
+    const sources = projected.sources.map((source) =>
+      source.downwardAPI?.items
+        ? { ...source, downwardAPI: { items: source.downwardAPI.items.map(file) } }
+        : source,
+    )
+    return { ...volume, projected: { ...projected, sources } }
+  }
+  return {
+    ...pod,
+    containers: pod.containers.map(valued),
+    ...(initContainers && { initContainers: initContainers.map(valued) }),
+    ...(volumes && { volumes: volumes.map(filled) }),
+  }
+}
+
+/** A value is expanded where it is written, and not where a field gives it. */
+function valuedEnv(variable: EnvVar, marks: PodMarks): EnvVar {
+  const value = markOf(variable.valueFrom?.fieldRef?.fieldPath, marks)
+  return value === undefined
+    ? variable
+    : { name: variable.name, value: value.replaceAll('$', '$$$$') }
+}
+
+/** What a field tells of a pod's marks, one or all; `undefined` for any other field. */
+function markOf(path: string | undefined, marks: PodMarks): string | undefined {
+  const [, kind, , key] = /^metadata\.(labels|annotations)(\['(.*)'\])?$/.exec(path ?? '') ?? []
+  if (kind === undefined) return undefined
+  const all = kind === 'labels' ? marks.labels : marks.annotations
+  if (key !== undefined) return all[key] ?? ''
+  return Object.entries(all)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join('\n')
+}
+
+/** Volumes that end with the pod, or that nothing can be written to. */
+const passing = [
+  'name',
+  ...['emptyDir', 'ephemeral', 'configMap', 'secret', 'projected', 'downwardAPI', 'image'],
+]
+
+/** Folders of a container that outlive the pod of its migration. */
+export function lastingFolders(
+  { spec }: PodTemplateSpec,
+  container: string,
+  claims: Readonly<Record<string, ClaimUse>>,
+): readonly string[] {
+  const lasting = (spec?.volumes ?? []).filter(
+    (volume) =>
+      Object.keys(volume).some((key) => !passing.includes(key)) &&
+      claims[volume.persistentVolumeClaim?.claimName ?? '']?.is !== 'taken',
+  )
+  const mounts = spec?.containers.find(({ name }) => name === container)?.volumeMounts ?? []
+  return mounts
+    .filter((mount) => lasting.some(({ name }) => name === mount.name))
+    .map(({ mountPath }) => mountPath)
 }
 
 /**

@@ -172,6 +172,16 @@ function roleOfCelery(words: readonly string[]): Role {
   return command === 'worker' || command === 'beat' || command === 'flower' ? command : 'other'
 }
 
+/** Programs that a command line may begin with and that say what runs: a server, an interpreter, a shell. */
+export function startsRole(word: string): boolean {
+  const program = word.split('/').at(-1) ?? word
+  return (
+    [...servers, ...workers, 'celery', 'manage.py', 'django-admin', 'supervisord'].includes(
+      program,
+    ) || /^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(program)
+  )
+}
+
 /** The words of a command line, those inside of `sh -c "…"` too; programs without their folders. */
 function wordsOf(container: Container): string[] {
   return [...(container.command ?? []), ...(container.args ?? [])]

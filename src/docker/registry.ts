@@ -165,9 +165,13 @@ export async function revisionOf(
 
 /** Reads `{{json .Image}}`: one image's configuration, or one for each platform. */
 export function readOrigin(json: string): Origin {
+  return originIn(configIn(json)?.Labels)
+}
+
+function configIn(json: string): ImageConfig['config'] {
   const parsed = JSON.parse(json) as Readonly<Record<string, ImageConfig>> | ImageConfig
   const [one] = isConfig(parsed) ? [parsed] : Object.values(parsed)
-  return originIn(one?.config?.Labels)
+  return one?.config
 }
 
 export function originIn(labels: Readonly<Record<string, string>> | null = {}): Origin {
@@ -182,7 +186,26 @@ function isConfig(parsed: object): parsed is ImageConfig {
 }
 
 interface ImageConfig {
-  readonly config?: { readonly Labels?: Readonly<Record<string, string>> | null }
+  readonly config?: {
+    readonly Labels?: Readonly<Record<string, string>> | null
+    readonly Entrypoint?: readonly string[] | null
+    readonly Cmd?: readonly string[] | null
+  }
+}
+
+/** What the image runs when nobody says otherwise; `undefined` when the registry does not tell. */
+export async function commandOf(
+  world: World,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<
+  { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] } | undefined
+> {
+  const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
+  const finished = await imagetools(world, repository, args, signal)
+  if (finished.code !== 0) return undefined
+  const config = configIn(finished.stdout)
+  return { entrypoint: config?.Entrypoint ?? [], cmd: config?.Cmd ?? [] }
 }
 
 /**

@@ -261,7 +261,7 @@ export const table = {
   }),
   'migrate-command': option({
     read: anyText('command'),
-    help: 'Runs in a Job when migrations are not applied yet; none: no migrations',
+    help: 'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',
     example: 'python backend/manage.py migrate --noinput',
     default: 'python manage.py migrate --noinput',
     mayBeNone: true,

@@ -2,6 +2,7 @@
 import { commandLine } from '../options/commandline.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
+import type { Databases } from '../django/inspector.js'
 import type { TestReport } from '../django/testoutput.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { causeOfAway } from '../kubernetes/away.js'
@@ -49,6 +50,8 @@ export interface SoFar {
   tests?: TestReport
   findings?: readonly Finding[]
   migrations: readonly string[]
+  /** What names the databases that the version uses, by alias, where a plan has told it. */
+  databases?: Databases
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
   /** What became of our writes, and of those that put things back. */

@@ -5,7 +5,6 @@ import { fail, Failure } from '../report/cause.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migrate.js'
-import { hasWork, lostDatabase } from '../stages/migrationlog.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
@@ -53,7 +52,7 @@ async function toImage(run: Run): Promise<Result> {
   }
 }
 
-/** Plan and migration. Whether there was something to migrate; what was applied is in `soFar`. */
+/** Plan and migration. Whether the command was run; what was applied is in `soFar`. */
 export async function migrateTo(
   { reporter, soFar }: Run,
   release: Release,
@@ -65,9 +64,10 @@ export async function migrateTo(
   const migration = startMigration(release, cluster, site, site.web, image)
   try {
     const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
-    if (!hasWork(plan)) return false
-    const lost = lostDatabase(plan, site.web.template)
-    if (lost !== undefined) soFar.warnings.push(lost)
+    soFar.databases = Object.fromEntries(
+      plan.databases.map(({ database, identity }) => [database, identity]),
+    )
+    if (!plan.runs) return false
     await reporter.stage('migrate', (journal) => migration.migrate(journal))
     return true
   } finally {

@@ -261,8 +261,11 @@ async function tellHistory(
     seconds: Math.round(reporter.seconds() * 10) / 10,
     migrations: soFar.migrations,
   }
-  const written = result === 'deployed' ? templatesOf(record.snapshot) : undefined
-  const telling = () => remember(cluster, world.clock, cluster.life, app, ended, written)
+  const live =
+    result === 'deployed'
+      ? { templates: templatesOf(record.snapshot), databases: soFar.databases }
+      : {}
+  const telling = () => remember(cluster, world.clock, cluster.life, app, ended, live)
   try {
     await (result === 'stuck' ? briefly(world.clock, telling) : telling())
     return true

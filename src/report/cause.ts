@@ -32,6 +32,7 @@ export const causeCodes = [
   'smoke-failed',
   // the database's part
   'plan-failed',
+  'wrong-database',
   'migration-failed',
   // everything else
   'apply-failed',

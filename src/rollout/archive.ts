@@ -27,9 +27,38 @@ export async function readTemplates(
   )
 }
 
+/** What names the databases of the last version that went live, as JSON by alias. */
+const databasesAnnotation = 'django-rollout/databases'
+
 /**
- * Adds a release, or tells anew how the one of the same run ended; of one that went live with the templates
- * that it has written.
+ * The databases that the last version which went live has used, by alias: a migration of another one is
+ * refused. Whoever means another one removes the annotation (`forgetDatabases`).
+ */
+export async function readDatabases(cluster: Cluster, app: string): Promise<unknown> {
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`)
+  try {
+    return JSON.parse(live?.metadata?.annotations?.[databasesAnnotation] ?? '{}') as unknown
+  } catch {
+    return {}
+  }
+}
+
+/** The arguments of kubectl by which another database is accepted. */
+export function forgetDatabases(app: string): readonly string[] {
+  return ['annotate', 'configmap', nameOf(app), `${databasesAnnotation}-`]
+}
+
+/** What is kept of a version that went live, for the releases after it. */
+export interface Live {
+  /** As it has written them. */
+  readonly templates?: Templates | undefined
+  /** What names the databases that it uses, by alias. */
+  readonly databases?: unknown
+}
+
+/**
+ * Adds a release, or tells anew how the one of the same run ended; of one that went live with what is kept of
+ * it.
  */
 export async function remember(
   cluster: Cluster,
@@ -37,8 +66,9 @@ export async function remember(
   signal: AbortSignal,
   app: string,
   ended: Ended,
-  templates?: Templates,
+  { templates, databases }: Live = {},
 ): Promise<void> {
+  const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameOf(app)}`
   await patiently(
@@ -52,13 +82,22 @@ export async function remember(
       )
       const binaryData = withTemplates(history, live?.binaryData ?? {}, ended, templates)
       await (live
-        ? cluster.put(path, { ...live, data, binaryData })
+        ? cluster.put(path, {
+            ...live,
+            metadata: {
+              ...live.metadata,
+              annotations: { ...live.metadata?.annotations, ...used },
+            },
+            data,
+            binaryData,
+          })
         : cluster.post(configMaps, {
             apiVersion: 'v1',
             kind: 'ConfigMap',
             metadata: {
               name: nameOf(app),
               labels: { 'app.kubernetes.io/managed-by': 'django-rollout' },
+              ...(databases !== undefined && { annotations: used }),
             },
             data,
             binaryData,

@@ -4,7 +4,7 @@
  * start with its real settings is found here, before any running pod is touched.
  */
 import type { Pod } from 'kubernetes-types/core/v1'
-import { isMarked } from '../django/inspector.js'
+import { isMarked, isPlain } from '../django/inspector.js'
 import type { Plan } from '../django/inspector.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -12,6 +12,7 @@ import { collection } from '../kubernetes/paths.js'
 import { Failure, fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
+import { forgetDatabases } from '../rollout/archive.js'
 import { diagnose } from '../rollout/diagnose.js'
 import { ofContainer } from '../rollout/evidence.js'
 import { gather } from '../rollout/gather.js'
@@ -27,7 +28,9 @@ import { createJob, makeJob } from './migrationjob.js'
 import {
   migrationCause,
   Output,
+  passedHint,
   planCause,
+  refusalCause,
   tellPlan,
   unreadCause,
   type Unread,
@@ -57,9 +60,6 @@ interface Ended {
   readonly unread?: string
 }
 
-/** When this ends well, all of the plan is applied; other commands may do a part of it. */
-const appliesAll = /^\S*python[\d.]* \S*manage\.py migrate( --?[\w-]+(=\S+)?)*$/
-
 const reconnectMs = 500
 /**
  * How long the log of a container that has ended is asked for: where the server cannot reach the node's
@@ -84,7 +84,15 @@ export function startMigration(
   const over = new AbortController()
   const until = AbortSignal.any([signal, over.signal])
   const marker = `rollout-${crypto.randomUUID()}`
-  const output = new Output(marker)
+  const command = settings['migrate-command']
+  let starter: string | undefined
+  const output = new Output(marker, (refused) =>
+    refusalCause(refused, {
+      command,
+      ...(starter !== undefined && { starter }),
+      accept: cluster.commandLine(forgetDatabases(release.app)),
+    }),
+  )
   let job: string | undefined
   let container = ''
   let ended: Promise<Ended> | undefined
@@ -95,8 +103,9 @@ export function startMigration(
   const closed = new AbortController()
 
   const start = async (journal: Journal) => {
-    const made = makeJob(release, site, web, image, marker)
+    const made = await makeJob(release, cluster, site, web, image, marker)
     container = made.container
+    starter = made.starter
     made.notes.forEach((note) => {
       journal.say(note)
     })
@@ -202,7 +211,10 @@ export function startMigration(
     plan: async (journal) => {
       output.to(journal)
       await start(journal)
-      const plan = await Promise.race([output.plan, endOfPlan(ended, output, unreadOf)])
+      const plan = await Promise.race([
+        output.plan,
+        endOfPlan(ended, output, unreadOf, (why) => passedHint(starter ?? '', why, command)),
+      ])
       output.hold()
       tellPlan(journal, plan)
       return plan
@@ -217,8 +229,12 @@ export function startMigration(
       }
       if (how?.unread !== undefined) {
         journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
-        if (appliesAll.test(settings['migrate-command'])) {
-          whole = (await output.plan).pending.map(({ app, name }) => `${app}.${name}`)
+        // When it ends well, all of the plan is applied; other commands may do a part of it.
+        if (isPlain(command)) {
+          const { databases } = await output.plan
+          whole = databases.flatMap(({ pending }) =>
+            pending.map(({ app, name }) => `${app}.${name}`),
+          )
         }
       }
       journal.say(`${plural(applied().length, 'migration')} applied`)
@@ -278,13 +294,21 @@ async function endOfPlan(
   ended: Promise<Ended> | undefined,
   output: Output,
   unreadOf: ToldUnread,
+  hintOf: (passed: string) => string,
 ): Promise<Plan> {
   const how = await ended
   if (how?.verdict.is === 'failed') {
     const { cause } = how.verdict
+    // What the inspector said is on its way before its end is: a refusal is no crash.
+    await Promise.race([output.plan, Promise.resolve()])
     if (output.progress().applied.length > 0) return output.plan
     if (cause.code !== 'crash') throw new Failure(cause)
-    if (how.unread === undefined) throw new Failure(planCause(cause))
+    if (how.unread === undefined) {
+      const { passed } = output
+      throw new Failure(
+        planCause(passed === undefined ? cause : { ...cause, hint: hintOf(passed) }),
+      )
+    }
   }
   const early = await Promise.race([output.plan, Promise.resolve(undefined)])
   if (!early && how?.unread !== undefined) fail(unreadOf('plan-failed', how.verdict, how.unread))

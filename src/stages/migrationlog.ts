@@ -1,8 +1,17 @@
 /** What a migration's container says, for us and for people. */
-import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
-import { isMarked, migrationBegins, readPlan, type Plan } from '../django/inspector.js'
+import {
+  isMarked,
+  migrationBegins,
+  readPassed,
+  readPlan,
+  readRefused,
+  type DatabasePlan,
+  type Identity,
+  type Plan,
+  type Refused,
+} from '../django/inspector.js'
 import { migrated } from '../django/progress.js'
-import type { Cause } from '../report/cause.js'
+import { Failure, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { JobVerdict } from '../rollout/job.js'
 
@@ -10,16 +19,25 @@ import type { JobVerdict } from '../rollout/job.js'
 export class Output {
   /** All lines but the marked ones. */
   readonly lines: string[] = []
+  /** Rejects when the command must not run. */
   readonly plan: Promise<Plan>
+  /** Why the script that starts the web was passed by. */
+  passed: string | undefined
   private readonly found: (plan: Plan) => void
+  private readonly refused: (why: Error) => void
   private readonly held: string[] = []
   private journal: Journal | undefined
   private begun = false
 
-  constructor(private readonly marker: string) {
-    const { promise, resolve } = Promise.withResolvers<Plan>()
+  constructor(
+    private readonly marker: string,
+    private readonly refusal: (refused: Refused) => Cause,
+  ) {
+    const { promise, resolve, reject } = Promise.withResolvers<Plan>()
     this.plan = promise
+    this.plan.catch(() => undefined)
     this.found = resolve
+    this.refused = reject
   }
 
   /** Lines go to this journal from now on, those held back first. */
@@ -44,6 +62,9 @@ export class Output {
       if (migrationBegins(line, this.marker)) this.begun = true
       const plan = readPlan([line], this.marker)
       if (plan) this.found(plan)
+      const refused = readRefused(line, this.marker)
+      if (refused) this.refused(new Failure(this.refusal(refused)))
+      this.passed ??= readPassed(line, this.marker)
       return
     }
     this.lines.push(line)
@@ -110,30 +131,117 @@ function withoutName({ sentence, workload }: Cause): string {
     : sentence
 }
 
-/** Whether `migrate` has anything to do: squashed ones are recorded by it, though nothing is run. */
-export function hasWork({ pending, squashed }: Plan): boolean {
-  return pending.length + squashed.length > 0
+/** How a person reads the refusal of the inspector, and what mends it. */
+export interface RefusalWords {
+  /** The option `migrate-command`. */
+  readonly command: string
+  /** What the web's own command begins with: `/app/entrypoint`. */
+  readonly starter?: string
+  /** The command by which another database than that of the release before is accepted. */
+  readonly accept: string
 }
 
-/** SQLite's file is the pod's own where no volume keeps it: what one pod migrates no other one sees. */
-export function lostDatabase({ vendor }: Plan, { spec }: PodTemplateSpec): string | undefined {
-  const keeps = (spec?.volumes ?? []).some(
-    (volume) => volume.persistentVolumeClaim ?? volume.hostPath ?? volume.nfs ?? volume.csi,
+/** A migration that was not begun, since it would go to a database that the web does not use. */
+export function refusalCause(refused: Refused, how: RefusalWords): Cause {
+  const { alias, migration } = refused
+  const at = alias === 'default' ? '' : ` (DATABASES["${alias}"])`
+  switch (refused.refused) {
+    case 'web': {
+      const { other, module, settings } = refused
+      const [own, theirs] = settings
+      const [by, webBy] = own === theirs ? ['', ''] : [` (${own})`, ` (${theirs})`]
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
+        hint: `Let the migration have what the web has, for example:\n${mending(how, own === theirs ? undefined : theirs)}`,
+      }
+    }
+    case 'before':
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for another database than the release before${at}: ${named(migration, refused.other)}, while that one used ${named(refused.other, migration)}`,
+        hint: `Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`,
+      }
+    case 'file':
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for an SQLite file that no volume keeps${at}: ${migration.name} is gone with the migration's pod`,
+        hint: 'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations',
+      }
+    case 'left':
+      return {
+        code: 'plan-failed',
+        sentence: `the database "${alias}" lacks ${refused.pending.join(', ')}, and "${how.command}" does not migrate it`,
+        hint: `migrate-command: ${how.command} && ${how.command} --database=${alias}`,
+      }
+  }
+}
+
+/** `PostgreSQL shop at db:5432, as ada`; the server's own identifier where nothing else differs. */
+function named(identity: Identity, other: Identity): string {
+  const { vendor, name, host, port, user, schema, server } = identity
+  if (vendor === 'sqlite') return `SQLite ${name}`
+  const kind = { postgresql: 'PostgreSQL', mysql: 'MySQL' }[vendor] ?? vendor
+  const isAlike = (['name', 'host', 'port', 'user', 'schema'] as const).every(
+    (key) => identity[key] === other[key],
   )
-  return vendor === 'sqlite' && !keeps
-    ? 'the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share'
-    : undefined
+  return [
+    `${kind} ${name}`,
+    ...(host === '' ? [] : [`at ${host}${port === '' ? '' : `:${port}`}`]),
+    ...(schema !== undefined && schema !== '' && schema !== other.schema
+      ? [`schema ${schema}`]
+      : []),
+    ...(user === '' ? [] : [`as ${user}`]),
+    ...(isAlike && server !== undefined ? [`server ${server}`] : []),
+  ].join(' ')
+}
+
+/** The option by which the migration gets what the web has. */
+function mending({ command, starter }: RefusalWords, settings: string | undefined): string {
+  if (settings !== undefined && settings !== '') {
+    const bare = command
+      .replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g, '')
+      .replaceAll(/ --settings[= ]\S+/g, '')
+    const isOne = !/[;&|]/.test(bare)
+    return `migrate-command: ${isOne ? '' : 'export '}DJANGO_SETTINGS_MODULE=${settings} ${isOne ? '' : '&& '}${bare}`
+  }
+  return starter === undefined
+    ? `migrate-command: <what sets it for the web> ${command}`
+    : `migrate-command: ${starter} ${command}`
+}
+
+/** The hint of a plan that failed while what starts the web was passed by: what it sets is missing. */
+export function passedHint(starter: string, why: string, command: string): string {
+  return `${starter}, which starts the web, was passed by (${why}): what it sets is missing here. Run the migration by it, or set the same:\nmigrate-command: ${starter} ${command}`
 }
 
 export function tellPlan(journal: Journal, plan: Plan): void {
-  journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version ?? ''}`.trim())
-  if (!hasWork(plan)) journal.say('no migrations to apply')
-  for (const { app, name, operations } of plan.pending) {
-    journal.say(`to apply: ${app}.${name} (${operations.join(', ')})`)
+  for (const database of plan.databases) tellDatabase(journal, plan, database)
+  if (plan.web && 'silent' in plan.web) {
+    journal.say(`the database was not compared with the web's: ${plan.web.silent}`)
   }
-  const newer = plan.unknown.filter((migration) => migration.newer)
+  const isPending = plan.databases.some(hasWork)
+  if (plan.runs && !isPending) {
+    journal.say('the command runs all the same: it may do more than this plan sees')
+  }
+}
+
+/** Squashed migrations are recorded by \`migrate\`, though nothing is run. */
+function hasWork({ pending, squashed }: DatabasePlan): boolean {
+  return pending.length + squashed.length > 0
+}
+
+function tellDatabase(journal: Journal, { django, databases }: Plan, plan: DatabasePlan): void {
+  const { database, vendorName, version = '', pending, unknown } = plan
+  const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
+  journal.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
+  if (!hasWork(plan)) journal.say(`${of}no migrations to apply`)
+  for (const { app, name, operations } of pending) {
+    journal.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
+  }
+  const newer = unknown.filter((migration) => migration.newer)
   if (newer.length > 0) {
     const names = newer.map(({ app, name }) => `${app}.${name}`).join(', ')
-    journal.say(`the database is newer than this version: it has ${names}`)
+    journal.say(`${of}the database is newer than this version: it has ${names}`)
   }
 }

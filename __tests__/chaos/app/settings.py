@@ -1,4 +1,4 @@
-"""A Django of one app. Each container has a database of its own, so each Job has something to migrate."""
+"""A Django of one app. Its database is made anew by each Job (manage.py), which so has something to migrate."""
 
 import os
 
@@ -7,5 +7,11 @@ if os.environ["FAULT"] == "import":
 
 SECRET_KEY = "of no worth"
 INSTALLED_APPS = ["shop"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/tmp/db.sqlite3"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        # On a volume: what goes with the pod is not migrated.
+        "NAME": f"/data/chaos-{os.environ['NAMESPACE']}.sqlite3",
+    }
+}
 USE_TZ = True

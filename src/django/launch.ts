@@ -1,0 +1,59 @@
+/** How the web is started, by its container and by its image: what the migration has to begin with too. Pure. */
+import type { Container } from 'kubernetes-types/core/v1'
+import type { Starter } from './inspector.js'
+import { startsRole } from './roles.js'
+
+/** What an image runs when nobody says otherwise. */
+export interface ImageCommand {
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
+}
+
+export interface Launch {
+  /** The whole command, program and arguments, as far as it is known. */
+  readonly words: readonly string[]
+  readonly starter?: Starter
+}
+
+/** Programs that only become their arguments, and care for zombies: they set nothing. */
+const inits = ['tini', 'dumb-init', 'docker-init', 'catatonit', 'exec']
+
+/**
+ * The command of a container, as Kubernetes puts it together
+ * (https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/), and what
+ * stands in it before the program that it is about: a script of the image's, as `/entrypoint`, or a program
+ * that runs another one in an environment that it brings, as `doppler run --`.
+ */
+export function launchOf(container: Container, image: ImageCommand | undefined): Launch {
+  const { command, args } = container
+  const first = command ?? image?.entrypoint ?? []
+  const rest = args ?? (command === undefined ? (image?.cmd ?? []) : [])
+  const words = [...first, ...rest]
+  const skipped = initsOf(words)
+  const at = words.findIndex((word, i) => i >= skipped && startsRole(word))
+  // Where no program is known, an entrypoint ends where the arguments begin.
+  const own = words.slice(skipped, at === -1 ? first.length : at)
+  const starter = starterOf(own, words.length > skipped + own.length)
+  return { words, ...(starter && { starter }) }
+}
+
+/** How many words an init takes, with its options: `tini -s --`. */
+function initsOf(words: readonly string[]): number {
+  if (!inits.includes(base(words[0] ?? ''))) return 0
+  const at = words.findIndex((word, i) => i > 0 && (word === '--' || !word.startsWith('-')))
+  return at === -1 ? words.length : at + (words[at] === '--' ? 1 : 0)
+}
+
+function starterOf(own: readonly string[], hasMore: boolean): Starter | undefined {
+  const [program, ...options] = own
+  if (program === undefined || !hasMore) return undefined
+  const last = own.at(-1)
+  if (last === '--' || (last === 'run' && options.length > 0) || base(program) === 'env') {
+    return { words: own, isScript: false }
+  }
+  return options.length === 0 ? { words: own, isScript: true } : undefined
+}
+
+function base(word: string): string {
+  return word.split('/').at(-1) ?? word
+}
