@@ -544,6 +544,12 @@ def django_rollout_inspect():
             plans.append(plan_of(alias, identities[alias], own))
     except Exception:
         # A database that does not answer, or that is none of Django's, may be only the wrong one.
+        for alias in identities:
+            try:
+                connections[alias].ensure_connection()
+                identities[alias] = asked(connections[alias])
+            except Exception:
+                pass
         refuse_others(identities, web_answer()[0])
         raise
     web, silent = web_answer()
