@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { spawn } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -189,5 +190,66 @@ describe('a long command', () => {
     process.kill(Number(said[0]?.[1]), 'SIGKILL')
     expect(code).toBe(0)
     expect(Date.now() - startedAt).toBeLessThan(5_000)
+  })
+})
+
+describe('a command that is bound to this process', () => {
+  /** A `setpriv` that knows no --pdeathsig, as BusyBox' and that of util-linux before 2.33. */
+  const another = `#!/bin/sh\necho "setpriv: unrecognized option '$1'" >&2; exit 1\n`
+
+  /** Its process is killed as soon as it has said that it runs: the pids of the command and of its child. */
+  async function killed(setpriv: string | undefined): Promise<readonly number[]> {
+    const bin = await mkdtemp(join(folder, 'bin-'))
+    if (setpriv !== undefined) await writeFile(join(bin, 'setpriv'), setpriv, { mode: 0o755 })
+    const path = setpriv === undefined ? '/usr/bin:/bin' : `${bin}:/usr/bin:/bin`
+    const bound = `
+      const child = require('node:child_process').spawn('sleep', ['60'])
+      console.log(process.pid, child.pid)
+      setInterval(() => {}, 1000)`
+    const main = `
+      import { realProcesses } from './src/world/processes.ts'
+      const { stream } = realProcesses({ PATH: ${JSON.stringify(path)} })
+      await stream(process.execPath, ['-e', ${JSON.stringify(bound)}], {
+        bound: true, signal: new AbortController().signal, onLine: (line) => { console.log(line) },
+      })`
+    const pids: number[] = []
+    const args = ['--import', './scripts/typescript.mjs', '--experimental-transform-types']
+    const quiet = '--disable-warning=ExperimentalWarning'
+    const all = [...args, quiet, '--input-type=module', '-e', main]
+    const run = spawn(node, all, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise((resolve) => {
+      run.stdout.on('data', (bytes: Buffer) => {
+        pids.push(...String(bytes).trim().split(' ').map(Number))
+        run.kill('SIGKILL')
+      })
+      run.on('close', resolve)
+      run.on('exit', resolve)
+    })
+    return pids
+  }
+
+  test('ends with it where the system sees to that', async () => {
+    const [pid = 0, child = 0] = await killed(undefined)
+    expect(pid).toBeGreaterThan(0)
+    expect(await hasEnded(pid)).toBe(true)
+    process.kill(child, 'SIGKILL')
+  })
+
+  test('ends with it, and its children too, where no setpriv can do it', async () => {
+    const pids = await killed(another)
+    expect(pids).toHaveLength(2)
+    for (const pid of pids) expect(await hasEnded(pid)).toBe(true)
+  })
+
+  test('is started by no setpriv that cannot do it', async () => {
+    const bin = await mkdtemp(join(folder, 'bin-'))
+    await writeFile(join(bin, 'setpriv'), another, { mode: 0o755 })
+    const said: string[] = []
+    const onLine = (line: string) => said.push(line)
+    const how = { signal: never, bound: true, onLine } as const
+    const own = realProcesses({ ...process.env, PATH: `${bin}:${process.env['PATH']}` })
+    expect(await own.stream(node, ['-e', 'console.log("up")'], how)).toBe(0)
+    expect(await own.stream(node, ['-e', 'console.log("again")'], how)).toBe(0)
+    expect(said).toEqual(['up', 'again'])
   })
 })

@@ -4,6 +4,7 @@ import { accessSync, constants as access, statSync } from 'node:fs'
 import { constants as system } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { LineSplitter } from './lines.js'
+import { watchdog, type Watchdog } from './watchdog.js'
 import type { Finished, Processes, StreamHow, World } from './world.js'
 
 /** How long a process group has to end after SIGTERM, in ms. */
@@ -20,6 +21,9 @@ export function realProcesses(env: World['env']): Processes {
       all.filter((entry): entry is [string, string] => entry[1] !== undefined),
     )
   }
+
+  const dog = watchdog()
+  let binding: Promise<string | undefined> | undefined
 
   return {
     find: (tool) => Promise.resolve(find(tool, env)),
@@ -42,17 +46,33 @@ export function realProcesses(env: World['env']): Processes {
       }
     },
 
-    stream: (tool, args, how) => {
+    stream: async (tool, args, how) => {
       const path = find(tool, env)
       if (path === undefined) {
         how.onLine(missing(tool).stderr, 'stderr')
-        return Promise.resolve(127)
+        return 127
       }
-      const binder = how.bound && process.platform === 'linux' ? find('setpriv', env) : undefined
-      const all = binder === undefined ? args : ['--pdeathsig', 'KILL', '--', path, ...args]
-      return stream(tool, binder ?? path, all, { ...how, env: variables(how.env) })
+      const own = { ...how, env: variables(how.env) }
+      if (!how.bound) return stream(tool, path, args, own)
+      binding ??= findBinder(env)
+      const binder = await binding
+      return binder === undefined
+        ? stream(tool, path, args, own, dog)
+        : stream(tool, binder, [...bindingArgs, path, ...args], own)
     },
   }
+}
+
+const bindingArgs = ['--pdeathsig', 'KILL', '--'] as const
+
+/** A `setpriv` that has the system end a program with this process: tried, since BusyBox' has not. */
+async function findBinder(env: World['env']): Promise<string | undefined> {
+  const path = process.platform === 'linux' ? find('setpriv', env) : undefined
+  if (path === undefined) return undefined
+  const { signal } = new AbortController()
+  const onLine = () => undefined
+  const code = await stream(path, path, [...bindingArgs, 'true'], { signal, onLine })
+  return code === 0 ? path : undefined
 }
 
 function stream(
@@ -60,6 +80,7 @@ function stream(
   path: string,
   args: readonly string[],
   how: StreamHow,
+  dog?: Watchdog,
 ): Promise<number> {
   return new Promise((settle) => {
     if (how.signal.aborted) return settle(128 + system.signals.SIGTERM)
@@ -71,6 +92,7 @@ function stream(
       ...(how.cwd === undefined ? {} : { cwd: how.cwd }),
       stdio: [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    const unguard = child.pid === undefined ? undefined : dog?.guard(child.pid)
     const toGroup = (signal: NodeJS.Signals): void => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, signal)
@@ -111,6 +133,7 @@ function stream(
     child.on('close', (code, signal) => {
       // Whoever ignored SIGTERM in the group must not outlive its leader.
       if (how.signal.aborted) toGroup('SIGKILL')
+      unguard?.()
       if (child.pid !== undefined) finish(code ?? 128 + (signal ? system.signals[signal] : 0))
     })
     // A program that ends without reading its input closes the pipe: its exit code tells the story.

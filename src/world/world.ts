@@ -42,7 +42,7 @@ export type Channel = 'stdout' | 'stderr'
 export interface StreamHow extends RunHow {
   /** Aborting sends SIGTERM, and SIGKILL 5 s later. */
   readonly signal: AbortSignal
-  /** Ended by the system when this process dies, even by SIGKILL, where that can be had (Linux: setpriv). */
+  /** Does not outlive this process, even one that ends by SIGKILL. */
   readonly bound?: true
   /** Each line as it comes, without its line end. */
   readonly onLine: (line: string, channel: Channel) => void

@@ -1,0 +1,58 @@
+/**
+ * Ends what this process leaves running when it is killed: a second Node that knows the process groups of
+ * our children, and kills them once its standard input ends. Nothing but our end closes that pipe. For
+ * systems without `setpriv --pdeathsig`: macOS, BusyBox, util-linux before 2.33.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+
+/** Reads `+<pid>` and `-<pid>`, a line each. It asks for no signal: Ctrl-C is for those it watches over. */
+const script = `
+const groups = new Set()
+let rest = ''
+process.stdin.on('data', (bytes) => {
+  const lines = (rest + bytes).split('\\n')
+  rest = lines.pop()
+  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))
+})
+process.stdin.on('close', () => {
+  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
+`
+
+export interface Watchdog {
+  /** Watches over a process group until the function that is returned is called. */
+  guard(group: number): () => void
+}
+
+/** Begins with the first group. Where it cannot be started, nothing is watched over. */
+export function watchdog(): Watchdog {
+  let started: ChildProcess | undefined
+  const tell = (line: string) => {
+    started ??= start()
+    started.stdin?.write(`${line}\n`)
+  }
+  return {
+    guard: (group) => {
+      tell(`+${group}`)
+      return () => {
+        tell(`-${group}`)
+      }
+    },
+  }
+}
+
+function start(): ChildProcess {
+  const child = spawn(process.execPath, ['-e', script], {
+    // Not of our group: what ends that must not end this before us.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+  })
+  child.on('error', () => undefined)
+  child.stdin.on('error', () => undefined)
+  // It keeps nobody from ending.
+  child.unref()
+  ;(child.stdin as unknown as { unref(): void }).unref()
+  return child
+}
