@@ -57,7 +57,7 @@ if (reading.is === 'wrong') {
   })
   const reporter = new Reporter(runnerSink(), world.clock)
   // Post looks for the record of this very run, in case that it does not come to its end.
-  const holder = holderOf(world)
+  const holder = await holderOf(world)
   if ((locking as readonly Command[]).includes(command)) core.saveState('run', holder.id)
   const { settings } = reading
   const record = deploymentRecord(world, settings, holder, {

@@ -74,7 +74,7 @@ async function run(command: Command, given: Given): Promise<void> {
   const raw = (text: string) => void stream.write(text)
   const told = inGitLab ? withSections(sink, raw, world.clock) : sink
   const reporter = new Reporter(told, world.clock)
-  const holder = holderOf(world)
+  const holder = await holderOf(world)
   const ended = await runCommand(command, { world, settings, reporter, signal, holder })
   // Before all that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode

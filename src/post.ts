@@ -68,7 +68,7 @@ async function finish(settings: Settings): Promise<void> {
 /** What main has left open in the cluster. */
 async function settleOwn(world: World, settings: Settings): Promise<void> {
   const reporter = new Reporter(runnerSink(), world.clock)
-  const holder = holderOf(world, run)
+  const holder = await holderOf(world, run)
   const start = { world, reporter, settings, holder, signal: new AbortController().signal }
   const kept = core.getState('deployment')
   const record =

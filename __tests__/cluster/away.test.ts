@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
+import { hesitantServer } from '../e2e/hesitant.js'
 import { at, inTheRollout } from '../e2e/moment.js'
 import { relayTo, type Relay } from '../e2e/relay.js'
 import { Site } from '../e2e/site.js'
@@ -62,6 +63,23 @@ test('a firewall drops every packet for 20 s, without a word: the release goes i
   expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: two } })
   await runsAll(two)
   expect(asked.failures).toEqual([])
+})
+
+test('a server that refuses everything at first: the release asks again, before it has the lock too', async () => {
+  const path = `${shop.kubeconfig}-hesitant`
+  const server = await hesitantServer(shop.kubeconfig, path)
+  try {
+    const ended = await shop.deploy(one, { bake: '1s' }, { env: { KUBECONFIG: path } })
+    expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: one } })
+  } finally {
+    server.close()
+  }
+  const leases = `/apis/coordination.k8s.io/v1/namespaces/${shop.namespace}/leases`
+  for (const asked of ['GET /version', 'POST /apis/authorization', `PUT ${leases}`]) {
+    expect(server.refused).toContainEqual(expect.stringContaining(asked))
+  }
+  await shop.deploy(two, { bake: '1s' })
+  await runsAll(two)
 })
 
 test('credentials that expire in the middle: the run says so, and `settle` with new ones puts all back', async () => {

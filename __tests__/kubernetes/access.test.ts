@@ -11,7 +11,7 @@ interface Asked {
 function allowing(allowed: readonly string[]) {
   const asked: string[] = []
   const cluster = clusterOf({
-    post: <T>(path: string, body: unknown) => {
+    review: <T>(path: string, body: unknown) => {
       expect(path).toBe('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews')
       const { namespace, group, resource, subresource, verb } = (body as Asked).spec
         .resourceAttributes
@@ -53,7 +53,7 @@ test.each([
 })
 
 test('an answer without a word is a no', async () => {
-  const cluster = clusterOf({ post: <T>() => Promise.resolve({} as T) })
+  const cluster = clusterOf({ review: <T>() => Promise.resolve({} as T) })
   expect(await missingRights(cluster, wanted)).toEqual(wanted)
 })
 

@@ -152,14 +152,36 @@ describe('not opened', () => {
         sentence: 'kubectl is not on PATH, and cannot be fetched: connect ETIMEDOUT',
       },
     ],
-  ])('%s: asked once, told with a hint, and nothing is left behind', async (_, one, cause) => {
-    const { open, removed, asked, slept } = scene(one)
-    const told = await causeOf(open())
-    expect(told).toMatchObject(cause)
-    expect(told.hint).toBeTruthy()
-    expect(removed).toEqual(cause.code === 'tool-missing' ? [] : ['/private'])
-    expect(asked.length).toBeLessThanOrEqual(1)
-    expect(slept).toEqual([])
+    [
+      'a server that has no such name',
+      { answers: { 'GET /version': [[502, 'dial tcp: lookup shop.example: no such host']] } },
+      { code: 'cluster-unreachable' },
+    ],
+  ])(
+    '%s: asked for a moment at most, told with a hint, and nothing is left',
+    async (_, one, cause) => {
+      const { open, removed, asked, slept } = scene(one)
+      const told = await causeOf(open())
+      expect(told).toMatchObject(cause)
+      expect(told.hint).toBeTruthy()
+      expect(removed).toEqual(cause.code === 'tool-missing' ? [] : ['/private'])
+      const waited = slept.reduce((sum, ms) => sum + ms, 0)
+      expect(waited).toBeLessThanOrEqual(told.sentence.includes('connect: refused') ? 6_000 : 0)
+      if (waited === 0) expect(asked.length).toBeLessThanOrEqual(1)
+    },
+  )
+})
+
+describe('opened at another try', () => {
+  const version = [200, { gitVersion: 'v1.34.4' }] as const
+  test.each<[string, Answer[]]>([
+    ['a server that has too much to do', [[429, { reason: 'TooManyRequests' }]]],
+    ['a server that is just starting', Array<Answer>(20).fill([503, 'starting'])],
+    ['a server that cut the connection', [[502, 'EOF'], new Error('socket hang up')]],
+  ])('%s', async (_, troubles) => {
+    const { cluster, asked } = await opened({ answers: { 'GET /version': [...troubles, version] } })
+    expect(cluster.version).toBe('v1.34.4')
+    expect(asked).toHaveLength(troubles.length + 1)
   })
 })
 
@@ -226,6 +248,12 @@ describe('reading', () => {
     const waited = slept.reduce((sum, ms) => sum + ms, 0)
     expect(waited).toBeGreaterThan(80_000)
     expect(waited).toBeLessThanOrEqual(90_000)
+  })
+
+  test('a review is asked again as well: it makes nothing', async () => {
+    const answers: Answer[] = [[503, 'starting'], new Error('socket hang up'), [201, { a: 1 }]]
+    const { cluster } = await opened({ answers: { 'POST /review': answers } })
+    expect(await cluster.review('/review', {})).toEqual({ a: 1 })
   })
 
   test('line by line', async () => {

@@ -13,7 +13,7 @@ import {
 } from '../../src/kubernetes/lease.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { handClock, settled, type HandClock } from '../support/clock.js'
-import { clusterOf, memoryCluster, type Memory } from '../support/cluster.js'
+import { clusterOf, memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
 
 const path = '/apis/coordination.k8s.io/v1/namespaces/shop/leases/django-rollout-shop'
 const lastsMs = 30_000
@@ -111,6 +111,22 @@ describe('the lock', () => {
     await clock.pass(300_000)
     expect(b.is()).toBeUndefined()
     expect(owner()).toBe('a')
+  })
+
+  test.each<[string, readonly Trouble[]]>([
+    ['has too much to do', [429, 503]],
+    ['does not answer, though it has heard', ['answer lost', 'answer lost']],
+    ['does not hear', ['no answer']],
+  ])('is taken by the run that goes on asking a server that %s', async (_, troubles) => {
+    for (const method of ['POST', 'PUT']) {
+      const taker = memoryCluster({}, { [`${method} ${path}`]: troubles })
+      if (method === 'PUT') taker.write(path, { spec: { holderIdentity: '' } })
+      ;({ cluster } = taker)
+      const a = take('a')
+      await clock.pass(5_000)
+      expect(a.is()).toBe('taken')
+      expect((taker.objects.get(path) as Lease).spec?.holderIdentity).toBe('a')
+    }
   })
 
   test('of a run that is gone is free after its time, however wrong that machine’s clock was', async () => {

@@ -43,6 +43,7 @@ export class Process {
     this.world = {
       clock: this.clock(),
       processes: {
+        account: () => 'runner',
         find: (tool) => Promise.resolve(tool),
         run: (_tool, args) => kubectl(args, (call) => this.send(call)),
         stream: async (_tool, args, { signal, onLine }) => {

@@ -14,6 +14,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     life: new AbortController().signal,
     get: cannot('get'),
     find: cannot('find'),
+    review: cannot('review'),
     post: cannot('post'),
     put: cannot('put'),
     remove: cannot('remove'),

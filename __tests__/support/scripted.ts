@@ -48,6 +48,7 @@ export function scripted(
   }
 
   const processes: Processes = {
+    account: () => 'runner',
     find: (tool) => Promise.resolve(`/usr/bin/${tool}`),
     run: (tool, args) => {
       const { code = 0, stdout = '', stderr = '' } = next(tool, args)

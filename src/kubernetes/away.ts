@@ -19,6 +19,25 @@ export function isPassing(error: unknown): boolean {
   return !(error instanceof Error && ['AbortError', 'LeaseLost'].includes(error.name))
 }
 
+/** How long a server that has never answered is asked, in ms: whoever mistyped its address waits for it. */
+const firstPatienceMs = 5_000
+
+/**
+ * The same of the first request of all, after so long. A server that is busy is there. One that is not
+ * reached may be restarting, or be none; credentials that it does not know have never been known to work.
+ */
+export function isPassingAtFirst(error: unknown, askedForMs: number): boolean {
+  if (!isPassing(error) || (error instanceof ApiError && error.status === 401)) return false
+  if (error instanceof ApiError && !isUnreached(error)) return true
+  const words = error instanceof Error ? error.message : ''
+  return askedForMs < firstPatienceMs && !/no such host|x509|tls: /.test(words)
+}
+
+/** kubectl's proxy tells in plain text that it did not reach the server; the server's answers have a reason. */
+function isUnreached({ status, reason }: ApiError): boolean {
+  return status === 502 && reason === ''
+}
+
 /**
  * Does something that may be repeated until it succeeds, fails for good, or the patience is over: what it
  * threw last is thrown then. `again` tells which errors are worth another try.
@@ -58,8 +77,7 @@ export const noCredentials: Cause = {
 export function causeOfAway(error: unknown): Cause | undefined {
   if (error instanceof ApiError) {
     if (error.status === 401) return noCredentials
-    // kubectl's proxy tells in plain text that it did not reach the server; the server's answers have a reason.
-    return error.status === 502 && error.reason === '' ? noServer(error.message) : undefined
+    return isUnreached(error) ? noServer(error.message) : undefined
   }
   const isNetwork =
     error instanceof Error && /^E[A-Z]+$/.test((error as { code?: string }).code ?? '')

@@ -4,7 +4,7 @@
  * commands.
  */
 import { ApiError } from './apierror.js'
-import { patiently } from './away.js'
+import { isPassingAtFirst, patiently } from './away.js'
 import { untilAnswered } from './kubectl.js'
 import { signsOfLife, startProxy, unreachable } from './proxy.js'
 import { Failure, fail } from '../report/cause.js'
@@ -31,6 +31,8 @@ export interface Cluster {
   get<T>(path: string): Promise<T>
   /** Like `get`; `undefined` when the object is not there. */
   find<T>(path: string): Promise<T | undefined>
+  /** A POST that asks something and makes nothing (a review): repeated as a read is. */
+  review<T>(path: string, body: unknown): Promise<T>
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; nothing happens when the object is gone already. */
@@ -103,6 +105,8 @@ export async function openCluster(
         throw error
       }
     },
+    review: async <T>(path: string, body: unknown) =>
+      (await patiently(world.clock, life.signal, () => ask('POST', path, body))) as T,
     post: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
       (await ask('POST', path, body, signal)) as T,
     put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
@@ -139,13 +143,13 @@ export async function openCluster(
     close,
   }
   try {
-    // Asked once: whoever mistyped a name wants to know it at once.
-    const { gitVersion } = (await answer(
-      world,
-      proxy.socket,
-      AbortSignal.any([life.signal, signal]),
-      'GET',
-      '/version',
+    const first = AbortSignal.any([life.signal, signal])
+    const startedAt = world.clock.now()
+    const { gitVersion } = (await patiently(
+      world.clock,
+      first,
+      () => answer(world, proxy.socket, first, 'GET', '/version'),
+      (error) => isPassingAtFirst(error, world.clock.now() - startedAt),
     )) as { gitVersion: string }
     return { ...cluster, version: gitVersion }
   } catch (error) {

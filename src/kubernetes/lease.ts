@@ -7,7 +7,7 @@
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { Clock } from '../world/world.js'
 import { ApiError } from './apierror.js'
-import { patienceMs } from './away.js'
+import { patienceMs, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
 import { collection } from './paths.js'
 
@@ -96,7 +96,7 @@ export async function takeLease(
   const path = `${leases}/${name}`
   const startedAt = clock.now()
   let seen: Seen | undefined
-  for (;;) {
+  const look = async (): Promise<Taking | undefined> => {
     signal.throwIfAborted()
     const lease = await cluster.find<Lease>(path)
     const now = clock.now()
@@ -104,15 +104,20 @@ export async function takeLease(
     if (seen?.renewal !== renewal) seen = { renewal, at: now }
     if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
       const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs)
-      if (taken) {
-        return { is: 'taken', lease: keep(cluster, clock, path, taken, now, holder, lastsMs) }
-      }
-      continue
+      return (
+        taken && { is: 'taken', lease: keep(cluster, clock, path, taken, now, holder, lastsMs) }
+      )
     }
     const by = holderIn(lease.metadata, lease.spec)
     if (now - startedAt >= waitMs) return { is: 'held', by }
     onWait(by)
     await clock.sleep(lookMs, signal)
+    return undefined
+  }
+  for (;;) {
+    // A write whose answer was lost may have taken it: looked at again, it is ours then.
+    const taking = await patiently(clock, signal, look)
+    if (taking) return taking
   }
 }
 

@@ -99,7 +99,7 @@ async function whoAmI({ clock }: World, cluster: Cluster): Promise<Me | undefine
   const apiVersion = 'authentication.k8s.io/v1'
   const from = clock.now()
   try {
-    const { metadata, status } = await cluster.post<Review>(
+    const { metadata, status } = await cluster.review<Review>(
       `/apis/${apiVersion}/selfsubjectreviews`,
       {
         apiVersion,

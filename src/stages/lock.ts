@@ -9,15 +9,26 @@ import type { Release } from './release.js'
 /** A run renews its lock three times in this time; without a renewal for so long, the run is gone. */
 const lastsMs = 30_000
 
+const longestName = 100
+
 /** Who this run is, for others that want the lock. A new id for each run, unless one is given. */
-export function holderOf({ env }: World, id: string = crypto.randomUUID()): Holder {
+export async function holderOf(world: World, id: string = crypto.randomUUID()): Promise<Holder> {
+  const { env } = world
   const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env
   const url =
     server && repository && run
       ? `${server}/${repository}/actions/runs/${run}`
       : env['CI_JOB_URL'] || env['BUILD_URL']
-  const who = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || 'somebody'
-  return { id, who, ...(url !== undefined && { url }) }
+  return { id, who: await starterOf(world), ...(url !== undefined && { url }) }
+}
+
+/** Who has started this run: as the CI or the login names them, else as git does, else the account that runs it. */
+async function starterOf({ env, processes }: World): Promise<string> {
+  const named = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || env['LOGNAME']
+  if (named) return named
+  const { code, stdout } = await processes.run('git', ['config', '--get', 'user.name'])
+  const [first = ''] = stdout.trim().split('\n')
+  return (code === 0 && first.slice(0, longestName)) || processes.account()
 }
 
 /** Takes the lock; throws a Failure `locked` that names the holder when it cannot be had in time. */

@@ -1,7 +1,7 @@
 import { getExecOutput } from '@actions/exec'
 import { spawn } from 'node:child_process'
 import { accessSync, constants as access, statSync } from 'node:fs'
-import { constants as system } from 'node:os'
+import { constants as system, userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { LineSplitter } from './lines.js'
 import { watchdog, type Watchdog } from './watchdog.js'
@@ -26,6 +26,8 @@ export function realProcesses(env: World['env']): Processes {
   let binding: Promise<string | undefined> | undefined
 
   return {
+    account,
+
     find: (tool) => Promise.resolve(find(tool, env)),
 
     run: async (tool, args, how = {}) => {
@@ -164,6 +166,15 @@ function isProgram(path: string): boolean {
 /** @actions/exec reads its first argument as a command line: the quotes keep a path with blanks whole. */
 function quoted(path: string): string {
   return `"${path.replaceAll('"', '\\"')}"`
+}
+
+/** A container may run as a number that no file gives a name. */
+function account(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.()}`
+  }
 }
 
 function missing(tool: string): Finished {

@@ -49,6 +49,8 @@ export interface StreamHow extends RunHow {
 }
 
 export interface Processes {
+  /** The name of the account that this process runs as: `ada`; its number where it has no name. */
+  account(): string
   /** The path of a program on PATH. */
   find(tool: string): Promise<string | undefined>
   /** Runs a short command to its end. Never throws for an exit code. Arguments are never read by a shell. */

@@ -1,0 +1,22 @@
+import { expect, test } from '@jest/globals'
+import { holderOf } from '../../src/stages/lock.js'
+import type { World } from '../../src/world/world.js'
+import { scripted, type Line } from '../support/scripted.js'
+
+const git = (line: Omit<Line, 'when'>): readonly Line[] => [
+  { when: /^git config --get user.name$/, ...line },
+]
+
+test.each<[string, World['env'], readonly Line[], string]>([
+  ['GitHub’s actor', { GITHUB_ACTOR: 'ada', USER: 'runner' }, [], 'ada'],
+  ['GitLab’s user', { GITLAB_USER_LOGIN: 'ada', USER: 'root' }, [], 'ada'],
+  ['who is logged in', { USER: 'ada' }, [], 'ada'],
+  ['who is logged in, by its other name', { USER: '', LOGNAME: 'ada' }, [], 'ada'],
+  ['git’s user, where nobody is logged in', {}, git({ stdout: 'Ada Lovelace\n' }), 'Ada Lovelace'],
+  ['one line of it', {}, git({ stdout: 'Ada\n::error::x\n' }), 'Ada'],
+  ['the account, where git knows nobody', {}, git({ code: 1 }), 'runner'],
+  ['the account, where git is not there', {}, git({ code: 127, stderr: 'no git' }), 'runner'],
+])('a run is started by %s', async (_, env, lines, who) => {
+  const { world } = scripted(lines, { env })
+  expect(await holderOf(world, 'x')).toEqual({ id: 'x', who })
+})
