@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { asRoleRules, merged, missingRights, type Right } from '../../src/kubernetes/access.js'
 import { clusterOf } from '../support/cluster.js'
@@ -13,10 +13,10 @@ function allowing(allowed: readonly string[]) {
   const cluster = clusterOf({
     review: <T>(path: string, body: unknown) => {
       expect(path).toBe('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews')
-      const { namespace, group, resource, subresource, verb } = (body as Asked).spec
+      const { namespace, group, resource, subresource, verb, name } = (body as Asked).spec
         .resourceAttributes
       expect(namespace).toBe('shop')
-      const what = [group, resource, subresource].filter(Boolean).join('/')
+      const what = [group, resource, subresource, name].filter(Boolean).join('/')
       asked.push(`${verb} ${what}`)
       return Promise.resolve({ status: { allowed: allowed.includes(`${verb} ${what}`) } } as T)
     },
@@ -50,6 +50,37 @@ test.each([
   const { cluster, asked } = allowing(allowed)
   expect(await missingRights(cluster, wanted)).toEqual(missing)
   expect(asked.sort()).toEqual([...all].sort())
+})
+
+describe('a Role that names objects', () => {
+  const named = (...names: string[]): Right => ({
+    ...right('apps', 'deployments', 'get', 'patch'),
+    names,
+  })
+
+  test('is asked for each name, where it says no to all, and only there', async () => {
+    const { cluster, asked } = allowing([
+      'get apps/deployments',
+      ...['patch apps/deployments/web', 'patch apps/deployments/worker'],
+    ])
+    expect(await missingRights(cluster, [named('web', 'worker'), named('web')])).toEqual([])
+    expect(asked).toHaveLength(4)
+    const missing = await missingRights(cluster, [named('web', 'beat')])
+    expect(missing).toEqual([right('apps', 'deployments', 'patch')])
+  })
+
+  test('is not asked for what nothing is touched of', async () => {
+    const { cluster, asked } = allowing([])
+    expect(await missingRights(cluster, [named()])).toEqual([])
+    expect(asked).toEqual([])
+  })
+
+  test('cannot let a name be made', async () => {
+    const { cluster, asked } = allowing(['create secrets/a'])
+    const make = { ...right('', 'secrets', 'create'), names: ['a'] }
+    expect(await missingRights(cluster, [make])).toEqual([right('', 'secrets', 'create')])
+    expect(asked).toEqual(['create secrets'])
+  })
 })
 
 test('an answer without a word is a no', async () => {

@@ -60,6 +60,13 @@ describe('what it means', () => {
       'error: failed to patch image update to pod template: Internal error occurred: failed calling webhook "a.b": EOF',
     ],
     ['busy', 'Error from server: etcdserver: leader changed'],
+    // It was not told of the kinds that there are.
+    ['busy', `${log}error: the server doesn't have a resource type "deployment"`],
+    ['refused', `error: the server doesn't have a resource type "deployment"`],
+    [
+      'refused',
+      `${log.replace('current server API group list', 'resource list for metrics.k8s.io/v1beta1')}error: the server doesn't have a resource type "x"`,
+    ],
     // It does not know who asks.
     ['unknown', 'error: You must be logged in to the server (Unauthorized)'],
     [

@@ -8,37 +8,65 @@ export interface Right {
   /** Plural name; a subresource after a slash (`pods/log`). */
   readonly resource: string
   readonly verbs: readonly string[]
+  /**
+   * The objects that it is needed for, where they are known: a Role may name them (`resourceNames`). None
+   * in the list: nothing of that kind is touched.
+   */
+  readonly names?: readonly string[]
 }
 
 interface AccessReview {
   readonly status?: { readonly allowed?: boolean }
 }
 
-/** The rights that are missing, in the order asked. One review a verb, all at the same time. */
+/** No Role can give these for a name: what is asked for has none yet, or is all that there is. */
+const withoutNames = ['create', 'list', 'watch']
+
+/**
+ * The rights that are missing, in the order asked. One review for each verb and resource, all at the same
+ * time; where it says no, one more for each name.
+ */
 export async function missingRights(
   cluster: Cluster,
   rights: readonly Right[],
 ): Promise<readonly Right[]> {
+  const reviews = new Map<string, Promise<boolean>>()
+  const may = (right: Right, verb: string, name?: string) => {
+    const key = JSON.stringify([right.group, right.resource, verb, name])
+    const review = reviews.get(key) ?? allowed(cluster, right, verb, name)
+    reviews.set(key, review)
+    return review
+  }
+  const mayByName = async (right: Right, verb: string) => {
+    if (right.names === undefined || withoutNames.includes(verb)) return false
+    const each = await Promise.all(right.names.map((name) => may(right, verb, name)))
+    return each.every(Boolean)
+  }
+  const isMissing = async (right: Right, verb: string) =>
+    right.names?.length !== 0 && !(await may(right, verb)) && !(await mayByName(right, verb))
   const asked = await Promise.all(
-    rights.map(async (right) => ({
-      ...right,
-      verbs: (
-        await Promise.all(
-          right.verbs.map(async (verb) => ((await allowed(cluster, right, verb)) ? [] : [verb])),
-        )
-      ).flat(),
-    })),
+    rights.map(async (right) => {
+      const verbs = await Promise.all(
+        right.verbs.map(async (verb) => ((await isMissing(right, verb)) ? [verb] : [])),
+      )
+      return { ...right, verbs: verbs.flat() }
+    }),
   )
-  return asked.filter((right) => right.verbs.length > 0)
+  return merged(asked.filter((right) => right.verbs.length > 0))
 }
 
-async function allowed(cluster: Cluster, right: Right, verb: string): Promise<boolean> {
+async function allowed(
+  cluster: Cluster,
+  right: Right,
+  verb: string,
+  name: string | undefined,
+): Promise<boolean> {
   const [resource, subresource] = right.resource.split('/')
   // The one object that stands outside of the namespace: the namespace. Who makes it makes it nowhere.
-  const own = resource === 'namespaces' ? { name: cluster.namespace } : {}
+  const one = resource === 'namespaces' ? cluster.namespace : name
   const inside =
     resource === 'namespaces' && verb === 'create' ? {} : { namespace: cluster.namespace }
-  const review = await cluster.post<AccessReview>(
+  const review = await cluster.review<AccessReview>(
     '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
     {
       apiVersion: 'authorization.k8s.io/v1',
@@ -46,11 +74,11 @@ async function allowed(cluster: Cluster, right: Right, verb: string): Promise<bo
       spec: {
         resourceAttributes: {
           ...inside,
-          ...own,
           group: right.group,
           resource,
           ...(subresource !== undefined && { subresource }),
           verb,
+          ...(one !== undefined && { name: one }),
         },
       },
     },
@@ -70,13 +98,14 @@ export function asRoleRules(rights: readonly Right[]): string {
   ).trim()
 }
 
-/** Several rights on the same resource become one. */
+/** Several rights on the same resource become one, whatever names they are needed for. */
 export function merged(rights: readonly Right[]): readonly Right[] {
   const byResource = new Map<string, Right>()
   for (const right of rights) {
     const key = `${right.group}/${right.resource}`
     const before = byResource.get(key)?.verbs ?? []
-    byResource.set(key, { ...right, verbs: [...new Set([...before, ...right.verbs])] })
+    const { group, resource } = right
+    byResource.set(key, { group, resource, verbs: [...new Set([...before, ...right.verbs])] })
   }
   return [...byResource.values()]
 }

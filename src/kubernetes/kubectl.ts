@@ -27,6 +27,11 @@ const unknownWords =
 
 const refusedWords = /^The \S+ ".*" is invalid: |admission webhook ".*" denied the request/
 
+/** kubectl knows no kind for want of the list of kinds. What serves metrics may be away for ever, and has none of ours. */
+const unlistedWords = /the server doesn't have a resource type|no matches for kind/
+const unlisted =
+  /couldn't get (current server API group list|resource list for (?!(\w+\.)?metrics\.k8s\.io))/
+
 /**
  * Pure. `Error from server (Reason): …` and `The … is invalid` are answers, whatever stands behind: a
  * webhook that is not reached is told there in the network's words too.
@@ -39,6 +44,7 @@ export function meaningOf({ code, stderr }: Finished): Meaning {
   if (reason === 'Unauthorized' || unknownWords.test(line)) return 'unknown'
   if (reason !== undefined) return busyReasons.test(reason) ? 'busy' : 'refused'
   if (busyWords.test(line)) return 'busy'
+  if (unlistedWords.test(line) && unlisted.test(stderr)) return 'busy'
   return silentWords.test(line) ? 'silent' : 'refused'
 }
 

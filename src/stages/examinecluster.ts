@@ -23,7 +23,7 @@ import { checkNotOvertaken } from './overtaken.js'
 import { checkNamespace, labelling } from './namespace.js'
 import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from './preflight.js'
 import { toRepo, type Release } from './release.js'
-import { forSmoke, forStatefulSets, rightsFor } from './rights.js'
+import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { smokeAim } from './smoke.js'
 import { checkImages, describe, findTargets, noWorkload, webOf, type Target } from './targets.js'
 
@@ -50,7 +50,7 @@ export async function examineCluster(
   } catch (error) {
     return [...here, failed('cluster', error), none]
   }
-  const needed = merged(rightsFor(manifests.known, manifests.resources))
+  const needed = rightsFor(release.app, manifests.known, manifests.resources)
   const missing = await missingRights(cluster, needed)
   const may = (verb: string, resources: readonly string[]) =>
     !missing.some(({ resource, verbs }) => resources.includes(resource) && verbs.includes(verb))
@@ -58,16 +58,15 @@ export async function examineCluster(
   const remembers = may('get', ['leases', 'secrets', 'configmaps'])
 
   const [workloads, left] = await Promise.all([
-    sees ? examineWorkloads(release, cluster, manifests, missing) : { findings: [], needs: [] },
+    sees ? examineWorkloads(release, cluster, manifests, missing) : unseenWorkloads(cluster),
     remembers ? examineReleases(release, cluster) : [],
   ])
-  const more = await missingRights(cluster, workloads.needs)
   const parts = [...(sees ? [] : ['workloads and probes']), ...(remembers ? [] : ['release'])]
   return [
     ...here,
     ...rightsFindings(
       merged([...needed, ...workloads.needs]),
-      merged([...missing, ...more]),
+      merged([...missing, ...workloads.missing]),
       me?.account,
       cluster.namespace,
       kubectlOf(cluster),
@@ -153,6 +152,17 @@ interface Workloads {
   readonly findings: readonly Finding[]
   /** Rights that only these workloads need. */
   readonly needs: readonly Right[]
+  /** Those that the account lacks. */
+  readonly missing: readonly Right[]
+}
+
+/** Which they are is not known: then all kinds of them need their rights. */
+async function unseenWorkloads(
+  cluster: Cluster,
+  findings: readonly Finding[] = [],
+): Promise<Workloads> {
+  const needs = rightsForWorkloads()
+  return { findings, needs, missing: await missingRights(cluster, needs) }
 }
 
 async function examineWorkloads(
@@ -171,19 +181,25 @@ async function examineWorkloads(
   const targets = findTargets(picture, known, settings.image, cluster.namespace)
   if (targets.length === 0) {
     // What is wrong with the manifests may be why.
-    if (wrong.length > 0) return { findings: [], needs: [] }
+    if (wrong.length > 0) return unseenWorkloads(cluster)
     const none = () => noWorkload(picture, settings.image, cluster.namespace)
-    return { findings: [...misnamed, ...caught(none)], needs: [] }
+    return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
   }
   const services = servicesWith(known.others, await servicesIn(cluster))
   const subjects = subjectsOf(targets, services)
   const kubectl = kubectlOf(cluster)
+  const ids = targets.map(({ id }) => id)
+  const needs = [
+    ...rightsForWorkloads(ids),
+    ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
+    ...(settings['smoke-path'] === undefined ? [] : forSmoke),
+  ]
+  const lacking = await missingRights(cluster, needs)
   const [sick, refused] = await Promise.all([
     ailing(cluster, world.clock, picture, targets, toRepo(release)),
     // Without the rights to it the server refuses that, too.
-    missing.length > 0 ? [] : rehearsed(release, cluster, targets, known),
+    missing.length + lacking.length > 0 ? [] : rehearsed(release, cluster, targets, known),
   ])
-  const hasSets = targets.some(({ id }) => id.kind === 'StatefulSet')
   return {
     findings: [
       ...targets.map((target) => good('workloads', describe(target))),
@@ -201,10 +217,8 @@ async function examineWorkloads(
       ...refused,
       ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
     ],
-    needs: [
-      ...(hasSets ? [forStatefulSets] : []),
-      ...(settings['smoke-path'] === undefined ? [] : forSmoke),
-    ],
+    needs,
+    missing: lacking,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Kubectl } from '../checks/mending.js'
 import { probeFindings } from '../checks/probes.js'
 import { subjectsOf } from '../checks/subject.js'
 import { workloadFindings } from '../checks/workloads.js'
-import { asRoleRules, merged, missingRights, type Right } from '../kubernetes/access.js'
+import { asRoleRules, missingRights, type Right } from '../kubernetes/access.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -18,7 +18,7 @@ import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
 import type { Release } from './release.js'
-import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor } from './rights.js'
+import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { planOurs } from './rollout.js'
 import { smokeAim } from './smoke.js'
 import {
@@ -61,7 +61,7 @@ export async function preflight(
     ...manifests.others,
     ...(namespace ? [namespace] : []),
   ])
-  await checkRights(cluster, rightsFor(manifests, resources))
+  await checkRights(release, cluster, rightsFor(release.app, manifests, resources))
   if (namespace) await makeNamespace(journal, cluster, namespace, presence)
   const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
   const others = [...applied, ...manifests.others]
@@ -71,9 +71,11 @@ export async function preflight(
   const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace)
   checkFit(targets)
-  if (targets.some(({ id }) => id.kind === 'StatefulSet')) {
-    await checkRights(cluster, [forStatefulSets])
-  }
+  const ids = targets.map(({ id }) => id)
+  await checkRights(release, cluster, [
+    ...rightsForWorkloads(ids),
+    ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
+  ])
   await rehearse(release, cluster, targets, others)
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
@@ -84,7 +86,7 @@ export async function preflight(
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
-    await checkRights(cluster, forSmoke)
+    await checkRights(release, cluster, forSmoke)
   }
   const warnings = [
     ...unlabelled,
@@ -148,11 +150,15 @@ export function servicesWith(
   return [...planned, ...live.filter(({ metadata }) => !names.includes(metadata?.name))]
 }
 
-async function checkRights(cluster: Cluster, rights: readonly Right[]): Promise<void> {
-  const missing = await missingRights(cluster, merged(rights))
+async function checkRights(
+  { app }: Release,
+  cluster: Cluster,
+  rights: readonly Right[],
+): Promise<void> {
+  const missing = await missingRights(cluster, rights)
   if (missing.length === 0) return
   if (
-    alwaysNeeded.every(({ group, resource, verbs }) =>
+    alwaysNeeded(app).every(({ group, resource, verbs }) =>
       missing.some(
         (right) =>
           right.group === group &&

@@ -1,10 +1,12 @@
 /** What a release asks of the API server: the rights that its account needs. Pure. */
 import type { Right } from '../kubernetes/access.js'
 import type { Manifests } from '../kubernetes/manifests.js'
+import { nameOf } from '../kubernetes/objects.js'
 import { watched, type Resources } from '../kubernetes/paths.js'
+import type { WorkloadId } from '../kubernetes/workload.js'
 
-/** Everything that a release asks of the API server, besides what its manifests need. */
-export const alwaysNeeded: readonly Right[] = [
+/** Everything that a release asks of the API server, besides what its workloads and its manifests need. */
+export const alwaysNeeded = (app: string): readonly Right[] => [
   ...Object.entries(watched).map(([plural, { apiVersion }]) => ({
     group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
     resource: plural,
@@ -13,11 +15,19 @@ export const alwaysNeeded: readonly Right[] = [
   { group: '', resource: 'services', verbs: ['list'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
   // The lock, and the record of the release that is under way.
-  { group: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'update'] },
-  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'] },
+  {
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+    verbs: ['get', 'create', 'update'],
+    names: namesOf(app),
+  },
+  { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'], names: namesOf(app) },
   // The history.
-  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'] },
+  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'], names: namesOf(app) },
 ]
+
+/** What we keep in the cluster has one name. */
+const namesOf = (app: string) => [`django-rollout-${app}`]
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
@@ -31,26 +41,42 @@ export const forSmoke: readonly Right[] = [
   { group: '', resource: 'pods/portforward', verbs: ['create'] },
 ]
 
-export function rightsFor(manifests: Manifests, resources: Resources): readonly Right[] {
+/** What is known before the workloads are. */
+export function rightsFor(
+  app: string,
+  manifests: Manifests,
+  resources: Resources,
+): readonly Right[] {
+  const brought = [...manifests.ours, ...manifests.others]
   return [
-    ...alwaysNeeded,
-    ...workloadPlurals.map((resource) => ({
-      group: resource === 'cronjobs' ? 'batch' : 'apps',
-      resource,
-      verbs: ['get', 'patch', 'update'],
-    })),
+    ...alwaysNeeded(app),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
     // What the server has made of the manifests is put into the record.
-    ...([...manifests.ours, ...manifests.others].length > 0
-      ? [{ group: '', resource: 'secrets', verbs: ['update'] }]
+    ...(brought.length > 0
+      ? [{ group: '', resource: 'secrets', verbs: ['update'], names: namesOf(app) }]
       : []),
-    ...[...manifests.ours, ...manifests.others].map((object) => {
+    ...brought.map((object) => {
       const { group, plural } = resources.of(object)
       return {
         group,
         resource: plural,
         verbs: ['get', 'create', 'patch', 'update', 'delete'],
+        names: [nameOf(object)],
       }
     }),
   ]
+}
+
+/** What is done to workloads that are there; to any, where they could not be looked at. */
+export function rightsForWorkloads(ids?: readonly WorkloadId[]): readonly Right[] {
+  return workloadPlurals.map((resource) => ({
+    group: resource === 'cronjobs' ? 'batch' : 'apps',
+    resource,
+    verbs: ['get', 'patch', 'update'],
+    ...(ids && {
+      names: ids
+        .filter(({ kind }) => `${kind.toLowerCase()}s` === resource)
+        .map(({ name }) => name),
+    }),
+  }))
 }
