@@ -89,7 +89,7 @@ describe('the last word of a release', () => {
     [
       'superseded',
       {},
-      'shop: somebody else changed the image in the middle; theirs was left alone',
+      'shop: somebody else changed in the middle what this release writes; theirs was left alone',
     ],
     [
       'cancelled',

@@ -94,7 +94,7 @@ export function verdict(report: Report): string {
         ? report.command === 'rollback'
           ? `${release} was not brought back: another release went live meanwhile`
           : `${release} was not released: a newer version is live already`
-        : `${app}: somebody else changed the image in the middle; theirs was left alone`,
+        : `${app}: somebody else changed in the middle what this release writes; theirs was left alone`,
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
   return words[report.result]()

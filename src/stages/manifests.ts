@@ -3,7 +3,6 @@ import { apply, liveOf, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import {
   isWorkload,
-  keyOf,
   workloadId,
   type KubeObject,
   type WorkloadObject,
