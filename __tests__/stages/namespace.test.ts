@@ -26,7 +26,7 @@ function cluster(
   return clusterOf({
     find,
     get: find,
-    post: (_, body) => {
+    review: (_, body) => {
       const { spec } = body as { spec: { resourceAttributes: Record<string, string> } }
       const { verb = '', namespace, name } = spec.resourceAttributes
       expect({ name, namespace }).toEqual({
