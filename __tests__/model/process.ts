@@ -46,7 +46,12 @@ export class Process {
         account: () => 'runner',
         find: (tool) => Promise.resolve(tool),
         run: (_tool, args) => kubectl(args, (call) => this.send(call)),
-        stream: async (_tool, args, { signal, onLine }) => {
+        stream: async (tool, args, { signal, onLine }) => {
+          // The registry is no part of the protocol.
+          if (tool === 'docker') {
+            onLine('docker was not found', 'stderr')
+            return 127
+          }
           if (args.includes('proxy')) {
             onLine('Starting to serve on a socket', 'stdout')
             return new Promise((resolve) => signal.addEventListener('abort', () => resolve(143)))

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { pinsOf } from '../../src/stages/pins.js'
+import { lostImages, pinsOf, runsAlready, taggedAlone } from '../../src/stages/pins.js'
+import { templateOf, usesOf, workloadId } from '../../src/kubernetes/objects.js'
 import type { Target } from '../../src/stages/targets.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
@@ -115,4 +116,101 @@ test('a run that is cancelled does not take that for the registry’s answer', a
   const pins = pinsOf(release, notebook(), standing(picture), targets)
   stop.abort(new Error('cancelled'))
   await expect(pins).rejects.toThrow('cancelled')
+})
+
+const targetsOf = (workloads: ReturnType<typeof running>['workloads']) =>
+  workloads.map((live) => ({
+    id: workloadId(live),
+    live,
+    uses: usesOf(templateOf(live), (image) => image.startsWith(shop)),
+    running: usesOf(templateOf(live), () => true).map(({ image }) => image),
+  })) as unknown as Target[]
+
+test.each<[string, string, Line[], boolean]>([
+  ['its pods say so', `web: {image: '${shop}:v1', pods: [a, a]}`, [], true],
+  ['its template says so', `web: {image: '${back('v1', 'a')}', pods: [a]}`, [], true],
+  ['the same by another tag', `web: {image: '${back('v0', 'a')}', pods: [a]}`, [], true],
+  ['not all of its pods', `web: {image: '${shop}:v1', pods: [a, b]}`, [], false],
+  ['a pod that does not say', `web: {image: '${shop}:v1', pods: [a, '']}`, [], false],
+  ['another digest in the template', `web: {image: '${back('v1', 'b')}', pods: [b]}`, [], false],
+  [
+    'another init container',
+    `web: {image: '${shop}:v1', init: '${back('v1', 'b')}', pods: [a]}`,
+    [],
+    false,
+  ],
+  [
+    'a node that has it from another repository',
+    `web: {image: '${shop}:v1', pods: ['ghcr.io/acme/other@${digest('a')}']}`,
+    [],
+    true,
+  ],
+  [
+    'a CronJob whose tag names it',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [names(':v1', 'a')],
+    true,
+  ],
+  [
+    'one whose tag names another',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [names(':v1', 'b')],
+    false,
+  ],
+  [
+    'one whose registry does not tell',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [refuses(':v1', 'denied')],
+    false,
+  ],
+  [
+    'one workload of two',
+    `{web: {image: '${shop}:v1', pods: [a]}, worker: {image: '${shop}:v1', pods: [b]}}`,
+    [],
+    false,
+  ],
+])('whether an image runs already: %s', async (_, text, registry, is) => {
+  const { picture, workloads } = running(text)
+  const release = releaseOf(scripted(registry).world)
+  const image = { repository: shop, tag: 'new', digest: digest('a') }
+  expect(await runsAlready(release, standing(picture), targetsOf(workloads), image)).toBe(is)
+})
+
+test('a workload that is not there does not run it', async () => {
+  const targets = [{ uses: [{ name: 'web' }] }] as unknown as Target[]
+  const image = { repository: shop, tag: 'new', digest: digest('a') }
+  expect(await runsAlready(releaseOf(scripted([]).world), standing(), targets, image)).toBe(false)
+})
+
+test('what runs by a tag alone is named once', () => {
+  const { workloads } = running(
+    `{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}, old: {image: '${back('v1', 'a')}'}}`,
+  )
+  expect(taggedAlone(targetsOf(workloads))).toEqual([
+    `statefulset/web, statefulset/worker names ${shop}:v1 without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+  ])
+})
+
+const gone = (image: string) =>
+  `the registry does not have ${image} any more, which statefulset/web runs: nodes that have not kept it cannot start it, so an undo may fail`
+
+test.each<[string, string, Line[], string[]]>([
+  ['is there', back('v1', 'a'), [names(`@${digest('a')}`, 'a')], []],
+  ['is gone', back('v1', 'a'), [refuses(`@${digest('a')}`, 'not found')], [gone(back('v1', 'a'))]],
+  ['has a tag that is gone', `${shop}:v1`, [refuses(':v1', 'not found')], [gone(`${shop}:v1`)]],
+  ['may not be looked at', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
+  ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
+])('an image of an undo that %s', async (_, image, registry, said) => {
+  const { workloads } = running(`web: {image: '${image}'}`)
+  expect(await lostImages(releaseOf(scripted(registry).world), targetsOf(workloads))).toEqual(said)
+})
+
+test('an image of an undo by digest is looked up by that, and once for all workloads', async () => {
+  const { workloads } = running(`{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}}`)
+  const pin = { app: back('v1', 'a') }
+  const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))
+  const { world } = scripted([refuses(`@${digest('a')}`, 'not found')])
+  expect(await lostImages(releaseOf(world), targetsOf(workloads), pins)).toEqual([
+    gone(back('v1', 'a')).replace('statefulset/web', 'statefulset/web, statefulset/worker'),
+  ])
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import { imageCommands, planOurs, runsAlready, wavesOf } from '../../src/stages/rollout.js'
+import { imageCommands, planAsLive, planOurs, wavesOf } from '../../src/stages/rollout.js'
 import type { Target } from '../../src/stages/targets.js'
 import { clusterOf } from '../support/cluster.js'
 
@@ -103,15 +103,27 @@ test('what an apply would change does not depend on who releases', async () => {
   expect(given[0]).toContain('release of old by ada')
 })
 
-describe('runs already', () => {
-  test.each([
-    ['the very image', [pinned], true],
-    ['the same tag with another digest', [pinned.replace('aaa', 'bbb')], false],
-    ['the same tag without its digest', ['ghcr.io/acme/shop:new'], false],
-    ['a container of the manifest that is not there yet', [], false],
-  ])('%s', (_, running, is) => {
-    expect(runsAlready([target('web', ['web'], { running })], image)).toBe(is)
+test('an image that runs already has the name in a manifest that the live template has for it', async () => {
+  const image = `ghcr.io/acme/shop:v1`
+  const spec = { template: { spec: { containers: [{ name: 'web', image }] } } }
+  const live = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec,
+  } as const
+  const given: string[] = []
+  const cluster = clusterOf({
+    kubectl: (_, how) => {
+      given.push(how?.input ?? '')
+      return Promise.resolve({ code: 0, stdout: JSON.stringify(live), stderr: '' })
+    },
   })
+  const targets = [target('web', ['web'], { manifest: live, live })]
+  expect(await planAsLive(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
+    { is: 'none' },
+  ])
+  expect(given[0]).toContain(`"image":"${image}"`)
 })
 
 describe('waves', () => {

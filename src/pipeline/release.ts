@@ -9,9 +9,10 @@ import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotOvertaken } from '../stages/overtaken.js'
+import { taggedAlone } from '../stages/pins.js'
 import type { Site } from '../stages/preflight.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
-import { planOurs } from '../stages/rollout.js'
+import { planAsLive } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
 import { sentenceOf } from './ending.js'
 import { migrateTo } from './migrate.js'
@@ -54,6 +55,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   const named = releaseOf(run, found.source)
   if (found.is === 'pushed' && (await isThere(named, cluster, site, found.image))) {
     soFar.image = found.image
+    soFar.warnings.push(...taggedAlone(site.targets))
     await moveTags(run, named, found.image)
     return 'unchanged'
   }
@@ -83,7 +85,7 @@ async function isThere(
   if (!(await runsUndisturbed(release, cluster, site, image))) return false
   const changes = await Promise.all([
     planManifests(cluster, site.others),
-    planOurs(cluster, site.targets, release.settings.image, pinned(image)),
+    planAsLive(cluster, site.targets, release.settings.image, pinned(image)),
   ])
   return changes.flat().every(({ is }) => is === 'none')
 }

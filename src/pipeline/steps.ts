@@ -11,9 +11,10 @@ import type { Wrote } from '../rollout/snapshot.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import { preflight, type Site } from '../stages/preflight.js'
+import { runsAlready } from '../stages/pins.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
-import { rollout, runsAlready, runsWell, supersededBy } from '../stages/rollout.js'
+import { rollout, runsWell, supersededBy } from '../stages/rollout.js'
 import { endMigrations } from '../stages/settle.js'
 import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
@@ -66,12 +67,14 @@ export function runTests({ reporter, soFar }: Run, release: Release, built: Buil
 
 /** Whether this very version runs already and well, and no release was left open. */
 export async function runsUndisturbed(
-  { world, app }: Release,
+  release: Release,
   cluster: Cluster,
   site: Site,
   image: Image,
 ): Promise<boolean> {
-  if (!runsAlready(site.targets, image) || !runsWell(site, world.clock.now())) return false
+  const { world, app } = release
+  if (!(await runsAlready(release, site.live, site.targets, image))) return false
+  if (!runsWell(site, world.clock.now())) return false
   return (await readRecord(cluster, app)) === undefined
 }
 

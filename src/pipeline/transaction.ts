@@ -81,6 +81,7 @@ export async function transaction(
     return { prepared, record: await openRecord(cluster, world.clock, app, open) }
   })
   soFar.site = prepared.site
+  soFar.warnings.push(...prepared.warnings)
   soFar.snapshot = prepared.snapshot
   const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
   run.onBegin?.(begun)

@@ -57,6 +57,34 @@ export function byDigest(image: string, digest: string): string {
   return `${repository}:${tag}@${digest}`
 }
 
+/** What a container of the live template is known to run. */
+export type Runs =
+  /** Its template or all of its pods say so. */
+  | 'this image'
+  /** Its template or a pod says so, or a pod does not say. */
+  | 'another image'
+  /** It has no pods, and its template names a tag. */
+  | 'what its tag names'
+
+/** Pods tell what they run; what their template is called does not matter. */
+export function runsOf(
+  picture: Picture,
+  object: WorkloadObject,
+  { name, image }: { readonly name: string; readonly image: string },
+  wanted: { readonly repository: string; readonly digest: string },
+): Runs {
+  const { repository, digest } = parseImage(image)
+  if (!isOfRepository(repository, wanted.repository)) return 'another image'
+  if (digest !== undefined) return digest === wanted.digest ? 'this image' : 'another image'
+  const aim = aimBack(workloadId(object), object, object, picture)
+  const pods = ourPods(picture, aim)
+  if (pods.length === 0) return 'what its tag names'
+  const running = runningIn(picture, object, name, wanted.repository)
+  const isThis =
+    running.length === pods.length && running.every((one) => one.digest === wanted.digest)
+  return isThis ? 'this image' : 'another image'
+}
+
 /** What this container runs in each pod of the live template, by the kubelets that have pulled it. */
 function runningIn(
   picture: Picture,

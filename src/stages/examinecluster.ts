@@ -20,6 +20,7 @@ import { watchNamespace } from '../rollout/watch.js'
 import type { World } from '../world/world.js'
 import { ailing } from './health.js'
 import { checkNotOvertaken } from './overtaken.js'
+import { lostImages } from './pins.js'
 import { checkNamespace, labelling } from './namespace.js'
 import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from './preflight.js'
 import { toRepo, type Release } from './release.js'
@@ -195,10 +196,11 @@ async function examineWorkloads(
     ...(settings['smoke-path'] === undefined ? [] : forSmoke),
   ]
   const lacking = await missingRights(cluster, needs)
-  const [sick, refused] = await Promise.all([
+  const [sick, refused, lost] = await Promise.all([
     ailing(cluster, world.clock, picture, targets, toRepo(release)),
     // Without the rights to it the server refuses that, too.
     missing.length + lacking.length > 0 ? [] : rehearsed(release, cluster, targets, known),
+    lostImages(release, targets),
   ])
   return {
     findings: [
@@ -214,6 +216,9 @@ async function examineWorkloads(
         ),
       ),
       ...misnamed,
+      ...lost.map((says) =>
+        warning('registry', says, 'push the image again, or release before its pods have to move'),
+      ),
       ...refused,
       ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
     ],

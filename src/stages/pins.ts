@@ -1,11 +1,13 @@
-/** Which images have to come back by digest, since their tag names another image by now. */
+/** Which images run, which of them have to come back by digest, and which have gone from the registry. */
 import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
+import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
 import type { Journal } from '../report/journal.js'
-import { byDigest, taggedIn, type Ran } from '../rollout/digests.js'
+import { byDigest, runsOf, taggedIn, type Ran } from '../rollout/digests.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { within } from '../world/deadline.js'
-import type { Release } from './release.js'
+import type { Image, Release } from './release.js'
 import type { Target } from './targets.js'
 
 /** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */
@@ -46,6 +48,72 @@ export async function pinsOf(
   return pins
 }
 
+/** Whether every container of ours runs exactly this image already, whatever its template calls it. */
+export async function runsAlready(
+  release: Release,
+  live: LivePicture,
+  targets: readonly Target[],
+  { repository, digest }: Image,
+): Promise<boolean> {
+  const picture = live.picture()
+  const ask = once((image: string) => lookUpSoon(release, image))
+  const all = targets.flatMap(({ live: object, uses }) =>
+    uses.map(async ({ name }): Promise<boolean> => {
+      const use = object && usesOf(templateOf(object), () => true).find((one) => one.name === name)
+      if (!use) return false
+      const runs = runsOf(picture, object, use, { repository, digest })
+      if (runs !== 'what its tag names') return runs === 'this image'
+      const named = await ask(use.image)
+      return named?.is === 'there' && named.image.digest === digest
+    }),
+  )
+  return (await Promise.all(all)).every(Boolean)
+}
+
+/** Workloads that run the image by a tag alone: new pods run what it names then. A sentence for each tag. */
+export function taggedAlone(targets: readonly Target[]): readonly string[] {
+  const ids = new Map<string, string[]>()
+  for (const { id, running } of targets) {
+    for (const image of new Set(running)) {
+      if (parseImage(image).digest !== undefined) continue
+      ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
+    }
+  }
+  return [...ids].map(
+    ([image, names]) =>
+      `${names.join(', ')} names ${image} without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+  )
+}
+
+/**
+ * Images that an undo would bring back and that the registry does not have any more, a sentence each. A
+ * registry that does not answer, or denies, says nothing.
+ */
+export async function lostImages(
+  release: Pick<Release, 'world' | 'settings' | 'signal'>,
+  targets: readonly Target[],
+  pins: Pins = new Map(),
+): Promise<readonly string[]> {
+  const ids = new Map<string, string[]>()
+  for (const { id, live } of targets) {
+    const pinned = pins.get(idOf(id))
+    const uses = live ? usesOfRepository(live, release.settings.image) : []
+    const images = new Set(uses.map(({ name, image }) => pinned?.[name] ?? image))
+    for (const image of images) ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
+  }
+  const asked = await Promise.all(
+    [...ids].map(async ([image, names]) => {
+      const found = await lookUpSoon(release, image)
+      return found?.is === 'absent'
+        ? [
+            `the registry does not have ${image} any more, which ${names.join(', ')} runs: nodes that have not kept it cannot start it, so an undo may fail`,
+          ]
+        : []
+    }),
+  )
+  return asked.flat()
+}
+
 /** What would come back if the tag were put back as it is. */
 type Fate = 'comes back' | 'moved' | 'may have moved' | 'not known'
 
@@ -64,7 +132,10 @@ async function fateOf(
 }
 
 /** `undefined`: no answer. */
-async function lookUpSoon({ world, signal }: Release, image: string): Promise<Lookup | undefined> {
+async function lookUpSoon(
+  { world, signal }: Pick<Release, 'world' | 'signal'>,
+  image: string,
+): Promise<Lookup | undefined> {
   const { repository, tag = 'latest', digest } = parseImage(image)
   try {
     return await within(world.clock, answerMs, signal, (own) =>

@@ -206,14 +206,6 @@ async function allOf(writes: readonly Promise<void>[]): Promise<void> {
   for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
-/** Whether every container of ours runs exactly this image already. */
-export function runsAlready(targets: readonly Target[], image: Image): boolean {
-  return targets.every(
-    ({ uses, running }) =>
-      running.length === uses.length && running.every((one) => one === pinned(image)),
-  )
-}
-
 /** Whether all of them are complete by the judge, as they stand now. */
 export function runsWell({ live, targets }: Site, now: number): boolean {
   const picture = live.picture()
@@ -235,6 +227,28 @@ export function planOurs(
 ): Promise<readonly Change[]> {
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
   return planApply(cluster, manifestsWith(targets, repository, image, cause), live)
+}
+
+/**
+ * The same where the image runs already, by whatever name the live templates have for it: whether anything
+ * else of the manifests differs.
+ */
+export function planAsLive(
+  cluster: Cluster,
+  targets: readonly Target[],
+  repository: string,
+  image: string,
+): Promise<readonly Change[]> {
+  const live = targets.flatMap((target) => (target.live ? [target.live] : []))
+  const objects = targets.flatMap((target) => {
+    const now = target.live ? usesOf(templateOf(target.live), () => true) : []
+    const ours = now.filter(({ name }) => target.uses.some((use) => use.name === name))
+    const images = Object.fromEntries(ours.map((use) => [use.name, use.image]))
+    return manifestsWith([target], repository, image).map((object) =>
+      withTemplate(object, withImages(templateOf(object), images)),
+    )
+  })
+  return planApply(cluster, objects, live)
 }
 
 function manifestsWith(

@@ -7,7 +7,7 @@ import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { causeOfChange } from './changecause.js'
 import { planManifests, priorOfChanges } from './manifests.js'
-import { pinsOf } from './pins.js'
+import { lostImages, pinsOf } from './pins.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { planOurs, priorOfTargets } from './rollout.js'
@@ -19,6 +19,8 @@ export interface Prepared {
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
   readonly changes: readonly Change[]
+  /** What may go wrong with an undo, a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** `bring` gives the workloads what they are going to have besides the image. */
@@ -30,11 +32,13 @@ export async function snapshot(
   image: Image,
   bring: (site: Site) => Promise<readonly Target[]> = ({ targets }) => Promise.resolve(targets),
 ): Promise<Prepared> {
-  const [[site, pins, ours], changes] = await Promise.all([
+  const [[site, [pins, warnings], ours], changes] = await Promise.all([
     siteOfNow(release, cluster, before).then(async (asNow) => {
       const now = { ...asNow, targets: await bring(asNow) }
-      const [pins, ours] = await Promise.all([
-        pinsOf(release, journal, before.live, now.targets),
+      const [kept, ours] = await Promise.all([
+        pinsOf(release, journal, before.live, now.targets).then(
+          async (found) => [found, await lostImages(release, now.targets, found)] as const,
+        ),
         planOurs(
           cluster,
           now.targets,
@@ -43,7 +47,7 @@ export async function snapshot(
           causeOfChange(release, image),
         ),
       ])
-      return [now, pins, ours] as const
+      return [now, kept, ours] as const
     }),
     planManifests(cluster, before.others),
   ])
@@ -52,7 +56,8 @@ export async function snapshot(
     ...priorOfTargets(release, site.targets, pins, image, ours),
   ]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
-  return { site, snapshot: priors, changes }
+  for (const warning of warnings) journal.say(`warning: ${warning}`)
+  return { site, snapshot: priors, changes, warnings }
 }
 
 /**
