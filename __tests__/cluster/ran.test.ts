@@ -1,0 +1,146 @@
+/** What ran is what counts: by the digest of the pods, with the command and environment of then. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Site, type Released } from '../e2e/site.js'
+import { kubectl, must, stack } from '../e2e/stack.js'
+
+let site: Site
+let ours: string
+
+beforeAll(async () => {
+  site = await Site.make('ran')
+  ours = `${stack.registry}/${site.namespace}/plain`
+  await push('v1', 'one')
+  await push('v2', 'two')
+  await apply(workloads('v1'))
+  await ready()
+})
+
+afterAll(() => site.remove())
+
+describe('the image that runs already', () => {
+  test('rolls nothing when it is released for the first time, and is told to have no digest', async () => {
+    const before = await objects()
+    const { code, report, output } = await cli('deploy', { tag: 'v1' })
+    expect({ code, result: report.result, output }).toMatchObject({ code: 0, result: 'unchanged' })
+    expect(await objects()).toBe(before)
+    expect(report.warnings.join('\n')).toContain(`names ${ours}:v1 without a digest`)
+  })
+
+  test('does not when its tag has moved since', async () => {
+    await must('docker', ['tag', `${ours}:v2`, `${ours}:v1`], { env: stack.env })
+    await must('docker', ['push', '--quiet', `${ours}:v1`], { env: stack.env })
+    const { report, output } = await cli('deploy', { tag: 'v1' })
+    expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
+  })
+})
+
+describe('a rollback', () => {
+  const env = '[{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}]'
+
+  test('to the same image with another command: what others have set since stays', async () => {
+    await kubectl('-n', site.namespace, 'create', 'configmap', 'settings', '--from-literal=a=1')
+    await manifest(workload('v1', `command: [sleep, "3600"]\n          env: ${env}`))
+    await deployed(await cli('deploy', { tag: 'v1', manifests: 'plain.yaml' }))
+    await manifest(workload('v1', `command: [sleep, "7200"]`))
+    await deployed(await cli('deploy', { tag: 'v1', manifests: 'plain.yaml' }))
+    await kubectl('-n', site.namespace, 'set', 'env', 'deployment/web', 'HAND=1')
+    await ready()
+
+    const dry = await cli('rollback', { 'dry-run': 'true' })
+    expect(dry.output).toContain('deployment/web goes back to release 2 in web: command, env A')
+    expect(dry.output).toContain('deployment/web was changed since the last release: web: env HAND (it stays)')
+    await deployed(await cli('rollback', {}))
+    expect(await container('{.command[1]} {.env[*].name}')).toBe('3600 A HAND')
+  })
+
+  test('to a template whose ConfigMap has lost its key is refused before a write', async () => {
+    await deployed(await cli('rollback', { to: '3' }))
+    await kubectl('-n', site.namespace, 'patch', 'configmap', 'settings', '--type=json', '--patch', '[{"op": "remove", "path": "/data/a"}]')
+    const before = await objects()
+    const { code, report, output } = await cli('rollback', { to: '2' })
+    expect({ code, cause: report.cause?.code, output }).toMatchObject({ code: 1, cause: 'config-missing' })
+    expect(report.cause?.sentence).toContain('needs the key "a" of configmap/settings')
+    expect(await objects()).toBe(before)
+  })
+})
+
+test('an image that the registry has lost is told by doctor and by a release, and refused by a rollback', async () => {
+  await push('v3', 'three')
+  const runs = await container('{.image}')
+  const lost = `http://${stack.registry}/v2/${site.namespace}/plain/manifests/${runs.split('@')[1] ?? ''}`
+  expect((await fetch(lost, { method: 'DELETE' })).status).toBe(202)
+  const said = `the registry does not have ${runs} any more`
+
+  const { image, namespace } = { image: ours, namespace: site.namespace }
+  expect((await site.cli('doctor', { image, namespace })).output).toContain(said)
+  const released = await cli('deploy', { tag: 'v3' })
+  await deployed(released)
+  expect(released.report.warnings.join('\n')).toContain(said)
+  const before = await objects()
+  const back = await cli('rollback', {})
+  expect(back).toMatchObject({ code: 1, report: { cause: { code: 'image-missing' } } })
+  expect(await objects()).toBe(before)
+})
+
+const cli = (command: string, options: Readonly<Record<string, string>>) =>
+  site.cli(command, {
+    ...{ image: ours, namespace: site.namespace, bake: '1s' },
+    ...(command === 'deploy' && { 'migrate-command': 'none' }),
+    ...options,
+  })
+
+async function deployed({ report, output }: Released): Promise<void> {
+  if (report.result !== 'deployed') throw new Error(output)
+  return Promise.resolve()
+}
+
+/** A workload with pods, and one without. */
+const workloads = (tag: string) => `${workload(tag, 'command: [sleep, "3600"]')}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: clean}
+spec:
+  schedule: '0 0 1 1 *'
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: clean, image: '${ours}:${tag}'}]}}}}
+`
+
+const workload = (tag: string, more: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: web
+          image: '${ours}:${tag}'
+          ${more}
+`
+
+async function apply(text: string): Promise<void> {
+  await must('kubectl', ['-n', site.namespace, 'apply', '-f', '-'], { env: stack.env, input: text })
+}
+
+const manifest = (text: string) => writeFile(join(site.folder, 'plain.yaml'), text)
+
+const ready = () =>
+  kubectl('-n', site.namespace, 'rollout', 'status', 'deployment/web', '--timeout=120s')
+
+const objects = () =>
+  kubectl('-n', site.namespace, 'get', 'deployment/web', 'cronjob/clean', '-o', 'jsonpath={.items[*].metadata.generation} {.items[*].metadata.annotations}')
+
+const container = async (path: string) =>
+  kubectl('-n', site.namespace, 'get', 'deployment/web', '-o', `jsonpath=${path.replaceAll('{.', '{.spec.template.spec.containers[0].')}`)
+
+async function push(tag: string, text: string): Promise<void> {
+  const dockerfile = `FROM python:3.13-slim\nENV TEXT=${text}\n`
+  const folder = dirname(site.folder)
+  await writeFile(join(folder, 'Dockerfile'), dockerfile)
+  await must('docker', ['build', '--quiet', '--tag', `${ours}:${tag}`, '--file', join(folder, 'Dockerfile'), site.folder], { env: stack.env })
+  await must('docker', ['push', '--quiet', `${ours}:${tag}`], { env: stack.env })
+}
