@@ -178,7 +178,7 @@ describe('a script that starts the web', () => {
     const env = { PATH: `${folder}:${PATH}` }
     return spawnSync(program, args, { env, encoding: 'utf8' }).stdout
   }
-  const past = (why: string) => `MARK42{"past":"${why}"}MARK42\nmanage.py of \n`
+  const past = (why: string, who = '') => `MARK42{"past":"${why}"}MARK42\nmanage.py of ${who}\n`
   const noEnd = past('it does not end with exec "$@"')
 
   test.each([
@@ -188,7 +188,16 @@ describe('a script that starts the web', () => {
       '#!/bin/bash -e\n# migrate: no\nWHO=eve "$@" &&\nexport WHO=ada\n\nexec "$@"',
       /ada\n$/,
     ],
-    ['migrates', '#!/bin/sh\nexport WHO=ada\n./x migrate\nexec "$@"\n', past('it calls manage.py')],
+    [
+      'migrates: what it exports in plain lines is there',
+      '#!/bin/sh\nexport WHO="a d"\n./x migrate\nexport WHO=$(touch ran)\nexec "$@"\n',
+      past('it calls manage.py', 'a d'),
+    ],
+    [
+      'starts the web by itself: the same',
+      '#!/bin/sh\nexport A=a\nexport WHO=${A}d$A\nX=x\nexport WHO=$X\nexport WHO="\nexport WHO=eve; sleep 9\nexec gunicorn shop.wsgi\n',
+      past('it does not end with exec "$@"', 'ada'),
+    ],
     ['hands over under a condition', '#!/bin/sh\nif true; then\n  exec "$@"\nfi\nsleep 1\n', noEnd],
     ['starts the web', '#!/bin/sh\nexec gunicorn shop.wsgi "$@"\n', noEnd],
     ['is no script of a shell', '#!/usr/bin/env python\nexec "$@"\n', noEnd],

@@ -42,7 +42,14 @@ test.each<[string, object, ImageCommand | undefined, readonly string[], Starter 
     ['./entry.sh', ...server],
     script('./entry.sh'),
   ],
-  ['a script that is all', { command: ['/start'] }, undefined, ['/start'], undefined],
+  ['a script that is all', { command: ['/start'] }, undefined, ['/start'], script('/start')],
+  [
+    'a shell that exports',
+    { command: ['/bin/bash', '-lc', 'cd src && export A="b c"; C=d exec gunicorn shop.wsgi'] },
+    undefined,
+    ['/bin/bash', '-lc', 'cd src && export A="b c"; C=d exec gunicorn shop.wsgi'],
+    wrapper('/bin/bash', '-lc', 'export A="b c" && export C=d && exec "$@"', 'sh'),
+  ],
   [
     'an entrypoint that is the server',
     {},

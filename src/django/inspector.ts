@@ -218,7 +218,7 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
           'sh',
           ...shell,
         ]
-  if (!starter || migrateCommand.includes(starter.words[0] ?? '')) return plan
+  if (!starter || words(migrateCommand).includes(starter.words[0] ?? '')) return plan
   return starter.isScript
     ? ['/bin/sh', '-c', throughScript, 'sh', marker, ...starter.words, ...plan]
     : [...starter.words, ...plan]
@@ -234,18 +234,22 @@ const keepEnvironment =
 /**
  * Begins by a script (`$2`) that ends by becoming its arguments, as it does for the web: what it exports is
  * there then. Passes it by when it does more (a migration of its own would come before the plan), or when it
- * does not hand over: it would start the web.
+ * does not hand over: it would start the web. Then what it exports in plain lines is taken from its text.
  */
 const throughScript = `m=$1; s=$2; shift 2
 f=$(command -v "$s") || f=
-h= b=
+h= b= e=
 if [ -r "$f" ]; then
   IFS= read -r l <"$f"
   case $l in '#!'*sh|'#!'*sh\\ *)
     while IFS= read -r l || [ -n "$l" ]; do
       case $l in
         ''|\\#*) ;;
-        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py"; break ;;
+        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;
+        'export '*)
+          h=
+          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l
+" ;; esac ;;
         'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;
         *[![:space:]]*) h= ;;
       esac
@@ -253,6 +257,7 @@ if [ -r "$f" ]; then
   esac
 fi
 if [ -n "$h" ] && [ -z "$b" ]; then exec "$s" "$@"; fi
+eval "$e"
 echo "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"
 exec "$@"`
 

@@ -30,11 +30,29 @@ export function launchOf(container: Container, image: ImageCommand | undefined):
   const rest = args ?? (command === undefined ? (image?.cmd ?? []) : [])
   const words = [...first, ...rest]
   const skipped = initsOf(words)
+  const exported = shellOf(words.slice(skipped))
+  if (exported) return { words, starter: exported }
   const at = words.findIndex((word, i) => i >= skipped && startsRole(word))
   // Where no program is known, an entrypoint ends where the arguments begin.
   const own = words.slice(skipped, at === -1 ? first.length : at)
   const starter = starterOf(own, words.length > skipped + own.length)
   return { words, ...(starter && { starter }) }
+}
+
+/** What a shell exports before the web (`sh -c "export A=b && exec gunicorn …"`): it does so here too. */
+function shellOf(words: readonly string[]): Starter | undefined {
+  const [shell = '', flag = '', script = ''] = words
+  if (!/^(|ba|da|a|k|z)sh$/.test(base(shell)) || !/^-\w*c$/.test(flag)) return undefined
+  const parts = script.split(/&&|[;\n]/).map((part) => part.trim())
+  const exports = parts.filter((part) => part.startsWith('export '))
+  const set = parts.flatMap((part) => {
+    const assigned =
+      /^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(part)
+    return assigned && startsRole(assigned[2] ?? '') ? [`export ${(assigned[1] ?? '').trim()}`] : []
+  })
+  const all = [...exports, ...set]
+  if (all.length === 0) return undefined
+  return { words: [shell, flag, `${all.join(' && ')} && exec "$@"`, 'sh'], isScript: false }
 }
 
 /** How many words an init takes, with its options: `tini -s --`. */
@@ -46,7 +64,9 @@ function initsOf(words: readonly string[]): number {
 
 function starterOf(own: readonly string[], hasMore: boolean): Starter | undefined {
   const [program, ...options] = own
-  if (program === undefined || !hasMore) return undefined
+  if (program === undefined) return undefined
+  // A script that starts the web by itself: what it exports is taken from its text.
+  if (!hasMore) return options.length === 0 ? { words: own, isScript: true } : undefined
   const last = own.at(-1)
   if (last === '--' || (last === 'run' && options.length > 0) || base(program) === 'env') {
     return { words: own, isScript: false }

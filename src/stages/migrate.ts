@@ -24,7 +24,7 @@ import { titleOf } from '../rollout/snapshot.js'
 import type { Picture } from '../rollout/types.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { orAborted, within, withinAfter } from '../world/deadline.js'
-import { createJob, makeJob } from './migrationjob.js'
+import { createJob, makeJob, type MadeJob } from './migrationjob.js'
 import {
   migrationCause,
   Output,
@@ -85,11 +85,11 @@ export function startMigration(
   const until = AbortSignal.any([signal, over.signal])
   const marker = `rollout-${crypto.randomUUID()}`
   const command = settings['migrate-command']
-  let starter: string | undefined
+  let script: MadeJob['script']
   const output = new Output(marker, (refused) =>
     refusalCause(refused, {
       command,
-      ...(starter !== undefined && { starter }),
+      ...(script && !script.isAll && { starter: script.name }),
       accept: cluster.commandLine(forgetDatabases(release.app)),
     }),
   )
@@ -105,7 +105,7 @@ export function startMigration(
   const start = async (journal: Journal) => {
     const made = await makeJob(release, cluster, site, web, image, marker)
     container = made.container
-    starter = made.starter
+    script = made.script
     made.notes.forEach((note) => {
       journal.say(note)
     })
@@ -213,7 +213,7 @@ export function startMigration(
       await start(journal)
       const plan = await Promise.race([
         output.plan,
-        endOfPlan(ended, output, unreadOf, (why) => passedHint(starter ?? '', why, command)),
+        endOfPlan(ended, output, unreadOf, (why) => passedHint(script?.name ?? '', why, command)),
       ])
       output.hold()
       tellPlan(journal, plan)

@@ -33,8 +33,8 @@ export interface MadeJob {
   readonly container: string
   readonly from: string
   readonly notes: readonly string[]
-  /** What the web's own command begins with, where it is more than a server. */
-  readonly starter?: string
+  /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing behind it. */
+  readonly script?: { readonly name: string; readonly isAll: boolean }
 }
 
 /** Throws a Failure `plan-failed` when no Job can be made of the template. */
@@ -78,13 +78,13 @@ export async function makeJob(
   if (made.is === 'impossible') {
     return fail({ code: 'plan-failed', sentence: `no migration Job can be made: ${made.problem}` })
   }
-  const starter = launch.starter?.words.join(' ')
+  const script = launch.starter?.isScript === true ? launch.starter.words.join(' ') : undefined
   return {
     job: made.job,
     container: web.container,
     from: idOf(web.workload),
     notes: made.notes,
-    ...(starter !== undefined && { starter }),
+    ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
 }
 

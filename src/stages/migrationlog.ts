@@ -211,8 +211,11 @@ function mending({ command, starter }: RefusalWords, settings: string | undefine
 }
 
 /** The hint of a plan that failed while what starts the web was passed by: what it sets is missing. */
-export function passedHint(starter: string, why: string, command: string): string {
-  return `${starter}, which starts the web, was passed by (${why}): what it sets is missing here. Run the migration by it, or set the same:\nmigrate-command: ${starter} ${command}`
+export function passedHint(script: string, why: string, command: string): string {
+  const by = `${script}, which starts the web, was passed by (${why}): what it sets is missing here`
+  return why.startsWith('it calls')
+    ? `${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`
+    : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
 }
 
 export function tellPlan(journal: Journal, plan: Plan): void {
