@@ -38,6 +38,11 @@ describe('all kinds', () => {
       ...{ web: ['v2'], api: ['v2'], queue: ['v2'], agent: ['v2'] },
       ...{ canary: ['v1', 'v2'], manual: ['v1'] },
     })
+    expect(report.exceptions).toEqual([
+      { object: 'statefulset/canary', is: 'another version', pods: 1, says: expect.stringContaining('its partition is 1'), mend: expect.any(String) },
+      { object: 'statefulset/manual', is: 'another version', pods: 1, says: expect.stringContaining('OnDelete'), mend: expect.stringMatching(/delete pod manual-0$/) },
+    ])
+    expect(output).toMatch(/is deployed: .*; on another version: statefulset\/canary, statefulset\/manual \(/)
     for (const id of withHistory) {
       expect(await history(id)).toEqual(['<none>', 'release of v2 by ada, https://ci.example/acme/shop/actions/runs/7'])
     }
@@ -95,6 +100,29 @@ describe('all kinds', () => {
       ])
     }
   })
+})
+
+test('what runs the image besides the workloads of the release is named, with what ends or moves it', async () => {
+  const image = `${ours}:v2`
+  const pod = podSpec(container('app', image, 'shell'), ', restartPolicy: Never')
+  const idle = (name: string, use: string, more = '') =>
+    workload({ kind: 'Deployment', name, spec: 'replicas: 0', pods: podSpec(container('app', use, name)) }).replace('{name: ', `{${more}name: `)
+  await apply([
+    `apiVersion: v1\nkind: Pod\nmetadata: {name: shell}\nspec: ${pod}\n`,
+    `apiVersion: batch/v1\nkind: Job\nmetadata: {name: import}\nspec: {template: {spec: ${pod}}}\n`,
+    idle('legacy', image, "annotations: {django-rollout/ignore: 'true'}, "),
+    idle('cdn', `${ours}-static:v2`),
+  ])
+  const { report, output } = await site.cli('deploy', {
+    ...{ image: ours, namespace: site.namespace, tag: 'v1', 'migrate-command': '', bake: '1s' },
+  })
+  expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
+  const named = ['deployment/cdn', 'deployment/legacy', 'job/import', 'pod/shell']
+  expect(report.exceptions?.map(({ object }) => object).sort()).toEqual(named)
+  for (const { says, mend = '' } of report.exceptions ?? []) {
+    expect(output).toContain(`warning: ${says}: ${mend}`)
+    await must('bash', ['-c', `${mend} --dry-run=server`], { env: stack.env })
+  }
 })
 
 describe('a mutable tag', () => {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { exitCodes, type Report, type WorkloadReport } from '../../src/report/report.js'
+import {
+  exitCodes,
+  type Exception,
+  type Report,
+  type WorkloadReport,
+} from '../../src/report/report.js'
 import {
   keptMigrations,
   moved,
@@ -106,9 +111,47 @@ describe('the last word of a release', () => {
     )
   })
 
-  test('no tag from before', () => {
-    const { previousTag: _, ...report } = reportOf({ result: 'undone', workloads: both('old') })
-    expect(verdict(report)).toContain('2 workloads run the version before again, verified')
+  const undone = (more: Partial<Report>) => verdict(reportOf({ result: 'undone', ...more }))
+  const at = (name: string, version: string) =>
+    workloadOf(name, { now: 'old', from: `ghcr.io/acme/shop:${version}` })
+  const besides = (object: string, is: Exception['is']): Exception => ({ object, is, says: '' })
+
+  test('each workload has its own version', () => {
+    const workloads = [
+      at('web', '1.4'),
+      at('beat', '1.3'),
+      ...'abcd'.split('').map((one) => at(one, '1.2')),
+    ]
+    expect(undone({ workloads })).toBe(
+      'shop ef2714eb63e4 did not go live: 6 workloads run as before, verified: version 1.4 (deployment/web), version 1.3 (deployment/beat), version 1.2 (deployment/a, deployment/b, deployment/c, 1 more)',
+    )
+    const digest = `ghcr.io/acme/shop@sha256:${'ab'.repeat(32)}`
+    expect(undone({ workloads: [workloadOf('web', { now: 'old', from: digest })] })).toContain(
+      '1 workload runs version sha256:abababababab again, verified',
+    )
+  })
+
+  test('what is not well is not called verified', () => {
+    const workloads = [at('web', '1.4'), at('beat', '1.3')]
+    expect(undone({ workloads, exceptions: [besides('deployment/beat', 'unwell')] })).toBe(
+      'shop ef2714eb63e4 did not go live: 1 workload runs version 1.4 again, verified; not well: deployment/beat',
+    )
+    const all = workloads.map(({ name }) => besides(`deployment/${name}`, 'unwell'))
+    expect(undone({ workloads, exceptions: all })).toBe(
+      'shop ef2714eb63e4 did not go live: everything is as before; not well: deployment/web, deployment/beat',
+    )
+  })
+
+  test('what does not stand as the result says is named', () => {
+    const exceptions = [
+      besides('job/tick-1', 'withdrawn'),
+      ...['pod/a', 'pod/a', 'pod/b', 'pod/c', 'pod/d', 'pod/e'].map((one) =>
+        besides(one, 'another version'),
+      ),
+    ]
+    expect(verdict(reportOf({ exceptions }))).toBe(
+      'shop ef2714eb63e4 is deployed: 2 workloads in namespace prod; on another version: pod/a, pod/b, pod/c, 2 more; on the withdrawn version: job/tick-1',
+    )
   })
 })
 

@@ -742,3 +742,61 @@ function podOfSet(name: string, how: string, set: string) {
     },
   })
 }
+
+describe('an undo of what was not complete before', () => {
+  const crashed =
+    '{container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}, state: {waiting: {reason: CrashLoopBackOff}}}}'
+  const three = (...pods: readonly string[]) =>
+    `replicas: 3\npods: {${pods.map((pod, i) => `web-${i}: ${pod}`).join(', ')}}`
+  const looks = (available: number, at: number, ...scenes: readonly string[]) => {
+    const release = new Rehearsal([{ ...AIM, available }], { ...PATIENCE, bake: 0 }, broken)
+    return scenes.map((scene, i) => release.verdict(at + i * 60, scene)).at(-1)
+  }
+  const old = '{of: old}'
+  const unready = '{of: old, ready: false}'
+
+  test.each<[string, number, readonly string[], string]>([
+    ['as many are well as then', 2, [three('', '', crashed)], 'done'],
+    [
+      'fewer than then, and one more is lost than then',
+      2,
+      [three('', crashed, crashed), three('', crashed, crashed)],
+      'failed crash: web: SyntaxError: x (agent.py:1)',
+    ],
+    [
+      'fewer than then, and they may still come',
+      2,
+      [three('', '{ready: false}', crashed)],
+      'waiting: 1 of 3 ready (2 before the release), waiting for web-2 (exited with 1, 0 s of 60 s)',
+    ],
+    ['none were', 0, [three(crashed, crashed, crashed)], 'done'],
+    [
+      'pods of the withdrawn version are ending',
+      2,
+      [`${three('', '', crashed, old)}\nstatus: {availableReplicas: 4}`],
+      'waiting: 2 of 3 ready (2 before the release), waiting for web-2 (exited with 1, 0 s of 60 s)',
+    ],
+    [
+      'those that are not Ready go in any case',
+      2,
+      [`${three('', '', crashed, unready)}\nstatus: {availableReplicas: 2}`],
+      'waiting: 2 of 3 ready (2 before the release), waiting for web-2 (exited with 1, 0 s of 60 s)',
+    ],
+    [
+      'Kubernetes keeps them while too few are Ready',
+      2,
+      [`${three('', '', crashed, old)}\nstatus: {availableReplicas: 3}`],
+      'done',
+    ],
+    ['fewer are wanted now', 2, ['replicas: 1\npods: {web-a: }'], 'done'],
+  ])('%s', (_, available, scenes, verdict) => {
+    expect(looks(available, 5, ...scenes)).toBe(verdict)
+  })
+
+  test('that does not come back in its time is lost', () => {
+    const release = new Rehearsal([{ ...AIM, available: 2 }], { ...PATIENCE, bake: 0 })
+    const scene = three('', '{ready: false}', '{ready: false}')
+    release.look(0, scene)
+    expect(release.verdict(700, scene)).toMatch(/^failed (timeout|not-ready)/)
+  })
+})

@@ -9,7 +9,7 @@ import { closing } from '../report/closing.js'
 import { summary } from '../report/markdown.js'
 import type { Report } from '../report/report.js'
 import type { Sink } from '../report/reporter.js'
-import { seconds } from '../report/words.js'
+import { seconds, warningsOf } from '../report/words.js'
 
 /** The runner shows at most ten annotations of a step and drops the rest. */
 const mostAnnotations = 10
@@ -140,8 +140,9 @@ function warn(warnings: readonly string[]): void {
   for (const warning of folded(warnings)) core.warning(warning.slice(0, longestMessage))
 }
 
-function annotate({ cause, warnings }: Report): void {
-  warn(warnings)
+function annotate(report: Report): void {
+  const { cause } = report
+  warn(warningsOf(report))
   if (!cause) return
   const at = cause.annotations ?? []
   at.slice(0, mostAnnotations - 1).forEach(({ file, line, title, message }: Annotation) => {

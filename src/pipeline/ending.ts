@@ -18,7 +18,7 @@ import {
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../report/cause.js'
 import type { Finding } from '../report/finding.js'
-import type { Report, Result, WorkloadReport } from '../report/report.js'
+import type { Exception, Report, Result, WorkloadReport } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
 import { lastCourse } from '../report/words.js'
 import type { History } from '../rollout/history.js'
@@ -54,6 +54,8 @@ export interface SoFar {
   databases?: Databases
   /** What a person should know though it does not decide how the run ends. */
   warnings: string[]
+  /** What does not stand as the result says. */
+  exceptions?: readonly Exception[]
   /** What became of our writes, and of those that put things back. */
   rollout?: Courses
   undo?: Courses
@@ -226,6 +228,7 @@ export function report(
         return word === undefined ? [] : [{ object: titleOf(left.prior.object), did: word }]
       }),
     ],
+    ...(soFar.exceptions && soFar.exceptions.length > 0 && { exceptions: soFar.exceptions }),
     startedAt: reporter.startedAt,
     seconds: reporter.seconds(),
   }

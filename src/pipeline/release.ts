@@ -17,7 +17,15 @@ import type { Prepared } from '../stages/snapshot.js'
 import { sentenceOf } from './ending.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, pushed, releaseOf, rollOut, runsUndisturbed, runTests } from './steps.js'
+import {
+  lookAround,
+  tellOthers,
+  pushed,
+  releaseOf,
+  rollOut,
+  runsUndisturbed,
+  runTests,
+} from './steps.js'
 import { together } from './together.js'
 import { transaction } from './transaction.js'
 
@@ -56,6 +64,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   if (found.is === 'pushed' && (await isThere(named, cluster, site, found.image))) {
     soFar.image = found.image
     soFar.warnings.push(...taggedAlone(site.targets))
+    tellOthers(soFar, cluster, site, found.image)
     await moveTags(run, named, found.image)
     return 'unchanged'
   }

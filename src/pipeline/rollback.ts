@@ -6,7 +6,7 @@ import type { Image, Release } from '../stages/release.js'
 import { describe, type Target } from '../stages/targets.js'
 import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, rollOut, runsUndisturbed } from './steps.js'
+import { lookAround, tellOthers, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
 export function rollBack(start: Start): Promise<Report> {
@@ -42,7 +42,10 @@ async function toVersion(run: Run): Promise<Result> {
   )
   soFar.warnings.push(...warnings)
   const differs = targets.some(({ back }) => back !== undefined)
-  if (!differs && (await runsUndisturbed(release, cluster, site, image))) return 'unchanged'
+  if (!differs && (await runsUndisturbed(release, cluster, site, image))) {
+    tellOthers(soFar, cluster, site, image)
+    return 'unchanged'
+  }
   if (run.settings['dry-run']) return rehearse(run, targets, image)
   return transaction(run, { ...release, source }, cluster, site, {
     command: 'rollback',

@@ -8,6 +8,7 @@ import type { Journal } from '../report/journal.js'
 import type { Report, Result } from '../report/report.js'
 import { readHistory } from '../rollout/archive.js'
 import { hasGoneLive } from '../rollout/history.js'
+import { notAsBefore } from '../rollout/exceptions.js'
 import { closeRecord, readRecord, type KeptRecord } from '../rollout/record.js'
 import type { Restored } from '../rollout/restore.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
@@ -86,7 +87,9 @@ export async function putBack(
       await closeRecord(cluster, world.clock, app, record)
       return { is: 'well' }
     }
-    return { is: 'put back', restored: await settle(release, journal, cluster, live, record) }
+    const restored = await settle(release, journal, cluster, live, record)
+    soFar.exceptions = notAsBefore(live.picture(), restored, (args) => cluster.commandLine(args))
+    return { is: 'put back', restored }
   } catch (error) {
     const stands = await whatStands(cluster, world.clock, settings, snapshot)
     soFar.stands = stands

@@ -2,10 +2,12 @@
 import type { Source } from '../docker/source.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
+import { idOf } from '../kubernetes/workload.js'
 import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
 import { drainTime } from '../rollout/drain.js'
 import type { Journal } from '../report/journal.js'
+import { onAnotherVersion } from '../rollout/exceptions.js'
 import { readRecord } from '../rollout/record.js'
 import type { Wrote } from '../rollout/snapshot.js'
 import type { Built } from '../stages/build.js'
@@ -18,6 +20,7 @@ import { rollout, runsWell, supersededBy } from '../stages/rollout.js'
 import { endMigrations } from '../stages/settle.js'
 import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
+import type { SoFar } from './ending.js'
 import type { Run } from './run.js'
 import { putBack } from './settle.js'
 
@@ -130,7 +133,20 @@ export async function rollOut(
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
+    tellOthers(soFar, cluster, site, image)
   })
+}
+
+/** What runs the image and not this version, though all workloads of the release do. */
+export function tellOthers(soFar: SoFar, cluster: Cluster, site: Site, image: Image): void {
+  const released = {
+    image,
+    targets: site.targets.map(({ id }) => idOf(id)),
+    before: site.targets.flatMap(({ running }) => running),
+  }
+  soFar.exceptions = onAnotherVersion(site.live.picture(), released, (args) =>
+    cluster.commandLine(args),
+  )
 }
 
 /**

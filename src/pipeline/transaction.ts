@@ -11,6 +11,7 @@ import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
 import { readHistory, remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
+import { notAsBefore } from '../rollout/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers, standsSince } from '../rollout/restore.js'
 import { withAnswers, type Wrote } from '../rollout/snapshot.js'
@@ -192,6 +193,11 @@ async function unwind(open: Transaction): Promise<Result> {
         ),
       ),
     )
+    soFar.exceptions = [
+      // Of a release that was put back here, before this one began.
+      ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
+      ...notAsBefore(site.live.picture(), soFar.restored, (args) => cluster.commandLine(args)),
+    ]
     const left = leftToOthers(soFar.restored)
     if (left !== undefined) {
       soFar.stands = await whatStands(cluster, world.clock, settings, priors)

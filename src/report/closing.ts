@@ -1,7 +1,7 @@
 import { pageOf } from './cause.js'
 import { findingLines } from './findings.js'
 import { wentWell, type Report } from './report.js'
-import { evidence, keptMigrations, moved, seconds, verdict } from './words.js'
+import { evidence, keptMigrations, moved, seconds, verdict, warningsOf } from './words.js'
 import { idOf } from '../kubernetes/workload.js'
 
 /** A line of the log's last part; `quoted` ones are foreign text. */
@@ -45,7 +45,7 @@ export function closing(report: Report): readonly ClosingLine[] {
   if (good && report.migrations.length > 0) {
     ours(`migrations applied: ${report.migrations.join(', ')}`)
   }
-  for (const warning of report.warnings) ours(`warning: ${warning}`)
+  for (const warning of warningsOf(report)) ours(`warning: ${warning}`)
   if (cause?.hint !== undefined) ours(`what to do: ${cause.hint}`)
   if (cause) ours(`more: ${pageOf(cause)}`)
   lines.push({

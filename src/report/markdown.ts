@@ -13,6 +13,7 @@ import {
   printable,
   seconds,
   verdict,
+  warningsOf,
 } from './words.js'
 
 const mostLogLines = 100
@@ -75,7 +76,7 @@ export function summary(report: Report): string {
     const names = report.migrations.join(', ')
     parts.push(kept === undefined ? `**Migrations applied:** ${escaped(names)}` : escaped(kept))
   }
-  for (const warning of report.warnings) parts.push(`**Warning:** ${escaped(warning)}`)
+  for (const warning of warningsOf(report)) parts.push(`**Warning:** ${escaped(warning)}`)
   if (report.stages.length > 0) {
     const rows = report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended])
     parts.push(closed('Stages', table(['Stage', 'Took', ''], rows)))

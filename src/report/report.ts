@@ -63,6 +63,22 @@ export interface WorkloadReport extends WorkloadId {
   readonly undo?: Course
 }
 
+/** Something that does not stand as the result says. */
+export interface Exception {
+  /** `statefulset/queue` */
+  readonly object: string
+  /**
+   * another version: it runs the image, and not the version that was released. withdrawn: it goes on with
+   * the version that was taken back. unwell: it was left as it is, or was so before, and does not run well.
+   */
+  readonly is: 'another version' | 'withdrawn' | 'unwell'
+  readonly says: string
+  /** A command to type. */
+  readonly mend?: string
+  /** How many of its pods. */
+  readonly pods?: number
+}
+
 /** With what came up after the run had ended. */
 export function warned(report: Report, warnings: readonly string[]): Report {
   return { ...report, warnings: [...report.warnings, ...warnings] }
@@ -97,6 +113,8 @@ export interface Report {
   readonly warnings: readonly string[]
   /** Objects that the undo put back, removed, or left because they hold data; migrations that were ended. */
   readonly undone: readonly { readonly object: string; readonly did: string }[]
+  /** What does not stand as the result says. */
+  readonly exceptions?: readonly Exception[]
   readonly startedAt: number
   readonly seconds: number
 }

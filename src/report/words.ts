@@ -1,12 +1,19 @@
 /** Small renderings that log, summary and outputs share. Pure. */
 import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
+import { idOf } from '../kubernetes/workload.js'
 import type { Command } from '../options/commands.js'
 import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 import type { Finding } from './finding.js'
 import type { Standing } from './journal.js'
-import { wentWell, type Report, type Result, type WorkloadReport } from './report.js'
+import {
+  wentWell,
+  type Exception,
+  type Report,
+  type Result,
+  type WorkloadReport,
+} from './report.js'
 
 /** `8.2 s`, `2 min 05 s` */
 export function seconds(value: number): string {
@@ -48,19 +55,34 @@ export function lastCourse({ now, rollout, undo }: WorkloadReport): Course | und
 
 /** The last word of a run: what the cluster runs now, and whether a person has anything to do. */
 export function verdict(report: Report): string {
+  return [lastWord(report), ...excepted(report.exceptions ?? [])].join('; ')
+}
+
+/** `on another version: statefulset/queue, pod/shell` */
+function excepted(exceptions: readonly Exception[]): readonly string[] {
+  const titles = {
+    'another version': 'on another version',
+    withdrawn: 'on the withdrawn version',
+    unwell: 'not well',
+  } as const
+  return (['another version', 'withdrawn', 'unwell'] as const).flatMap((kind) => {
+    const found = exceptions.filter(({ is }) => is === kind).map(({ object }) => object)
+    return found.length === 0 ? [] : [`${titles[kind]}: ${named([...new Set(found)])}`]
+  })
+}
+
+function named(ids: readonly string[]): string {
+  const more = ids.length > mostNamed ? [`${ids.length - mostNamed} more`] : []
+  return [...ids.slice(0, mostNamed), ...more].join(', ')
+}
+
+const mostNamed = 3
+
+function lastWord(report: Report): string {
   const { tag, app, namespace, workloads, cause } = report
   // A run that ended early may not know its tag yet.
   const release = tag === '' ? app : `${app} ${shortTag(tag)}`
   const all = plural(workloads.length, 'workload')
-  const before =
-    report.previousTag === undefined
-      ? 'the version before'
-      : `version ${shortTag(report.previousTag)}`
-  const old = workloads.filter(({ now }) => now === 'old').length
-  const back =
-    old > 0
-      ? `${plural(old, 'workload runs', 'workloads run')} ${before} again, verified`
-      : 'what the release had created is removed again, verified'
   switch (report.command) {
     case 'settle':
       return settled(report)
@@ -82,7 +104,7 @@ export function verdict(report: Report): string {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
     done: () => `${release} is done`,
     unchanged: () => `${release} runs already: nothing to do for ${all}`,
-    undone: () => `${release} did not go live: ${back}`,
+    undone: () => `${release} did not go live: ${back(report)}`,
     failed: () => `${release} did not go live: nothing that users run was touched`,
     usage: () => 'nothing was done',
     stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
@@ -98,6 +120,24 @@ export function verdict(report: Report): string {
     cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
   }
   return words[report.result]()
+}
+
+/** What an undo has made sure of: each workload by its own version, without those that are not well. */
+function back({ workloads, exceptions = [] }: Report): string {
+  const unwell = exceptions.filter(({ is }) => is === 'unwell').map(({ object }) => object)
+  const old = workloads.filter(({ now }) => now === 'old')
+  const well = old.filter((one) => !unwell.includes(idOf(one)))
+  const versions = [...new Set(well.map(({ from = '' }) => versionOf(from)))]
+  if (old.length === 0) return 'what the release had created is removed again, verified'
+  if (well.length === 0) return 'everything is as before'
+  if (versions.length === 1) {
+    return `${plural(well.length, 'workload runs', 'workloads run')} version ${versions[0] ?? ''} again, verified`
+  }
+  const where = versions.map((version) => {
+    const ids = well.filter(({ from = '' }) => versionOf(from) === version).map(idOf)
+    return `version ${version} (${named(ids)})`
+  })
+  return `${plural(well.length, 'workload runs', 'workloads run')} as before, verified: ${where.join(', ')}`
 }
 
 /** The same for a run that did one step of a release and touched nothing that users run. */
@@ -190,6 +230,14 @@ function told({ app, namespace, result }: Report): string {
     default:
       return `${app}: its releases in namespace ${namespace} could not be read`
   }
+}
+
+/** All that a person should know: what does not stand as the result says first, with what mends it. */
+export function warningsOf({ warnings, exceptions = [] }: Report): readonly string[] {
+  return [
+    ...exceptions.map(({ says, mend }) => (mend === undefined ? says : `${says}: ${mend}`)),
+    ...warnings,
+  ]
 }
 
 /** What a run does now that a person, or the runner, wants it to end. */

@@ -1,11 +1,11 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../report/cause.js'
-import { drainingPods, eventsOf, isObserved, isReady, liveOf, ourPods } from './live.js'
+import { drainingPods, eventsOf, isObserved, isReady, liveOf, otherPods, ourPods } from './live.js'
 import type { Live } from './live.js'
 import { Notes } from './ledger.js'
 import { readyLimit } from './patience.js'
-import { deletion, standOf, takenOver } from './progress.js'
+import { deletion, mayShrink, standOf, takenOver } from './progress.js'
 import type { Stand } from './progress.js'
 import { placeOf, roomOf, signsOf } from './signs.js'
 import type { Place, Room } from './signs.js'
@@ -20,7 +20,16 @@ import type {
   Progress,
   Verdict,
 } from './types.js'
-import { causeOf, hintOf, logsOf, lostOf, placeKey, troubleWords, weigh } from './weigh.js'
+import {
+  causeOf,
+  hintOf,
+  logsOf,
+  lostBeyond,
+  lostOf,
+  placeKey,
+  troubleWords,
+  weigh,
+} from './weigh.js'
 import type { Weighed, Weighing } from './weigh.js'
 import { lasting } from './words.js'
 
@@ -152,7 +161,11 @@ function lookAt(aim: Aim, sight: Sight): Look {
   sight.looks.push(...weighing.looks)
   sight.logsWanted.push(...weighing.logsWanted)
 
-  const lost = lostOf(weighed, now, stale)
+  const enough =
+    aim.available === undefined ? undefined : Math.min(aim.available, stand.wanted ?? Infinity)
+  const spared = enough === undefined ? 0 : (stand.wanted ?? Infinity) - enough
+  const lost =
+    enough === undefined ? lostOf(weighed, now, stale) : lostBeyond(spared, weighed, now, stale)
   if (lost) {
     const cause = causeOf(name, id, lost)
     // The Deployment's own clock says nothing of why: the trouble that stands there does.
@@ -165,12 +178,18 @@ function lookAt(aim: Aim, sight: Sight): Look {
   }
   for (const { due } of weighed) if (due.is === 'at') sight.looks.push(due.at)
 
-  if (stand.complete && unsteady.length === 0 && pods.every(isReady)) {
+  const steady = pods.filter((pod) => isReady(pod) && !unsteady.includes(pod)).length
+  const asBefore =
+    enough !== undefined &&
+    isObserved(live, aim) &&
+    steady >= enough &&
+    !mayShrink(live, otherPods(picture, live))
+  if (asBefore || (stand.complete && unsteady.length === 0 && pods.every(isReady))) {
     return stand.wanted === 0
       ? { is: 'complete', stand }
       : { is: 'complete', since: notes.complete(id), stand }
   }
-  const waiting = waitingOn(stand, pods, weighing, sight, drain)
+  const waiting = waitingOn(stand, pods, weighing, sight, drain, enough)
   // Counted anew when it was complete and is not any more (an HPA may have asked for more pods), and when a
   // pod has ended that the next one waited for: that one had its own time.
   const lateAt = drain
@@ -266,12 +285,14 @@ function waitingOn(
   { weighed, unsteady }: Weighing,
   { picture, now }: Sight,
   drain: Drain | undefined,
+  enough: number | undefined,
 ): Waiting {
   const back = new Set(unsteady.filter(isReady).map(nameOf))
   const open = weighed.filter(({ sign }) => sign.pod === undefined || !back.has(sign.pod))
   const first = open.find(isTrouble) ?? open[0]
   const late = pods.find((pod) => !isReady(pod)) ?? unsteady[0]
-  const on = (...parts: readonly string[]) => [stand.on, ...parts].join(', waiting for ')
+  const stands = enough === undefined ? stand.on : `${stand.on} (${enough} before the release)`
+  const on = (...parts: readonly string[]) => [stands, ...parts].join(', waiting for ')
   if (stand.paused) return { is: 'waiting', on: stand.on, trouble: 'paused' }
   if (first) {
     const { pod, reason } = first.sign

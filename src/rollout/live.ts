@@ -97,6 +97,15 @@ function templatePods(picture: Picture, live: Live, aim: Aim): readonly Pod[] {
   }
 }
 
+/** The pods of a Deployment that are of other templates, without those that terminate. */
+export function otherPods(picture: Picture, live: Live): readonly Pod[] {
+  if (live.kind !== 'Deployment') return []
+  const own = replicaSetOf(picture, live.object)
+  return [...picture.replicasets.values()]
+    .filter((set) => set !== own && isControlledBy(set.metadata, live.object.metadata?.uid))
+    .flatMap((set) => podsOf(picture, set.metadata?.uid))
+}
+
 /** Pods that an object controls, without those that terminate, sorted by name. */
 export function podsOf(picture: Picture, uid: string | undefined): readonly Pod[] {
   return [...picture.pods.values()]

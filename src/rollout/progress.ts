@@ -44,6 +44,23 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): S
     : complete(wanted, ready)
 }
 
+/**
+ * Whether these pods of other templates are on their way out. A rolling Deployment keeps those that are
+ * available while its own are too few, for ever if need be.
+ */
+export function mayShrink({ kind, object }: Live, others: readonly Pod[]): boolean {
+  if (kind !== 'Deployment' || others.length === 0) return false
+  const { replicas = 1, strategy } = object.spec ?? {}
+  const { maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
+  const away =
+    typeof maxUnavailable === 'number'
+      ? maxUnavailable
+      : Math.floor((parseInt(maxUnavailable, 10) * replicas) / 100)
+  const spare = (object.status?.availableReplicas ?? 0) - (replicas - away)
+  // Those that are not Ready go first, whatever the strategy says.
+  return strategy?.type === 'Recreate' || spare > 0 || !others.every(isReady)
+}
+
 function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): Stand {
   const strategy = object.spec?.updateStrategy
   const replicas = object.spec?.replicas ?? 1

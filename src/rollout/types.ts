@@ -30,6 +30,11 @@ export interface Aim {
   readonly staleProgressing?: string
   /** No version ran before: patience is longer, since nobody is served worse by waiting. */
   readonly first: boolean
+  /**
+   * An undo of what was not complete before: so many pods were available then, and have to be again. The
+   * others need not be better than they were.
+   */
+  readonly available?: number
   /** How long its slowest pod took before from start to Ready, in ms, where that is known. */
   readonly readyBefore?: number
   /** A DaemonSet: nodes that did not answer before our write. It is judged by the others. */

@@ -222,6 +222,17 @@ export function lostOf(
   )
 }
 
+/** The same where so many pods may be lost, as they were before: the first of those that are one too many. */
+export function lostBeyond(
+  spared: number,
+  weighed: readonly Weighed[],
+  now: number,
+  stale: boolean,
+): Weighed | undefined {
+  const lost = weighed.filter((one) => one.sign.pod !== undefined && lostOf([one], now, stale))
+  return new Set(lost.map(({ sign }) => sign.pod)).size > spared ? lost[0] : undefined
+}
+
 /** `Readiness probe failed: … (14 s of 60 s)`: a trouble while it may still pass. */
 export function troubleWords({ sign, since, due, startup }: Weighed, now: number): string {
   if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`

@@ -12,11 +12,12 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimBack } from '../rollout/aims.js'
 import { drainTime } from '../rollout/drain.js'
+import { availabilityOf } from '../rollout/exceptions.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { liveOf } from '../rollout/live.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
-import type { Courses, Patience } from '../rollout/types.js'
+import type { Aim, Courses, Patience } from '../rollout/types.js'
 import { keepUnblocked } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
@@ -134,9 +135,12 @@ async function followBack(
       : [],
   )
   const picture = live.picture()
-  const aims = workloads
-    .filter(({ before }) => wasComplete(before))
-    .map(({ stands }) => aimBack(workloadId(stands), stands, stands, picture))
+  const aims = workloads.map(({ before, stands }): Aim => {
+    const aim = aimBack(workloadId(stands), stands, stands, picture)
+    const { available, wanted } = availabilityOf(before)
+    // What was broken before need not be better after.
+    return available < wanted ? { ...aim, available } : aim
+  })
   const written = workloads.flatMap(({ before, did }) =>
     did === 'put' ? [idOf(workloadId(before))] : [],
   )
@@ -165,14 +169,4 @@ function asWritten(courses: Courses, written: readonly string[]): Courses {
       return [id, written.includes(id) ? course : seen]
     }),
   )
-}
-
-/** What was broken before need not be better after. */
-function wasComplete(before: WorkloadObject): boolean {
-  if (before.kind === 'CronJob') return true
-  const { replicas = 1 } = before.spec
-  const status = (before as { status?: Record<string, number | undefined> }).status ?? {}
-  return before.kind === 'DaemonSet'
-    ? (status['numberAvailable'] ?? 0) >= (status['desiredNumberScheduled'] ?? 0)
-    : (status['availableReplicas'] ?? 0) >= replicas
 }
