@@ -87,6 +87,26 @@ describe('each line is one line', () => {
       { warnings: ['kubectl apply: no\n::error::reason'] },
       ['  warning: kubectl apply: no', '  ::error::reason'],
     ],
+    [
+      'what does not stand as the result says, before other warnings',
+      {
+        exceptions: [
+          {
+            object: 'pod/a',
+            is: 'another version',
+            says: 'pod/a runs 1.4',
+            mend: 'kubectl delete',
+          },
+          { object: 'db', is: 'unwell', says: 'db is not well' },
+        ],
+        warnings: ['beware'],
+      },
+      [
+        '  warning: pod/a runs 1.4: kubectl delete',
+        '  warning: db is not well',
+        '  warning: beware',
+      ],
+    ],
   ])('%s', (_, more, lines) => {
     expect(told({ workloads: [], ...more }).slice(0, -1)).toEqual(lines)
   })

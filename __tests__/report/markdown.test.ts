@@ -183,14 +183,16 @@ describe('foreign words stay words', () => {
       undone: [{ object: text, did: text }],
       migrations: [text],
       warnings: [text],
+      exceptions: [{ object: text, is: 'unwell', says: text, mend: 'mend' }],
       stages: [],
     })
-    expect(told.slice(1, 7)).toEqual([
+    expect(told.slice(1, 8)).toEqual([
       `**Cause:** ${words}`,
       `**What to do:** ${words}`,
       expect.stringMatching(/^\*\*More:/),
       `| Put back | How |\n| --- | --- |\n| ${words} | ${words} |`,
       `the database keeps the migrations that were applied: ${words}`,
+      `**Warning:** ${words}: mend`,
       `**Warning:** ${words}`,
     ])
     expect(blocks({ migrations: [text], workloads: [] })[1]).toBe(

@@ -21,6 +21,7 @@ import type { Exception } from '../report/report.js'
 import { liveOf, otherPods, podsOf, type Live } from './live.js'
 import type { Restored } from './restore.js'
 import type { Picture } from './types.js'
+import { oneLine } from './words.js'
 
 /** The command line for these arguments of kubectl. */
 export type Typed = (args: readonly string[]) => string
@@ -397,7 +398,8 @@ function ownerOf(picture: Picture, metadata: ObjectMeta = {}): Owner {
   const above = kind === 'ReplicaSet' ? picture.replicasets.get(name)?.metadata : undefined
   return above?.ownerReferences?.some(({ controller }) => controller)
     ? ownerOf(picture, above)
-    : { kind, apiVersion, id: `${kind.toLowerCase()}/${name}` }
+    : // Nobody looks at what an owner is called.
+      { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
 }
 
 function groupsOf(

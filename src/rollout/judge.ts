@@ -183,7 +183,7 @@ function lookAt(aim: Aim, sight: Sight): Look {
     enough !== undefined &&
     isObserved(live, aim) &&
     steady >= enough &&
-    !mayShrink(live, otherPods(picture, live))
+    !mayShrink(live, pods, otherPods(picture, live))
   if (asBefore || (stand.complete && unsteady.length === 0 && pods.every(isReady))) {
     return stand.wanted === 0
       ? { is: 'complete', stand }

@@ -45,20 +45,27 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): S
 }
 
 /**
- * Whether these pods of other templates are on their way out. A rolling Deployment keeps those that are
- * available while its own are too few, for ever if need be.
+ * Whether pods of other templates are on their way out. A rolling Deployment keeps them while too few of
+ * its own are available, for ever if need be (`reconcileOldReplicaSets`,
+ * kubernetes/pkg/controller/deployment/rolling.go).
  */
-export function mayShrink({ kind, object }: Live, others: readonly Pod[]): boolean {
+export function mayShrink(
+  { kind, object }: Live,
+  own: readonly Pod[],
+  others: readonly Pod[],
+): boolean {
   if (kind !== 'Deployment' || others.length === 0) return false
   const { replicas = 1, strategy } = object.spec ?? {}
+  if (strategy?.type === 'Recreate') return true
   const { maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
   const away =
     typeof maxUnavailable === 'number'
       ? maxUnavailable
       : Math.floor((parseInt(maxUnavailable, 10) * replicas) / 100)
-  const spare = (object.status?.availableReplicas ?? 0) - (replicas - away)
-  // Those that are not Ready go first, whatever the strategy says.
-  return strategy?.type === 'Recreate' || spare > 0 || !others.every(isReady)
+  const least = replicas - away
+  const ready = (pods: readonly Pod[]) => pods.filter(isReady).length
+  const spare = others.length + ready(own) - least
+  return spare > 0 && (ready(others) < others.length || ready(own) + ready(others) > least)
 }
 
 function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): Stand {
