@@ -16,6 +16,7 @@ import { Failure, type Cause } from '../../src/report/cause.js'
 import type { Result } from '../../src/report/report.js'
 import { Reporter } from '../../src/report/reporter.js'
 import type { Course } from '../../src/rollout/types.js'
+import type { Restored } from '../../src/rollout/restore.js'
 import type { Target } from '../../src/stages/targets.js'
 import type { World } from '../../src/world/world.js'
 import { handClock } from '../support/clock.js'
@@ -233,4 +234,49 @@ describe('what is told of a workload that was there, and of one that was not', (
       ...(is === 'there' ? { live: live as WorkloadObject, running: ['shop:a'] } : { running: [] }),
     }
   }
+})
+
+describe('what became of objects', () => {
+  const prior = (name: string): Restored['prior'] => {
+    const object = { kind: 'ConfigMap', metadata: { name } }
+    return { path: '', object, written: object, was: 'whole', of: 'other' }
+  }
+  const all: readonly Restored[] = [
+    { prior: prior('a'), did: 'put' },
+    { prior: prior('b'), did: 'put', theirs: 'has another data.B' },
+    { prior: prior('c'), did: 'delete' },
+    { prior: prior('d'), did: 'keep', why: 'statefulset/db needs it' },
+    { prior: prior('e'), did: 'theirs', theirs: 'is another object' },
+    { prior: prior('f'), did: 'nothing' },
+    { prior: prior('g'), did: 'ask' },
+  ]
+  const told = (soFar: Pick<SoFar, 'restored' | 'left'>) =>
+    report(
+      'release',
+      releaseOf({} as World).settings,
+      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
+      'superseded',
+      { migrations: [], warnings: [], ...soFar },
+    ).undone.map(({ object, did }) => `${object}: ${did}`)
+
+  test('by an undo', () => {
+    expect(told({ restored: all })).toEqual([
+      'configmap/a: put back',
+      'configmap/b: put back, but it has another data.B: left alone',
+      'configmap/c: removed',
+      'configmap/d: kept, because statefulset/db needs it',
+      'configmap/e: left alone, since somebody else has changed it: it is another object',
+    ])
+  })
+
+  test('where nothing is put back: no half state is unsaid', () => {
+    expect(told({ left: all })).toEqual([
+      'configmap/a: stays as this release has written it',
+      'configmap/b: stays as this release has written it',
+      'configmap/c: stays, created by this release',
+      'configmap/d: stays as this release has written it',
+      'configmap/e: stays as somebody else has changed it: it is another object',
+      'configmap/g: was deleted by somebody else',
+    ])
+  })
 })

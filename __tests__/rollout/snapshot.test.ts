@@ -823,6 +823,32 @@ describe('what is kept of objects', () => {
     expect(withAnswers([before], [])).toEqual([before])
   })
 
+  test('that the server has answered: what others have written before it is not the release’s', () => {
+    const data = (text: string) =>
+      `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: u}, data: {${text}}}`
+    const before = prior('whole', 'other', data('A: old, B: b'), data('A: new, B: b'))
+    const [after] = withAnswers([before], [object(data('A: new, B: theirs, C: theirs'))])
+    expect(after?.written).toEqual(object(data('A: new, B: b')))
+    expect(undoOf(after ?? before, object(data('A: new, B: theirs, C: theirs')))).toMatchObject({
+      do: 'put',
+      object: object(data('A: old, B: theirs, C: theirs')),
+    })
+  })
+
+  test('that the server has answered: the address that it gave', () => {
+    const service = (spec: string) =>
+      `{apiVersion: v1, kind: Service, metadata: {name: web, uid: u}, spec: {${spec}}}`
+    const before = prior(
+      'whole',
+      'other',
+      service('type: ClusterIP, ports: [{port: 80}]'),
+      service('type: NodePort, ports: [{port: 80, nodePort: 30001}]'),
+    )
+    const answer = object(service('type: NodePort, ports: [{port: 80, nodePort: 30002}]'))
+    const [after] = withAnswers([before], [answer])
+    expect(after?.written).toEqual(answer)
+  })
+
   test('as they were: all but who manages which field', () => {
     const { managedFields: _, ...metadata } = answer.metadata
     expect(asItWas(answer)).toEqual({ ...answer, metadata })

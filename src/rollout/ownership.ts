@@ -86,6 +86,17 @@ export function isAsCreated({ written }: Prior, live: KubeObject): boolean {
   return holds(fieldsOf(live, isPlanned), fieldsOf(written, isPlanned))
 }
 
+/**
+ * As written, by the server's answer. Only in what the release was to change: whatever else differs in the
+ * answer was written by others between the plan and the write.
+ */
+export function answered({ object, written }: Prior, answer: KubeObject): KubeObject {
+  const paths = differences(fieldsOf(object, false), fieldsOf(written, false))
+  const { uid } = answer.metadata ?? {}
+  const next = paths.reduce<unknown>((to, path) => withAt(to, path, answer), written) as KubeObject
+  return { ...next, metadata: { ...next.metadata, ...(uid !== undefined && { uid }) } }
+}
+
 /** Deleted and made again since it was looked at: nothing in it is the release's. */
 export function isAnother(before: KubeObject, live: KubeObject): boolean {
   const [was, is] = [before.metadata?.uid, live.metadata?.uid]

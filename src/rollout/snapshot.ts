@@ -6,6 +6,7 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { groupOf, isWorkload, keyOf, same } from '../kubernetes/objects.js'
 import { needsOf, titleOf, type Needs } from './needs.js'
 import {
+  answered,
   fieldsBack,
   fieldsOfOthers,
   fieldsOwnership,
@@ -83,10 +84,11 @@ function kept(object: KubeObject): KubeObject {
 
 /** The snapshot with what the server has answered to our writes. */
 export function withAnswers(snapshot: Snapshot, answers: readonly KubeObject[]): Snapshot {
-  const answered = new Map(answers.map((object) => [keyOf(object), kept(object)]))
+  const byKey = new Map(answers.map((object) => [keyOf(object), kept(object)]))
   return snapshot.map((prior) => {
-    const written = answered.get(keyOf(prior.object))
-    return written ? { ...prior, written } : prior
+    const answer = byKey.get(keyOf(prior.object))
+    if (!answer) return prior
+    return { ...prior, written: prior.was === 'absent' ? answer : answered(prior, answer) }
   })
 }
 
