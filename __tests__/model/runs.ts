@@ -67,7 +67,7 @@ function release(start: Start, version: number): Promise<Report> {
       command: 'deploy',
       image,
       write: (own, locked, prepared, wrote) =>
-        rollOut(run, own, locked, prepared.site, image, wrote),
+        rollOut(run, own, locked, prepared.site, image, [], wrote),
     })
   })
 }

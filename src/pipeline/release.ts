@@ -109,13 +109,15 @@ async function write(
   wrote: Wrote,
 ): Promise<void> {
   const { reporter } = run
-  if (changes.length > 0) {
+  const first = changes.filter(({ when }) => when === 'before')
+  if (first.length > 0) {
     await reporter.stage('manifests', (journal) =>
-      applyManifests(release, journal, cluster, site, changes, wrote),
+      applyManifests(release, journal, cluster, site, first, wrote),
     )
   }
   await migrateTo(run, release, cluster, site, image)
-  await rollOut(run, release, cluster, site, image, wrote)
+  const beside = changes.filter(({ when }) => when !== 'before')
+  await rollOut(run, release, cluster, site, image, beside, wrote)
 }
 
 /** A tag that cannot be set is told; it does not take back a version that runs well. */

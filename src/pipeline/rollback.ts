@@ -59,7 +59,8 @@ async function toVersion(run: Run): Promise<Result> {
       const quiet = { ...journal, say: () => undefined }
       return (await bringBack(release, quiet, cluster, now, version)).targets
     },
-    write: (own, locked, prepared, wrote) => rollOut(run, own, locked, prepared.site, image, wrote),
+    write: (own, locked, prepared, wrote) =>
+      rollOut(run, own, locked, prepared.site, image, [], wrote),
   })
 }
 

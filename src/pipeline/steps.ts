@@ -12,6 +12,7 @@ import { readRecord } from '../rollout/record.js'
 import type { Wrote } from '../rollout/snapshot.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
+import type { PlacedChange } from '../stages/placing.js'
 import { preflight, type Site } from '../stages/preflight.js'
 import { runsAlready } from '../stages/pins.js'
 import { push } from '../stages/push.js'
@@ -115,13 +116,14 @@ export async function rollOut(
   cluster: Cluster,
   site: Site,
   image: Image,
+  beside: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
   const { world, settings, signal } = release
   await reporter.stage('rollout', async (journal) => {
     const drains = drainTime(site.targets.flatMap(({ live }) => live ?? []))
     const ended = await within(world.clock, longestOf(settings) + drains, signal, (late) =>
-      rollout({ ...release, command, signal: late }, journal, cluster, site, image, wrote, {
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image, beside, wrote, {
         courses: (courses) => {
           soFar.rollout = courses
         },

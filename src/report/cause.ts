@@ -9,6 +9,7 @@ export const causeCodes = [
   'no-workload',
   'workload-unfit',
   'manifest-invalid',
+  'selector-conflict',
   'build-failed',
   'tests-failed',
   'push-failed',

@@ -53,6 +53,8 @@ export function leftToOthers(restored: readonly Restored[]): string | undefined 
  * In three steps, since objects need each other. First what workloads read, so that the old version starts
  * with its own configuration; but for what workloads need that stay as they are. Then the workloads. What
  * the release has created goes last, when it is certain which workloads do not need it.
+ *
+ * What has its turn `after` (`Prior.back`) is for a second call, when the pods of the workloads are back.
  */
 export async function restore(
   cluster: Cluster,
@@ -60,6 +62,7 @@ export async function restore(
   snapshot: Snapshot,
   journal: Journal,
   signal: AbortSignal,
+  turn: 'before' | 'after' = 'before',
 ): Promise<readonly Restored[]> {
   const patient = <T>(call: () => Promise<T>) =>
     patiently(
@@ -92,17 +95,18 @@ export async function restore(
       return done
     })
   const leading = snapshot.filter(leads)
-  const others = snapshot.filter((prior) => !leads(prior))
+  const others = snapshot.filter((prior) => !leads(prior) && (prior.back ?? 'before') === turn)
   const changed = others.filter(({ was }) => was !== 'absent')
   const created = others.filter(({ was }) => was === 'absent')
 
+  const needsAsked = turn === 'before' ? changed : others
   const looked =
-    changed.length === 0 ? [] : await allOf(leading, (prior) => look(cluster, prior, new Map()))
+    needsAsked.length === 0 ? [] : await allOf(leading, (prior) => look(cluster, prior, new Map()))
   const configured = await putBack(changed, neededAfter(looked))
-  const led = await putBack(leading, new Map())
+  const led = turn === 'before' ? await putBack(leading, new Map()) : looked
   const removed = await putBack(created, neededAfter(led))
   if (failed.length > 0) throw failed[0]
-  const done = [...configured, ...led, ...removed]
+  const done = [...configured, ...(turn === 'before' ? led : []), ...removed]
   return snapshot.flatMap((prior) => done.filter((one) => one.prior === prior).map(asRestored))
 }
 

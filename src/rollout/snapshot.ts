@@ -43,6 +43,11 @@ export interface Prior {
   /** One of our workloads, or another object that comes with the manifests. */
   readonly of: 'workload' | 'other'
   /**
+   * after: it comes back once the pods are back, since it has found them until then. Else before them: what
+   * they read at their start is there when they start.
+   */
+  readonly back?: 'after'
+  /**
    * Images that its containers have to come back with, by name: the digests that ran, where a tag in the
    * template names another image by now.
    */

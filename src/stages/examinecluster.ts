@@ -1,5 +1,6 @@
 /** Looks at the cluster as a release does before it writes, and says all that it finds. Writes nothing. */
 import { aheadBy, clockFindings, clusterFinding } from '../checks/cluster.js'
+import { staleConfigurationFindings } from '../checks/configuration.js'
 import { probeFindings } from '../checks/probes.js'
 import { releaseFindings } from '../checks/release.js'
 import { rightsFindings } from '../checks/rights.js'
@@ -8,14 +9,18 @@ import { pullFindings, workloadFindings } from '../checks/workloads.js'
 import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { readsOf } from '../kubernetes/configuration.js'
 import { keeperOf } from '../kubernetes/lease.js'
 import { noManifests, readManifests, type Manifests } from '../kubernetes/manifests.js'
-import { discover } from '../kubernetes/paths.js'
+import { templateOf, type KubeObject } from '../kubernetes/objects.js'
+import { collection, discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { failed, good, warning, type Finding } from '../report/finding.js'
 import type { Journal } from '../report/journal.js'
 import { readHistory } from '../rollout/archive.js'
+import { ourPods } from '../rollout/live.js'
 import { readRecord } from '../rollout/record.js'
+import type { Picture } from '../rollout/types.js'
 import { watchNamespace } from '../rollout/watch.js'
 import type { World } from '../world/world.js'
 import { ailing } from './health.js'
@@ -186,7 +191,8 @@ async function examineWorkloads(
     const none = () => noWorkload(picture, settings.image, cluster.namespace)
     return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
   }
-  const services = servicesWith(known.others, await servicesIn(cluster))
+  const running = await servicesIn(cluster)
+  const services = servicesWith(known.others, running)
   const subjects = subjectsOf(targets, services)
   const kubectl = kubectlOf(cluster)
   const ids = targets.map(({ id }) => id)
@@ -196,10 +202,13 @@ async function examineWorkloads(
     ...(settings['smoke-path'] === undefined ? [] : forSmoke),
   ]
   const lacking = await missingRights(cluster, needs)
-  const [sick, refused, lost] = await Promise.all([
+  const [sick, stale, refused, lost] = await Promise.all([
     ailing(cluster, world.clock, picture, targets, toRepo(release)),
+    staleConfiguration(cluster, picture, targets),
     // Without the rights to it the server refuses that, too.
-    missing.length + lacking.length > 0 ? [] : rehearsed(release, cluster, targets, known),
+    missing.length + lacking.length > 0
+      ? []
+      : rehearsed(release, cluster, targets, known, running, picture),
     lostImages(release, targets),
   ])
   return {
@@ -219,6 +228,7 @@ async function examineWorkloads(
       ...lost.map((says) =>
         warning('registry', says, 'push the image again, or release before its pods have to move'),
       ),
+      ...stale,
       ...refused,
       ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
     ],
@@ -232,14 +242,44 @@ async function rehearsed(
   cluster: Cluster,
   targets: readonly Target[],
   manifests: Manifests,
+  services: Awaited<ReturnType<typeof servicesIn>>,
+  picture: Picture,
 ): Promise<readonly Finding[]> {
   try {
     const { applied, warnings } = await labelling(cluster, manifests)
-    await rehearse(release, cluster, targets, [...applied, ...manifests.others])
-    return warnings.map((says) => warning('workloads', says))
+    const others = [...applied, ...manifests.others]
+    const unled = await rehearse(release, cluster, targets, others, services, picture)
+    return [...warnings, ...unled].map((says) => warning('workloads', says))
   } catch (error) {
     return [failed('workloads', error)]
   }
+}
+
+/** What running pods have read before it was changed. An object that may not be read is passed over. */
+async function staleConfiguration(
+  cluster: Cluster,
+  picture: Picture,
+  targets: readonly Target[],
+): Promise<readonly Finding[]> {
+  const reads = targets.flatMap(({ live }) => (live ? readsOf(templateOf(live)) : []))
+  const paths = reads.map(({ kind, name }) => {
+    const plural = kind === 'Secret' ? 'secrets' : 'configmaps'
+    return `${collection('v1', cluster.namespace, plural)}/${name}`
+  })
+  const found = await Promise.all(
+    [...new Set(paths)].map((path) =>
+      cluster.find<KubeObject>(path).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 403) return undefined
+        throw error
+      }),
+    ),
+  )
+  const objects = found.flatMap((object) => (object ? [object] : []))
+  return targets.flatMap((target) => {
+    const aim = { workload: target.id, images: {}, generation: 0, first: false }
+    const pods = ourPods(picture, aim)
+    return staleConfigurationFindings(target, pods, objects, kubectlOf(cluster))
+  })
 }
 
 function webFindings(

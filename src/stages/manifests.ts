@@ -20,6 +20,7 @@ import {
   type Wrote,
 } from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
+import type { PlacedChange } from './placing.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 
@@ -32,10 +33,17 @@ export async function planManifests(
 }
 
 /** How the objects that these changes touch are now, for the undo. */
-export function priorOfChanges(changes: readonly Change[], { resources }: Site): readonly Prior[] {
+export function priorOfChanges(
+  changes: readonly PlacedChange[],
+  { resources }: Site,
+): readonly Prior[] {
   return changes.flatMap((change): Prior[] => {
     const path = resources.pathOf(change.object)
-    const common = { path, written: planned(change.becomes), of: 'other' } as const
+    const common = {
+      ...{ path, written: planned(change.becomes), of: 'other' as const },
+      // It finds the old and the new pods.
+      ...(change.when === 'first' && { back: 'after' as const }),
+    }
     switch (change.is) {
       case 'create':
         // The namespace was there, or was made, before: it is never the release's to remove.
@@ -55,6 +63,28 @@ function seals({ object, live }: Change & { is: 'change' }): boolean {
   return isImmutable(object) && !isImmutable(live)
 }
 
+/** Applies what finds our pods (`placeOf`), in the middle of the rollout. */
+export async function applyBeside(
+  { world, signal }: Pick<Release, 'world' | 'signal'>,
+  journal: Journal,
+  cluster: Cluster,
+  changes: readonly Change[],
+  wrote: Wrote,
+): Promise<void> {
+  const touched = changes.filter(({ is }) => is !== 'none')
+  if (touched.length === 0) return
+  signal.throwIfAborted()
+  sayChanges(journal, touched)
+  const objects = touched.map(({ object }) => object)
+  await wrote(await apply(cluster, world.clock, objects, signal))
+}
+
+function sayChanges(journal: Journal, touched: readonly Change[]): void {
+  for (const { is, object } of touched) {
+    journal.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
+  }
+}
+
 /**
  * Applies the changes and waits for the workloads among them (a database has to answer before the
  * migration asks it). Undone by the snapshot.
@@ -68,9 +98,7 @@ export async function applyManifests(
   wrote: Wrote,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
-  for (const { is, object } of touched) {
-    journal.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
-  }
+  sayChanges(journal, touched)
   const untouched = changes.length - touched.length
   if (untouched > 0) journal.say(`${plural(untouched, 'object')} unchanged`)
   if (touched.length === 0) return

@@ -17,6 +17,7 @@ import type { Picture } from '../rollout/types.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
+import { planOf } from './placing.js'
 import type { Release } from './release.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { planOurs } from './rollout.js'
@@ -76,13 +77,14 @@ export async function preflight(
     ...rightsForWorkloads(ids),
     ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
   ])
-  await rehearse(release, cluster, targets, others)
+  const running = await servicesIn(cluster)
+  const unled = await rehearse(release, cluster, targets, others, running, live.picture())
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
     journal.say(describe(target))
   })
-  const services = servicesWith(others, await servicesIn(cluster))
+  const services = servicesWith(others, running)
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeAim(web, services, settings['smoke-host'])
@@ -91,6 +93,7 @@ export async function preflight(
   const warnings = [
     ...unlabelled,
     ...warningsOf(release, cluster, live.picture(), targets, services),
+    ...unled,
   ]
   warnings.forEach((warning) => {
     journal.say(`warning: ${warning}`)
@@ -177,17 +180,23 @@ async function checkRights(
   })
 }
 
-/** A dry run of all manifests on the server: what it would refuse is known before anything is written. */
+/**
+ * A dry run of all manifests on the server: what it would refuse is known before anything is written. Throws a
+ * Failure when something that finds our pods would lose them, and resolves with what will find none.
+ */
 export async function rehearse(
   { settings, source }: Pick<Release, 'settings' | 'source'>,
   cluster: Cluster,
   targets: readonly Target[],
   others: readonly KubeObject[],
-): Promise<void> {
+  services: readonly Service[],
+  picture: Picture,
+): Promise<readonly string[]> {
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
-  await Promise.all([
+  const [ours, changes] = await Promise.all([
     planOurs(cluster, targets, settings.image, image),
     planManifests(cluster, others),
   ])
+  return planOf(changes, ours, targets, services, picture).warnings
 }

@@ -3,6 +3,7 @@ import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { configHash, configHashOf, withConfigHash } from '../kubernetes/configuration.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
@@ -18,11 +19,12 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
+import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
-import { follow, type Followed, type Following } from '../rollout/follow.js'
+import { follow, type Followed } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { liveOf } from '../rollout/live.js'
@@ -30,7 +32,9 @@ import { deletion, takenOver } from '../rollout/progress.js'
 import { asItWas, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
+import { applyBeside } from './manifests.js'
 import type { Pins } from './pins.js'
+import type { PlacedChange } from './placing.js'
 import type { Site } from './preflight.js'
 import { pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
@@ -46,11 +50,11 @@ export function priorOfTargets(
 ): readonly Prior[] {
   const cause = causeOfChange(release, image)
   const becomes = new Map(changes.map((change) => [keyOf(change.object), change.becomes]))
-  return targets.map(({ id, path, uses, live, manifest, back }): Prior => {
-    const images = imagesOf(uses, image)
+  return targets.map((target): Prior => {
+    const { id, path, live, manifest } = target
     const set = manifest
       ? becomes.get(keyOf(manifest))
-      : live && withCause(withTemplate(live, back ?? withImages(templateOf(live), images)), cause)
+      : live && withCause(changed(live, target, image), cause)
     const common = { path, written: planned(set ?? manifest ?? {}), of: 'workload' } as const
     if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
     const ran = pins.get(idOf(id))
@@ -66,13 +70,27 @@ export interface Noted {
   readonly warning: (warning: string) => void
 }
 
-/** Writes the new version into all workloads and follows them to the verdict. */
+/** A workload that no manifest brings, as the release writes it: `imageCommands`, `patchCommands` and `putTemplate`. */
+function changed(
+  live: WorkloadObject,
+  { uses, back, restart }: Target,
+  image: Image,
+): WorkloadObject {
+  const template = back ?? withImages(templateOf(live), imagesOf(uses, image))
+  return withConfigHash(withTemplate(live, template), restart?.hash)
+}
+
+/**
+ * Writes the new version into all workloads and follows them to the verdict. `beside` is what finds their
+ * pods: written before the first of them, or once all are there.
+ */
 export async function rollout(
   release: Release,
   journal: Journal,
   cluster: Cluster,
   site: Site,
   image: Image,
+  beside: readonly PlacedChange[],
   wrote: Wrote,
   noted: Noted,
 ): Promise<Followed> {
@@ -86,12 +104,13 @@ export async function rollout(
     signal.throwIfAborted()
     const by = takenSince(targets, site.live.picture())
     if (Object.keys(by).length > 0) fail(supersededBy(by))
+    sayRestarts(journal, targets)
     await annotate(release, journal, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
     await allOf([
       applyOurs(release, journal, cluster, targets, pinned(image), cause).then(wrote),
-      ...imageCommands(targets, pinned(image)).map((args) =>
-        setImage(release, journal, cluster, args),
+      ...[...imageCommands(targets, pinned(image)), ...patchCommands(targets, pinned(image))].map(
+        (args) => writeBy(release, journal, cluster, args),
       ),
       ...targets.map((target) => putTemplate(release, journal, cluster, target, cause)),
     ])
@@ -105,14 +124,28 @@ export async function rollout(
     )
   }
   const [first, rest] = settings.order === 'parallel' ? [site.targets, []] : wavesOf(site)
+  const besideAt = (when: When, own: AbortSignal) =>
+    applyBeside(
+      { world, signal: own },
+      journal,
+      cluster,
+      beside.filter((change) => change.when === when),
+      wrote,
+    )
+  await besideAt('first', signal)
   const aims = await write(first)
+  let last = Promise.resolve()
   return follow({
     cluster,
     clock: world.clock,
     live: site.live,
     aims,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
-    ...verifyBy(release, journal, cluster, site, image, noted),
+    verify: async (own) => {
+      last = besideAt('last', own)
+      await last
+      await smokeBy({ ...release, signal: own }, journal, cluster, site, image, noted)
+    },
     patience: {
       timeout: settings.timeout,
       bake: settings.bake,
@@ -124,32 +157,39 @@ export async function rollout(
     toRepo: toRepo(release),
     journal,
     signal,
-  })
+    // None of our writes may arrive after its undo.
+  }).finally(() => last.catch(() => undefined))
+}
+
+/** `deployment/web restarts: secret/shop has changed` */
+function sayRestarts(journal: Journal, targets: readonly Target[]): void {
+  for (const { id, restart } of targets) {
+    if (!restart) continue
+    const { because } = restart
+    const has = because.length === 1 ? 'has' : 'have'
+    journal.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
+  }
 }
 
 function imagesOf(uses: readonly ContainerUse[], image: Image): Readonly<Record<string, string>> {
   return Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
 }
 
-function verifyBy(
+async function smokeBy(
   release: Release,
   journal: Journal,
   cluster: Cluster,
   site: Site,
   image: Image,
   noted: Noted,
-): Pick<Following, 'verify'> {
+): Promise<void> {
   const { settings } = release
-  if (settings['smoke-path'] === undefined || !site.web) return {}
+  if (settings['smoke-path'] === undefined || !site.web) return
   const aim = smokeAim(site.web, site.services, settings['smoke-host'])
-  return {
-    verify: async (signal) => {
-      const warning = await smoke({ ...release, signal }, journal, cluster, site, aim, image)
-      if (warning === undefined) return
-      journal.say(`warning: ${warning}`)
-      noted.warning(warning)
-    },
-  }
+  const warning = await smoke(release, journal, cluster, site, aim, image)
+  if (warning === undefined) return
+  journal.say(`warning: ${warning}`)
+  noted.warning(warning)
 }
 
 /**
@@ -257,9 +297,11 @@ function manifestsWith(
   image: string,
   cause?: string,
 ): readonly WorkloadObject[] {
-  return targets.flatMap(({ manifest, live }) => {
+  return targets.flatMap(({ manifest, live, restart }) => {
     if (!manifest) return []
-    const object = prepared(manifest, repository, image)
+    // A hash that is there already stays: without it the pods would be replaced for nothing.
+    const hash = restart?.hash ?? configHashOf(live)
+    const object = withConfigHash(prepared(manifest, repository, image), hash)
     return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
   })
 }
@@ -322,7 +364,9 @@ export function imageCommands(
   targets: readonly Target[],
   image: string,
 ): readonly (readonly string[])[] {
-  const written = targets.filter(({ manifest, live, back }) => !manifest && live && !back)
+  const written = targets.filter(
+    ({ manifest, live, back, restart }) => !manifest && live && !back && !restart,
+  )
   const whole = written.filter(isWhole)
   const names = new Set(whole.map(namesOf))
   const groups = new Map<string, string[]>()
@@ -334,6 +378,35 @@ export function imageCommands(
     const images = containers.split(' ').map((name) => `${name}=${image}`)
     return partsOf(ids).map((part) => ['set', 'image', ...part, ...images])
   })
+}
+
+/**
+ * `kubectl patch` for the workloads without a manifest that restart: image and hash are one write, and so one
+ * rollout. Those that get the same share a call.
+ */
+export function patchCommands(
+  targets: readonly Target[],
+  image: string,
+): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>()
+  for (const { id, uses, manifest, live, restart } of targets) {
+    if (manifest || !live || !restart) continue
+    const named = (init: boolean) =>
+      uses.filter((use) => use.init === init).map(({ name }) => ({ name, image }))
+    const [containers, initContainers] = [named(false), named(true)]
+    const template = {
+      metadata: { annotations: { [configHash]: restart.hash } },
+      spec: {
+        ...(containers.length > 0 && { containers }),
+        ...(initContainers.length > 0 && { initContainers }),
+      },
+    }
+    const patch = JSON.stringify({ spec: { template } })
+    groups.set(patch, [...(groups.get(patch) ?? []), idOf(id)])
+  }
+  return [...groups].flatMap(([patch, ids]) =>
+    partsOf(ids).map((part) => ['patch', ...part, '--patch', patch]),
+  )
 }
 
 /** As few parts as may be, of about the same length. */
@@ -356,7 +429,7 @@ function namesOf({ uses }: Target): string {
     .join(' ')
 }
 
-async function setImage(
+async function writeBy(
   { signal }: Release,
   journal: Journal,
   cluster: Cluster,
@@ -365,5 +438,6 @@ async function setImage(
   journal.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  fail({ code: 'write-failed', sentence: `kubectl set image: ${troubleOf(done)}` })
+  const what = args[0] === 'patch' ? 'patch' : 'set image'
+  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${troubleOf(done)}` })
 }

@@ -1,14 +1,15 @@
 /** How everything stands that the release is going to write to, read right before the first write. */
-import type { Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { usesOfRepository, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { causeOfChange } from './changecause.js'
+import { withRestarts } from './configuration.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { lostImages, pinsOf } from './pins.js'
-import type { Site } from './preflight.js'
+import { planOf, type PlacedChange } from './placing.js'
+import { servicesIn, type Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { planOurs, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
@@ -18,7 +19,7 @@ export interface Prepared {
   readonly site: Site
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
-  readonly changes: readonly Change[]
+  readonly changes: readonly PlacedChange[]
   /** What may go wrong with an undo, a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -32,25 +33,23 @@ export async function snapshot(
   image: Image,
   bring: (site: Site) => Promise<readonly Target[]> = ({ targets }) => Promise.resolve(targets),
 ): Promise<Prepared> {
-  const [[site, [pins, warnings], ours], changes] = await Promise.all([
-    siteOfNow(release, cluster, before).then(async (asNow) => {
-      const now = { ...asNow, targets: await bring(asNow) }
-      const [kept, ours] = await Promise.all([
-        pinsOf(release, journal, before.live, now.targets).then(
-          async (found) => [found, await lostImages(release, now.targets, found)] as const,
-        ),
-        planOurs(
-          cluster,
-          now.targets,
-          release.settings.image,
-          pinned(image),
-          causeOfChange(release, image),
-        ),
-      ])
-      return [now, kept, ours] as const
+  const { settings } = release
+  const [[asNow, pins, warnings], others] = await Promise.all([
+    siteOfNow(release, cluster, before).then(async (found) => {
+      const now = { ...found, targets: await bring(found) }
+      const pins = await pinsOf(release, journal, before.live, now.targets)
+      return [now, pins, await lostImages(release, now.targets, pins)] as const
     }),
     planManifests(cluster, before.others),
   ])
+  const targets = withRestarts(asNow.targets, others)
+  const site = { ...asNow, targets }
+  const cause = causeOfChange(release, image)
+  const [ours, services] = await Promise.all([
+    planOurs(cluster, targets, settings.image, pinned(image), cause),
+    changesTemplates(site) ? servicesIn(cluster) : [],
+  ])
+  const { changes } = planOf(others, ours, targets, services, before.live.picture())
   const priors = [
     ...priorOfChanges(changes, site),
     ...priorOfTargets(release, site.targets, pins, image, ours),
@@ -58,6 +57,11 @@ export async function snapshot(
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   for (const warning of warnings) journal.say(`warning: ${warning}`)
   return { site, snapshot: priors, changes, warnings }
+}
+
+/** Else nothing changes of what finds pods, nor of their labels. */
+function changesTemplates({ others, targets }: Site): boolean {
+  return others.length > 0 || targets.some(({ manifest, back }) => manifest ?? back)
 }
 
 /**

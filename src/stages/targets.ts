@@ -25,6 +25,7 @@ import { nearest } from '../options/nearest.js'
 import type { Settings } from '../options/table.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
+import type { Restart } from './configuration.js'
 
 /** A workload of the release. */
 export interface Target {
@@ -40,6 +41,8 @@ export interface Target {
   readonly manifest?: WorkloadObject
   /** The whole pod template that a rollback brings back, with its images. */
   readonly back?: PodTemplateSpec
+  /** Configuration that its pods have read is changed by the release. */
+  readonly restart?: Restart
 }
 
 export interface Web {

@@ -89,6 +89,9 @@ export async function undo(
       sentence: `the old version does not come up again: ${followed.cause.sentence}`,
     })
   }
+  // What has found the pods all the while.
+  const after = await restore(cluster, world.clock, snapshot, journal, signal, 'after')
+  restored = [...restored, ...after]
   const gone = restored.filter(({ did }) => did === 'ask')
   if (gone.length > 0) {
     const names = gone.map(({ prior }) => titleOf(prior.object)).join(', ')
