@@ -41,7 +41,7 @@ describe('a rollback', () => {
 
   test('to the same image with another command: what others have set since stays', async () => {
     await kubectl('-n', site.namespace, 'create', 'configmap', 'settings', '--from-literal=a=1')
-    await manifest(workload('v1', `command: [sleep, "3600"]\n          env: ${env}`))
+    await manifest(workload('v1', `command: [sh, -c, 'test "$A" = 1 && exec sleep 3600']\n          env: ${env}`))
     await deployed(await cli('deploy', { tag: 'v1', manifests: 'plain.yaml' }))
     await manifest(workload('v1', `command: [sleep, "7200"]`))
     await deployed(await cli('deploy', { tag: 'v1', manifests: 'plain.yaml' }))
@@ -52,12 +52,20 @@ describe('a rollback', () => {
     expect(dry.output).toContain('deployment/web goes back to release 2 in web: command, env A')
     expect(dry.output).toContain('deployment/web was changed since the last release: web: env HAND (it stays)')
     await deployed(await cli('rollback', {}))
-    expect(await container('{.command[1]} {.env[*].name}')).toBe('3600 A HAND')
+    expect(await container('{.command[0]} {.env[*].name}')).toBe('sh A HAND')
+  })
+
+  test('that does not come up is undone: the template of today is back', async () => {
+    await deployed(await cli('rollback', { to: '3' }))
+    await settings('{"op": "replace", "path": "/data/a", "value": "2"}')
+    const before = await template()
+    const { report, output } = await cli('rollback', { to: '2' })
+    expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
+    expect(await template()).toBe(before)
   })
 
   test('to a template whose ConfigMap has lost its key is refused before a write', async () => {
-    await deployed(await cli('rollback', { to: '3' }))
-    await kubectl('-n', site.namespace, 'patch', 'configmap', 'settings', '--type=json', '--patch', '[{"op": "remove", "path": "/data/a"}]')
+    await settings('{"op": "remove", "path": "/data/a"}')
     const before = await objects()
     const { code, report, output } = await cli('rollback', { to: '2' })
     expect({ code, cause: report.cause?.code, output }).toMatchObject({ code: 1, cause: 'config-missing' })
@@ -133,6 +141,12 @@ const ready = () =>
 
 const objects = () =>
   kubectl('-n', site.namespace, 'get', 'deployment/web', 'cronjob/clean', '-o', 'jsonpath={.items[*].metadata.generation} {.items[*].metadata.annotations}')
+
+const template = () =>
+  kubectl('-n', site.namespace, 'get', 'deployment/web', '-o', 'jsonpath={.spec.template}')
+
+const settings = (patch: string) =>
+  kubectl('-n', site.namespace, 'patch', 'configmap', 'settings', '--type=json', '--patch', `[${patch}]`)
 
 const container = async (path: string) =>
   kubectl('-n', site.namespace, 'get', 'deployment/web', '-o', `jsonpath=${path.replaceAll('{.', '{.spec.template.spec.containers[0].')}`)

@@ -7,7 +7,6 @@ import type { Target } from '../../src/stages/targets.js'
 import { clusterOf } from '../support/cluster.js'
 
 const digest = `sha256:${'a'.repeat(64)}`
-const image = { repository: 'ghcr.io/acme/shop', tag: 'new', digest }
 const pinned = `ghcr.io/acme/shop:new@${digest}`
 
 /** `web: [web]` or `web: [web, -nginx]`: a minus before a container that is not ours. */
