@@ -198,6 +198,20 @@ test.each<[Report['result'], readonly string[], string]>([
   expect(verdict(reportOf({ command: 'test', result, stages, workloads: [] }))).toBe(text)
 })
 
+test('the last word names what an undo has not put back', () => {
+  const undone = [
+    { object: 'configmap/conf', did: 'put back' },
+    { object: 'statefulset/db', did: 'kept, because it holds data' },
+    {
+      object: 'secret/db',
+      did: 'left alone, since somebody else has changed it: it has another data.P',
+    },
+  ]
+  expect(verdict(reportOf({ command: 'settle', result: 'undone', undone }))).toBe(
+    'shop: the unfinished release was put back, verified; kept: statefulset/db; left to others: secret/db',
+  )
+})
+
 test('the last word of settle when a migration was left, and no release', () => {
   const undone = [{ object: 'job/shop-migrate-ef2714e-1', did: 'ended' }]
   const report = reportOf({ command: 'settle', result: 'undone', workloads: [], undone })

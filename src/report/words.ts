@@ -55,7 +55,16 @@ export function lastCourse({ now, rollout, undo }: WorkloadReport): Course | und
 
 /** The last word of a run: what the cluster runs now, and whether a person has anything to do. */
 export function verdict(report: Report): string {
-  return [lastWord(report), ...excepted(report.exceptions ?? [])].join('; ')
+  return [lastWord(report), ...leftBy(report), ...excepted(report.exceptions ?? [])].join('; ')
+}
+
+/** `kept: statefulset/db; left to others: secret/db`: what an undo has not put back. */
+function leftBy({ undone }: Report): readonly string[] {
+  const parts = { kept: 'kept, ', 'left to others': 'left alone' }
+  return Object.entries(parts).flatMap(([title, begins]) => {
+    const found = undone.filter(({ did }) => did.startsWith(begins)).map(({ object }) => object)
+    return found.length === 0 ? [] : [`${title}: ${named(found)}`]
+  })
 }
 
 /** `on another version: statefulset/queue, pod/shell` */
