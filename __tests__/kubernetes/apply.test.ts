@@ -187,6 +187,19 @@ describe('a refusal is told in the server’s words', () => {
   })
 })
 
+test('a Job whose template has changed is told with what to do', async () => {
+  const stderr =
+    'The Job "seed" is invalid: spec.template: Invalid value: core.PodTemplateSpec{Spec:core.PodSpec{}}: field is immutable\n'
+  const { cluster } = answering({ code: 1, stderr })
+  const here = { ...cluster, commandLine: (args: readonly string[]) => `kubectl ${args.join(' ')}` }
+  expect(await causeOf(planApply(here, [config('a', '1')], []))).toEqual({
+    code: 'manifest-invalid',
+    sentence:
+      'Job "seed" is there already, and its manifest has changed since: a Job cannot be changed',
+    hint: 'give it another name, or delete the old one before the release: kubectl delete job seed',
+  })
+})
+
 test('all objects go through one kubectl', async () => {
   const both = list(config('a', '1'), config('b', '1'))
   const { cluster, calls } = answering({ stdout: JSON.stringify(both) })

@@ -292,10 +292,18 @@ test.each([
   })
 })
 
-test('a Job with our image is not rolled out', async () => {
-  const job =
-    '{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {containers: [{name: c, image: shop}]}}}}'
-  expect(names((await read({ 'a.yaml': job }, ['a.yaml'])).others)).toEqual(['j'])
+test.each([
+  ['that runs our image', '', '', 'jobs'],
+  ['that runs another', '', 'x/', 'others'],
+  ['that is suspended', 'suspend: true, ', '', 'others'],
+])('a Job %s', async (_, spec, image, where) => {
+  const job = `{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {${spec}template: {spec: {containers: [{name: c, image: ${image}shop}]}}}}`
+  const found = await read({ 'a.yaml': job }, ['a.yaml'])
+  expect({ jobs: names(found.jobs), others: names(found.others) }).toEqual({
+    jobs: [],
+    others: [],
+    [where]: ['j'],
+  })
 })
 
 test.each([

@@ -138,6 +138,7 @@ describe('the seconds of a workload are those of the write that brought it where
       live: standing(nothing),
       targets: [target],
       others: [],
+      jobs: [],
       resources: {},
       services: [],
     }
@@ -214,6 +215,7 @@ describe('what is told of a workload that was there, and of one that was not', (
           ...{
             live: standing(),
             others: [],
+            jobs: [],
             resources: { of: outside, pathOf: outside },
             services: [],
             warnings: [],

@@ -38,7 +38,7 @@ test.each<[string, Job, boolean]>([
 
   const name = left.metadata?.name ?? ''
   const path = `/apis/batch/v1/namespaces/shop/jobs/${name}`
-  const line = `job/${name}: a migration that was left unfinished; it is ended`
+  const line = `job/${name} was left unfinished: it is ended`
   expect(memory.asked.filter((request) => request.startsWith('DELETE'))).toEqual(
     isEnded ? [`DELETE ${path} 200`] : [],
   )
@@ -57,6 +57,6 @@ test('one that cannot be ended is told as what is left open, also to who has can
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',
     sentence:
-      'job/left: a migration was left unfinished, and could not be ended: jobs.batch is forbidden',
+      'job/left was left unfinished, and could not be ended: jobs.batch is forbidden',
   })
 })

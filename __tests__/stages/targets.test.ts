@@ -106,6 +106,7 @@ describe('the images that the manifests name', () => {
     return {
       ours: objects.filter(isOurs).filter(isWorkload),
       others: objects.filter((object) => !isOurs(object)),
+      jobs: [],
       files: new Map(objects.map((object) => [keyOf(object), 'k8s/web.yaml'])),
     }
   }

@@ -9,6 +9,7 @@ import type {
   Volume,
 } from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
+import { appLabel, runAnnotation } from '../kubernetes/jobs.js'
 
 export interface MigrationJobHow {
   /** See `jobName`. */
@@ -52,8 +53,6 @@ export type ClaimUse =
   | { readonly is: 'on-node'; readonly node: string }
   /** One pod alone has it, and that one runs. */
   | { readonly is: 'taken' }
-
-const runAnnotation = 'django-rollout/run'
 
 /** The id of the run that a Job was made by. */
 export function runOf({ metadata }: Job): string | undefined {
@@ -108,7 +107,7 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
 
   const labels = {
     'app.kubernetes.io/managed-by': 'django-rollout',
-    'django-rollout/app': how.app,
+    [appLabel]: how.app,
     'django-rollout/job': 'migrate',
   }
   const caught = how.selectors.find(({ selector }) => matches(selector, labels))

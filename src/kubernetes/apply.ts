@@ -1,6 +1,6 @@
 /** `kubectl apply`, and what it will change, told before it is done. */
 import { fail } from '../report/cause.js'
-import type { Clock } from '../world/world.js'
+import type { Clock, Finished } from '../world/world.js'
 import { ApiError } from './apierror.js'
 import { isPassing, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
@@ -32,7 +32,7 @@ export async function liveOf(
   const got = await cluster.kubectl(['get', '-f', '-', '--ignore-not-found', '-o', 'json'], {
     input: asList(objects),
   })
-  if (got.code !== 0) refused(troubleOf(got))
+  if (got.code !== 0) refused(cluster, got)
   return opened(got.stdout)
 }
 
@@ -51,7 +51,7 @@ export async function planApply(
   const tried = await cluster.kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'json'], {
     input: asList(objects.map((object) => withLiveReplicas(object, before.get(keyOf(object))))),
   })
-  if (tried.code !== 0) refused(troubleOf(tried))
+  if (tried.code !== 0) refused(cluster, tried)
   const after = byKey(opened(tried.stdout))
   return objects.map((object) => {
     const live = before.get(keyOf(object))
@@ -61,6 +61,15 @@ export async function planApply(
     const is = shown && same(decided(shown), decided(live)) ? 'none' : 'change'
     return { is, object, live, becomes }
   })
+}
+
+/** What the server would say to their creation; throws a Failure when it refuses one. */
+export async function tryCreate(cluster: Cluster, objects: readonly KubeObject[]): Promise<void> {
+  if (objects.length === 0) return
+  const tried = await cluster.kubectl(['create', '--dry-run=server', '-f', '-', '-o', 'name'], {
+    input: asList(objects),
+  })
+  if (tried.code !== 0) refused(cluster, tried)
 }
 
 /**
@@ -139,7 +148,16 @@ function opened(json: string): readonly KubeObject[] {
   return parsed.kind === 'List' ? (parsed.items ?? []) : [parsed]
 }
 
-function refused(words: string): never {
+function refused(cluster: Cluster, ended: Finished): never {
+  const job = /The Job "([^"]+)" is invalid: .*field is immutable/s.exec(ended.stderr)?.[1]
+  if (job !== undefined) {
+    fail({
+      code: 'manifest-invalid',
+      sentence: `Job "${job}" is there already, and its manifest has changed since: a Job cannot be changed`,
+      hint: `give it another name, or delete the old one before the release: ${cluster.commandLine(['delete', 'job', job])}`,
+    })
+  }
+  const words = troubleOf(ended)
   fail({
     code: 'manifest-invalid',
     sentence: `the cluster refuses the manifests: ${words}`,

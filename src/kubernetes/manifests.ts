@@ -6,6 +6,7 @@ import { keyOf } from './apply.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
 import {
+  containersOf,
   isIgnored,
   isWorkload,
   nameOf,
@@ -23,13 +24,15 @@ export interface Manifests {
   readonly ours: readonly WorkloadObject[]
   /** Everything else: ConfigMaps, Services, databases… */
   readonly others: readonly KubeObject[]
+  /** Jobs that run our image: each release runs them anew. */
+  readonly jobs: readonly KubeObject[]
   /** The release's own namespace: made where it is missing, and never removed. */
   readonly namespace?: KubeObject
   /** The file that each object was read from, by its `keyOf`. */
   readonly files: ReadonlyMap<string, string>
 }
 
-export const noManifests: Manifests = { ours: [], others: [], files: new Map() }
+export const noManifests: Manifests = { ours: [], others: [], jobs: [], files: new Map() }
 
 /** Kinds that stand outside of any namespace, or are one: a release neither makes nor removes them. */
 const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
@@ -56,9 +59,22 @@ export async function readManifests(
     .filter(isWorkload)
     .filter((object) => !isIgnored(object))
     .filter((object) => usesOf(templateOf(object), isOurs).length > 0)
-  const taken: readonly (KubeObject | undefined)[] = [...ours, namespace]
+  const jobs = objects.filter((object) => isJobOf(object, isOurs))
+  const taken: readonly (KubeObject | undefined)[] = [...ours, ...jobs, namespace]
   const others = objects.filter((object) => !taken.includes(object))
-  return { ours, others, files, ...(namespace && { namespace }) }
+  return { ours, others, jobs, files, ...(namespace && { namespace }) }
+}
+
+/** One that is suspended waits for a person, and is applied as it is written. */
+function isJobOf(object: KubeObject, isOurs: (image: string) => boolean): boolean {
+  const { apiVersion, kind } = object
+  return (
+    apiVersion === 'batch/v1' &&
+    kind === 'Job' &&
+    !isIgnored(object) &&
+    (object.spec as { suspend?: unknown } | null | undefined)?.suspend !== true &&
+    containersOf(object).some(({ image }) => isOurs(image ?? ''))
+  )
 }
 
 /**
@@ -155,7 +171,11 @@ export function parseManifest(text: string, file: string): readonly KubeObject[]
       if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
         invalid(`${file}: an object has no apiVersion or no kind`)
       }
-      if (!metadata?.name) invalid(`${file}: a ${kind} has no metadata.name`)
+      if (!metadata?.name) {
+        const generates = metadata?.generateName !== undefined
+        const hint = 'give it a metadata.name: kubectl apply takes no generateName'
+        invalid(`${file}: a ${kind} has no metadata.name`, generates ? hint : undefined)
+      }
       if (typeof (metadata.name as unknown) !== 'string') {
         invalid(`${file}: a ${kind} has no metadata.name that is a text`)
       }

@@ -2,11 +2,15 @@
 import { addTags } from '../docker/registry.js'
 import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { fingerprintOf } from '../kubernetes/jobs.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report, Result } from '../report/report.js'
+import { readHistory } from '../rollout/archive.js'
+import { wentLive } from '../rollout/history.js'
 import type { Wrote } from '../rollout/snapshot.js'
 import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
+import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotOvertaken } from '../stages/overtaken.js'
 import { taggedAlone } from '../stages/pins.js'
@@ -78,6 +82,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   return transaction(run, release, cluster, site, {
     command,
     image,
+    jobs: fingerprints(site, settings.image, image),
     check: (journal, history) => checkNotOvertaken(release, journal, history),
     write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
     live: (own) => moveTags(run, own, image),
@@ -96,7 +101,16 @@ async function isThere(
     planManifests(cluster, site.others),
     planAsLive(cluster, site.targets, release.settings.image, pinned(image)),
   ])
-  return changes.flat().every(({ is }) => is === 'none')
+  if (changes.flat().some(({ is }) => is !== 'none')) return false
+  const wanted = fingerprints(site, release.settings.image, image)
+  if (wanted.length === 0) return true
+  const ran = (await readHistory(cluster, release.app)).filter(wentLive)
+  return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
+}
+
+/** Of the Jobs of the manifests, with this image. */
+function fingerprints({ jobs }: Site, repository: string, { digest }: Image): readonly string[] {
+  return jobs.map((manifest) => fingerprintOf(manifest, repository, `${repository}@${digest}`))
 }
 
 /** Everything that writes to the cluster. What it throws is undone by the caller. */
@@ -116,6 +130,12 @@ async function write(
     )
   }
   await migrateTo(run, release, cluster, site, image)
+  const jobs = jobsOf(release, site.jobs, pinned(image))
+  if (jobs.length > 0) {
+    await reporter.stage('jobs', (journal) =>
+      runJobs(release, journal, cluster, site, jobs, (words) => run.soFar.warnings.push(words)),
+    )
+  }
   const beside = changes.filter(({ when }) => when !== 'before')
   await rollOut(run, release, cluster, site, image, beside, wrote)
 }

@@ -33,6 +33,8 @@ export interface Work {
   readonly image: Image
   /** A rollback: the number of the release whose version it brings back. */
   readonly back?: number
+  /** Fingerprints of the Jobs that it runs. */
+  readonly jobs?: readonly string[]
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
   readonly check?: (journal: Journal, history: History) => Promise<void> | void
   /** A rollback: the workloads with what they get back besides the image, as they are under the lock. */
@@ -113,7 +115,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
 function begunOf(
   { reporter }: Run,
   { source, holder }: Release,
-  { command, image, back }: Work,
+  { command, image, back, jobs = [] }: Work,
 ): Begun {
   return {
     run: holder.id,
@@ -126,6 +128,7 @@ function begunOf(
     digest: image.digest,
     ...(source.sha !== undefined && { sha: source.sha }),
     ...(back !== undefined && { back }),
+    ...(jobs.length > 0 && { jobs }),
   }
 }
 

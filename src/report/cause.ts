@@ -35,6 +35,7 @@ export const causeCodes = [
   'plan-failed',
   'wrong-database',
   'migration-failed',
+  'job-failed',
   // everything else
   'apply-failed',
   'write-failed',

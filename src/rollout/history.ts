@@ -22,6 +22,8 @@ export interface Begun {
   readonly digest: string
   /** The commit, where it is known. */
   readonly sha?: string
+  /** Fingerprints of the Jobs of its manifests, which ran before it went live. */
+  readonly jobs?: readonly string[]
   /** A rollback: the number of the release whose version it brings back. */
   readonly back?: number
 }

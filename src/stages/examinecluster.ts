@@ -248,7 +248,15 @@ async function rehearsed(
   try {
     const { applied, warnings } = await labelling(cluster, manifests)
     const others = [...applied, ...manifests.others]
-    const unled = await rehearse(release, cluster, targets, others, services, picture)
+    const unled = await rehearse(
+      release,
+      cluster,
+      targets,
+      others,
+      manifests.jobs,
+      services,
+      picture,
+    )
     return [...warnings, ...unled].map((says) => warning('workloads', says))
   } catch (error) {
     return [failed('workloads', error)]

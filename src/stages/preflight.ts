@@ -5,6 +5,7 @@ import { probeFindings } from '../checks/probes.js'
 import { subjectsOf } from '../checks/subject.js'
 import { workloadFindings } from '../checks/workloads.js'
 import { asRoleRules, missingRights, type Right } from '../kubernetes/access.js'
+import { tryCreate } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -15,6 +16,7 @@ import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import type { Picture } from '../rollout/types.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
+import { jobsOf } from './jobs.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
 import { planOf } from './placing.js'
@@ -39,6 +41,8 @@ export interface Site {
   readonly targets: readonly Target[]
   /** Manifests of everything that does not run our image. */
   readonly others: readonly KubeObject[]
+  /** Manifests of the Jobs that run our image: run anew by each release. */
+  readonly jobs: readonly KubeObject[]
   readonly resources: Resources
   /** What serves the web: goes first, and the migration Job is made from it. None: it is not known. */
   readonly web?: Web
@@ -56,7 +60,7 @@ export async function preflight(
   const { world, settings } = release
   const manifests = await readManifests(world, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
-  const { ours, namespace } = manifests
+  const { ours, jobs, namespace } = manifests
   const resources = await discover(cluster, [
     ...ours,
     ...manifests.others,
@@ -78,7 +82,7 @@ export async function preflight(
     ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
   ])
   const running = await servicesIn(cluster)
-  const unled = await rehearse(release, cluster, targets, others, running, live.picture())
+  const unled = await rehearse(release, cluster, targets, others, jobs, running, live.picture())
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
@@ -98,7 +102,7 @@ export async function preflight(
   warnings.forEach((warning) => {
     journal.say(`warning: ${warning}`)
   })
-  return { live, targets, others, resources, services, warnings, ...(web && { web }) }
+  return { live, targets, others, jobs, resources, services, warnings, ...(web && { web }) }
 }
 
 /** What `doctor` tells too, with the command that mends it. */
@@ -185,18 +189,21 @@ async function checkRights(
  * Failure when something that finds our pods would lose them, and resolves with what will find none.
  */
 export async function rehearse(
-  { settings, source }: Pick<Release, 'settings' | 'source'>,
+  release: Pick<Release, 'settings' | 'source' | 'app' | 'holder'>,
   cluster: Cluster,
   targets: readonly Target[],
   others: readonly KubeObject[],
+  jobs: readonly KubeObject[],
   services: readonly Service[],
   picture: Picture,
 ): Promise<readonly string[]> {
+  const { settings, source } = release
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
   const [ours, changes] = await Promise.all([
     planOurs(cluster, targets, settings.image, image),
     planManifests(cluster, others),
+    tryCreate(cluster, jobsOf(release, jobs, image)),
   ])
   return planOf(changes, ours, targets, services, picture).warnings
 }

@@ -51,6 +51,8 @@ export function rightsFor(
   return [
     ...alwaysNeeded(app),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
+    // Whether one was made whose answer was lost.
+    ...(manifests.jobs.length > 0 ? [{ group: 'batch', resource: 'jobs', verbs: ['get'] }] : []),
     // What the server has made of the manifests is put into the record.
     ...(brought.length > 0
       ? [{ group: '', resource: 'secrets', verbs: ['update'], names: namesOf(app) }]

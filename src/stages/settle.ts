@@ -1,6 +1,7 @@
 /** Finishes what a run has left behind that vanished in the middle of its work. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { appLabel } from '../kubernetes/jobs.js'
 import { LeaseLost, titleOf } from '../kubernetes/lease.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
@@ -49,7 +50,7 @@ export async function settle(
 }
 
 /**
- * Ends the migrations that vanished runs have left, with a record or without, before anything else is
+ * Ends the migrations, and the Jobs of manifests, that vanished runs have left, with a record or without, before anything else is
  * done: they would go on changing the database under another version, or beside another migration. The
  * caller holds the lock, so they are nobody's any more. Resolves with their Jobs: `job/shop-migrate-…`.
  * Throws a Failure `restore-failed` for one that cannot be ended.
@@ -63,14 +64,14 @@ export async function endMigrations(
   const names = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
   await Promise.all(
     names.map(async (name) => {
-      journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
+      journal.say(`job/${name} was left unfinished: it is ended`)
       try {
         await removeJob(release, cluster, live, name)
       } catch (error) {
         if (error instanceof LeaseLost) throw error
         fail({
           code: 'restore-failed',
-          sentence: `job/${name}: a migration was left unfinished, and could not be ended: ${error instanceof Error ? error.message : String(error)}`,
+          sentence: `job/${name} was left unfinished, and could not be ended: ${error instanceof Error ? error.message : String(error)}`,
         })
       }
     }),
@@ -84,7 +85,7 @@ export async function unfinishedMigrations(cluster: Cluster, app: string): Promi
   const { items } = await cluster.get<{ readonly items: readonly Job[] }>(path)
   return items.filter(
     ({ metadata, status }) =>
-      metadata?.labels?.['django-rollout/app'] === app &&
+      metadata?.labels?.[appLabel] === app &&
       !status?.conditions?.some(
         ({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True',
       ),

@@ -122,12 +122,12 @@ function workloadsIn(picture: Picture): readonly WorkloadObject[] {
 export function checkImages(
   cluster: Cluster,
   picture: Picture,
-  { ours, others, files }: Manifests,
+  { ours, others, jobs, files }: Manifests,
   repository: string,
 ): void {
   const isOurs = ownImage(repository)
   const liveById = new Map(workloadsIn(picture).map((object) => [idOf(workloadId(object)), object]))
-  const all = [...ours, ...others].filter((object) => !isIgnored(object))
+  const all = [...ours, ...others, ...jobs].filter((object) => !isIgnored(object))
   for (const object of all) {
     const file = files.get(keyOf(object)) ?? 'manifests'
     const write = `write "image: ${shortName(repository)}" there: the release puts its version in`

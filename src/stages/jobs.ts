@@ -1,0 +1,148 @@
+/** Jobs of the manifests that run our image: run anew by each release, after the migration and before the rollout. */
+import type { Job } from 'kubernetes-types/batch/v1'
+import { ApiError } from '../kubernetes/apierror.js'
+import { isPassing, patiently } from '../kubernetes/away.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { releasedJob, runAnnotation } from '../kubernetes/jobs.js'
+import { nameOf, type KubeObject } from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
+import { Failure, type Cause } from '../report/cause.js'
+import type { Journal, Standing } from '../report/journal.js'
+import { diagnose } from '../rollout/diagnose.js'
+import { gather } from '../rollout/gather.js'
+import { judgeRun, type RunVerdict } from '../rollout/jobrun.js'
+import { newLedger, withLog } from '../rollout/ledger.js'
+import { looking } from '../rollout/looking.js'
+import { titleOf } from '../rollout/snapshot.js'
+import { removeJob } from './migrate.js'
+import type { Site } from './preflight.js'
+import { toRepo, type Release } from './release.js'
+import { unfinishedMigrations } from './settle.js'
+
+/** The Jobs as this run makes them, with this image. */
+export function jobsOf(
+  { settings, app, holder }: Pick<Release, 'settings' | 'app' | 'holder'>,
+  manifests: readonly KubeObject[],
+  image: string,
+): readonly Job[] {
+  const how = { repository: settings.image, image, app, run: holder.id }
+  const timeoutSeconds = Math.ceil(settings['migrate-timeout'] / 1000)
+  return manifests.map((manifest) => releasedJob(manifest, { ...how, timeoutSeconds }))
+}
+
+/**
+ * Runs them side by side, to their ends; throws the Failure of the first that fails. However it ends, none of
+ * them runs on: those that have not ended are removed, those that have stay for people to look at.
+ *
+ * @param warn is told what could not be ended.
+ */
+export async function runJobs(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  site: Site,
+  jobs: readonly Job[],
+  warn: (words: string) => void,
+): Promise<void> {
+  const over = new AbortController()
+  const own = { ...release, signal: AbortSignal.any([release.signal, over.signal]) }
+  const stand = new Map<string, Standing>()
+  const works = jobs.map(async (job) => {
+    await create(own, cluster, job)
+    journal.say(`${titleOf(job)} created`)
+    const startedAt = release.world.clock.now()
+    const seconds = () => (release.world.clock.now() - startedAt) / 1000
+    const verdict = await follow(own, cluster, site, job, startedAt, (words) => {
+      stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
+      journal.waiting(() => [...stand.values()])
+    })
+    stand.delete(nameOf(job))
+    if (verdict.is === 'failed') throw new Failure(verdict.cause)
+    journal.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
+  })
+  try {
+    await Promise.all(works)
+  } finally {
+    over.abort(new Error('another Job has failed'))
+    await Promise.allSettled(works)
+    journal.waiting(undefined)
+    await endThem(release, cluster, site, jobs).catch((error: unknown) => {
+      warn(error instanceof Error ? error.message : String(error))
+    })
+  }
+}
+
+async function create({ world, signal }: Release, cluster: Cluster, job: Job): Promise<void> {
+  const path = collection('batch/v1', cluster.namespace, 'jobs')
+  await patiently(
+    world.clock,
+    signal,
+    async () => {
+      signal.throwIfAborted()
+      try {
+        await cluster.post(path, job)
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 409)) throw error
+        // Its name has our run in it: the answer to the try before was lost.
+        const there = await cluster.find<Job>(`${path}/${nameOf(job)}`)
+        if (there?.metadata?.annotations?.[runAnnotation] !== ofRun(job)) throw error
+      }
+    },
+    isPassing,
+  )
+}
+
+function ofRun({ metadata }: Job): string | undefined {
+  return metadata?.annotations?.[runAnnotation]
+}
+
+async function follow(
+  release: Release,
+  cluster: Cluster,
+  { live }: Site,
+  job: Job,
+  startedAt: number,
+  onWait: (words: string) => void,
+): Promise<Exclude<RunVerdict, { is: 'waiting' }>> {
+  const { world, settings, signal } = release
+  const { clock } = world
+  const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
+  let ledger = newLedger(startedAt)
+  let crash: Cause | undefined
+  const verdict = await looking<Exclude<RunVerdict, { is: 'waiting' }>>(
+    { cluster, clock, live, signal },
+    (now) => {
+      const judgement = judgeRun(live.picture(), nameOf(job), patience, ledger, crash, now)
+      ledger = judgement.ledger
+      const { verdict, lookAgainAt, logsWanted } = judgement
+      if (verdict.is === 'waiting') {
+        crash = verdict.crash ?? crash
+        onWait(verdict.on)
+      }
+      return {
+        logsWanted,
+        ...(lookAgainAt !== undefined && { lookAgainAt }),
+        ...(verdict.is !== 'waiting' && { ended: verdict }),
+      }
+    },
+    (wanted, lines) => {
+      ledger = withLog(ledger, wanted, diagnose(lines, toRepo(release)))
+    },
+  )
+  if (verdict.is === 'done') return verdict
+  const seen = { cluster, clock, live, startedAt, toRepo: toRepo(release) }
+  return { is: 'failed', cause: await gather(verdict.cause, seen).catch(() => verdict.cause) }
+}
+
+/** Asked for, and not looked up in the picture, which may lag behind. */
+async function endThem(
+  release: Release,
+  cluster: Cluster,
+  { live }: Site,
+  jobs: readonly Job[],
+): Promise<void> {
+  const names = jobs.map(nameOf)
+  const unfinished = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
+  const left = unfinished.filter((name) => names.includes(name))
+  await Promise.all(left.map((name) => removeJob(release, cluster, live, name)))
+}
