@@ -142,9 +142,25 @@ describe('what an apply changes', () => {
       object(
         `{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {replicas: ${replicas}}}`,
       )
-    const { cluster, calls } = answering({ stdout: JSON.stringify(web(7)) })
+    // It scales between the look and the dry run.
+    const { cluster, calls } = answering({ stdout: JSON.stringify(web(8)) })
     expect(await planApply(cluster, [web(1)], [web(7)])).toMatchObject([{ is: 'none' }])
-    expect(calls).toMatchObject([{ input: list(web(7)) }])
+    expect(calls).toMatchObject([{ input: list({ ...web(7), spec: {} }) }])
+  })
+
+  test('a note that names replicas would be told to lose them', async () => {
+    const noted = (spec: string, note: string) => ({
+      ...object(`{apiVersion: apps/v1, kind: Deployment, spec: {${spec}}}`),
+      metadata: { name: 'w', annotations: { [lastApplied]: note } },
+    })
+    const live = noted('replicas: 7', '{"spec":{"replicas":1}}')
+    const shown = noted('replicas: 7', '{"spec":{"replicas":7}}')
+    const { cluster, calls } = answering({ stdout: JSON.stringify(shown) })
+    const bare = object('{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {}}')
+    expect(await planApply(cluster, [bare], [live])).toMatchObject([
+      { is: 'none', becomes: noted('replicas: 7', '{"spec":{}}\n') },
+    ])
+    expect(calls).toMatchObject([{ input: list({ ...bare, spec: { replicas: 7 } }) }])
   })
 })
 

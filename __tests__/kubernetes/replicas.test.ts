@@ -5,7 +5,7 @@ import { replicasForgotten, withLiveReplicas } from '../../src/kubernetes/replic
 
 const object = (text: string) => parse(text) as KubeObject
 
-describe('for a dry run', () => {
+describe('as they live', () => {
   test.each([
     ['of an autoscaler', 'replicas: 7', 7],
     ['of a person who stopped it', 'replicas: 0', 0],

@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
 import { decided, isWorkload, keyOf, nameOf, same, type KubeObject } from './objects.js'
 import { collection } from './paths.js'
-import { replicasForgotten, withLiveReplicas, withoutReplicas } from './replicas.js'
+import { leftAlone, replicasForgotten, withoutReplicas } from './replicas.js'
 
 /** `object` is what is applied, `becomes` what the server makes of it, by its own dry run. */
 export type Change = { readonly object: KubeObject; readonly becomes: KubeObject } & (
@@ -49,16 +49,18 @@ export async function planApply(
   if (objects.length === 0) return []
   const before = byKey(live)
   const tried = await cluster.kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'json'], {
-    input: asList(objects.map((object) => withLiveReplicas(object, before.get(keyOf(object))))),
+    input: asList(objects.map((object) => leftAlone(object, before.get(keyOf(object))))),
   })
   if (tried.code !== 0) refused(cluster, tried)
   const after = byKey(opened(tried.stdout))
   return objects.map((object) => {
     const live = before.get(keyOf(object))
     const shown = after.get(keyOf(object))
-    const becomes = shown ?? object
-    if (live === undefined) return { is: 'create', object, becomes }
-    const is = shown && same(decided(shown), decided(live)) ? 'none' : 'change'
+    const becomes = shown ? (replicasForgotten(shown) ?? shown) : object
+    if (live === undefined) return { is: 'create', object, becomes: shown ?? object }
+    // A scaling in this very moment is nothing that the apply does.
+    const isSame = shown && same(decided(withoutReplicas(shown)), decided(withoutReplicas(live)))
+    const is = isSame ? 'none' : 'change'
     return { is, object, live, becomes }
   })
 }

@@ -7,16 +7,25 @@ import {
   type WorkloadObject,
 } from './objects.js'
 
-/** For a dry run, which writes nothing that could lose them: as many as live. */
+/**
+ * What a dry run is given, so that it shows what the apply will do: nothing where they are left alone, and as
+ * many as live where the note of the last apply names them, which it cannot lose before.
+ */
+export function leftAlone(manifest: KubeObject, live?: KubeObject): KubeObject {
+  if (!live) return manifest
+  return replicasForgotten(live) ? withLiveReplicas(manifest, live) : withoutReplicas(manifest)
+}
+
 export function withLiveReplicas<T extends KubeObject>(manifest: T, live?: KubeObject): T {
   const replicas = (live?.spec as { replicas?: number } | undefined)?.replicas
   if (replicas === undefined || !isWorkload(manifest)) return manifest
   return { ...manifest, spec: { ...(manifest as WorkloadObject).spec, replicas } }
 }
 
-export function withoutReplicas(manifest: WorkloadObject): WorkloadObject {
-  const { replicas: _, ...spec } = manifest.spec
-  return { ...manifest, spec }
+export function withoutReplicas(object: KubeObject): KubeObject {
+  if (!isWorkload(object)) return object
+  const { replicas: _, ...spec } = object.spec
+  return { ...object, spec }
 }
 
 /** The live object with no replicas in its note of the last apply; none where the note has none. */
