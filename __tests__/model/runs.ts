@@ -61,7 +61,15 @@ function release(start: Start, version: number): Promise<Report> {
     resources.add(() => cluster.close())
     const live = await watchNamespace(cluster, world.clock)
     const targets = findTargets(live.picture(), noManifests, repository, namespace)
-    const site = { live, targets, others: [], jobs: [], resources: noResources, services: [], warnings: [] }
+    const site = {
+      live,
+      targets,
+      others: [],
+      jobs: [],
+      resources: noResources,
+      services: [],
+      warnings: [],
+    }
     const image = { repository, tag, digest: `sha256:${version}` }
     return transaction(run, release, cluster, site, {
       command: 'deploy',

@@ -56,7 +56,6 @@ test('one that cannot be ended is told as what is left open, also to who has can
   const error = await ending.catch((one: unknown) => one)
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',
-    sentence:
-      'job/left was left unfinished, and could not be ended: jobs.batch is forbidden',
+    sentence: 'job/left was left unfinished, and could not be ended: jobs.batch is forbidden',
   })
 })
