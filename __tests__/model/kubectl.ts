@@ -1,27 +1,88 @@
-/** What kubectl sends, as far as a release of CronJobs needs it. */
+/** What kubectl sends, as far as a release of CronJobs, Deployments and ConfigMaps needs it. */
+import { nameOf, type KubeObject } from '../../src/kubernetes/objects.js'
 import type { Finished } from '../../src/world/world.js'
-import { cronJobs } from './laws.js'
-import type { Answer, Call, Patch } from './server.js'
+import { pathOf, workloadPath } from './places.js'
+import { applied, type Answer, type Call, type Patch } from './server.js'
 
-/** `kubectl set image` and `kubectl annotate`: one unguarded request for each workload, one after the other. */
+type Send = (call: Call) => Promise<Answer>
+
+/** One request after the other, none of them guarded, as long as they go well. */
 export async function kubectl(
   args: readonly string[],
-  send: (call: Call) => Promise<Answer>,
+  send: Send,
+  since: number,
+  input = '{}',
+): Promise<Finished> {
+  const brings = { since }
+  try {
+    const { items = [] } = JSON.parse(input) as { items?: readonly KubeObject[] }
+    if (args.includes('get')) return printed(await got(items, send))
+    if (args.includes('apply')) return await apply(args, items, send, brings)
+    return await patch(args, send, brings)
+  } catch {
+    return failed('Unable to connect to the server: read: connection reset by peer')
+  }
+}
+
+async function patch(
+  args: readonly string[],
+  send: Send,
+  brings: { readonly since: number },
 ): Promise<Finished> {
   const body = patchOf(args)
-  for (const id of args.filter((arg) => arg.startsWith('cronjob/'))) {
-    const path = `${cronJobs}/${id.slice(id.indexOf('/') + 1)}`
-    try {
-      const { status } = await send({ method: 'PATCH', path, body })
-      if (status < 300) continue
-      const stderr = 'Error from server (Forbidden): the version is not wanted'
-      return { code: 1, stdout: '', stderr }
-    } catch {
-      const stderr = 'Unable to connect to the server: read: connection reset by peer'
-      return { code: 1, stdout: '', stderr }
-    }
+  for (const id of args.filter((arg) => /^(cronjob|deployment)\//.test(arg))) {
+    const { status } = await send({ method: 'PATCH', path: workloadPath(id), body, brings })
+    if (status >= 300) return failed('Error from server (Forbidden): the version is not wanted')
   }
-  return { code: 0, stdout: '', stderr: '' }
+  return printed([])
+}
+
+async function apply(
+  args: readonly string[],
+  objects: readonly KubeObject[],
+  send: Send,
+  brings: { readonly since: number },
+): Promise<Finished> {
+  const isTry = args.includes('--dry-run=server')
+  const after: KubeObject[] = []
+  for (const object of objects) {
+    const path = pathOf(object)
+    const { body } = await send({ method: 'GET', path, ...(!isTry && { brings }) })
+    const live = isStatus(body) ? undefined : (body as KubeObject)
+    if (isTry) {
+      const metadata = { ...object.metadata, uid: 'dry' }
+      after.push(applied(live ? object : { ...object, metadata }, live))
+      continue
+    }
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    const { status, body: stands } = await (live
+      ? send({ method: 'PATCH', path, body: { apply: object }, brings })
+      : send({ method: 'POST', path: folder, body: applied(object, undefined), brings }))
+    if (status >= 300) return failed(`Error from server (Conflict): ${nameOf(object)} has changed`)
+    after.push(stands as KubeObject)
+  }
+  return printed(after)
+}
+
+async function got(objects: readonly KubeObject[], send: Send): Promise<readonly KubeObject[]> {
+  const found: KubeObject[] = []
+  for (const object of objects) {
+    const { body } = await send({ method: 'GET', path: pathOf(object) })
+    if (!isStatus(body)) found.push(body as KubeObject)
+  }
+  return found
+}
+
+function isStatus(body: unknown): boolean {
+  return (body as KubeObject).kind === 'Status'
+}
+
+function printed(items: readonly KubeObject[]): Finished {
+  return { code: 0, stdout: JSON.stringify({ kind: 'List', items }), stderr: '' }
+}
+
+function failed(stderr: string): Finished {
+  return { code: 1, stdout: '', stderr }
 }
 
 function patchOf(args: readonly string[]): Patch {

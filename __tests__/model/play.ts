@@ -1,15 +1,19 @@
 /** One play: several processes, one server, one clock, and somebody who decides what happens next. */
+import type { KubeObject } from '../../src/kubernetes/objects.js'
 import type { Report, Result } from '../../src/report/report.js'
-import { Broken, cronJobs, Laws, type Writer } from './laws.js'
+import { Broken, Laws, type Writer } from './laws.js'
+import { deeds, type Deed } from './person.js'
+import { otherFolders, pathOf } from './places.js'
 import { Process, type Pending } from './process.js'
 import type { Fault, Scene } from './scene.js'
-import { cronJob, imageOf, startRun, type Does } from './runs.js'
-import { Server } from './server.js'
+import { startRun, type Does } from './runs.js'
+import { applied, Server } from './server.js'
+import { cronJob, deployment, imageOf, manifestOf } from './things.js'
 
 export interface Choice {
   readonly what: 'serve' | 'post' | 'wait' | 'mend' | Fault
   readonly who: string
-  /** The request. */
+  /** The request; a person's deed in the scene's order. */
   readonly id?: number
 }
 
@@ -21,7 +25,6 @@ interface Actor {
   result?: Result
 }
 
-const workloads = ['web', 'worker']
 /**
  * How long a line is cut off, in ms: until right before a lock is over, and longer.
  */
@@ -44,18 +47,17 @@ export class Play {
 
   private constructor(private readonly scene: Scene) {
     this.server = new Server(
-      Object.fromEntries(workloads.map((name) => [`${cronJobs}/${name}`, cronJob(name, 1)])),
+      Object.fromEntries(firstOf(scene).map((object) => [pathOf(object), object])),
       scene.weak,
       (path, image) =>
-        scene.bad !== undefined &&
-        image === imageOf(scene.bad) &&
-        path.endsWith(`/${workloads.at(-1) ?? ''}`),
+        scene.bad !== undefined && image === imageOf(scene.bad) && path.endsWith('/worker'),
       (change) => {
         for (const { process } of this.actors.values()) process.see(change)
       },
     )
     this.laws = new Laws(this.server)
-    this.left = { kill: 0, lose: 0, drop: 0, cancel: 0, cut: 0, dawdle: 0, ...scene.faults }
+    const none = { kill: 0, lose: 0, drop: 0, cancel: 0, cut: 0, dawdle: 0, person: 0 }
+    this.left = { ...none, ...scene.faults }
   }
 
   static async begin(scene: Scene): Promise<Play> {
@@ -130,7 +132,38 @@ export class Play {
         choices.push({ what: 'cancel', who })
       }
     }
+    if (left.person > 0) choices.push(...this.deedsNow(alive.map(([, { process }]) => process)))
     return choices
+  }
+
+  /**
+   * What a person may do now. Nobody watches a ConfigMap or a Service: only what is right before a request for
+   * it is another story.
+   */
+  private deedsNow(alive: readonly Process[]): readonly Choice[] {
+    const asked = alive.flatMap((process) => process.next().map(({ call }) => call.path))
+    return this.deeds().flatMap(({ path, makes }, id) => {
+      const isSeen = !otherFolders.some((folder) => path.startsWith(`${folder}/`))
+      const isAsked = asked.some((one) => one === path || path.startsWith(`${one}/`))
+      const isDone = makes(this.server.find(path)) === 'no'
+      return (isSeen ? asked.length > 0 : isAsked) && !isDone
+        ? [{ what: 'person', who: '', id } as const]
+        : []
+    })
+  }
+
+  private deeds(): readonly Deed[] {
+    return (this.scene.deeds ?? []).map((name): Deed => deeds[name])
+  }
+
+  private deed(id: number): void {
+    const deed = this.deeds()[id]
+    if (!deed) return
+    const object = deed.makes(this.server.find(deed.path))
+    if (object === 'no') return
+    this.told.push(`${this.at()} a person ${this.scene.deeds?.[id] ?? ''}`)
+    this.server.edit(deed.path, object)
+    this.laws.wrote(deed)
   }
 
   /** Throws what is broken. */
@@ -138,6 +171,7 @@ export class Play {
     const actor = this.actors.get(who)
     if (what in this.left) this.left[what as Fault] -= 1
     if (what === 'wait' || what === 'dawdle') await this.wait(what)
+    else if (what === 'person') this.deed(id)
     else if (actor) this.act(actor, what, who, id)
     await this.drained()
     const [trouble] = this.troubles
@@ -161,7 +195,7 @@ export class Play {
       if (!choice) throw new Broken('settle never ends')
       await this.do(choice.what === 'dawdle' ? { ...choice, what: 'wait' } : choice)
     }
-    if (this.results['last'] !== 'undone' && this.results['last'] !== 'unchanged') {
+    if (!['undone', 'unchanged', 'superseded'].includes(this.results['last'] ?? '')) {
       throw new Broken(`settle ends ${this.results['last'] ?? ''}`)
     }
     this.laws.settled(named)
@@ -173,7 +207,7 @@ export class Play {
     const writer = does.is === 'release' ? { id: holder, version: does.version } : { id: holder }
     const actor: Actor = { process, writer, does, cancel }
     this.actors.set(name, actor)
-    startRun(does, holder, process.world, cancel.signal).then(
+    startRun(does, holder, process.world, cancel.signal, this.scene.brings).then(
       (report) => this.end(name, actor, report),
       (error: unknown) => this.troubles.push(error as Error),
     )
@@ -279,10 +313,10 @@ export class Play {
     return Math.min(...[...this.actors.values()].map(({ process }) => process.nextAlarm()))
   }
 
-  /** Nothing that the world does has gone wrong so far. */
+  /** Nothing that the world does has gone wrong so far; people write as they like. */
   private isCalm(): boolean {
     return (Object.keys(this.left) as Fault[]).every(
-      (fault) => this.left[fault] === (this.scene.faults[fault] ?? 0),
+      (fault) => fault === 'person' || this.left[fault] === (this.scene.faults[fault] ?? 0),
     )
   }
 
@@ -294,6 +328,17 @@ export class Play {
   private drained(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** All of version 1. */
+function firstOf({ brings }: Scene): readonly KubeObject[] {
+  if (!brings) return [cronJob('web', 1), cronJob('worker', 1)]
+  const things = brings.flatMap((thing) => manifestOf(thing, 1) ?? [])
+  return [
+    deployment('web', 1),
+    cronJob('worker', 1),
+    ...things.map((object) => applied(object, undefined)),
+  ]
 }
 
 /** Whether the line may come back now: it does before each write of another run, and after these times. */

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { collection, watched } from '../../src/kubernetes/paths.js'
 import type { Clock, Request, Response, World } from '../../src/world/world.js'
 import { kubectl } from './kubectl.js'
+import { otherFolders, workloadFolders } from './places.js'
 import type { Answer, Call, Change, Server, Weakness } from './server.js'
 
 /** A request that was made and is not answered. */
@@ -45,8 +46,8 @@ export class Process {
       processes: {
         account: () => 'runner',
         find: (tool) => Promise.resolve(tool),
-        run: (_tool, args) => kubectl(args, (call) => this.send(call)),
-        stream: async (tool, args, { signal, onLine }) => {
+        run: (_tool, args) => kubectl(args, (call) => this.send(call), this.server.edits),
+        stream: async (tool, args, { signal, onLine, input }) => {
           // The registry is no part of the protocol.
           if (tool === 'docker') {
             onLine('docker was not found', 'stderr')
@@ -56,7 +57,9 @@ export class Process {
             onLine('Starting to serve on a socket', 'stdout')
             return new Promise((resolve) => signal.addEventListener('abort', () => resolve(143)))
           }
-          const { code, stderr } = await kubectl(args, (call) => this.send(call, signal))
+          const send = (call: Call) => this.send(call, signal)
+          const { code, stdout, stderr } = await kubectl(args, send, this.server.edits, input)
+          if (stdout !== '') onLine(stdout, 'stdout')
           if (stderr !== '') onLine(stderr, 'stderr')
           return code
         },
@@ -111,14 +114,15 @@ export class Process {
   }
 
   /**
-   * Its requests that may be the next to arrive. Those for objects of one kind arrive in the order in which
-   * they were sent: the workloads are alike, so another order gives nothing new.
+   * Its requests that may be the next to arrive. Those for what the release writes to arrive in the order in
+   * which they were sent: each is decided on and done by itself, so another order gives nothing new.
    */
   next(): readonly Pending[] {
     const kinds = new Map<string, Pending>()
     for (const pending of this.pending.values()) {
       const { method, path } = pending.call
-      const kind = method === 'POST' ? path : path.slice(0, path.lastIndexOf('/'))
+      const folder = method === 'POST' ? path : path.slice(0, path.lastIndexOf('/'))
+      const kind = folders.includes(folder) ? 'what is released' : folder
       if (!kinds.has(kind)) kinds.set(kind, pending)
     }
     return [...kinds.values()]
@@ -267,6 +271,8 @@ export class Process {
 const collections = new Set(
   Object.entries(watched).map(([plural, { apiVersion }]) => collection(apiVersion, 'shop', plural)),
 )
+
+const folders = [...workloadFolders, ...otherFolders]
 
 function isWatched(path: string): boolean {
   return collections.has(path)

@@ -1,22 +1,19 @@
 /** The runs of the model: the real pipeline, from its lock to its report. */
 import { openCluster } from '../../src/kubernetes/cluster.js'
-import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { noManifests } from '../../src/kubernetes/manifests.js'
 import { readOptions, type Given } from '../../src/options/read.js'
+import { write } from '../../src/pipeline/release.js'
 import { reported, type Start } from '../../src/pipeline/run.js'
 import { settleLeft } from '../../src/pipeline/settle.js'
-import { rollOut } from '../../src/pipeline/steps.js'
 import { transaction } from '../../src/pipeline/transaction.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import type { Report } from '../../src/report/report.js'
 import { watchNamespace } from '../../src/rollout/watch.js'
 import type { Release } from '../../src/stages/release.js'
-import { noManifests } from '../../src/kubernetes/manifests.js'
 import { findTargets } from '../../src/stages/targets.js'
 import type { World } from '../../src/world/world.js'
-
-export const repository = 'ghcr.io/acme/shop'
-export const app = 'shop'
-const namespace = 'shop'
+import { namespace, pathOf } from './places.js'
+import { manifestOf, repository, type Thing } from './things.js'
 
 export type Does =
   | { readonly is: 'release'; readonly version: number }
@@ -30,6 +27,7 @@ export function startRun(
   id: string,
   world: World,
   signal: AbortSignal,
+  brings: readonly Thing[] = [],
 ): Promise<Report> {
   const given: Given = { image: repository, namespace, 'lock-wait': '10m' }
   const reading = readOptions(
@@ -47,58 +45,36 @@ export function startRun(
     case 'post':
       return settleLeft(start, 'own')
     case 'release':
-      return release(start, does.version)
+      return release(start, does.version, brings)
   }
 }
 
 /** A release as `pipeline/release.ts` does it, from the moment when its image is in the registry. */
-function release(start: Start, version: number): Promise<Report> {
+function release(start: Start, version: number, brings: readonly Thing[]): Promise<Report> {
   return reported('deploy', start, async (run) => {
-    const { world, settings, holder, app, signal, resources } = run
+    const { world, settings, holder, app, signal } = run
     const tag = `v${version}`
     const release: Release = { world, settings, source: { tag }, app, holder, signal }
     const cluster = await openCluster(world, { namespace }, signal)
-    resources.add(() => cluster.close())
+    run.resources.add(() => cluster.close())
     const live = await watchNamespace(cluster, world.clock)
-    const targets = findTargets(live.picture(), noManifests, repository, namespace)
-    const site = {
-      live,
-      targets,
-      others: [],
-      jobs: [],
-      resources: noResources,
-      services: [],
-      warnings: [],
-    }
+    const others = brings.flatMap((thing) => manifestOf(thing, version) ?? [])
+    const manifests = { ...noManifests, others }
+    const targets = findTargets(live.picture(), manifests, repository, namespace)
+    const found = { live, targets, others, jobs: [], resources, services: [] }
+    const site = { ...found, warnings: [] }
     const image = { repository, tag, digest: `sha256:${version}` }
     return transaction(run, release, cluster, site, {
       command: 'deploy',
       image,
-      write: (own, locked, prepared, wrote) =>
-        rollOut(run, own, locked, prepared.site, image, [], wrote),
+      write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
     })
   })
 }
 
-const noResources = {
+const resources = {
   of: () => ({ group: '', plural: '', namespaced: true }),
-  pathOf: () => '',
-}
-
-/** A workload whose rollout is over when its template is written. */
-export function cronJob(name: string, version: number): KubeObject {
-  const container = { name: 'app', image: imageOf(version) }
-  const template = { spec: { containers: [container] } }
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'CronJob',
-    metadata: { name, namespace, uid: name, generation: 1 },
-    spec: { schedule: '@daily', jobTemplate: { spec: { template } } },
-  }
-}
-
-export function imageOf(version: number): string {
-  return `${repository}:v${version}@sha256:${version}`
+  pathOf,
 }
 
 const silent: Sink = {

@@ -1,4 +1,6 @@
+import type { DeedName } from './person.js'
 import type { Does } from './runs.js'
+import type { Thing } from './things.js'
 import type { Weakness } from './server.js'
 
 /** What may go wrong, each so many times in a play. */
@@ -15,6 +17,8 @@ export interface Faults {
   readonly cut?: number
   /** A process takes its time: the clock goes on though it could. */
   readonly dawdle?: number
+  /** A person writes to what the release writes to. */
+  readonly person?: number
 }
 export type Fault = keyof Faults
 
@@ -25,6 +29,10 @@ export interface Scene {
   readonly comes?: Readonly<Record<string, Does>>
   /** Post of this run follows when it is killed, or ends stuck. */
   readonly postOf?: string
+  /** What the releases bring beside the image; the web is a Deployment then. */
+  readonly brings?: readonly Thing[]
+  /** What the person may do. */
+  readonly deeds?: readonly DeedName[]
   /** The version whose last write is refused. */
   readonly bad?: number
   readonly weak?: Weakness

@@ -15,6 +15,70 @@ export interface Named extends Scene {
   readonly meets: readonly string[]
 }
 
+/** A person writes to what a release writes to, in the middle of it. */
+const ofManifests = [
+  'changes the key of config',
+  'adds a key to config',
+  'changes extra',
+  'deletes extra',
+  'makes extra',
+] as const
+const ofWorkloads = [
+  'sets the image of web',
+  'sets env of web',
+  'scales web',
+  'suspends worker',
+] as const
+
+const quickPeople: readonly Named[] = [
+  {
+    title: 'a bad release, a person writes to what it brings',
+    ...bad,
+    runs: { A },
+    brings: ['config', 'extra'],
+    deeds: ofManifests,
+    faults: { person: 1 },
+    meets: ['A undone', 'A superseded'],
+  },
+  {
+    title: 'a bad release, a person writes to its Service',
+    ...bad,
+    runs: { A },
+    brings: ['front'],
+    deeds: ['annotates front', 'changes the port of front'],
+    faults: { person: 1 },
+    meets: ['A undone', 'A superseded'],
+  },
+  {
+    title: 'a bad release, a person writes to its workloads',
+    ...bad,
+    runs: { A },
+    brings: ['config'],
+    deeds: ofWorkloads,
+    faults: { person: 1 },
+    meets: ['A undone', 'A superseded'],
+  },
+  {
+    title: 'a good release, a person writes to its workloads',
+    ...good,
+    runs: { A },
+    brings: ['config'],
+    deeds: ofWorkloads,
+    faults: { person: 1 },
+    meets: ['A deployed', 'A superseded'],
+  },
+  {
+    title: 'a release is killed, a person writes, post follows',
+    ...good,
+    runs: { A },
+    postOf: 'A',
+    brings: ['config', 'extra'],
+    deeds: ['changes the key of config', 'makes extra', 'changes extra'],
+    faults: { kill: 1, person: 1 },
+    meets: ['A deployed', 'A superseded', 'A stuck, post undone'],
+  },
+]
+
 /** Explored by the unit tests. */
 export const quick: readonly Named[] = [
   {
@@ -126,6 +190,7 @@ export const quick: readonly Named[] = [
     faults: { cut: 1 },
     meets: ['A undone'],
   },
+  ...quickPeople,
 ]
 
 /** Explored by `make model ALL=1`. */
@@ -214,5 +279,23 @@ export const weakened: readonly (Scene & { readonly breaks: RegExp })[] = [
     runs: { A, B },
     faults: { cut: 1 },
     breaks: /no lock/,
+  },
+  {
+    weak: 'a write is taken whatever version it was decided on',
+    ...bad,
+    runs: { A },
+    brings: ['config'],
+    deeds: ['changes the key of config'],
+    faults: { person: 1 },
+    breaks: /a way back overwrites what a person wrote: config A/,
+  },
+  {
+    weak: 'what a person has changed looks as it was',
+    ...bad,
+    runs: { A },
+    brings: ['config', 'extra'],
+    deeds: ['changes the key of config', 'changes extra'],
+    faults: { person: 1 },
+    breaks: /a way back (overwrites|deletes) what a person wrote/,
   },
 ]

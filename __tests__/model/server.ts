@@ -1,11 +1,17 @@
 /** An API server in memory, as far as the protocol relies on it: versions and conflicts. */
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import { otherFolders } from './places.js'
 import { nameOf, same, templateOf, withImage, withTemplate } from '../../src/kubernetes/objects.js'
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: unknown
+  /**
+   * It brings the new version; all other writes keep books, or take it back. `since`: how often a person had
+   * written when kubectl was called.
+   */
+  readonly brings?: { readonly since: number }
 }
 
 export interface Answer {
@@ -26,12 +32,15 @@ export type Weakness =
   | 'a record is there again after its end'
   | 'no time goes by for a run that is cut off'
   | 'a request that was given up arrives later'
+  | 'what a person has changed looks as it was'
 
 export class Server {
   private readonly objects = new Map<string, KubeObject>()
   /** Goes on when an object is made anew: a version never comes again. By path, so that writes to two objects give the same state in either order. */
   private readonly versions = new Map<string, number>()
   private readonly texts = new Map<string, string>()
+  /** How objects were before a person changed them, where that is all that is seen. */
+  private readonly masks = new Map<string, KubeObject>()
 
   constructor(
     objects: Readonly<Record<string, KubeObject>>,
@@ -62,18 +71,16 @@ export class Server {
     const live = this.objects.get(path)
     switch (method) {
       case 'GET':
-        return live ? { status: 200, body: live } : failed(404, 'NotFound')
+        if (otherFolders.includes(path)) return { status: 200, body: { items: this.list(path) } }
+        return live ? { status: 200, body: this.seen(path, live) } : failed(404, 'NotFound')
       case 'POST': {
         const object = body as KubeObject
         const where = `${path}/${nameOf(object)}`
         if (this.objects.has(where) && !this.takesAll) return failed(409, 'AlreadyExists')
-        const uid = `${where}#${(this.versions.get(where) ?? 0) + 1}`
-        const metadata = { ...object.metadata, uid, generation: 1 }
-        const next = { ...object, metadata }
         if (object.kind === 'Secret' && this.weak === 'a record is answered and not kept') {
-          return { status: 201, body: next }
+          return { status: 201, body: { ...object, metadata: { ...object.metadata, uid: 'lost' } } }
         }
-        return { status: 201, body: this.keep(where, next, 'ADDED') }
+        return { status: 201, body: this.make(where, object) }
       }
       case 'PUT':
         if (!live) return failed(404, 'NotFound')
@@ -83,28 +90,69 @@ export class Server {
         return this.patch(path, live as WorkloadObject, body as Patch)
       case 'DELETE': {
         if (!live) return failed(404, 'NotFound')
-        const { preconditions } = (body ?? {}) as { preconditions?: { uid?: string } }
-        const { uid } = preconditions ?? {}
+        const { preconditions } = (body ?? {}) as { preconditions?: KubeObject['metadata'] }
+        const { uid, resourceVersion } = preconditions ?? {}
         if (uid !== undefined && uid !== live.metadata?.uid) return failed(409, 'Conflict')
+        if (isOld(resourceVersion, live) && !this.takesAll) return failed(409, 'Conflict')
         if (this.weak === 'a record is there again after its end') return { status: 200, body: {} }
-        this.objects.delete(path)
-        this.texts.delete(path)
-        this.onChange({ type: 'DELETED', path, object: live })
+        this.drop(path, live)
         return { status: 200, body: {} }
       }
     }
   }
 
+  /** How often a person has written. */
+  edits = 0
+
+  /** What a person does by hand: none, for its end. */
+  edit(path: string, object: KubeObject | undefined): void {
+    this.edits += 1
+    const live = this.objects.get(path)
+    if (live && this.weak === 'what a person has changed looks as it was')
+      this.masks.set(path, live)
+    if (live && object) this.change(path, live, object)
+    else if (live) this.drop(path, live)
+    else if (object) this.make(path, object)
+  }
+
+  private seen(path: string, live: KubeObject): KubeObject {
+    const mask = this.masks.get(path)
+    const { uid, resourceVersion } = live.metadata ?? {}
+    const shell = {
+      ...(uid !== undefined && { uid }),
+      ...(resourceVersion !== undefined && { resourceVersion }),
+    }
+    return mask ? { ...mask, metadata: { ...mask.metadata, ...shell } } : live
+  }
+
+  private make(path: string, object: KubeObject): KubeObject {
+    const uid = `${path}#${(this.versions.get(path) ?? 0) + 1}`
+    return this.keep(
+      path,
+      { ...object, metadata: { ...object.metadata, uid, generation: 1 } },
+      'ADDED',
+    )
+  }
+
+  private drop(path: string, live: KubeObject): void {
+    this.objects.delete(path)
+    this.texts.delete(path)
+    this.onChange({ type: 'DELETED', path, object: live })
+  }
+
   private put(path: string, live: KubeObject, object: KubeObject): Answer {
     const { resourceVersion, uid } = object.metadata ?? {}
-    const old = resourceVersion !== undefined && resourceVersion !== live.metadata?.resourceVersion
-    if (old && !this.takesAll) return failed(409, 'Conflict')
+    if (isOld(resourceVersion, live) && !this.takesAll) return failed(409, 'Conflict')
     if (uid !== undefined && uid !== live.metadata?.uid) return failed(409, 'Conflict')
     return { status: 200, body: this.change(path, live, object) }
   }
 
-  /** What `kubectl set image` and `kubectl annotate` send: no version, the last one wins. */
-  private patch(path: string, live: WorkloadObject, { image, annotations }: Patch): Answer {
+  /** What `kubectl set image`, `annotate` and `apply` send: no version, unless one is named; the last one wins. */
+  private patch(path: string, live: WorkloadObject, { image, annotations, apply }: Patch): Answer {
+    if (apply) {
+      if (isOld(apply.metadata?.resourceVersion, live)) return failed(409, 'Conflict')
+      return { status: 200, body: this.change(path, live, applied(apply, live)) }
+    }
     if (image !== undefined && this.refuses(path, image)) return failed(403, 'Forbidden')
     const object =
       image === undefined
@@ -128,14 +176,15 @@ export class Server {
       resourceVersion,
       generation: same(object.spec, live.spec) ? generation : generation + 1,
     }
-    const next = { ...object, metadata }
+    const next = done({ ...object, metadata })
     return same(next, live) ? live : this.keep(path, next, 'MODIFIED')
   }
 
   private keep(path: string, object: KubeObject, type: Change['type']): KubeObject {
     const version = (this.versions.get(path) ?? 0) + 1
     this.versions.set(path, version)
-    const kept = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }
+    const metadata = { ...object.metadata, resourceVersion: String(version) }
+    const kept = done({ ...object, metadata })
     this.objects.set(path, kept)
     this.texts.set(path, JSON.stringify(kept))
     this.onChange({ type, path, object: kept })
@@ -148,8 +197,49 @@ export class Server {
 }
 
 export interface Patch {
+  /** A manifest. */
+  readonly apply?: KubeObject
   readonly image?: string
   readonly annotations?: Readonly<Record<string, string>>
+}
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** What `kubectl apply` makes of an object: what the manifest had before and has no more is gone, the rest stays. */
+export function applied(object: KubeObject, live: KubeObject | undefined): KubeObject {
+  const { resourceVersion: _, ...metadata } = object.metadata ?? {}
+  const manifest = { ...object, metadata }
+  const before = JSON.parse(live?.metadata?.annotations?.[lastApplied] ?? '{}') as KubeObject
+  const merged = merge(live ?? {}, before, manifest) as KubeObject
+  const annotations = { ...merged.metadata?.annotations, [lastApplied]: JSON.stringify(manifest) }
+  return { ...merged, metadata: { ...merged.metadata, annotations } }
+}
+
+/** By key, down to what is no mapping. */
+function merge(live: unknown, before: unknown, now: unknown): unknown {
+  if (!isMapping(now)) return now
+  const [old, was] = [isMapping(live) ? live : {}, isMapping(before) ? before : {}]
+  const kept = Object.entries(old).filter(([key]) => key in now || !(key in was))
+  const set = Object.entries(now).map(([key, value]) => [key, merge(old[key], was[key], value)])
+  return { ...Object.fromEntries(kept), ...Object.fromEntries(set) } as unknown
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isOld(decidedOn: string | undefined, live: KubeObject): boolean {
+  return decidedOn !== undefined && decidedOn !== live.metadata?.resourceVersion
+}
+
+/** A Deployment whose controller is done at once. */
+function done(object: KubeObject): KubeObject {
+  if (object.kind !== 'Deployment') return object
+  const { replicas = 1 } = object.spec as { replicas?: number }
+  const counts = { replicas, updatedReplicas: replicas, readyReplicas: replicas }
+  const status = { ...counts, availableReplicas: replicas }
+  const observed = { observedGeneration: object.metadata?.generation ?? 1 }
+  return { ...object, status: { ...observed, ...status } } as KubeObject
 }
 
 function failed(status: number, reason: string): Answer {

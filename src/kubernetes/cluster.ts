@@ -56,6 +56,8 @@ export interface Cluster {
 export interface RemoveHow {
   /** Of the object that is meant: another one that has taken its name is a conflict. */
   readonly uid?: string
+  /** As it was looked at: one that somebody has changed since is a conflict too. */
+  readonly version?: string
   readonly signal?: AbortSignal
 }
 
@@ -111,8 +113,12 @@ export async function openCluster(
       (await ask('POST', path, body, signal)) as T,
     put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
       (await ask('PUT', path, body, signal)) as T,
-    remove: async (path, { uid, signal } = {}) => {
-      const only = uid === undefined ? {} : { preconditions: { uid } }
+    remove: async (path, { uid, version, signal } = {}) => {
+      const preconditions = {
+        ...(uid !== undefined && { uid }),
+        ...(version !== undefined && { resourceVersion: version }),
+      }
+      const only = Object.keys(preconditions).length === 0 ? {} : { preconditions }
       try {
         await ask('DELETE', path, { propagationPolicy: 'Background', ...only }, signal)
       } catch (error) {

@@ -114,7 +114,7 @@ function fingerprints({ jobs }: Site, repository: string, { digest }: Image): re
 }
 
 /** Everything that writes to the cluster. What it throws is undone by the caller. */
-async function write(
+export async function write(
   run: Run,
   release: Release,
   cluster: Cluster,

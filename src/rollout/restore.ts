@@ -164,11 +164,16 @@ async function podsIn(cluster: Cluster): Promise<readonly Pod[]> {
 async function restoreOne(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looked> {
   const looked = await look(cluster, prior, needs)
   const { step } = looked
+  const { resourceVersion } = looked.live?.metadata ?? {}
+  const version = resourceVersion === undefined ? {} : { version: resourceVersion }
   switch (step.do) {
     case 'put':
-      return { ...looked, live: await put(cluster, prior.path, step.object, step.by) }
+      return { ...looked, live: await put(cluster, prior.path, step.object, step.by, version) }
     case 'delete':
-      await cluster.remove(prior.path, step.uid === undefined ? {} : { uid: step.uid })
+      await cluster.remove(prior.path, {
+        ...(step.uid !== undefined && { uid: step.uid }),
+        ...version,
+      })
       return { ...looked, live: undefined }
     case 'nothing':
     case 'keep':
@@ -183,9 +188,10 @@ async function put(
   path: string,
   object: KubeObject,
   by: PutBy,
+  version: { readonly version?: string },
 ): Promise<KubeObject> {
   if (by.is === 'update') return cluster.put(path, object)
-  if (by.is === 'replace') await cluster.remove(path, { uid: by.uid })
+  if (by.is === 'replace') await cluster.remove(path, { uid: by.uid, ...version })
   return cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 

@@ -11,6 +11,7 @@ import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { follow } from '../rollout/follow.js'
+import { standsSince } from '../rollout/restore.js'
 import {
   asItWas,
   isImmutable,
@@ -59,6 +60,18 @@ export function priorOfChanges(
   })
 }
 
+/** Throws a Failure when somebody else has decided about what is going to be written, since it was remembered. */
+async function checkStill(cluster: Cluster, priors: readonly Prior[]): Promise<void> {
+  const changed = (await standsSince(cluster, priors)).filter(({ did }) => did !== 'nothing')
+  if (changed.length === 0) return
+  const names = changed.map(({ prior }) => titleOf(prior.object)).join(', ')
+  fail({
+    code: 'superseded',
+    sentence: `somebody else wrote to ${names} after the release had looked there`,
+    hint: 'theirs was left alone; release again when it is clear what is wanted',
+  })
+}
+
 function seals({ object, live }: Change & { is: 'change' }): boolean {
   return isImmutable(object) && !isImmutable(live)
 }
@@ -68,11 +81,13 @@ export async function applyBeside(
   { world, signal }: Pick<Release, 'world' | 'signal'>,
   journal: Journal,
   cluster: Cluster,
-  changes: readonly Change[],
+  site: Site,
+  changes: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
   if (touched.length === 0) return
+  await checkStill(cluster, priorOfChanges(touched, site))
   signal.throwIfAborted()
   sayChanges(journal, touched)
   const objects = touched.map(({ object }) => object)
@@ -94,7 +109,7 @@ export async function applyManifests(
   journal: Journal,
   cluster: Cluster,
   site: Site,
-  changes: readonly Change[],
+  changes: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
@@ -104,6 +119,7 @@ export async function applyManifests(
   if (touched.length === 0) return
 
   const startedAt = release.world.clock.now()
+  await checkStill(cluster, priorOfChanges(touched, site))
   release.signal.throwIfAborted()
   const applied = await apply(
     cluster,
@@ -112,7 +128,7 @@ export async function applyManifests(
     release.signal,
   )
   await wrote(applied)
-  const workloads = touched.filter((change): change is Change & { object: WorkloadObject } =>
+  const workloads = touched.filter((change): change is PlacedChange & { object: WorkloadObject } =>
     isWorkload(change.object),
   )
   if (workloads.length === 0) return

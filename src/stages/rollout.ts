@@ -129,6 +129,7 @@ export async function rollout(
       { world, signal: own },
       journal,
       cluster,
+      site,
       beside.filter((change) => change.when === when),
       wrote,
     )
