@@ -46,6 +46,7 @@ const acting = [
   'diagnose',
   'follow',
   'gather',
+  'locate',
   'logs',
   'looking',
   'record',

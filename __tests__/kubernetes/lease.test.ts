@@ -38,6 +38,10 @@ beforeEach(() => {
   }
 })
 
+const metadata = {
+  name: 'django-rollout-shop',
+  labels: { 'app.kubernetes.io/managed-by': 'django-rollout' },
+}
 const holder = (id: string): Holder => ({ id, who: id, url: `https://ci.example/${id}` })
 
 /** Starts to take the lock; what became of it can be asked at any time. */
@@ -120,7 +124,7 @@ describe('the lock', () => {
   ])('is taken by the run that goes on asking a server that %s', async (_, troubles) => {
     for (const method of ['POST', 'PUT']) {
       const taker = memoryCluster({}, { [`${method} ${path}`]: troubles })
-      if (method === 'PUT') taker.write(path, { spec: { holderIdentity: '' } })
+      if (method === 'PUT') taker.write(path, { metadata, spec: { holderIdentity: '' } })
       ;({ cluster } = taker)
       const a = take('a')
       await clock.pass(5_000)
@@ -131,7 +135,7 @@ describe('the lock', () => {
 
   test('of a run that is gone is free after its time, however wrong that machine’s clock was', async () => {
     memory.write(path, {
-      metadata: { name: 'django-rollout-shop' },
+      metadata,
       spec: { holderIdentity: 'gone', renewTime: '2031-01-01T00:00:00.000000Z' },
     })
     const b = take('b', 600_000)
@@ -152,7 +156,7 @@ describe('the lock', () => {
 
   test('is not lost when somebody writes an annotation on it', async () => {
     const lease = await taken('a')
-    memory.write(path, { ...live(), metadata: { name: 'x', annotations: { note: 'hello' } } })
+    memory.write(path, { ...live(), metadata: { ...metadata, annotations: { note: 'hello' } } })
     await clock.pass(60_000)
     expect([lease.lost.aborted, owner()]).toEqual([false, 'a'])
     const b = take('b')

@@ -72,7 +72,7 @@ describe('an object', () => {
     const { resources, all } = await found(
       `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x}}`,
     )
-    expect(resources.of(all[0]!)).toEqual({ group, plural, namespaced: true })
+    expect(resources.of(all[0]!)).toMatchObject({ group, plural, namespaced: true })
     expect(resources.pathOf(all[0]!)).toBe(path)
   })
 

@@ -73,7 +73,7 @@ function release(start: Start, version: number, brings: readonly Thing[]): Promi
 }
 
 const resources = {
-  of: () => ({ group: '', plural: '', namespaced: true }),
+  of: () => ({ group: '', plural: '', namespaced: true, verbs: [] }),
   pathOf,
 }
 

@@ -48,7 +48,7 @@ describe('the templates of a release', () => {
     expect((await kept()).at(-1)).toBe(10)
     expect((await kept()).length).toBeGreaterThan(4)
     expect(JSON.stringify(objects.get(path)).length).toBeLessThan(400 * 1024)
-    expect(await readHistory(archiveOf(objects), 'shop')).toHaveLength(10)
+    expect(await readHistory(archiveOf(objects), 'shop', ended('a').image)).toHaveLength(10)
   })
 
   test('that somebody has changed by hand are as if they were not there', async () => {

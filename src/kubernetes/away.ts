@@ -16,7 +16,7 @@ const longestPauseMs = 2_000
  */
 export function isPassing(error: unknown): boolean {
   if (error instanceof ApiError) return [401, 429].includes(error.status) || error.status >= 500
-  return !(error instanceof Error && ['AbortError', 'LeaseLost'].includes(error.name))
+  return !(error instanceof Error && ['AbortError', 'LeaseLost', 'Failure'].includes(error.name))
 }
 
 /** How long a server that has never answered is asked, in ms: whoever mistyped its address waits for it. */

@@ -5,10 +5,13 @@
  * https://kubernetes.io/docs/concepts/architecture/leases/
  */
 import type { Lease } from 'kubernetes-types/coordination/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { Clock } from '../world/world.js'
 import { ApiError } from './apierror.js'
 import { patienceMs, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
+import { isOfRepository } from './image.js'
+import { checkOurs, managed } from './ours.js'
 import { collection } from './paths.js'
 
 /** A run that wants the lock. */
@@ -19,6 +22,8 @@ export interface Holder {
   readonly who: string
   /** Where it can be looked at. */
   readonly url?: string
+  /** The repository that it is about. */
+  readonly image?: string
 }
 
 /** For people: `ada, https://…`. */
@@ -39,7 +44,10 @@ export interface HeldLease {
 }
 
 export type Taking =
-  { readonly is: 'taken'; readonly lease: HeldLease } | { readonly is: 'held'; readonly by: string }
+  | { readonly is: 'taken'; readonly lease: HeldLease }
+  | { readonly is: 'held'; readonly by: string }
+  /** By a run that is about another image: two applications have one name. */
+  | { readonly is: 'foreign'; readonly by: string; readonly image: string }
 
 export interface LeaseTimes {
   /** A Lease that is not renewed for so long is free, in ms. */
@@ -49,6 +57,7 @@ export interface LeaseTimes {
 }
 
 const holderAnnotation = 'django-rollout/holder'
+const imageAnnotation = 'django-rollout/image'
 const lookMs = 1_000
 /** After a renewal that did not come through. */
 const againMs = 1_000
@@ -77,9 +86,15 @@ export interface Keeper {
 export async function keeperOf(cluster: Cluster, name: string): Promise<Keeper | undefined> {
   const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
   const { metadata, spec } = (await cluster.find<Lease>(`${leases}/${name}`)) ?? {}
+  if (metadata) checkLease(cluster, metadata)
   if (!spec?.holderIdentity) return undefined
   const { renewTime: renewed } = spec
   return { by: holderIn(metadata, spec), ...(renewed !== undefined && { renewed }) }
+}
+
+/** A Lease of an earlier version has no label, but the name of a holder. */
+function checkLease(cluster: Cluster, metadata: ObjectMeta): void {
+  if (metadata.annotations?.[holderAnnotation] === undefined) checkOurs(cluster, 'lease', metadata)
 }
 
 /** Takes the Lease as soon as it is free; waits for that as long as `waitMs`. */
@@ -99,6 +114,7 @@ export async function takeLease(
   const look = async (): Promise<Taking | undefined> => {
     signal.throwIfAborted()
     const lease = await cluster.find<Lease>(path)
+    if (lease?.metadata) checkLease(cluster, lease.metadata)
     const now = clock.now()
     const renewal = `${lease?.spec?.holderIdentity ?? ''} ${lease?.spec?.renewTime ?? ''}`
     if (seen?.renewal !== renewal) seen = { renewal, at: now }
@@ -109,6 +125,10 @@ export async function takeLease(
       )
     }
     const by = holderIn(lease.metadata, lease.spec)
+    const image = lease.metadata?.annotations?.[imageAnnotation]
+    if (image !== undefined && holder.image !== undefined && !isOfRepository(image, holder.image)) {
+      return { is: 'foreign', by, image }
+    }
     if (now - startedAt >= waitMs) return { is: 'held', by }
     onWait(by)
     await clock.sleep(lookMs, signal)
@@ -140,7 +160,11 @@ async function tryTake(
     kind: 'Lease',
     metadata: {
       name,
-      annotations: { [holderAnnotation]: titleOf(holder) },
+      labels: managed,
+      annotations: {
+        [holderAnnotation]: titleOf(holder),
+        ...(holder.image !== undefined && { [imageAnnotation]: holder.image }),
+      },
       ...(lease?.metadata?.resourceVersion !== undefined && {
         resourceVersion: lease.metadata.resourceVersion,
       }),

@@ -37,6 +37,8 @@ export interface Resource {
   readonly group: string
   readonly plural: string
   readonly namespaced: boolean
+  /** What can be asked of it. */
+  readonly verbs: readonly string[]
 }
 
 export interface Resources {
@@ -53,20 +55,7 @@ export async function discover(
   cluster: Cluster,
   objects: readonly KubeObject[],
 ): Promise<Resources> {
-  const versions = [...new Set(objects.map((object) => object.apiVersion ?? ''))]
-  const known = new Map<string, Resource>()
-  await Promise.all(
-    versions.map(async (version) => {
-      const root = version.includes('/') ? `/apis/${version}` : `/api/${version}`
-      const found = await cluster.find<ResourceList>(root)
-      for (const { name, kind, namespaced } of found?.resources ?? []) {
-        // Subresources such as deployments/scale have a slash.
-        if (name.includes('/')) continue
-        const group = version.includes('/') ? version.slice(0, version.indexOf('/')) : ''
-        known.set(`${version} ${kind}`, { group, plural: name, namespaced })
-      }
-    }),
-  )
+  const known = await resourcesOf(cluster, objects)
   const of = (object: KubeObject): Resource => {
     const resource = known.get(`${object.apiVersion} ${object.kind}`)
     if (!resource) {
@@ -89,6 +78,28 @@ export async function discover(
   }
 }
 
+/** What the cluster has in the groups and versions of these objects, by `<apiVersion> <kind>`. */
+export async function resourcesOf(
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+): Promise<ReadonlyMap<string, Resource>> {
+  const versions = [...new Set(objects.map((object) => object.apiVersion ?? ''))]
+  const known = new Map<string, Resource>()
+  await Promise.all(
+    versions.map(async (version) => {
+      const root = version.includes('/') ? `/apis/${version}` : `/api/${version}`
+      const found = await cluster.find<ResourceList>(root)
+      for (const { name, kind, namespaced, verbs = [] } of found?.resources ?? []) {
+        // Subresources such as deployments/scale have a slash.
+        if (name.includes('/')) continue
+        const group = version.includes('/') ? version.slice(0, version.indexOf('/')) : ''
+        known.set(`${version} ${kind}`, { group, plural: name, namespaced, verbs })
+      }
+    }),
+  )
+  return known
+}
+
 /** Throws a Failure for an object that stands outside of any namespace, or is one. */
 export function outside(object: KubeObject): never {
   fail({
@@ -99,5 +110,10 @@ export function outside(object: KubeObject): never {
 }
 
 interface ResourceList {
-  readonly resources: readonly { name: string; kind: string; namespaced: boolean }[]
+  readonly resources: readonly {
+    name: string
+    kind: string
+    namespaced: boolean
+    verbs?: readonly string[]
+  }[]
 }

@@ -10,7 +10,7 @@ export function tellHistory(start: Start): Promise<Report> {
     orAborted(signal, async (): Promise<Result> => {
       const cluster = await openCluster(world, await resources.access(world, settings), signal)
       resources.add(() => cluster.close())
-      soFar.history = await readHistory(cluster, app)
+      soFar.history = await readHistory(cluster, app, settings.image)
       return 'unchanged'
     }),
   )

@@ -104,7 +104,7 @@ async function isThere(
   if (changes.flat().some(({ is }) => is !== 'none')) return false
   const wanted = fingerprints(site, release.settings.image, image)
   if (wanted.length === 0) return true
-  const ran = (await readHistory(cluster, release.app)).filter(wentLive)
+  const ran = (await readHistory(cluster, release.app, release.settings.image)).filter(wentLive)
   return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
 }
 

@@ -9,7 +9,7 @@ import type { Report, Result } from '../report/report.js'
 import { readHistory } from '../rollout/archive.js'
 import { hasGoneLive } from '../rollout/history.js'
 import { notAsBefore } from '../rollout/exceptions.js'
-import { closeRecord, readRecord, type KeptRecord } from '../rollout/record.js'
+import { closeRecord, readRecord, withPaths, type KeptRecord } from '../rollout/record.js'
 import type { Restored } from '../rollout/restore.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { lock } from '../stages/lock.js'
@@ -31,7 +31,7 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       resources.add(() => cluster.close())
       const isWanted = (by: string | undefined) => wanted === 'any' || by === holder.id
       const findLeft = async () => {
-        const record = await readRecord(cluster, app)
+        const record = await readRecord(cluster, app, settings.image)
         if (record && isWanted(record.begun.run)) return { record }
         const jobs = await unfinishedMigrations(cluster, app)
         return jobs.some((job) => isWanted(runOf(job))) ? {} : undefined
@@ -47,11 +47,12 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       // Once begun it goes on to its end: half a way back is worse than the state that it began with.
       const own = { ...release, signal: lease.lost }
       const locked = guarded(cluster, lease)
-      const { record } = left
-      if (!record) {
+      const { record: found } = left
+      if (!found) {
         soFar.ended = await endMigrations(own, journal, locked, live)
         return 'undone'
       }
+      const record = await withPaths(cluster, app, found, [])
       const ended = await putBack(run, own, journal, locked, lease.lost, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
@@ -81,7 +82,7 @@ export async function putBack(
   const { begun, snapshot } = record
   try {
     await endMigrations(release, journal, cluster, live)
-    const history = await readHistory(cluster, app)
+    const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
       journal.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
       await closeRecord(cluster, world.clock, app, record)

@@ -2,14 +2,16 @@
 import type { Source } from '../docker/source.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
+import type { KubeObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Settings } from '../options/table.js'
 import { Failure } from '../report/cause.js'
 import { drainTime } from '../rollout/drain.js'
 import type { Journal } from '../report/journal.js'
 import { onAnotherVersion } from '../rollout/exceptions.js'
-import { readRecord } from '../rollout/record.js'
+import { readRecord, withPaths } from '../rollout/record.js'
 import type { Wrote } from '../rollout/snapshot.js'
+import { checkAlone, checkHistory } from '../stages/alone.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import type { PlacedChange } from '../stages/placing.js'
@@ -35,10 +37,8 @@ export function releaseOf(
 }
 
 /** Opens the cluster and looks at everything that the release is about. */
-export function lookAround(
-  { world, settings, reporter, resources, soFar }: Run,
-  release: Release,
-): Promise<readonly [Cluster, Site]> {
+export function lookAround(run: Run, release: Release): Promise<readonly [Cluster, Site]> {
+  const { world, settings, reporter, resources, soFar } = run
   return reporter.stage('preflight', (journal) =>
     // Nothing is written here, so nobody has to wait for a server that does not answer.
     orAborted(release.signal, async () => {
@@ -46,6 +46,7 @@ export function lookAround(
       const opened = await openCluster(world, access, release.signal)
       resources.add(() => opened.close())
       const site = await preflight(release, journal, opened)
+      await checkAlone(release, opened, site, run.command)
       soFar.warnings.push(...site.warnings)
       return [opened, site] as const
     }),
@@ -76,10 +77,10 @@ export async function runsUndisturbed(
   site: Site,
   image: Image,
 ): Promise<boolean> {
-  const { world, app } = release
+  const { world, app, settings } = release
   if (!(await runsAlready(release, site.live, site.targets, image))) return false
   if (!runsWell(site, world.clock.now())) return false
-  return (await readRecord(cluster, app)) === undefined
+  return (await readRecord(cluster, app, settings.image)) === undefined
 }
 
 export interface Locked {
@@ -95,18 +96,27 @@ export async function lockAndSettle(
   release: Release,
   journal: Journal,
   unlocked: Cluster,
-  { live }: Site,
+  site: Site,
 ): Promise<Locked> {
   const lease = await lock(release, journal, unlocked)
   run.resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
-  const record = await readRecord(cluster, release.app)
+  const [found] = await Promise.all([
+    readRecord(cluster, release.app, release.settings.image),
+    // Two applications of one name may both have begun at once.
+    checkHistory(release, cluster, site, run.command),
+  ])
+  const record = found && (await withPaths(cluster, release.app, found, broughtBy(site)))
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
-  if (record) await putBack(run, own, journal, cluster, lease.lost, live, record)
-  else await endMigrations(own, journal, cluster, live)
+  if (record) await putBack(run, own, journal, cluster, lease.lost, site.live, record)
+  else await endMigrations(own, journal, cluster, site.live)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
+}
+
+function broughtBy({ others, targets }: Site): readonly KubeObject[] {
+  return [...others, ...targets.flatMap(({ manifest }) => manifest ?? [])]
 }
 
 /** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */

@@ -71,7 +71,7 @@ export async function transaction(
   const { world, app } = release
   const { cluster, lost } = await reporter.stage('lock', async (journal) => {
     const locked = await lockAndSettle(run, release, journal, unlocked, site)
-    await work.check?.(journal, await readHistory(unlocked, app))
+    await work.check?.(journal, await readHistory(unlocked, app, release.settings.image))
     return locked
   })
   const begun = begunOf(run, release, work)

@@ -40,6 +40,8 @@ export const causeCodes = [
   'apply-failed',
   'write-failed',
   'restore-failed',
+  'record-unusable',
+  'name-taken',
   'locked',
   'lock-lost',
   'superseded',

@@ -4,13 +4,29 @@ import type { ConfigMap } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/apierror.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
+import { isOfRepository } from '../kubernetes/image.js'
+import { checkOurs, managed, nameFor } from '../kubernetes/ours.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Clock } from '../world/world.js'
 import { added, wentLive, type Ended, type Entry, type History } from './history.js'
+import { wrongInEntry } from './recordshape.js'
 import { isTemplates, type Templates } from './templates.js'
 
-export async function readHistory(cluster: Cluster, app: string): Promise<History> {
-  return historyOf(await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`))
+/** Of this image: what another application of the name has left is no history of it. */
+export async function readHistory(
+  cluster: Cluster,
+  app: string,
+  repository: string,
+): Promise<History> {
+  const all = await readReleases(cluster, app)
+  return all.filter(({ image }) => isOfRepository(image, repository))
+}
+
+/** All that were told under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+export async function readReleases(cluster: Cluster, app: string): Promise<History> {
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
+  if (live) checkOurs(cluster, 'configmap', live.metadata)
+  return historyOf(live)
 }
 
 /** The pod templates of the versions that went live, by the numbers of their releases. */
@@ -18,7 +34,7 @@ export async function readTemplates(
   cluster: Cluster,
   app: string,
 ): Promise<ReadonlyMap<number, Templates>> {
-  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`)
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
   return new Map(
     historyOf(live).flatMap(({ number }) => {
       const templates = unpacked(live?.binaryData?.[templatesKeyOf(number)])
@@ -35,7 +51,7 @@ const databasesAnnotation = 'django-rollout/databases'
  * refused. Whoever means another one removes the annotation (`forgetDatabases`).
  */
 export async function readDatabases(cluster: Cluster, app: string): Promise<unknown> {
-  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameOf(app)}`)
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
   try {
     return JSON.parse(live?.metadata?.annotations?.[databasesAnnotation] ?? '{}') as unknown
   } catch {
@@ -45,7 +61,7 @@ export async function readDatabases(cluster: Cluster, app: string): Promise<unkn
 
 /** The arguments of kubectl by which another database is accepted. */
 export function forgetDatabases(app: string): readonly string[] {
-  return ['annotate', 'configmap', nameOf(app), `${databasesAnnotation}-`]
+  return ['annotate', 'configmap', nameFor(app), `${databasesAnnotation}-`]
 }
 
 /** What is kept of a version that went live, for the releases after it. */
@@ -70,12 +86,13 @@ export async function remember(
 ): Promise<void> {
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
-  const path = `${configMaps}/${nameOf(app)}`
+  const path = `${configMaps}/${nameFor(app)}`
   await patiently(
     clock,
     signal,
     async () => {
       const live = await cluster.find<ConfigMap>(path)
+      if (live) checkOurs(cluster, 'configmap', live.metadata)
       const history = added(historyOf(live), ended)
       const data = Object.fromEntries(
         history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
@@ -95,8 +112,8 @@ export async function remember(
             apiVersion: 'v1',
             kind: 'ConfigMap',
             metadata: {
-              name: nameOf(app),
-              labels: { 'app.kubernetes.io/managed-by': 'django-rollout' },
+              name: nameFor(app),
+              labels: managed,
               ...(databases !== undefined && { annotations: used }),
             },
             data,
@@ -147,13 +164,14 @@ function unpacked(text: string | undefined): Templates | undefined {
   }
 }
 
-/** An entry that cannot be read (a person's edit) is left out. */
+/** An entry that cannot be read (a person's edit), or that says what no release has said, is left out. */
 function historyOf(live: ConfigMap | undefined): History {
   return Object.entries(live?.data ?? {})
     .flatMap(([key, text]): readonly Entry[] => {
       try {
-        const entry = JSON.parse(text) as Entry
-        return keyOf(entry.number) === key ? [entry] : []
+        const entry = JSON.parse(text) as unknown
+        if (wrongInEntry(entry) !== undefined) return []
+        return keyOf((entry as Entry).number) === key ? [entry as Entry] : []
       } catch {
         return []
       }
@@ -168,10 +186,6 @@ function keyOf(number: number): string {
 
 function templatesKeyOf(number: number): string {
   return keyOf(number).replace('release', 'templates')
-}
-
-function nameOf(app: string): string {
-  return `django-rollout-${app}`
 }
 
 function configMapsOf(cluster: Cluster): string {

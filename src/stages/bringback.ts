@@ -35,7 +35,7 @@ export async function bringBack(
   version: Version,
 ): Promise<BroughtBack> {
   const [history, kept] = await Promise.all([
-    readHistory(cluster, release.app),
+    readHistory(cluster, release.app, release.settings.image),
     readTemplates(cluster, release.app),
   ])
   const number = version.release?.number

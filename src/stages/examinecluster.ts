@@ -13,8 +13,10 @@ import { readsOf } from '../kubernetes/configuration.js'
 import { keeperOf } from '../kubernetes/lease.js'
 import { noManifests, readManifests, type Manifests } from '../kubernetes/manifests.js'
 import { templateOf, type KubeObject } from '../kubernetes/objects.js'
+import { nameFor } from '../kubernetes/ours.js'
 import { collection, discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
+import { Failure } from '../report/cause.js'
 import { failed, good, warning, type Finding } from '../report/finding.js'
 import type { Journal } from '../report/journal.js'
 import { readHistory } from '../rollout/archive.js'
@@ -23,6 +25,7 @@ import { readRecord } from '../rollout/record.js'
 import type { Picture } from '../rollout/types.js'
 import { watchNamespace } from '../rollout/watch.js'
 import type { World } from '../world/world.js'
+import { checkAlone } from './alone.js'
 import { ailing } from './health.js'
 import { checkNotOvertaken } from './overtaken.js'
 import { lostImages } from './pins.js'
@@ -202,9 +205,14 @@ async function examineWorkloads(
     ...(settings['smoke-path'] === undefined ? [] : forSmoke),
   ]
   const lacking = await missingRights(cluster, needs)
-  const [sick, stale, refused, lost] = await Promise.all([
+  const [sick, stale, alone, refused, lost] = await Promise.all([
     ailing(cluster, world.clock, picture, targets, toRepo(release)),
     staleConfiguration(cluster, picture, targets),
+    // What is wrong with lock, record or history by itself is told with them.
+    checkAlone(release, cluster, { live, targets }, 'doctor').then(
+      () => [],
+      (error: unknown) => (isOfTwo(error) ? [failed('release', error)] : []),
+    ),
     // Without the rights to it the server refuses that, too.
     missing.length + lacking.length > 0
       ? []
@@ -229,6 +237,7 @@ async function examineWorkloads(
         warning('registry', says, 'push the image again, or release before its pods have to move'),
       ),
       ...stale,
+      ...alone,
       ...refused,
       ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
     ],
@@ -303,6 +312,10 @@ function webFindings(
   })
 }
 
+function isOfTwo(error: unknown): boolean {
+  return error instanceof Failure && error.cause.code === 'usage'
+}
+
 function caught(work: () => readonly Finding[]): readonly Finding[] {
   try {
     return work()
@@ -314,19 +327,25 @@ function caught(work: () => readonly Finding[]): readonly Finding[] {
 /** What other releases have left, and whether one of a newer commit is live. */
 async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
   const { world, settings, app } = release
-  const [keeper, record, history] = await Promise.all([
-    keeperOf(cluster, `django-rollout-${app}`),
-    readRecord(cluster, app),
-    readHistory(cluster, app),
+  const [keeper, record, history] = await Promise.allSettled([
+    keeperOf(cluster, nameFor(app)),
+    readRecord(cluster, app, settings.image),
+    readHistory(cluster, app, settings.image),
   ])
+  const wrong = [keeper, record, history].flatMap((one) =>
+    one.status === 'rejected' ? [failed('release', one.reason)] : [],
+  )
+  if (keeper.status !== 'fulfilled' || record.status !== 'fulfilled') return wrong
+  if (history.status !== 'fulfilled') return wrong
   const silent: Journal = { say: () => undefined, quote: () => undefined, waiting: () => undefined }
   // A CI's checkout is completed for this question; here it is left as it is.
   const here = { ...release, world: { ...world, env: { ...world.env, CI: undefined } } }
-  const overtaken = await checkNotOvertaken(here, silent, history).then(
+  const overtaken = await checkNotOvertaken(here, silent, history.value).then(
     () => [],
     (error: unknown) => [failed('release', error)],
   )
-  return [...releaseFindings(settings, keeper, record?.begun, history), ...overtaken]
+  const known = releaseFindings(settings, keeper.value, record.value?.begun, history.value)
+  return [...known, ...overtaken]
 }
 
 /** For a cluster that could not be opened. */

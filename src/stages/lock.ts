@@ -1,6 +1,7 @@
 /** One release at a time: the lock of the application in its namespace. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { takeLease, type HeldLease, type Holder } from '../kubernetes/lease.js'
+import { nameFor, twoOfOneName } from '../kubernetes/ours.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import type { World } from '../world/world.js'
@@ -41,8 +42,8 @@ export async function lock(
   const taking = await takeLease(
     cluster,
     world.clock,
-    `django-rollout-${app}`,
-    holder,
+    nameFor(app),
+    { ...holder, image: settings.image },
     { lastsMs, waitMs: settings['lock-wait'] },
     signal,
     (by) => {
@@ -52,6 +53,11 @@ export async function lock(
     },
   )
   if (taking.is === 'taken') return taking.lease
+  if (taking.is === 'foreign') {
+    const what = `the release by ${taking.by}, which is under way,`
+    const theirs = { image: taking.image, what, so: 'or wait until that one has ended' }
+    return twoOfOneName(cluster, app, theirs, settings.image)
+  }
   return fail({
     code: 'locked',
     sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,

@@ -33,12 +33,12 @@ export interface Version {
 
 /** Reads what a version is chosen from. */
 export async function lookBack(
-  { app }: Release,
+  { app, settings }: Release,
   journal: Journal,
   cluster: Cluster,
 ): Promise<LookedBack> {
-  const record = await readRecord(cluster, app)
-  const chosen = chosenFrom(await readHistory(cluster, app), record?.begun)
+  const record = await readRecord(cluster, app, settings.image)
+  const chosen = chosenFrom(await readHistory(cluster, app, settings.image), record?.begun)
   if (chosen.open) {
     journal.say('a release is under way, or was left unfinished: that one ends first')
   }
@@ -115,7 +115,8 @@ async function inRegistry({
   const image = await findImage(world, settings.image, to, signal)
   if (!image) return undefined
   const sha = await revisionOf(world, image, signal)
-  return { image, ...(sha !== undefined && { sha }) }
+  // A label may say anything.
+  return { image, ...(sha !== undefined && /^[0-9a-f]{7,64}$/.test(sha) && { sha }) }
 }
 
 /** Only a registry that says no ends a rollback: one that is away may matter to no node. */
