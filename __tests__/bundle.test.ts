@@ -26,13 +26,13 @@ const cheapest = (args: readonly string[]) =>
   Math.min(...Array.from({ length: 5 }, () => start(args)))
 
 describe('the bundle that is committed', () => {
-  test('is under 1.5 MB in all', () => {
+  test('is under 1.6 MB in all', () => {
     const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
     const bytes = files
       .map((name) => statSync(join(root, 'dist', name)))
       .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0)
     console.log(`dist: ${(bytes / 1e6).toFixed(2)} MB`)
-    expect(bytes).toBeLessThan(1.5e6)
+    expect(bytes).toBeLessThan(1.6e6)
   })
 
   // Without inputs the action reads its options, says what is missing, and ends: a whole start.

@@ -30,7 +30,7 @@ if(this.semver.version===comp.semver.version&&this.operator.includes("=")&&comp.
 if(cmp(this.semver,"<",comp.semver,options)&&this.operator.startsWith(">")&&comp.operator.startsWith("<"))return true
 if(cmp(this.semver,">",comp.semver,options)&&this.operator.startsWith("<")&&comp.operator.startsWith(">"))return true
 return false}}module.exports=Comparator
-const parseOptions=__nccwpck_require__(356)
+const parseOptions=__nccwpck_require__(5594)
 const{safeRe:re,t:t}=__nccwpck_require__(5471)
 const cmp=__nccwpck_require__(8646)
 const debug=__nccwpck_require__(1159)
@@ -87,7 +87,7 @@ if(typeof version==="string")try{version=new SemVer(version,this.options)}catch(
 return false}}module.exports=Range
 const LRU=__nccwpck_require__(1383)
 const cache=new LRU
-const parseOptions=__nccwpck_require__(356)
+const parseOptions=__nccwpck_require__(5594)
 const Comparator=__nccwpck_require__(9379)
 const debug=__nccwpck_require__(1159)
 const SemVer=__nccwpck_require__(7163)
@@ -195,7 +195,7 @@ if(set[i].semver.prerelease.length>0){const allowed=set[i].semver
 if(allowed.major===version.major&&allowed.minor===version.minor&&allowed.patch===version.patch)return true}}return false}return true}},7163:(module,__unused_webpack_exports,__nccwpck_require__)=>{const debug=__nccwpck_require__(1159)
 const{MAX_LENGTH:MAX_LENGTH,MAX_SAFE_INTEGER:MAX_SAFE_INTEGER}=__nccwpck_require__(5101)
 const{safeRe:re,t:t}=__nccwpck_require__(5471)
-const parseOptions=__nccwpck_require__(356)
+const parseOptions=__nccwpck_require__(5594)
 const{compareIdentifiers:compareIdentifiers}=__nccwpck_require__(3348)
 const isPrereleaseIdentifier=(prerelease,identifier)=>{const identifiers=identifier.split(".")
 if(identifiers.length>prerelease.length)return false
@@ -346,7 +346,7 @@ module.exports=coerce},7648:(module,__unused_webpack_exports,__nccwpck_require__
 const compareBuild=(a,b,loose)=>{const versionA=new SemVer(a,loose)
 const versionB=new SemVer(b,loose)
 return versionA.compare(versionB)||versionA.compareBuild(versionB)}
-module.exports=compareBuild},6874:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
+module.exports=compareBuild},4493:(module,__unused_webpack_exports,__nccwpck_require__)=>{const compare=__nccwpck_require__(8469)
 const compareLoose=(a,b)=>compare(a,b,true)
 module.exports=compareLoose},8469:(module,__unused_webpack_exports,__nccwpck_require__)=>{const SemVer=__nccwpck_require__(7163)
 const compare=(a,b,loose)=>new SemVer(a,loose).compare(new SemVer(b,loose))
@@ -438,7 +438,7 @@ const patch=__nccwpck_require__(8756)
 const prerelease=__nccwpck_require__(5714)
 const compare=__nccwpck_require__(8469)
 const rcompare=__nccwpck_require__(2173)
-const compareLoose=__nccwpck_require__(6874)
+const compareLoose=__nccwpck_require__(4493)
 const compareBuild=__nccwpck_require__(7648)
 const sort=__nccwpck_require__(9872)
 const rsort=__nccwpck_require__(7192)
@@ -487,7 +487,7 @@ else{this.map.delete(key)
 this.map.set(key,value)
 return value}}delete(key){return this.map.delete(key)}set(key,value){const deleted=this.delete(key)
 if(!deleted&&value!==void 0){if(this.map.size>=this.max){const firstKey=this.map.keys().next().value
-this.delete(firstKey)}this.map.set(key,value)}return this}}module.exports=LRUCache},356:module=>{const looseOption=Object.freeze({loose:true})
+this.delete(firstKey)}this.map.set(key,value)}return this}}module.exports=LRUCache},5594:module=>{const looseOption=Object.freeze({loose:true})
 const emptyOpts=Object.freeze({})
 const parseOptions=options=>{if(!options)return emptyOpts
 if(typeof options!=="object")return looseOption
@@ -6252,7 +6252,7 @@ var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_commands_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(8566)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7320)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1707)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6757)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
@@ -6262,7 +6262,7 @@ var _stages_lock_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(1724)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(3006)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7526)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(3482)
 const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.qj)(process.env)
 const lastWordsMs=3e3
 const given=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.Vc)(command,process.env);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.QU)(given);(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.XJ)(command,process.env).forEach(problem=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.$e(problem)})
@@ -6278,7 +6278,7 @@ if(config!==void 0)await files.write(`${folder}/${_options_file_js__WEBPACK_IMPO
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_13__.b)({...process.env,RUNNER_TEMP:folder});(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.U)()
 const signal=(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_14__.B)(why=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.pq(why)})
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_3__.oD)(),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
+const holder=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_11__.K)(world)
 if(_options_commands_js__WEBPACK_IMPORTED_MODULE_15__.ST.includes(command))_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("run",holder.id)
 const{settings:settings}=reading
 const record=(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_2__.l)(world,settings,holder,{onKept:id=>{_actions_core__WEBPACK_IMPORTED_MODULE_0__.LZ("deployment",id)}})
@@ -6294,7 +6294,7 @@ if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WE
 await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_7__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7320)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1707)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6757)
 var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8172)
 var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__=__nccwpck_require__(6243)
@@ -6308,7 +6308,7 @@ var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
 var _report_words_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(2691)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_16__=__nccwpck_require__(1724)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(3482)
 var _world_window_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(2114)
 const json=value=>`${JSON.stringify(value,null,2)}\n`
 const forms={report:json,junit:_report_junit_js__WEBPACK_IMPORTED_MODULE_5__.b,"code-quality":_report_codequality_js__WEBPACK_IMPORTED_MODULE_4__.J}
@@ -6339,7 +6339,7 @@ const sink=(0,_report_terminal_js__WEBPACK_IMPORTED_MODULE_10__.c)(write,color,d
 const raw=text=>void stream.write(text)
 const told=inGitLab?(0,_report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__.V)(sink,raw,world.clock):sink
 const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__.a(told,world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_13__.K)(world)
+const holder=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_13__.K)(world)
 const ended=await(0,_pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__.d)(command,{world:world,settings:settings,reporter:reporter,signal:signal,holder:holder})
 process.exitCode=_report_report_js__WEBPACK_IMPORTED_MODULE_6__.hS[ended.result]||process.exitCode
 const report=(0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__.k9)(ended,await(0,_report_webhook_js__WEBPACK_IMPORTED_MODULE_11__.T)(world,settings,ended,holder))
@@ -7065,7 +7065,7 @@ var readers=__nccwpck_require__(8090)
 var table=__nccwpck_require__(6327)
 const kinds={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
 const shop=["--image","ghcr.io/acme/shop","--namespace","shop"]
-const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
+const lessons={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...shop]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...shop,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...shop,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...shop,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...shop,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Brings back command, environment and probes of then, but for what others have changed since.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...shop,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...shop]},{what:"Back to a release of the history",args:["rollback",...shop,"--to","12"]}]},settle:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["settle",...shop]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...shop]},{what:"For programs",args:["history",...shop,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...shop]}]}}
 const words=[["image","The project with all it needs to run, built by docker and named as ghcr.io/acme/shop"],["registry","The server that keeps images; its name is the first part of the name of the image"],["cluster","The machines that run it; kubectl, and so this program, finds them by a kubeconfig"],["namespace","The part of the cluster that is yours"],["workload","What runs there as one or more copies (pods): the web, a worker, a scheduled task"]]
 const exits={0:{results:["deployed","done","unchanged"],means:"It went well, or there was nothing to do"},1:{results:["undone","failed"],means:"It failed, and what users run is as it was before"},2:{results:["usage"],means:"An option is wrong or missing; nothing was done"},3:{results:["stuck","kept"],means:"It failed, and is neither the one version nor the other: a person is needed"},4:{results:["locked"],means:"Another release is under way; nothing was done"},5:{results:["superseded"],means:"A newer version is live already, or somebody else changed the image"},130:{results:["cancelled"],means:"Ended by Ctrl-C or a signal; what had changed was put back"}}
 function title(text){return`[1m${text}[22m`}function introduction(command,page){const{steps:steps}=lessons[command]
@@ -7119,63 +7119,22 @@ const names=(0,table.cz)(command,"command").map(([option])=>option)
 const near=names.find(option=>option===name)??(0,nearest.p)(name,names)
 const takers=commands.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
 if(takers.length>0&&near!==name)return`${said}; it is one of ${takers.join(", ")}`
-return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B8:()=>inspectorEnv,rZ:()=>isMarked,tM:()=>migrationBegins,VV:()=>planCommand,m3:()=>readPlan})
-const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker    random text that stands before and after each line that is meant for django-rollout\n    migrate   the command that migrates, for /bin/sh; null: tell the plan only\n    database  alias in DATABASES ("default" when missing)\n    wait      seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`. Whatever\ngoes wrong is left to Django and Python to tell: their own text, their own exit code.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import json\n    import os\n    import platform\n    import shlex\n    import sys\n    import time\n\n    import django\n    from django.conf import settings\n    from django.core.management import CommandError, call_command\n    from django.db import OperationalError, connections\n    from django.db.migrations.executor import MigrationExecutor\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    alias = spec.get("database") or "default"\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(connection):\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        return {\n            "django": django.get_version(),\n            "python": platform.python_version(),\n            "database": alias,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": list(to_record(executor)),\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)),\n        }\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n    call_command("check", stdout=sys.stderr)\n\n    connection = connections[alias]\n    connect(connection)\n    plan = plan_of(connection)\n    connections.close_all()\n    say(json.dumps(plan))\n\n    if migrate and (plan["pending"] or plan["squashed"]):\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
-const defaultManage=["python","manage.py"]
-function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0}=task
-const database=optionOf("--database",words(migrate??""))
-const spec={marker:marker,migrate:migrate??null,database:database??null,wait:waitSeconds}
-return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(spec).replaceAll("$",String.raw`\u0024`)}]}function planCommand(migrateCommand){const parts=migrateCommand.split(/\s*(?:&&|;)\s*/)
-const at=parts.findIndex(part=>managed(part)!==void 0)
-const manage=managed(parts[at]??"")??defaultManage.join(" ")
-const found=words(parts[at]??"")
-const passed=["--settings","--pythonpath"].flatMap(name=>{const value=optionOf(name,found)
-return value===void 0?[]:[`${name}=${value}`]})
-const shell=["shell","-v","0",...passed,"-c"]
-const before=parts.slice(0,Math.max(at,0)).filter(part=>/^(cd|export|\.|source) /.test(part))
-if(before.length===0&&!/[$`'"\\|&<>(){}*?~#=]/.test(manage))return[...words(manage),...shell,inspectorSource]
-const script=[...before,`${manage} "$@"`].join(" && ")
-return["/bin/sh","-c",script,"sh",...shell,inspectorSource]}function readPlan(lines,marker){for(const line of lines){const text=marked(line,marker)
-if(text?.startsWith("{")===true){const plan=parse(text)
-if(plan)return plan}}return}function migrationBegins(line,marker){return marked(line,marker)==="migrate"}function isMarked(line,marker){return marked(line,marker)!==void 0}function marked(line,marker){const start=line.indexOf(marker)
-const end=line.lastIndexOf(marker)
-return marker===""||end<=start?void 0:line.slice(start+marker.length,end)}function managed(part){const found=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1]
-return found?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(text){return text.split(/\s+/).filter(word=>word!=="")}function optionOf(name,args){const at=args.findIndex(arg=>arg===name||arg.startsWith(`${name}=`))
-const value=args[at]===name?args[at+1]:args[at]?.slice(name.length+1)
-return value?.replace(/^['"]|['"]$/g,"")}function parse(text){let json
-try{json=JSON.parse(text)}catch{return}if(!isRecord(json))return
-const{django:django,python:python,database:database,vendor:vendor,vendorName:vendorName,version:version,transactionalDdl:transactionalDdl}=json
-const pending=listOf(json["pending"],pendingOf)
-const squashed=listOf(json["squashed"],nameOf)
-const unknown=listOf(json["unknown"],unknownOf)
-const applied=json["applied"]
-if(!isText(django)||!isText(python)||!isText(database)||!isText(vendor)||!isText(vendorName)||typeof transactionalDdl!=="boolean"||!isRecord(applied)||!isTexts(applied)||pending===void 0||squashed===void 0||unknown===void 0)return
-return{django:django,python:python,database:database,vendor:vendor,vendorName:vendorName,...isText(version)?{version:version}:{},transactionalDdl:transactionalDdl,pending:pending,squashed:squashed,applied:applied,unknown:unknown}}function nameOf(json){if(!isRecord(json))return
-const{app:app,name:name}=json
-return isText(app)&&isText(name)?{app:app,name:name}:void 0}function pendingOf(json){const migration=nameOf(json)
-if(!migration||!isRecord(json))return
-const{atomic:atomic,reversible:reversible,sql:sql}=json
-const operations=listOf(json["operations"],each=>isText(each)?each:void 0)
-if(operations===void 0)return
-if(typeof atomic!=="boolean"||typeof reversible!=="boolean")return
-return{...migration,operations:operations,atomic:atomic,reversible:reversible,...isText(sql)?{sql:sql}:{}}}function unknownOf(json){const migration=nameOf(json)
-if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
-return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
-const items=json.map(read).filter(item=>item!==void 0)
-return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf})
-const runAnnotation="django-rollout/run"
-function runOf({metadata:metadata}){return metadata?.annotations?.[runAnnotation]}function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
+return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
+var _kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5950)
+function runOf({metadata:metadata}){return metadata?.annotations?.[_kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__.VF]}function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
 return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
 const spec=template.spec
 const container=spec?.containers.find(each=>each.name===name)
 if(!spec||!container)return{is:"impossible",problem:`the template has no container ${name}`}
-const labels={"app.kubernetes.io/managed-by":"django-rollout","django-rollout/app":how.app,"django-rollout/job":"migrate"}
+const labels={"app.kubernetes.io/managed-by":"django-rollout",[_kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__._$]:how.app,"django-rollout/job":"migrate"}
 const caught=how.selectors.find(({selector:selector})=>matches(selector,labels))
 if(caught){const problem=`the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
 return{is:"impossible",problem:problem}}const notes=[]
-const pod=podOf(spec,how,container,notes)
-const annotations=annotationsOf(template.metadata?.annotations??{},how.sha)
-return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha,[runAnnotation]:how.run}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:labels,annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
+const marks=marksOf(how)
+const told={}
+const pod=markedPod(podOf(spec,how,container,notes),marks,told)
+const annotations={...annotationsOf(template.metadata?.annotations??{},how.sha),...told}
+return{is:"made",notes:notes,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:how.name,labels:labels,annotations:{"django-rollout/sha":how.sha,[_kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__.VF]:how.run}},spec:{backoffLimit:0,activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:how.keepSeconds??3600,template:{metadata:{labels:{...labels,...injectorsOf(marks)},annotations:annotations},spec:pod}}}}}function matches(selector,labels){const wanted=Object.entries(selector.matchLabels??{})
 const expressions=selector.matchExpressions??[]
 if(wanted.length+expressions.length===0)return false
 return wanted.every(([key,value])=>labels[key]===value)&&expressions.every(({key:key,operator:operator,values:values=[]})=>{const value=labels[key]
@@ -7183,12 +7142,16 @@ switch(operator){case"In":return value!==void 0&&values.includes(value)
 case"NotIn":return value===void 0||!values.includes(value)
 case"Exists":return value!==void 0
 case"DoesNotExist":return value===void 0
-default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,hostname:_hostname,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinity,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
-const{podAntiAffinity:_apart,...near}=affinity??{}
+default:return true}})}function podOf(spec,how,container,notes){const{topologySpreadConstraints:_spread,readinessGates:_gates,schedulingGates:_held,activeDeadlineSeconds:_deadline,nodeName:_node,subdomain:_subdomain,ephemeralContainers:_debug,affinity:affinityOfWeb,containers:containers,initContainers:initContainers=[],volumes:volumes=[],...kept}=spec
+const{podAntiAffinity:_apart,...near}=affinityOfWeb??{}
 const before=[...initContainers.flatMap(each=>initOf(each,how,notes)),...containers.flatMap(each=>each===container?[]:sidecarOf(each,how,notes))]
 const main=mainOf(container,how)
-const all=[...volumes,...claimed([...before,main],volumes,notes)]
-return{...kept,...Object.keys(near).length>0?{affinity:near}:{},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
+const claims=how.claims??{}
+const own=volumes.map(volume=>withoutTaken(volume,claims,notes))
+const all=[...own,...claimed([...before,main],volumes,notes)]
+const node=nodeOf(own,claims,notes)
+const affinity=node===void 0?near:onNode(near,node)
+return{...kept,...Object.keys(affinity).length>0?{affinity:affinity}:{},...node!==void 0&&{tolerations:[...kept.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...all.length>0?{volumes:all}:{},...before.length>0?{initContainers:before}:{},containers:[main],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(container,how){const{args:_args,livenessProbe:_liveness,readinessProbe:_readiness,startupProbe:_startup,lifecycle:_lifecycle,ports:_ports,command:_command,env:env=[],...kept}=container
 const added=how.env??[]
 const all=[...env.filter(({name:name})=>added.every(each=>each.name!==name)),...added]
 return{...kept,image:how.image,command:how.command.map(word=>word.replaceAll("$","$$$$")),...all.length>0?{env:all}:{}}}function initOf(container,how,notes){if(!how.ours.includes(container.name))return[container]
@@ -7198,8 +7161,68 @@ return[]}const{livenessProbe:_liveness,readinessProbe:_readiness,ports:ports,...
 return[{...kept,...ports?{ports:ports.map(({hostPort:_host,...port})=>port)}:{},restartPolicy:"Always"}]}function claimed(containers,volumes,notes){const mounted=containers.flatMap(each=>[...(each.volumeMounts??[]).map(mount=>mount.name),...(each.volumeDevices??[]).map(device=>device.name)])
 const missing=[...new Set(mounted)].filter(name=>volumes.every(each=>each.name!==name))
 for(const name of missing)notes.push(`volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`)
-return missing.map(name=>({name:name,emptyDir:{}}))}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
+return missing.map(name=>({name:name,emptyDir:{}}))}function withoutTaken(volume,claims,notes){const claim=volume.persistentVolumeClaim?.claimName??""
+if(claims[claim]?.is!=="taken")return volume
+notes.push(`volume ${volume.name}: the claim ${claim} is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place`)
+return{name:volume.name,emptyDir:{}}}function nodeOf(volumes,claims,notes){for(const{persistentVolumeClaim:persistentVolumeClaim}of volumes){const claim=persistentVolumeClaim?.claimName??""
+const use=claims[claim]
+if(use?.is==="on-node"){notes.push(`the claim ${claim} is mounted on the node ${use.node}: the migration runs there`)
+return use.node}}return}function onNode(affinity,node){const{nodeAffinity:nodeAffinity={}}=affinity
+const required=nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+const isThere={key:"metadata.name",operator:"In",values:[node]}
+const terms=(required?.nodeSelectorTerms??[{}]).map(term=>({...term,matchFields:[...term.matchFields??[],isThere]}))
+return{...affinity,nodeAffinity:{...nodeAffinity,requiredDuringSchedulingIgnoredDuringExecution:{nodeSelectorTerms:terms}}}}function marksOf({template:template,live:live}){const{labels:labels={},annotations:annotations={}}=template.metadata??{}
+return{labels:{...live?.labels,...labels},annotations:{...live?.annotations,...annotations}}}function injectorsOf({labels:labels}){return Object.fromEntries(Object.entries(labels).filter(([key])=>key.startsWith("azure.workload.identity/")))}function markedPod(pod,marks,told){const{initContainers:initContainers,volumes:volumes}=pod
+const valued=container=>container.env?{...container,env:container.env.map(each=>valuedEnv(each,marks))}:container
+const file=item=>{const value=markOf(item.fieldRef?.fieldPath,marks)
+if(value===void 0)return item
+const key=`django-rollout/mark-${Object.keys(told).length}`
+told[key]=value
+return{...item,fieldRef:{fieldPath:`metadata.annotations['${key}']`}}}
+const filled=volume=>{const{downwardAPI:downwardAPI,projected:projected}=volume
+if(downwardAPI?.items)return{...volume,downwardAPI:{...downwardAPI,items:downwardAPI.items.map(file)}}
+if(!projected?.sources)return volume
+const sources=projected.sources.map(source=>source.downwardAPI?.items?{...source,downwardAPI:{items:source.downwardAPI.items.map(file)}}:source)
+return{...volume,projected:{...projected,sources:sources}}}
+return{...pod,containers:pod.containers.map(valued),...initContainers&&{initContainers:initContainers.map(valued)},...volumes&&{volumes:volumes.map(filled)}}}function valuedEnv(variable,marks){const value=markOf(variable.valueFrom?.fieldRef?.fieldPath,marks)
+return value===void 0?variable:{name:variable.name,value:value.replaceAll("$","$$$$")}}function markOf(path,marks){const[,kind,,key]=/^metadata\.(labels|annotations)(\['(.*)'\])?$/.exec(path??"")??[]
+if(kind===void 0)return
+const all=kind==="labels"?marks.labels:marks.annotations
+if(key!==void 0)return all[key]??""
+return Object.entries(all).sort(([one],[other])=>one<other?-1:1).map(([name,value])=>`${name}=${JSON.stringify(value)}`).join("\n")}const passing=["name","emptyDir","ephemeral","configMap","secret","projected","downwardAPI","image"]
+function lastingFolders({spec:spec},container,claims){const lasting=(spec?.volumes??[]).filter(volume=>Object.keys(volume).some(key=>!passing.includes(key))&&claims[volume.persistentVolumeClaim?.claimName??""]?.is!=="taken")
+const mounts=spec?.containers.find(({name:name})=>name===container)?.volumeMounts??[]
+return mounts.filter(mount=>lasting.some(({name:name})=>name===mount.name)).map(({mountPath:mountPath})=>mountPath)}function annotationsOf(own,sha){const kept=Object.entries(own).filter(([key])=>!/^(kubectl\.)?kubernetes\.io\//.test(key))
+return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(kept),"django-rollout/sha":sha}}function dns(text){return text.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(labels){return Object.entries(labels).map(([key,value])=>`${key}=${value}`).join(", ")}},7414:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4339)
+const servers=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
+const workers=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
+const serving=["runserver","runserver_plus","runuwsgi","testserver"]
+function roleOf(container){return roleOfWords(wordsOf(container))??((container.ports??[]).length>0?"web":"other")}function runsBeat(container){const words=wordsOf(container)
+const role=roleOfWords(words)
+if(role==="worker")return words.some(word=>/^(-E?B|--beat$)/.test(word))
+return role==="beat"||role===void 0&&isCalledBeat(container,words)}function isCalledBeat({name:name},words){return(words.length===0?[name]:words.slice(0,2)).some(word=>/^((start|run)[-_]?)?(celery[-_]?)?beat(\.sh)?$/.test(word))}function runsCeleryWorker(container){const words=wordsOf(container)
+return roleOfWords(words)==="worker"&&words.includes("celery")}function webWorkload(candidates,services,from){const usable=candidates.filter(each=>containerOf(each)!==void 0)
+const undecided=because=>({is:"undecided",because:because,candidates:usable.map(each=>(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(each.workload))})
+if(from!==void 0&&from!==""){const named=usable.filter(({workload:workload})=>from.includes("/")?(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_0__.T)(workload)===from.toLowerCase():workload.name===from)
+return only(named,"named")??undecided(named.length>1?"several":"no-such-name")}const served=usable.filter(each=>roleOfCandidate(each)==="web"&&services.some(service=>selects(service,each)))
+const commanded=among=>among.filter(each=>{const container=containerOf(each)
+return container!==void 0&&roleOfWords(wordsOf(container))==="web"})
+return only(served,"service")??only(commanded(served),"service")??(served.length>1?void 0:only(commanded(usable),"command"))??only(usable,"only")??undecided(usable.length>1?"several":"none")}function selects(service,candidate){const selector=Object.entries(service.spec?.selector??{})
+const labels=candidate.template.metadata?.labels??{}
+return selector.length>0&&selector.every(([key,value])=>labels[key]===value)}function only(candidates,because){const[candidate,second]=candidates
+const container=candidate&&containerOf(candidate)
+if(!candidate||!container||second)return
+return{is:"found",candidate:candidate,container:container.name,because:because}}function containerOf({template:template,containers:containers}){const ours=(template.spec?.containers??[]).filter(({name:name})=>containers.includes(name))
+return ours.find(each=>roleOf(each)==="web")??ours[0]}function roleOfCandidate(candidate){const container=containerOf(candidate)
+return container?roleOf(container):"other"}function roleOfWords(words){for(const[at,word]of words.entries()){const rest=words.slice(at+1)
+if(word==="celery")return roleOfCelery(rest)
+if(servers.includes(word))return"web"
+if(workers.includes(word))return"worker"
+if(word==="manage.py"||word==="django-admin")return rest[0]==="celery"?roleOfCelery(rest.slice(1)):serving.includes(rest[0]??"")?"web":"worker"}return}function roleOfCelery(words){const valued=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
+const command=words.find((word,at)=>!word.startsWith("-")&&!valued.includes(words[at-1]??""))
+return command==="worker"||command==="beat"||command==="flower"?command:"other"}function startsRole(word){const program=word.split("/").at(-1)??word
+return[...servers,...workers,"celery","manage.py","django-admin","supervisord"].includes(program)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(program)}function wordsOf(container){return[...container.command??[],...container.args??[]].flatMap(argument=>argument.split(/[\s;&|"']+/)).filter(word=>word!=="").map(word=>word.startsWith("-")?word:word.split("/").at(-1)??word)}},7101:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
 const header="Traceback (most recent call last):"
 const frame=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const raised=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -7248,13 +7271,152 @@ else if(fails&&/^\S/.test(line))issues.push(line)}return issues}function plain(l
 return before.replace(/\+ Exception Group $/,"| ")}function frameOf(match){const[,file="",line="",name]=match
 const place={file:file,line:Number(line)}
 return name===void 0?place:{...place,function:name}}function below(folder,file){const start=folder.endsWith("/")?folder:`${folder}/`
-return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},4377:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{i:()=>login,r:()=>logout})
+return folder!==""&&file.startsWith(start)?file.slice(start.length):file}function cut(text){return text.length>300?`${text.slice(0,299)}…`:text}},9949:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{A3:()=>reasonOf,T3:()=>docker,gI:()=>engineTrouble})
+var _text_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1581)
+async function docker(world,args,how){how.signal.throwIfAborted()
+const said={stdout:[],stderr:[]}
+const code=await world.processes.stream("docker",args,{signal:how.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(line,channel)=>{if(how.onLine)how.onLine(line,channel)
+else said[channel].push(line)}})
+how.signal.throwIfAborted()
+return{code:code,stdout:said.stdout.join("\n"),stderr:said.stderr.join("\n")}}function engineTrouble(forWhat,finished){const{code:code}=finished
+const text=`${finished.stderr}\n${finished.stdout}`
+const cause=(sentence,hint)=>({code:"tool-missing",sentence:`${forWhat}: ${sentence}`,hint:hint})
+if(code===127&&/docker (was not found|could not be started)/.test(text))return cause("docker was not found","Install the Docker client with buildx, or run where it is")
+if(/unknown command: docker buildx|'buildx' is not a docker command/.test(text)||/unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(text))return cause("docker buildx was not found","Install the package docker-buildx-plugin")
+const socket=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/,"")
+const at=socket===void 0?"":` at ${socket}`
+if(/permission denied while trying to connect to the [Dd]ocker/.test(text))return cause(`no permission for the Docker engine's socket${at}`,'Add the user to the group "docker", or run as one who is in it')
+if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text))return cause(`no Docker engine answers${at}`,"Start the engine, or set DOCKER_HOST")
+return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=(0,_text_js__WEBPACK_IMPORTED_MODULE_0__.c$)(stderr.split("\n"))||(0,_text_js__WEBPACK_IMPORTED_MODULE_0__.c$)(stdout.split("\n"))
+const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
+return reason===""?`exit code ${code}`:(0,_text_js__WEBPACK_IMPORTED_MODULE_0__.vI)(reason,300)}},9671:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vc:()=>inputsOf,Zc:()=>ownTag,eT:()=>inputsLabel})
+var node_crypto__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7598)
+var node_path__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6760)
+var _source_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(356)
+const inputsLabel="io.github.django-rollout.inputs"
+async function inputsOf(world,settings){const{context:context,target:target,"build-args":args}=settings
+const file=settings.file??(0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(context,"Dockerfile")
+const[contextPlace,filePlace,content]=await Promise.all([placeOf(world,context),placeOf(world,(0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file)),world.files.read(file)])
+const told={context:contextPlace,file:`${filePlace}${(0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(file)}`,content:content??"",target:target??"",args:Object.entries(args).sort(([one],[other])=>one<other?-1:1),platform:world.env["DOCKER_DEFAULT_PLATFORM"]??""}
+return(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256").update(JSON.stringify(told)).digest("hex")}async function placeOf(world,folder){const{code:code,stdout:stdout}=await(0,_source_js__WEBPACK_IMPORTED_MODULE_2__.uM)(world,folder)(["rev-parse","--show-prefix"])
+if(code===0)return stdout.trim()
+const path=(0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder,"/")
+return path==="./"?"":path}const longestTag=128
+function ownTag(tag,inputs){const suffix=`-${inputs.slice(0,12)}`
+return tag.endsWith(suffix)?tag:tag.slice(0,longestTag-suffix.length)+suffix}},4377:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{i:()=>login,r:()=>logout})
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
 var _trouble_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7823)
 async function login(world,repository,username,password){const host=(0,_trouble_js__WEBPACK_IMPORTED_MODULE_1__.w4)(repository)
 const done=await world.processes.run("docker",["login","--username",username,"--password-stdin",...serverOf(repository)],{input:password})
 if(done.code!==0){const[said="no reason given"]=done.stderr.split("\n").filter(line=>line.trim()!==""&&!line.startsWith("WARNING"));(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${host} does not accept the login of ${username}: ${said}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(world,repository)}async function logout(world,repository){await world.processes.run("docker",["logout",...serverOf(repository)])}function serverOf(repository){const host=(0,_trouble_js__WEBPACK_IMPORTED_MODULE_1__.w4)(repository)
-return host==="docker.io"?[]:[host]}},7823:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
+return host==="docker.io"?[]:[host]}},8925:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3006)
+var _world_retry_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8162)
+var _client_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9949)
+var _inputs_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9671)
+var _trouble_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7823)
+function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
+return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}const answerTime=3e4
+async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
+return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
+return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=(0,_client_js__WEBPACK_IMPORTED_MODULE_2__.A3)(finished)
+switch((0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.LH)(said,repository)){case"absent":return{is:"absent"}
+case"denied":return{is:"denied",said:said}
+case"passing":return{is:"unreachable",said:said}
+case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
+case"absent":return
+case"denied":return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.t$)(repository,"read")})
+case"unreachable":return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: no answer from ${(0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
+case"failed":return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function originOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
+const finished=await imagetools(world,repository,args,signal)
+if(finished.code!==0)(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${(0,_client_js__WEBPACK_IMPORTED_MODULE_2__.A3)(finished)}`})
+return readOrigin(finished.stdout)}async function revisionOf(world,image,signal){return(await originOf(world,image,signal)).revision}function readOrigin(json){return originIn(configIn(json)?.Labels)}function configIn(json){const parsed=JSON.parse(json)
+const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
+return one?.config}function originIn(labels={}){const revision=labels?.["org.opencontainers.image.revision"]
+const version=labels?.["org.opencontainers.image.version"]
+const inputs=labels?.[_inputs_js__WEBPACK_IMPORTED_MODULE_1__.eT]
+return{...revision&&{revision:revision},...version&&{version:version},...inputs&&{inputs:inputs}}}function isConfig(parsed){return"config"in parsed}async function commandOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
+const finished=await imagetools(world,repository,args,signal)
+if(finished.code!==0)return
+const config=configIn(finished.stdout)
+return{entrypoint:config?.Entrypoint??[],cmd:config?.Cmd??[]}}async function addTags(world,image,tags,signal){if(tags.length===0)return
+const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
+let finished=await create(["--prefer-index=false"])
+if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
+if(finished.code===0)return
+const said=(0,_client_js__WEBPACK_IMPORTED_MODULE_2__.A3)(finished);(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.LH)(said,image.repository)==="denied"?{hint:(0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,_world_retry_js__WEBPACK_IMPORTED_MODULE_4__.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,_trouble_js__WEBPACK_IMPORTED_MODULE_3__.LH)((0,_client_js__WEBPACK_IMPORTED_MODULE_2__.A3)(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
+const trouble=finished.code===0?void 0:(0,_client_js__WEBPACK_IMPORTED_MODULE_2__.gI)("registry",finished)
+return trouble===void 0?finished:(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.ux)(world.clock,answerTime,signal,either=>(0,_client_js__WEBPACK_IMPORTED_MODULE_2__.T3)(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
+if(!(error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_5__.Ms))throw error
+return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
+return typeof digest==="string"?digest:void 0}catch{return}}},356:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
+var node_crypto__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7598)
+var node_path__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6760)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
+const written=["report","junit","code-quality"]
+async function findSource(world,settings,contextDir){if(settings.digest!==void 0)return{tag:settings.tag??""}
+const git=gitIn(world,contextDir)
+const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
+const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
+if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
+if(sha===void 0)return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)(noCommit(contextDir,head))
+if(head.code!==0)return{sha:sha,tag:sha}
+const own=written.flatMap(option=>settings[option]??[])
+const changes=await hashOfChanges(world,contextDir,own)
+return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
+const{tag:tag,sha:sha}=source
+if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
+return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
+return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
+if(!address)return
+const[,host="",path=""]=address
+return`https://${host}/${path.replace(/^\/+/,"").replace(/(\.git)?\/*$/,"")}`}function inFolder({env:env},folder){const trusted=env["GITHUB_ACTIONS"]==="true"?["-c","safe.directory=*"]:[]
+return["-C",folder,...trusted]}function gitIn(world,folder){return(args,input)=>world.processes.run("git",[...inFolder(world,folder),...args],{env:{GIT_OPTIONAL_LOCKS:"0",LC_ALL:"C"},...input===void 0?{}:{input:input}})}async function hashOfChanges(world,contextDir,own){const told=await gitIn(world,contextDir)(["rev-parse","--show-toplevel"])
+const top=told.code===0?told.stdout.replace(/\n$/,""):contextDir
+const git=gitIn(world,top)
+const untrackedCount=world.env["CI"]!=="true"
+const but=own.map(file=>(0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(top,(0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(file))).filter(path=>!path.startsWith("..")&&!(0,node_path__WEBPACK_IMPORTED_MODULE_1__.isAbsolute)(path))
+const looked=["--",".",...but.map(path=>`:(exclude,literal)${path}`)]
+const untracked=untrackedCount?"all":"no"
+const status=await said(git,["status","--porcelain","-z",`--untracked-files=${untracked}`],looked)
+if(status==="")return
+const hash=(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256")
+const plain=["--no-color","--no-ext-diff","--no-textconv"]
+const diff=["diff","HEAD","--binary","--submodule=diff",...plain]
+hash.update(await said(git,diff,looked))
+if(untrackedCount){const names=await said(git,["ls-files","--others","--exclude-standard","-z"],looked)
+hash.update(names)
+const files=names.split("\0").filter(name=>!/^$|\/$/.test(name))
+hash.update(await contentsOf(world,git,top,files))}return hash.digest("hex").slice(0,12)}async function contentsOf({files:files},git,top,names){const all=await Promise.all(names.map(async name=>({name:name,leadsTo:await files.link((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(top,name))})))
+const links=all.flatMap(({leadsTo:leadsTo})=>leadsTo===void 0?[]:[`${leadsTo}\0`])
+const plain=all.filter(({leadsTo:leadsTo})=>leadsTo===void 0).map(({name:name})=>quoted(name))
+if(plain.length===0)return links.join("")
+const read=["hash-object","--no-filters","--stdin-paths"]
+return links.join("")+await said(git,read,[],plain.join("\n"))}function quoted(name){return`"${name.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(git,command,where,input){const{code:code,stdout:stdout,stderr:stderr}=await git([...command,...where],input)
+if(code===0)return stdout
+return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"usage",sentence:`git ${command[0]??""} failed: ${lastLine(stderr)}`,hint:'Mend the checkout, or name the image with "tag"'})}function shaFromRunner({env:env}){return env["GITHUB_SHA"]||env["CI_COMMIT_SHA"]||env["GIT_COMMIT"]||void 0}function noCommit(folder,head){const where=folder==="."?"this folder":`"${folder}"`
+const cause=(sentence,hint='Name the image with "tag", or run this in a git checkout')=>({code:"usage",sentence:sentence,hint:hint})
+if(head.code===127)return cause("git was not found, so the commit is not known")
+const said=lastLine(head.stderr)
+if(said==="")return cause(`the git checkout of ${where} has no commit to name the image after`)
+if(said.includes("cannot change to"))return cause(`${where} is not a folder`,'Give the folder that the image is built from by "context"')
+if(said.includes("not a git repository"))return cause(`${where} is in no git checkout, so there is no commit to name the image after`)
+if(said.includes("dubious ownership"))return cause(`git does not trust the checkout of ${where}, which belongs to another user`,"If you do: git config --global --add safe.directory with its path")
+return cause(`git does not tell the commit of ${where}: ${said}`)}function lastLine(text){return text.trim().split("\n").find(line=>/^(fatal|error):/.test(line))??text.trim().split("\n").at(-1)??""}},1581:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{c$:()=>tellingLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+const escapes=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
+const controls=/[\x00-\x08\x0b-\x1f\x7f]/g
+function plain(line){return line.replace(escapes,"").replace(controls,"")}function shortened(text,length){return text.length<=length?text:`${text.slice(0,length-1).trimEnd()}…`}const chatter=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
+const telling=/\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
+function tellingLine(lines){const said=lines.map(line=>plain(line).trim()).filter(line=>!chatter.test(line))
+const line=said.findLast(each=>telling.test(each))??said.at(-1)??""
+return line.replace(/^error: /i,"")}function duration(ms){const seconds=Number((ms/1e3).toFixed(ms<1e4?1:0))
+if(seconds<120)return`${seconds} s`
+const minutes=Math.round(seconds/60)
+if(minutes<120)return`${minutes} min`
+const rest=minutes%60
+return`${Math.floor(minutes/60)} h${rest===0?"":` ${rest} min`}`}},7823:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
 const words=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"passing"],[/too ?many ?requests/i,"passing"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"passing"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function troubleOf(said,repository){const own=said.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(word=>!word.includes(repository)).join("")
 return words.find(([pattern])=>pattern.test(own))?.[1]??"refused"}function hostOf(repository){const[first="",...rest]=repository.split("/")
@@ -7412,7 +7574,7 @@ const others=report.undone.filter(({object:object})=>!told.includes(object))
 if(others.length>0)parts.push(markdown_table(["Put back","How"],others.map(({object:object,did:did})=>[object,did])))
 if(report.migrations.length>0){const kept=(0,words.UD)(report)
 const names=report.migrations.join(", ")
-parts.push(kept===void 0?`**Migrations applied:** ${escaped(names)}`:escaped(kept))}for(const warning of report.warnings)parts.push(`**Warning:** ${escaped(warning)}`)
+parts.push(kept===void 0?`**Migrations applied:** ${escaped(names)}`:escaped(kept))}for(const warning of(0,words.nZ)(report))parts.push(`**Warning:** ${escaped(warning)}`)
 if(report.stages.length>0){const rows=report.stages.map(({name:name,seconds:took,ended:ended})=>[name,(0,words.YA)(took),ended])
 parts.push(markdown_closed("Stages",markdown_table(["Stage","Took",""],rows)))}if(report.digest!==void 0)parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``)
 return`${parts.join("\n\n")}\n`}function podsOf(workload){const{ready:ready,wanted:wanted}=(0,words.CW)(workload)??{}
@@ -7443,7 +7605,8 @@ core.pq(`${sign} ${stage}${ended==="done"?"":` ${ended}`} ${(0,words.YA)(took)}`
 annotate(report)
 for(const[name,value]of Object.entries(outputsOf(report,reportPath)))core.uH(name,value)
 try{await core.z.addRaw(summary(report)).write()}catch(error){core.pq(`no job summary: ${harmless(error instanceof Error?error.message:String(error))}`)}}function tellNothingLeft({warnings:warnings}){core.pq("this run has left nothing unfinished")
-warn(warnings)}function warn(warnings){for(const warning of folded(warnings))core.$e(warning.slice(0,longestMessage))}function annotate({cause:cause,warnings:warnings}){warn(warnings)
+warn(warnings)}function warn(warnings){for(const warning of folded(warnings))core.$e(warning.slice(0,longestMessage))}function annotate(report){const{cause:cause}=report
+warn((0,words.nZ)(report))
 if(!cause)return
 const at=cause.annotations??[]
 at.slice(0,mostAnnotations-1).forEach(({file:file,line:line,title:title,message:message})=>{core.z3(message.slice(0,longestMessage),{file:file,startLine:line,title:title})})
@@ -7456,17 +7619,62 @@ reason
 name="ApiError"
 constructor(status,reason,message){super(message)
 this.status=status
-this.reason=reason}}},5328:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{WG:()=>isPassing,XX:()=>noServer,ZV:()=>causeOfAway,d_:()=>patiently,gT:()=>noCredentials,si:()=>patienceMs})
+this.reason=reason}}},240:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bb:()=>apply,QA:()=>liveOf,TN:()=>_objects_js__WEBPACK_IMPORTED_MODULE_5__.TN,_$:()=>planApply,oG:()=>tryCreate})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+var _apierror_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5392)
+var _away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
+var _kubectl_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6402)
+var _objects_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(9340)
+var _paths_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(1856)
+var _replicas_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2683)
+async function liveOf(cluster,objects){if(objects.length===0)return[]
+const got=await cluster.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(objects)})
+if(got.code!==0)refused(cluster,got)
+return opened(got.stdout)}async function planApply(cluster,objects,live){if(objects.length===0)return[]
+const before=byKey(live)
+const tried=await cluster.kubectl(["apply","--dry-run=server","-f","-","-o","json"],{input:asList(objects.map(object=>(0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.Vb)(object,before.get((0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.TN)(object)))))})
+if(tried.code!==0)refused(cluster,tried)
+const after=byKey(opened(tried.stdout))
+return objects.map(object=>{const live=before.get((0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.TN)(object))
+const shown=after.get((0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.TN)(object))
+const becomes=shown?(0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.yR)(shown)??shown:object
+if(live===void 0)return{is:"create",object:object,becomes:shown??object}
+const isSame=shown&&(0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.FB)((0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.rc)((0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.Ye)(shown)),(0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.rc)((0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.Ye)(live)))
+const is=isSame?"none":"change"
+return{is:is,object:object,live:live,becomes:becomes}})}async function tryCreate(cluster,objects){if(objects.length===0)return
+const tried=await cluster.kubectl(["create","--dry-run=server","-f","-","-o","name"],{input:asList(objects)})
+if(tried.code!==0)refused(cluster,tried)}async function apply(cluster,clock,objects,signal){if(objects.length===0)return[]
+const input=await Promise.all(objects.map(object=>leavingReplicas(cluster,clock,object,signal)))
+signal.throwIfAborted()
+const applied=await cluster.kubectl(["apply","-f","-","-o","json"],{input:asList(input),signal:signal})
+if(applied.code!==0)(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"apply-failed",sentence:`kubectl apply: ${(0,_kubectl_js__WEBPACK_IMPORTED_MODULE_3__.LH)(applied)}`})
+return opened(applied.stdout)}const scaled={Deployment:"deployments",StatefulSet:"statefulsets"}
+async function leavingReplicas(cluster,clock,object,signal){const plural=scaled[object.kind??""]
+if(plural===void 0||!(0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.gv)(object))return object
+const path=`${(0,_paths_js__WEBPACK_IMPORTED_MODULE_4__.rJ)("apps/v1",cluster.namespace,plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.Vb)(object)}`
+return(0,_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,signal,async()=>{const live=await cluster.find(path)
+if(!live)return object
+const forgotten=(0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.yR)(live)
+if(forgotten)await cluster.put(path,forgotten)
+return(0,_replicas_js__WEBPACK_IMPORTED_MODULE_6__.Ye)(object)},error=>(0,_away_js__WEBPACK_IMPORTED_MODULE_2__.WG)(error)||error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_1__.h&&[404,409].includes(error.status))}function byKey(objects){return new Map(objects.map(object=>[(0,_objects_js__WEBPACK_IMPORTED_MODULE_5__.TN)(object),object]))}function asList(objects){return JSON.stringify({apiVersion:"v1",kind:"List",items:objects})}function opened(json){if(json.trim()==="")return[]
+const parsed=JSON.parse(json)
+return parsed.kind==="List"?parsed.items??[]:[parsed]}function refused(cluster,ended){const job=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(ended.stderr)?.[1]
+if(job!==void 0)(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`Job "${job}" is there already, and its manifest has changed since: a Job cannot be changed`,hint:`give it another name, or delete the old one before the release: ${cluster.commandLine(["delete","job",job])}`})
+const words=(0,_kubectl_js__WEBPACK_IMPORTED_MODULE_3__.LH)(ended);(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${words}`,hint:"try them by hand: kubectl apply --dry-run=server -f …"})}},5328:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$f:()=>isPassingAtFirst,WG:()=>isPassing,XX:()=>noServer,ZV:()=>causeOfAway,d_:()=>patiently,gT:()=>noCredentials,si:()=>patienceMs})
 var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
 const patienceMs=9e4
 const firstPauseMs=250
 const longestPauseMs=2e3
 function isPassing(error){if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h)return[401,429].includes(error.status)||error.status>=500
-return!(error instanceof Error&&["AbortError","LeaseLost"].includes(error.name))}async function patiently(clock,signal,work,again=isPassing){const until=clock.now()+patienceMs
+return!(error instanceof Error&&["AbortError","LeaseLost","Failure"].includes(error.name))}const firstPatienceMs=5e3
+function isPassingAtFirst(error,askedForMs){if(!isPassing(error)||error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&error.status===401)return false
+if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&!isUnreached(error))return true
+const words=error instanceof Error?error.message:""
+return askedForMs<firstPatienceMs&&!/no such host|x509|tls: /.test(words)}function isUnreached({status:status,reason:reason}){return status===502&&reason===""}async function patiently(clock,signal,work,again=isPassing){const until=clock.now()+patienceMs
 for(let pause=firstPauseMs;;pause=Math.min(pause*2,longestPauseMs))try{return await work()}catch(error){if(signal.aborted||!again(error)||clock.now()+pause>until)throw error
 await clock.sleep(pause,signal)}}function noServer(words){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${words}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const noCredentials={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfAway(error){if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h){if(error.status===401)return noCredentials
-return error.status===502&&error.reason===""?noServer(error.message):void 0}const isNetwork=error instanceof Error&&/^E[A-Z]+$/.test(error.code??"")
+return isUnreached(error)?noServer(error.message):void 0}const isNetwork=error instanceof Error&&/^E[A-Z]+$/.test(error.code??"")
 return isNetwork?noServer(error.message):void 0}},3728:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{D:()=>openCluster})
 var apierror=__nccwpck_require__(5392)
 var away=__nccwpck_require__(5328)
@@ -7504,14 +7712,17 @@ const ask=(method,path,body,signal=life.signal)=>(0,deadline.ux)(world.clock,ans
 const close=async()=>{life.abort()
 await proxy.stop()}
 const cluster={namespace:access.namespace,version:"",life:life.signal,get:async path=>await(0,away.d_)(world.clock,life.signal,()=>ask("GET",path)),find:async path=>{try{return await cluster.get(path)}catch(error){if(error instanceof apierror.h&&error.status===404)return
-throw error}},post:async(path,body,signal)=>await ask("POST",path,body,signal),put:async(path,body,signal)=>await ask("PUT",path,body,signal),remove:async(path,{uid:uid,signal:signal}={})=>{const only=uid===void 0?{}:{preconditions:{uid:uid}}
+throw error}},review:async(path,body)=>await(0,away.d_)(world.clock,life.signal,()=>ask("POST",path,body)),post:async(path,body,signal)=>await ask("POST",path,body,signal),put:async(path,body,signal)=>await ask("PUT",path,body,signal),remove:async(path,{uid:uid,version:version,signal:signal}={})=>{const preconditions={...uid!==void 0&&{uid:uid},...version!==void 0&&{resourceVersion:version}}
+const only=Object.keys(preconditions).length===0?{}:{preconditions:preconditions}
 try{await ask("DELETE",path,{propagationPolicy:"Background",...only},signal)}catch(error){if(!(error instanceof apierror.h&&error.status===404))throw error}},lines:(path,signal)=>linesOf(world,proxy.socket,path,signal),kubectl:(args,{input:input,signal:signal=life.signal,ours:ours}={})=>(0,kubernetes_kubectl.Yv)(world.clock,signal,async()=>{const sure=await(ours?.())??life.signal
 const done=await finish(world,kubectl,[...inNamespace,...answerIn,...args],{...input!==void 0&&{input:input},signal:AbortSignal.any([life.signal,sure])})
 if(done.code!==0)sure.throwIfAborted()
 return done}),kustomize:folder=>world.processes.run(kubectl,["kustomize",folder]),stream:(args,how)=>world.processes.stream(kubectl,[...inNamespace,...args],{...how,bound:true}),commandLine:args=>{const context=access.context===void 0?[]:["--context",access.context]
 const kubeconfig=access.keeps?["--kubeconfig",access.kubeconfig??""]:[]
 return["kubectl",...kubeconfig,...context,"-n",access.namespace,...args].map(shell.n).join(" ")},close:close}
-try{const{gitVersion:gitVersion}=await answer(world,proxy.socket,AbortSignal.any([life.signal,signal]),"GET","/version")
+try{const first=AbortSignal.any([life.signal,signal])
+const startedAt=world.clock.now()
+const{gitVersion:gitVersion}=await(0,away.d_)(world.clock,first,()=>answer(world,proxy.socket,first,"GET","/version"),error=>(0,away.$f)(error,world.clock.now()-startedAt))
 return{...cluster,version:gitVersion}}catch(error){await close()
 signal.throwIfAborted()
 throw unreachable(error instanceof Error?error.message:String(error))}}async function findKubectl(world){const missing=why=>(0,cause.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${why}`,hint:"install kubectl in a version near to the cluster’s"})
@@ -7527,7 +7738,7 @@ if(response.status>=300)throw await apiError(response)
 yield*response.lines()}async function apiError(response){const body=await response.text()
 try{const status=JSON.parse(body)
 return new apierror.h(response.status,status.reason??"",status.message??body)}catch{return new apierror.h(response.status,"",body.trim())}}},4172:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>guarded})
-function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},3165:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,zZ:()=>parseImage})
+function guarded(cluster,{ours:ours}){return{...cluster,post:async(path,body)=>cluster.post(path,body,await ours()),put:async(path,body)=>cluster.put(path,body,await ours()),remove:async(path,how)=>cluster.remove(path,{...how,signal:await ours()}),kubectl:(args,how)=>cluster.kubectl(args,{...how,ours:ours})}}},3165:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
 function parseImage(text){const[named="",digest]=text.split("@")
 const colon=named.lastIndexOf(":")
 const tagged=colon>named.lastIndexOf("/")
@@ -7538,7 +7749,23 @@ const path=hasHost?rest:[first,...rest]
 return path.length===1?`docker.io/library/${path.join("/")}`:`docker.io/${path.join("/")}`}function isOfRepository(image,repository){return fullRepository(parseImage(image).repository)===fullRepository(repository)}function shortName(repository){return repository.slice(repository.lastIndexOf("/")+1)}function appOf(repository){const name=shortName(repository).replace(/[^a-z0-9]+/g,"-").slice(0,63).replace(/^-+|-+$/g,"")
 return name||"app"}function versionOf(image){const{tag:tag,digest:digest}=parseImage(image)
 if(tag!==void 0)return shortTag(tag)
-return digest===void 0?"latest":digest.slice(0,19)}function shortTag(tag){return/^[0-9a-f]{40}/.test(tag)?tag.slice(0,12)+tag.slice(40):tag}},6402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,Yv:()=>untilAnswered})
+return digest===void 0?"latest":digest.slice(0,19)}function shortTag(tag){return/^[0-9a-f]{40}/.test(tag)?tag.slice(0,12)+tag.slice(40):tag}const named=/^(([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
+function isImage(text){const{repository:repository,tag:tag,digest:digest}=parseImage(text)
+return named.test(repository)&&(tag===void 0||/^\w[\w.-]{0,127}$/.test(tag))&&(digest===void 0||/^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(digest))}},5950:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{VF:()=>runAnnotation,ZO:()=>releasedJob,_$:()=>appLabel,ax:()=>fingerprintOf})
+var node_crypto__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7598)
+var _image_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3165)
+var _manifests_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(6874)
+var _objects_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9340)
+const appLabel="django-rollout/app"
+const runAnnotation="django-rollout/run"
+const keptSeconds=24*60*60
+function releasedJob(manifest,how){const{metadata:metadata={}}=manifest
+return{...manifest,apiVersion:"batch/v1",kind:"Job",metadata:{...metadata,name:jobNameOf((0,_objects_js__WEBPACK_IMPORTED_MODULE_2__.Vb)(manifest),how.image,how.run),labels:{...metadata.labels,[appLabel]:how.app},annotations:{...metadata.annotations,[runAnnotation]:how.run}},spec:{activeDeadlineSeconds:how.timeoutSeconds,ttlSecondsAfterFinished:keptSeconds,...specOf(manifest),template:(0,_objects_js__WEBPACK_IMPORTED_MODULE_2__.Mo)(templateOf(manifest),(0,_manifests_js__WEBPACK_IMPORTED_MODULE_1__.QB)(how.repository),how.image)}}}function jobNameOf(name,image,run){const{tag:tag=""}=(0,_image_js__WEBPACK_IMPORTED_MODULE_3__.zZ)(image)
+const version=tag.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+/,"").slice(0,7).replace(/-+$/,"")
+const end=["",version,hash([name,run]).slice(0,5)].filter((part,i)=>i===0||part).join("-")
+return name.slice(0,63-end.length).replace(/[-.]+$/,"")+end}function fingerprintOf(manifest,repository,digest){const template=(0,_objects_js__WEBPACK_IMPORTED_MODULE_2__.Mo)(templateOf(manifest),(0,_manifests_js__WEBPACK_IMPORTED_MODULE_1__.QB)(repository),digest)
+return hash([(0,_objects_js__WEBPACK_IMPORTED_MODULE_2__.Vb)(manifest),{...specOf(manifest),template:template}]).slice(0,12)}function specOf(manifest){return manifest.spec??{}}function templateOf(manifest){return specOf(manifest).template??{}}function hash(data){const sorted=(_,value)=>typeof value==="object"&&value!==null&&!Array.isArray(value)?Object.fromEntries(Object.entries(value).sort(([a],[b])=>a<b?-1:1)):value
+return(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)("sha256").update(JSON.stringify(data,sorted)).digest("hex")}},6402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{LH:()=>troubleOf,Yv:()=>untilAnswered})
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
 var _lease_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2882)
 var _away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
@@ -7547,6 +7774,8 @@ const busyWords=/Internal error occurred: |the server is currently unable to han
 const silentWords=/Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /
 const unknownWords=/You must be logged in to the server|the server has asked for the client to provide credentials|^Unauthorized\b|: Unauthorized$/
 const refusedWords=/^The \S+ ".*" is invalid: |admission webhook ".*" denied the request/
+const unlistedWords=/the server doesn't have a resource type|no matches for kind/
+const unlisted=/couldn't get (current server API group list|resource list for (?!(\w+\.)?metrics\.k8s\.io))/
 function meaningOf({code:code,stderr:stderr}){if(code===0)return"done"
 const line=errorLines(stderr)[0]??""
 if(refusedWords.test(line))return"refused"
@@ -7554,6 +7783,7 @@ const reason=/^Error from server \((\w+)\): /.exec(line)?.[1]
 if(reason==="Unauthorized"||unknownWords.test(line))return"unknown"
 if(reason!==void 0)return busyReasons.test(reason)?"busy":"refused"
 if(busyWords.test(line))return"busy"
+if(unlistedWords.test(line)&&unlisted.test(stderr))return"busy"
 return silentWords.test(line)?"silent":"refused"}async function untilAnswered(clock,signal,call){try{return await(0,_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,signal,async()=>{signal.throwIfAborted()
 const done=await call()
 const meaning=meaningOf(done)
@@ -7575,30 +7805,39 @@ const at=lines.findIndex(line=>!/^(Warning:|[IWEF]\d{4} )/.test(line))
 return lines.slice(Math.max(at,0))}},2882:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gg:()=>titleOf,Vj:()=>LeaseLost,_e:()=>takeLease,by:()=>LeaseUnsure,yD:()=>keeperOf})
 var _apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
 var _away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1856)
+var _image_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3165)
+var _ours_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(8277)
+var _paths_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1856)
 function titleOf({who:who,url:url}){return url===void 0?who:`${who}, ${url}`}const holderAnnotation="django-rollout/holder"
+const imageAnnotation="django-rollout/image"
 const lookMs=1e3
 const againMs=1e3
 function isFree(lease,id,unchangedForMs,lastsMs){const holder=lease.spec?.holderIdentity
-return!holder||holder===id||unchangedForMs>=lastsMs}async function keeperOf(cluster,name){const leases=(0,_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1",cluster.namespace,"leases")
+return!holder||holder===id||unchangedForMs>=lastsMs}async function keeperOf(cluster,name){const leases=(0,_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("coordination.k8s.io/v1",cluster.namespace,"leases")
 const{metadata:metadata,spec:spec}=await cluster.find(`${leases}/${name}`)??{}
+if(metadata)checkLease(cluster,metadata)
 if(!spec?.holderIdentity)return
 const{renewTime:renewed}=spec
-return{by:holderIn(metadata,spec),...renewed!==void 0&&{renewed:renewed}}}async function takeLease(cluster,clock,name,holder,{lastsMs:lastsMs,waitMs:waitMs},signal,onWait){const leases=(0,_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("coordination.k8s.io/v1",cluster.namespace,"leases")
+return{by:holderIn(metadata,spec),...renewed!==void 0&&{renewed:renewed}}}function checkLease(cluster,metadata){if(metadata.annotations?.[holderAnnotation]===void 0)(0,_ours_js__WEBPACK_IMPORTED_MODULE_2__.mi)(cluster,"lease",metadata)}async function takeLease(cluster,clock,name,holder,{lastsMs:lastsMs,waitMs:waitMs},signal,onWait){const leases=(0,_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("coordination.k8s.io/v1",cluster.namespace,"leases")
 const path=`${leases}/${name}`
 const startedAt=clock.now()
 let seen
-for(;;){signal.throwIfAborted()
+const look=async()=>{signal.throwIfAborted()
 const lease=await cluster.find(path)
+if(lease?.metadata)checkLease(cluster,lease.metadata)
 const now=clock.now()
 const renewal=`${lease?.spec?.holderIdentity??""} ${lease?.spec?.renewTime??""}`
 if(seen?.renewal!==renewal)seen={renewal:renewal,at:now}
 if(!lease||isFree(lease,holder.id,now-seen.at,lastsMs)){const taken=await tryTake(cluster,clock,lease,leases,name,holder,lastsMs)
-if(taken)return{is:"taken",lease:keep(cluster,clock,path,taken,now,holder,lastsMs)}
-continue}const by=holderIn(lease.metadata,lease.spec)
+return taken&&{is:"taken",lease:keep(cluster,clock,path,taken,now,holder,lastsMs)}}const by=holderIn(lease.metadata,lease.spec)
+const image=lease.metadata?.annotations?.[imageAnnotation]
+if(image!==void 0&&holder.image!==void 0&&!(0,_image_js__WEBPACK_IMPORTED_MODULE_4__.iI)(image,holder.image))return{is:"foreign",by:by,image:image}
 if(now-startedAt>=waitMs)return{is:"held",by:by}
 onWait(by)
-await clock.sleep(lookMs,signal)}}function holderIn(metadata,spec){return metadata?.annotations?.[holderAnnotation]??spec?.holderIdentity??""}async function tryTake(cluster,clock,lease,leases,name,holder,lastsMs){const wanted={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:name,annotations:{[holderAnnotation]:titleOf(holder)},...lease?.metadata?.resourceVersion!==void 0&&{resourceVersion:lease.metadata.resourceVersion}},spec:{holderIdentity:holder.id,leaseDurationSeconds:Math.ceil(lastsMs/1e3),renewTime:microTime(clock.now())}}
+await clock.sleep(lookMs,signal)
+return}
+for(;;){const taking=await(0,_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock,signal,look)
+if(taking)return taking}}function holderIn(metadata,spec){return metadata?.annotations?.[holderAnnotation]??spec?.holderIdentity??""}async function tryTake(cluster,clock,lease,leases,name,holder,lastsMs){const wanted={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:name,labels:_ours_js__WEBPACK_IMPORTED_MODULE_2__.Yq,annotations:{[holderAnnotation]:titleOf(holder),...holder.image!==void 0&&{[imageAnnotation]:holder.image}},...lease?.metadata?.resourceVersion!==void 0&&{resourceVersion:lease.metadata.resourceVersion}},spec:{holderIdentity:holder.id,leaseDurationSeconds:Math.ceil(lastsMs/1e3),renewTime:microTime(clock.now())}}
 try{return lease?await cluster.put(`${leases}/${name}`,wanted):await cluster.post(leases,wanted)}catch(error){if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&error.status===409)return
 throw error}}function keep(cluster,clock,path,taken,takenAt,holder,lastsMs){const lost=new AbortController
 const over=new AbortController
@@ -7653,11 +7892,72 @@ constructor(why,words){super("the lock was lost: another run may have taken it")
 this.why=why
 this.words=words}}class LeaseUnsure extends Error{name="LeaseUnsure"
 constructor(){super("the lock could not be renewed in time")}}function isDenied(trouble){return trouble instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&[401,403].includes(trouble.status)}function lostBy(trouble){if(isDenied(trouble))return new LeaseLost("denied",`${trouble.status} ${trouble.reason}`)
-return new LeaseLost("away",trouble instanceof Error?trouble.message:"")}function microTime(ms){return new Date(ms).toISOString().replace("Z","000Z")}},9340:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>changeCause,ys:()=>usesOfRepository})
+return new LeaseLost("away",trouble instanceof Error?trouble.message:"")}function microTime(ms){return new Date(ms).toISOString().replace("Z","000Z")}},6874:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K2:()=>noManifests,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
+var yaml__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8815)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
+var _apply_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(240)
+var _image_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3165)
+var _objects_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9340)
+var _paths_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1856)
+const noManifests={ours:[],others:[],jobs:[],files:new Map}
+const clusterWide=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
+async function readManifests(world,cluster,paths,repository){const read=(await Promise.all(paths.map(path=>readPath(world,cluster,path)))).flat()
+const files=new Map
+for(const{file:file,object:object}of read){check(object,cluster.namespace)
+const key=(0,_apply_js__WEBPACK_IMPORTED_MODULE_2__.TN)(object)
+if(files.has(key))invalid(`${titled(object)} stands in the manifests twice`)
+files.set(key,file)}const objects=read.map(({object:object})=>object)
+const namespace=objects.find(object=>(0,_paths_js__WEBPACK_IMPORTED_MODULE_3__.GW)(object,cluster.namespace))
+const isOurs=ownImage(repository)
+const ours=objects.filter(_objects_js__WEBPACK_IMPORTED_MODULE_4__.gv).filter(object=>!(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.pi)(object)).filter(object=>(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.MZ)((0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(object),isOurs).length>0)
+const jobs=objects.filter(object=>isJobOf(object,isOurs))
+const taken=[...ours,...jobs,namespace]
+const others=objects.filter(object=>!taken.includes(object))
+return{ours:ours,others:others,jobs:jobs,files:files,...namespace&&{namespace:namespace}}}function isJobOf(object,isOurs){const{apiVersion:apiVersion,kind:kind}=object
+return apiVersion==="batch/v1"&&kind==="Job"&&!(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.pi)(object)&&object.spec?.suspend!==true&&(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.Mz)(object).some(({image:image})=>isOurs(image??""))}function ownImage(repository){return image=>(0,_image_js__WEBPACK_IMPORTED_MODULE_5__.iI)(image,repository)||(0,_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(image).repository===(0,_image_js__WEBPACK_IMPORTED_MODULE_5__.EU)(repository)}function prepared(manifest,repository,image){return(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.t3)(manifest,(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.Mo)((0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(manifest),ownImage(repository),image))}const kustomizations=["kustomization.yaml","kustomization.yml","Kustomization"]
+async function readPath(world,cluster,path){const from=(file,text)=>parseManifest(text,file).map(object=>({file:file,object:object}))
+if(!world.files.exists(path))invalid(`manifests: there is no file or folder "${path}"`)
+if(!world.files.isFolder(path))return from(path,await world.files.read(path)??"")
+const names=await world.files.list(path)
+if(names.some(name=>kustomizations.includes(name))){const built=await cluster.kustomize(path)
+if(built.code!==0)invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
+return from(path,built.stdout)}const files=names.filter(name=>/\.(ya?ml|json)$/.test(name))
+if(files.length===0)invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`)
+const read=await Promise.all(files.map(async name=>{const file=`${path.replace(/\/$/,"")}/${name}`
+return from(file,await world.files.read(file)??"")}))
+return read.flat()}const asKubectl={version:"1.1",stringKeys:true,customTags:tags=>[...tags.filter(tag=>typeof tag==="string"||tag.format!=="TIME"&&tag.tag!=="tag:yaml.org,2002:timestamp"),"intOct"]}
+function parseManifest(text,file){return(0,yaml__WEBPACK_IMPORTED_MODULE_0__.hR)(text,asKubectl).flatMap(document=>{const[error]=document.errors
+if(error){const line=error.linePos?.[0].line
+const where=line===void 0?file:`${file}:${line}`
+if(error.message.startsWith("With stringKeys"))invalid(`${where}: a key is not a text`,"render a template first, by helm template say")
+invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/,"")}`)}const read=plain(document,file)
+if(read===null)return[]
+const opened=isObject(read)&&read.kind==="List"?read.items??[]:[read]
+if(!Array.isArray(opened))invalid(`${file}: a List has no list of items`)
+return opened.map(object=>{if(!isObject(object))invalid(`${file}: a document is not an object with apiVersion and kind`)
+const{apiVersion:apiVersion,kind:kind,metadata:metadata}=object
+if(typeof apiVersion!=="string"||typeof kind!=="string")invalid(`${file}: an object has no apiVersion or no kind`)
+if(!metadata?.name){const generates=metadata?.generateName!==void 0
+const hint="give it a metadata.name: kubectl apply takes no generateName"
+invalid(`${file}: a ${kind} has no metadata.name`,generates?hint:void 0)}if(typeof metadata.name!=="string")invalid(`${file}: a ${kind} has no metadata.name that is a text`)
+if((0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.gv)(object))checkContainers(object,file)
+return object})})}function plain(document,file){try{return document.toJS()}catch(error){return invalid(`${file}: ${firstLine(error instanceof Error?error.message:String(error))}`)}}function isObject(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function checkContainers(object,file){const{spec:spec}=(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(object)
+const where=`${file}: ${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.Vb)(object)}"`
+for(const field of["containers","initContainers"]){const all=spec?.[field]??[]
+if(!Array.isArray(all)||!all.every(isObject))invalid(`${where}: ${field} is not a list of containers`)
+for(const{image:image}of all)if(typeof(image??"")!=="string")invalid(`${where}: the image of a container is not a text`)}}function firstLine(text){return text.split("\n")[0]??""}function check(object,namespace){const name=titled(object)
+if(clusterWide.includes(object.kind??"")&&!(0,_paths_js__WEBPACK_IMPORTED_MODULE_3__.GW)(object,namespace))(0,_paths_js__WEBPACK_IMPORTED_MODULE_3__.qY)(object)
+const own=object.metadata?.namespace
+if(own!==void 0&&own!==namespace)invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`,"leave metadata.namespace out of the manifests")}function titled(object){return`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_4__.Vb)(object)}"`}function invalid(sentence,hint){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"manifest-invalid",sentence:sentence,...hint!==void 0&&{hint:hint}})}},9340:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EY:()=>lastApplied,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>changeCause,ys:()=>usesOfRepository})
 var _image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
 const workloadKinds=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const workloadGroups=["apps/v1","batch/v1"]
-function isWorkload(object){return workloadKinds.includes(object.kind??"")&&workloadGroups.includes(object.apiVersion??"")&&typeof object.spec==="object"&&object.spec!==null}function nameOf(object){return object.metadata?.name??""}function workloadId(object){return{kind:object.kind,name:nameOf(object)}}function templateOf(object){return(object.kind==="CronJob"?object.spec.jobTemplate?.spec?.template:object.spec.template)??{}}function withTemplate(object,template){if(object.kind!=="CronJob")return{...object,spec:{...object.spec,template:template}}
+function isWorkload(object){return workloadKinds.includes(object.kind??"")&&workloadGroups.includes(object.apiVersion??"")&&typeof object.spec==="object"&&object.spec!==null}function nameOf(object){return object.metadata?.name??""}function workloadId(object){return{kind:object.kind,name:nameOf(object)}}function templateOf(object){return(object.kind==="CronJob"?object.spec.jobTemplate?.spec?.template:object.spec.template)??{}}function containersOf(object){const spec=object.spec
+const template=spec?.jobTemplate?.spec?.template??spec?.template
+const pod=object.kind==="Pod"?spec:template?.spec
+return[pod?.initContainers,pod?.containers].flatMap(all=>Array.isArray(all)?all.flatMap(one=>isContainer(one)?[one]:[]):[])}function isContainer(one){if(typeof one!=="object"||one===null)return false
+const{name:name,image:image}=one
+return typeof name==="string"&&(typeof image==="string"||(image??null)===null)}function withTemplate(object,template){if(object.kind!=="CronJob")return{...object,spec:{...object.spec,template:template}}
 const{jobTemplate:jobTemplate}=object.spec
 const spec={...jobTemplate?.spec,template:template}
 return{...object,spec:{...object.spec,jobTemplate:{...jobTemplate,spec:spec}}}}const changeCause="kubernetes.io/change-cause"
@@ -7673,28 +7973,51 @@ return{...template,spec:{...template.spec,...containers&&{containers:containers.
 function decided(object){const{status:_status,metadata:metadata={},...rest}=object
 const annotations={...metadata.annotations}
 delete annotations[lastApplied]
-return{...rest,metadata:{name:metadata.name,labels:metadata.labels??{},annotations:annotations}}}function same(a,b){if(Object.is(a,b))return true
+return{...rest,metadata:{name:metadata.name,labels:metadata.labels??{},annotations:annotations}}}function keyOf(object){return`${groupOf(object)}/${object.kind}/${nameOf(object)}`}function groupOf({apiVersion:apiVersion=""}){return apiVersion.includes("/")?apiVersion.slice(0,apiVersion.indexOf("/")):""}function same(a,b){if(Object.is(a,b))return true
 if(typeof a!=="object"||typeof b!=="object"||a===null||b===null)return false
 if(Array.isArray(a)!==Array.isArray(b))return false
 const left=Object.entries(a).filter(([,value])=>value!==void 0)
 const right=Object.entries(b).filter(([,value])=>value!==void 0)
-return left.length===right.length&&left.every(([key,value])=>same(value,b[key]))}},1856:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{VI:()=>watched,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
+return left.length===right.length&&left.every(([key,value])=>same(value,b[key]))}},8277:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Fe:()=>nameFor,MU:()=>isOurs,Yq:()=>managed,ht:()=>twoOfOneName,mi:()=>checkOurs})
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
+var _image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
+function nameFor(app){return`django-rollout-${app}`}const[label,us]=["app.kubernetes.io/managed-by","django-rollout"]
+const managed={[label]:us}
+function isOurs(metadata={}){return metadata.labels?.[label]===us}function checkOurs(cluster,kind,metadata){if(isOurs(metadata))return
+const{name:name=""}=metadata??{};(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"name-taken",sentence:`${kind}/${name} is not of django-rollout (it has no label ${label}=${us}), and has the name of what it keeps for this application`,hint:["nothing was written; give the application another name: app: my-shop (in django-rollout.yml), or --app my-shop",`or, when nobody needs that object: ${cluster.commandLine(["delete",kind,name])}`].join("\n")})}function twoOfOneName({namespace:namespace},app,theirs,ours){const own=(0,_image_js__WEBPACK_IMPORTED_MODULE_1__.XH)(`/${ours.split("/").slice(-2).join("-")}`)
+return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"usage",sentence:`${theirs.what} is of ${theirs.image}, and this is about ${ours}: both have the name "${app}" in the namespace "${namespace}"`,hint:[`nothing was written; give this application a name of its own: app: ${own} (in django-rollout.yml), or --app ${own}`,theirs.so].join("\n")})}},1856:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>watched,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4193)
 var _objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
 const watched={deployments:{apiVersion:"apps/v1",kind:"Deployment"},statefulsets:{apiVersion:"apps/v1",kind:"StatefulSet"},daemonsets:{apiVersion:"apps/v1",kind:"DaemonSet"},cronjobs:{apiVersion:"batch/v1",kind:"CronJob"},replicasets:{apiVersion:"apps/v1",kind:"ReplicaSet"},jobs:{apiVersion:"batch/v1",kind:"Job"},pods:{apiVersion:"v1",kind:"Pod"},events:{apiVersion:"v1",kind:"Event"}}
 function collection(apiVersion,namespace,plural){const root=apiVersion.includes("/")?`/apis/${apiVersion}`:`/api/${apiVersion}`
-return`${root}/namespaces/${namespace}/${plural}`}async function discover(cluster,objects){const versions=[...new Set(objects.map(object=>object.apiVersion??""))]
+return`${root}/namespaces/${namespace}/${plural}`}function namespacePath(namespace){return`/api/v1/namespaces/${namespace}`}function isNamespace(object,namespace){const{apiVersion:apiVersion,kind:kind}=object
+return apiVersion==="v1"&&kind==="Namespace"&&(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)===namespace}async function discover(cluster,objects){const known=await resourcesOf(cluster,objects)
+const of=object=>{const resource=known.get(`${object.apiVersion} ${object.kind}`)
+if(!resource)return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,hint:"check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"})
+if(!resource.namespaced&&!isNamespace(object,cluster.namespace))outside(object)
+return resource}
+return{of:of,pathOf:object=>{const{plural:plural,namespaced:namespaced}=of(object)
+if(!namespaced)return namespacePath(cluster.namespace)
+return`${collection(object.apiVersion??"",cluster.namespace,plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}}async function resourcesOf(cluster,objects){const versions=[...new Set(objects.map(object=>object.apiVersion??""))]
 const known=new Map
 await Promise.all(versions.map(async version=>{const root=version.includes("/")?`/apis/${version}`:`/api/${version}`
 const found=await cluster.find(root)
-for(const{name:name,kind:kind,namespaced:namespaced}of found?.resources??[]){if(name.includes("/"))continue
+for(const{name:name,kind:kind,namespaced:namespaced,verbs:verbs=[]}of found?.resources??[]){if(name.includes("/"))continue
 const group=version.includes("/")?version.slice(0,version.indexOf("/")):""
-known.set(`${version} ${kind}`,{group:group,plural:name,namespaced:namespaced})}}))
-const of=object=>{const resource=known.get(`${object.apiVersion} ${object.kind}`)
-if(!resource)return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,hint:"check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"})
-if(!resource.namespaced)outside(object)
-return resource}
-return{of:of,pathOf:object=>`${collection(object.apiVersion??"",cluster.namespace,of(object).plural)}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
+known.set(`${version} ${kind}`,{group:group,plural:name,namespaced:namespaced,verbs:verbs})}}))
+return known}function outside(object){(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_0__.fJ)({code:"manifest-invalid",sentence:`${object.kind} "${(0,_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},2683:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
+var _objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+function leftAlone(manifest,live){if(!live)return manifest
+return replicasForgotten(live)?withLiveReplicas(manifest,live):withoutReplicas(manifest)}function withLiveReplicas(manifest,live){const replicas=live?.spec?.replicas
+if(replicas===void 0||!(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(manifest))return manifest
+return{...manifest,spec:{...manifest.spec,replicas:replicas}}}function withoutReplicas(object){if(!(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return object
+const{replicas:_,...spec}=object.spec
+return{...object,spec:spec}}function replicasForgotten(live){const note=live.metadata?.annotations?.[_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY]
+if(note===void 0)return
+try{const{spec:spec,...rest}=JSON.parse(note)
+if(spec?.replicas===void 0)return
+const{replicas:_,...kept}=spec
+return(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(live,_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,`${JSON.stringify({...rest,spec:kept})}\n`)}catch{return}}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
 function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
 var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7244)
 function commandLine(command,{image:image,namespace:namespace,app:app,kubeconfig:kubeconfig,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...isPath(kubeconfig)&&{kubeconfig:kubeconfig},...context!==void 0&&{"kube-context":context},...more}
@@ -7835,73 +8158,13 @@ var commands=__nccwpck_require__(8566)
 var readers=__nccwpck_require__(8090)
 const troubles=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const groups={image:"The image",tests:"The tests",cluster:"The cluster",migrations:"Migrations",rollout:"The rollout",rollback:"What to go back to",told:"Who is told",run:"The run itself"}
-function table_option(declared){return declared}const table={image:table_option({read:readers.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:commands.Pi}),tag:table_option({read:readers.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:commands.Nm}),digest:table_option({read:readers.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:commands.Gc}),"extra-tags":table_option({read:readers.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:commands.bh}),context:table_option({read:(0,readers.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:commands.YU}),file:table_option({read:(0,readers.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...commands.PH,"doctor"]}),target:table_option({read:(0,readers.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:commands.PH}),"build-args":table_option({read:readers.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:commands.PH}),push:table_option({read:readers.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,readers.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:commands.u5}),"registry-password":table_option({read:(0,readers.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:commands.u5}),"test-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...commands.Vt,"doctor"]}),"test-services":table_option({read:(0,readers.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:commands.Vt}),"test-env":table_option({read:readers.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:commands.Vt}),"test-timeout":table_option({read:readers.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:commands.Vt}),kubeconfig:table_option({read:(0,readers.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:commands.K_}),"kube-context":table_option({read:(0,readers.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:commands.K_}),namespace:table_option({read:readers.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:commands.K_}),manifests:table_option({read:readers.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...commands.bh,"doctor"]}),app:table_option({read:readers.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:commands.K_}),"lock-wait":table_option({read:readers.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:commands.ST}),"migrate-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a Job when migrations are not applied yet; none: no migrations",example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...commands.rV,"doctor"]}),"migrate-from":table_option({read:(0,readers.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...commands.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:readers.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:commands.rV}),timeout:table_option({read:readers.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:commands.Ig}),"ready-timeout":table_option({read:readers.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:commands.Ig}),grace:table_option({read:(0,readers.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...commands.Ig,"migrate"]}),order:table_option({read:(0,readers.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:commands.Ig}),bake:table_option({read:readers.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:commands.Ig}),"smoke-path":table_option({read:readers.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 399 of the new version is good",example:"/healthz",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-host":table_option({read:readers.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-timeout":table_option({read:readers.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:commands.Ig}),"on-failure":table_option({read:(0,readers.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:commands.Ig}),to:table_option({read:(0,readers.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:readers.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,readers.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:commands.gM}),environment:table_option({read:(0,readers.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:commands.gM}),"environment-url":table_option({read:readers.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:commands.gM}),webhook:table_option({read:readers.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:commands.gM}),"webhook-on":table_option({read:(0,readers.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:commands.gM}),json:table_option({read:readers.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:commands.Pi}),report:table_option({read:(0,readers.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:commands.Pi}),junit:table_option({read:(0,readers.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:commands.o1}),"code-quality":table_option({read:(0,readers.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:commands.o1}),config:table_option({read:(0,readers.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:commands.Pi})}
-function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7320:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
-var external_node_crypto_=__nccwpck_require__(7598)
-var external_node_path_=__nccwpck_require__(6760)
+function table_option(declared){return declared}const table={image:table_option({read:readers.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:commands.Pi}),tag:table_option({read:readers.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:commands.Nm}),digest:table_option({read:readers.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:commands.Gc}),"extra-tags":table_option({read:readers.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:commands.bh}),context:table_option({read:(0,readers.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:commands.YU}),file:table_option({read:(0,readers.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...commands.PH,"doctor"]}),target:table_option({read:(0,readers.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:commands.PH}),"build-args":table_option({read:readers.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:commands.PH}),push:table_option({read:readers.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,readers.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:commands.u5}),"registry-password":table_option({read:(0,readers.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:commands.u5}),"test-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...commands.Vt,"doctor"]}),"test-services":table_option({read:(0,readers.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:commands.Vt}),"test-env":table_option({read:readers.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:commands.Vt}),"test-timeout":table_option({read:readers.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:commands.Vt}),kubeconfig:table_option({read:(0,readers.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:commands.K_}),"kube-context":table_option({read:(0,readers.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:commands.K_}),namespace:table_option({read:readers.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:commands.K_}),manifests:table_option({read:readers.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...commands.bh,"doctor"]}),app:table_option({read:readers.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:commands.K_}),"lock-wait":table_option({read:readers.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:commands.ST}),"migrate-command":table_option({read:(0,readers.Ae)("command"),help:'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...commands.rV,"doctor"]}),"migrate-from":table_option({read:(0,readers.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...commands.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:readers.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:commands.rV}),timeout:table_option({read:readers.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:commands.Ig}),"ready-timeout":table_option({read:readers.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:commands.Ig}),grace:table_option({read:(0,readers.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...commands.Ig,"migrate"]}),order:table_option({read:(0,readers.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:commands.Ig}),bake:table_option({read:readers.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:commands.Ig}),"smoke-path":table_option({read:readers.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it",example:"/healthz",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-host":table_option({read:readers.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-timeout":table_option({read:readers.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:commands.Ig}),"on-failure":table_option({read:(0,readers.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:commands.Ig}),to:table_option({read:(0,readers.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:readers.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,readers.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:commands.gM}),environment:table_option({read:(0,readers.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:commands.gM}),"environment-url":table_option({read:readers.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:commands.gM}),webhook:table_option({read:readers.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:commands.gM}),"webhook-on":table_option({read:(0,readers.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:commands.gM}),json:table_option({read:readers.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:commands.Pi}),report:table_option({read:(0,readers.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:commands.Pi}),junit:table_option({read:(0,readers.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:commands.o1}),"code-quality":table_option({read:(0,readers.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:commands.o1}),config:table_option({read:(0,readers.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:commands.Pi})}
+function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},1707:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
+var docker_source=__nccwpck_require__(356)
+const posix_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix")
 var report_cause=__nccwpck_require__(4193)
-const written=["report","junit","code-quality"]
-async function findSource(world,settings,contextDir){if(settings.digest!==void 0)return{tag:settings.tag??""}
-const git=gitIn(world,contextDir)
-const head=await git(["rev-parse","--verify","--quiet","HEAD^{commit}"])
-const sha=head.code===0?head.stdout.trim():shaFromRunner(world)
-if(settings.tag!==void 0)return{tag:settings.tag,...sha===void 0?{}:{sha:sha}}
-if(sha===void 0)return(0,report_cause.fJ)(noCommit(contextDir,head))
-if(head.code!==0)return{sha:sha,tag:sha}
-const own=written.flatMap(option=>settings[option]??[])
-const changes=await hashOfChanges(world,contextDir,own)
-return{sha:sha,tag:changes===void 0?sha:`${sha}-dirty-${changes}`}}async function findSourceToBuild(world,settings,contextDir){const source=await findSource(world,settings,contextDir)
-const{tag:tag,sha:sha}=source
-if(sha!==void 0&&tag!==sha&&/^[0-9a-f]{40}$/.test(tag))(0,report_cause.fJ)({code:"usage",sentence:`"tag" is the commit ${tag}, and the checkout is at ${sha}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
-return source}async function findOrigin(world,contextDir){const{code:code,stdout:stdout}=await gitIn(world,contextDir)(["remote","get-url","origin"])
-return code===0?withoutCredentials(stdout.trim()):void 0}function withoutCredentials(remote){const address=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(remote)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(remote)
-if(!address)return
-const[,host="",path=""]=address
-return`https://${host}/${path.replace(/^\/+/,"").replace(/(\.git)?\/*$/,"")}`}function inFolder({env:env},folder){const trusted=env["GITHUB_ACTIONS"]==="true"?["-c","safe.directory=*"]:[]
-return["-C",folder,...trusted]}function gitIn(world,folder){return(args,input)=>world.processes.run("git",[...inFolder(world,folder),...args],{env:{GIT_OPTIONAL_LOCKS:"0",LC_ALL:"C"},...input===void 0?{}:{input:input}})}async function hashOfChanges(world,contextDir,own){const told=await gitIn(world,contextDir)(["rev-parse","--show-toplevel"])
-const top=told.code===0?told.stdout.replace(/\n$/,""):contextDir
-const git=gitIn(world,top)
-const untrackedCount=world.env["CI"]!=="true"
-const but=own.map(file=>(0,external_node_path_.relative)(top,(0,external_node_path_.resolve)(file))).filter(path=>!path.startsWith("..")&&!(0,external_node_path_.isAbsolute)(path))
-const looked=["--",".",...but.map(path=>`:(exclude,literal)${path}`)]
-const untracked=untrackedCount?"all":"no"
-const status=await said(git,["status","--porcelain","-z",`--untracked-files=${untracked}`],looked)
-if(status==="")return
-const hash=(0,external_node_crypto_.createHash)("sha256")
-const plain=["--no-color","--no-ext-diff","--no-textconv"]
-const diff=["diff","HEAD","--binary","--submodule=diff",...plain]
-hash.update(await said(git,diff,looked))
-if(untrackedCount){const names=await said(git,["ls-files","--others","--exclude-standard","-z"],looked)
-hash.update(names)
-const files=names.split("\0").filter(name=>!/^$|\/$/.test(name))
-hash.update(await contentsOf(world,git,top,files))}return hash.digest("hex").slice(0,12)}async function contentsOf({files:files},git,top,names){const all=await Promise.all(names.map(async name=>({name:name,leadsTo:await files.link((0,external_node_path_.join)(top,name))})))
-const links=all.flatMap(({leadsTo:leadsTo})=>leadsTo===void 0?[]:[`${leadsTo}\0`])
-const plain=all.filter(({leadsTo:leadsTo})=>leadsTo===void 0).map(({name:name})=>quoted(name))
-if(plain.length===0)return links.join("")
-const read=["hash-object","--no-filters","--stdin-paths"]
-return links.join("")+await said(git,read,[],plain.join("\n"))}function quoted(name){return`"${name.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(git,command,where,input){const{code:code,stdout:stdout,stderr:stderr}=await git([...command,...where],input)
-if(code===0)return stdout
-return(0,report_cause.fJ)({code:"usage",sentence:`git ${command[0]??""} failed: ${lastLine(stderr)}`,hint:'Mend the checkout, or name the image with "tag"'})}function shaFromRunner({env:env}){return env["GITHUB_SHA"]||env["CI_COMMIT_SHA"]||env["GIT_COMMIT"]||void 0}function noCommit(folder,head){const where=folder==="."?"this folder":`"${folder}"`
-const cause=(sentence,hint='Name the image with "tag", or run this in a git checkout')=>({code:"usage",sentence:sentence,hint:hint})
-if(head.code===127)return cause("git was not found, so the commit is not known")
-const said=lastLine(head.stderr)
-if(said==="")return cause(`the git checkout of ${where} has no commit to name the image after`)
-if(said.includes("cannot change to"))return cause(`${where} is not a folder`,'Give the folder that the image is built from by "context"')
-if(said.includes("not a git repository"))return cause(`${where} is in no git checkout, so there is no commit to name the image after`)
-if(said.includes("dubious ownership"))return cause(`git does not trust the checkout of ${where}, which belongs to another user`,"If you do: git config --global --add safe.directory with its path")
-return cause(`git does not tell the commit of ${where}: ${said}`)}function lastLine(text){return text.trim().split("\n").find(line=>/^(fatal|error):/.test(line))??text.trim().split("\n").at(-1)??""}const posix_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix")
-const escapes=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
-const controls=/[\x00-\x08\x0b-\x1f\x7f]/g
-function plain(line){return line.replace(escapes,"").replace(controls,"")}function shortened(text,length){return text.length<=length?text:`${text.slice(0,length-1).trimEnd()}…`}const chatter=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
-const telling=/\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
-function tellingLine(lines){const said=lines.map(line=>plain(line).trim()).filter(line=>!chatter.test(line))
-const line=said.findLast(each=>telling.test(each))??said.at(-1)??""
-return line.replace(/^error: /i,"")}function duration(ms){const seconds=Number((ms/1e3).toFixed(ms<1e4?1:0))
-if(seconds<120)return`${seconds} s`
-const minutes=Math.round(seconds/60)
-if(minutes<120)return`${minutes} min`
-const rest=minutes%60
-return`${Math.floor(minutes/60)} h${rest===0?"":` ${rest} min`}`}const kept=30
+var docker_text=__nccwpck_require__(1581)
+const kept=30
 const ownStep=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
 const perPackage=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#steps=new Map
@@ -7914,7 +8177,7 @@ class BuildLog{#steps=new Map
 #marked
 #excerpt=[]
 #now
-get now(){return this.#now}read(raw){const line=plain(raw).trimEnd()
+get now(){return this.#now}read(raw){const line=(0,docker_text.pj)(raw).trimEnd()
 if(line==="")return false
 keep(this.#last,line)
 const[,number,rest]=/^#(\d+) (.*)$/.exec(line)??[]
@@ -7923,9 +8186,9 @@ const instruction=this.#instruction(step?.name)
 const error=this.#failed?.message??this.#error??""
 const output=step?.output??[]
 const ended=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(error)
-const message=ended?tellingLine(output)||(ended[1]??""):reworded(error)
+const message=ended?(0,docker_text.c$)(output)||(ended[1]??""):reworded(error)
 const line=this.#line??numberIn(/parse error(?: on)? line (\d+):/.exec(error))
-return{...instruction===void 0?{}:{instruction:instruction},...line===void 0?{}:{line:line},message:shortened(message||tellingLine(this.#last)||"no reason was given",300),log:output.length>0?output:error===""?this.#last:this.#excerpt}}#instruction(step){if(step!==void 0&&!ownStep.test(step))return withoutStage(step)
+return{...instruction===void 0?{}:{instruction:instruction},...line===void 0?{}:{line:line},message:(0,docker_text.vI)(message||(0,docker_text.c$)(this.#last)||"no reason was given",300),log:output.length>0?output:error===""?this.#last:this.#excerpt}}#instruction(step){if(step!==void 0&&!ownStep.test(step))return withoutStage(step)
 const base=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(step??"")
 return this.#marked??(base?`FROM ${base[1]??""}`:void 0)}#step(number,text){const known=this.#steps.get(number)
 if(known===void 0){this.#steps.set(number,{name:text,output:[]})
@@ -7933,7 +8196,7 @@ if(ownStep.test(text))return false
 this.#now=withoutStage(text)
 return true}const output=/^\d+\.\d+ ?(.*)$/.exec(text)?.[1]
 if(output!==void 0){if(output.trim()==="")return false
-keep(known.output,shortened(output,500))
+keep(known.output,(0,docker_text.vI)(output,500))
 this.#now=withoutStage(known.name)
 return!perPackage.test(output)}if(text.startsWith("ERROR: ")){this.#failed??={step:known,message:text.slice("ERROR: ".length)}
 return true}const seconds=/^DONE (\d+\.\d)s$/.exec(text)?.[1]
@@ -7952,129 +8215,103 @@ open.text+=` ${line.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(line))continue
 if(words(open.text)===wanted)found.push(open.line)
 open=void 0}return found.length===1?found[0]:void 0}function words(text){return text.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(match){return Number(match?.[1])||void 0}function reworded(error){return error.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(lines,line){lines.push(line)
-if(lines.length>kept)lines.shift()}async function docker(world,args,how){how.signal.throwIfAborted()
-const said={stdout:[],stderr:[]}
-const code=await world.processes.stream("docker",args,{signal:how.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(line,channel)=>{if(how.onLine)how.onLine(line,channel)
-else said[channel].push(line)}})
-how.signal.throwIfAborted()
-return{code:code,stdout:said.stdout.join("\n"),stderr:said.stderr.join("\n")}}function engineTrouble(forWhat,finished){const{code:code}=finished
-const text=`${finished.stderr}\n${finished.stdout}`
-const cause=(sentence,hint)=>({code:"tool-missing",sentence:`${forWhat}: ${sentence}`,hint:hint})
-if(code===127&&/docker (was not found|could not be started)/.test(text))return cause("docker was not found","Install the Docker client with buildx, or run where it is")
-if(/unknown command: docker buildx|'buildx' is not a docker command/.test(text)||/unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(text))return cause("docker buildx was not found","Install the package docker-buildx-plugin")
-const socket=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(text)?.[0]?.replace(/[.:;,]+$/,"")
-const at=socket===void 0?"":` at ${socket}`
-if(/permission denied while trying to connect to the [Dd]ocker/.test(text))return cause(`no permission for the Docker engine's socket${at}`,'Add the user to the group "docker", or run as one who is in it')
-if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(text))return cause(`no Docker engine answers${at}`,"Start the engine, or set DOCKER_HOST")
-return}function reasonOf({code:code,stdout:stdout,stderr:stderr}){const line=tellingLine(stderr.split("\n"))||tellingLine(stdout.split("\n"))
-const reason=line.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return reason===""?`exit code ${code}`:shortened(reason,300)}var retry=__nccwpck_require__(8162)
-var deadline=__nccwpck_require__(3006)
-var docker_trouble=__nccwpck_require__(7823)
-function ofCommit(image,sha,revision){if(revision===void 0)return{is:"untold",image:image}
-return revision===sha?{is:"there",image:image}:{is:"another",image:image,of:revision}}const answerTime=3e4
-async function lookUp(world,repository,tag,signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}:${tag}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}async function lookUpImage(world,{repository:repository,tag:tag,digest:digest},signal){const args=["inspect","--format","{{json .Manifest}}",`${repository}@${digest}`]
-return readLookup(repository,tag,await imagetools(world,repository,args,signal))}function readLookup(repository,tag,finished){if(finished.code===0){const digest=digestOf(finished.stdout)
-return digest===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:repository,tag:tag,digest:digest}}}const said=reasonOf(finished)
-switch((0,docker_trouble.LH)(said,repository)){case"absent":return{is:"absent"}
-case"denied":return{is:"denied",said:said}
-case"passing":return{is:"unreachable",said:said}
-case"refused":return{is:"failed",said:said}}}async function findImage(world,repository,tag,signal){return foundImage({repository:repository,tag:tag},await lookUp(world,repository,tag,signal))}function foundImage({repository:repository,tag:tag},found){switch(found.is){case"there":return found.image
-case"absent":return
-case"denied":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository} is not there or may not be read with this login: ${found.said}`,hint:(0,docker_trouble.t$)(repository,"read")})
-case"unreachable":return(0,report_cause.fJ)({code:"registry",sentence:`registry: no answer from ${(0,docker_trouble.w4)(repository)} about ${repository}:${tag}: ${found.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
-case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}:${tag} could not be looked up: ${found.said}`})}}async function originOf(world,{repository:repository,digest:digest},signal){const args=["inspect","--format","{{json .Image}}",`${repository}@${digest}`]
-const finished=await imagetools(world,repository,args,signal)
-if(finished.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`})
-return readOrigin(finished.stdout)}async function revisionOf(world,image,signal){return(await originOf(world,image,signal)).revision}function readOrigin(json){const parsed=JSON.parse(json)
-const[one]=isConfig(parsed)?[parsed]:Object.values(parsed)
-return originIn(one?.config?.Labels)}function originIn(labels={}){const revision=labels?.["org.opencontainers.image.revision"]
-const version=labels?.["org.opencontainers.image.version"]
-return{...revision&&{revision:revision},...version&&{version:version}}}function isConfig(parsed){return"config"in parsed}async function addTags(world,image,tags,signal){if(tags.length===0)return
-const create=flags=>imagetools(world,image.repository,["create",...flags,...tags.flatMap(tag=>["--tag",`${image.repository}:${tag}`]),`${image.repository}@${image.digest}`],signal)
-let finished=await create(["--prefer-index=false"])
-if(finished.stderr.includes("unknown flag: --prefer-index"))finished=await create([])
-if(finished.code===0)return
-const said=reasonOf(finished);(0,report_cause.fJ)({code:"registry",sentence:`registry: ${image.repository} did not take ${tags.length===1?"the tag":"the tags"} ${tags.join(", ")}: ${said}`,...(0,docker_trouble.LH)(said,image.repository)==="denied"?{hint:(0,docker_trouble.t$)(image.repository,"write to")}:{}})}async function imagetools(world,repository,args,signal){const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:1e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>withinAnswerTime(world,args,signal))
-const trouble=finished.code===0?void 0:engineTrouble("registry",finished)
-return trouble===void 0?finished:(0,report_cause.fJ)(trouble)}async function withinAnswerTime(world,args,signal){try{return await(0,deadline.ux)(world.clock,answerTime,signal,either=>docker(world,["buildx","imagetools",...args],{signal:either}))}catch(error){signal.throwIfAborted()
-if(!(error instanceof deadline.Ms))throw error
-return{code:1,stdout:"",stderr:`no answer within ${answerTime/1e3} s: timed out`}}}function digestOf(json){try{const{digest:digest}=JSON.parse(json)
-return typeof digest==="string"?digest:void 0}catch{return}}async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
+if(lines.length>kept)lines.shift()}var client=__nccwpck_require__(9949)
+var docker_inputs=__nccwpck_require__(9671)
+var retry=__nccwpck_require__(8162)
+var registry=__nccwpck_require__(8925)
+var trouble=__nccwpck_require__(7823)
+async function pullImage(world,{repository:repository,tag:tag,digest:digest},journal,signal){const name=`${repository}@${digest}`
 journal.waiting(`pulling ${name}`)
-const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,docker_trouble.LH)(reasonOf(ended),repository)==="passing"},()=>docker(world,["pull","--quiet",name],{signal:signal}))
+const finished=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:ended=>ended.code!==0&&(0,trouble.LH)((0,client.A3)(ended),repository)==="passing"},()=>(0,client.T3)(world,["pull","--quiet",name],{signal:signal}))
 journal.waiting(void 0)
-if(finished.code!==0){const said=reasonOf(finished);(0,report_cause.fJ)(engineTrouble("registry",finished)??{code:"registry",sentence:`registry: ${name} could not be pulled from ${(0,docker_trouble.w4)(repository)}: ${said}`,...(0,docker_trouble.LH)(said,repository)==="denied"&&{hint:(0,docker_trouble.t$)(repository,"read")}})}const id=await idInEngine(world,name,signal)
+if(finished.code!==0){const said=(0,client.A3)(finished);(0,report_cause.fJ)((0,client.gI)("registry",finished)??{code:"registry",sentence:`registry: ${name} could not be pulled from ${(0,trouble.w4)(repository)}: ${said}`,...(0,trouble.LH)(said,repository)==="denied"&&{hint:(0,trouble.t$)(repository,"read")}})}const id=await idInEngine(world,name,signal)
 if(id!==void 0)return{repository:repository,tag:tag,id:id}
-return(0,report_cause.fJ)({code:"registry",sentence:`registry: the engine took ${name} and has it not`})}async function idInEngine(world,name,signal){const found=await docker(world,["image","inspect","--format","{{.Id}}",name],{signal:signal})
+return(0,report_cause.fJ)({code:"registry",sentence:`registry: the engine took ${name} and has it not`})}async function idInEngine(world,name,signal){const found=await(0,client.T3)(world,["image","inspect","--format","{{.Id}}",name],{signal:signal})
 if(found.code===0)return found.stdout.trim()
-const trouble=engineTrouble("image",found)
+const trouble=(0,client.gI)("image",found)
 return trouble===void 0?void 0:(0,report_cause.fJ)(trouble)}async function findInEngine(world,name,signal){const id=await idInEngine(world,name,signal)
 if(id===void 0)return
 const format="{{json .Config.Labels}}"
-const found=await docker(world,["image","inspect","--format",format,id],{signal:signal})
+const found=await(0,client.T3)(world,["image","inspect","--format",format,id],{signal:signal})
 if(found.code!==0)return{id:id}
-return{id:id,...originIn(JSON.parse(found.stdout))}}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
+return{id:id,...(0,registry.Cy)(JSON.parse(found.stdout))}}async function buildImage(world,plan,journal,signal){const dockerfile=checkPlan(world,plan)
 const name=`${plan.repository}:${plan.tag}`
 const log=new BuildLog
 const last=[]
 journal.waiting(`building ${name}`)
-const{code:code}=await docker(world,buildArguments(plan,dockerfile),{signal:signal,onLine:line=>{if(last.push(line)>60)last.shift()
+const{code:code}=await(0,client.T3)(world,buildArguments(plan,dockerfile),{signal:signal,onLine:line=>{if(last.push(line)>60)last.shift()
 if(log.read(line))journal.quote(line)
 if(log.now!==void 0)journal.waiting(`building: ${log.now}`)}})
 journal.waiting(void 0)
 if(code!==0){const ended={code:code,stdout:"",stderr:last.join("\n")}
-const trouble=engineTrouble("build",ended);(0,report_cause.fJ)(trouble??buildCause(dockerfile,log.failure(),await world.files.read(dockerfile)))}const id=await idInEngine(world,name,signal)
-if(id!==void 0)return{repository:plan.repository,tag:plan.tag,id:id}
+const trouble=(0,client.gI)("build",ended);(0,report_cause.fJ)(trouble??buildCause(dockerfile,log.failure(),await world.files.read(dockerfile)))}const id=await idInEngine(world,name,signal)
+const{repository:repository,tag:tag,inputs:inputs}=plan
+if(id!==void 0)return{repository:repository,tag:tag,id:id,inputs:inputs}
 return(0,report_cause.fJ)({code:"build-failed",sentence:`build: the engine does not have ${name} after its build`})}function buildArguments(plan,dockerfile){const pairs=(flag,values)=>Object.entries(values).flatMap(([name,value])=>[flag,`${name}=${value}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${plan.repository}:${plan.tag}`,"--file",dockerfile,...plan.target===void 0?[]:["--target",plan.target],...pairs("--build-arg",plan.args),...pairs("--label",plan.labels),"--",plan.context]}function checkPlan({files:files},{context:context,file:file}){if(!files.isFolder(context))return(0,report_cause.fJ)({code:"usage",sentence:`build: the context "${context}" is not a folder`,hint:'Give the folder that the image is built from by "context"; has the repository been checked out?'})
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${plan.repository}:${plan.tag}`,"--file",dockerfile,...plan.target===void 0?[]:["--target",plan.target],...pairs("--build-arg",plan.args),...pairs("--label",{...plan.labels,[docker_inputs.eT]:plan.inputs}),"--",plan.context]}function checkPlan({files:files},{context:context,file:file}){if(!files.isFolder(context))return(0,report_cause.fJ)({code:"usage",sentence:`build: the context "${context}" is not a folder`,hint:'Give the folder that the image is built from by "context"; has the repository been checked out?'})
 const dockerfile=file??(0,posix_namespaceObject.join)(context,"Dockerfile")
 if(!files.exists(dockerfile)||files.isFolder(dockerfile))return(0,report_cause.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${dockerfile}"`,hint:'Give its path by "file", or the folder that it is in by "context"'})
 return dockerfile}function buildCause(dockerfile,failure,text=""){const{instruction:instruction,message:message,log:log}=failure
 const file=(0,posix_namespaceObject.normalize)(dockerfile)
 const line=failure.line??(instruction===void 0?void 0:lineOf(instruction,text))
 const place=line===void 0?file:`${file}:${line}`
-const what=instruction===void 0?place:`"${shortened(withoutFlags(instruction),100)}" (${place}) failed`
+const what=instruction===void 0?place:`"${(0,docker_text.vI)(withoutFlags(instruction),100)}" (${place}) failed`
 const annotations=line===void 0?[]:[{file:file,line:line,title:"docker build failed",message:message}]
 const hint=hints.find(([pattern])=>pattern.test(message))?.[1]
 return{code:"build-failed",sentence:`build: ${what}: ${message}`,...hint===void 0?{}:{hint:hint},logs:[{lines:log}],annotations:annotations}}function withoutFlags(instruction){return instruction.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const hints=[[/^"[^"]+"( not found)?: not found$/,"It must lie in the context, and .dockerignore must not leave it out"],[/no space left on device/i,"Free some disk: docker system prune"],[/target stage .* could not be found/i,'Name a stage of the Dockerfile by "target"']]
-async function build(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+async function build(release,journal,inputs){const{world:world,settings:settings,source:source,signal:signal}=release
 const startedAt=world.clock.now()
-const origin=await findOrigin(world,settings.context)
-const built=await buildImage(world,{repository:settings.image,tag:source.tag,context:settings.context,...settings.file===void 0?{}:{file:settings.file},...settings.target===void 0?{}:{target:settings.target},args:settings["build-args"],labels:{"org.opencontainers.image.created":new Date(startedAt).toISOString(),"org.opencontainers.image.version":source.tag,...source.sha===void 0?{}:{"org.opencontainers.image.revision":source.sha},...origin===void 0?{}:{"org.opencontainers.image.source":origin}}},journal,signal)
-journal.say(`built ${built.repository}:${built.tag} in ${duration(world.clock.now()-startedAt)}`)
+const origin=await(0,docker_source.Ub)(world,settings.context)
+const built=await buildImage(world,{repository:settings.image,tag:source.tag,context:settings.context,...settings.file===void 0?{}:{file:settings.file},...settings.target===void 0?{}:{target:settings.target},args:settings["build-args"],inputs:inputs,labels:{"org.opencontainers.image.created":new Date(startedAt).toISOString(),"org.opencontainers.image.version":source.tag,...source.sha===void 0?{}:{"org.opencontainers.image.revision":source.sha},...origin===void 0?{}:{"org.opencontainers.image.source":origin}}},journal,signal)
+journal.say(`built ${built.repository}:${built.tag} in ${(0,docker_text.p0)(world.clock.now()-startedAt)}`)
 return built}var kubernetes_image=__nccwpck_require__(3165)
 var readers=__nccwpck_require__(8090)
 var stages_release=__nccwpck_require__(3830)
-async function whatIsThere({world:world,settings:settings,source:source,signal:signal}){const found=await lookUp(world,settings.image,source.tag,signal)
+async function lookForBuild(release){const{world:world,settings:settings,source:source}=release
+const inputs=await(0,docker_inputs.Vc)(world,settings)
+const there=await ofBuild(release,source.tag,inputs)
+if(there.is!=="another build")return{there:there,source:source,inputs:inputs}
+const tag=(0,docker_inputs.Zc)(source.tag,inputs)
+const own=await ofBuild(release,tag,inputs)
+return{there:own,source:{...source,tag:tag},inputs:inputs,beside:source.tag}}async function ofBuild({world:world,settings:settings,source:source,signal:signal},tag,inputs){const found=await(0,registry.TE)(world,settings.image,tag,signal)
+if(found.is!=="there")return found
+const{image:image}=found
+const origin=await(0,registry.yv)(world,image,signal)
+const{sha:sha}=source
+const there=settings.tag===void 0||sha===void 0?found:(0,registry.Nm)(image,sha,origin.revision)
+if(there.is!=="there")return there
+return origin.inputs===inputs?there:{is:"another build",image:image}}async function whatIsThere({world:world,settings:settings,source:source,signal:signal}){const found=await(0,registry.TE)(world,settings.image,source.tag,signal)
 if(found.is!=="there"||settings.tag===void 0||source.sha===void 0)return found
-return ofCommit(found.image,source.sha,await revisionOf(world,found.image,signal))}async function imageThere(release,journal){return imageIn(release,journal,await whatIsThere(release))}function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
+return(0,registry.Nm)(found.image,source.sha,await(0,registry.DT)(world,found.image,signal))}async function imageThere(release,journal){const{there:there,source:source,inputs:inputs,beside:beside}=await lookForBuild(release)
+if(beside!==void 0)journal.say(`the registry has ${release.settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${(0,kubernetes_image.j)(source.tag)}`)
+const image=imageIn({...release,source:source},journal,there)
+return{source:source,inputs:inputs,...image&&{image:image}}}const otherInputs="other build-args, target, Dockerfile or context, or an unknown build"
+function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
 switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.d)(there.image)}`)
 return there.image
 case"another":journal.say(`the registry has ${name} of another commit (${there.of})`)
 return
-case"untold":return(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${name} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
+case"another build":case"untold":return(0,report_cause.fJ)({code:"registry",sentence:`the registry has ${name} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,report_cause.fJ)({code:"registry",sentence:`registry: ${settings.image}: ${there.said}`})}}async function imageToDeploy(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
 const{image:repository,digest:digest}=settings
 if(digest!==void 0)return imageOfDigest(release,journal,digest)
-const image=await findImage(world,repository,source.tag,signal)
+const image=await(0,registry.F1)(world,repository,source.tag,signal)
 if(image){journal.say(`the registry has ${(0,stages_release.d)(image)}`)
 const sha=await commitOf(release,image)
 return{image:image,source:sourceOf(image.tag,sha)}}const name=`${repository}:${source.tag}`
 const isHere=await idInEngine(world,name,signal).catch(()=>{})
 return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${name}`,hint:isHere===void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function imageOfDigest({world:world,settings:settings,signal:signal},journal,digest){const{image:repository}=settings
 const asked={repository:repository,tag:settings.tag??"",digest:digest}
-const found=foundImage(asked,await lookUpImage(world,asked,signal))
+const found=(0,registry.wj)(asked,await(0,registry.OK)(world,asked,signal))
 if(!found)return(0,report_cause.fJ)({code:"image-missing",sentence:`the registry has no ${repository}@${digest}`,hint:"check the option digest, or push the image before it is deployed"})
-const{revision:revision,version:version}=await originOf(world,found,signal)
+const{revision:revision,version:version}=await(0,registry.yv)(world,found,signal)
 const tag=settings.tag??(isTag(version)?version:void 0)
 if(tag===void 0)return(0,report_cause.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,hint:"give the tag that the image was pushed with, for people to know it by"})
 const image={...found,tag:tag}
 journal.say(`the registry has ${(0,stages_release.d)(image)}`)
 return{image:image,source:sourceOf(tag,revision??commitIn(settings.tag))}}function isTag(version){return version!==void 0&&!((0,readers.I_)(version)instanceof readers.AF)}function sourceOf(tag,sha){return{tag:tag,...sha!==void 0&&{sha:sha}}}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
-return commitIn(settings.tag)??revisionOf(world,image,signal).catch(()=>{})}function commitIn(tag=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
+return commitIn(settings.tag)??(0,registry.DT)(world,image,signal).catch(()=>{})}function commitIn(tag=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
 if(settings.digest!==void 0){const ready=await imageToDeploy(release,journal)
 if(settings.push)journal.say("it is not pushed: the registry has it already")
 return{...ready,built:await pullImage(world,ready.image,journal,signal)}}const there=await whatIsThere(release)
@@ -8086,78 +8323,37 @@ const here=await findInEngine(world,name,signal)
 if(!here)return(0,report_cause.fJ)({code:"image-missing",sentence:there.is==="another"?`${name} is of another commit (${(0,kubernetes_image.j)(there.of)}) in the registry, and this machine has none`:`neither the registry nor this machine has ${name}`,hint:'build it first ("build"), on this machine or with "push"'})
 checkCommit(release,journal,name,here)
 journal.say(`this machine has ${name} (${here.id.slice(7,19)})`)
-return{source:source,built:{repository:repository,tag:source.tag,id:here.id}}}function checkCommit({settings:settings,source:source},journal,name,{revision:revision}){const{sha:sha}=source
+const{id:id,inputs:inputs}=here
+return{source:source,built:{repository:repository,tag:source.tag,id:id,...inputs&&{inputs:inputs}}}}function checkCommit({settings:settings,source:source},journal,name,{revision:revision}){const{sha:sha}=source
 if(sha===void 0||revision===sha)return
 if(revision!==void 0)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine is of the commit ${(0,kubernetes_image.j)(revision)}, and not of ${(0,kubernetes_image.j)(sha)}`,hint:'build it again ("build")'})
 if(settings.tag===void 0)return
 if(settings.push)(0,report_cause.fJ)({code:"image-missing",sentence:`${name} on this machine does not say of which commit it is, so it is not pushed for ${(0,kubernetes_image.j)(sha)}`,hint:`build it by "build", or with the label org.opencontainers.image.revision=${sha}`})
-journal.say(`${name} does not say of which commit it is`)}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
-const name=`${repository}:${tag}`
-check(await docker(world,["image","tag",id,name],{signal:signal}),built)
-const pushed=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,docker_trouble.LH)(reasonOf(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote(reasonOf(finished))
-journal.say(`${(0,docker_trouble.w4)(repository)} did not take it; again in ${pause/1e3} s`)}},async()=>{const layers=new PushLog
-journal.waiting(`pushing ${name}`)
-const finished=await docker(world,["push",name],{signal:signal,onLine:line=>{layers.read(line)
-journal.waiting(`pushing ${name}: ${layers.progress}`)}})
-return{finished:{...finished,stderr:layers.last.join("\n")},layers:layers}})
-journal.waiting(void 0)
-check(pushed.finished,built)
-journal.say(`pushed ${name}: ${pushed.layers.progress}`)
-const{digest:digest}=pushed.layers
-if(digest!==void 0)return{repository:repository,tag:tag,digest:digest}
-return await findImage(world,repository,tag,signal)??(0,report_cause.fJ)({code:"push-failed",sentence:`push: ${(0,docker_trouble.w4)(repository)} took ${name} and does not have it`})}class PushLog{last=[]
-#layers=new Map
-#digest
-get digest(){return this.#digest}get progress(){const states=[...this.#layers.values()]
-const sent=states.filter(state=>state==="Pushed").length
-const there=states.filter(state=>/^(Layer already exists|Mounted from)/.test(state)).length
-const layers=states.length===1?"layer":"layers"
-const known=there===0?"":`, ${there} ${there===1?"was":"were"} there`
-return`${sent} of ${states.length} ${layers} sent${known}`}read(raw){const line=plain(raw)
-const[,layer,state]=/^([0-9a-f]{12}): (.+)$/.exec(line)??[]
-if(layer!==void 0&&state!==void 0){this.#layers.set(layer,state)
-return}this.#digest??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1]
-if(this.last.push(line)>20)this.last.shift()}}function check(finished,{repository:repository,tag:tag}){if(finished.code===0)return
-const missing=engineTrouble("push",finished)
-if(missing!==void 0)(0,report_cause.fJ)(missing)
-const said=reasonOf(finished)
-const because=(why,hint)=>(0,report_cause.fJ)({code:"push-failed",sentence:`push: ${why}: ${said}`,...hint===void 0?{}:{hint:hint},logs:[{lines:finished.stderr.split("\n")}]})
-if(/immutable/i.test(said))because(`${(0,docker_trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`,'Tags cannot be changed there: commit, or give another "tag"')
-switch((0,docker_trouble.LH)(said,repository)){case"denied":return because(`not allowed to write to ${repository}`,(0,docker_trouble.t$)(repository,"write to"))
-case"absent":return because(`${(0,docker_trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
-case"passing":return because(`${(0,docker_trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
-case"refused":return because(`${repository}:${tag} was not taken`)}}function push(release,journal,built){return pushImage(release.world,built,journal,release.signal)}var run=__nccwpck_require__(1837)
+journal.say(`${name} does not say of which commit it is`)}var run=__nccwpck_require__(1837)
 var kubernetes_cluster=__nccwpck_require__(3728)
 var guarded=__nccwpck_require__(4172)
-var rollout_record=__nccwpck_require__(7476)
-var lock=__nccwpck_require__(6072)
 var kubernetes_workload=__nccwpck_require__(4339)
-const servers=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
-const workers=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
-const serving=["runserver","runserver_plus","runuwsgi","testserver"]
-function roleOf(container){return roleOfWords(wordsOf(container))??((container.ports??[]).length>0?"web":"other")}function runsBeat(container){const words=wordsOf(container)
-const role=roleOfWords(words)
-return role==="beat"||role==="worker"&&/(^| )(-B|--beat)( |$)/.test(words.join(" "))}function runsCeleryWorker(container){const words=wordsOf(container)
-return roleOfWords(words)==="worker"&&words.includes("celery")}function webWorkload(candidates,services,from){const usable=candidates.filter(each=>containerOf(each)!==void 0)
-const undecided=because=>({is:"undecided",because:because,candidates:usable.map(each=>(0,kubernetes_workload.T)(each.workload))})
-if(from!==void 0&&from!==""){const named=usable.filter(({workload:workload})=>from.includes("/")?(0,kubernetes_workload.T)(workload)===from.toLowerCase():workload.name===from)
-return only(named,"named")??undecided(named.length>1?"several":"no-such-name")}const served=usable.filter(each=>roleOfCandidate(each)==="web"&&services.some(service=>selects(service,each)))
-const commanded=among=>among.filter(each=>{const container=containerOf(each)
-return container!==void 0&&roleOfWords(wordsOf(container))==="web"})
-return only(served,"service")??only(commanded(served),"service")??(served.length>1?void 0:only(commanded(usable),"command"))??only(usable,"only")??undecided(usable.length>1?"several":"none")}function selects(service,candidate){const selector=Object.entries(service.spec?.selector??{})
-const labels=candidate.template.metadata?.labels??{}
-return selector.length>0&&selector.every(([key,value])=>labels[key]===value)}function only(candidates,because){const[candidate,second]=candidates
-const container=candidate&&containerOf(candidate)
-if(!candidate||!container||second)return
-return{is:"found",candidate:candidate,container:container.name,because:because}}function containerOf({template:template,containers:containers}){const ours=(template.spec?.containers??[]).filter(({name:name})=>containers.includes(name))
-return ours.find(each=>roleOf(each)==="web")??ours[0]}function roleOfCandidate(candidate){const container=containerOf(candidate)
-return container?roleOf(container):"other"}function roleOfWords(words){for(const[at,word]of words.entries()){const rest=words.slice(at+1)
-if(word==="celery")return roleOfCelery(rest)
-if(servers.includes(word))return"web"
-if(workers.includes(word))return"worker"
-if(word==="manage.py"||word==="django-admin")return rest[0]==="celery"?roleOfCelery(rest.slice(1)):serving.includes(rest[0]??"")?"web":"worker"}return}function roleOfCelery(words){const valued=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
-const command=words.find((word,at)=>!word.startsWith("-")&&!valued.includes(words[at-1]??""))
-return command==="worker"||command==="beat"||command==="flower"?command:"other"}function wordsOf(container){return[...container.command??[],...container.args??[]].flatMap(argument=>argument.split(/[\s;&|"']+/)).filter(word=>word!=="").map(word=>word.startsWith("-")?word:word.split("/").at(-1)??word)}var kubernetes_objects=__nccwpck_require__(9340)
+var drain=__nccwpck_require__(1091)
+var exceptions=__nccwpck_require__(2535)
+var rollout_record=__nccwpck_require__(7395)
+var lease=__nccwpck_require__(2882)
+var kubernetes_objects=__nccwpck_require__(9340)
+var kubernetes_ours=__nccwpck_require__(8277)
+var archive=__nccwpck_require__(15)
+async function checkAlone(release,cluster,site,command){const{app:app,settings:settings}=release
+await Promise.all([checkHistory(release,cluster,site,command),(0,rollout_record.aE)(cluster,app,settings.image),(0,lease.yD)(cluster,(0,kubernetes_ours.Fe)(app))])}async function checkHistory({app:app,settings:settings},cluster,{live:live,targets:targets},command){const releases=await(0,archive.tl)(cluster,app)
+const foreign=releases.filter(({image:image})=>!(0,kubernetes_image.iI)(image,settings.image))
+if(foreign.length===0)return
+if(command==="rollback"&&foreign.length<releases.length)return
+const ours=targets.map(({id:id})=>(0,kubernetes_workload.T)(id))
+const others=workloadsIn(live.picture()).filter(object=>!ours.includes((0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object))))
+for(const image of new Set(foreign.map(entry=>entry.image))){const runs=others.find(object=>(0,kubernetes_objects.ys)(object,image).length>0)
+if(!runs)continue
+const id=(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(runs))
+const what=`the history in configmap/${(0,kubernetes_ours.Fe)(app)}`
+const so=`when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`;(0,kubernetes_ours.ht)(cluster,app,{image:image,what:what,so:so},settings.image)}}function workloadsIn(picture){const all=[picture.deployments,picture.statefulsets,picture.daemonsets,picture.cronjobs]
+return all.flatMap(kind=>[...kind.values()]).filter(kubernetes_objects.gv)}var lock=__nccwpck_require__(6072)
+var roles=__nccwpck_require__(7414)
 var finding=__nccwpck_require__(1404)
 var dist=__nccwpck_require__(8815)
 function mendOf({id:id,manifest:manifest},change,kubectl){return manifest?`# in the manifest of ${(0,kubernetes_workload.T)(id)}\n${(0,dist.As)(change).trim()}`:kubectl(["patch",(0,kubernetes_workload.T)(id),"--patch",JSON.stringify(change)])}function inTemplate({id:id},spec){const template={spec:{template:{spec:spec}}}
@@ -8167,9 +8363,9 @@ if(found.length>0||served.length===0)return found
 const ids=served.map(({id:id})=>id).join(", ")
 const shallow=served.filter(subject=>listensOnly(subject)).map(({id:id})=>id)
 const more=shallow.length===0?"":`; that of ${shallow.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
-return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function probes_serving({containers:containers}){return containers.find(one=>roleOf(one)==="web")??containers[0]}function listensOnly(subject){return probes_serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
+return[(0,finding.uw)("probes",`${ids}: a readinessProbe stands guard${more}`)]}function serving({containers:containers}){return containers.find(one=>(0,roles.kp)(one)==="web")??containers[0]}function listensOnly(subject){return serving(subject)?.readinessProbe?.tcpSocket!==void 0}function unready(subject,asked,kubectl){const{id:id,target:target,object:object}=subject
 const all=(0,kubernetes_objects.kW)(object).spec?.containers??[]
-const container=probes_serving(subject)
+const container=serving(subject)
 if(!container)return[]
 if(listensOnly(subject)&&asked["smoke-path"]!==void 0){const says=`${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
 const probe={...pageOf(container,asked),tcpSocket:null}
@@ -8196,57 +8392,14 @@ const says=`${id}, container ${name} took ${seconds(readyMs)} to become Ready, a
 const period=2
 const failureThreshold=Math.max(60,Math.ceil(10*readyMs/1e3/period))
 const change=inContainer(target,name,{startupProbe:{...handlerOf(liveness),periodSeconds:period,failureThreshold:failureThreshold}})
-return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var paths=__nccwpck_require__(1856)
-const clusterWide=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
-async function readManifests(world,cluster,paths,repository){const objects=(await Promise.all(paths.map(path=>readPath(world,cluster,path)))).flat()
-objects.forEach(object=>{manifests_check(object,cluster.namespace)})
-const seen=new Set
-for(const{kind:kind,apiVersion:apiVersion,metadata:metadata}of objects){const key=`${apiVersion} ${kind} ${metadata?.name}`
-if(seen.has(key))invalid(`${kind} "${metadata?.name}" stands in the manifests twice`)
-seen.add(key)}const isOurs=ownImage(repository)
-const ours=objects.filter(kubernetes_objects.gv).filter(object=>!(0,kubernetes_objects.pi)(object)).filter(object=>(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),isOurs).length>0)
-return{ours:ours,others:objects.filter(object=>!ours.includes(object))}}function ownImage(repository){return image=>(0,kubernetes_image.iI)(image,repository)||(0,kubernetes_image.zZ)(image).repository===(0,kubernetes_image.EU)(repository)}function prepared(manifest,live,repository,image){const imaged=(0,kubernetes_objects.t3)(manifest,(0,kubernetes_objects.Mo)((0,kubernetes_objects.kW)(manifest),ownImage(repository),image))
-return withLiveReplicas(imaged,live)}function withLiveReplicas(manifest,live){const replicas=live?.spec?.replicas
-if(replicas===void 0||!(0,kubernetes_objects.gv)(manifest))return manifest
-return{...manifest,spec:{...manifest.spec,replicas:replicas}}}const kustomizations=["kustomization.yaml","kustomization.yml","Kustomization"]
-async function readPath(world,cluster,path){if(!world.files.exists(path))invalid(`manifests: there is no file or folder "${path}"`)
-if(!world.files.isFolder(path))return parseManifest(await world.files.read(path)??"",path)
-const names=await world.files.list(path)
-if(names.some(name=>kustomizations.includes(name))){const built=await cluster.kustomize(path)
-if(built.code!==0)invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
-return parseManifest(built.stdout,path)}const files=names.filter(name=>/\.(ya?ml|json)$/.test(name))
-if(files.length===0)invalid(`manifests: the folder "${path}" has no .yaml, .yml or .json file`)
-const read=await Promise.all(files.map(async name=>{const file=`${path.replace(/\/$/,"")}/${name}`
-return parseManifest(await world.files.read(file)??"",file)}))
-return read.flat()}const asKubectl={version:"1.1",stringKeys:true,customTags:tags=>[...tags.filter(tag=>typeof tag==="string"||tag.format!=="TIME"&&tag.tag!=="tag:yaml.org,2002:timestamp"),"intOct"]}
-function parseManifest(text,file){return(0,dist.hR)(text,asKubectl).flatMap(document=>{const[error]=document.errors
-if(error){const line=error.linePos?.[0].line
-const where=line===void 0?file:`${file}:${line}`
-if(error.message.startsWith("With stringKeys"))invalid(`${where}: a key is not a text`,"render a template first, by helm template say")
-invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/,"")}`)}const read=manifests_plain(document,file)
-if(read===null)return[]
-const opened=isObject(read)&&read.kind==="List"?read.items??[]:[read]
-if(!Array.isArray(opened))invalid(`${file}: a List has no list of items`)
-return opened.map(object=>{if(!isObject(object))invalid(`${file}: a document is not an object with apiVersion and kind`)
-const{apiVersion:apiVersion,kind:kind,metadata:metadata}=object
-if(typeof apiVersion!=="string"||typeof kind!=="string")invalid(`${file}: an object has no apiVersion or no kind`)
-if(!metadata?.name)invalid(`${file}: a ${kind} has no metadata.name`)
-if(typeof metadata.name!=="string")invalid(`${file}: a ${kind} has no metadata.name that is a text`)
-if((0,kubernetes_objects.gv)(object))checkContainers(object,file)
-return object})})}function manifests_plain(document,file){try{return document.toJS()}catch(error){return invalid(`${file}: ${firstLine(error instanceof Error?error.message:String(error))}`)}}function isObject(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function checkContainers(object,file){const{spec:spec}=(0,kubernetes_objects.kW)(object)
-const where=`${file}: ${object.kind} "${(0,kubernetes_objects.Vb)(object)}"`
-for(const field of["containers","initContainers"]){const all=spec?.[field]??[]
-if(!Array.isArray(all)||!all.every(isObject))invalid(`${where}: ${field} is not a list of containers`)
-for(const{image:image}of all)if(typeof(image??"")!=="string")invalid(`${where}: the image of a container is not a text`)}}function firstLine(text){return text.split("\n")[0]??""}function manifests_check(object,namespace){const name=`${object.kind} "${(0,kubernetes_objects.Vb)(object)}"`
-if(clusterWide.includes(object.kind??""))(0,paths.qY)(object)
-const own=object.metadata?.namespace
-if(own!==void 0&&own!==namespace)invalid(`${name} names the namespace "${own}", but the release goes to "${namespace}"`,"leave metadata.namespace out of the manifests")}function invalid(sentence,hint){(0,report_cause.fJ)({code:"manifest-invalid",sentence:sentence,...hint!==void 0&&{hint:hint}})}function subjectsOf(targets,services){return targets.flatMap(target=>{const{id:id,uses:uses,live:live,manifest:manifest}=target
-const object=manifest?withLiveReplicas(manifest,live):live
+return[(0,finding.$e)("probes",says,mendOf(target,change,kubectl))]})}function budgetOf({initialDelaySeconds:initialDelaySeconds,periodSeconds:periodSeconds,failureThreshold:failureThreshold}){return 1e3*((initialDelaySeconds??0)+(failureThreshold??3)*(periodSeconds??10))}function handlerOf({httpGet:httpGet,tcpSocket:tcpSocket,exec:exec,grpc:grpc}){return{...httpGet&&{httpGet:httpGet},...tcpSocket&&{tcpSocket:tcpSocket},...exec&&{exec:exec},...grpc&&{grpc:grpc}}}function seconds(ms){return`${Math.round(ms/1e3)} s`}var replicas=__nccwpck_require__(2683)
+function subjectsOf(targets,services){return targets.flatMap(target=>{const{id:id,uses:uses,live:live,manifest:manifest}=target
+const object=manifest?(0,replicas.wk)(manifest,live):live
 if(!object)return[]
 const template=(0,kubernetes_objects.kW)(object)
 const ours=uses.filter(({init:init})=>!init).map(({name:name})=>name)
 const candidate={workload:id,template:template,containers:ours}
-return[{target:target,id:(0,kubernetes_workload.T)(id),object:object,containers:(template.spec?.containers??[]).filter(({name:name})=>ours.includes(name)),isServed:id.kind!=="CronJob"&&services.some(one=>selects(one,candidate))}]})}function ownerOf(object){return argo(object)??flux(object)??helm(object)??operator(object)}function argo({kind:kind,metadata:metadata={}}){const group=kind==="CronJob"?"batch":"apps"
+return[{target:target,id:(0,kubernetes_workload.T)(id),object:object,containers:(template.spec?.containers??[]).filter(({name:name})=>ours.includes(name)),isServed:id.kind!=="CronJob"&&services.some(one=>(0,roles.ko)(one,candidate))}]})}function ownerOf(object){return argo(object)??flux(object)??helm(object)??operator(object)}function argo({kind:kind,metadata:metadata={}}){const group=kind==="CronJob"?"batch":"apps"
 const own=`:${group}/${kind}:${metadata.namespace}/${metadata.name}`
 const tracked=metadata.annotations?.["argocd.argoproj.io/tracking-id"]
 const app=tracked?.endsWith(own)?tracked.slice(0,-own.length):metadata.labels?.["argocd.argoproj.io/instance"]
@@ -8263,7 +8416,7 @@ return release?{name:`Flux (HelmRelease ${release})`,when:"when it upgrades the 
 if(labels["app.kubernetes.io/managed-by"]!=="Helm"||release===void 0)return
 return{name:`Helm (release ${release})`,when:"at the next `helm upgrade`"}}function operator({metadata:metadata}){const owner=metadata?.ownerReferences?.find(({controller:controller})=>controller)
 return owner&&{name:`${owner.kind} ${owner.name}`,when:"whenever its controller looks at it"}}const usualGraceSeconds=30
-const checks=[paused,owned,withoutRevisions,recreated,allAtOnce,cutShort]
+const checks=[paused,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
 function workloadFindings(subjects,kubectl){return[...subjects.flatMap(subject=>checks.flatMap(check=>check(subject,kubectl))),...manyBeats(subjects,kubectl)]}function paused({id:id,target:target},kubectl){if(!target.live?.spec.paused)return[]
 const says=`${id} is paused, so a new version would never roll out`
 return[(0,finding.MB)("workloads",says,kubectl(["rollout","resume",id]))]}function owned({id:id,target:target}){const owner=target.live&&ownerOf(target.live)
@@ -8286,11 +8439,18 @@ if(replicas===0||away<replicas)return[]
 const says=replicas===1?`${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then`:`${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
 const rollingUpdate={maxUnavailable:0,maxSurge:1}
 return[(0,finding.$e)("workloads",says,mendOf(target,{spec:{strategy:{rollingUpdate:rollingUpdate}}},kubectl))]}function countOf(value,replicas,round){return typeof value==="number"?value:round(parseInt(value,10)*replicas/100)}function cutShort({id:id,target:target,object:object,containers:containers},kubectl){const grace=(0,kubernetes_objects.kW)(object).spec?.terminationGracePeriodSeconds??usualGraceSeconds
-const worker=containers.find(runsCeleryWorker)
+const worker=containers.find(roles.HS)
 if(object.kind==="CronJob"||!worker||grace>usualGraceSeconds)return[]
 const says=`${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
 const change=inTemplate(target,{terminationGracePeriodSeconds:300})
-return[(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))]}function manyBeats(subjects,kubectl){const beats=subjects.filter(({object:object,containers:containers})=>object.kind!=="CronJob"&&containers.some(runsBeat))
+return[(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))]}function beatsTwice({id:id,target:target,object:object,containers:containers,isServed:isServed},kubectl){const{strategy:strategy}=object.spec
+const isRolling=object.kind==="Deployment"&&strategy?.type!=="Recreate"
+const beat=containers.find(roles.Nj)
+if(!isRolling||!beat||object.spec.replicas===0)return[]
+const says=`${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
+if(isServed)return[(0,finding.$e)("workloads",`${says}: give beat a Deployment without a Service`)]
+const change={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
+return[(0,finding.$e)("workloads",`${says}: set strategy: Recreate`,mendOf(target,change,kubectl))]}function manyBeats(subjects,kubectl){const beats=subjects.filter(({object:object,containers:containers})=>object.kind!=="CronJob"&&containers.some(roles.Nj))
 const pods=beats.map(({object:{kind:kind,spec:spec}})=>kind==="DaemonSet"?1/0:spec.replicas??1)
 const all=pods.reduce((sum,each)=>sum+each,0)
 const[first,...others]=beats
@@ -8301,72 +8461,301 @@ const says=`Celery's beat runs ${times} (${who}), so every scheduled task is sen
 const isOne=others.length===0&&all!==1/0
 return[(0,finding.$e)("workloads",says,isOne?kubectl(["scale",first.id,"--replicas=1"]):void 0)]}function pullFindings(subjects,kubectl){return subjects.flatMap(({id:id,target:target,containers:containers})=>containers.filter(({imagePullPolicy:imagePullPolicy})=>imagePullPolicy==="Always").map(({name:name})=>{const says=`${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
 const change=inContainer(target,name,{imagePullPolicy:"IfNotPresent"})
-return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}async function missingRights(cluster,rights){const asked=await Promise.all(rights.map(async right=>({...right,verbs:(await Promise.all(right.verbs.map(async verb=>await allowed(cluster,right,verb)?[]:[verb]))).flat()})))
-return asked.filter(right=>right.verbs.length>0)}async function allowed(cluster,right,verb){const[resource,subresource]=right.resource.split("/")
-const review=await cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{namespace:cluster.namespace,group:right.group,resource:resource,...subresource!==void 0&&{subresource:subresource},verb:verb}}})
+return(0,finding.$e)("workloads",says,mendOf(target,change,kubectl))}))}const withoutNames=["create","list","watch"]
+async function missingRights(cluster,rights){const reviews=new Map
+const may=(right,verb,name)=>{const key=JSON.stringify([right.group,right.resource,verb,name])
+const review=reviews.get(key)??allowed(cluster,right,verb,name)
+reviews.set(key,review)
+return review}
+const mayByName=async(right,verb)=>{if(right.names===void 0||withoutNames.includes(verb))return false
+const each=await Promise.all(right.names.map(name=>may(right,verb,name)))
+return each.every(Boolean)}
+const isMissing=async(right,verb)=>right.names?.length!==0&&!await may(right,verb)&&!await mayByName(right,verb)
+const asked=await Promise.all(rights.map(async right=>{const verbs=await Promise.all(right.verbs.map(async verb=>await isMissing(right,verb)?[verb]:[]))
+return{...right,verbs:verbs.flat()}}))
+return merged(asked.filter(right=>right.verbs.length>0))}async function allowed(cluster,right,verb,name){const[resource,subresource]=right.resource.split("/")
+const one=resource==="namespaces"?cluster.namespace:name
+const inside=resource==="namespaces"&&verb==="create"?{}:{namespace:cluster.namespace}
+const review=await cluster.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...inside,group:right.group,resource:resource,...subresource!==void 0&&{subresource:subresource},verb:verb,...one!==void 0&&{name:one}}}})
 return review.status?.allowed===true}function asRoleRules(rights){return(0,dist.As)(rights.map(({group:group,resource:resource,verbs:verbs})=>({apiGroups:[group],resources:[resource],verbs:[...verbs]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(rights){const byResource=new Map
 for(const right of rights){const key=`${right.group}/${right.resource}`
 const before=byResource.get(key)?.verbs??[]
-byResource.set(key,{...right,verbs:[...new Set([...before,...right.verbs])]})}return[...byResource.values()]}var apierror=__nccwpck_require__(5392)
-var away=__nccwpck_require__(5328)
+const{group:group,resource:resource}=right
+byResource.set(key,{group:group,resource:resource,verbs:[...new Set([...before,...right.verbs])]})}return[...byResource.values()]}var apply=__nccwpck_require__(240)
+var kubernetes_manifests=__nccwpck_require__(6874)
+var kubernetes_paths=__nccwpck_require__(1856)
 var rollout_aims=__nccwpck_require__(1615)
 var watch=__nccwpck_require__(8394)
-var kubectl=__nccwpck_require__(6402)
-async function liveOf(cluster,objects){if(objects.length===0)return[]
-const got=await cluster.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(objects)})
-if(got.code!==0)refused((0,kubectl.LH)(got))
-return opened(got.stdout)}async function planApply(cluster,objects,live){if(objects.length===0)return[]
-const tried=await cluster.kubectl(["apply","--dry-run=server","-f","-","-o","json"],{input:asList(objects)})
-if(tried.code!==0)refused((0,kubectl.LH)(tried))
-const after=byKey(opened(tried.stdout))
-const before=byKey(live)
-return objects.map(object=>{const is=before.get(keyOf(object))
-if(is===void 0)return{is:"create",object:object}
-const becomes=after.get(keyOf(object))
-return becomes&&(0,kubernetes_objects.FB)((0,kubernetes_objects.rc)(becomes),(0,kubernetes_objects.rc)(is))?{is:"none",object:object,live:is}:{is:"change",object:object,live:is}})}async function apply(cluster,objects,signal){if(objects.length===0)return
-const applied=await cluster.kubectl(["apply","-f","-","-o","name"],{input:asList(objects),signal:signal})
-if(applied.code!==0)(0,report_cause.fJ)({code:"apply-failed",sentence:`kubectl apply: ${(0,kubectl.LH)(applied)}`})}function keyOf(object){const version=object.apiVersion??""
-const group=version.includes("/")?version.slice(0,version.indexOf("/")):""
-return`${group}/${object.kind}/${(0,kubernetes_objects.Vb)(object)}`}function byKey(objects){return new Map(objects.map(object=>[keyOf(object),object]))}function asList(objects){return JSON.stringify({apiVersion:"v1",kind:"List",items:objects})}function opened(json){if(json.trim()==="")return[]
-const parsed=JSON.parse(json)
-return parsed.kind==="List"?parsed.items??[]:[parsed]}function refused(words){(0,report_cause.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${words}`,hint:"try them by hand: kubectl apply --dry-run=server -f …"})}var report_words=__nccwpck_require__(2691)
-var follow=__nccwpck_require__(3289)
-var snapshot=__nccwpck_require__(5741)
-async function planManifests(cluster,others){const live=await liveOf(cluster,others)
-const liveByKey=new Map(live.map(object=>[keyOf(object),object]))
-const objects=others.map(object=>withLiveReplicas(object,liveByKey.get(keyOf(object))))
-return planApply(cluster,objects,live)}function priorOfChanges(changes,{resources:resources}){return changes.flatMap(change=>{const path=resources.pathOf(change.object)
-switch(change.is){case"create":return[{path:path,object:change.object,was:"absent",of:"other"}]
-case"change":return[{path:path,object:change.live,was:seals(change)?"sealed":"whole",of:"other"}]
-case"none":return[]}})}function seals({object:object,live:live}){return(0,snapshot.t3)(object)&&!(0,snapshot.t3)(live)}async function applyManifests(release,journal,cluster,site,changes){const touched=changes.filter(({is:is})=>is!=="none")
-for(const{is:is,object:object}of touched)journal.say(`${(0,snapshot.Gg)(object)} ${is==="create"?"created":"changed"}`)
+var apierror=__nccwpck_require__(5392)
+var away=__nccwpck_require__(5328)
+var kubernetes_jobs=__nccwpck_require__(5950)
+var diagnose=__nccwpck_require__(4161)
+var gather=__nccwpck_require__(3942)
+var rollout_live=__nccwpck_require__(371)
+var rollout_ledger=__nccwpck_require__(3600)
+var rollout_patience=__nccwpck_require__(5322)
+var podsigns=__nccwpck_require__(2990)
+var rollout_signs=__nccwpck_require__(1223)
+var stage=__nccwpck_require__(4367)
+var weigh=__nccwpck_require__(6669)
+var rollout_words=__nccwpck_require__(7080)
+function judgeRun(picture,name,patience,ledger,crash,now){const notes=new rollout_ledger.u3(ledger,now)
+const looks=[]
+const logsWanted=[]
+const verdict=look()
+const next=looks.filter(time=>time>now)
+return{verdict:verdict,ledger:notes.close(),...next.length>0&&{lookAgainAt:Math.min(...next)},logsWanted:logsWanted}
+function look(){const stale=now-picture.confirmedAt>stage.y
+const job=picture.jobs.get(name)
+if(conditionOf(job,"Complete"))return{is:"done"}
+const uid=job?.metadata?.uid
+const failed=conditionOf(job,"Failed")
+if(failed?.reason==="DeadlineExceeded")return late("it ran longer than its activeDeadlineSeconds")
+const pods=(0,rollout_live.EB)(picture,uid)
+const refused=pods.length>0?void 0:(0,rollout_signs.Or)(picture,uid).at(-1)
+const signs=[...pods.flatMap(pod=>(0,podsigns.IA)(pod,(0,rollout_live.XL)(picture,pod.metadata?.uid)).filter(({reason:reason})=>reason!=="NotReady")),...refused?[(0,rollout_signs.x5)(uid??"",refused.message??"",refused,()=>(0,rollout_signs.dT)(picture,[]))]:[]]
+const place=(0,rollout_signs.$t)(picture,()=>[])
+notes.since((0,weigh.r4)(place))
+const weighing=(0,weigh.vi)(pods,signs,{patience:patience,deadline:patience.timeout,ready:patience.timeout,first:false,ledger:ledger,notes:notes,now:now,final:true,place:place})
+looks.push(...weighing.looks)
+logsWanted.push(...weighing.logsWanted)
+const ends=weighing.weighed.filter(({sign:sign})=>sign.exit)
+const holds=weighing.weighed.filter(({sign:sign})=>!sign.exit)
+const[end]=ends
+const told=end?(0,weigh.rl)(name,`job/${name}`,end):crash
+if(failed){const lost=(0,weigh.iR)(ends,now,stale)
+if(lost)return{is:"failed",cause:ended((0,weigh.rl)(name,`job/${name}`,lost))}
+const until=notes.since(`failed/job/${name}`)+rollout_patience.Gn
+looks.push(until)
+if(until>now)return{is:"waiting",on:"its log",...told&&{crash:told}}
+const words=(0,rollout_words.T)(failed.message??failed.reason??"failed")
+return{is:"failed",cause:told?ended(told):{code:"job-failed",sentence:`${name}: ${words}`,workload:`job/${name}`}}}const lost=(0,weigh.iR)(holds,now,stale)
+if(lost)return{is:"failed",cause:(0,weigh.rl)(name,`job/${name}`,lost)}
+for(const{due:due}of holds)if(due.is==="at")looks.push(due.at)
+const[trouble]=[...holds,...ends]
+const pod=pods.at(-1)
+const on=trouble?(0,weigh.jV)(trouble,now):pod?standOf(pod):"its pod to be made"
+if(!pods.some(hasStarted)&&!hasEnded(job)){const lateAt=notes.since(`incomplete/job/${name}`)+patience.timeout
+if(lateAt<=now&&!stale)return late(`not started after ${(0,rollout_words.n)(patience.timeout)}: ${on}`)
+looks.push(lateAt)}return{is:"waiting",on:on,...told&&{crash:told}}}function late(words){const sentence=`${name}: ${words}`
+return{is:"failed",cause:{code:"timeout",sentence:sentence,workload:`job/${name}`}}}function standOf(pod){return hasStarted(pod)?"it runs":(0,stage.g)(pod,(0,rollout_live.XL)(picture,pod.metadata?.uid))}}function ended(cause){return["crash","crash-after-ready","init-crash"].includes(cause.code)?{...cause,code:"job-failed"}:cause}function conditionOf(job,wanted){return job?.status?.conditions?.find(({type:type,status:status})=>type===wanted&&status==="True")}function hasEnded(job){return(job?.status?.succeeded??0)+(job?.status?.failed??0)>0}function hasStarted(pod){return(0,podsigns.CI)(pod).some(({init:init,status:status})=>!init&&(status.state?.running!==void 0||status.state?.terminated!==void 0))}var looking=__nccwpck_require__(9092)
+var needs=__nccwpck_require__(852)
+var migrate=__nccwpck_require__(1402)
+var settle=__nccwpck_require__(6496)
+function jobsOf({settings:settings,app:app,holder:holder},manifests,image){const how={repository:settings.image,image:image,app:app,run:holder.id}
+const timeoutSeconds=Math.ceil(settings["migrate-timeout"]/1e3)
+return manifests.map(manifest=>(0,kubernetes_jobs.ZO)(manifest,{...how,timeoutSeconds:timeoutSeconds}))}async function runJobs(release,journal,cluster,site,jobs,warn){const over=new AbortController
+const own={...release,signal:AbortSignal.any([release.signal,over.signal])}
+const stand=new Map
+const works=jobs.map(async job=>{await create(own,cluster,job)
+journal.say(`${(0,needs.G)(job)} created`)
+const startedAt=release.world.clock.now()
+const seconds=()=>(release.world.clock.now()-startedAt)/1e3
+const verdict=await follow(own,cluster,site,job,startedAt,words=>{stand.set((0,kubernetes_objects.Vb)(job),{of:(0,needs.G)(job),is:"waiting",words:words,seconds:seconds()})
+journal.waiting(()=>[...stand.values()])})
+stand.delete((0,kubernetes_objects.Vb)(job))
+if(verdict.is==="failed")throw new report_cause.HR(verdict.cause)
+journal.say(`${(0,needs.G)(job)} ended well after ${seconds().toFixed(1)} s`)})
+try{await Promise.all(works)}finally{over.abort(new Error("another Job has failed"))
+await Promise.allSettled(works)
+journal.waiting(void 0)
+await endThem(release,cluster,site,jobs).catch(error=>{warn(error instanceof Error?error.message:String(error))})}}async function create({world:world,signal:signal},cluster,job){const path=(0,kubernetes_paths.rJ)("batch/v1",cluster.namespace,"jobs")
+await(0,away.d_)(world.clock,signal,async()=>{signal.throwIfAborted()
+try{await cluster.post(path,job)}catch(error){if(!(error instanceof apierror.h&&error.status===409))throw error
+const there=await cluster.find(`${path}/${(0,kubernetes_objects.Vb)(job)}`)
+if(there?.metadata?.annotations?.[kubernetes_jobs.VF]!==ofRun(job))throw error}},away.WG)}function ofRun({metadata:metadata}){return metadata?.annotations?.[kubernetes_jobs.VF]}async function follow(release,cluster,{live:live},job,startedAt,onWait){const{world:world,settings:settings,signal:signal}=release
+const{clock:clock}=world
+const patience={timeout:settings.timeout,bake:0,grace:settings.grace}
+let ledger=(0,rollout_ledger.EZ)(startedAt)
+let crash
+const verdict=await(0,looking.W)({cluster:cluster,clock:clock,live:live,signal:signal},now=>{const judgement=judgeRun(live.picture(),(0,kubernetes_objects.Vb)(job),patience,ledger,crash,now)
+ledger=judgement.ledger
+const{verdict:verdict,lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
+if(verdict.is==="waiting"){crash=verdict.crash??crash
+onWait(verdict.on)}return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...verdict.is!=="waiting"&&{ended:verdict}}},(wanted,lines)=>{ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(lines,(0,stages_release.Y)(release)))})
+if(verdict.is==="done")return verdict
+const seen={cluster:cluster,clock:clock,live:live,startedAt:startedAt,toRepo:(0,stages_release.Y)(release)}
+return{is:"failed",cause:await(0,gather.k)(verdict.cause,seen).catch(()=>verdict.cause)}}async function endThem(release,cluster,{live:live},jobs){const names=jobs.map(kubernetes_objects.Vb)
+const unfinished=(await(0,settle.h2)(cluster,release.app)).map(kubernetes_objects.Vb)
+const left=unfinished.filter(name=>names.includes(name))
+await Promise.all(left.map(name=>(0,migrate.e)(release,cluster,live,name)))}var report_words=__nccwpck_require__(2691)
+var rollout_follow=__nccwpck_require__(3289)
+var restore=__nccwpck_require__(414)
+var rollout_snapshot=__nccwpck_require__(5741)
+async function planManifests(cluster,others){return(0,apply._$)(cluster,others,await(0,apply.QA)(cluster,others))}function priorOfChanges(changes,{resources:resources}){return changes.flatMap(change=>{const path=resources.pathOf(change.object)
+const common={path:path,written:(0,rollout_snapshot.lM)(change.becomes),of:"other",...change.when==="first"&&{back:"after"}}
+switch(change.is){case"create":if(change.object.kind==="Namespace")return[]
+return[{...common,object:change.object,was:"absent"}]
+case"change":return[{...common,object:(0,rollout_snapshot.nR)(change.live),was:seals(change)?"sealed":"whole"}]
+case"none":return[]}})}async function checkStill(cluster,priors){const changed=(await(0,restore.EW)(cluster,priors)).filter(({did:did})=>did!=="nothing")
+if(changed.length===0)return
+const names=changed.map(({prior:prior})=>(0,needs.G)(prior.object)).join(", ");(0,report_cause.fJ)({code:"superseded",sentence:`somebody else wrote to ${names} after the release had looked there`,hint:"theirs was left alone; release again when it is clear what is wanted"})}function seals({object:object,live:live}){return(0,rollout_snapshot.t3)(object)&&!(0,rollout_snapshot.t3)(live)}async function applyBeside({world:world,signal:signal},journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
+if(touched.length===0)return
+await checkStill(cluster,priorOfChanges(touched,site))
+signal.throwIfAborted()
+sayChanges(journal,touched)
+const objects=touched.map(({object:object})=>object)
+await wrote(await(0,apply.Bb)(cluster,world.clock,objects,signal))}function sayChanges(journal,touched){for(const{is:is,object:object}of touched)journal.say(`${(0,needs.G)(object)} ${is==="create"?"created":"changed"}`)}async function applyManifests(release,journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
+sayChanges(journal,touched)
 const untouched=changes.length-touched.length
 if(untouched>0)journal.say(`${(0,report_words.LS)(untouched,"object")} unchanged`)
 if(touched.length===0)return
 const startedAt=release.world.clock.now()
+await checkStill(cluster,priorOfChanges(touched,site))
 release.signal.throwIfAborted()
-await apply(cluster,touched.map(({object:object})=>object),release.signal)
+const applied=await(0,apply.Bb)(cluster,release.world.clock,touched.map(({object:object})=>object),release.signal)
+await wrote(applied)
 const workloads=touched.filter(change=>(0,kubernetes_objects.gv)(change.object))
 if(workloads.length===0)return
 const aims=await Promise.all(workloads.map(async({is:is,object:object})=>{const live=await cluster.get(site.resources.pathOf(object))
 return{workload:(0,kubernetes_objects.hY)(object),images:{},generation:live.metadata?.generation??0,first:is==="create"}}))
 const{settings:settings,world:world,signal:signal}=release
-const followed=await(0,follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,patience:{timeout:settings.timeout,bake:0,grace:settings.grace},startedAt:startedAt,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal})
+const followed=await(0,rollout_follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,patience:{timeout:settings.timeout,bake:0,grace:settings.grace},startedAt:startedAt,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal})
 if(followed.is==="failed")(0,report_cause.fJ)(followed.cause)
-if(followed.is==="superseded"){const by=Object.entries(followed.by).map(([id,what])=>`${id} by ${what}`);(0,report_cause.fJ)({code:"apply-failed",sentence:`somebody else changed what the manifests had just applied: ${by.join("; ")}`})}}const alwaysNeeded=[...Object.entries(paths.VI).map(([plural,{apiVersion:apiVersion}])=>({group:apiVersion.includes("/")?apiVersion.slice(0,apiVersion.indexOf("/")):"",resource:plural,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"]},{group:"",resource:"secrets",verbs:["get","create","delete"]},{group:"",resource:"configmaps",verbs:["get","create","update"]}]
+if(followed.is==="superseded"){const by=Object.entries(followed.by).map(([id,what])=>`${id} by ${what}`);(0,report_cause.fJ)({code:"apply-failed",sentence:`somebody else changed what the manifests had just applied: ${by.join("; ")}`})}}var kubectl=__nccwpck_require__(6402)
+async function presenceOf(cluster){try{const found=await cluster.find((0,kubernetes_paths.B3)(cluster.namespace))
+return found===void 0?"missing":"there"}catch(error){if(error instanceof apierror.h&&error.status===403)return"hidden"
+throw clearer(error)}}async function checkNamespace(cluster,{namespace:namespace}){const presence=await presenceOf(cluster)
+if(presence!=="missing")return presence
+if(!namespace)return namespaceMissing(cluster.namespace,"does not exist")
+if(!await may(cluster,"create"))namespaceMissing(cluster.namespace,"does not exist, and this account may not create it")
+return presence}async function makeNamespace(journal,cluster,manifest,presence){if(presence==="there"||!await may(cluster,"create"))return
+const made=await cluster.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(manifest)})
+if(made.code===0)journal.say(`namespace/${cluster.namespace} created`)
+else if(!made.stderr.includes("(AlreadyExists)"))namespaceMissing(cluster.namespace,`does not exist, and cannot be created: ${(0,kubectl.LH)(made)}`)}async function labelling(cluster,{namespace:namespace}){const none={applied:[],warnings:[]}
+if(!namespace)return none
+if(await may(cluster,"get","patch","update"))return{...none,applied:[namespace]}
+if(!await may(cluster,"get"))return none
+const live=await cluster.get((0,kubernetes_paths.B3)(cluster.namespace))
+const differ=differences(namespace,live)
+if(differ.length===0)return none
+const warning=`the namespace "${cluster.namespace}" keeps its labels and annotations, since this account may not patch and update it; its manifest has others: ${differ.join(", ")}`
+return{...none,warnings:[warning]}}function differences(manifest,live){return["labels","annotations"].flatMap(field=>{const now=live.metadata?.[field]??{}
+const wanted=Object.entries(manifest.metadata?.[field]??{})
+return wanted.flatMap(([name,value])=>now[name]===value?[]:[name])})}async function may(cluster,...verbs){const right={group:"",resource:"namespaces",verbs:verbs}
+return(await missingRights(cluster,[right])).length===0}function clearer(error){if(!(error instanceof apierror.h&&error.status===401))return error
+return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}const finders={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
+const routes=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(kind=>`gateway.networking.k8s.io/${kind}`),...["traefik.io","traefik.containo.us"].flatMap(group=>["IngressRoute","IngressRouteTCP"].map(kind=>`${group}/${kind}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
+const followers=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
+function kindOf(object){return(0,kubernetes_objects.TN)(object).split("/").slice(0,2).join("/")}function placeOf(before,after,pods){const kind=kindOf(after)
+if(routes.includes(kind))return{when:"last"}
+if(followers.includes(kind))return{when:"first"}
+const finder=finders[kind]
+if(!finder)return{when:"before"}
+const old=before?finder.aspects(before):new Map
+const now=finder.aspects(after)
+const found=[...old.values(),...now.values()]
+const isOurs=pods.some(({ours:ours,live:live,becomes:becomes})=>ours&&found.some(({labels:labels})=>labels(labelsOf(live))||labels(labelsOf(becomes))))
+const seen=[...now].map(([key,aspect])=>({aspect:aspect,...safely(old.get(key),aspect,pods)}))
+const nobody=seen.find(({finds:finds})=>!finds)
+const name=`${(after.kind??"").toLowerCase()}/${(0,kubernetes_objects.Vb)(after)}`
+const lost=nobody&&{sentence:`${name} would lead to no pod after this release: ${whyNone(nobody.aspect,pods)}`,hint:lostHint(nobody.aspect,name,pods)}
+if(lost&&kind==="/Service"&&nobody.loses&&isSure(nobody.aspect,pods))return{when:"never",...lost}
+const warning=lost&&kind==="/Service"&&(!before||isOurs)?lost.sentence:void 0
+const told=warning===void 0?{}:{warning:warning}
+if(!isOurs)return{when:"before",...told}
+if(!before)return{when:kind==="/Service"?"before":"first",...told}
+const first=seen.every(({safe:safe})=>safe.includes("first"))
+const last=seen.every(({safe:safe})=>safe.includes("last"))
+if(first)return{when:"first",...told}
+if(last||!finder.cuts)return{when:"last",...told}
+return{when:"never",...conflict(name,seen,pods)}}function safely(was,is,pods){const[before,after]=was&&sameNumber(was,is)?[portless(was),portless(is)]:[was,is]
+const all=pods.map(one=>({one:one,oldLive:finds(before,one,"live"),oldNew:finds(before,one,"becomes"),nowLive:finds(after,one,"live"),nowNew:finds(after,one,"becomes")}))
+const served=all.filter(({oldLive:oldLive})=>oldLive)
+const kept=served.filter(({nowNew:nowNew})=>nowNew)
+const first=kept.length>0?kept.every(({nowLive:nowLive})=>nowLive):all.some(({nowLive:nowLive,nowNew:nowNew})=>nowLive&&nowNew)
+const last=kept.length>0?kept.every(({oldNew:oldNew,nowLive:nowLive,one:one})=>oldNew&&(!one.stays||nowLive)):served.some(({oldNew:oldNew})=>oldNew)
+const free=served.length===0
+return{safe:[...first||free?["first"]:[],...last||free?["last"]:[]],finds:all.some(({nowNew:nowNew})=>nowNew),loses:served.some(({one:one})=>one.ours),torn:(kept.length>0?kept:served).map(({one:one})=>one)}}function sameNumber({port:one},{port:other}){const[was,is]=[one,other].map(port=>port?.targetPort??port?.port)
+return typeof is==="number"&&was===is}function portless({port:_,...aspect}){return aspect}function finds(aspect,pods,at){const template=pods[at]
+if(!aspect||!template||!aspect.labels(labelsOf(template)))return false
+return aspect.port===void 0||hasPort(aspect.port,template,at==="live"?pods.becomes:pods.live)}function hasPort({port:port,targetPort:targetPort=port},template,other){const[own,theirs]=[portsOf(template),portsOf(other)]
+if(typeof targetPort==="string")return own.some(({name:name})=>name===targetPort)
+const declares=ports=>ports.some(({containerPort:containerPort})=>containerPort===targetPort)
+return own.length===0||declares(own)||!declares(theirs)}function portsOf(template){const{containers:containers=[],initContainers:initContainers=[]}=template?.spec??{}
+const sidecars=initContainers.filter(one=>one.restartPolicy==="Always")
+return[...containers,...sidecars].flatMap(({ports:ports=[]})=>ports)}function labelsOf(template){return template?.metadata?.labels??{}}function aspectsOfService(object){const{selector:selector,ports:ports=[],type:type}=object.spec??{}
+const entries=Object.entries(selector??{})
+if(entries.length===0||type==="ExternalName")return new Map
+const labels=own=>entries.every(([key,value])=>own[key]===value)
+const words=` (selector ${entries.map(([key,value])=>`${key}=${value}`).join(",")})`
+if(ports.length===0)return new Map([["",{words:words,labels:labels}]])
+return new Map(ports.map(port=>[`${port.protocol??"TCP"} ${port.port}`,{words:`, port ${port.port}${words}`,labels:labels,port:port}]))}function aspectsOfPolicy(object){const{podSelector:podSelector,ingress:ingress=[],egress:egress=[]}=object.spec??{}
+const peers=[["from",ingress.map(({from:from})=>from)],["to",egress.map(({to:to})=>to)]].flatMap(([key,rules])=>{const all=rules.flatMap(rule=>rule??[{}])
+const selectors=all.map(peer=>peer.podSelector&&!peer.namespaceSelector?peer.podSelector:void 0)
+if(all.length===0||!selectors.every(one=>one!==void 0))return[]
+const labels=own=>selectors.some(one=>matches(one,own))
+return[[key,{words:` (its pods "${key}")`,labels:labels}]]})
+const subject=own=>matches(podSelector,own)
+return new Map([["pods",{words:" (its podSelector)",labels:subject}],...peers])}function bySelector(field){return({spec:spec})=>{const selector=spec?.[field]
+if(!selector)return new Map
+const labels=own=>matches(selector,own)
+return new Map([["pods",{words:` (its ${field})`,labels:labels}]])}}function matches({matchLabels:matchLabels={},matchExpressions:matchExpressions=[]}={},own){return Object.entries(matchLabels).every(([key,value])=>own[key]===value)&&matchExpressions.every(({key:key,operator:operator,values:values=[]})=>{const value=own[key]
+switch(operator){case"In":return value!==void 0&&values.includes(value)
+case"NotIn":return value===void 0||!values.includes(value)
+case"Exists":return value!==void 0
+default:return value===void 0}})}function isSure({labels:labels,port:port},pods){const{targetPort:targetPort}=port??{}
+return typeof targetPort==="string"||!pods.some(({becomes:becomes})=>labels(labelsOf(becomes)))}function whyNone({words:words,labels:labels,port:port},pods){const byLabels=pods.filter(({becomes:becomes})=>becomes&&labels(labelsOf(becomes)))
+const[one]=byLabels
+if(!one)return`no pod template has the labels that it selects${words}`
+return`no container of ${one.id} has a port ${port?.targetPort??port?.port??""}${words}`}function lostHint(aspect,name,pods){const ours=pods.find(({ours:ours,live:live,becomes:becomes})=>ours&&(aspect.labels(labelsOf(live))||aspect.labels(labelsOf(becomes))))
+const of=ours?` of ${ours.id}`:""
+return`add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`}function conflict(name,seen,pods){const torn=seen.find(({safe:safe})=>safe.length===0)??seen[0]
+const who=torn?.torn.map(({id:id})=>id).join(", ")??pods.map(({id:id})=>id).join(", ")
+return{sentence:`${name} changes together with the pods of ${who}, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before${torn?.aspect.words??""}`,hint:`make it two releases: first the pod template of ${who} with the old labels and ports beside the new ones, and ${name} as it is; then ${name}, and the template without the old ones`}}function planOf(others,ours,targets,services,picture){const pods=podsOf(others,ours,targets,picture)
+const written=new Set(others.map(({object:object})=>(0,kubernetes_objects.TN)(object)))
+const asTheyAre=services.map(service=>({apiVersion:"v1",kind:"Service",...service})).filter(service=>!written.has((0,kubernetes_objects.TN)(service)))
+for(const service of asTheyAre)placed(service,service,pods)
+const all=others.map(change=>{const before=change.is==="create"?void 0:change.live
+const{when:when,warning:warning}=placed(before,change.becomes,pods)
+const isNew=change.is!=="none"&&warning!==void 0
+return{change:{...change,when:when},warnings:isNew?[warning]:[]}})
+return{changes:all.map(({change:change})=>change),warnings:all.flatMap(({warnings:warnings})=>warnings)}}function placed(before,after,pods){const place=placeOf(before,after,pods)
+if(place.when!=="never")return place
+const{sentence:sentence,hint:hint}=place
+return(0,report_cause.fJ)({code:"selector-conflict",sentence:sentence,hint:hint})}function podsOf(others,ours,targets,picture){const becomes=new Map(ours.map(change=>[(0,kubernetes_objects.TN)(change.object),change.becomes]))
+const released=targets.map(({id:id,live:live,manifest:manifest,back:back})=>{const after=(manifest&&becomes.get((0,kubernetes_objects.TN)(manifest)))??manifest??live
+const template=back??(after&&(0,kubernetes_objects.gv)(after)?(0,kubernetes_objects.kW)(after):void 0)
+return{id:(0,kubernetes_workload.T)(id),ours:true,...live&&hasPods(live)&&{live:(0,kubernetes_objects.kW)(live)},...template&&{becomes:template},...live&&stays(live)&&{stays:true}}})
+const brought=others.flatMap(({becomes:object})=>(0,kubernetes_objects.gv)(object)?[asItIs(object)]:[])
+const known=new Set([...released,...brought].map(({id:id})=>id))
+const running=[...picture.deployments.values(),...picture.statefulsets.values(),...picture.daemonsets.values()].map(object=>object).filter(kubernetes_objects.gv).filter(object=>hasPods(object)&&!known.has((0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)))).map(asItIs)
+const owned=["ReplicaSet","StatefulSet","DaemonSet","Job"]
+const bare=[...picture.pods.values()].filter(({metadata:metadata,status:status})=>{const owner=metadata?.ownerReferences?.find(({controller:controller})=>controller)
+const isOver=["Succeeded","Failed"].includes(status?.phase??"")
+return!isOver&&!owned.includes(owner?.kind??"")}).map(pod=>({id:`pod/${pod.metadata?.name}`,ours:false,live:pod,becomes:pod}))
+return[...released,...brought,...running,...bare].filter(({id:id})=>!id.startsWith("cronjob/"))}function asItIs(object){const template=(0,kubernetes_objects.kW)(object)
+return{id:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),ours:false,live:template,becomes:template}}function hasPods({spec:{replicas:replicas}}){return replicas!==0}function stays({spec:spec}){const{updateStrategy:how}=spec
+return how?.type==="OnDelete"||(how?.rollingUpdate?.partition??0)>0}const alwaysNeeded=app=>[...Object.entries(kubernetes_paths.VI).map(([plural,{apiVersion:apiVersion}])=>({group:apiVersion.includes("/")?apiVersion.slice(0,apiVersion.indexOf("/")):"",resource:plural,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(app)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(app)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(app)}]
+const namesOf=app=>[`django-rollout-${app}`]
 const workloadPlurals=["deployments","statefulsets","daemonsets","cronjobs"]
 const forStatefulSets={group:"",resource:"pods",verbs:["delete"]}
 const forSmoke=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
-function rightsFor(manifests,resources){return[...alwaysNeeded,...workloadPlurals.map(resource=>({group:resource==="cronjobs"?"batch":"apps",resource:resource,verbs:["get","patch","update"]})),{group:"batch",resource:"jobs",verbs:["create","delete"]},...[...manifests.ours,...manifests.others].map(object=>{const{group:group,plural:plural}=resources.of(object)
-return{group:group,resource:plural,verbs:["get","create","patch","update","delete"]}})]}var judge=__nccwpck_require__(1462)
-var rollout_ledger=__nccwpck_require__(3600)
-var rollout_live=__nccwpck_require__(371)
+function rightsFor(app,manifests,resources){const brought=[...manifests.ours,...manifests.others]
+return[...alwaysNeeded(app),{group:"batch",resource:"jobs",verbs:["create","delete"]},...manifests.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...brought.length>0?[{group:"",resource:"secrets",verbs:["update"],names:namesOf(app)}]:[],...brought.map(object=>{const{group:group,plural:plural}=resources.of(object)
+return{group:group,resource:plural,verbs:["get","create","patch","update","delete"],names:[(0,kubernetes_objects.Vb)(object)]}})]}function rightsForWorkloads(ids){return workloadPlurals.map(resource=>({group:resource==="cronjobs"?"batch":"apps",resource:resource,verbs:["get","patch","update"],...ids&&{names:ids.filter(({kind:kind})=>`${kind.toLowerCase()}s`===resource).map(({name:name})=>name)}}))}function readsOf({spec:spec}){const containers=[...spec?.initContainers??[],...spec?.containers??[]]
+return containers.flatMap(container=>[...(container.env??[]).flatMap(one=>readByVariable(one,container.name)),...readByEnvFrom(container),...readAsFiles(container,spec?.volumes??[])])}function readByVariable({valueFrom:valueFrom},container){const{configMapKeyRef:map,secretKeyRef:secret}=valueFrom??{}
+return[...map?read("ConfigMap",map.name,container,[map.key]):[],...secret?read("Secret",secret.name,container,[secret.key]):[]]}function readByEnvFrom({name:name,envFrom:envFrom=[]}){return envFrom.flatMap(({configMapRef:configMapRef,secretRef:secretRef})=>[...read("ConfigMap",configMapRef?.name,name,"all"),...read("Secret",secretRef?.name,name,"all")])}function readAsFiles({name:name,volumeMounts:volumeMounts=[]},volumes){return volumeMounts.flatMap(({name:of,subPath:subPath,subPathExpr:subPathExpr})=>{if(!subPath&&!subPathExpr)return[]
+const volume=volumes.find(one=>one.name===of)
+const keys=items=>subPath?keysAt(subPath,items):"all"
+const{configMap:configMap,secret:secret,projected:projected}=volume??{}
+return[...configMap?read("ConfigMap",configMap.name,name,keys(configMap.items)):[],...secret?read("Secret",secret.secretName,name,keys(secret.items)):[],...(projected?.sources??[]).flatMap(source=>[...read("ConfigMap",source.configMap?.name,name,keys(source.configMap?.items)),...read("Secret",source.secret?.name,name,keys(source.secret?.items))])]})}function keysAt(path,items){const clean=path.replace(/^\.\//,"").replace(/\/+$/,"")
+if(!items||items.length===0)return[clean]
+return items.filter(item=>item.path===clean||item.path.startsWith(`${clean}/`)).map(({key:key})=>key)}function read(kind,name,container,keys){return name?[{kind:kind,name:name,container:container,keys:keys}]:[]}function isReadBy(object,{kind:kind,name:name}){return object.apiVersion==="v1"&&object.kind===kind&&object.metadata?.name===name}function readsDifferently({keys:keys},before,after){const[old,now]=[contentOf(before),contentOf(after)]
+const all=keys==="all"?new Set([...Object.keys(old),...Object.keys(now)]):keys
+return[...all].some(key=>old[key]!==now[key])}function contentOf(object){const{data:data,binaryData:binaryData,stringData:stringData}=object??{}
+const encoded=Object.entries(stringData??{}).map(([key,text])=>[key,Buffer.from(text).toString("base64")])
+return{...binaryData,...data,...Object.fromEntries(encoded)}}const configHash="django-rollout/config-hash"
+function configHashOf(object){if(!object||!(0,kubernetes_objects.gv)(object))return
+return(0,kubernetes_objects.kW)(object).metadata?.annotations?.[configHash]}function withConfigHash(object,hash){if(hash===void 0)return object
+const template=(0,kubernetes_objects.kW)(object)
+const annotations={...template.metadata?.annotations,[configHash]:hash}
+return(0,kubernetes_objects.t3)(object,{...template,metadata:{...template.metadata,annotations:annotations}})}var judge=__nccwpck_require__(1462)
 var progress=__nccwpck_require__(9778)
-var lease=__nccwpck_require__(2882)
 function causeOfChange({command:command,holder:holder},image){const what=command==="rollback"?"rollback to":"release of"
 return`${what} ${(0,kubernetes_image.j)(image.tag)} by ${(0,lease.Gg)(holder)}`}function withCause(object,cause){return cause===void 0||object.kind==="CronJob"?object:(0,kubernetes_objects.sF)(object,kubernetes_objects.uo,cause)}const causeFirst=["StatefulSet","DaemonSet"]
 const causeAfter=["Deployment"]
-async function annotate({signal:signal},journal,cluster,targets,kinds,cause){const ids=targets.filter(({id:id,live:live,manifest:manifest})=>live&&!manifest&&kinds.includes(id.kind)).map(({id:id})=>(0,kubernetes_workload.T)(id))
+async function annotate({signal:signal},journal,cluster,targets,kinds,cause){const ids=targets.filter(({id:id,live:live,manifest:manifest,back:back})=>live&&!manifest&&!back&&kinds.includes(id.kind)).map(({id:id})=>(0,kubernetes_workload.T)(id))
 if(ids.length===0)return
 const args=["annotate","--overwrite",...ids,`${kubernetes_objects.uo}=${cause}`]
 journal.say(cluster.commandLine(args))
@@ -8380,13 +8769,34 @@ if(found===void 0)said=line
 else resolve(Number(found))}}).then(()=>{reject(new Error(said||"kubectl port-forward ended"))},reject)
 try{return await work(await local)}finally{over.abort()
 await ended}}var rollout_logs=__nccwpck_require__(6738)
-function smokeAim(web,services,host){const[best]=services.filter(service=>selects(service,web)).flatMap(service=>(service.spec?.ports??[]).map(port=>({service:service,port:port}))).filter(({port:{protocol:protocol="TCP"}})=>protocol==="TCP").sort((one,other)=>rankOf(one.port,web)-rankOf(other.port,web))
+var deadline=__nccwpck_require__(3006)
+const followed=[301,302,303,307,308]
+const most=10
+async function visit(host,path,ask){const own=new URL(`http://${host}`).hostname
+let asked={path:path,secure:false}
+for(let hop=0;;hop+=1){const{status:status,location:location,body:body}=await ask(asked)
+const to=followed.includes(status)?urlOf(location,host,asked):void 0
+if(!to)return{is:"answered",at:asked,status:status,body:body,isLogin:isLogin(asked.path,path)}
+const next={path:to.pathname+to.search,secure:to.protocol==="https:"}
+const samePage=withSlash(next.path)===withSlash(asked.path)
+const wantsHttps=next.secure&&!asked.secure&&samePage
+if(to.hostname!==own&&!wantsHttps)return{is:"led away",status:status,to:to,samePage:samePage}
+const isSame=next.path===asked.path&&next.secure===asked.secure
+if(isSame||hop===most)return{is:"in a circle",status:status,to:to.href}
+asked=next}}function withSlash(path){return path.replace(/\/?(\?|$)/,"/$1")}function urlOf(location,host,{path:path,secure:secure}){if(location===void 0)return
+const here=`${secure?"https":"http"}://${host}${path}`
+const to=URL.parse(location,here)
+return to&&/^https?:$/.test(to.protocol)?to:void 0}function isLogin(at,wanted){const{pathname:pathname,searchParams:searchParams}=new URL(at,"http://a")
+const from=new URL(wanted,"http://a")
+if(pathname===from.pathname)return false
+return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(pathname)||[...searchParams.values()].some(value=>{const back=URL.parse(value,"http://a")
+return back!==null&&back.pathname+back.search===from.pathname+from.search})}function smokeAim(web,services,host){const[best]=services.filter(service=>(0,roles.ko)(service,web)).flatMap(service=>(service.spec?.ports??[]).map(port=>({service:service,port:port}))).filter(({port:{protocol:protocol="TCP"}})=>protocol==="TCP").sort((one,other)=>rankOf(one.port,web)-rankOf(other.port,web))
 if(!best)return(0,report_cause.fJ)({code:"usage",sentence:`"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,hint:'leave "smoke-path" out, or make a Service that selects its pods'})
 return{web:web,service:best.service.metadata?.name??"",port:best.port.name??"",host:host??hostOfProbe(web)??"localhost"}}function rankOf({name:name,port:port,targetPort:targetPort=port},web){if(name==="http")return 0
 if([80,8e3,8080].includes(port))return 1
-const own=smoke_containerOf(web)?.ports??[]
+const own=containerOf(web)?.ports??[]
 const isOwn=own.some(one=>targetPort===one.containerPort||targetPort===one.name)
-return isOwn?2:3}function smoke_containerOf({template:template,container:container}){return template.spec?.containers.find(({name:name})=>name===container)}function hostOfProbe(web){const one=smoke_containerOf(web)
+return isOwn?2:3}function containerOf({template:template,container:container}){return template.spec?.containers.find(({name:name})=>name===container)}function hostOfProbe(web){const one=containerOf(web)
 const probes=[one?.readinessProbe,one?.startupProbe,one?.livenessProbe]
 return probes.flatMap(probe=>probe?.httpGet?.httpHeaders??[]).find(({name:name})=>name.toLowerCase()==="host")?.value}const pauseMs=500
 const answerMs=1e4
@@ -8409,31 +8819,43 @@ const begun=clock.now()
 const ends=endpointsOf(slices,aim.port)
 const end=ends.find(({pod:pod})=>runs(live.picture().pods.get(pod),aim.web.container,(0,stages_release.d)(image)))
 const look=await lookAt(release,cluster,end,aim,path,Math.min(left,answerMs))
-if(look.is==="good"){journal.say(`${asked}: ${look.status} from ${look.pod}, of the new version`)
-return}if(clock.now()-begun<left)miss=look.miss
+if(look.is==="good"){journal.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
+return look.but===void 0?void 0:`${asked} ${look.but}`}if(clock.now()-begun<left)miss=look.miss
 await clock.sleep(pauseMs,signal)
-looked=clock.now()-begun}const log=miss.pod===void 0?[]:await(0,rollout_logs.$)(cluster,world.clock,{pod:miss.pod,container:aim.web.container,previous:false});(0,report_cause.fJ)({code:"smoke-failed",sentence:`${asked} ${miss.words}`,hint:hintOf(miss,aim),workload:aim.web.workload.name,...miss.pod!==void 0&&{pod:miss.pod,container:aim.web.container},logs:[{of:"the answer",lines:miss.body??[]},{of:`container ${aim.web.container}`,lines:log.slice(-mostLines)}]})}async function lookAt({world:world,signal:signal},cluster,end,{host:host},path,ms){const notYet=miss=>({is:"not yet",miss:miss})
+looked=clock.now()-begun}const log=miss.pod===void 0?[]:await(0,rollout_logs.$)(cluster,world.clock,{pod:miss.pod,container:aim.web.container,previous:false});(0,report_cause.fJ)({code:"smoke-failed",sentence:`${asked} ${miss.words}`,hint:miss.hint??`look at its log: kubectl logs ${(0,kubernetes_workload.T)(aim.web.workload)}`,workload:aim.web.workload.name,...miss.pod!==void 0&&{pod:miss.pod,container:aim.web.container},logs:[{of:"the answer",lines:miss.body??[]},{of:`container ${aim.web.container}`,lines:log.slice(-mostLines)}]})}async function lookAt({world:world,signal:signal},cluster,end,{host:host},path,ms){const notYet=miss=>({is:"not yet",miss:miss})
 if(!end)return notYet({words:"found no pod of the new version behind the Service"})
 const{pod:pod}=end
-try{const{status:status,body:body}=await(0,deadline.ux)(world.clock,ms,signal,late=>forwarded(cluster,pod,end.port,late,async port=>{const answer=await world.network.request({socket:port,method:"GET",path:path,host:host,signal:late})
-return{status:answer.status,body:await answer.text()}}))
-if(status>=200&&status<400)return{is:"good",status:status,pod:pod}
-const lines=body.split("\n").slice(0,mostLines)
-return notYet({words:`answered ${status}`,pod:pod,body:lines})}catch(error){signal.throwIfAborted()
+try{const visited=await(0,deadline.ux)(world.clock,ms,signal,late=>forwarded(cluster,pod,end.port,late,port=>visit(host,path,asked=>ask(world.network,port,host,asked,late))))
+return lookOf(visited,pod,host,path)}catch(error){signal.throwIfAborted()
 if(error instanceof deadline.Ms)return notYet({words:`gave no answer within ${ms/1e3} s`})
-return notYet({words:`failed: ${error instanceof Error?error.message:String(error)}`})}}function hasNoNewPods(picture,workload){const now=(0,rollout_live.QA)(picture,workload)
+return notYet({words:`failed: ${error instanceof Error?error.message:String(error)}`})}}async function ask(network,socket,host,{path:path,secure:secure},signal){const answer=await network.request({socket:socket,method:"GET",path:path,host:host,signal:signal,...secure&&{headers:{"x-forwarded-proto":"https"}}})
+const{status:status,location:location}=answer
+return{status:status,body:await answer.text(),...location!==void 0&&{location:location}}}function lookOf(visited,pod,host,path){const bad=miss=>({is:"not yet",miss:{pod:pod,...miss}})
+const another='give a "smoke-path" that answers by itself'
+switch(visited.is){case"led away":{const{status:status,to:to,samePage:samePage}=visited
+const words=`answered ${status}, a redirect to ${to.origin}${to.pathname}`
+if(samePage)return bad({words:`${words}: the page itself did not answer`,hint:`ask it by that name ("smoke-host": ${to.hostname}), or ${another}`})
+return{is:"good",pod:pod,words:String(status),how:"",but:`${words}, which says nothing of the page itself: ${another}`}}case"in a circle":return bad({words:`answered ${visited.status}, a redirect to ${visited.to} again and again: the page itself did not answer`,hint:visited.to.startsWith("https:")?`give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`:another})
+case"answered":{const{status:status,body:body,at:at,isLogin:isLogin}=visited
+const how=[...at.secure?["as https"]:[],...at.path===path?[]:[`at ${at.path}`]]
+const asked=how.length===0?"":` (${how.join(", ")})`
+if(status>=200&&status<300){const but=`leads to the login page (${at.path}), which says nothing of the page itself: ${another}`
+return{is:"good",words:String(status),pod:pod,how:asked,...isLogin&&{but:but}}}return bad({words:`answered ${status}${asked}`,body:body.split("\n").slice(0,mostLines),...status===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`}})}}}function hasNoNewPods(picture,workload){const now=(0,rollout_live.QA)(picture,workload)
 const aim={workload:workload,images:{},generation:0,first:false}
-return now!==void 0&&(0,progress._f)(now,aim,[]).wanted===0}async function slicesOf(cluster,service){const path=(0,paths.rJ)("discovery.k8s.io/v1",cluster.namespace,"endpointslices")
+return now!==void 0&&(0,progress._f)(now,aim,[]).wanted===0}async function slicesOf(cluster,service){const path=(0,kubernetes_paths.rJ)("discovery.k8s.io/v1",cluster.namespace,"endpointslices")
 const{items:items}=await cluster.get(`${path}?labelSelector=kubernetes.io%2Fservice-name%3D${service}`)
 return items}function endpointsOf(slices,portName){return slices.flatMap(({ports:ports,endpoints:endpoints})=>{const port=(ports??[]).find(({name:name=""})=>name===portName)?.port
 if(port===void 0)return[]
-return(endpoints??[]).flatMap(({conditions:conditions,targetRef:targetRef})=>conditions?.ready!==false&&targetRef?.kind==="Pod"&&targetRef.name!==void 0?[{pod:targetRef.name,port:port}]:[])})}function runs(pod,container,image){return pod?.spec?.containers.find(({name:name})=>name===container)?.image===image}function hintOf({words:words},{host:host,web:web}){const look=`look at its log: kubectl logs ${(0,kubernetes_workload.T)(web.workload)}`
-return words==="answered 400"?`Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`:look}function priorOfTargets(release,targets,pins,image){const cause=causeOfChange(release,image)
-return targets.map(({id:id,path:path,uses:uses,live:live,manifest:manifest})=>{const sets={images:imagesOf(uses,image),cause:cause}
-if(!live)return{path:path,object:manifest??{},was:"absent",of:"workload",sets:sets}
+return(endpoints??[]).flatMap(({conditions:conditions,targetRef:targetRef})=>conditions?.ready!==false&&targetRef?.kind==="Pod"&&targetRef.name!==void 0?[{pod:targetRef.name,port:port}]:[])})}function runs(pod,container,image){return pod?.spec?.containers.find(({name:name})=>name===container)?.image===image}function priorOfTargets(release,targets,pins,image,changes){const cause=causeOfChange(release,image)
+const becomes=new Map(changes.map(change=>[(0,kubernetes_objects.TN)(change.object),change.becomes]))
+return targets.map(target=>{const{id:id,path:path,live:live,manifest:manifest}=target
+const set=manifest?becomes.get((0,kubernetes_objects.TN)(manifest)):live&&withCause(changed(live,target,image),cause)
+const common={path:path,written:(0,rollout_snapshot.lM)(set??manifest??{}),of:"workload"}
+if(!live)return{...common,object:manifest??{},was:"absent"}
 const ran=pins.get((0,kubernetes_workload.T)(id))
 const was=manifest?"whole":"template"
-return{path:path,object:live,was:was,of:"workload",sets:sets,...ran&&{ran:ran}}})}async function rollout(release,journal,cluster,site,image,noted){const{world:world,settings:settings,signal:signal}=release
+return{...common,object:(0,rollout_snapshot.nR)(live),was:was,...ran&&{ran:ran}}})}function changed(live,{uses:uses,back:back,restart:restart},image){const template=back??(0,kubernetes_objects.nS)((0,kubernetes_objects.kW)(live),imagesOf(uses,image))
+return withConfigHash((0,kubernetes_objects.t3)(live,template),restart?.hash)}async function rollout(release,journal,cluster,site,image,beside,wrote,noted){const{world:world,settings:settings,signal:signal}=release
 const before=site.live.picture()
 const old={...before,pods:new Map(before.pods)}
 const startedAt=world.clock.now()
@@ -8441,19 +8863,31 @@ const cause=causeOfChange(release,image)
 const write=async targets=>{signal.throwIfAborted()
 const by=takenSince(targets,site.live.picture())
 if(Object.keys(by).length>0)(0,report_cause.fJ)(supersededBy(by))
+sayRestarts(journal,targets)
 await annotate(release,journal,cluster,targets,causeFirst,cause)
 signal.throwIfAborted()
-await allOf([applyOurs(release,journal,cluster,targets,(0,stages_release.d)(image),cause),...imageCommands(targets,(0,stages_release.d)(image)).map(args=>setImage(release,journal,cluster,args))])
+await allOf([applyOurs(release,journal,cluster,targets,(0,stages_release.d)(image),cause).then(wrote),...[...imageCommands(targets,(0,stages_release.d)(image)),...patchCommands(targets,(0,stages_release.d)(image))].map(args=>writeBy(release,journal,cluster,args)),...targets.map(target=>putTemplate(release,journal,cluster,target,cause))])
 signal.throwIfAborted()
 await annotate(release,journal,cluster,targets,causeAfter,cause)
 return Promise.all(targets.map(async({id:id,path:path,uses:uses,live:live})=>{const now=await cluster.get(path)
 return(0,rollout_aims.Bx)(id,imagesOf(uses,image),now,live,old)}))}
 const[first,rest]=settings.order==="parallel"?[site.targets,[]]:wavesOf(site)
+const besideAt=(when,own)=>applyBeside({world:world,signal:own},journal,cluster,site,beside.filter(change=>change.when===when),wrote)
+await besideAt("first",signal)
 const aims=await write(first)
-return(0,follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,...rest.length>0&&{next:{isDue:hasOneReady,begin:()=>write(rest)}},...verifyBy(release,journal,cluster,site,image),patience:{timeout:settings.timeout,bake:settings.bake,grace:settings.grace,...settings["ready-timeout"]!==void 0&&{readyTimeout:settings["ready-timeout"]}},startedAt:startedAt,noted:noted,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal})}function imagesOf(uses,image){return Object.fromEntries(uses.map(({name:name})=>[name,(0,stages_release.d)(image)]))}function verifyBy(release,journal,cluster,site,image){const{settings:settings}=release
-if(settings["smoke-path"]===void 0||!site.web)return{}
+let last=Promise.resolve()
+return(0,rollout_follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,...rest.length>0&&{next:{isDue:hasOneReady,begin:()=>write(rest)}},verify:async own=>{last=besideAt("last",own)
+await last
+await smokeBy({...release,signal:own},journal,cluster,site,image,noted)},patience:{timeout:settings.timeout,bake:settings.bake,grace:settings.grace,...settings["ready-timeout"]!==void 0&&{readyTimeout:settings["ready-timeout"]}},startedAt:startedAt,noted:noted.courses,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal}).finally(()=>last.catch(()=>{}))}function sayRestarts(journal,targets){for(const{id:id,restart:restart}of targets){if(!restart)continue
+const{because:because}=restart
+const has=because.length===1?"has":"have"
+journal.say(`${(0,kubernetes_workload.T)(id)} restarts: ${because.join(", ")} ${has} changed`)}}function imagesOf(uses,image){return Object.fromEntries(uses.map(({name:name})=>[name,(0,stages_release.d)(image)]))}async function smokeBy(release,journal,cluster,site,image,noted){const{settings:settings}=release
+if(settings["smoke-path"]===void 0||!site.web)return
 const aim=smokeAim(site.web,site.services,settings["smoke-host"])
-return{verify:signal=>smoke({...release,signal:signal},journal,cluster,site,aim,image)}}function wavesOf({targets:targets,web:web}){const isWeb=({id:id})=>web!==void 0&&(0,kubernetes_workload.T)(id)===(0,kubernetes_workload.T)(web.workload)
+const warning=await smoke(release,journal,cluster,site,aim,image)
+if(warning===void 0)return
+journal.say(`warning: ${warning}`)
+noted.warning(warning)}function wavesOf({targets:targets,web:web}){const isWeb=({id:id})=>web!==void 0&&(0,kubernetes_workload.T)(id)===(0,kubernetes_workload.T)(web.workload)
 const first=targets.filter(isWeb)
 if(!first.some(({live:live})=>live))return[targets,[]]
 return[first,targets.filter(target=>!isWeb(target))]}function hasOneReady({progress:progress}){return Object.values(progress).every(({ready:ready,wanted:wanted})=>ready>0||wanted===0)}function takenSince(targets,picture){return Object.fromEntries(targets.flatMap(({id:id,uses:uses,live:live})=>{if(!live)return[]
@@ -8464,43 +8898,80 @@ const generation=live.metadata?.generation??0
 const by=(0,progress.GH)((0,rollout_live.QA)(picture,id),{workload:id,images:images,generation:generation,first:false})
 return by===void 0?[]:[[(0,kubernetes_workload.T)(id),by]]}))}function supersededBy(by){const words=Object.entries(by).map(([id,what])=>what===progress.jo?`${id} was deleted`:`${id} runs ${what}`)
 return{code:"superseded",sentence:`somebody else changed a workload in the middle of the release: ${words.join("; ")}`,hint:"theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"}}async function allOf(writes){const ended=await Promise.allSettled(writes)
-for(const one of ended)if(one.status==="rejected")throw one.reason}function runsAlready(targets,image){return targets.every(({uses:uses,running:running})=>running.length===uses.length&&running.every(one=>one===(0,stages_release.d)(image)))}function runsWell({live:live,targets:targets},now){const picture=live.picture()
+for(const one of ended)if(one.status==="rejected")throw one.reason}function runsWell({live:live,targets:targets},now){const picture=live.picture()
 const aims=targets.flatMap(({id:id,live:object})=>object?[(0,rollout_aims.Bx)(id,{},object,object,picture)]:[])
 const patience={timeout:1/0,bake:0,grace:{}}
 const{verdicts:verdicts}=(0,judge.S)(picture,aims,patience,(0,rollout_ledger.EZ)(now),now)
-return Object.values(verdicts).every(({is:is})=>is==="done")}function planOurs(cluster,targets,repository,image){const live=targets.flatMap(target=>target.live?[target.live]:[])
-return planApply(cluster,manifestsWith(targets,repository,image),live)}function manifestsWith(targets,repository,image,cause){return targets.flatMap(({manifest:manifest,live:live})=>{if(!manifest)return[]
-const object=prepared(manifest,live,repository,image)
-return[withCause(object,cause??live?.metadata?.annotations?.[kubernetes_objects.uo])]})}async function applyOurs({settings:settings,signal:signal},journal,cluster,targets,image,cause){const objects=manifestsWith(targets,settings.image,image,cause)
-for(const object of objects)journal.say(`kubectl apply: ${(0,snapshot.Gg)(object)} with ${image}`)
-await apply(cluster,objects,signal)}const enoughForACall=15
+return Object.values(verdicts).every(({is:is})=>is==="done")}function planOurs(cluster,targets,repository,image,cause){const live=targets.flatMap(target=>target.live?[target.live]:[])
+return(0,apply._$)(cluster,manifestsWith(targets,repository,image,cause),live)}function planAsLive(cluster,targets,repository,image){const live=targets.flatMap(target=>target.live?[target.live]:[])
+const objects=targets.flatMap(target=>{const now=target.live?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(target.live),()=>true):[]
+const ours=now.filter(({name:name})=>target.uses.some(use=>use.name===name))
+const images=Object.fromEntries(ours.map(use=>[use.name,use.image]))
+return manifestsWith([target],repository,image).map(object=>(0,kubernetes_objects.t3)(object,(0,kubernetes_objects.nS)((0,kubernetes_objects.kW)(object),images)))})
+return(0,apply._$)(cluster,objects,live)}function manifestsWith(targets,repository,image,cause){return targets.flatMap(({manifest:manifest,live:live,restart:restart})=>{if(!manifest)return[]
+const hash=restart?.hash??configHashOf(live)
+const object=withConfigHash((0,kubernetes_manifests.sb)(manifest,repository,image),hash)
+return[withCause(object,cause??live?.metadata?.annotations?.[kubernetes_objects.uo])]})}async function applyOurs({world:world,settings:settings,signal:signal},journal,cluster,targets,image,cause){const objects=manifestsWith(targets,settings.image,image,cause)
+for(const object of objects)journal.say(`kubectl apply: ${(0,needs.G)(object)} with ${image}`)
+return(0,apply.Bb)(cluster,world.clock,objects,signal)}async function putTemplate({world:world,signal:signal},journal,cluster,{id:id,path:path,live:live,back:back},cause){if(!live||!back)return
+journal.say(`${(0,kubernetes_workload.T)(id)} gets its pod template of then`)
+await(0,away.d_)(world.clock,signal,async()=>{const now=await cluster.find(path)
+if(!now)return(0,report_cause.fJ)(supersededBy({[(0,kubernetes_workload.T)(id)]:progress.jo}))
+const wanted=withCause((0,kubernetes_objects.t3)(now,back),cause)
+if((0,kubernetes_objects.FB)((0,kubernetes_objects.rc)(now),(0,kubernetes_objects.rc)(wanted)))return
+if(!(0,kubernetes_objects.FB)((0,kubernetes_objects.kW)(now),(0,kubernetes_objects.kW)(live)))(0,report_cause.fJ)(supersededBy({[(0,kubernetes_workload.T)(id)]:"another template"}))
+await cluster.put(path,wanted)},error=>(0,away.WG)(error)||error instanceof apierror.h&&error.status===409)}const enoughForACall=15
 const mostCalls=4
-function imageCommands(targets,image){const written=targets.filter(({manifest:manifest,live:live})=>!manifest&&live)
+function imageCommands(targets,image){const written=targets.filter(({manifest:manifest,live:live,back:back,restart:restart})=>!manifest&&live&&!back&&!restart)
 const whole=written.filter(isWhole)
-const names=new Set(whole.map(namesOf))
+const names=new Set(whole.map(rollout_namesOf))
 const groups=new Map
-for(const target of written){const containers=names.size>1&&whole.includes(target)?"*":namesOf(target)
+for(const target of written){const containers=names.size>1&&whole.includes(target)?"*":rollout_namesOf(target)
 groups.set(containers,[...groups.get(containers)??[],(0,kubernetes_workload.T)(target.id)])}return[...groups].flatMap(([containers,ids])=>{const images=containers.split(" ").map(name=>`${name}=${image}`)
-return partsOf(ids).map(part=>["set","image",...part,...images])})}function partsOf(ids){const size=Math.ceil(ids.length/Math.min(mostCalls,Math.ceil(ids.length/enoughForACall)))
-return Array.from({length:Math.ceil(ids.length/size)},(_,part)=>ids.slice(part*size,(part+1)*size))}function isWhole({uses:uses,live:live}){return live!==void 0&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).length===uses.length}function namesOf({uses:uses}){return uses.map(({name:name})=>name).sort().join(" ")}async function setImage({signal:signal},journal,cluster,args){journal.say(cluster.commandLine(args))
+return partsOf(ids).map(part=>["set","image",...part,...images])})}function patchCommands(targets,image){const groups=new Map
+for(const{id:id,uses:uses,manifest:manifest,live:live,restart:restart}of targets){if(manifest||!live||!restart)continue
+const named=init=>uses.filter(use=>use.init===init).map(({name:name})=>({name:name,image:image}))
+const[containers,initContainers]=[named(false),named(true)]
+const template={metadata:{annotations:{[configHash]:restart.hash}},spec:{...containers.length>0&&{containers:containers},...initContainers.length>0&&{initContainers:initContainers}}}
+const patch=JSON.stringify({spec:{template:template}})
+groups.set(patch,[...groups.get(patch)??[],(0,kubernetes_workload.T)(id)])}return[...groups].flatMap(([patch,ids])=>partsOf(ids).map(part=>["patch",...part,"--patch",patch]))}function partsOf(ids){const size=Math.ceil(ids.length/Math.min(mostCalls,Math.ceil(ids.length/enoughForACall)))
+return Array.from({length:Math.ceil(ids.length/size)},(_,part)=>ids.slice(part*size,(part+1)*size))}function isWhole({uses:uses,live:live}){return live!==void 0&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).length===uses.length}function rollout_namesOf({uses:uses}){return uses.map(({name:name})=>name).sort().join(" ")}async function writeBy({signal:signal},journal,cluster,args){journal.say(cluster.commandLine(args))
 const done=await cluster.kubectl(args,{signal:signal})
-if(done.code===0)return;(0,report_cause.fJ)({code:"write-failed",sentence:`kubectl set image: ${(0,kubectl.LH)(done)}`})}var nearest=__nccwpck_require__(9948)
+if(done.code===0)return
+const what=args[0]==="patch"?"patch":"set image";(0,report_cause.fJ)({code:"write-failed",sentence:`kubectl ${what}: ${(0,kubectl.LH)(done)}`})}var nearest=__nccwpck_require__(9948)
 function describe({id:id,live:live,running:running}){if(!live)return`${(0,kubernetes_workload.T)(id)}: will be created`
 const{replicas:replicas}=live.spec
 const size=replicas===void 0?"":`, ${replicas} ${replicas===1?"replica":"replicas"}`
 const versions=[...new Set(running.map(kubernetes_image.E4))].join(", ")
-return`${(0,kubernetes_workload.T)(id)}: runs ${versions}${size}`}function findTargets(picture,manifests,repository,namespace){const live=[...picture.deployments.values(),...picture.statefulsets.values(),...picture.daemonsets.values(),...picture.cronjobs.values()].filter(object=>(0,kubernetes_objects.gv)(object))
+return`${(0,kubernetes_workload.T)(id)}: runs ${versions}${size}`}function findTargets(picture,manifests,repository,namespace){const live=targets_workloadsIn(picture)
 const liveById=new Map(live.map(object=>[(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),object]))
 const manifestById=new Map(manifests.ours.map(object=>[(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),object]))
-const running=live.filter(object=>(0,kubernetes_objects.GP)(object,repository))
+const leftOut=manifests.others.filter(kubernetes_objects.gv).filter(kubernetes_objects.pi).map(object=>(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)))
+const running=live.filter(object=>(0,kubernetes_objects.GP)(object,repository)).filter(object=>!leftOut.includes((0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object))))
 const all=new Map([...running,...manifests.ours].map(object=>[(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),object]))
 return[...all].map(([key,object])=>{const id=(0,kubernetes_objects.hY)(object)
 const now=liveById.get(key)
 const manifest=manifestById.get(key)
 const plural=`${id.kind.toLowerCase()}s`
 const apiVersion=id.kind==="CronJob"?"batch/v1":"apps/v1"
-const uses=manifest?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(manifest),ownImage(repository)):(0,kubernetes_objects.ys)(object,repository)
-return{id:id,path:`${(0,paths.rJ)(apiVersion,namespace,plural)}/${id.name}`,uses:uses,running:imagesIn(now,uses),...now&&{live:now},...manifest&&{manifest:manifest}}})}function imagesIn(live,uses){const all=live?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true):[]
+const uses=manifest?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(manifest),(0,kubernetes_manifests.QB)(repository)):(0,kubernetes_objects.ys)(object,repository)
+return{id:id,path:`${(0,kubernetes_paths.rJ)(apiVersion,namespace,plural)}/${id.name}`,uses:uses,running:imagesIn(now,uses),...now&&{live:now},...manifest&&{manifest:manifest}}})}function targets_workloadsIn(picture){return[...picture.deployments.values(),...picture.statefulsets.values(),...picture.daemonsets.values(),...picture.cronjobs.values()].filter(object=>(0,kubernetes_objects.gv)(object))}function checkImages(cluster,picture,{ours:ours,others:others,jobs:jobs,files:files},repository){const isOurs=(0,kubernetes_manifests.QB)(repository)
+const liveById=new Map(targets_workloadsIn(picture).map(object=>[(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),object]))
+const all=[...ours,...others,...jobs].filter(object=>!(0,kubernetes_objects.pi)(object))
+for(const object of all){const file=files.get((0,apply.TN)(object))??"manifests"
+const write=`write "image: ${(0,kubernetes_image.EU)(repository)}" there: the release puts its version in`
+const containers=(0,kubernetes_objects.Mz)(object)
+if((0,kubernetes_objects.gv)(object)){const id=(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object))
+const live=liveById.get(id)
+const running=live&&(0,kubernetes_objects.GP)(live,repository)?(0,kubernetes_objects.ys)(live,repository):[]
+const none=!containers.some(({image:image})=>isOurs(image??""))
+const lost=containers.find(({name:name,image:image})=>!isOurs(image??"")&&(none||running.some(one=>one.name===name)))
+const was=running.find(({name:name})=>name===lost?.name)??running[0]
+if(lost&&was){const{name:name}=lost
+const image=lost.image??""
+const named=image?`names the image ${image}`:"names no image"
+const byHand=cluster.commandLine(["set","image",id,`${name}=${image}`]);(0,report_cause.fJ)({code:"manifest-invalid",sentence:`${file}: ${(0,kubernetes_manifests.dJ)(object)}: container ${name} ${named}, but ${id} runs ${was.image}`,hint:(0,kubernetes_image.wu)(image)?`${write}. If ${image} is meant, set it by hand before the release: ${byHand}`:write,workload:(0,kubernetes_objects.Vb)(object)})}}const wrong=containers.find(({image:image})=>image&&!isOurs(image)&&!(0,kubernetes_image.wu)(image))
+if(wrong)(0,report_cause.fJ)({code:"manifest-invalid",sentence:`${file}: ${(0,kubernetes_manifests.dJ)(object)}: container ${wrong.name} names the image ${wrong.image}, which is not a valid image name`,hint:`fill in the placeholder before the release, or ${write}`})}}function imagesIn(live,uses){const all=live?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true):[]
 return uses.flatMap(({name:name})=>{const image=all.find(one=>one.name===name)?.image
 return image===void 0?[]:[image]})}function findWeb(targets,services,named){const web=look(targets,services,named)
 if(web.is==="found")return{...web.candidate,container:web.container}
@@ -8510,7 +8981,7 @@ return web.is==="found"?{...web.candidate,container:web.container}:void 0}functi
 if(!object)return[]
 const containers=uses.map(({name:name})=>name)
 return[{workload:id,template:(0,kubernetes_objects.kW)(object),containers:containers}]})
-return webWorkload(candidates,services,named)}function noWorkload(picture,repository,namespace){const all=[...picture.deployments.values(),...picture.statefulsets.values()].map(object=>{const uses=(0,kubernetes_objects.MZ)(object.spec?.template??{},()=>true)
+return(0,roles.kX)(candidates,services,named)}function noWorkload(picture,repository,namespace){const all=[...picture.deployments.values(),...picture.statefulsets.values()].map(object=>{const uses=(0,kubernetes_objects.MZ)(object.spec?.template??{},()=>true)
 const images=[...new Set(uses.map(({image:image})=>(0,kubernetes_image.zZ)(image).repository))]
 return{name:object.metadata?.name??"",images:images}})
 const others=all.map(({name:name,images:images})=>`${name} (${images.join(", ")})`)
@@ -8519,428 +8990,58 @@ const near=(0,nearest.p)(repository,all.flatMap(({images:images})=>images))
 const meant=near===void 0?"":`did you mean image: ${near}? Else `;(0,report_cause.fJ)({code:"no-workload",sentence:`no workload in the namespace "${namespace}" runs ${repository}; ${there}`,hint:`${meant}check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0,kubernetes_image.EU)(repository)}" gets the new image)`})}function checkFit(targets){const paused=targets.find(({live:live})=>live?.spec.paused)
 if(paused)(0,report_cause.fJ)({code:"workload-unfit",sentence:`${(0,kubernetes_workload.T)(paused.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,kubernetes_workload.T)(paused.id)}`,workload:paused.id.name})}function webOf(settings,targets,services){const needed=settings["migrate-command"]!==""||settings["smoke-path"]!==void 0
 return needed?findWeb(targets,services,settings["migrate-from"]):guessWeb(targets,services)}async function preflight(release,journal,cluster){const{world:world,settings:settings}=release
-const manifests=await readManifests(world,cluster,settings.manifests,settings.image)
-await checkNamespace(cluster)
-const resources=await(0,paths.k4)(cluster,[...manifests.ours,...manifests.others])
-await checkRights(cluster,rightsFor(manifests,resources))
+const manifests=await(0,kubernetes_manifests.PX)(world,cluster,settings.manifests,settings.image)
+const presence=await checkNamespace(cluster,manifests)
+const{ours:ours,jobs:jobs,namespace:namespace}=manifests
+const resources=await(0,kubernetes_paths.k4)(cluster,[...ours,...manifests.others,...namespace?[namespace]:[]])
+await checkRights(release,cluster,rightsFor(release.app,manifests,resources))
+if(namespace)await makeNamespace(journal,cluster,namespace,presence)
+const{applied:applied,warnings:unlabelled}=await labelling(cluster,manifests)
+const others=[...applied,...manifests.others]
 const live=await(0,watch.f)(cluster,world.clock)
+checkImages(cluster,live.picture(),manifests,settings.image)
 const targets=findTargets(live.picture(),manifests,settings.image,cluster.namespace)
 if(targets.length===0)noWorkload(live.picture(),settings.image,cluster.namespace)
 checkFit(targets)
-if(targets.some(({id:id})=>id.kind==="StatefulSet"))await checkRights(cluster,[forStatefulSets])
-await rehearse(release,cluster,targets,manifests)
+const ids=targets.map(({id:id})=>id)
+await checkRights(release,cluster,[...rightsForWorkloads(ids),...ids.some(({kind:kind})=>kind==="StatefulSet")?[forStatefulSets]:[]])
+const running=await servicesIn(cluster)
+const unled=await rehearse(release,cluster,targets,others,jobs,running,live.picture())
 journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
 targets.forEach(target=>{journal.say(describe(target))})
-const services=servicesWith(manifests.others,await servicesIn(cluster))
+const services=servicesWith(others,running)
 const web=webOf(settings,targets,services)
 if(web&&settings["smoke-path"]!==void 0){smokeAim(web,services,settings["smoke-host"])
-await checkRights(cluster,forSmoke)}const warnings=warningsOf(release,cluster,live.picture(),targets,services)
+await checkRights(release,cluster,forSmoke)}const warnings=[...unlabelled,...warningsOf(release,cluster,live.picture(),targets,services),...unled]
 warnings.forEach(warning=>{journal.say(`warning: ${warning}`)})
-const{others:others}=manifests
-return{live:live,targets:targets,others:others,resources:resources,services:services,warnings:warnings,...web&&{web:web}}}function warningsOf({settings:settings},cluster,picture,targets,services){const subjects=subjectsOf(targets,services)
+return{live:live,targets:targets,others:others,jobs:jobs,resources:resources,services:services,warnings:warnings,...web&&{web:web}}}function warningsOf({settings:settings},cluster,picture,targets,services){const subjects=subjectsOf(targets,services)
 const kubectl=kubectlOf(cluster)
 const found=[...workloadFindings(subjects,kubectl),...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)]
-return found.filter(({is:is})=>is==="warning").map(({says:says})=>says)}function kubectlOf(cluster){return args=>cluster.commandLine(args)}function readyTimes(picture,targets){return Object.fromEntries(targets.flatMap(({id:id,live:live})=>{const took=live&&(0,rollout_aims.Bx)(id,{},live,live,picture).readyBefore
-return took===void 0?[]:[[(0,kubernetes_workload.T)(id),took]]}))}async function servicesIn(cluster){const path=(0,paths.rJ)("v1",cluster.namespace,"services")
+return found.filter(({is:is})=>is==="warning").map(({says:says,mend:mend})=>mend?.startsWith("kubectl ")?`${says}: ${mend}`:says)}function kubectlOf(cluster){return args=>cluster.commandLine(args)}function readyTimes(picture,targets){return Object.fromEntries(targets.flatMap(({id:id,live:live})=>{const took=live&&(0,rollout_aims.Bx)(id,{},live,live,picture).readyBefore
+return took===void 0?[]:[[(0,kubernetes_workload.T)(id),took]]}))}async function servicesIn(cluster){const path=(0,kubernetes_paths.rJ)("v1",cluster.namespace,"services")
 return(await cluster.get(path)).items}function servicesWith(manifests,live){const planned=manifests.filter(({kind:kind})=>kind==="Service")
 const names=planned.map(({metadata:metadata})=>metadata?.name)
-return[...planned,...live.filter(({metadata:metadata})=>!names.includes(metadata?.name))]}async function checkNamespace(cluster){try{const found=await cluster.find(`/api/v1/namespaces/${cluster.namespace}`)
-if(found===void 0)namespaceMissing(cluster.namespace,"does not exist")}catch(error){if(!(error instanceof apierror.h&&error.status===403))throw clearer(error)}}function clearer(error){if(!(error instanceof apierror.h&&error.status===401))return error
-return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}async function checkRights(cluster,rights){const missing=await missingRights(cluster,merged(rights))
+return[...planned,...live.filter(({metadata:metadata})=>!names.includes(metadata?.name))]}async function checkRights({app:app},cluster,rights){const missing=await missingRights(cluster,rights)
 if(missing.length===0)return
-if(alwaysNeeded.every(({group:group,resource:resource,verbs:verbs})=>missing.some(right=>right.group===group&&right.resource===resource&&verbs.every(verb=>right.verbs.includes(verb)))))namespaceMissing(cluster.namespace,"does not exist, or this account may do nothing in it")
-const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse({settings:settings,source:source},cluster,targets,manifests){const{image:repository,digest:digest}=settings
+if(alwaysNeeded(app).every(({group:group,resource:resource,verbs:verbs})=>missing.some(right=>right.group===group&&right.resource===resource&&verbs.every(verb=>right.verbs.includes(verb)))))namespaceMissing(cluster.namespace,"does not exist, or this account may do nothing in it")
+const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ");(0,report_cause.fJ)({code:"right-missing",sentence:`the account may not ${words} in the namespace "${cluster.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`})}async function rehearse(release,cluster,targets,others,jobs,services,picture){const{settings:settings,source:source}=release
+const{image:repository,digest:digest}=settings
 const image=digest===void 0?`${repository}:${source.tag}`:`${repository}@${digest}`
-await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,manifests.others)])}var settle=__nccwpck_require__(6496)
-var django_traceback=__nccwpck_require__(7101)
-const part=/^=+ (.+?) =+$/
-const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const titled=/^_+ (.*[^_ ].*) _+$/
-const place=/^(\S+\.py):(\d+):(?: .*)?$/
-const summed=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(lines){const totals=lines.findLast(line=>total.test(line))
-if(totals===void 0)return
-const counts={}
-for(const[,count,name=""]of totals.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))counts[name.replace(/ in$/,"")]=Number(count)
-const sum=(...names)=>names.reduce((all,name)=>all+(counts[name]??0),0)
-const errors=sum("error","errors")
-return{runner:"pytest",run:sum("passed","failed","skipped","xfailed","xpassed")+errors,failures:sum("failed"),errors:errors,skipped:sum("skipped"),failing:failingOf(sectionsOf(lines),summaryOf(lines))}}function failingOf(sections,summaries){const left=[...summaries]
-const detailed=sections.map(({title:title,is:is,lines:lines})=>{const bare=title.replace(/^ERROR (at (setup|teardown) of|collecting) /,"")
-const at=left.findIndex(({node:node})=>bare===tailOf(node)||isSubtest(bare,tailOf(node)))
-const[summary]=at<0?[]:left.splice(at,1)
-const message=messageOf(lines)??summary?.message??title
-const name=summary?`${summary.node}${bare.slice(tailOf(summary.node).length)}`:bare
-return{name:name,is:is,message:message,...placeOf(lines)}})
-const bare=left.map(({node:node,is:is,message:message})=>{const[file=node]=node.split("::")
-return{name:node,is:is,message:message,file:file}})
-return[...detailed,...bare]}function tailOf(node){return node.includes("::")?node.split("::").slice(1).join("."):node}function isSubtest(title,tail){return title.startsWith(`${tail} (`)||title.startsWith(`${tail} [`)}function sectionsOf(lines){const sections=[]
-let is
-let open
-for(const line of lines){const name=part.exec(line)?.[1]
-if(name!==void 0){is=name==="FAILURES"?"failure":name==="ERRORS"?"error":void 0
-open=void 0
-continue}const title=titled.exec(line)?.[1]
-if(is&&title!==void 0){open={title:title,is:is,lines:[]}
-sections.push(open)}else if(/^-+ Captured .* -+$/.test(line))open=void 0
-else open?.lines.push(line)}return sections.filter(each=>placeOf(each.lines).file!==void 0)}function summaryOf(lines){const start=lines.findIndex(line=>part.exec(line)?.[1]==="short test summary info")
-return(start<0?[]:lines.slice(start)).flatMap(line=>{const[,kind,node,message=""]=summed.exec(line)??[]
-if(node===void 0)return[]
-return[{node:node,is:kind==="ERROR"?"error":"failure",message:message}]})}function messageOf(lines){const said=lines.findLastIndex(line=>/^E\s/.test(line))
-if(said<0){const traceback=(0,django_traceback.T1)(lines)
-return traceback&&(0,django_traceback.em)(traceback)}let first=said
-while(/^E\s/.test(lines[first-1]??""))first--
-return lines[first]?.slice(1).trim()}function placeOf(lines){const own=lines.findLast(line=>(0,django_traceback.NP)(place.exec(line)?.[1]??"<none>"))
-const[,file,line]=place.exec(own??"")??[]
-if(file!==void 0)return{file:file,line:Number(line)}
-const traceback=(0,django_traceback.T1)(lines)
-const frame=traceback&&(0,django_traceback.QR)(traceback)
-return frame?{file:frame.file,line:frame.line}:{}}const ruler=/^={70}$/
-const head=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const ran=/^Ran (\d+) tests? in [\d.]+s$/
-const ended=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(lines){const clean=lines.map(django_traceback.pj)
-return readUnittest(clean)??readPytest(clean)}function testAnnotations(report,toRepo,most=10){return report.failing.flatMap(({name:name,is:is,message:message,file:file,line:line=1})=>{const path=file===void 0?void 0:toRepo(file)
-const title=is==="failure"?`Test failed: ${name}`:`Test could not run: ${name}`
-return path===void 0?[]:[{file:path,line:line,title:title,message:message}]}).slice(0,most)}function inRepository(report,toRepo){const failing=report.failing.map(({file:written,line:line,...test})=>{const file=written===void 0?void 0:toRepo(written)
-return file===void 0?test:{...test,file:file,...line!==void 0&&{line:line}}})
-return{...report,failing:failing}}function readUnittest(lines){const heads=lines.flatMap((line,at)=>ruler.test(line)&&head.test(lines[at+1]??"")?[at+1]:[])
-const runs=lines.flatMap((line,at)=>ran.test(line)?[at]:[])
-if(heads.length===0&&runs.length===0)return
-const counts={}
-for(const line of lines)for(const[,name="",count]of(ended.exec(line)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))counts[name.trim()]=(counts[name.trim()]??0)+Number(count)
-const ends=[...heads.map(at=>at-1),...runs,lines.length]
-const failing=heads.map(at=>testoutput_failingOf(lines.slice(at,Math.min(...ends.filter(end=>end>at)))))
-const seen=is=>failing.filter(each=>each.is===is).length
-return{runner:"unittest",run:runs.reduce((sum,at)=>sum+Number(ran.exec(lines[at]??"")?.[1]),0),failures:(counts["failures"]??0)+(counts["unexpected successes"]??0)||seen("failure"),errors:counts["errors"]??seen("error"),skipped:counts["skipped"]??0,failing:failing}}function testoutput_failingOf(lines){const[,kind,title=""]=head.exec(lines[0]??"")??[]
-const printed=lines.findIndex(line=>line==="Stdout:"||line==="Stderr:")
-const traceback=(0,django_traceback.T1)(printed<0?lines:lines.slice(0,printed))
-const own=traceback&&(0,django_traceback.QR)(traceback)
-return{name:nameOf(title),is:kind==="ERROR"?"error":"failure",message:traceback?(0,django_traceback.em)(traceback):kind==="UNEXPECTED SUCCESS"?"it passed":title,...own?{file:own.file,line:own.line}:{}}}function nameOf(title){const[,method="",path="",subtest=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(title)??[]
-if(method==="")return title
-if(path.includes("unittest.loader._FailedTest"))return method
-const full=path.endsWith(`.${method}`)?path:`${path}.${method}`
-return`${full}${subtest}`}const services_answerTime=6e4
-function serviceFor(name,password){switch(name){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:password,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${password}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],password),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],password)}}
-case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:name})=>`django-rollout.test=${name}`
-async function startServices(world,box,names,password,journal,signal){const made=await docker(world,["network","create","--label",labelOf(box),box.name],{signal:signal})
-if(made.code!==0){const trouble=engineTrouble("tests",made);(0,report_cause.fJ)(trouble??{code:"tests-failed",sentence:`tests: no network could be made for ${names.join(" and ")}: ${reasonOf(made)}`})}journal.waiting(`waiting for ${names.join(" and ")}`)
-const started=await Promise.allSettled(names.map(name=>startService(world,box,name,password,journal,signal)))
-journal.waiting(void 0)
-return Object.assign({},...started.map(each=>{if(each.status==="rejected")throw each.reason
-return each.value}))}async function removeBox(world,box,journal){const ours=["--filter",`label=${labelOf(box)}`]
-for(let tries=5;;tries--){const containers=await ids(world,["ps","--all","--quiet",...ours])
-if(containers.length>0)await world.processes.run("docker",["rm","--force","--volumes",...containers])
-const networks=await ids(world,["network","ls","--quiet",...ours])
-if(networks.length>0)await world.processes.run("docker",["network","rm",...networks])
-if(containers.length===0&&networks.length===0)return
-if(tries===0)break
-if(networks.length>0)await world.clock.sleep(200)}journal.say(`containers or networks with the label ${labelOf(box)} could not be removed`)}async function ids(world,args){const{stdout:stdout}=await world.processes.run("docker",args)
-return stdout.split("\n").filter(line=>line.trim()!=="")}async function startService(world,box,name,password,journal,signal){const service=serviceFor(name,password)
-const container=`${box.name}-${name}`
-const startedAt=world.clock.now()
-const started=await docker(world,["run","--detach","--name",container,"--label",labelOf(box),"--network",box.name,"--network-alias",name,"--tmpfs",service.data,...Object.entries(service.env).flatMap(([key,value])=>["--env",`${key}=${value}`]),service.image,...service.command],{signal:signal})
-if(started.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`tests: ${name} could not be started from the image ${service.image}: ${reasonOf(started)}`,logs:[{lines:started.stderr.split("\n").slice(-20)}]})
-const deadline=world.clock.now()+services_answerTime
-for(;;){const asked=await docker(world,["exec",container,...service.ask],{signal:signal})
-if(asked.code===0&&service.answer.test(asked.stdout))break
-const running=await docker(world,["container","inspect","--format","{{.State.Running}}",container],{signal:signal})
-const over=world.clock.now()>=deadline
-if(running.stdout.trim()!=="true"||over){const logs=await docker(world,["logs","--tail","30",container],{signal:signal})
-const log=[logs.stdout,logs.stderr].join("\n").split("\n").filter(line=>line!=="")
-const how=over?`did not answer within ${duration(services_answerTime)}`:"ended before its first answer";(0,report_cause.fJ)({code:"tests-failed",sentence:`tests: ${name} ${how}: ${tellingLine(log)}`,logs:[{lines:log}]})}await world.clock.sleep(200,signal)}journal.say(`${name} (${service.image}) answers after ${duration(world.clock.now()-startedAt)}`)
-return service.address}function addressIn(prefix,names,password){const values=["postgres","5432","test",password,"test"]
-return Object.fromEntries(names.map((name,at)=>[`${prefix}${name}`,values[at]??""]))}async function runInImage(world,plan,onLine,journal,signal){const box={name:`django-rollout-test-${(0,external_node_crypto_.randomBytes)(6).toString("hex")}`}
-const folder=await world.files.privateFolder()
-try{const password=(0,external_node_crypto_.randomBytes)(12).toString("hex")
-const found=plan.services.length===0?{}:await startServices(world,box,plan.services,password,journal,signal)
-const envFile=(0,posix_namespaceObject.join)(folder,"env")
-const env={PYTHONUNBUFFERED:"1",...found,...plan.env}
-await world.files.writePrivate(envFile,Object.entries(env).map(([name,value])=>`${name}=${value}\n`).join(""))
-const args=["run","--rm","--init","--name",box.name,"--label",labelOf(box),...plan.services.length===0?[]:["--network",box.name],"--env-file",envFile,"--entrypoint","/bin/sh",plan.built.id,"-c",plan.command]
-journal.waiting(`running ${shortened(plan.command,100)}`)
-return(await docker(world,args,{signal:signal,onLine:onLine})).code}finally{journal.waiting(void 0)
-await removeBox(world,box,journal)
-await world.files.remove(folder)}}async function entrypointOf(world,built,signal){const args=["image","inspect","--format","{{json .Config.Entrypoint}}",built.id]
-const{code:code,stdout:stdout}=await docker(world,args,{signal:signal})
-const words=code===0?JSON.parse(stdout):null
-return Array.isArray(words)&&words.length>0?words.join(" "):void 0}const readLines=2e4
-const shownLines=40
-async function test(release,journal,built,onReport){const{world:world,settings:settings,signal:signal}=release
-const startedAt=world.clock.now()
-const command=settings["test-command"]
-const entrypoint=await entrypointOf(world,built,signal)
-if(entrypoint!==void 0)journal.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint),100)})`)
-journal.say(`running ${command}`)
-const lines=[]
-const timeout=settings["test-timeout"]
-const run=either=>runInImage(world,{built:built,command:command,services:settings["test-services"],env:settings["test-env"]},line=>{journal.quote(line)
-if(lines.push(line)>readLines*2)lines.splice(0,readLines)},journal,either)
-const code=await(0,deadline.ux)(world.clock,timeout,signal,run).catch(error=>error instanceof deadline.Ms&&!signal.aborted?error:Promise.reject(error))
-if(code instanceof deadline.Ms)return(0,report_cause.fJ)(notInTime(timeout,lines))
-const report=readTests(lines)
-if(report)onReport(inRepository(report,(0,stages_release.Y)(release)))
-if(code!==0)return(0,report_cause.fJ)(testCause(release,command,code,lines,report))
-journal.say(passed(report,world.clock.now()-startedAt))}function passed(report,ms){if(report===void 0)return`tests passed in ${duration(ms)}`
-if(report.run===0)return'warning: no tests ran; does "test-command" find them?'
-const skipped=report.skipped===0?"":`, ${report.skipped} of them skipped`
-return`${report.run} ${report.run===1?"test":"tests"} passed in ${duration(ms)}${skipped}`}function notInTime(timeout,lines){const last=lines.findLast(line=>plain(line).trim()!=="")
-const after=last===void 0?"nothing was written":`the last line was "${oneLine(last)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${duration(timeout)}; ${after}`,hint:'Give them longer by "test-timeout", or look for a test that hangs',logs:[{lines:lines.slice(-shownLines)}]}}function testCause(release,command,code,lines,report){const{settings:settings}=release
-const inRepo=(0,stages_release.Y)(release)
-const logs=[{lines:lines.slice(-shownLines)}]
-const cause=(sentence,more={})=>({code:"tests-failed",sentence:`tests: ${sentence}`,logs:logs,...more})
-const[first]=report?.failing??[]
-if(report!==void 0&&first!==void 0){const count=Math.max(report.failures+report.errors,report.failing.length)
-const file=first.file===void 0?void 0:inRepo(first.file)??first.file
-const place=file===void 0?"":` (${file}:${first.line??1})`
-const which=count===1?"":", first"
-return cause(`${count} of ${report.run} failed${which}: ${first.name}${place}: ${oneLine(first.message)}`,{annotations:testAnnotations(report,inRepo),...hintFor(lines,settings["test-services"])})}if(code===125||code===127&&lines.length<=1){const trouble=engineTrouble("tests",{code:code,stdout:"",stderr:lines.join("\n")})
-if(trouble!==void 0)return trouble}if(lines.some(line=>/exec:? "?\/bin\/sh"?(:| failed)/.test(line)))return cause("the image has no /bin/sh to run them with",{hint:'Build a stage that has one by "target", or set "test-command" to nothing and test before the release'})
-if(code===125)return cause(`their container could not be started: ${tellingLine(lines)}`)
-if(report?.run===0)return cause(`"${shortened(command,100)}" found no tests (exit code ${code})`)
-const error=(0,django_traceback.VS)(lines)
-if(error!==void 0){const frame=(0,django_traceback.QR)(error)
-const file=frame===void 0?void 0:inRepo(frame.file)
-const message=(0,django_traceback.qz)(error,inRepo)
-const annotations=frame===void 0||file===void 0?[]:[{file:file,line:frame.line,title:"The tests could not run",message:message}]
-return cause(message,{annotations:annotations,...hintFor(lines,settings["test-services"])})}const said=tellingLine(lines.slice(-shownLines))
-const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of memory"}:{}
-return cause(`"${shortened(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
-const said=word=>lines.some(line=>word.test(line))
-const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
-return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return shortened(plain(text).replace(/\s+/g," ").trim(),300)}var pipeline_settle=__nccwpck_require__(8543)
-function releaseOf({world:world,settings:settings,app:app,holder:holder,signal:signal,soFar:soFar},source){soFar.source=source
-return{world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}}function lookAround({world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar},release){return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
-const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
-resources.add(()=>opened.close())
-const site=await preflight(release,journal,opened)
-soFar.warnings.push(...site.warnings)
-return[opened,site]}))}function runTests({reporter:reporter,soFar:soFar},release,built){return reporter.stage("test",journal=>test(release,journal,built,report=>{soFar.tests=report}))}async function runsUndisturbed({world:world,app:app},cluster,site,image){if(!runsAlready(site.targets,image)||!runsWell(site,world.clock.now()))return false
-return await(0,rollout_record.aE)(cluster,app)===void 0}async function lockAndSettle(run,release,journal,unlocked,{live:live}){const lease=await(0,lock.s)(release,journal,unlocked)
-run.resources.add(()=>lease.release())
-const cluster=(0,guarded.N)(unlocked,lease)
-const record=await(0,rollout_record.aE)(cluster,release.app)
-const own={...release,signal:lease.lost}
-if(record)await(0,pipeline_settle.p)(run,own,journal,cluster,lease.lost,live,record)
-else await(0,settle.d9)(own,journal,cluster,live)
-release.signal.throwIfAborted()
-return{cluster:cluster,lost:lease.lost}}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image){const{world:world,settings:settings,signal:signal}=release
-await reporter.stage("rollout",async journal=>{const ended=await(0,deadline.ux)(world.clock,longestOf(settings),signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,courses=>{soFar.rollout=courses}))
-if(ended.is==="failed"){soFar.judgedAt=ended.at
-throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))})}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
-return 2*settings.timeout+Math.max(settings.bake,smoke)}function buildOnly(start){return(0,run.Y)("build",start,build_ofCommit)}async function build_ofCommit(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
-const release=releaseOf(run,await findSourceToBuild(world,settings,settings.context))
-const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
-const there=await imageThere(release,journal)
-if(there)soFar.image=there
-return there?void 0:build(release,journal)})
-if(!built)return"unchanged"
-if(settings.push)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
-return"done"}function has({code:code}){return code===0}function hasDocker({docker:docker}){return docker.code!==127}function toolFindings(answers,{builds:builds,known:known,fetches:fetches}){return[gitFinding(answers.git,known),...dockerFindings(answers,builds),answers.kubectl&&has(answers.kubectl)?(0,finding.uw)("tools",`kubectl ${clientVersion(answers.kubectl)}`):fetches?(0,finding.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,finding.MB)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(git,known){if(has(git))return(0,finding.uw)("tools",git.stdout.trim().replace("git version","git"))
-return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
-const needed=builds?finding.MB:finding.$e
-const trouble=(finished,is)=>{const cause=engineTrouble("",finished)
-return is("tools",cause?.sentence.slice(2)??tools_said(finished),cause?.hint)}
-if(!hasDocker(answers))return[trouble(docker,finding.MB)]
-const{Client:Client,Server:Server}=versionsOf(docker.stdout)
-return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function tools_said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
-return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(client,server){const minor=version=>Number(/^v?\d+\.(\d+)/.exec(version)?.[1]??NaN)
-const apart=Math.abs(minor(client)-minor(server))
-if(!(apart>1))return[]
-const says=`kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
-return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}const clocksMayDifferMs=3e4
-function clusterFinding(version,context,namespace){const by=context===void 0?"":`, context ${context}`
-return(0,finding.uw)("cluster",`Kubernetes ${version}${by}, namespace ${namespace}`)}function aheadBy(stamped,asked){const earliest=Date.parse(stamped)
-const latest=earliest+1e3
-if(asked.from>latest)return asked.from-latest
-return asked.to<earliest?asked.to-earliest:0}function clockFindings(aheadMs){if(Math.abs(aheadMs)<=clocksMayDifferMs)return[]
-const by=Math.round(Math.abs(aheadMs)/1e3)
-const says=`this machine’s clock is ${by} s ${aheadMs>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
-return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}var commandline=__nccwpck_require__(5725)
-var rollout_history=__nccwpck_require__(4385)
-function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
-return[live?(0,finding.uw)("release",`release ${live.number} of ${(0,kubernetes_image.j)(live.tag)} by ${(0,lease.Gg)(live)} is the one that is live`):(0,finding.uw)("release","no release of this application has gone live yet"),...keeper?[held(keeper)]:[],...open?[left(settings,open)]:[]]}function held({by:by,renewed:renewed}){const since=renewed===void 0?"":`, renewed last at ${renewed} by the clock there`
-return(0,finding.$e)("release",`the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`)}function left(settings,begun){return(0,finding.$e)("release",`the release of ${(0,kubernetes_image.j)(begun.tag)} by ${(0,lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,(0,commandline.a)("settle",settings))}function rightsFindings(all,missing,account,namespace,kubectl){const who=account===void 0?"the account":`the account ${account}`
-if(missing.length===0)return[(0,finding.uw)("rights",`${who} may do all that a release does in the namespace "${namespace}"`)]
-const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ")
-const says=rights_countOf(missing)===rights_countOf(all)?`${who} may do nothing that a release does in the namespace "${namespace}", if there is one`:`${who} may not ${words} in the namespace "${namespace}"`
-const mend=account===void 0?`# in its Role\n${asRoleRules(missing)}`:commandFor(missing,account,kubectl)
-return[(0,finding.MB)("rights",`${says}: an administrator has to give it`,mend)]}function rights_countOf(rights){return rights.reduce((sum,{verbs:verbs})=>sum+verbs.length,0)}function commandFor(missing,account,kubectl){const hash=(0,external_node_crypto_.createHash)("sha256").update(JSON.stringify([missing,account])).digest("hex")
-const metadata={name:`django-rollout-${hash.slice(0,8)}`}
-const group="rbac.authorization.k8s.io"
-const apiVersion=`${group}/v1`
-const rules=likes(missing).map(({group:group,resources:resources,verbs:verbs})=>`    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`)
-const binding={apiVersion:apiVersion,kind:"RoleBinding",metadata:metadata,roleRef:{apiGroup:group,kind:"Role",name:metadata.name},subjects:[subjectOf(account,group)]}
-const yaml=["apiVersion: v1","kind: List","items:",`- apiVersion: ${apiVersion}`,"  kind: Role",`  metadata: { name: ${metadata.name} }`,"  rules:",...rules,(0,dist.As)([binding]).trim()].join("\n")
-return`echo '\n${yaml.replaceAll("'",`'\\''`)}\n' | ${kubectl(["apply","-f","-"])}`}function likes(rights){const rules=[]
-for(const right of rights){const verbs=right.verbs.join(", ")
-const rule=rules.find(one=>one.group===right.group&&one.verbs===verbs)
-if(rule)rule.resources.push(right.resource)
-else rules.push({group:right.group,verbs:verbs,resources:[right.resource]})}return rules}function subjectOf(account,apiGroup){const[,namespace,name]=/^system:serviceaccount:([^:]+):(.+)$/.exec(account)??[]
-return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}var archive=__nccwpck_require__(15)
-var diagnose=__nccwpck_require__(4161)
-const backoffMs=3e5
-const patience={timeout:1/0,bake:0,grace:{}}
-async function ailing(cluster,clock,picture,targets,toRepo){const aims=targets.flatMap(({id:id,live:live})=>live&&!live.spec.paused?[(0,rollout_aims.Bx)(id,{},live,live,picture)]:[])
-const now=clock.now()
-const begun={...(0,rollout_ledger.EZ)(now),exits:exitsOf(picture,now)}
-const first=(0,judge.S)(picture,aims,patience,begun,now)
-const logs=await Promise.all(first.logsWanted.map(async wanted=>{const lines=await(0,rollout_logs.$)(cluster,clock,wanted)
-return{wanted:wanted,diagnosis:(0,diagnose.h)(lines,toRepo)}}))
-const ledger=logs.reduce((all,{wanted:wanted,diagnosis:diagnosis})=>(0,rollout_ledger.X1)(all,wanted,diagnosis),first.ledger)
-const{verdicts:verdicts}=(0,judge.S)(picture,aims,patience,ledger,now)
-return Object.fromEntries(targets.flatMap(({id:id})=>{const verdict=verdicts[(0,kubernetes_workload.T)(id)]
-const words=verdict&&health_wordsOf(verdict)
-return words===void 0?[]:[[(0,kubernetes_workload.T)(id),words]]}))}function exitsOf(picture,now){return Object.fromEntries([...picture.pods.values()].flatMap(({metadata:metadata,status:status})=>(status?.containerStatuses??[]).flatMap(({name:name,lastState:lastState})=>{const{exitCode:exitCode=0,finishedAt:finishedAt}=lastState?.terminated??{}
-const isNew=finishedAt!==void 0&&Date.parse(finishedAt)>now-backoffMs
-return exitCode!==0&&isNew?[[`${metadata?.uid}/${name}`,{before:0}]]:[]})))}function health_wordsOf(verdict){switch(verdict.is){case"complete":case"done":return
-case"failed":return verdict.cause.sentence
-case"superseded":return verdict.by
-case"waiting":return verdict.on.replace(/,? 0 s of \d+ s/,"")}}const fetchMs=3e4
-async function lineageOf(world,folder,ours,theirs,signal){if(ours===theirs)return"not-older"
-const git=gitIn(world,folder)
-if(!await lineage_has(git,ours))return"unknown"
-const known=await compared(git,ours,theirs)
-if(known!=="unknown"||world.env["CI"]!=="true")return known
-await fetchHistory(world,folder,ours,theirs,signal)
-return compared(git,ours,theirs)}async function lineage_has(git,commit){return(await git(["cat-file","-e",`${commit}^{commit}`])).code===0}async function compared(git,ours,theirs){if(!await lineage_has(git,theirs))return"unknown"
-const leads=async(from,to)=>(await git(["merge-base","--is-ancestor",from,to])).code===0
-if(await leads(ours,theirs))return"older"
-if(await leads(theirs,ours))return"not-older"
-return await lineage_isWhole(git,theirs)?"not-older":"unknown"}async function lineage_isWhole(git,commit){const first=await git(["rev-list","--max-parents=0",commit])
-const kept=await git(["cat-file","--batch"],first.stdout)
-return first.code===0&&kept.code===0&&!/^parent [0-9a-f]+$/m.test(kept.stdout)}async function fetchHistory(world,folder,ours,theirs,signal){const shallow=await gitIn(world,folder)(["rev-parse","--is-shallow-repository"])
-const args=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...shallow.stdout.trim()==="true"?["--depth=200","origin",ours,theirs]:["origin",theirs]]
-await(0,deadline.ux)(world.clock,fetchMs,signal,late=>world.processes.stream("git",[...inFolder(world,folder),...args],{signal:late,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotOvertaken({world:world,settings:settings,source:source,signal:signal},journal,history){const live=(0,rollout_history.BO)(history)
-if(live?.sha===void 0||source.sha===void 0)return
-const{sha:sha}=source
-switch(await lineageOf(world,settings.context,sha,live.sha,signal)){case"not-older":return
-case"unknown":journal.say(`whether ${(0,kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0,kubernetes_image.j)(sha)} cannot be told from this checkout`)
-return
-case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
-const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
-const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
-try{await checkNamespace(cluster)}catch(error){return[...here,(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}const needed=merged(rightsFor(manifests.known,manifests.resources))
-const missing=await missingRights(cluster,needed)
-const may=(verb,resources)=>!missing.some(({resource:resource,verbs:verbs})=>resources.includes(resource)&&verbs.includes(verb))
-const sees=missing.every(({verbs:verbs})=>!verbs.includes("list")&&!verbs.includes("watch"))
-const remembers=may("get",["leases","secrets","configmaps"])
-const[workloads,left]=await Promise.all([sees?examineWorkloads(release,cluster,manifests,missing):{findings:[],needs:[]},remembers?examineReleases(release,cluster):[]])
-const more=await missingRights(cluster,workloads.needs)
-const parts=[...sees?[]:["workloads and probes"],...remembers?[]:["release"]]
-return[...here,...rightsFindings(merged([...needed,...workloads.needs]),merged([...missing,...more]),me?.account,cluster.namespace,kubectlOf(cluster)),...parts.length>0?[unseen("rights",parts.join(", "))]:[],...manifests.findings,...workloads.findings,...left]}function unseen(about,parts){return(0,finding.$e)(about,`not looked at, for want of the above: ${parts}`)}async function whoAmI({clock:clock},cluster){const apiVersion="authentication.k8s.io/v1"
-const from=clock.now()
-try{const{metadata:metadata,status:status}=await cluster.post(`/apis/${apiVersion}/selfsubjectreviews`,{apiVersion:apiVersion,kind:"SelfSubjectReview"})
-const account=status?.userInfo?.username
-const stamped=metadata?.creationTimestamp
-const aheadMs=stamped?aheadBy(stamped,{from:from,to:clock.now()}):0
-return account===void 0?void 0:{account:account,aheadMs:aheadMs}}catch(error){if(error instanceof apierror.h)return
-throw error}}async function contextOf(chosen,cluster){if(chosen!==void 0)return chosen
-const{code:code,stdout:stdout}=await cluster.kubectl(["config","current-context"])
-return code===0?stdout.trim():void 0}async function manifestsOf({world:world,settings:settings},cluster){try{const known=await readManifests(world,cluster,settings.manifests,settings.image)
-const all=[...known.ours,...known.others]
-const resources=await(0,paths.k4)(cluster,all)
-all.forEach(object=>resources.of(object))
-return{known:known,resources:resources,findings:[]}}catch(error){const known={ours:[],others:[]}
-return{known:known,resources:await(0,paths.k4)(cluster,[]),findings:[(0,finding.gz)("workloads",error)]}}}async function examineWorkloads(release,cluster,{known:known,findings:wrong},missing){const{world:world,settings:settings}=release
-const live=await(0,watch.f)(cluster,world.clock)
-const picture=live.picture()
-const targets=findTargets(picture,known,settings.image,cluster.namespace)
-if(targets.length===0){if(wrong.length>0)return{findings:[],needs:[]}
-const none=()=>noWorkload(picture,settings.image,cluster.namespace)
-return{findings:caught(none),needs:[]}}const services=servicesWith(known.others,await servicesIn(cluster))
-const subjects=subjectsOf(targets,services)
-const kubectl=kubectlOf(cluster)
-const[sick,refused]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.Y)(release)),missing.length>0?[]:rehearsed(release,cluster,targets,known)])
-const hasSets=targets.some(({id:id})=>id.kind==="StatefulSet")
-return{findings:[...targets.map(target=>(0,finding.uw)("workloads",describe(target))),...webFindings(release,targets,services),...workloadFindings(subjects,kubectl),...pullFindings(subjects,kubectl),...Object.entries(sick).map(([id,why])=>(0,finding.$e)("workloads",`${id} is not well before any release: ${why}`,kubectl(["describe",id]))),...refused,...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)],needs:[...hasSets?[forStatefulSets]:[],...settings["smoke-path"]===void 0?[]:forSmoke]}}async function rehearsed(release,cluster,targets,manifests){try{await rehearse(release,cluster,targets,manifests)
-return[]}catch(error){return[(0,finding.gz)("workloads",error)]}}function webFindings({settings:settings},targets,services){return caught(()=>{const web=webOf(settings,targets,services)
-if(!web)return[]
-if(settings["smoke-path"]!==void 0)smokeAim(web,services,settings["smoke-host"])
-return[(0,finding.uw)("workloads",`${(0,kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`)]})}function caught(work){try{return work()}catch(error){return[(0,finding.gz)("workloads",error)]}}async function examineReleases(release,cluster){const{world:world,settings:settings,app:app}=release
-const[keeper,record,history]=await Promise.all([(0,lease.yD)(cluster,`django-rollout-${app}`),(0,rollout_record.aE)(cluster,app),(0,archive.L)(cluster,app)])
-const silent={say:()=>{},quote:()=>{},waiting:()=>{}}
-const here={...release,world:{...world,env:{...world.env,CI:void 0}}}
-const overtaken=await checkNotOvertaken(here,silent,history).then(()=>[],error=>[(0,finding.gz)("release",error)])
-return[...releaseFindings(settings,keeper,record?.begun,history),...overtaken]}function examinecluster_closed(error){return[(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:sha,tag:tag},chosen){if(chosen!==void 0)return(0,finding.uw)("commit",`the tag is ${chosen}, as "tag" wants it`)
-if(tag!==sha){const says=`there are uncommitted changes, so the image gets the tag ${(0,kubernetes_image.j)(tag)}: commit or stash them to release the commit itself`
-return(0,finding.$e)("commit",says,"git status --short")}return(0,finding.uw)("commit",`commit ${(0,kubernetes_image.j)(tag)}, without uncommitted changes`)}function contextFindings(folder,context,commands){return[...unignored(folder,context),...managers(folder,context,commands)]}const private_=[".git",".env",".venv","venv","node_modules"]
-function unignored(folder,{names:names,ignores:ignores}){const found=private_.filter(name=>names.includes(name))
-if(ignores||found.length===0)return[]
-const says=`there is no .dockerignore in "${folder}", so ${found.join(", ")} ${found.length===1?"goes":"go"} to the builder, and into the image by a COPY of the folder`
-return[(0,finding.$e)("commit",says,`printf '%s\\n' ${found.join(" ")} > ${(0,posix_namespaceObject.join)(folder,".dockerignore")}`)]}function managers(folder,{managers:managers},commands){return["test-command","migrate-command"].flatMap(option=>{const command=commands[option]
-const wanted=command.split(/\s+/).find(word=>/(^|\/)manage\.py$/.test(word))
-if(wanted===void 0||wanted.startsWith("/"))return[]
-if(managers.includes((0,posix_namespaceObject.normalize)(wanted)))return[]
-const says=`"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
-const[there]=managers
-const mend=there&&`--${option} "${command.replace(wanted,there)}"`
-return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repository,tag,found,login){const host=(0,docker_trouble.w4)(repository)
-const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
-const mend=host==="docker.io"?"docker login":`docker login ${host}`
-switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
-case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
-case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
-case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
-case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,docker_trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
-case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
-case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={},credsStore:credsStore}=JSON.parse(config??"{}")
-if(credsStore)return true
-const names=[...Object.keys(auths),...Object.keys(credHelpers)]
-const own=host==="docker.io"?["docker.io","index.docker.io"]:[host]
-return names.some(name=>own.includes(name.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(repository,username,password,plugins){const host=(0,docker_trouble.w4)(repository)
-const key=host==="docker.io"?"https://index.docker.io/v1/":host
-const auth=Buffer.from(`${username}:${password}`).toString("base64")
-return JSON.stringify({auths:{[key]:{auth:auth}},cliPluginsExtraDirs:[plugins]})}async function askMachine({world:world,settings:settings,signal:signal}){const[answers,sought]=await Promise.all([askTools(world,signal),findSource(world,settings,settings.context).catch(error=>(0,finding.gz)("commit",error))])
-return{answers:answers,..."tag"in sought?{source:sought}:{trouble:sought}}}function reachesCluster({env:env},{answers:{kubectl:kubectl}}){return isRunner(env)||kubectl!==void 0&&has(kubectl)}function isRunner(env){return Boolean(env["RUNNER_TOOL_CACHE"])}async function examineMachine(asking,{answers:answers,source:source,trouble:trouble},folder){const{world:world,settings:settings}=asking
-const registry=await examineRegistry(asking,answers,source,folder)
-const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
-return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
-if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,docker_trouble.w4)(image)} was not asked, for want of the above`
-return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
-const{there:there,login:login}=await askRegistry(asking,folder)
-const findings=registryFindings(image,source.tag,there,login)
-return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
-async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>docker(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
-return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
-const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
-return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
-return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
-const{image:image,"registry-username":username,"registry-password":password}=settings
-const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
-if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
-return{there:await whatIsThere(asking),login:hasLogin(config,(0,docker_trouble.w4)(image))}}const own=await folder()
-const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
-await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
-return{there:await whatIsThere({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
-return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
-const{context:context,file:file}=settings
-try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})
-const names=await files.list(context)
-const folders=names.filter(name=>files.isFolder((0,posix_namespaceObject.join)(context,name)))
-const looked={names:names,ignores:[(0,posix_namespaceObject.join)(context,".dockerignore"),`${dockerfile}.dockerignore`].some(path=>files.exists(path)),managers:["",...folders].map(name=>(0,posix_namespaceObject.join)(name,"manage.py")).filter(path=>files.exists((0,posix_namespaceObject.join)(context,path)))}
-return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(2523)
-function examine(start){return(0,run.Y)("doctor",start,run=>run.reporter.stage("doctor",journal=>(0,deadline.H6)(run.signal,async()=>{journal.waiting("looking at tools, registry and cluster")
-const machine=await askMachine(run)
-if(machine.source)run.soFar.source=machine.source
-const findings=(await Promise.all([examineMachine(run,machine,()=>privateFolder(run)),reachesCluster(run.world,machine)?examineThere(run,machine):[]])).flat()
-run.soFar.findings=findings
-return findings.some(({is:is})=>is==="bad")?"failed":"done"})))}async function privateFolder({world:world,resources:resources}){const folder=await world.files.privateFolder()
-resources.add(()=>world.files.remove(folder))
-return folder}async function examineThere(run,{answers:answers,source:source}){const{world:world,settings:settings,signal:signal,resources:resources}=run
-try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
-resources.add(()=>cluster.close())
-const release={...run,source:source??{tag:settings.tag??"unknown"}}
-return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
-return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
-var migrate=__nccwpck_require__(6263)
-var migrationlog=__nccwpck_require__(7366)
-function taggedIn(picture,workloads,repository){const all=workloads.flatMap(object=>{const uses=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),image=>(0,kubernetes_image.iI)(image,repository)&&(0,kubernetes_image.zZ)(image).digest===void 0)
+const[ours,changes]=await Promise.all([planOurs(cluster,targets,settings.image,image),planManifests(cluster,others),(0,apply.oG)(cluster,jobsOf(release,jobs,image))])
+return planOf(changes,ours,targets,services,picture).warnings}function taggedIn(picture,workloads,repository){const all=workloads.flatMap(object=>{const uses=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),image=>(0,kubernetes_image.iI)(image,repository)&&(0,kubernetes_image.zZ)(image).digest===void 0)
 return uses.map(({name:name,image:image})=>({workload:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),container:name,image:image,running:runningIn(picture,object,name,repository)}))})
 return all.map(({running:running,...tagged})=>{const others=all.filter(({image:image})=>image===tagged.image)
 const ran=mostOf(running)??mostOf(others.flatMap(other=>other.running))
 return{...tagged,...ran&&{ran:ran}}})}function byDigest(image,digest){const{repository:repository,tag:tag="latest"}=(0,kubernetes_image.zZ)(image)
-return`${repository}:${tag}@${digest}`}function runningIn(picture,object,container,repository){const aim=(0,rollout_aims.nJ)((0,kubernetes_objects.hY)(object),object,object,picture)
+return`${repository}:${tag}@${digest}`}function runsOf(picture,object,{name:name,image:image},wanted){const{repository:repository,digest:digest}=(0,kubernetes_image.zZ)(image)
+if(!(0,kubernetes_image.iI)(repository,wanted.repository))return"another image"
+if(digest!==void 0)return digest===wanted.digest?"this image":"another image"
+const aim=(0,rollout_aims.nJ)((0,kubernetes_objects.hY)(object),object,object,picture)
+const pods=(0,rollout_live.Fo)(picture,aim)
+if(pods.length===0)return"what its tag names"
+const running=runningIn(picture,object,name,wanted.repository)
+const isThis=running.length===pods.length&&running.every(one=>one.digest===wanted.digest)
+return isThis?"this image":"another image"}function runningIn(picture,object,container,repository){const aim=(0,rollout_aims.nJ)((0,kubernetes_objects.hY)(object),object,object,picture)
 return(0,rollout_live.Fo)(picture,aim).flatMap(({status:status})=>{const all=[...status?.initContainerStatuses??[],...status?.containerStatuses??[]]
 const{imageID:imageID=""}=all.find(({name:name})=>name===container)??{}
 const{repository:pulled,digest:digest}=(0,kubernetes_image.zZ)(imageID.replace("docker-pullable://",""))
@@ -8963,18 +9064,527 @@ pins.set(workload,{...pins.get(workload),[container]:pin})
 const why=fate==="moved"?"has moved":"may have moved"
 lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0,19)}, which runs`)}))
 for(const line of lines)journal.say(line)
-return pins}async function fateOf(image,{digest:digest,of:of},ask){const named=await ask(image)
+return pins}async function runsAlready(release,live,targets,{repository:repository,digest:digest}){const picture=live.picture()
+const ask=once(image=>lookUpSoon(release,image))
+const all=targets.flatMap(({live:object,uses:uses})=>uses.map(async({name:name})=>{const use=object&&(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(object),()=>true).find(one=>one.name===name)
+if(!use)return false
+const runs=runsOf(picture,object,use,{repository:repository,digest:digest})
+if(runs!=="what its tag names")return runs==="this image"
+const named=await ask(use.image)
+return named?.is==="there"&&named.image.digest===digest}))
+return(await Promise.all(all)).every(Boolean)}function taggedAlone(targets){const ids=new Map
+for(const{id:id,running:running}of targets)for(const image of new Set(running)){if((0,kubernetes_image.zZ)(image).digest!==void 0)continue
+ids.set(image,[...ids.get(image)??[],(0,kubernetes_workload.T)(id)])}return[...ids].map(([image,names])=>`${names.join(", ")} names ${image} without a digest: new pods run what that tag names then. The next release of another image writes the digest`)}async function lostImages(release,targets,pins=new Map){const ids=new Map
+for(const{id:id,live:live}of targets){const pinned=pins.get((0,kubernetes_workload.T)(id))
+const uses=live?(0,kubernetes_objects.ys)(live,release.settings.image):[]
+const images=new Set(uses.map(({name:name,image:image})=>pinned?.[name]??image))
+for(const image of images)ids.set(image,[...ids.get(image)??[],(0,kubernetes_workload.T)(id)])}const asked=await Promise.all([...ids].map(async([image,names])=>{const found=await lookUpSoon(release,image)
+return found?.is==="absent"?[`the registry does not have ${image} any more, which ${names.join(", ")} runs: nodes that have not kept it cannot start it, so an undo may fail`]:[]}))
+return asked.flat()}async function fateOf(image,{digest:digest,of:of},ask){const named=await ask(image)
 if(named?.is==="there"&&named.image.digest===digest)return"comes back"
 if(of==="another repository"){const there=await ask(byDigest(image,digest))
 if(there?.is!=="there")return"not known"}return named?.is==="there"?"moved":"may have moved"}async function lookUpSoon({world:world,signal:signal},image){const{repository:repository,tag:tag="latest",digest:digest}=(0,kubernetes_image.zZ)(image)
-try{return await(0,deadline.ux)(world.clock,pins_answerMs,signal,own=>digest===void 0?lookUp(world,repository,tag,own):lookUpImage(world,{repository:repository,tag:tag,digest:digest},own))}catch{signal.throwIfAborted()
+try{return await(0,deadline.ux)(world.clock,pins_answerMs,signal,own=>digest===void 0?(0,registry.TE)(world,repository,tag,own):(0,registry.OK)(world,{repository:repository,tag:tag,digest:digest},own))}catch{signal.throwIfAborted()
 return}}function once(ask){const asked=new Map
 return key=>{const answer=asked.get(key)??ask(key)
 asked.set(key,answer)
-return answer}}async function snapshot_snapshot(release,journal,cluster,before,image){const[[site,pins],changes]=await Promise.all([siteOfNow(release,cluster,before).then(async now=>[now,await pinsOf(release,journal,before.live,now.targets)]),planManifests(cluster,before.others)])
-const priors=[...priorOfChanges(changes,site),...priorOfTargets(release,site.targets,pins,image)]
+return answer}}async function pushImage(world,built,journal,signal){const{repository:repository,tag:tag,id:id}=built
+const name=`${repository}:${tag}`
+check(await(0,client.T3)(world,["image","tag",id,name],{signal:signal}),built)
+const pushed=await(0,retry.L)({clock:world.clock,signal:signal,tries:3,pause:2e3,passing:({finished:finished})=>finished.code!==0&&(0,trouble.LH)((0,client.A3)(finished),repository)==="passing",onRetry:({finished:finished},pause)=>{journal.quote((0,client.A3)(finished))
+journal.say(`${(0,trouble.w4)(repository)} did not take it; again in ${pause/1e3} s`)}},async()=>{const layers=new PushLog
+journal.waiting(`pushing ${name}`)
+const finished=await(0,client.T3)(world,["push",name],{signal:signal,onLine:line=>{layers.read(line)
+journal.waiting(`pushing ${name}: ${layers.progress}`)}})
+return{finished:{...finished,stderr:layers.last.join("\n")},layers:layers}})
+journal.waiting(void 0)
+check(pushed.finished,built)
+journal.say(`pushed ${name}: ${pushed.layers.progress}`)
+const{digest:digest}=pushed.layers
+if(digest!==void 0)return{repository:repository,tag:tag,digest:digest}
+return await(0,registry.F1)(world,repository,tag,signal)??(0,report_cause.fJ)({code:"push-failed",sentence:`push: ${(0,trouble.w4)(repository)} took ${name} and does not have it`})}class PushLog{last=[]
+#layers=new Map
+#digest
+get digest(){return this.#digest}get progress(){const states=[...this.#layers.values()]
+const sent=states.filter(state=>state==="Pushed").length
+const there=states.filter(state=>/^(Layer already exists|Mounted from)/.test(state)).length
+const layers=states.length===1?"layer":"layers"
+const known=there===0?"":`, ${there} ${there===1?"was":"were"} there`
+return`${sent} of ${states.length} ${layers} sent${known}`}read(raw){const line=(0,docker_text.pj)(raw)
+const[,layer,state]=/^([0-9a-f]{12}): (.+)$/.exec(line)??[]
+if(layer!==void 0&&state!==void 0){this.#layers.set(layer,state)
+return}this.#digest??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(line)?.[1]
+if(this.last.push(line)>20)this.last.shift()}}function check(finished,{repository:repository,tag:tag}){if(finished.code===0)return
+const missing=(0,client.gI)("push",finished)
+if(missing!==void 0)(0,report_cause.fJ)(missing)
+const said=(0,client.A3)(finished)
+const because=(why,hint)=>(0,report_cause.fJ)({code:"push-failed",sentence:`push: ${why}: ${said}`,...hint===void 0?{}:{hint:hint},logs:[{lines:finished.stderr.split("\n")}]})
+if(/immutable/i.test(said))because(`${(0,trouble.w4)(repository)} has the tag ${tag} already and does not let it be replaced`,'Tags cannot be changed there: commit, or give another "tag"')
+switch((0,trouble.LH)(said,repository)){case"denied":return because(`not allowed to write to ${repository}`,(0,trouble.t$)(repository,"write to"))
+case"absent":return because(`${(0,trouble.w4)(repository)} has no repository for ${repository}`,'Create it in the registry first, or correct "image"')
+case"passing":return because(`${(0,trouble.w4)(repository)} did not take ${repository}:${tag} in three attempts`)
+case"refused":return because(`${repository}:${tag} was not taken`)}}async function push(release,journal,built){const tag=await tagFor(release,built)
+if(tag!==built.tag)journal.say(`another build of this commit has the tag ${(0,kubernetes_image.j)(built.tag)} by now: this one gets ${(0,kubernetes_image.j)(tag)}`)
+return pushImage(release.world,{...built,tag:tag},journal,release.signal)}async function tagFor({world:world,source:source,signal:signal},{repository:repository,tag:tag,inputs:inputs}){if(inputs===void 0)return tag
+try{const found=await(0,registry.TE)(world,repository,tag,signal)
+if(found.is!=="there")return tag
+const there=await(0,registry.yv)(world,found.image,signal)
+const isOfCommit=there.revision===void 0||there.revision===source.sha
+return isOfCommit&&there.inputs!==inputs?(0,docker_inputs.Zc)(tag,inputs):tag}catch{signal.throwIfAborted()
+return tag}}var django_traceback=__nccwpck_require__(7101)
+const part=/^=+ (.+?) =+$/
+const total=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const titled=/^_+ (.*[^_ ].*) _+$/
+const place=/^(\S+\.py):(\d+):(?: .*)?$/
+const summed=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(lines){const totals=lines.findLast(line=>total.test(line))
+if(totals===void 0)return
+const counts={}
+for(const[,count,name=""]of totals.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))counts[name.replace(/ in$/,"")]=Number(count)
+const sum=(...names)=>names.reduce((all,name)=>all+(counts[name]??0),0)
+const errors=sum("error","errors")
+return{runner:"pytest",run:sum("passed","failed","skipped","xfailed","xpassed")+errors,failures:sum("failed"),errors:errors,skipped:sum("skipped"),failing:failingOf(sectionsOf(lines),summaryOf(lines))}}function failingOf(sections,summaries){const left=[...summaries]
+const detailed=sections.map(({title:title,is:is,lines:lines})=>{const bare=title.replace(/^ERROR (at (setup|teardown) of|collecting) /,"")
+const at=left.findIndex(({node:node})=>bare===tailOf(node)||isSubtest(bare,tailOf(node)))
+const[summary]=at<0?[]:left.splice(at,1)
+const message=messageOf(lines)??summary?.message??title
+const name=summary?`${summary.node}${bare.slice(tailOf(summary.node).length)}`:bare
+return{name:name,is:is,message:message,...pytest_placeOf(lines)}})
+const bare=left.map(({node:node,is:is,message:message})=>{const[file=node]=node.split("::")
+return{name:node,is:is,message:message,file:file}})
+return[...detailed,...bare]}function tailOf(node){return node.includes("::")?node.split("::").slice(1).join("."):node}function isSubtest(title,tail){return title.startsWith(`${tail} (`)||title.startsWith(`${tail} [`)}function sectionsOf(lines){const sections=[]
+let is
+let open
+for(const line of lines){const name=part.exec(line)?.[1]
+if(name!==void 0){is=name==="FAILURES"?"failure":name==="ERRORS"?"error":void 0
+open=void 0
+continue}const title=titled.exec(line)?.[1]
+if(is&&title!==void 0){open={title:title,is:is,lines:[]}
+sections.push(open)}else if(/^-+ Captured .* -+$/.test(line))open=void 0
+else open?.lines.push(line)}return sections.filter(each=>pytest_placeOf(each.lines).file!==void 0)}function summaryOf(lines){const start=lines.findIndex(line=>part.exec(line)?.[1]==="short test summary info")
+return(start<0?[]:lines.slice(start)).flatMap(line=>{const[,kind,node,message=""]=summed.exec(line)??[]
+if(node===void 0)return[]
+return[{node:node,is:kind==="ERROR"?"error":"failure",message:message}]})}function messageOf(lines){const said=lines.findLastIndex(line=>/^E\s/.test(line))
+if(said<0){const traceback=(0,django_traceback.T1)(lines)
+return traceback&&(0,django_traceback.em)(traceback)}let first=said
+while(/^E\s/.test(lines[first-1]??""))first--
+return lines[first]?.slice(1).trim()}function pytest_placeOf(lines){const own=lines.findLast(line=>(0,django_traceback.NP)(place.exec(line)?.[1]??"<none>"))
+const[,file,line]=place.exec(own??"")??[]
+if(file!==void 0)return{file:file,line:Number(line)}
+const traceback=(0,django_traceback.T1)(lines)
+const frame=traceback&&(0,django_traceback.QR)(traceback)
+return frame?{file:frame.file,line:frame.line}:{}}const ruler=/^={70}$/
+const head=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const ran=/^Ran (\d+) tests? in [\d.]+s$/
+const testoutput_ended=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(lines){const clean=lines.map(django_traceback.pj)
+return readUnittest(clean)??readPytest(clean)}function testAnnotations(report,toRepo,most=10){return report.failing.flatMap(({name:name,is:is,message:message,file:file,line:line=1})=>{const path=file===void 0?void 0:toRepo(file)
+const title=is==="failure"?`Test failed: ${name}`:`Test could not run: ${name}`
+return path===void 0?[]:[{file:path,line:line,title:title,message:message}]}).slice(0,most)}function inRepository(report,toRepo){const failing=report.failing.map(({file:written,line:line,...test})=>{const file=written===void 0?void 0:toRepo(written)
+return file===void 0?test:{...test,file:file,...line!==void 0&&{line:line}}})
+return{...report,failing:failing}}function readUnittest(lines){const heads=lines.flatMap((line,at)=>ruler.test(line)&&head.test(lines[at+1]??"")?[at+1]:[])
+const runs=lines.flatMap((line,at)=>ran.test(line)?[at]:[])
+if(heads.length===0&&runs.length===0)return
+const counts={}
+for(const line of lines)for(const[,name="",count]of(testoutput_ended.exec(line)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))counts[name.trim()]=(counts[name.trim()]??0)+Number(count)
+const ends=[...heads.map(at=>at-1),...runs,lines.length]
+const failing=heads.map(at=>testoutput_failingOf(lines.slice(at,Math.min(...ends.filter(end=>end>at)))))
+const seen=is=>failing.filter(each=>each.is===is).length
+return{runner:"unittest",run:runs.reduce((sum,at)=>sum+Number(ran.exec(lines[at]??"")?.[1]),0),failures:(counts["failures"]??0)+(counts["unexpected successes"]??0)||seen("failure"),errors:counts["errors"]??seen("error"),skipped:counts["skipped"]??0,failing:failing}}function testoutput_failingOf(lines){const[,kind,title=""]=head.exec(lines[0]??"")??[]
+const printed=lines.findIndex(line=>line==="Stdout:"||line==="Stderr:")
+const traceback=(0,django_traceback.T1)(printed<0?lines:lines.slice(0,printed))
+const own=traceback&&(0,django_traceback.QR)(traceback)
+return{name:nameOf(title),is:kind==="ERROR"?"error":"failure",message:traceback?(0,django_traceback.em)(traceback):kind==="UNEXPECTED SUCCESS"?"it passed":title,...own?{file:own.file,line:own.line}:{}}}function nameOf(title){const[,method="",path="",subtest=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(title)??[]
+if(method==="")return title
+if(path.includes("unittest.loader._FailedTest"))return method
+const full=path.endsWith(`.${method}`)?path:`${path}.${method}`
+return`${full}${subtest}`}var external_node_crypto_=__nccwpck_require__(7598)
+const answerTime=6e4
+function serviceFor(name,password){switch(name){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:password,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${password}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],password),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],password)}}
+case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:name})=>`django-rollout.test=${name}`
+async function startServices(world,box,names,password,journal,signal){const made=await(0,client.T3)(world,["network","create","--label",labelOf(box),box.name],{signal:signal})
+if(made.code!==0){const trouble=(0,client.gI)("tests",made);(0,report_cause.fJ)(trouble??{code:"tests-failed",sentence:`tests: no network could be made for ${names.join(" and ")}: ${(0,client.A3)(made)}`})}journal.waiting(`waiting for ${names.join(" and ")}`)
+const started=await Promise.allSettled(names.map(name=>startService(world,box,name,password,journal,signal)))
+journal.waiting(void 0)
+return Object.assign({},...started.map(each=>{if(each.status==="rejected")throw each.reason
+return each.value}))}async function removeBox(world,box,journal){const ours=["--filter",`label=${labelOf(box)}`]
+for(let tries=5;;tries--){const containers=await ids(world,["ps","--all","--quiet",...ours])
+if(containers.length>0)await world.processes.run("docker",["rm","--force","--volumes",...containers])
+const networks=await ids(world,["network","ls","--quiet",...ours])
+if(networks.length>0)await world.processes.run("docker",["network","rm",...networks])
+if(containers.length===0&&networks.length===0)return
+if(tries===0)break
+if(networks.length>0)await world.clock.sleep(200)}journal.say(`containers or networks with the label ${labelOf(box)} could not be removed`)}async function ids(world,args){const{stdout:stdout}=await world.processes.run("docker",args)
+return stdout.split("\n").filter(line=>line.trim()!=="")}async function startService(world,box,name,password,journal,signal){const service=serviceFor(name,password)
+const container=`${box.name}-${name}`
+const startedAt=world.clock.now()
+const started=await(0,client.T3)(world,["run","--detach","--name",container,"--label",labelOf(box),"--network",box.name,"--network-alias",name,"--tmpfs",service.data,...Object.entries(service.env).flatMap(([key,value])=>["--env",`${key}=${value}`]),service.image,...service.command],{signal:signal})
+if(started.code!==0)(0,report_cause.fJ)({code:"registry",sentence:`tests: ${name} could not be started from the image ${service.image}: ${(0,client.A3)(started)}`,logs:[{lines:started.stderr.split("\n").slice(-20)}]})
+const deadline=world.clock.now()+answerTime
+for(;;){const asked=await(0,client.T3)(world,["exec",container,...service.ask],{signal:signal})
+if(asked.code===0&&service.answer.test(asked.stdout))break
+const running=await(0,client.T3)(world,["container","inspect","--format","{{.State.Running}}",container],{signal:signal})
+const over=world.clock.now()>=deadline
+if(running.stdout.trim()!=="true"||over){const logs=await(0,client.T3)(world,["logs","--tail","30",container],{signal:signal})
+const log=[logs.stdout,logs.stderr].join("\n").split("\n").filter(line=>line!=="")
+const how=over?`did not answer within ${(0,docker_text.p0)(answerTime)}`:"ended before its first answer";(0,report_cause.fJ)({code:"tests-failed",sentence:`tests: ${name} ${how}: ${(0,docker_text.c$)(log)}`,logs:[{lines:log}]})}await world.clock.sleep(200,signal)}journal.say(`${name} (${service.image}) answers after ${(0,docker_text.p0)(world.clock.now()-startedAt)}`)
+return service.address}function addressIn(prefix,names,password){const values=["postgres","5432","test",password,"test"]
+return Object.fromEntries(names.map((name,at)=>[`${prefix}${name}`,values[at]??""]))}async function runInImage(world,plan,onLine,journal,signal){const box={name:`django-rollout-test-${(0,external_node_crypto_.randomBytes)(6).toString("hex")}`}
+const folder=await world.files.privateFolder()
+try{const password=(0,external_node_crypto_.randomBytes)(12).toString("hex")
+const found=plan.services.length===0?{}:await startServices(world,box,plan.services,password,journal,signal)
+const envFile=(0,posix_namespaceObject.join)(folder,"env")
+const env={PYTHONUNBUFFERED:"1",...found,...plan.env}
+await world.files.writePrivate(envFile,Object.entries(env).map(([name,value])=>`${name}=${value}\n`).join(""))
+const args=["run","--rm","--init","--name",box.name,"--label",labelOf(box),...plan.services.length===0?[]:["--network",box.name],"--env-file",envFile,"--entrypoint","/bin/sh",plan.built.id,"-c",plan.command]
+journal.waiting(`running ${(0,docker_text.vI)(plan.command,100)}`)
+return(await(0,client.T3)(world,args,{signal:signal,onLine:onLine})).code}finally{journal.waiting(void 0)
+await removeBox(world,box,journal)
+await world.files.remove(folder)}}async function entrypointOf(world,built,signal){const args=["image","inspect","--format","{{json .Config.Entrypoint}}",built.id]
+const{code:code,stdout:stdout}=await(0,client.T3)(world,args,{signal:signal})
+const words=code===0?JSON.parse(stdout):null
+return Array.isArray(words)&&words.length>0?words.join(" "):void 0}const readLines=2e4
+const shownLines=40
+async function test(release,journal,built,onReport){const{world:world,settings:settings,signal:signal}=release
+const startedAt=world.clock.now()
+const command=settings["test-command"]
+const entrypoint=await entrypointOf(world,built,signal)
+if(entrypoint!==void 0)journal.say(`tests run without the image's entrypoint (${(0,docker_text.vI)((0,docker_text.pj)(entrypoint),100)})`)
+journal.say(`running ${command}`)
+const lines=[]
+const timeout=settings["test-timeout"]
+const run=either=>runInImage(world,{built:built,command:command,services:settings["test-services"],env:settings["test-env"]},line=>{journal.quote(line)
+if(lines.push(line)>readLines*2)lines.splice(0,readLines)},journal,either)
+const code=await(0,deadline.ux)(world.clock,timeout,signal,run).catch(error=>error instanceof deadline.Ms&&!signal.aborted?error:Promise.reject(error))
+if(code instanceof deadline.Ms)return(0,report_cause.fJ)(notInTime(timeout,lines))
+const report=readTests(lines)
+if(report)onReport(inRepository(report,(0,stages_release.Y)(release)))
+if(code!==0)return(0,report_cause.fJ)(testCause(release,command,code,lines,report))
+journal.say(passed(report,world.clock.now()-startedAt))}function passed(report,ms){if(report===void 0)return`tests passed in ${(0,docker_text.p0)(ms)}`
+if(report.run===0)return'warning: no tests ran; does "test-command" find them?'
+const skipped=report.skipped===0?"":`, ${report.skipped} of them skipped`
+return`${report.run} ${report.run===1?"test":"tests"} passed in ${(0,docker_text.p0)(ms)}${skipped}`}function notInTime(timeout,lines){const last=lines.findLast(line=>(0,docker_text.pj)(line).trim()!=="")
+const after=last===void 0?"nothing was written":`the last line was "${oneLine(last)}"`
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,docker_text.p0)(timeout)}; ${after}`,hint:'Give them longer by "test-timeout", or look for a test that hangs',logs:[{lines:lines.slice(-shownLines)}]}}function testCause(release,command,code,lines,report){const{settings:settings}=release
+const inRepo=(0,stages_release.Y)(release)
+const logs=[{lines:lines.slice(-shownLines)}]
+const cause=(sentence,more={})=>({code:"tests-failed",sentence:`tests: ${sentence}`,logs:logs,...more})
+const[first]=report?.failing??[]
+if(report!==void 0&&first!==void 0){const count=Math.max(report.failures+report.errors,report.failing.length)
+const file=first.file===void 0?void 0:inRepo(first.file)??first.file
+const place=file===void 0?"":` (${file}:${first.line??1})`
+const which=count===1?"":", first"
+return cause(`${count} of ${report.run} failed${which}: ${first.name}${place}: ${oneLine(first.message)}`,{annotations:testAnnotations(report,inRepo),...hintFor(lines,settings["test-services"])})}if(code===125||code===127&&lines.length<=1){const trouble=(0,client.gI)("tests",{code:code,stdout:"",stderr:lines.join("\n")})
+if(trouble!==void 0)return trouble}if(lines.some(line=>/exec:? "?\/bin\/sh"?(:| failed)/.test(line)))return cause("the image has no /bin/sh to run them with",{hint:'Build a stage that has one by "target", or set "test-command" to nothing and test before the release'})
+if(code===125)return cause(`their container could not be started: ${(0,docker_text.c$)(lines)}`)
+if(report?.run===0)return cause(`"${(0,docker_text.vI)(command,100)}" found no tests (exit code ${code})`)
+const error=(0,django_traceback.VS)(lines)
+if(error!==void 0){const frame=(0,django_traceback.QR)(error)
+const file=frame===void 0?void 0:inRepo(frame.file)
+const message=(0,django_traceback.qz)(error,inRepo)
+const annotations=frame===void 0||file===void 0?[]:[{file:file,line:frame.line,title:"The tests could not run",message:message}]
+return cause(message,{annotations:annotations,...hintFor(lines,settings["test-services"])})}const said=(0,docker_text.c$)(lines.slice(-shownLines))
+const killed=code===137?{hint:"Exit code 137 is a kill: most often for want of memory"}:{}
+return cause(`"${(0,docker_text.vI)(command,100)}" ended with exit code ${code}${said===""?"":`: ${oneLine(said)}`}`,killed)}function hintFor(lines,services){const unreached=lines.some(line=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(line))
+const said=word=>lines.some(line=>word.test(line))
+const wanted=[...said(/psycopg|port 5432/)&&!services.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!services.includes("redis")?["redis"]:[]]
+return unreached&&wanted.length>0?{hint:`A throw-away server is there with test-services: ${wanted.join(" ")}`}:{}}function oneLine(text){return(0,docker_text.vI)((0,docker_text.pj)(text).replace(/\s+/g," ").trim(),300)}var pipeline_settle=__nccwpck_require__(8543)
+function releaseOf({world:world,settings:settings,app:app,holder:holder,signal:signal,soFar:soFar},source){soFar.source=source
+return{world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}}function lookAround(run,release){const{world:world,settings:settings,reporter:reporter,resources:resources,soFar:soFar}=run
+return reporter.stage("preflight",journal=>(0,deadline.H6)(release.signal,async()=>{const access=await resources.access(world,settings)
+const opened=await(0,kubernetes_cluster.D)(world,access,release.signal)
+resources.add(()=>opened.close())
+const site=await preflight(release,journal,opened)
+await checkAlone(release,opened,site,run.command)
+soFar.warnings.push(...site.warnings)
+return[opened,site]}))}async function pushed(run,release,built){const image=await run.reporter.stage("push",journal=>push(release,journal,built))
+releaseOf(run,{...release.source,tag:image.tag})
+run.soFar.image=image
+return image}function runTests({reporter:reporter,soFar:soFar},release,built){return reporter.stage("test",journal=>test(release,journal,built,report=>{soFar.tests=report}))}async function runsUndisturbed(release,cluster,site,image){const{world:world,app:app,settings:settings}=release
+if(!await runsAlready(release,site.live,site.targets,image))return false
+if(!runsWell(site,world.clock.now()))return false
+return await(0,rollout_record.aE)(cluster,app,settings.image)===void 0}async function lockAndSettle(run,release,journal,unlocked,site){const lease=await(0,lock.s)(release,journal,unlocked)
+run.resources.add(()=>lease.release())
+const cluster=(0,guarded.N)(unlocked,lease)
+const[found]=await Promise.all([(0,rollout_record.aE)(cluster,release.app,release.settings.image),checkHistory(release,cluster,site,run.command)])
+const record=found&&await(0,rollout_record.R1)(cluster,release.app,found,broughtBy(site))
+const own={...release,signal:lease.lost}
+if(record)await(0,pipeline_settle.p)(run,own,journal,cluster,lease.lost,site.live,record)
+else await(0,settle.d9)(own,journal,cluster,site.live)
+release.signal.throwIfAborted()
+return{cluster:cluster,lost:lease.lost}}function broughtBy({others:others,targets:targets}){return[...others,...targets.flatMap(({manifest:manifest})=>manifest??[])]}async function rollOut({command:command,reporter:reporter,soFar:soFar},release,cluster,site,image,beside,wrote){const{world:world,settings:settings,signal:signal}=release
+await reporter.stage("rollout",async journal=>{const drains=(0,drain.c)(site.targets.flatMap(({live:live})=>live??[]))
+const ended=await(0,deadline.ux)(world.clock,longestOf(settings)+drains,signal,late=>rollout({...release,command:command,signal:late},journal,cluster,site,image,beside,wrote,{courses:courses=>{soFar.rollout=courses},warning:warning=>soFar.warnings.push(warning)}))
+if(ended.is==="failed"){soFar.judgedAt=ended.at
+throw new report_cause.HR(ended.cause)}if(ended.is==="superseded")throw new report_cause.HR(supersededBy(ended.by))
+tellOthers(soFar,cluster,site,image)})}function tellOthers(soFar,cluster,site,image){const released={image:image,targets:site.targets.map(({id:id})=>(0,kubernetes_workload.T)(id)),before:site.targets.flatMap(({running:running})=>running)}
+soFar.exceptions=(0,exceptions.Tp)(site.live.picture(),released,args=>cluster.commandLine(args))}function longestOf(settings){const smoke=settings["smoke-path"]===void 0?0:settings["smoke-timeout"]
+return 2*settings.timeout+Math.max(settings.bake,smoke)}function buildOnly(start){return(0,run.Y)("build",start,ofCommit)}async function ofCommit(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
+const asked=releaseOf(run,await(0,docker_source.sQ)(world,settings,settings.context))
+const built=await reporter.stage("build",async journal=>{await resources.login(world,settings)
+const{image:image,source:source,inputs:inputs}=await imageThere(asked,journal)
+const release=releaseOf(run,source)
+if(image)soFar.image=image
+return image?void 0:build(release,journal,inputs)})
+if(!built)return"unchanged"
+if(settings.push)await pushed(run,asked,built)
+return"done"}function has({code:code}){return code===0}function hasDocker({docker:docker}){return docker.code!==127}function toolFindings(answers,{builds:builds,known:known,fetches:fetches}){return[gitFinding(answers.git,known),...dockerFindings(answers,builds),answers.kubectl&&has(answers.kubectl)?(0,finding.uw)("tools",`kubectl ${clientVersion(answers.kubectl)}`):fetches?(0,finding.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,finding.MB)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(git,known){if(has(git))return(0,finding.uw)("tools",git.stdout.trim().replace("git version","git"))
+return known?(0,finding.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,finding.MB)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(answers,builds){const{docker:docker,buildx:buildx}=answers
+const needed=builds?finding.MB:finding.$e
+const trouble=(finished,is)=>{const cause=(0,client.gI)("",finished)
+return is("tools",cause?.sentence.slice(2)??said(finished),cause?.hint)}
+if(!hasDocker(answers))return[trouble(docker,finding.MB)]
+const{Client:Client,Server:Server}=versionsOf(docker.stdout)
+return[has(docker)&&Server?(0,finding.uw)("tools",`docker ${Client?.Version??""}, engine ${Server.Version??""}`):trouble(docker,needed),has(buildx)?(0,finding.uw)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0]??""}`):trouble(buildx,finding.MB)]}function versionsOf(json){try{return JSON.parse(json.split("\n")[0]??"")}catch{return{}}}function said({stderr:stderr,code:code}){return stderr.trim().split("\n")[0]||`docker ended with ${code}`}function clientVersion({stdout:stdout}){try{const{clientVersion:clientVersion}=JSON.parse(stdout)
+return clientVersion?.gitVersion??""}catch{return""}}function skewFindings(client,server){const minor=version=>Number(/^v?\d+\.(\d+)/.exec(version)?.[1]??NaN)
+const apart=Math.abs(minor(client)-minor(server))
+if(!(apart>1))return[]
+const says=`kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
+return[(0,finding.$e)("tools",says,`install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`)]}const clocksMayDifferMs=3e4
+function clusterFinding(version,context,namespace){const by=context===void 0?"":`, context ${context}`
+return(0,finding.uw)("cluster",`Kubernetes ${version}${by}, namespace ${namespace}`)}function aheadBy(stamped,asked){const earliest=Date.parse(stamped)
+const latest=earliest+1e3
+if(asked.from>latest)return asked.from-latest
+return asked.to<earliest?asked.to-earliest:0}function clockFindings(aheadMs){if(Math.abs(aheadMs)<=clocksMayDifferMs)return[]
+const by=Math.round(Math.abs(aheadMs)/1e3)
+const says=`this machine’s clock is ${by} s ${aheadMs>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
+return[(0,finding.$e)("cluster",says,"sudo timedatectl set-ntp true")]}const configuration_clocksMayDifferMs=5e3
+function staleConfigurationFindings({id:id,live:live},pods,objects,kubectl){if(!live||id.kind==="CronJob")return[]
+const reads=readsOf((0,kubernetes_objects.kW)(live))
+return objects.flatMap(object=>{const own=reads.filter(one=>isReadBy(object,one))
+const stale=pods.filter(pod=>own.some(read=>{const[changed,started]=[changedAt(object,read.keys),startedAt(pod,read.container)]
+return changed!==void 0&&started!==void 0&&changed>started+configuration_clocksMayDifferMs}))
+if(stale.length===0)return[]
+const of=stale.length===pods.length?"its pods":`${stale.length} of its pods`
+const says=`${(0,kubernetes_workload.T)(id)}: ${(0,needs.G)(object)} was changed after ${of} had read it at their start, so they may still use the old values`
+return[(0,finding.$e)("workloads",says,kubectl(["rollout","restart",(0,kubernetes_workload.T)(id)]))]})}function changedAt(object,keys){const times=(object.metadata?.managedFields??[]).flatMap(({time:time,fieldsV1:fieldsV1})=>{const fields=fieldsV1??{}
+const written=["f:data","f:binaryData","f:stringData"].flatMap(one=>Object.keys(fields[one]??{}))
+const isMeant=keys==="all"?written.length>0:keys.some(key=>written.includes(`f:${key}`))
+return isMeant&&time!==void 0?[Date.parse(time)]:[]})
+return times.length===0?void 0:Math.max(...times)}function startedAt({status:status},container){const all=[...status?.initContainerStatuses??[],...status?.containerStatuses??[]]
+const{running:running,terminated:terminated}=all.find(({name:name})=>name===container)?.state??{}
+const time=running?.startedAt??terminated?.startedAt
+return time===void 0?void 0:Date.parse(time)}var commandline=__nccwpck_require__(5725)
+var rollout_history=__nccwpck_require__(4385)
+function releaseFindings(settings,keeper,open,history){const live=(0,rollout_history.BO)(history)
+return[live?(0,finding.uw)("release",`release ${live.number} of ${(0,kubernetes_image.j)(live.tag)} by ${(0,lease.Gg)(live)} is the one that is live`):(0,finding.uw)("release","no release of this application has gone live yet"),...keeper?[held(keeper)]:[],...open?[left(settings,open)]:[]]}function held({by:by,renewed:renewed}){const since=renewed===void 0?"":`, renewed last at ${renewed} by the clock there`
+return(0,finding.$e)("release",`the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`)}function left(settings,begun){return(0,finding.$e)("release",`the release of ${(0,kubernetes_image.j)(begun.tag)} by ${(0,lease.Gg)(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,(0,commandline.a)("settle",settings))}function rightsFindings(all,missing,account,namespace,kubectl){const who=account===void 0?"the account":`the account ${account}`
+if(missing.length===0)return[(0,finding.uw)("rights",`${who} may do all that a release does in the namespace "${namespace}"`)]
+const words=missing.map(({resource:resource,verbs:verbs})=>`${verbs.join(", ")} ${resource}`).join("; ")
+const says=rights_countOf(missing)===rights_countOf(all)?`${who} may do nothing that a release does in the namespace "${namespace}", if there is one`:`${who} may not ${words} in the namespace "${namespace}"`
+const mend=account===void 0?`# in its Role\n${asRoleRules(missing)}`:commandFor(missing,account,kubectl)
+return[(0,finding.MB)("rights",`${says}: an administrator has to give it`,mend)]}function rights_countOf(rights){return rights.reduce((sum,{verbs:verbs})=>sum+verbs.length,0)}function commandFor(missing,account,kubectl){const hash=(0,external_node_crypto_.createHash)("sha256").update(JSON.stringify([missing,account])).digest("hex")
+const metadata={name:`django-rollout-${hash.slice(0,8)}`}
+const group="rbac.authorization.k8s.io"
+const apiVersion=`${group}/v1`
+const rules=likes(missing).map(({group:group,resources:resources,verbs:verbs})=>`    - { apiGroups: ["${group}"], resources: [${resources.join(", ")}], verbs: [${verbs}] }`)
+const binding={apiVersion:apiVersion,kind:"RoleBinding",metadata:metadata,roleRef:{apiGroup:group,kind:"Role",name:metadata.name},subjects:[subjectOf(account,group)]}
+const yaml=["apiVersion: v1","kind: List","items:",`- apiVersion: ${apiVersion}`,"  kind: Role",`  metadata: { name: ${metadata.name} }`,"  rules:",...rules,(0,dist.As)([binding]).trim()].join("\n")
+return`echo '\n${yaml.replaceAll("'",`'\\''`)}\n' | ${kubectl(["apply","-f","-"])}`}function likes(rights){const rules=[]
+for(const right of rights){const verbs=right.verbs.join(", ")
+const rule=rules.find(one=>one.group===right.group&&one.verbs===verbs)
+if(rule)rule.resources.push(right.resource)
+else rules.push({group:right.group,verbs:verbs,resources:[right.resource]})}return rules}function subjectOf(account,apiGroup){const[,namespace,name]=/^system:serviceaccount:([^:]+):(.+)$/.exec(account)??[]
+return namespace===void 0?{apiGroup:apiGroup,kind:"User",name:account}:{kind:"ServiceAccount",name:name,namespace:namespace}}const backoffMs=3e5
+const patience={timeout:1/0,bake:0,grace:{}}
+async function ailing(cluster,clock,picture,targets,toRepo){const aims=targets.flatMap(({id:id,live:live})=>live&&!live.spec.paused?[(0,rollout_aims.Bx)(id,{},live,live,picture)]:[])
+const now=clock.now()
+const begun={...(0,rollout_ledger.EZ)(now),exits:exitsOf(picture,now)}
+const first=(0,judge.S)(picture,aims,patience,begun,now)
+const logs=await Promise.all(first.logsWanted.map(async wanted=>{const lines=await(0,rollout_logs.$)(cluster,clock,wanted)
+return{wanted:wanted,diagnosis:(0,diagnose.h)(lines,toRepo)}}))
+const ledger=logs.reduce((all,{wanted:wanted,diagnosis:diagnosis})=>(0,rollout_ledger.X1)(all,wanted,diagnosis),first.ledger)
+const{verdicts:verdicts}=(0,judge.S)(picture,aims,patience,ledger,now)
+return Object.fromEntries(targets.flatMap(({id:id})=>{const verdict=verdicts[(0,kubernetes_workload.T)(id)]
+const words=verdict&&wordsOf(verdict)
+return words===void 0?[]:[[(0,kubernetes_workload.T)(id),words]]}))}function exitsOf(picture,now){return Object.fromEntries([...picture.pods.values()].flatMap(({metadata:metadata,status:status})=>(status?.containerStatuses??[]).flatMap(({name:name,lastState:lastState})=>{const{exitCode:exitCode=0,finishedAt:finishedAt}=lastState?.terminated??{}
+const isNew=finishedAt!==void 0&&Date.parse(finishedAt)>now-backoffMs
+return exitCode!==0&&isNew?[[`${metadata?.uid}/${name}`,{before:0}]]:[]})))}function wordsOf(verdict){switch(verdict.is){case"complete":case"done":return
+case"failed":return verdict.cause.sentence
+case"superseded":return verdict.by
+case"waiting":return verdict.on.replace(/,? 0 s of \d+ s/,"")}}const fetchMs=3e4
+async function lineageOf(world,folder,ours,theirs,signal){if(ours===theirs)return"not-older"
+const git=(0,docker_source.uM)(world,folder)
+if(!await lineage_has(git,ours))return"unknown"
+const known=await compared(git,ours,theirs)
+if(known!=="unknown"||world.env["CI"]!=="true")return known
+await fetchHistory(world,folder,ours,theirs,signal)
+return compared(git,ours,theirs)}async function lineage_has(git,commit){return(await git(["cat-file","-e",`${commit}^{commit}`])).code===0}async function compared(git,ours,theirs){if(!await lineage_has(git,theirs))return"unknown"
+const leads=async(from,to)=>(await git(["merge-base","--is-ancestor",from,to])).code===0
+if(await leads(ours,theirs))return"older"
+if(await leads(theirs,ours))return"not-older"
+return await lineage_isWhole(git,theirs)?"not-older":"unknown"}async function lineage_isWhole(git,commit){const first=await git(["rev-list","--max-parents=0",commit])
+const kept=await git(["cat-file","--batch"],first.stdout)
+return first.code===0&&kept.code===0&&!/^parent [0-9a-f]+$/m.test(kept.stdout)}async function fetchHistory(world,folder,ours,theirs,signal){const shallow=await(0,docker_source.uM)(world,folder)(["rev-parse","--is-shallow-repository"])
+const args=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...shallow.stdout.trim()==="true"?["--depth=200","origin",ours,theirs]:["origin",theirs]]
+await(0,deadline.ux)(world.clock,fetchMs,signal,late=>world.processes.stream("git",[...(0,docker_source._z)(world,folder),...args],{signal:late,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotOvertaken({world:world,settings:settings,source:source,signal:signal},journal,history){const live=(0,rollout_history.BO)(history)
+if(live?.sha===void 0||source.sha===void 0)return
+const{sha:sha}=source
+switch(await lineageOf(world,settings.context,sha,live.sha,signal)){case"not-older":return
+case"unknown":journal.say(`whether ${(0,kubernetes_image.j)(live.tag)}, which runs now, is newer than ${(0,kubernetes_image.j)(sha)} cannot be told from this checkout`)
+return
+case"older":(0,report_cause.fJ)({code:"overtaken",sentence:`${(0,kubernetes_image.j)(sha)} is older than ${(0,kubernetes_image.j)(live.tag)}, which release ${live.number} by ${(0,lease.Gg)(live)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,commandline.a)("rollback",settings,{to:source.tag})}`})}}async function examineCluster(release,cluster){const{world:world,settings:settings}=release
+const[me,context,manifests]=await Promise.all([whoAmI(world,cluster),contextOf(settings["kube-context"],cluster),manifestsOf(release,cluster)])
+const here=[clusterFinding(cluster.version,context,cluster.namespace),...me?clockFindings(me.aheadMs):[]]
+const none=unseen("cluster","rights, workloads, probes and release")
+try{if(await checkNamespace(cluster,manifests.known)==="missing"){const says=`the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
+return[...here,(0,finding.$e)("cluster",says),none]}}catch(error){return[...here,(0,finding.gz)("cluster",error),none]}const needed=rightsFor(release.app,manifests.known,manifests.resources)
+const missing=await missingRights(cluster,needed)
+const may=(verb,resources)=>!missing.some(({resource:resource,verbs:verbs})=>resources.includes(resource)&&verbs.includes(verb))
+const sees=missing.every(({verbs:verbs})=>!verbs.includes("list")&&!verbs.includes("watch"))
+const remembers=may("get",["leases","secrets","configmaps"])
+const[workloads,left]=await Promise.all([sees?examineWorkloads(release,cluster,manifests,missing):unseenWorkloads(cluster),remembers?examineReleases(release,cluster):[]])
+const parts=[...sees?[]:["workloads and probes"],...remembers?[]:["release"]]
+return[...here,...rightsFindings(merged([...needed,...workloads.needs]),merged([...missing,...workloads.missing]),me?.account,cluster.namespace,kubectlOf(cluster)),...parts.length>0?[unseen("rights",parts.join(", "))]:[],...manifests.findings,...workloads.findings,...left]}function unseen(about,parts){return(0,finding.$e)(about,`not looked at, for want of the above: ${parts}`)}async function whoAmI({clock:clock},cluster){const apiVersion="authentication.k8s.io/v1"
+const from=clock.now()
+try{const{metadata:metadata,status:status}=await cluster.review(`/apis/${apiVersion}/selfsubjectreviews`,{apiVersion:apiVersion,kind:"SelfSubjectReview"})
+const account=status?.userInfo?.username
+const stamped=metadata?.creationTimestamp
+const aheadMs=stamped?aheadBy(stamped,{from:from,to:clock.now()}):0
+return account===void 0?void 0:{account:account,aheadMs:aheadMs}}catch(error){if(error instanceof apierror.h)return
+throw error}}async function contextOf(chosen,cluster){if(chosen!==void 0)return chosen
+const{code:code,stdout:stdout}=await cluster.kubectl(["config","current-context"])
+return code===0?stdout.trim():void 0}async function manifestsOf({world:world,settings:settings},cluster){try{const known=await(0,kubernetes_manifests.PX)(world,cluster,settings.manifests,settings.image)
+const{ours:ours,others:others,namespace:namespace}=known
+const all=[...ours,...others,...namespace?[namespace]:[]]
+const resources=await(0,kubernetes_paths.k4)(cluster,all)
+all.forEach(object=>resources.of(object))
+return{known:known,resources:resources,findings:[]}}catch(error){return{known:kubernetes_manifests.K2,resources:await(0,kubernetes_paths.k4)(cluster,[]),findings:[(0,finding.gz)("workloads",error)]}}}async function unseenWorkloads(cluster,findings=[]){const needs=rightsForWorkloads()
+return{findings:findings,needs:needs,missing:await missingRights(cluster,needs)}}async function examineWorkloads(release,cluster,{known:known,findings:wrong},missing){const{world:world,settings:settings}=release
+const live=await(0,watch.f)(cluster,world.clock)
+const picture=live.picture()
+const misnamed=caught(()=>{checkImages(cluster,picture,known,settings.image)
+return[]})
+const targets=findTargets(picture,known,settings.image,cluster.namespace)
+if(targets.length===0){if(wrong.length>0)return unseenWorkloads(cluster)
+const none=()=>noWorkload(picture,settings.image,cluster.namespace)
+return unseenWorkloads(cluster,[...misnamed,...caught(none)])}const running=await servicesIn(cluster)
+const services=servicesWith(known.others,running)
+const subjects=subjectsOf(targets,services)
+const kubectl=kubectlOf(cluster)
+const ids=targets.map(({id:id})=>id)
+const needs=[...rightsForWorkloads(ids),...ids.some(({kind:kind})=>kind==="StatefulSet")?[forStatefulSets]:[],...settings["smoke-path"]===void 0?[]:forSmoke]
+const lacking=await missingRights(cluster,needs)
+const[sick,stale,alone,refused,lost]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.Y)(release)),staleConfiguration(cluster,picture,targets),checkAlone(release,cluster,{live:live,targets:targets},"doctor").then(()=>[],error=>isOfTwo(error)?[(0,finding.gz)("release",error)]:[]),missing.length+lacking.length>0?[]:rehearsed(release,cluster,targets,known,running,picture),lostImages(release,targets)])
+return{findings:[...targets.map(target=>(0,finding.uw)("workloads",describe(target))),...webFindings(release,targets,services),...workloadFindings(subjects,kubectl),...pullFindings(subjects,kubectl),...Object.entries(sick).map(([id,why])=>(0,finding.$e)("workloads",`${id} is not well before any release: ${why}`,kubectl(["describe",id]))),...misnamed,...lost.map(says=>(0,finding.$e)("registry",says,"push the image again, or release before its pods have to move")),...stale,...alone,...refused,...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)],needs:needs,missing:lacking}}async function rehearsed(release,cluster,targets,manifests,services,picture){try{const{applied:applied,warnings:warnings}=await labelling(cluster,manifests)
+const others=[...applied,...manifests.others]
+const unled=await rehearse(release,cluster,targets,others,manifests.jobs,services,picture)
+return[...warnings,...unled].map(says=>(0,finding.$e)("workloads",says))}catch(error){return[(0,finding.gz)("workloads",error)]}}async function staleConfiguration(cluster,picture,targets){const reads=targets.flatMap(({live:live})=>live?readsOf((0,kubernetes_objects.kW)(live)):[])
+const paths=reads.map(({kind:kind,name:name})=>{const plural=kind==="Secret"?"secrets":"configmaps"
+return`${(0,kubernetes_paths.rJ)("v1",cluster.namespace,plural)}/${name}`})
+const found=await Promise.all([...new Set(paths)].map(path=>cluster.find(path).catch(error=>{if(error instanceof apierror.h&&error.status===403)return
+throw error})))
+const objects=found.flatMap(object=>object?[object]:[])
+return targets.flatMap(target=>{const aim={workload:target.id,images:{},generation:0,first:false}
+const pods=(0,rollout_live.Fo)(picture,aim)
+return staleConfigurationFindings(target,pods,objects,kubectlOf(cluster))})}function webFindings({settings:settings},targets,services){return caught(()=>{const web=webOf(settings,targets,services)
+if(!web)return[]
+if(settings["smoke-path"]!==void 0)smokeAim(web,services,settings["smoke-host"])
+return[(0,finding.uw)("workloads",`${(0,kubernetes_workload.T)(web.workload)} (container ${web.container}) serves the web`)]})}function isOfTwo(error){return error instanceof report_cause.HR&&error.cause.code==="usage"}function caught(work){try{return work()}catch(error){return[(0,finding.gz)("workloads",error)]}}async function examineReleases(release,cluster){const{world:world,settings:settings,app:app}=release
+const[keeper,record,history]=await Promise.allSettled([(0,lease.yD)(cluster,(0,kubernetes_ours.Fe)(app)),(0,rollout_record.aE)(cluster,app,settings.image),(0,archive.Lu)(cluster,app,settings.image)])
+const wrong=[keeper,record,history].flatMap(one=>one.status==="rejected"?[(0,finding.gz)("release",one.reason)]:[])
+if(keeper.status!=="fulfilled"||record.status!=="fulfilled")return wrong
+if(history.status!=="fulfilled")return wrong
+const silent={say:()=>{},quote:()=>{},waiting:()=>{}}
+const here={...release,world:{...world,env:{...world.env,CI:void 0}}}
+const overtaken=await checkNotOvertaken(here,silent,history.value).then(()=>[],error=>[(0,finding.gz)("release",error)])
+const known=releaseFindings(settings,keeper.value,record.value?.begun,history.value)
+return[...known,...overtaken]}function examinecluster_closed(error){return[(0,finding.gz)("cluster",error),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:sha,tag:tag},chosen){if(chosen!==void 0)return(0,finding.uw)("commit",`the tag is ${chosen}, as "tag" wants it`)
+if(tag!==sha){const says=`there are uncommitted changes, so the image gets the tag ${(0,kubernetes_image.j)(tag)}: commit or stash them to release the commit itself`
+return(0,finding.$e)("commit",says,"git status --short")}return(0,finding.uw)("commit",`commit ${(0,kubernetes_image.j)(tag)}, without uncommitted changes`)}function contextFindings(folder,context,commands){return[...unignored(folder,context),...managers(folder,context,commands)]}const private_=[".git",".env",".venv","venv","node_modules"]
+function unignored(folder,{names:names,ignores:ignores}){const found=private_.filter(name=>names.includes(name))
+if(ignores||found.length===0)return[]
+const says=`there is no .dockerignore in "${folder}", so ${found.join(", ")} ${found.length===1?"goes":"go"} to the builder, and into the image by a COPY of the folder`
+return[(0,finding.$e)("commit",says,`printf '%s\\n' ${found.join(" ")} > ${(0,posix_namespaceObject.join)(folder,".dockerignore")}`)]}function managers(folder,{managers:managers},commands){return["test-command","migrate-command"].flatMap(option=>{const command=commands[option]
+const wanted=command.split(/\s+/).find(word=>/(^|\/)manage\.py$/.test(word))
+if(wanted===void 0||wanted.startsWith("/"))return[]
+if(managers.includes((0,posix_namespaceObject.normalize)(wanted)))return[]
+const says=`"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
+const[there]=managers
+const mend=there&&`--${option} "${command.replace(wanted,there)}"`
+return[(0,finding.$e)("commit",says,mend)]})}function registryFindings(repository,tag,found,login,beside){if(beside!==void 0){const taken=`${(0,trouble.w4)(repository)} has ${repository}:${(0,kubernetes_image.j)(beside)} of another build: this one has the tag ${(0,kubernetes_image.j)(tag)}`
+return[(0,finding.uw)("registry",taken),...registryFindings(repository,tag,found,login)]}const host=(0,trouble.w4)(repository)
+const name=`${repository}:${(0,kubernetes_image.j)(tag)}`
+const mend=host==="docker.io"?"docker login":`docker login ${host}`
+switch(found.is){case"there":return[(0,finding.uw)("registry",`${host} has ${name} already: it is not built again`)]
+case"another":return[(0,finding.uw)("registry",`${host} has ${name} of another commit (${(0,kubernetes_image.j)(found.of)}): it is built anew`)]
+case"another build":return[(0,finding.uw)("registry",`${host} has ${name} of another build: it is built anew`)]
+case"untold":return[(0,finding.MB)("registry",`${host} has ${name} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
+case"absent":return[(0,finding.uw)("registry",`${host} answers, and has no ${name} yet: it is built`),...login||isLocal(host)?[]:[(0,finding.$e)("registry",`docker has no login for ${host}, which a push needs there`,mend)]]
+case"denied":return login?[(0,finding.$e)("registry",`${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,(0,trouble.t$)(repository,"read"))]:[(0,finding.MB)("registry",`${host} denies ${repository}, and docker has no login there`,mend)]
+case"unreachable":return[(0,finding.MB)("registry",`${host} does not answer: ${found.said}`,'check the host’s name in "image", and the way to it')]
+case"failed":return[(0,finding.MB)("registry",`${name} could not be looked up: ${found.said}`)]}}function isLocal(host){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)}function hasLogin(config,host){try{const{auths:auths={},credHelpers:credHelpers={},credsStore:credsStore}=JSON.parse(config??"{}")
+if(credsStore)return true
+const names=[...Object.keys(auths),...Object.keys(credHelpers)]
+const own=host==="docker.io"?["docker.io","index.docker.io"]:[host]
+return names.some(name=>own.includes(name.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(repository,username,password,plugins){const host=(0,trouble.w4)(repository)
+const key=host==="docker.io"?"https://index.docker.io/v1/":host
+const auth=Buffer.from(`${username}:${password}`).toString("base64")
+return JSON.stringify({auths:{[key]:{auth:auth}},cliPluginsExtraDirs:[plugins]})}async function askMachine({world:world,settings:settings,signal:signal}){const[answers,sought]=await Promise.all([askTools(world,signal),(0,docker_source.TC)(world,settings,settings.context).catch(error=>(0,finding.gz)("commit",error))])
+return{answers:answers,..."tag"in sought?{source:sought}:{trouble:sought}}}function reachesCluster({env:env},{answers:{kubectl:kubectl}}){return isRunner(env)||kubectl!==void 0&&has(kubectl)}function isRunner(env){return Boolean(env["RUNNER_TOOL_CACHE"])}async function examineMachine(asking,{answers:answers,source:source,trouble:trouble},folder){const{world:world,settings:settings}=asking
+const registry=await examineRegistry(asking,answers,source,folder)
+const need={builds:!registry.has,known:source!==void 0,fetches:isRunner(world.env)}
+return[...toolFindings(answers,need),...source?[sourceFinding(source,settings.tag)]:[],...trouble&&has(answers.git)?[trouble]:[],...need.builds?await examineContext(world,settings):[],...registry.findings]}async function examineRegistry({world:world,settings:settings,signal:signal},answers,source,folder){const{image:image}=settings
+if(!source||!hasDocker(answers)||!has(answers.buildx)){const says=`${(0,trouble.w4)(image)} was not asked, for want of the above`
+return{has:false,findings:[(0,finding.$e)("registry",says)]}}try{const asking={world:world,settings:settings,source:source,signal:signal}
+const{there:there,login:login,beside:beside,source:own}=await askRegistry(asking,folder)
+const findings=registryFindings(image,own.tag,there,login,beside)
+return{has:there.is==="there",findings:findings}}catch(error){return{has:false,findings:[(0,finding.gz)("registry",error)]}}}const examinemachine_answerMs=1e4
+async function askTools(world,signal){const asked=async args=>{try{return await(0,deadline.ux)(world.clock,examinemachine_answerMs,signal,late=>(0,client.T3)(world,args,{signal:late}))}catch(error){if(!(error instanceof deadline.Ms))throw error
+return{code:1,stdout:"",stderr:`no answer within ${examinemachine_answerMs/1e3} s`}}}
+const[git,version,buildx,kubectl]=await Promise.all([world.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(world)])
+return{git:git,docker:version,buildx:buildx,...kubectl&&{kubectl:kubectl}}}async function askKubectl({processes:processes}){const path=await processes.find("kubectl")
+return path===void 0?void 0:processes.run(path,["version","--client","-o","json"])}async function askRegistry(asking,folder){const{world:world,settings:settings}=asking
+const{image:image,"registry-username":username,"registry-password":password}=settings
+const home=world.env["DOCKER_CONFIG"]||(0,posix_namespaceObject.join)(world.env["HOME"]??"",".docker")
+if(username===void 0||password===void 0){const config=await world.files.read((0,posix_namespaceObject.join)(home,"config.json"))
+return{...await lookForBuild(asking),login:hasLogin(config,(0,trouble.w4)(image))}}const own=await folder()
+const config=configWith(image,username,password,(0,posix_namespaceObject.join)(home,"cli-plugins"))
+await world.files.writePrivate((0,posix_namespaceObject.join)(own,"config.json"),config)
+return{...await lookForBuild({...asking,world:configured(world,own)}),login:true}}function configured(world,folder){const{processes:processes}=world
+return{...world,processes:{...processes,stream:(tool,args,how)=>processes.stream(tool,args,{...how,env:{...how.env,DOCKER_CONFIG:folder}})}}}async function examineContext(world,settings){const{files:files}=world
+const{context:context,file:file}=settings
+try{const dockerfile=checkPlan(world,{context:context,...file!==void 0&&{file:file}})
+const names=await files.list(context)
+const folders=names.filter(name=>files.isFolder((0,posix_namespaceObject.join)(context,name)))
+const looked={names:names,ignores:[(0,posix_namespaceObject.join)(context,".dockerignore"),`${dockerfile}.dockerignore`].some(path=>files.exists(path)),managers:["",...folders].map(name=>(0,posix_namespaceObject.join)(name,"manage.py")).filter(path=>files.exists((0,posix_namespaceObject.join)(context,path)))}
+return contextFindings(context,looked,settings)}catch(error){return[(0,finding.gz)("commit",error)]}}var ending=__nccwpck_require__(2523)
+function examine(start){return(0,run.Y)("doctor",start,run=>run.reporter.stage("doctor",journal=>(0,deadline.H6)(run.signal,async()=>{journal.waiting("looking at tools, registry and cluster")
+const machine=await askMachine(run)
+if(machine.source)run.soFar.source=machine.source
+const findings=(await Promise.all([examineMachine(run,machine,()=>privateFolder(run)),reachesCluster(run.world,machine)?examineThere(run,machine):[]])).flat()
+run.soFar.findings=findings
+return findings.some(({is:is})=>is==="bad")?"failed":"done"})))}async function privateFolder({world:world,resources:resources}){const folder=await world.files.privateFolder()
+resources.add(()=>world.files.remove(folder))
+return folder}async function examineThere(run,{answers:answers,source:source}){const{world:world,settings:settings,signal:signal,resources:resources}=run
+try{const cluster=await(0,kubernetes_cluster.D)(world,await resources.access(world,settings),signal)
+resources.add(()=>cluster.close())
+const release={...run,source:source??{tag:settings.tag??"unknown"}}
+return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
+return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
+function withRestarts(targets,changes){return targets.map(target=>{const restart=target.live&&restartOf(target.live,changes)
+return restart?{...target,restart:restart}:target})}function restartOf(live,changes){if(live.kind==="CronJob")return
+const reads=readsOf((0,kubernetes_objects.kW)(live))
+const read=changes.filter(change=>{if(change.is==="none")return false
+const before=change.is==="change"?change.live:void 0
+return reads.some(one=>isReadBy(change.object,one)&&readsDifferently(one,before,change.becomes))})
+if(read.length===0)return
+return{hash:hashOf(configHashOf(live),read),because:read.map(({object:object})=>(0,needs.G)(object)).sort()}}function hashOf(before,changes){const replaced=changes.map(change=>{const{uid:uid,resourceVersion:resourceVersion}=(change.is==="create"?void 0:change.live.metadata)??{}
+return[(0,needs.G)(change.object),uid??"",resourceVersion??""]}).sort(([one=""],[other=""])=>one.localeCompare(other))
+const text=JSON.stringify([before??"",replaced])
+return(0,external_node_crypto_.createHash)("sha256").update(text).digest("hex").slice(0,16)}async function snapshot(release,journal,cluster,before,image,bring=({targets:targets})=>Promise.resolve(targets)){const{settings:settings}=release
+const[[asNow,pins,warnings],others]=await Promise.all([siteOfNow(release,cluster,before).then(async found=>{const now={...found,targets:await bring(found)}
+const pins=await pinsOf(release,journal,before.live,now.targets)
+return[now,pins,await lostImages(release,now.targets,pins)]}),planManifests(cluster,before.others)])
+const targets=withRestarts(asNow.targets,others)
+const site={...asNow,targets:targets}
+const cause=causeOfChange(release,image)
+const[ours,services]=await Promise.all([planOurs(cluster,targets,settings.image,(0,stages_release.d)(image),cause),changesTemplates(site)?servicesIn(cluster):[]])
+const{changes:changes}=planOf(others,ours,targets,services,before.live.picture())
+const priors=[...priorOfChanges(changes,site),...priorOfTargets(release,site.targets,pins,image,ours)]
 journal.say(`${(0,report_words.LS)(priors.length,"object")} remembered as they are now`)
-return{site:site,snapshot:priors,changes:changes}}async function siteOfNow({settings:settings},cluster,before){const targets=await asTheyAre(cluster,before.targets,settings.image)
+for(const warning of warnings)journal.say(`warning: ${warning}`)
+return{site:site,snapshot:priors,changes:changes,warnings:warnings}}function changesTemplates({others:others,targets:targets}){return others.length>0||targets.some(({manifest:manifest,back:back})=>manifest??back)}async function siteOfNow({settings:settings},cluster,before){const targets=await asTheyAre(cluster,before.targets,settings.image)
 if(targets.length===0)noWorkload(before.live.picture(),settings.image,cluster.namespace)
 checkFit(targets)
 const{web:_web,...rest}=before
@@ -8985,7 +9595,7 @@ return{...target,uses:uses,running:imagesIn(live,uses),...live&&{live:live}}}))
 return now.filter(({live:live,manifest:manifest,uses:uses})=>(live??manifest)&&uses.length>0)}var together=__nccwpck_require__(1626)
 function migrateOnly(start){return(0,run.Y)("migrate",start,toImage)}async function toImage(run){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
 if(settings["migrate-command"]==="")(0,report_cause.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
-const asked=releaseOf(run,await findSource(world,settings,settings.context))
+const asked=releaseOf(run,await(0,docker_source.TC)(world,settings,settings.context))
 const[[cluster,site],ready]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage("image",async journal=>{await resources.login(world,settings)
 return imageToDeploy({...asked,signal:own},journal)})])
 const{image:image}=ready
@@ -8998,33 +9608,41 @@ try{return await migrateTo(run,own,locked,now,image)?"done":"unchanged"}catch(er
 throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter:reporter,soFar:soFar},release,cluster,site,image){if(!site.web||release.settings["migrate-command"]==="")return false
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
-if(!(0,migrationlog.OJ)(plan))return false
-const lost=(0,migrationlog.yJ)(plan,site.web.template)
-if(lost!==void 0)soFar.warnings.push(lost)
+soFar.databases=Object.fromEntries(plan.databases.map(({database:database,identity:identity})=>[database,identity]))
+if(!plan.runs)return false
 await reporter.stage("migrate",journal=>migration.migrate(journal))
 return true}finally{await migration.close().catch(error=>{soFar.warnings.push((0,ending.$N)(error))})
-soFar.migrations=migration.applied()}}var restore=__nccwpck_require__(9456)
+soFar.migrations=migration.applied()}}var templates=__nccwpck_require__(2298)
 var undo=__nccwpck_require__(2064)
 async function transaction(run,release,unlocked,site,work){const{reporter:reporter,signal:signal,soFar:soFar}=run
 const{world:world,app:app}=release
 const{cluster:cluster,lost:lost}=await reporter.stage("lock",async journal=>{const locked=await lockAndSettle(run,release,journal,unlocked,site)
-await(work.check?.(journal,await(0,archive.L)(unlocked,app)))
+await(work.check?.(journal,await(0,archive.Lu)(unlocked,app,release.settings.image)))
 return locked})
 const begun=begunOf(run,release,work)
-const{prepared:prepared,record:record}=await reporter.stage("snapshot",async journal=>{const prepared=await snapshot_snapshot(release,journal,cluster,site,work.image)
-const open={begun:begun,snapshot:prepared.snapshot}
+const{prepared:prepared,record:record}=await reporter.stage("snapshot",async journal=>{const{image:image,bring:bring}=work
+const own=bring&&(now=>bring(journal,now))
+const prepared=await snapshot(release,journal,cluster,site,image,own)
+const{timeout:timeout,grace:grace}=release.settings
+const open={begun:begun,patience:{timeout:timeout,grace:grace},snapshot:prepared.snapshot}
 return{prepared:prepared,record:await(0,rollout_record.C6)(cluster,world.clock,app,open)}})
 soFar.site=prepared.site
+soFar.warnings.push(...prepared.warnings)
 soFar.snapshot=prepared.snapshot
 const open={run:run,release:release,cluster:cluster,lost:lost,begun:begun,prepared:prepared,record:record}
 run.onBegin?.(begun)
 const own={...release,signal:AbortSignal.any([signal,lost])}
-try{await work.write(own,cluster,prepared)
+try{await work.write(own,cluster,prepared,answers=>keepAnswers(open,answers))
 own.signal.throwIfAborted()}catch(error){soFar.judgedAt??=world.clock.now()
 soFar.cause=(0,ending.qT)(lost)??(0,ending.rl)(error,signal)
 return unwind(open)}const result=await transaction_close(open)
 if(result==="deployed")await(work.live?.(own))
-return result}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
+return result}async function keepAnswers(open,answers){if(answers.length===0)return
+const{run:run,release:release,cluster:cluster}=open
+const snapshot=(0,rollout_snapshot.mk)(open.record.snapshot,answers)
+run.soFar.snapshot=snapshot
+open.record={...open.record,snapshot:snapshot}
+open.record=await(0,rollout_record.vL)(cluster,release.world.clock,release.app,open.record)}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back,jobs:jobs=[]}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back},...jobs.length>0&&{jobs:jobs}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
 const{world:world,app:app,settings:settings}=release
 const told=await tellHistory(open,"deployed")
 try{await(0,rollout_record.yv)(cluster,world.clock,app,record)
@@ -9033,16 +9651,19 @@ return"deployed"}run.soFar.cause=(0,ending.qT)(lost)??{code:"write-failed",sente
 return"stuck"}}async function unwind(open){const{run:run,release:release,cluster:cluster,lost:lost,prepared:prepared,record:record}=open
 const{reporter:reporter,soFar:soFar,settings:settings}=run
 const{world:world,app:app}=release
-const{site:site,snapshot:priors}=prepared
+const{site:site}=prepared
+const{snapshot:priors}=record
 const end=async result=>{await tellHistory(open,result)
 await(0,rollout_record.yv)(cluster,world.clock,app,record)
 return result}
 const cancelled=soFar.cause?.code==="cancelled"
 try{lost.throwIfAborted()
 if(soFar.cause?.code==="superseded"){soFar.stands=await(0,ending.Cv)(cluster,world.clock,settings,priors)
+soFar.left=await(0,restore.EW)(cluster,priors)
 return await end("superseded")}if(!await(0,restore.$A)(cluster,priors))return await end(cancelled?"cancelled":"failed")
 if(settings["on-failure"]==="keep"&&!cancelled)return await transaction_keep(open)
-soFar.restored=await reporter.stage("undo",journal=>(0,deadline.ux)(world.clock,undo.E,lost,late=>(0,undo.t)({...release,signal:late},journal,cluster,site.live,priors,courses=>{soFar.undo=courses})))
+soFar.restored=await reporter.stage("undo",journal=>(0,deadline.ux)(world.clock,(0,undo.E)(site.live,priors,settings),lost,late=>(0,undo.t)({...release,signal:late},journal,cluster,site.live,priors,settings,seen=>{soFar.undo=seen})))
+soFar.exceptions=[...(soFar.exceptions??[]).filter(({is:is})=>is!=="another version"),...(0,exceptions.Z)(site.live.picture(),soFar.restored,args=>cluster.commandLine(args))]
 const left=(0,restore.oI)(soFar.restored)
 if(left!==void 0){soFar.stands=await(0,ending.Cv)(cluster,world.clock,settings,priors)
 soFar.cause=leftCause(left,soFar.cause)
@@ -9054,49 +9675,115 @@ const why=soFar.cause?`; the release was given up since ${soFar.cause.sentence}`
 soFar.cause={...trouble,code:"restore-failed",sentence:trouble.sentence+why,hint:[...trouble.hint===void 0?[]:[trouble.hint],(0,ending.eW)(settings,cluster,priors)].join("\n")}
 await tellHistory(open,"stuck")
 return"stuck"}}function leftCause(left,cause){const why=cause?`; the release was given up since ${cause.sentence}`:""
-return{...cause,code:"superseded",sentence:`${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(open){const{run:run,release:release,cluster:cluster,prepared:prepared}=open
+return{...cause,code:"superseded",sentence:`${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(open){const{run:run,release:release,cluster:cluster,record:record}=open
 const{soFar:soFar}=run
-soFar.stands=await(0,ending.Cv)(cluster,release.world.clock,release.settings,prepared.snapshot)
+soFar.stands=await(0,ending.Cv)(cluster,release.world.clock,release.settings,record.snapshot)
 if(soFar.cause){const back=`to have the version before: ${(0,commandline.a)("settle",release.settings)}; the next release does it too, before it begins`
 const{hint:hint}=soFar.cause
 soFar.cause={...soFar.cause,hint:hint===void 0?back:`${hint}\n${back}`}}await tellHistory(open,"kept")
-return"kept"}async function tellHistory({run:run,release:release,cluster:cluster,begun:begun},result){const{soFar:soFar,reporter:reporter}=run
+return"kept"}async function tellHistory({run:run,release:release,cluster:cluster,begun:begun,record:record},result){const{soFar:soFar,reporter:reporter}=run
 const{world:world,app:app}=release
 const cause=soFar.cause?.sentence.split("\n")[0]
 const ended={...begun,result:result,...cause!==void 0&&{cause:cause},seconds:Math.round(reporter.seconds()*10)/10,migrations:soFar.migrations}
-const telling=()=>(0,archive.k)(cluster,world.clock,cluster.life,app,ended)
+const live=result==="deployed"?{templates:(0,templates.r3)(record.snapshot),databases:soFar.databases}:{}
+const telling=()=>(0,archive.kY)(cluster,world.clock,cluster.life,app,ended,live)
 try{await(result==="stuck"?(0,together.m_)(world.clock,telling):telling())
 return true}catch(error){soFar.warnings.push(`${(0,kubernetes_image.j)(begun.tag)} is missing in the history: ${error instanceof Error?error.message:String(error)}`)
 return false}}function release(command,start){return(0,run.Y)(command,start,run=>fromCommit(run,command))}async function fromCommit(run,command){const{world:world,settings:settings,reporter:reporter,signal:signal,soFar:soFar,resources:resources}=run
-const find=command==="deploy"?findSource:findSourceToBuild
+const find=command==="deploy"?docker_source.TC:docker_source.sQ
 const asked=releaseOf(run,await find(world,settings,settings.context))
 const[[cluster,site],found]=await(0,together.bs)(signal,[own=>lookAround(run,{...asked,signal:own}),own=>reporter.stage(command==="deploy"?"image":"build",async journal=>{const here={...asked,signal:own}
 await resources.login(world,settings)
 if(command==="deploy")return{is:"pushed",...await imageToDeploy(here,journal)}
-const there=await imageThere(here,journal)
-if(there)return{is:"pushed",image:there,source:asked.source}
-return{is:"built",built:await build(here,journal),source:asked.source}})])
+const{image:image,source:source,inputs:inputs}=await imageThere(here,journal)
+if(image)return{is:"pushed",image:image,source:source}
+const built=await build({...here,source:source},journal,inputs)
+return{is:"built",built:built,source:source}})])
 soFar.site=site
-const release=releaseOf(run,found.source)
-if(found.is==="pushed"&&await isThere(release,cluster,site,found.image)){soFar.image=found.image
-await moveTags(run,release,found.image)
-return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,release,found.built)
-const image=found.is==="pushed"?found.image:await reporter.stage("push",journal=>push(release,journal,found.built))
+const named=releaseOf(run,found.source)
+if(found.is==="pushed"&&await isThere(named,cluster,site,found.image)){soFar.image=found.image
+soFar.warnings.push(...taggedAlone(site.targets))
+tellOthers(soFar,cluster,site,found.image)
+await moveTags(run,named,found.image)
+return"unchanged"}if(found.is==="built"&&settings["test-command"]!=="")await runTests(run,named,found.built)
+const image=found.is==="pushed"?found.image:await pushed(run,named,found.built)
 soFar.image=image
-return transaction(run,release,cluster,site,{command:command,image:image,check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared)=>write(run,own,locked,prepared,image),live:own=>moveTags(run,own,image)})}async function isThere(release,cluster,site,image){if(!await runsUndisturbed(release,cluster,site,image))return false
-const changes=await Promise.all([planManifests(cluster,site.others),planOurs(cluster,site.targets,release.settings.image,(0,stages_release.d)(image))])
-return changes.flat().every(({is:is})=>is==="none")}async function write(run,release,cluster,{site:site,changes:changes},image){const{reporter:reporter}=run
-if(changes.length>0)await reporter.stage("manifests",journal=>applyManifests(release,journal,cluster,site,changes))
+const release={...named,source:{...named.source,tag:image.tag}}
+return transaction(run,release,cluster,site,{command:command,image:image,jobs:fingerprints(site,settings.image,image),check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared,wrote)=>write(run,own,locked,prepared,image,wrote),live:own=>moveTags(run,own,image)})}async function isThere(release,cluster,site,image){if(!await runsUndisturbed(release,cluster,site,image))return false
+const changes=await Promise.all([planManifests(cluster,site.others),planAsLive(cluster,site.targets,release.settings.image,(0,stages_release.d)(image))])
+if(changes.flat().some(({is:is})=>is!=="none"))return false
+const wanted=fingerprints(site,release.settings.image,image)
+if(wanted.length===0)return true
+const ran=(await(0,archive.Lu)(cluster,release.app,release.settings.image)).filter(rollout_history.FM)
+return wanted.every(one=>ran.some(({jobs:jobs=[]})=>jobs.includes(one)))}function fingerprints({jobs:jobs},repository,{digest:digest}){return jobs.map(manifest=>(0,kubernetes_jobs.ax)(manifest,repository,`${repository}@${digest}`))}async function write(run,release,cluster,{site:site,changes:changes},image,wrote){const{reporter:reporter}=run
+const first=changes.filter(({when:when})=>when==="before")
+if(first.length>0)await reporter.stage("manifests",journal=>applyManifests(release,journal,cluster,site,first,wrote))
 await migrateTo(run,release,cluster,site,image)
-await rollOut(run,release,cluster,site,image)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
+const jobs=jobsOf(release,site.jobs,(0,stages_release.d)(image))
+if(jobs.length>0)await reporter.stage("jobs",journal=>runJobs(release,journal,cluster,site,jobs,words=>run.soFar.warnings.push(words)))
+const beside=changes.filter(({when:when})=>when!=="before")
+await rollOut(run,release,cluster,site,image,beside,wrote)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
 if(tags.length===0)return
-await reporter.stage("tags",async journal=>{try{await addTags(world,image,tags,signal)
+await reporter.stage("tags",async journal=>{try{await(0,registry.JE)(world,image,tags,signal)
 journal.say(`${tags.join(", ")} now name this version`)}catch(error){const[were,all]=tags.length===1?["tag"," was not set"]:["tags"," were not all set"]
-soFar.warnings.push(`the ${were} ${tags.join(", ")}${all}: ${(0,ending.$N)(error)}`)}})}async function lookBack({app:app},journal,cluster){const record=await(0,rollout_record.aE)(cluster,app)
-const chosen=(0,rollout_history.jo)(await(0,archive.L)(cluster,app),record?.begun)
+soFar.warnings.push(`the ${were} ${tags.join(", ")}${all}: ${(0,ending.$N)(error)}`)}})}async function bringBack(release,journal,cluster,{targets:targets,services:services},version){const[history,kept]=await Promise.all([(0,archive.Lu)(cluster,release.app,release.settings.image),(0,archive.QT)(cluster,release.app)])
+const number=version.release?.number
+const live=(0,rollout_history.BO)(history)
+const then=number===void 0?void 0:kept.get(number)
+const released=live&&kept.get(live.number)
+if(!then||!released){const of=then?live?.number:number
+const why=of===void 0?"this version has never been released here":`no pod templates are kept of release ${of}`
+return{targets:targets,warnings:[`only the image goes back: ${why}; ${bringback_stays}`]}}const back=targets.map(target=>withBack(release,target,version,then,released))
+for(const target of back)tell(journal,target,number,released)
+await checkStarts(release,journal,cluster,back,services,number)
+const alone=back.filter(({id:id,live:now})=>now&&!then[(0,kubernetes_workload.T)(id)])
+const names=alone.map(({id:id})=>(0,kubernetes_workload.T)(id)).join(", ")
+return{targets:back,warnings:alone.length===0?[]:[`only the image of ${names} goes back: release ${number} did not have it; ${bringback_stays}`]}}const bringback_stays="command, environment and probes stay as they are now"
+function withBack({settings:settings},target,{image:image},then,released){const{id:id,live:live}=target
+const[before,last]=[then[(0,kubernetes_workload.T)(id)],released[(0,kubernetes_workload.T)(id)]]
+if(!live||!before||!last)return target
+const isOurs=one=>(0,kubernetes_image.iI)(one,settings.image)
+const now=(0,kubernetes_objects.Mo)((0,kubernetes_objects.kW)(live),isOurs,(0,stages_release.d)(image))
+const back=(0,kubernetes_objects.Mo)((0,templates.PD)(before,last,live),isOurs,(0,stages_release.d)(image))
+const uses=(0,kubernetes_objects.MZ)(back,isOurs)
+return uses.length===0||(0,kubernetes_objects.FB)(back,now)?target:{...target,uses:uses,back:back}}function tell(journal,{id:id,live:live,back:back},number,released){if(!live||!back)return
+const goes=(0,templates.tX)((0,kubernetes_objects.kW)(live),back)
+journal.say(`${(0,kubernetes_workload.T)(id)} goes back to release ${number} in ${goes.join("; ")||"metadata"}`)
+const last=released[(0,kubernetes_workload.T)(id)]
+const theirs=last?(0,templates.tX)(last,(0,kubernetes_objects.kW)(live)):[]
+if(theirs.length>0)journal.say(`${(0,kubernetes_workload.T)(id)} was changed since the last release: ${theirs.join("; ")} (it stays)`)}async function checkStarts(release,journal,cluster,targets,services,number){const missing=[]
+for(const{id:id,live:live,back:back}of targets){if(!live||!back)continue
+const name=`${(0,kubernetes_workload.T)(id)} of release ${number}`
+checkPorts(name,(0,kubernetes_objects.kW)(live),back,services,release)
+await bringback_checkImages(release,journal,name,(0,kubernetes_objects.kW)(live),back)
+missing.push(...await missingFor(journal,cluster,name,back))}if(missing.length===0)return;(0,report_cause.fJ)({code:"config-missing",sentence:missing.join("; "),hint:`nothing was changed; create what is missing, then roll back again. To see it: ${cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor(journal,cluster,name,back){const found=await Promise.all((0,templates.Xl)(back).map(async needed=>{const plural=`${needed.kind.toLowerCase()}s`
+const title=`${needed.kind.toLowerCase()}/${needed.name}`
+try{const path=`${(0,kubernetes_paths.rJ)("v1",cluster.namespace,plural)}/${needed.name}`
+const object=await cluster.find(path)
+if(!object)return[`${name} needs ${title}, which does not exist`]
+const has={...object.data,...object.binaryData}
+return needed.keys.filter(key=>!(key in has)).map(key=>`${name} needs the key "${key}" of ${title}, which does not have it`)}catch(error){if(!(error instanceof apierror.h&&error.status===403))throw error
+journal.say(`${title}, which ${name} needs, may not be read by this account`)
+return[]}}))
+return found.flat()}function checkPorts(name,live,back,services,{settings:settings}){const[now,then]=[bringback_portsOf(live),bringback_portsOf(back)]
+const labels=back.metadata?.labels??{}
+for(const{metadata:metadata,spec:spec}of services){const selector=Object.entries(spec?.selector??{})
+if(selector.length===0||!selector.every(([key,value])=>labels[key]===value))continue
+const lost=(spec?.ports??[]).find(({targetPort:targetPort})=>typeof targetPort==="string"&&now.has(targetPort)&&!then.has(targetPort))
+if(!lost)continue;(0,report_cause.fJ)({code:"workload-unfit",sentence:`service/${metadata?.name??""} asks for the port "${String(lost.targetPort)}", which ${name} does not have`,hint:`nothing was changed; give the Service the number of the port of then: kubectl -n ${settings.namespace} edit service ${metadata?.name??""}`})}}function bringback_portsOf({spec:spec}){const ports=(spec?.containers??[]).flatMap(container=>container.ports??[])
+return new Set(ports.flatMap(({name:name})=>name===void 0?[]:[name]))}async function bringback_checkImages({world:world,settings:settings,signal:signal},journal,name,live,back){const of=template=>(0,kubernetes_objects.MZ)(template,()=>true).map(({image:image})=>image)
+const now=of(live)
+const others=of(back).filter(image=>!now.includes(image)&&!(0,kubernetes_image.iI)(image,settings.image))
+for(const image of new Set(others)){const{repository:repository,tag:tag="latest",digest:digest}=(0,kubernetes_image.zZ)(image)
+const found=await(digest===void 0?(0,registry.TE)(world,repository,tag,signal):(0,registry.OK)(world,{repository:repository,tag:tag,digest:digest},signal))
+if(found.is==="absent")(0,report_cause.fJ)({code:"image-missing",sentence:`the registry does not have ${image} any more, which ${name} needs`,hint:"nothing was changed; push that image again, then roll back again"})
+if(found.is!=="there")journal.say(`${image} could not be looked up (${found.said})`)}}async function lookBack({app:app,settings:settings},journal,cluster){const record=await(0,rollout_record.aE)(cluster,app,settings.image)
+const chosen=(0,rollout_history.jo)(await(0,archive.Lu)(cluster,app,settings.image),record?.begun)
 if(chosen.open)journal.say("a release is under way, or was left unfinished: that one ends first")
-return chosen}async function versionWanted(release,journal,{history:history,open:open}){const{settings:settings}=release
-const found=(0,rollout_history.Ol)(history,settings.to,open!==void 0)
+const kept=await(0,archive.QT)(cluster,app)
+const differ=(one,other)=>(0,templates.ig)(kept.get(one.number),kept.get(other.number))
+return{...chosen,differ:differ}}async function versionWanted(release,journal,{history:history,open:open,differ:differ}){const{settings:settings}=release
+const found=(0,rollout_history.Ol)(history,settings.to,open!==void 0,differ)
 if(found.is!=="found"){const other=found.is==="unknown"?await inRegistry(release):void 0
 if(other)return{...other,appliedSince:[]}
 const isOurChoice=settings.to==="previous"
@@ -9109,10 +9796,10 @@ const appliedSince=history.flatMap(one=>one.number>number?one.migrations:[])
 return{image:image,release:entry,appliedSince:appliedSince,...entry.sha!==void 0&&{sha:entry.sha}}}function checkStillPrevious({settings:settings},chosen,now){const since=settings.to==="previous"?(0,rollout_history.dR)(chosen,now):void 0
 if(!since)return;(0,report_cause.fJ)({code:"overtaken",sentence:`release ${since.number} (${(0,kubernetes_image.j)(since.tag)}) by ${(0,lease.Gg)(since)} went live while this rollback waited: the version before it is another one than was chosen`,hint:`nothing was changed; see what is live now: ${(0,commandline.a)("history",settings)}; then roll back again`})}async function inRegistry({world:world,settings:settings,signal:signal}){const{to:to}=settings
 if((0,readers.I_)(to)instanceof readers.AF)return
-const image=await findImage(world,settings.image,to,signal)
+const image=await(0,registry.F1)(world,settings.image,to,signal)
 if(!image)return
-const sha=await revisionOf(world,image,signal)
-return{image:image,...sha!==void 0&&{sha:sha}}}async function checkThere({world:world,signal:signal},journal,image,number){const found=await lookUpImage(world,image,signal)
+const sha=await(0,registry.DT)(world,image,signal)
+return{image:image,...sha!==void 0&&/^[0-9a-f]{7,64}$/.test(sha)&&{sha:sha}}}async function checkThere({world:world,signal:signal},journal,image,number){const found=await(0,registry.OK)(world,image,signal)
 if(found.is==="absent")(0,report_cause.fJ)({code:"image-missing",sentence:`the registry does not have the image of release ${number} any more: ${(0,stages_release.d)(image)}`,hint:"build it anew from its commit: git checkout, then django-rollout release"})
 if(found.is!=="there")journal.say(`the registry could not be asked (${found.said}); going on`)}function rollBack(start){return(0,run.Y)("rollback",start,toVersion)}async function toVersion(run){const{world:world,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,app:app,holder:holder,signal:signal,settings:{...run.settings,"migrate-command":""},source:{tag:""}}
@@ -9126,13 +9813,17 @@ const source={tag:image.tag,...sha!==void 0&&{sha:sha}}
 soFar.source=source
 soFar.image=image
 if(appliedSince.length>0)soFar.warnings.push(`the database stays as it is; migrations applied since: ${appliedSince.join(", ")}`)
-if(await runsUndisturbed(release,cluster,site,image))return"unchanged"
-if(run.settings["dry-run"])return rollback_rehearse(run,site,image)
-return transaction(run,{...release,source:source},cluster,site,{command:"rollback",image:image,...backOf(version),check:(_,now)=>{checkStillPrevious(release,chosen,now)},write:(own,locked,prepared)=>rollOut(run,own,locked,prepared.site,image)})}function backOf({release:release}){return release?{back:release.back??release.number}:{}}async function rollback_rehearse({reporter:reporter,soFar:soFar},site,{tag:tag}){await reporter.stage("dry run",journal=>{for(const target of site.targets)journal.say(`${describe(target)}; would get ${(0,kubernetes_image.j)(tag)}`)
-return Promise.resolve()})
+const{targets:targets,warnings:warnings}=await reporter.stage("templates",journal=>bringBack(release,journal,cluster,site,version))
+soFar.warnings.push(...warnings)
+const differs=targets.some(({back:back})=>back!==void 0)
+if(!differs&&await runsUndisturbed(release,cluster,site,image)){tellOthers(soFar,cluster,site,image)
+return"unchanged"}if(run.settings["dry-run"])return rollback_rehearse(run,targets,image)
+return transaction(run,{...release,source:source},cluster,site,{command:"rollback",image:image,...backOf(version),check:(_,now)=>{checkStillPrevious(release,chosen,now)},bring:async(journal,now)=>{const quiet={...journal,say:()=>{}}
+return(await bringBack(release,quiet,cluster,now,version)).targets},write:(own,locked,prepared,wrote)=>rollOut(run,own,locked,prepared.site,image,[],wrote)})}function backOf({release:release}){return release?{back:release.back??release.number}:{}}async function rollback_rehearse({reporter:reporter,soFar:soFar},targets,{tag:tag}){await reporter.stage("dry run",journal=>{for(const target of targets){const besides=target.back?", and its pod template of then":""
+journal.say(`${describe(target)}; would get ${(0,kubernetes_image.j)(tag)}${besides}`)}return Promise.resolve()})
 soFar.rehearsal=true
 return"unchanged"}function testOnly(start){return(0,run.Y)("test",start,theImage)}async function theImage(run){const{world:world,settings:settings,reporter:reporter,soFar:soFar,resources:resources}=run
-const asked=releaseOf(run,await findSource(world,settings,settings.context))
+const asked=releaseOf(run,await(0,docker_source.TC)(world,settings,settings.context))
 const{built:built,source:source,image:image}=await reporter.stage("image",async journal=>{await resources.login(world,settings)
 return imageToTest(asked,journal)})
 const release=releaseOf(run,source)
@@ -9140,7 +9831,7 @@ if(image)soFar.image=image
 const wanted=settings["test-command"]!==""
 if(wanted)await runTests(run,release,built)
 const isPushed=settings.push&&!image
-if(isPushed)soFar.image=await reporter.stage("push",journal=>push(release,journal,built))
+if(isPushed)await pushed(run,release,built)
 return wanted||isPushed?"done":"unchanged"}function runCommand(command,start){switch(command){case"release":case"deploy":return release(command,start)
 case"build":return buildOnly(start)
 case"test":return testOnly(start)
@@ -9158,7 +9849,7 @@ var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340
 var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4339)
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4193)
 var _report_words_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2691)
-var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(5741)
+var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(852)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(3006)
 var _together_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1626)
 var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3830)
@@ -9191,8 +9882,17 @@ if(leavesOpen(cause))return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
 const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.XH)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(({prior:prior,did:did})=>{const word={put:"put back",delete:"removed",keep:"kept",theirs:"left alone, since somebody else has set its image",ask:"",nothing:""}[did]
-return word===""?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.Gg)(prior.object),did:word}]})],startedAt:reporter.startedAt,seconds:reporter.seconds()}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.XH)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(restored=>{const word=whatBecame(restored)
+return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.G)(restored.prior.object),did:word}]}),...(soFar.left??[]).flatMap(left=>{const word=asLeft(left)
+return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.G)(left.prior.object),did:word}]})],...soFar.exceptions&&soFar.exceptions.length>0&&{exceptions:soFar.exceptions},startedAt:reporter.startedAt,seconds:reporter.seconds()}}function whatBecame({did:did,why:why,theirs:theirs}){switch(did){case"put":return theirs===void 0?"put back":`put back, but it ${theirs}: left alone`
+case"delete":return"removed"
+case"keep":return`kept, because ${why}`
+case"theirs":return`left alone, since somebody else has changed it: it ${theirs}`
+case"ask":case"nothing":return}}function asLeft({did:did,theirs:theirs}){switch(did){case"put":case"keep":return"stays as this release has written it"
+case"delete":return"stays, created by this release"
+case"theirs":return`stays as somebody else has changed it: it ${theirs}`
+case"ask":return"was deleted by somebody else"
+case"nothing":return}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
 const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
 const undo=followed.undo?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
@@ -9212,7 +9912,7 @@ var _world_deadline_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(3006)
 var _run_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1837)
 function tellHistory(start){return(0,_run_js__WEBPACK_IMPORTED_MODULE_2__.Y)("history",start,({world:world,settings:settings,signal:signal,app:app,soFar:soFar,resources:resources})=>(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_3__.H6)(signal,async()=>{const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
-soFar.history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.L)(cluster,app)
+soFar.history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_1__.Lu)(cluster,app,settings.image)
 return"unchanged"}))}},1837:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>reported})
 var kubernetes_image=__nccwpck_require__(3165)
 var ending=__nccwpck_require__(2523)
@@ -9257,54 +9957,58 @@ return{is:"wrong",problems:[`"config" "${path}" ${why}`]}}if(text===void 0&&name
 return{is:"wrong",problems:[problem]}}if(text===void 0&&await files.read(_options_file_js__WEBPACK_IMPORTED_MODULE_0__.NE)!==void 0){const problem=`${_options_file_js__WEBPACK_IMPORTED_MODULE_0__.NE} is not read: call it ${_options_file_js__WEBPACK_IMPORTED_MODULE_0__.rk}, or name it by "config"`
 return{is:"wrong",problems:[problem]}}const file=text===void 0?_options_file_js__WEBPACK_IMPORTED_MODULE_0__.w1:(0,_options_file_js__WEBPACK_IMPORTED_MODULE_0__.LG)(path,text)
 return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
-var _django_job_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4360)
-var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3728)
-var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(4172)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3165)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
-var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(15)
-var _rollout_history_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(4385)
-var _rollout_record_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(7476)
-var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8394)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6072)
-var _stages_settle_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6496)
-var _ending_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2523)
-var _run_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(1837)
-function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_8__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+var _django_job_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4360)
+var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3728)
+var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(4172)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(3165)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(15)
+var _rollout_history_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(4385)
+var _rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2535)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7395)
+var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8394)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6072)
+var _stages_settle_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(6496)
+var _ending_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(2523)
+var _run_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(1837)
+function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_10__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
-const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_0__.D)(world,await resources.access(world,settings),signal)
+const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_1__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
 const isWanted=by=>wanted==="any"||by===holder.id
-const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.aE)(cluster,app)
+const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.aE)(cluster,app,settings.image)
 if(record&&isWanted(record.begun.run))return{record:record}
-const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.h2)(cluster,app)
-return jobs.some(job=>isWanted((0,_django_job_js__WEBPACK_IMPORTED_MODULE_9__.ng)(job)))?{}:void 0}
+const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.h2)(cluster,app)
+return jobs.some(job=>isWanted((0,_django_job_js__WEBPACK_IMPORTED_MODULE_0__.ng)(job)))?{}:void 0}
 if(!await findLeft())return"unchanged"
-const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_5__.s)(release,journal,cluster)
+const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.s)(release,journal,cluster)
 resources.add(()=>lease.release())
 const left=await findLeft()
 if(!left)return"unchanged"
-const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_4__.f)(cluster,world.clock)
+const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_6__.f)(cluster,world.clock)
 signal.throwIfAborted()
 const own={...release,signal:lease.lost}
-const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_10__.N)(cluster,lease)
-const{record:record}=left
-if(!record){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(own,journal,locked,live)
-return"undone"}const ended=await putBack(run,own,journal,locked,lease.lost,live,record)
+const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_11__.N)(cluster,lease)
+const{record:found}=left
+if(!found){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.d9)(own,journal,locked,live)
+return"undone"}const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.R1)(cluster,app,found,[])
+const ended=await putBack(run,own,journal,locked,lease.lost,live,record)
 if(ended.is==="well")return"unchanged"
 soFar.restored=ended.restored
 return"undone"}))}async function putBack({soFar:soFar},release,journal,cluster,lost,live,record){const{world:world,app:app,settings:settings,signal:signal}=release
 const{begun:begun,snapshot:snapshot}=record
-try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.d9)(release,journal,cluster,live)
-const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_2__.L)(cluster,app)
-if((0,_rollout_history_js__WEBPACK_IMPORTED_MODULE_11__.u7)(history,begun)){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.j)(begun.tag)} has gone live; its record was left`)
-await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_3__.yv)(cluster,world.clock,app,record)
-return{is:"well"}}return{is:"put back",restored:await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_6__.G9)(release,journal,cluster,live,record)}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.Cv)(cluster,world.clock,settings,snapshot)
+try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.d9)(release,journal,cluster,live)
+const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__.Lu)(cluster,app,settings.image)
+if((0,_rollout_history_js__WEBPACK_IMPORTED_MODULE_12__.u7)(history,begun)){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.j)(begun.tag)} has gone live; its record was left`)
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.yv)(cluster,world.clock,app,record)
+return{is:"well"}}const restored=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.G9)(release,journal,cluster,live,record)
+soFar.exceptions=(0,_rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_4__.Z)(live.picture(),restored,args=>cluster.commandLine(args))
+return{is:"put back",restored:restored}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.Cv)(cluster,world.clock,settings,snapshot)
 soFar.stands=stands
-const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.qT)(lost)
-if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR(lockLost)
-const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.rl)(error,signal)
-throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_1__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_12__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_7__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.qT)(lost)
+if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.HR(lockLost)
+const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.rl)(error,signal)
+throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
@@ -9332,7 +10036,7 @@ var _report_webhook_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(2416)
 var _stages_lock_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(6072)
 var _world_cancel_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(1724)
 var _world_files_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(7827)
-var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(7526)
+var _world_real_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(3482)
 const folder=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("folder")
 const run=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("run")
 if((run!==""||folder!=="")&&_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("ended")===""){const command=(0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.qj)(process.env)
@@ -9346,7 +10050,7 @@ async function finish(settings){(0,_world_cancel_js__WEBPACK_IMPORTED_MODULE_15_
 const world=(0,_world_real_js__WEBPACK_IMPORTED_MODULE_14__.b)({...process.env,RUNNER_TEMP:folder})
 if(run!=="")await settleOwn(world,settings)
 if(settings["registry-username"]!==void 0)await(0,_docker_login_js__WEBPACK_IMPORTED_MODULE_1__.r)(world,settings.image)}async function settleOwn(world,settings){const reporter=new _report_reporter_js__WEBPACK_IMPORTED_MODULE_10__.a((0,_github_runner_js__WEBPACK_IMPORTED_MODULE_4__.oD)(),world.clock)
-const holder=(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world,run)
+const holder=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_12__.K)(world,run)
 const start={world:world,reporter:reporter,settings:settings,holder:holder,signal:(new AbortController).signal}
 const kept=_actions_core__WEBPACK_IMPORTED_MODULE_0__.Gu("deployment")
 const record=kept===""?void 0:(0,_github_deployments_js__WEBPACK_IMPORTED_MODULE_3__.l)(world,settings,holder,{kept:Number(kept)})
@@ -9382,7 +10086,7 @@ for(const{object:object,did:did}of report.undone)if(!told.includes(object))ours(
 const kept=(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.UD)(report)
 if(kept!==void 0)ours(kept)
 if(good&&report.migrations.length>0)ours(`migrations applied: ${report.migrations.join(", ")}`)
-for(const warning of report.warnings)ours(`warning: ${warning}`)
+for(const warning of(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.nZ)(report))ours(`warning: ${warning}`)
 if(cause?.hint!==void 0)ours(`what to do: ${cause.hint}`)
 if(cause)ours(`more: ${(0,_cause_js__WEBPACK_IMPORTED_MODULE_0__.ZZ)(cause)}`)
 lines.push({text:`${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.WJ)(report)} (${(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.YA)(report.seconds)})`,kind:good?"good":"error"})
@@ -9589,9 +10293,10 @@ const{trouble:trouble}=await(0,retry.L)({clock:clock,signal:signal,tries:3,pause
 if(status>=200&&status<300)return{passing:false}
 return{trouble:`it was refused (${status})`,passing:status===429||status>=500}}catch(error){const passing=!(error instanceof deadline.Ms)
 return{trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:passing}}}).catch(error=>({trouble:`there was no answer (${(0,world_web.V)(error)})`,passing:false}))
-return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Ao:()=>onCancel,CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting})
+return trouble===void 0?[]:[`the webhook was not told how this ended: ${trouble}`]}},2691:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Ao:()=>onCancel,CW:()=>lastCourse,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
 var node_util__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7975)
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3165)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4339)
 var _report_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8850)
 function seconds(value){if(value<59.95)return`${value.toFixed(1)} s`
 if(value<60)return"1 min 00 s"
@@ -9603,19 +10308,31 @@ case"removed":return"removed again"
 case"absent":return"not there, as before"
 case"gone":return`deleted by somebody else (before: ${before})`
 case"unknown":if(runs!==void 0)return`is on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(runs)} (before: ${before})`
-return`${before} or ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(to)}: not known`}}function lastCourse({now:now,rollout:rollout,undo:undo}){return undo??(now==="new"||now==="unknown"?rollout:void 0)}function verdict(report){const{tag:tag,app:app,namespace:namespace,workloads:workloads,cause:cause}=report
+return`${before} or ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(to)}: not known`}}function lastCourse({now:now,rollout:rollout,undo:undo}){return undo??(now==="new"||now==="unknown"?rollout:void 0)}function verdict(report){return[lastWord(report),...leftBy(report),...excepted(report.exceptions??[])].join("; ")}function leftBy({undone:undone}){const parts={kept:"kept, ","left to others":"left alone"}
+return Object.entries(parts).flatMap(([title,begins])=>{const found=undone.filter(({did:did})=>did.startsWith(begins)).map(({object:object})=>object)
+return found.length===0?[]:[`${title}: ${named(found)}`]})}function excepted(exceptions){const titles={"another version":"on another version",withdrawn:"on the withdrawn version",unwell:"not well"}
+return["another version","withdrawn","unwell"].flatMap(kind=>{const found=exceptions.filter(({is:is})=>is===kind).map(({object:object})=>object)
+return found.length===0?[]:[`${titles[kind]}: ${named([...new Set(found)])}`]})}function named(ids){const more=ids.length>mostNamed?[`${ids.length-mostNamed} more`]:[]
+return[...ids.slice(0,mostNamed),...more].join(", ")}const mostNamed=3
+function lastWord(report){const{tag:tag,app:app,namespace:namespace,workloads:workloads,cause:cause}=report
 const release=tag===""?app:`${app} ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}`
 const all=plural(workloads.length,"workload")
-const before=report.previousTag===void 0?"the version before":`version ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(report.previousTag)}`
-const old=workloads.filter(({now:now})=>now==="old").length
-const back=old>0?`${plural(old,"workload runs","workloads run")} ${before} again, verified`:"what the release had created is removed again, verified"
 switch(report.command){case"settle":return settled(report)
 case"history":return told(report)
 case"build":case"test":case"migrate":return stepped(report,report.command,release)
 case"doctor":return examined(report,release)
 case"release":case"deploy":case"rollback":}if(report.rehearsal)return`dry run: ${app} would go back to ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.j)(tag)}; nothing was changed`
-const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?report.command==="rollback"?`${release} was not brought back: another release went live meanwhile`:`${release} was not released: a newer version is live already`:`${app}: somebody else changed the image in the middle; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
-return words[report.result]()}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations,stages:stages},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
+const words={deployed:()=>`${release} is deployed: ${all} in namespace ${namespace}`,done:()=>`${release} is done`,unchanged:()=>`${release} runs already: nothing to do for ${all}`,undone:()=>`${release} did not go live: ${back(report)}`,failed:()=>`${release} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${app} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>cause?.code==="overtaken"?report.command==="rollback"?`${release} was not brought back: another release went live meanwhile`:`${release} was not released: a newer version is live already`:`${app}: somebody else changed in the middle what this release writes; theirs was left alone`,cancelled:()=>`${release} was cancelled: workloads and objects are as they were before`}
+return words[report.result]()}function back({workloads:workloads,exceptions:exceptions=[]}){const unwell=exceptions.filter(({is:is})=>is==="unwell").map(({object:object})=>object)
+const old=workloads.filter(({now:now})=>now==="old")
+const well=old.filter(one=>!unwell.includes((0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)(one)))
+const versions=[...new Set(well.map(({from:from=""})=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(from)))]
+if(old.length===0)return"what the release had created is removed again, verified"
+if(well.length===0)return"everything is as before"
+if(versions.length===1)return`${plural(well.length,"workload runs","workloads run")} version ${versions[0]??""} again, verified`
+const where=versions.map(version=>{const ids=well.filter(({from:from=""})=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_2__.E4)(from)===version).map(_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_3__.T)
+return`version ${version} (${named(ids)})`})
+return`${plural(well.length,"workload runs","workloads run")} as before, verified: ${where.join(", ")}`}function stepped({result:result,digest:digest,namespace:namespace,migrations:migrations,stages:stages},command,release){const pushed=digest===void 0?"not pushed yet":"the registry has it"
 const untested=`${release} was not tested, since there is no command for it; ${pushed}`
 const words={build:{done:`${release} is built; ${pushed}`,unchanged:`${release} was built before; ${pushed}`,not:`${release} was not built`},test:{done:stages.some(({name:name})=>name==="test")?`${release} has passed its tests; ${pushed}`:untested,unchanged:untested,not:`${release} has not passed its tests`},migrate:{done:`${release}: ${plural(migrations.length,"migration")} applied in namespace ${namespace}`,unchanged:`${release}: nothing to migrate in namespace ${namespace}`,not:`${release} has not migrated namespace ${namespace}`}}[command]
 switch(result){case"done":return words.done
@@ -9635,7 +10352,7 @@ case"usage":return"nothing was done"
 case"cancelled":return`${app}: nothing was put back, since the run was cancelled before`
 default:return`${app}: the unfinished release could not be put back: a person is needed`}}function told({app:app,namespace:namespace,result:result}){switch(result){case"unchanged":return`${app}: its releases in namespace ${namespace}`
 case"cancelled":return`${app}: its releases were not read, since the run was cancelled`
-default:return`${app}: its releases in namespace ${namespace} could not be read`}}function onCancel(command){switch(command){case"history":case"doctor":return
+default:return`${app}: its releases in namespace ${namespace} could not be read`}}function warningsOf({warnings:warnings,exceptions:exceptions=[]}){return[...exceptions.map(({says:says,mend:mend})=>mend===void 0?says:`${says}: ${mend}`),...warnings]}function onCancel(command){switch(command){case"history":case"doctor":return
 case"settle":return"a way back that has begun goes on to its end"
 default:return"what has changed is put back"}}function evidence({logs:logs=[],events:events=[]}){return[...logs.map(({of:of,lines:lines})=>({...of!==void 0&&{title:`last lines of ${of}`},lines:lines})),{title:"warnings of the cluster",lines:events}].filter(({lines:lines})=>lines.length>0)}function keptMigrations(report){if(report.migrations.length===0||(0,_report_js__WEBPACK_IMPORTED_MODULE_1__.x3)(report.result))return
 return`the database keeps the migrations that were applied: ${report.migrations.join(", ")}`}function stillWaiting(standings){const open=byInterest(standings).filter(({is:is})=>is!=="ready")
@@ -9647,8 +10364,10 @@ return standings.toSorted((one,other)=>order.indexOf(one.is)-order.indexOf(other
 var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 function aimOf(workload,images,now,before,picture){const stale=before===void 0?void 0:staleProgressing(before)
-const readyBefore=before===void 0?void 0:slowestReady(podsOfWorkload(picture,before))
-return{workload:workload,images:images,generation:now.metadata?.generation??0,first:before===void 0,...stale!==void 0&&{staleProgressing:stale},...readyBefore!==void 0&&{readyBefore:readyBefore}}}function aimBack(workload,prior,now,picture){const images=Object.fromEntries((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(prior),()=>true).map(({name:name,image:image})=>[name,image]))
+const podsBefore=before===void 0?[]:podsOfWorkload(picture,before)
+const readyBefore=slowestReady(podsBefore)
+const deadNodes=workload.kind==="DaemonSet"?podsBefore.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.TD).flatMap(({spec:spec})=>spec?.nodeName??[]):[]
+return{workload:workload,images:images,generation:now.metadata?.generation??0,first:before===void 0,...stale!==void 0&&{staleProgressing:stale},...readyBefore!==void 0&&{readyBefore:readyBefore},...deadNodes.length>0&&{deadNodes:deadNodes}}}function aimBack(workload,prior,now,picture){const images=Object.fromEntries((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(prior),()=>true).map(({name:name,image:image})=>[name,image]))
 return aimOf(workload,images,now,now,picture)}function staleProgressing(object){const status=object.status
 return status?.conditions?.find(one=>one.type==="Progressing"&&one.status==="False")?.lastTransitionTime}function podsOfWorkload(picture,object){const uid=object.metadata?.uid
 const owners=[...picture.replicasets.values()].filter(({metadata:metadata})=>metadata?.ownerReferences?.some(owner=>owner.uid===uid)).map(({metadata:metadata})=>metadata?.uid)
@@ -9658,18 +10377,44 @@ const starts=containers.flatMap(({state:state})=>state?.running?.startedAt!==voi
 const restarted=containers.some(({restartCount:restartCount})=>restartCount>0)
 if(!ready?.lastTransitionTime||starts.length===0||restarted)return[]
 return[Date.parse(ready.lastTransitionTime)-Math.max(...starts)]})
-return times.length===0?void 0:Math.max(0,...times)}},15:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{L:()=>readHistory,k:()=>remember})
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1856)
-var _history_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4385)
-async function readHistory(cluster,app){return historyOf(await cluster.find(`${configMapsOf(cluster)}/${nameOf(app)}`))}async function remember(cluster,clock,signal,app,ended){const configMaps=configMapsOf(cluster)
-const path=`${configMaps}/${nameOf(app)}`
-await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock,signal,async()=>{const live=await cluster.find(path)
-const history=(0,_history_js__WEBPACK_IMPORTED_MODULE_3__.vN)(historyOf(live),ended)
+return times.length===0?void 0:Math.max(0,...times)}},15:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Lu:()=>readHistory,Mc:()=>forgetDatabases,QT:()=>readTemplates,Tj:()=>readDatabases,kY:()=>remember,tl:()=>readReleases})
+var node_zlib__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8522)
+var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5392)
+var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(3165)
+var _kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(8277)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(1856)
+var _history_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4385)
+var _recordshape_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(791)
+var _templates_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(2298)
+async function readHistory(cluster,app,repository){const all=await readReleases(cluster,app)
+return all.filter(({image:image})=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_7__.iI)(image,repository))}async function readReleases(cluster,app){const live=await cluster.find(`${configMapsOf(cluster)}/${(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app)}`)
+if(live)(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.mi)(cluster,"configmap",live.metadata)
+return historyOf(live)}async function readTemplates(cluster,app){const live=await cluster.find(`${configMapsOf(cluster)}/${(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app)}`)
+return new Map(historyOf(live).flatMap(({number:number})=>{const templates=unpacked(live?.binaryData?.[templatesKeyOf(number)])
+return templates?[[number,templates]]:[]}))}const databasesAnnotation="django-rollout/databases"
+async function readDatabases(cluster,app){const live=await cluster.find(`${configMapsOf(cluster)}/${(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app)}`)
+try{return JSON.parse(live?.metadata?.annotations?.[databasesAnnotation]??"{}")}catch{return{}}}function forgetDatabases(app){return["annotate","configmap",(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app),`${databasesAnnotation}-`]}async function remember(cluster,clock,signal,app,ended,{templates:templates,databases:databases}={}){const used=databases===void 0?{}:{[databasesAnnotation]:JSON.stringify(databases)}
+const configMaps=configMapsOf(cluster)
+const path=`${configMaps}/${(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app)}`
+await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,signal,async()=>{const live=await cluster.find(path)
+if(live)(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.mi)(cluster,"configmap",live.metadata)
+const history=(0,_history_js__WEBPACK_IMPORTED_MODULE_8__.vN)(historyOf(live),ended)
 const data=Object.fromEntries(history.map(entry=>[keyOf(entry.number),JSON.stringify(entry)]))
-await(live?cluster.put(path,{...live,data:data}):cluster.post(configMaps,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:nameOf(app),labels:{"app.kubernetes.io/managed-by":"django-rollout"}},data:data}))},error=>(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error)||error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&error.status===409)}function historyOf(live){return Object.entries(live?.data??{}).flatMap(([key,text])=>{try{const entry=JSON.parse(text)
-return keyOf(entry.number)===key?[entry]:[]}catch{return[]}}).sort((one,other)=>one.number-other.number)}function keyOf(number){return`release-${String(number).padStart(6,"0")}`}function nameOf(app){return`django-rollout-${app}`}function configMapsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("v1",cluster.namespace,"configmaps")}},4161:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>diagnose})
+const binaryData=withTemplates(history,live?.binaryData??{},ended,templates)
+await(live?cluster.put(path,{...live,metadata:{...live.metadata,annotations:{...live.metadata?.annotations,...used}},data:data,binaryData:binaryData}):cluster.post(configMaps,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Fe)(app),labels:_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_3__.Yq,...databases!==void 0&&{annotations:used}},data:data,binaryData:binaryData}))},error=>(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.WG)(error)||error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h&&error.status===409)}const templatesBytes=350*1024
+const longestBytes=16*1024*1024
+function withTemplates(history,before,{run:run},templates){let left=templatesBytes
+const kept=history.filter(_history_js__WEBPACK_IMPORTED_MODULE_8__.FM).toReversed().flatMap(entry=>{const key=templatesKeyOf(entry.number)
+const own=entry.run===run&&templates?packed(templates):before[key]
+left-=own?.length??0
+return own===void 0||left<0?[]:[[key,own]]})
+return Object.fromEntries(kept)}function packed(templates){return(0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(templates)).toString("base64")}function unpacked(text){if(text===void 0)return
+try{const json=(0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(text,"base64"),{maxOutputLength:longestBytes})
+const templates=JSON.parse(json.toString())
+return(0,_templates_js__WEBPACK_IMPORTED_MODULE_6__.W8)(templates)?templates:void 0}catch{return}}function historyOf(live){return Object.entries(live?.data??{}).flatMap(([key,text])=>{try{const entry=JSON.parse(text)
+if((0,_recordshape_js__WEBPACK_IMPORTED_MODULE_5__.x)(entry)!==void 0)return[]
+return keyOf(entry.number)===key?[entry]:[]}catch{return[]}}).sort((one,other)=>one.number-other.number)}function keyOf(number){return`release-${String(number).padStart(6,"0")}`}function templatesKeyOf(number){return keyOf(number).replace("release","templates")}function configMapsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_4__.rJ)("v1",cluster.namespace,"configmaps")}},4161:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>diagnose})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
 var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7080)
 function diagnose(lines,toRepo=()=>{}){const error=(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VS)(lines)
@@ -9699,7 +10444,15 @@ return own&&file!==void 0?{file:file,line:own.line}:void 0}function patienceOfWo
 if(ANSWERED_NO.test(line))return"unknown"
 if(NO_ANSWER.test(line))return"waits"}return"unknown"}function lastWords(lines){const said=lines.map(line=>(0,_words_js__WEBPACK_IMPORTED_MODULE_1__.T)((0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.pj)(line))).filter(line=>/\p{L}{2}/u.test(line))
 const named=said.slice(-10).findLast(line=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(line))
-return named??said.at(-1)}},2724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HI:()=>logsToRead,nZ:()=>warningsOf,rc:()=>ofContainer})
+return named??said.at(-1)}},1091:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{c:()=>drainTime})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+function drainTime(workloads){return Math.max(0,...workloads.map(drainTimeOf))}function drainTimeOf(workload){if(workload.kind==="CronJob")return 0
+const graceMs=((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(workload).spec?.terminationGracePeriodSeconds??30)*1e3
+const{status:status}=workload
+const{replicas:replicas=1}=workload.spec
+switch(workload.kind){case"StatefulSet":return graceMs*replicas
+case"DaemonSet":return graceMs*(status?.desiredNumberScheduled??1)
+default:return graceMs}}},2724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{HI:()=>logsToRead,nZ:()=>warningsOf,rc:()=>ofContainer})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 var _messages_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(3413)
 var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2990)
@@ -9733,7 +10486,98 @@ if(reason!=="Unhealthy")return false
 return message.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(code)}function bare({message:message=""}){return message.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(text){return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(text,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(_,kept)=>kept??"#")}function warning(event,count,{pod:pod}){const{kind:kind="",name:name=""}=event.involvedObject
 const who=name===pod?"":`${kind.toLowerCase()}/${name}: `
 const times=count===1?"":` (${count} times)`
-return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason??""}${times}: ${bare(event)}`)}},3289:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>follow})
+return(0,_words_js__WEBPACK_IMPORTED_MODULE_3__.T)(`${who}${event.reason??""}${times}: ${bare(event)}`)}},2535:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Tp:()=>onAnotherVersion,Z:()=>notAsBefore,nS:()=>availabilityOf})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(9340)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4339)
+var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
+var _words_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(7080)
+function onAnotherVersion(picture,released,typed){const{image:image,targets:targets}=released
+const isOld=(use,id)=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.iI)(use,image.repository)&&!isReleased(use,id,image)
+const old=pod=>containersOf(pod).filter(({image:use,id:id})=>isOld(use,id))
+const workloads=workloadsOf(picture)
+const known=new Set(workloads.map(object=>(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))))
+const loose=groupsOf([...picture.pods.values()].filter(pod=>isThere(pod)&&old(pod).length>0).map(pod=>({pod:pod,owner:ownerOf(picture,pod.metadata)}))).filter(({owner:owner})=>owner.kind!=="Job"&&!known.has(owner.id))
+return[...workloads.flatMap(object=>{const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))
+const pods=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture,object.metadata?.uid).filter(pod=>old(pod).length>0)
+if(targets.includes(id))return heldBack(object,pods,versionsOf(pods.flatMap(old)),typed)
+const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),use=>isOld(use))
+return uses.length===0?[]:leftOut(id,object,versionsOf(uses),typed)}),...jobsOf(picture,use=>isOld(use)).map(({job:job,uses:uses})=>{const cron=cronOf(job)
+const since=cron===void 0?"":`, which cronjob/${cron} began before,`
+return{object:titled(job),is:"another version",says:`${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,mend:typed(["delete","job",nameOf(job)])}}),...loose.map(({owner:owner,pods:pods})=>{const uses=pods.flatMap(old)
+const first={object:owner.id,is:"another version"}
+if(owner.kind==="Pod"){const sets=uses.map(({name:name})=>`${name}=${written(image)}`)
+return{...first,says:`${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,mend:typed(["set","image",owner.id,...sets])}}const says=`${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
+return{...first,says:says}}),...companions(workloads,released,typed)]}function heldBack(object,pods,version,typed){const why=heldBy(object)
+if(!why||pods.length===0)return[]
+const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))
+const names=pods.map(nameOf)
+return[{object:id,is:"another version",pods:pods.length,says:`${id}: ${counted(pods)} still ${pods.length===1?"runs":"run"} ${version}, ${why.words}`,mend:typed(why.is==="OnDelete"?["delete","pod",...names]:["patch",id,"--patch",JSON.stringify(noPartition)])}]}const noPartition={spec:{updateStrategy:{rollingUpdate:{partition:0}}}}
+function heldBy({kind:kind,spec:spec}){if(kind!=="StatefulSet"&&kind!=="DaemonSet")return
+const{updateStrategy:updateStrategy}=spec
+if(updateStrategy?.type==="OnDelete")return{is:"OnDelete",words:"since updateStrategy: OnDelete changes a pod when it is deleted"}
+const partition=updateStrategy?.rollingUpdate?.partition??0
+return partition>0?{is:"partition",words:`since its partition is ${partition}`}:void 0}function leftOut(id,object,version,typed){const first={object:id,is:"another version"}
+return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)?[{...first,says:`${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,mend:typed(["annotate",id,"django-rollout/ignore-"])}]:[{...first,says:`${id} runs ${version}: it was made while the release was under way`}]}function companions(workloads,{image:image,before:before},typed){const tags=[...new Set(before.flatMap(one=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(one).tag??[]))]
+const old=tags.filter(tag=>tag!==image.tag&&tag!=="latest")
+return workloads.flatMap(object=>{if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object))return[]
+const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),use=>!(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.iI)(use,image.repository))
+return uses.flatMap(({name:name,image:use})=>{const{repository:repository,tag:tag=""}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(use)
+const stale=old.find(one=>isOfCommit(tag,one)&&isAkin(repository,image,one))
+if(stale===void 0)return[]
+const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))
+const next=`${repository}:${tag.replace(stale,image.tag)}`
+return[{object:id,is:"another version",says:`${id}, container ${name} stays on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(use)}, which has the tag of the version before`,mend:typed(["set","image",id,`${name}=${next}`])}]})})}function isOfCommit(tag,version){return tag===version||isSha(version)&&tag.includes(version)}function isAkin(repository,image,version){const folder=name=>name.slice(0,name.lastIndexOf("/")+1)
+return isSha(version)||folder(repository)===folder(image.repository)||(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository).startsWith((0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(image.repository))}function isSha(tag){return/^[0-9a-f]{7,}/.test(tag)&&/\d/.test(tag)&&/[a-f]/.test(tag)}function notAsBefore(picture,restored,typed){return[...stillWithdrawn(picture,restored,typed),...unwell(picture,restored)]}function withdrawnBy(restored){const images=object=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),()=>true).map(({image:image})=>image):[]
+const before=restored.flatMap(({prior:prior})=>prior.was==="absent"?[]:[...images(prior.object),...Object.values(prior.ran??{})])
+const written=restored.filter(({prior:prior,did:did})=>prior.of==="workload"&&did!=="theirs"&&did!=="keep").flatMap(({prior:prior})=>images(prior.written))
+return new Set(written.filter(image=>!before.includes(image)))}function stillWithdrawn(picture,restored,typed){const withdrawn=withdrawnBy(restored)
+const isIt=image=>withdrawn.has(image)
+return[...jobsOf(picture,isIt).map(({job:job,uses:uses})=>{const cron=cronOf(job)
+const of=cron===void 0?"":`, which cronjob/${cron} has begun,`
+return{object:titled(job),is:"withdrawn",says:`${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,mend:typed(["delete","job",nameOf(job)])}}),...restored.flatMap(({prior:prior,did:did})=>{if(did==="theirs"||did==="keep"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(prior.object))return[]
+const live=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(prior.object))
+const why=live&&keptPods(picture,live,prior.object)
+const pods=(why?.pods??[]).filter(pod=>containersOf(pod).some(({image:image})=>isIt(image)))
+if(!why||pods.length===0)return[]
+const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(prior.object))
+return[{object:id,is:"withdrawn",pods:pods.length,says:`${id}: ${counted(pods)} ${pods.length===1?"goes":"go"} on with the withdrawn version, ${why.words}`,...why.mended&&{mend:typed(["delete","pod",...pods.map(nameOf)])}}]})]}function keptPods(picture,live,before){const object=live.object
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)&&heldBy(object)?.is==="OnDelete"){const pods=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture,live.object.metadata?.uid)
+return{pods:pods,words:heldBy(object)?.words??"",mended:true}}const{available:available,wanted:wanted}=availabilityOf(before)
+if(live.kind!=="Deployment"||available>=wanted)return
+const words="since too few of the version before are Ready, as it was before the release"
+return{pods:(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.RI)(picture,live),words:words,mended:false}}function unwell(picture,restored){return restored.flatMap(({prior:prior,did:did})=>{if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(prior.object)||did==="delete"||did==="ask")return[]
+const live=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(prior.object))
+if(!live)return[]
+const{available:available,wanted:wanted}=availabilityOf(live.object)
+if(available>=wanted)return[]
+const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(prior.object))
+const then=availabilityOf(prior.object)
+const isLeft=did==="theirs"||did==="keep"
+if(!isLeft&&(prior.was==="absent"||then.available>=then.wanted))return[]
+const why=isLeft?"was left as it is":"was not well before the release either"
+const pods=`${available} of ${wanted} pods available`
+return[{object:id,is:"unwell",pods:wanted-available,says:`${id} ${why}, and is not well: ${pods}`}]})}function availabilityOf(object){const status=object.status??{}
+switch(object.kind){case"CronJob":return{available:0,wanted:0}
+case"DaemonSet":return{available:status["numberAvailable"]??0,wanted:status["desiredNumberScheduled"]??0}
+default:return{available:status["availableReplicas"]??0,wanted:object.spec.replicas??1}}}function containersOf({spec:spec,status:status}){return(spec?.containers??[]).flatMap(({name:name,image:image})=>{const id=status?.containerStatuses?.find(one=>one.name===name)?.imageID
+return image===void 0?[]:[{name:name,image:image,...id!==void 0&&{id:id}}]})}function isReleased(use,id,image){const{tag:tag,digest:digest}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(use)
+const pulled=id===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(id).digest
+if(digest===image.digest||pulled===image.digest)return true
+return digest===void 0&&tag===image.tag&&pulled===void 0}function written({repository:repository,tag:tag,digest:digest}){return`${repository}:${tag}@${digest}`}function isThere({metadata:metadata,status:status}){const isOver=status?.phase==="Succeeded"||status?.phase==="Failed"
+return!metadata?.deletionTimestamp&&!isOver}function jobsOf(picture,isIt){return[...picture.jobs.values()].flatMap(job=>{const{metadata:metadata,spec:spec,status:status}=job
+const isOurs=metadata?.labels?.["django-rollout/job"]!==void 0
+const isOver=(status?.conditions??[]).some(({type:type,status:is})=>(type==="Complete"||type==="Failed")&&is==="True")
+if(isOurs||isOver||metadata?.deletionTimestamp||spec?.suspend)return[]
+const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)(spec?.template??{},isIt)
+return uses.length===0?[]:[{job:job,uses:uses}]})}function cronOf({metadata:metadata}){return metadata?.ownerReferences?.find(({kind:kind})=>kind==="CronJob")?.name}function ownerOf(picture,metadata={}){const owner=metadata.ownerReferences?.find(({controller:controller})=>controller)
+if(!owner)return{kind:"Pod",apiVersion:"v1",id:`pod/${metadata.name??""}`}
+const{kind:kind,apiVersion:apiVersion,name:name}=owner
+const above=kind==="ReplicaSet"?picture.replicasets.get(name)?.metadata:void 0
+return above?.ownerReferences?.some(({controller:controller})=>controller)?ownerOf(picture,above):{kind:kind,apiVersion:(0,_words_js__WEBPACK_IMPORTED_MODULE_4__.T)(apiVersion),id:(0,_words_js__WEBPACK_IMPORTED_MODULE_4__.T)(`${kind.toLowerCase()}/${name}`)}}function groupsOf(all){const ids=[...new Set(all.map(({owner:owner})=>owner.id))]
+return ids.flatMap(id=>{const own=all.filter(({owner:owner})=>owner.id===id)
+const[first]=own
+return first?[{owner:first.owner,pods:own.map(({pod:pod})=>pod)}]:[]})}function workloadsOf(picture){return[...picture.deployments.values(),...picture.statefulsets.values(),...picture.daemonsets.values(),...picture.cronjobs.values()].filter(object=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object))}function versionsOf(uses){return[...new Set(uses.map(({image:image})=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(image)))].join(", ")}function counted(pods){return pods.length===1?"1 pod":`${pods.length} pods`}function titled(job){return`job/${nameOf(job)}`}function nameOf({metadata:metadata}){return metadata?.name??""}},3289:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>follow})
 var kubernetes_workload=__nccwpck_require__(4339)
 var diagnose=__nccwpck_require__(4161)
 var gather=__nccwpck_require__(3942)
@@ -9839,7 +10683,7 @@ const[error]=read.flatMap(one=>one.error??[])
 const{logs:before=[],...told}=cause
 const logs=[...before,...read.map(({log:log})=>log)].filter(({lines:lines})=>lines.length>0)
 const events=(0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.nZ)(live.picture(),cause,startedAt)
-return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},4385:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,u7:()=>hasGoneLive,vN:()=>added})
+return{...told,...error&&{sentence:`${cause.sentence}; its log has: ${error.message}`},...error?.at&&{annotations:[{...error.at,title:cause.code,message:error.message}]},...logs.length>0&&{logs:logs},...events.length>0&&{events:events}}}},4385:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{BO:()=>liveNow,FM:()=>wentLive,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,u7:()=>hasGoneLive,vN:()=>added})
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
 const mostEntries=20
 const liveKept=5
@@ -9854,8 +10698,10 @@ return shortened(all)}function shortened(history){if(history.length<=mostEntries
 const kept=new Set(history.filter(wentLive).slice(-liveKept))
 const oldest=history.find(entry=>!kept.has(entry))
 return shortened(history.filter(entry=>entry!==oldest))}function wentLive({result:result}){return result==="deployed"}function hasGoneLive(history,{run:run}){return history.some(entry=>entry.run===run&&wentLive(entry))}function liveNow(history){return history.findLast(wentLive)}function chosenFrom(history,record){return record&&!hasGoneLive(history,record)?{history:history,open:record}:{history:history}}function liveSince({history:history,open:open},now){const live=liveNow(now)
-return live?.run===liveNow(history)?.run||live?.run===open?.run?void 0:live}function wanted(history,to,open){if(to==="previous")return open?lastLive(history):previous(history)
-const versions=history.filter(({sha:sha,tag:tag})=>isNamed(to,sha,tag))
+return live?.run===liveNow(history)?.run||live?.run===open?.run?void 0:live}function wanted(history,to,open,differ=()=>false){if(to==="previous")return open?lastLive(history):previous(history,differ)
+const named=history.filter(({sha:sha,tag:tag})=>isNamed(to,sha,tag))
+const byTag=named.filter(({tag:tag})=>tag===to)
+const versions=byTag.some(wentLive)?byTag:named
 const[,number]=/^#?(\d{1,6})$/.exec(to)??[]
 const byNumber=history.find(one=>one.number===Number(number))
 if(byNumber&&(to.startsWith("#")||versions.length===0))return alive(byNumber)
@@ -9865,15 +10711,15 @@ const entry=live.at(-1)
 if(entry===void 0){const last=versions.at(-1)
 if(last)return alive(last)
 return number===void 0?{is:"unknown",why:`no release in the history has the commit or tag "${to}"`}:{is:"unknown",why:`release ${number} is not in the history`}}const tags=[...new Set(live.map(({tag:tag})=>tag))]
-return tags.length>1?{is:"none",why:`"${to}" may be ${tags.join(" or ")}`}:{is:"found",entry:entry}}function isNamed(to,sha,tag){if(tag===to||sha===to)return true
+return tags.length>1?{is:"none",why:`"${to}" may be ${tags.join(" or ")}`}:{is:"found",entry:entry}}function isNamed(to,sha,tag){if(tag===to||sha===to||(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.j)(tag)===to)return true
 if(!/^[0-9a-f]{7,40}$/.test(to))return false
 return[sha??"",tag].some(name=>/^[0-9a-f]{40}/.test(name)&&name.startsWith(to))}function alive(entry){if(wentLive(entry))return{is:"found",entry:entry}
 const{number:number,tag:tag,result:result}=entry
 return{is:"none",why:`release ${number} (${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.j)(tag)}) did not go live: ${result}`}}function lastLive(history){const entry=liveNow(history)
-return entry?{is:"found",entry:entry}:{is:"none",why:"no release in the history has ever gone live"}}function previous(history){const now=liveNow(history)
+return entry?{is:"found",entry:entry}:{is:"none",why:"no release in the history has ever gone live"}}function previous(history,differ){const now=liveNow(history)
 if(!now)return{is:"none",why:"no release is in the history yet"}
 const position=now.back??now.number
-const entry=history.findLast(one=>wentLive(one)&&one.back===void 0&&one.number<position&&one.digest!==now.digest)
+const entry=history.findLast(one=>wentLive(one)&&one.back===void 0&&one.number<position&&(one.digest!==now.digest||differ(one,now)))
 return entry?{is:"found",entry:entry}:{is:"none",why:`no release before ${now.tag} is in the history`}}},1462:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{S:()=>judge})
 var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(4339)
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
@@ -9886,8 +10732,11 @@ var _weigh_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6669)
 var _words_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(7080)
 function judge(picture,aims,patience,ledger,now){const stale=now-picture.confirmedAt>_stage_js__WEBPACK_IMPORTED_MODULE_4__.y
 const notes=new _ledger_js__WEBPACK_IMPORTED_MODULE_6__.u3(ledger,now)
+const all=()=>aims.flatMap(aim=>(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture,aim))
 let room
-const sight={picture:picture,room:()=>room??=(0,_signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture,aims.flatMap(aim=>(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Fo)(picture,aim))),patience:patience,ledger:ledger,notes:notes,now:now,stale:stale,looks:[],logsWanted:[]}
+const place=(0,_signs_js__WEBPACK_IMPORTED_MODULE_3__.$t)(picture,all)
+notes.since((0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.r4)(place))
+const sight={picture:picture,room:()=>room??=(0,_signs_js__WEBPACK_IMPORTED_MODULE_3__.dT)(picture,all()),place:place,patience:patience,ledger:ledger,notes:notes,now:now,stale:stale,looks:[],logsWanted:[]}
 const seen=aims.map(aim=>[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_7__.T)(aim.workload),lookAt(aim,sight)])
 const ours=seen.flatMap(([,look])=>look.is==="superseded"?[]:[look])
 const completes=ours.flatMap(look=>look.is==="complete"?[look.since??-1/0]:[])
@@ -9900,7 +10749,7 @@ case"failed":return{is:"failed",cause:look.cause}
 case"waiting":return{is:"waiting",on:look.on,...look.trouble&&{trouble:look.trouble}}
 case"complete":return{is:baked?"done":"complete"}}}
 const next=sight.looks.filter(time=>time>now)
-return{verdicts:Object.fromEntries(seen.map(([id,look])=>[id,verdictOf(look)])),progress:Object.fromEntries(seen.flatMap(([id,look])=>look.is==="superseded"?[]:[[id,progressOf(look.stand)]])),...completeAt!==void 0&&{completeAt:Math.max(completeAt,ledger.startedAt)},ledger:notes.close(),...next.length>0&&{lookAgainAt:Math.min(...next)},logsWanted:sight.logsWanted}}function lookAt(aim,sight){const{picture:picture,room:room,patience:patience,notes:notes,ledger:ledger,now:now,stale:stale}=sight
+return{verdicts:Object.fromEntries(seen.map(([id,look])=>[id,verdictOf(look)])),progress:Object.fromEntries(seen.flatMap(([id,look])=>look.is==="superseded"?[]:[[id,progressOf(look.stand)]])),...completeAt!==void 0&&{completeAt:Math.max(completeAt,ledger.startedAt)},ledger:notes.close(),...next.length>0&&{lookAgainAt:Math.min(...next)},logsWanted:sight.logsWanted}}function lookAt(aim,sight){const{picture:picture,room:room,place:place,patience:patience,notes:notes,ledger:ledger,now:now,stale:stale}=sight
 const live=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.QA)(picture,aim.workload)
 const by=(0,_progress_js__WEBPACK_IMPORTED_MODULE_2__.GH)(live,aim)
 if(live===void 0||by!==void 0)return{is:"superseded",by:by??_progress_js__WEBPACK_IMPORTED_MODULE_2__.jo}
@@ -9912,11 +10761,14 @@ const stand=(0,_progress_js__WEBPACK_IMPORTED_MODULE_2__._f)(live,aim,pods)
 const deadline=deadlineOf(live,patience)
 const ready=(0,_patience_js__WEBPACK_IMPORTED_MODULE_1__.tZ)(aim,patience,deadline)
 const signs=(0,_signs_js__WEBPACK_IMPORTED_MODULE_3__.Oi)(picture,aim,ledger.startedAt,room)
-const weighing=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods,signs,{patience:patience,deadline:deadline,ready:ready,first:aim.first,ledger:ledger,notes:notes,now:now})
+const drain=drainOf(live,stand,pods,sight)
+const weighing=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.vi)(pods,signs,{place:place,...isRecreated(live)&&{drains:drain?.until??notes.since(`drained/${id}`)},patience:patience,deadline:deadline,ready:ready,first:aim.first,ledger:ledger,notes:notes,now:now})
 const{weighed:weighed,unsteady:unsteady}=weighing
 sight.looks.push(...weighing.looks)
 sight.logsWanted.push(...weighing.logsWanted)
-const lost=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.iR)(weighed,now,stale)
+const enough=aim.available===void 0?void 0:Math.min(aim.available,stand.wanted??1/0)
+const spared=enough===void 0?0:(stand.wanted??1/0)-enough
+const lost=enough===void 0?(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.iR)(weighed,now,stale):(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.cL)(spared,weighed,now,stale)
 if(lost){const cause=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.rl)(name,id,lost)
 if(lost.sign.reason!=="ProgressDeadline")return{is:"failed",cause:cause,stand:stand}
 const why=troubleOf(weighed,lost)
@@ -9924,27 +10776,36 @@ const{sentence:sentence}=cause
 const more=why?`; ${why.sign.pod??""}: ${why.sign.says}`:""
 const told=placed({...cause,sentence:sentence+more},name,why,pods)
 return{is:"failed",cause:told,stand:stand}}for(const{due:due}of weighed)if(due.is==="at")sight.looks.push(due.at)
-if(stand.complete&&unsteady.length===0&&pods.every(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_))return stand.wanted===0?{is:"complete",stand:stand}:{is:"complete",since:notes.complete(id),stand:stand}
-const waiting=waitingOn(stand,pods,weighing,sight)
-const lateAt=notes.since(`incomplete/${id}`)+patience.timeout
+const steady=pods.filter(pod=>(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod)&&!unsteady.includes(pod)).length
+const asBefore=enough!==void 0&&(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live,aim)&&steady>=enough&&!(0,_progress_js__WEBPACK_IMPORTED_MODULE_2__.HA)(live,pods,(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.RI)(picture,live))
+if(asBefore||stand.complete&&unsteady.length===0&&pods.every(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_))return stand.wanted===0?{is:"complete",stand:stand}:{is:"complete",since:notes.complete(id),stand:stand}
+const waiting=waitingOn(stand,pods,weighing,sight,drain,enough)
+const lateAt=drain?Math.max(drain.until,notes.since(`draining/${id}`)+patience.timeout):notes.since(`incomplete/${id}`)+patience.timeout
 if(lateAt<=now&&!stale){const sentence=`${name}: not done after ${(0,_words_js__WEBPACK_IMPORTED_MODULE_8__.n)(patience.timeout)}: ${waiting.on}`
 const cause={code:"timeout",sentence:sentence,hint:hintOfTimeout,workload:id}
 return{is:"failed",cause:placed(cause,name,troubleOf(weighed),pods),stand:stand}}sight.looks.push(lateAt)
-return{...waiting,stand:stand}}const hintOfTimeout='See what it waited for; raise "timeout" when the start just takes long'
+return{...waiting,stand:stand}}function drainOf(live,{wanted:wanted=1/0},pods,{picture:picture,notes:notes}){if(live.kind==="Deployment"&&!isRecreated(live)||pods.length>=wanted)return
+const drains=(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Bp)(picture,live).map(({metadata:metadata})=>{const since=notes.since(`${metadata?.uid??""}/ending`)
+const grace=(metadata?.deletionGracePeriodSeconds??30)*1e3
+return{pod:metadata?.name??"",since:since,grace:grace,until:since+grace+KILL_LATE}})
+return drains.sort((one,other)=>other.until-one.until)[0]}function isRecreated(live){return live.kind==="Deployment"&&live.object.spec?.strategy?.type==="Recreate"}const KILL_LATE=3e4
+const hintOfTimeout='See what it waited for; raise "timeout" when the start just takes long'
 function deadlineOf(live,{timeout:timeout}){if(live.kind!=="Deployment")return timeout
 return Math.min((live.object.spec?.progressDeadlineSeconds??600)*1e3,timeout)}function progressOf({wanted:wanted,ready:ready}){return{ready:ready,...wanted!==void 0&&{wanted:wanted}}}function troubleOf(weighed,told){const shown=weighed.filter(one=>one!==told&&one.sign.pod!==void 0)
 return shown.find(isTrouble)??shown[0]}function placed(cause,workload,why,pods){if(!why){const late=pods.find(pod=>!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))?.metadata?.name
 return late===void 0?cause:{...cause,pod:late}}const{sign:sign,diagnosis:diagnosis}=why
-return{...cause,hint:(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.$z)(workload,why),...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.Hw)(sign,diagnosis)}}function waitingOn(stand,pods,{weighed:weighed,unsteady:unsteady},{picture:picture,now:now}){const back=new Set(unsteady.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).map(nameOf))
+return{...cause,hint:(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.$z)(workload,why),...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.Hw)(sign,diagnosis)}}function waitingOn(stand,pods,{weighed:weighed,unsteady:unsteady},{picture:picture,now:now},drain,enough){const back=new Set(unsteady.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).map(nameOf))
 const open=weighed.filter(({sign:sign})=>sign.pod===void 0||!back.has(sign.pod))
 const first=open.find(isTrouble)??open[0]
 const late=pods.find(pod=>!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))??unsteady[0]
-const on=(...parts)=>[stand.on,...parts].join(", waiting for ")
+const stands=enough===void 0?stand.on:`${stand.on} (${enough} before the release)`
+const on=(...parts)=>[stands,...parts].join(", waiting for ")
 if(stand.paused)return{is:"waiting",on:stand.on,trouble:"paused"}
 if(first){const{pod:pod,reason:reason}=first.sign
 const words=(0,_weigh_js__WEBPACK_IMPORTED_MODULE_5__.jV)(first,now)
 return{is:"waiting",on:pod===void 0?`${stand.on}: ${words}`:on(`${pod} (${words})`),...reason!=="NotReady"&&{trouble:reason}}}if(late){const stage=(0,_stage_js__WEBPACK_IMPORTED_MODULE_4__.g)(late,(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture,late.metadata?.uid))
-return{is:"waiting",on:on(`${nameOf(late)} (${stage})`)}}const missing=stand.wanted!==void 0&&pods.length<stand.wanted
+return{is:"waiting",on:on(`${nameOf(late)} (${stage})`)}}if(drain){const{pod:pod,since:since,grace:grace}=drain
+return{is:"waiting",on:on(`${pod} to end (${(0,_words_js__WEBPACK_IMPORTED_MODULE_8__.n)(now-since)} of ${(0,_words_js__WEBPACK_IMPORTED_MODULE_8__.n)(grace)})`)}}const missing=stand.wanted!==void 0&&pods.length<stand.wanted
 return{is:"waiting",on:missing?on("its next pod"):stand.on}}function isTrouble({sign:sign}){return sign.reason!=="NotReady"}function nameOf({metadata:metadata}){return metadata?.name??""}},3600:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EZ:()=>newLedger,Up:()=>logKey,X1:()=>withLog,u3:()=>Notes})
 function newLedger(startedAt){return{startedAt:startedAt,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(log){return`${log.podUid}/${log.container}/${log.exit}`}function withLog(ledger,wanted,diagnosis){return{...ledger,logs:{...ledger.logs,[logKey(wanted)]:diagnosis}}}class Notes{#before
 #now
@@ -9961,7 +10822,7 @@ if(ready&&known.atReady===void 0)known={...known,atReady:count}
 this.#exits[key]=known
 return known}known(uid,container){return this.#exits[`${uid}/${container}`]??{before:0}}complete(id){return this.#completeSince[id]??=this.#before.completeSince[id]??this.#now}close(){const firstSeen={...this.#firstSeen}
 for(const[key,at]of Object.entries(this.#before.firstSeen)){const uid=key.slice(0,key.indexOf("/"))
-if(this.#keepsAll||this.#unready.has(uid))firstSeen[key]??=at}return{...this.#before,firstSeen:firstSeen,exits:this.#exits,completeSince:this.#completeSince}}}},371:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{EB:()=>podsOf,Fo:()=>ourPods,IC:()=>imagesOf,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf})
+if(this.#keepsAll||this.#unready.has(uid))firstSeen[key]??=at}return{...this.#before,firstSeen:firstSeen,exits:this.#exits,completeSince:this.#completeSince}}}},371:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Bp:()=>drainingPods,EB:()=>podsOf,Fo:()=>ourPods,IC:()=>imagesOf,Q6:()=>isControlledBy,QA:()=>liveOf,RI:()=>otherPods,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf})
 function liveOf(picture,{kind:kind,name:name}){switch(kind){case"Deployment":{const object=picture.deployments.get(name)
 return object&&{kind:kind,object:object}}case"StatefulSet":{const object=picture.statefulsets.get(name)
 return object&&{kind:kind,object:object}}case"DaemonSet":{const object=picture.daemonsets.get(name)
@@ -9975,8 +10836,14 @@ return[...picture.replicasets.values()].filter(set=>isControlledBy(set.metadata,
 if(!live||!isObserved(live,aim))return[]
 return templatePods(picture,live,aim).filter(pod=>!isTakenAway(pod))}function templatePods(picture,live,aim){switch(live.kind){case"Deployment":{const set=replicaSetOf(picture,live.object)
 return set?podsOf(picture,set.metadata?.uid):[]}case"StatefulSet":{const revision=live.object.status?.updateRevision
-return podsOf(picture,live.object.metadata?.uid).filter(pod=>hashOf(pod)===revision)}case"DaemonSet":return daemonPods(podsOf(picture,live.object.metadata?.uid),live.object,aim)
-case"CronJob":return[]}}function podsOf(picture,uid){return[...picture.pods.values()].filter(pod=>isControlledBy(pod.metadata,uid)&&!pod.metadata?.deletionTimestamp).sort((one,other)=>(one.metadata?.name??"").localeCompare(other.metadata?.name??""))}function eventsOf(picture,uid){if(uid===void 0)return[]
+return podsOf(picture,live.object.metadata?.uid).filter(pod=>hashOf(pod)===revision)}case"DaemonSet":return daemonPods(podsOf(picture,live.object.metadata?.uid),live.object,aim).filter(pod=>isReady(pod)||!aim.deadNodes?.includes(pod.spec?.nodeName??""))
+case"CronJob":return[]}}function otherPods(picture,live){if(live.kind!=="Deployment")return[]
+const own=replicaSetOf(picture,live.object)
+return[...picture.replicasets.values()].filter(set=>set!==own&&isControlledBy(set.metadata,live.object.metadata?.uid)).flatMap(set=>podsOf(picture,set.metadata?.uid))}function podsOf(picture,uid){return[...picture.pods.values()].filter(pod=>isControlledBy(pod.metadata,uid)&&!pod.metadata?.deletionTimestamp).sort((one,other)=>(one.metadata?.name??"").localeCompare(other.metadata?.name??""))}function drainingPods(picture,live){const owners=new Set([live.object.metadata?.uid])
+for(const set of picture.replicasets.values())if(isControlledBy(set.metadata,live.object.metadata?.uid))owners.add(set.metadata?.uid)
+return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.deletionTimestamp!==void 0&&metadata.ownerReferences?.some(({controller:controller,uid:uid})=>controller&&owners.has(uid))).sort((one,other)=>(one.metadata?.name??"").localeCompare(other.metadata?.name??""))}function hasLostNode(pod){const{containerStatuses:containerStatuses=[],conditions:conditions=[]}=pod.status??{}
+const gates=pod.spec?.readinessGates??[]
+return pod.status?.phase==="Running"&&conditionOf(pod,"Ready")?.status==="False"&&gates.every(({conditionType:conditionType})=>conditions.some(({type:type,status:status})=>type===conditionType&&status==="True"))&&containerStatuses.length>0&&containerStatuses.every(({ready:ready,state:state})=>ready&&state?.running!==void 0)}function eventsOf(picture,uid){if(uid===void 0)return[]
 return[...picture.events.values()].filter(event=>event.involvedObject.uid===uid).sort((one,other)=>timeOf(one)-timeOf(other)||versionOf(one)-versionOf(other))}function lastEvent(events,reasons){return events.filter(({reason:reason})=>reasons.includes(reason??"")).at(-1)}function timeOf(event){const time=event.series?.lastObservedTime??event.lastTimestamp??event.eventTime??event.metadata.creationTimestamp
 return time===void 0?0:Date.parse(time)}function isControlledBy(metadata,uid){if(uid===void 0)return false
 return(metadata?.ownerReferences??[]).some(owner=>owner.controller&&owner.uid===uid)}function isReady(pod){return conditionOf(pod,"Ready")?.status==="True"}function isTakenAway(pod){if(conditionOf(pod,"DisruptionTarget")?.status==="True")return true
@@ -10057,7 +10924,119 @@ const line=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0).replace(/:$
 return line.length<=300?line:`${line.slice(0,150)} … ${line.slice(-145)}`}function brief(message,image){let words=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0)
 for(let before="";before!==words;){before=words
 for(const prefix of PREFIXES)words=words.replace(prefix,"")
-if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},5322:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gn:()=>LOG_GRACE,IH:()=>dueOf,tZ:()=>readyLimit})
+if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},852:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G:()=>titleOf,h:()=>needsOf})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+function needsOf(left,others){const needs=new Map
+const add=(title,by)=>{if(!needs.has(title))needs.set(title,by)}
+for(const object of left){const names=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)?namedByWorkload(object):namedAnywhere(object,others)
+for(const title of names)add(title,titleOf(object))}for(const object of others){const by=boundFor(object,needs)
+if(by===void 0)continue
+add(titleOf(object),by)
+add(roleOf(object),by)}return needs}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(object)}`}function namedByWorkload(object){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return[]
+const{serviceName:serviceName}=object.spec
+const{spec:spec}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
+const containers=[...spec?.initContainers??[],...spec?.containers??[]]
+const volumes=spec?.volumes??[]
+const projected=volumes.flatMap(volume=>volume.projected?.sources??[])
+const from=containers.flatMap(({envFrom:envFrom=[]})=>envFrom)
+const values=containers.flatMap(({env:env=[]})=>env.map(({valueFrom:valueFrom})=>valueFrom))
+return[...titled("configmap",[...from.map(({configMapRef:configMapRef})=>configMapRef?.name),...values.map(value=>value?.configMapKeyRef?.name),...volumes.map(({configMap:configMap})=>configMap?.name),...projected.map(({configMap:configMap})=>configMap?.name)]),...titled("secret",[...from.map(({secretRef:secretRef})=>secretRef?.name),...values.map(value=>value?.secretKeyRef?.name),...volumes.map(({secret:secret})=>secret?.secretName),...volumes.map(({csi:csi})=>csi?.nodePublishSecretRef?.name),...volumes.map(({azureFile:azureFile})=>azureFile?.secretName),...projected.map(({secret:secret})=>secret?.name),...(spec?.imagePullSecrets??[]).map(({name:name})=>name)]),...titled("persistentvolumeclaim",volumes.map(({persistentVolumeClaim:persistentVolumeClaim})=>persistentVolumeClaim?.claimName)),...titled("service",[serviceName]),...titled("serviceaccount",[spec?.serviceAccountName])]}function namedAnywhere({spec:spec},others){const texts=new Set(textsIn(spec))
+return others.filter(other=>texts.has((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(other))).map(titleOf)}function textsIn(value){if(typeof value==="string")return[value]
+if(typeof value!=="object"||value===null)return[]
+return Object.values(value).flatMap(textsIn)}function boundFor(object,needs){if(object.kind!=="RoleBinding")return
+const{subjects:subjects=[]}=object
+const accounts=subjects.filter(({kind:kind})=>kind==="ServiceAccount")
+return accounts.map(({name:name=""})=>needs.get(`serviceaccount/${name}`)).find(by=>by!==void 0)}function roleOf(object){const{roleRef:roleRef}=object
+return`${(roleRef?.kind??"").toLowerCase()}/${roleRef?.name??""}`}function titled(kind,names){return names.flatMap(name=>name===void 0?[]:[`${kind}/${name}`])}},1628:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CG:()=>templateOwnership,F$:()=>isAsCreated,O_:()=>templateBack,Ur:()=>wordsOfOthers,f5:()=>notesBack,oQ:()=>answered,oW:()=>fieldsOfOthers,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+function templateOwnership(prior,live){const{object:object,written:written,was:was}=prior
+if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(written))return"untouched"
+const now=decidedTemplate(live)
+const isWritten=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,decidedTemplate(written))
+if(was==="absent"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return isWritten?"written":"external"
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(decidedTemplate(object),decidedTemplate(written)))return"untouched"
+if(hasTemplateBack(prior,live))return"before"
+if(isWritten)return"written"
+return hasImagesOfBefore(prior,live)?"before":"external"}function hasImagesOfBefore({object:object,written:written,ran:ran={}},live){const[before,ours,now]=[imagesOf(object),imagesOf(written),imagesOf(live)]
+const changed=Object.keys(ours).filter(name=>ours[name]!==before[name])
+return changed.length>0&&changed.every(name=>now[name]===before[name]||now[name]===(ran[name]??before[name]))}function hasTemplateBack({object:object,ran:ran={}},live){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return false
+const now=decidedTemplate(live)
+const pinned=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),ran))
+return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,decidedTemplate(object))||(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,decidedTemplate(pinned))}function fieldsOwnership(prior,live){const paths=changedFields(prior)
+if(paths.length===0)return"untouched"
+const[before,written,now]=threeSides(prior,live)
+const isAs=side=>paths.every(path=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(at(side,path),at(now,path)))
+if(isAs(before))return"before"
+return isAs(written)&&!isAppliedByOthers(prior,live)?"written":"external"}function isAsCreated({written:written},live){const{uid:uid}=written.metadata??{}
+if(uid!==void 0&&uid!==live.metadata?.uid)return false
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)&&(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(written))if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(decidedTemplate(live),decidedTemplate(written)))return false
+const isPlanned=uid===void 0
+return holds(fieldsOf(live,isPlanned),fieldsOf(written,isPlanned))}function answered({object:object,written:written},answer){const paths=differences(fieldsOf(object,false),fieldsOf(written,false))
+const{uid:uid}=answer.metadata??{}
+const next=paths.reduce((to,path)=>withAt(to,path,answer),written)
+return{...next,metadata:{...next.metadata,...uid!==void 0&&{uid:uid}}}}function isAnother(before,live){const[was,is]=[before.metadata?.uid,live.metadata?.uid]
+return was!==void 0&&is!==void 0&&was!==is}function fieldsBack(prior,live){return changedFields(prior).reduce((object,path)=>withAt(object,path,prior.object),live)}function notesBack({object:object,written:written},live){return[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo].reduce((back,name)=>{const noted=written.metadata?.annotations?.[name]
+const before=object.metadata?.annotations?.[name]
+const isOurs=noted!==before&&live.metadata?.annotations?.[name]===noted
+return isOurs?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back,name,before):back},live)}function templateBack(prior,live){const{object:object,ran:ran}=prior
+if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return live
+const template=ran?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),ran):(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
+const{annotations:annotations={}}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live).metadata??{}
+const restarts=Object.entries(annotations).filter(([name])=>restartMarks.includes(name))
+if(restarts.length===0)return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live,template)
+const{metadata:metadata}=template
+const marked={...metadata?.annotations,...Object.fromEntries(restarts)}
+return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live,{...template,metadata:{...metadata,annotations:marked}})}function fieldsOfOthers(prior,live){const ours=changedFields(prior).map(named)
+const[before,,now]=threeSides(prior,live)
+return differences(before,now).map(named).filter(path=>!ours.includes(path))}function wordsOfOthers(prior,live){if(isAnother(prior.object,live))return"is another object"
+const{uid:uid}=prior.written.metadata??{}
+if(prior.was==="absent"&&uid!==void 0&&uid!==live.metadata?.uid)return"is another object"
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live)&&templateOwnership(prior,live)==="external"){const images=foreignImages(prior,live)
+return images===""?"has another pod template":`runs ${images}`}const[before,written,now]=threeSides(prior,live)
+const changed=prior.was==="absent"?differences(written,now):changedFields(prior).filter(path=>!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(at(before,path),at(now,path))&&!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(at(written,path),at(now,path)))
+const names=changed.map(named)
+if(names.length===0)return"was applied again"
+const more=names.length>mostNames?" and more":""
+return`has another ${names.slice(0,mostNames).join(", ")}${more}`}const mostNames=3
+function foreignImages({object:object,written:written},live){const[before,ours]=[imagesOf(object),imagesOf(written)]
+const words=Object.entries(imagesOf(live)).flatMap(([name,image])=>image===ours[name]||image===before[name]?[]:[`${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)((0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(image).repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(image)}`])
+return[...new Set(words)].join(", ")}function imagesOf(object){const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),()=>true):[]
+return Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))}const restartMarks=["kubectl.kubernetes.io/restartedAt","reloader.stakater.com/last-reloaded-from"]
+const restartVariable="STAKATER_"
+function decidedTemplate(object){const template=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
+const annotations=without(template.metadata?.annotations,restartMarks)
+const plain={...template,metadata:{...template.metadata,annotations:annotations}}
+return pruned(withoutRestartVariables(plain))}function withoutRestartVariables(template){if(!template.spec)return template
+const containers=template.spec.containers.map(container=>({...container,env:(container.env??[]).filter(({name:name})=>!name.startsWith(restartVariable))}))
+return{...template,spec:{...template.spec,containers:containers}}}const controllersOwn=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
+function fieldsOf(object,isPlanned){const{apiVersion:_version,kind:_kind,status:_status,metadata:metadata,...content}=object
+const spec=isRecord(content.spec)?specOf(object,content.spec,isPlanned):content.spec
+return{...content,...spec!==void 0&&{spec:spec},metadata:{labels:metadata?.labels??{},annotations:without(metadata?.annotations,[...controllersOwn,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo])}}}function specOf(object,spec,isPlanned){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)){const{jobTemplate:jobTemplate,...rest}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object,{}).spec
+return without({...rest,...jobTemplate&&{jobTemplate:jobTemplate}},["replicas","template"])}const content=without(spec,["replicas"])
+if(object.kind!=="Service"||!isPlanned)return content
+const{ports:ports}=content
+return{...without(content,["clusterIP","clusterIPs","healthCheckNodePort"]),...Array.isArray(ports)&&{ports:ports.map(port=>isRecord(port)?without(port,["nodePort"]):port)}}}function threeSides({object:object,written:written},live){const isPlanned=written.metadata?.uid===void 0
+return[fieldsOf(object,isPlanned),fieldsOf(written,isPlanned),fieldsOf(live,isPlanned)]}function isAppliedByOthers({object:object,written:written},live){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live))return false
+const[before,ours,now]=[object,written,live].map(({metadata:metadata})=>metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY])
+return now!==before&&now!==ours}function changedFields({object:object,written:written}){const isPlanned=written.metadata?.uid===void 0
+return differences(fieldsOf(object,isPlanned),fieldsOf(written,isPlanned))}function differences(one,other,path=[]){const[a,b]=[one??void 0,other??void 0]
+const areRecords=[a,b].every(side=>side===void 0||isRecord(side))
+if(!areRecords||a===void 0&&b===void 0)return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(a,b)?[]:[path]
+const[left,right]=[a??{},b??{}]
+const keys=[...new Set([...Object.keys(left),...Object.keys(right)])]
+return keys.flatMap(key=>differences(left[key],right[key],[...path,key]))}function named(path){return path.join(".")}function at(value,path){return path.reduce((found,key)=>isRecord(found)?found[key]:void 0,value)??void 0}function withAt(value,path,like){const[key,...rest]=path
+if(key===void 0)return like
+const wanted=isRecord(like)?like[key]:void 0
+const{[key]:now,...others}=isRecord(value)?value:{}
+const next=withAt(now,rest,wanted)
+const isGone=next===void 0||wanted===void 0&&isRecord(next)&&isEmpty(next)
+return isGone?others:{...others,[key]:next}}function holds(whole,part){if(!isRecord(part))return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(whole,part)
+const all=isRecord(whole)?whole:{}
+return Object.entries(part).every(([key,value])=>["data","binaryData"].includes(key)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(all[key],value):holds(all[key],value))}function without(fields={},names){return Object.fromEntries(Object.entries(fields).filter(([name])=>!names.includes(name)))}function pruned(value){if(Array.isArray(value))return value.length===0?void 0:value.map(pruned)
+if(!isRecord(value))return value??void 0
+const entries=Object.entries(value).map(([key,item])=>[key,pruned(item)]).filter(([,item])=>item!==void 0)
+return entries.length===0?void 0:Object.fromEntries(entries)}function isRecord(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function isEmpty(fields){return Object.keys(fields).length===0}},5322:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Gn:()=>LOG_GRACE,IH:()=>dueOf,tZ:()=>readyLimit})
 var _rules_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3414)
 const LOG_GRACE=5e3
 const open={is:"open"}
@@ -10066,13 +11045,19 @@ function dueOf(sign,standing){const{sheltered:sheltered=0,wait:wait}=_rules_js__
 const grace=standing.patience.grace[sign.reason]
 const least=standing.sheltered?sheltered:0
 const now=wait.is==="by-cause"?wait[patienceOf(sign,standing.diagnosis)]:wait
-return dueAfter(sign,standing,now,least,grace)}function dueAfter(sign,standing,wait,least,grace){const{since:since}=standing
-switch(wait.is){case"after":return at(since+(grace??Math.max(wait.ms,least)))
-case"deadline":return at(since+(grace??standing.deadline))
+return dueAfter(sign,standing,now,least,grace)}function dueAfter(sign,standing,wait,least,grace){const{since:since,patience:patience}=standing
+const ownOr=ms=>{if(grace===void 0)return ms
+return patience.graces==="lengthen"?Math.max(grace,ms):grace}
+switch(wait.is){case"after":return at(since+ownOr(Math.max(wait.ms,least)))
+case"deadline":return at(since+ownOr(standing.deadline))
 case"ready":{const starts=(sign.startups??[]).map(({budget:budget},index)=>(standing.runs[index]??since)+budget)
-return at(Math.max(since+(grace??standing.ready),...starts))}case"exit":{const reached=standing.ends>=wait.nth||wait.loop&&sign.exit?.loops===true
+const{delay:delay=0,tries:tries=0}=sign.probing??{}
+const byRule=Math.max(standing.ready,delay+tries)
+const isOwn=grace!==void 0||patience.readyTimeout!==void 0
+const limit=isOwn?delay+ownOr(standing.ready):byRule
+return at(Math.max(since+limit,...starts))}case"exit":{const reached=standing.ends>=wait.nth||wait.loop&&sign.exit?.loops===true
 if(!reached)return open
-const ms=grace??Math.max(wait.ms,least)
+const ms=ownOr(Math.max(wait.ms,least))
 return ms>0&&sign.exit?.running===true?open:at(since+ms)}}}function patienceOf(sign,diagnosis){if(sign.exit?.code===126||sign.exit?.code===127)return"hopeless"
 return diagnosis?.patience??"unknown"}function readyLimit(aim,patience,deadline){if(patience.readyTimeout!==void 0)return patience.readyTimeout
 if(aim.readyBefore===void 0)return deadline
@@ -10154,14 +11139,18 @@ const gate=pod.spec?.readinessGates?.find(({conditionType:conditionType})=>(0,_l
 const kind=startups.length>0?"startup":"readiness"
 const says=late?probeWords(events,late.spec.name,kind)??`container ${late.spec.name} is not ready`:gate?`readiness gate ${gate.conditionType} is not met`:(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.rI)(pod,"Ready")?.message??"not Ready"
 const sign=podSign(pod,"NotReady",says)
-return{...sign,...startups.length>0&&{key:`${sign.key}/startup`},...late&&{container:late.spec.name,oneOfMany:main.length>1,...asked(late.spec,says)},startups:startups}}function budgetOf(probe){const{initialDelaySeconds:initialDelaySeconds=0,failureThreshold:failureThreshold=3,periodSeconds:periodSeconds=10}=probe
-return(initialDelaySeconds+failureThreshold*periodSeconds)*1e3}},9778:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{GH:()=>takenOver,Xz:()=>readyWords,_f:()=>standOf,jo:()=>deletion})
+const probing=startups.length>0?[]:main.flatMap(probingOf)
+return{...sign,...probing[0]&&{probing:{delay:Math.max(...probing.map(({delay:delay})=>delay)),tries:Math.max(...probing.map(({tries:tries})=>tries))}},...startups.length>0&&{key:`${sign.key}/startup`},...late&&{container:late.spec.name,oneOfMany:main.length>1,...asked(late.spec,says)},startups:startups}}function probingOf({spec:{readinessProbe:readinessProbe},status:status}){if(!readinessProbe||status.ready)return[]
+const{initialDelaySeconds:initialDelaySeconds=0,periodSeconds:periodSeconds=10,successThreshold:successThreshold=1}=readinessProbe
+const tries=(successThreshold+2)*periodSeconds
+return[{delay:initialDelaySeconds*1e3,tries:tries*1e3}]}function budgetOf(probe){const{initialDelaySeconds:initialDelaySeconds=0,failureThreshold:failureThreshold=3,periodSeconds:periodSeconds=10}=probe
+return(initialDelaySeconds+failureThreshold*periodSeconds)*1e3}},9778:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,_f:()=>standOf,jo:()=>deletion})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 function standOf(live,aim,pods){const ready=pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length
 if(!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XJ)(live,aim))return{ready:ready,complete:false,on:"its controller has not seen the new version yet"}
 switch(live.kind){case"Deployment":return deployment(live,ready)
 case"StatefulSet":return statefulSet(live,ready)
-case"DaemonSet":return daemonSet(live,ready)
+case"DaemonSet":return daemonSet(live,aim,pods,ready)
 case"CronJob":return complete(0,0)}}function deployment({object:object},ready){const wanted=object.spec?.replicas??1
 const{updatedReplicas:updatedReplicas=0,replicas:replicas=0,availableReplicas:availableReplicas=0}=object.status??{}
 if(object.spec?.paused)return{...unfinished(wanted,ready,"paused"),paused:true}
@@ -10169,7 +11158,15 @@ if(updatedReplicas<wanted)return unfinished(wanted,ready)
 if(availableReplicas<updatedReplicas)return unavailable(wanted,ready,availableReplicas)
 const old=replicas-updatedReplicas
 if(old>0&&ready<wanted)return unfinished(wanted,ready)
-return old>0?unfinished(wanted,ready,`${old} old ${old===1?"pod":"pods"} still there`):complete(wanted,ready)}function statefulSet({object:object},ready){const strategy=object.spec?.updateStrategy
+return old>0?unfinished(wanted,ready,`${old} old ${old===1?"pod":"pods"} still there`):complete(wanted,ready)}function mayShrink({kind:kind,object:object},own,others){if(kind!=="Deployment"||others.length===0)return false
+const{replicas:replicas=1,strategy:strategy}=object.spec??{}
+if(strategy?.type==="Recreate")return true
+const{maxUnavailable:maxUnavailable="25%"}=strategy?.rollingUpdate??{}
+const away=typeof maxUnavailable==="number"?maxUnavailable:Math.floor(parseInt(maxUnavailable,10)*replicas/100)
+const least=replicas-away
+const ready=pods=>pods.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length
+const spare=others.length+ready(own)-least
+return spare>0&&(ready(others)<others.length||ready(own)+ready(others)>least)}function statefulSet({object:object},ready){const strategy=object.spec?.updateStrategy
 const replicas=object.spec?.replicas??1
 if(strategy?.type==="OnDelete")return complete(0,ready)
 const wanted=Math.max(0,replicas-(strategy?.rollingUpdate?.partition??0))
@@ -10177,9 +11174,11 @@ const{updatedReplicas:updatedReplicas=0,currentRevision:currentRevision,updateRe
 const updated=currentRevision===updateRevision?wanted:updatedReplicas
 if(updated<wanted||ready<wanted)return unfinished(wanted,ready)
 const availableReplicas=object.status?.availableReplicas??replicas
-return wanted===replicas&&availableReplicas<wanted?unavailable(wanted,ready,availableReplicas):complete(wanted,ready)}function daemonSet({object:object},ready){if(object.spec?.updateStrategy?.type==="OnDelete")return complete(0,ready)
-const{desiredNumberScheduled:wanted=0}=object.status??{}
+return wanted===replicas&&availableReplicas<wanted?unavailable(wanted,ready,availableReplicas):complete(wanted,ready)}function daemonSet({object:object},{deadNodes:deadNodes=[]},pods,ready){if(object.spec?.updateStrategy?.type==="OnDelete")return complete(0,ready)
+const{desiredNumberScheduled:desiredNumberScheduled=0,numberMisscheduled:numberMisscheduled=0}=object.status??{}
 const{updatedNumberScheduled:updatedNumberScheduled=0,numberAvailable:numberAvailable=0}=object.status??{}
+const dead=deadNodes.filter(node=>pods.every(({spec:spec})=>spec?.nodeName!==node)).length
+const wanted=desiredNumberScheduled-Math.max(0,dead-numberMisscheduled)
 if(updatedNumberScheduled<wanted)return unfinished(wanted,ready)
 return numberAvailable<wanted?unavailable(wanted,ready,numberAvailable):complete(wanted,ready)}function complete(wanted,ready){return{wanted:wanted,ready:ready,complete:true,on:readyWords({wanted:wanted,ready:ready})}}function unfinished(wanted,ready,but){const on=readyWords({wanted:wanted,ready:ready})
 return{wanted:wanted,ready:ready,complete:false,on:but===void 0?on:`${on}, ${but}`}}function unavailable(wanted,ready,available){return unfinished(wanted,ready,ready>available?`${available} available`:void 0)}function readyWords({wanted:wanted=0,ready:ready}){return wanted===0?"no pods to wait for":`${Math.min(ready,wanted)} of ${wanted} ready`}const deletion="its deletion"
@@ -10190,58 +11189,191 @@ for(const[container,image]of Object.entries(aim.images)){if(images[container]===
 const theirs=images[container]
 return theirs===void 0?`a template without our container ${container}`:`image ${theirs} in container ${container}${writerOf(live,container)}`}return}function writerOf(live,container){const owner=live.object.metadata?.managedFields?.find(({fieldsV1:fieldsV1})=>holdsImage(fieldsV1,`k:{"name":"${container}"}`))
 return owner?.manager===void 0?"":`, written by ${owner.manager}`}function holdsImage(fields,key){if(fields===null||typeof fields!=="object")return false
-return Object.entries(fields).some(([name,inner])=>name===key?inner!==null&&typeof inner==="object"&&"f:image"in inner:holdsImage(inner,key))}},7476:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{C6:()=>openRecord,aE:()=>readRecord,yv:()=>closeRecord})
-var node_zlib__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8522)
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5328)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(1856)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(4193)
+return Object.entries(fields).some(([name,inner])=>name===key?inner!==null&&typeof inner==="object"&&"f:image"in inner:holdsImage(inner,key))}},7395:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+var external_node_zlib_=__nccwpck_require__(8522)
+var apierror=__nccwpck_require__(5392)
+var away=__nccwpck_require__(5328)
+var kubernetes_image=__nccwpck_require__(3165)
+var ours=__nccwpck_require__(8277)
+var paths=__nccwpck_require__(1856)
+var cause=__nccwpck_require__(4193)
+var apply=__nccwpck_require__(240)
+var objects=__nccwpck_require__(9340)
+var needs=__nccwpck_require__(852)
+const ordinary={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
+const builtIn=/^(v1$|(apps|batch|autoscaling|policy|extensions|[\w.]*(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination|discovery|events|flowcontrol\.apiserver|internal\.apiserver|metrics|networking|node|resource|scheduling|storage)\.k8s\.io)\/)/
+const needed=["get","create","update","delete"]
+async function locate(cluster,entries,brought){const own=new Set(brought.map(kindOf))
+const seen=new Set
+for(const{object:object,written:written}of entries){const title=(0,needs.G)(object)
+const namespaces=[object,written].map(({metadata:metadata})=>metadata?.namespace)
+const foreign=namespaces.find(one=>one!==void 0&&one!==cluster.namespace)
+if(foreign!==void 0)return refused(`${title} is of the namespace "${foreign}"`)
+if(seen.has((0,apply.TN)(object)))return refused(`${title} is in it twice`)
+seen.add((0,apply.TN)(object))
+if((0,apply.TN)(written)!==(0,apply.TN)(object))return refused(`${title} was to become another object`)
+if(isKept(object))return refused(`${title} is none of a release’s manifests`)
+if(!(kindOf(object)in ordinary)&&builtIn.test(versionOf(object))&&!own.has(kindOf(object)))return refused(`${title}: a release without it in its manifests asks no right for that kind`)}const others=entries.map(({object:object})=>object).filter(object=>!(kindOf(object)in ordinary))
+const resources=await(0,paths.F3)(cluster,others)
+const snapshot=[]
+for(const entry of entries){const{object:object}=entry
+const resource=resources.get(kindOf(object))
+const plural=ordinary[kindOf(object)]??resource?.plural
+if(plural===void 0)return refused(`${(0,needs.G)(object)}: the cluster has no such kind`)
+if(resource&&!resource.namespaced)return refused(`${(0,needs.G)(object)} stands outside of any namespace`)
+if(resource&&!needed.every(verb=>resource.verbs.includes(verb)))return refused(`${(0,needs.G)(object)} is of a kind that cannot be put back`)
+const path=`${(0,paths.rJ)(versionOf(object),cluster.namespace,plural)}/${(0,objects.Vb)(object)}`
+snapshot.push({...entry,path:path})}return{is:"found",snapshot:snapshot}}function refused(why){return{is:"refused",why:why}}function isKept(object){return["ConfigMap","Secret","Lease"].includes(object.kind??"")&&(0,objects.Vb)(object).startsWith("django-rollout-")}function versionOf(object){return object.apiVersion??""}function kindOf(object){return`${object.apiVersion} ${object.kind}`}var recordshape=__nccwpck_require__(791)
+var shape=__nccwpck_require__(1780)
 const longestBytes=900*1024
-async function openRecord(cluster,clock,app,record){const data=(0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gzipSync)(JSON.stringify(record)).toString("base64")
-if(data.length>longestBytes)(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_4__.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length/1024)} kB)`,hint:"split the manifests over several releases"})
-const secret={apiVersion:"v1",kind:"Secret",metadata:{name:nameOf(app),labels:{"app.kubernetes.io/managed-by":"django-rollout"}},data:{record:data}}
-return(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,cluster.life,async()=>{try{const{metadata:metadata}=await cluster.post(secretsOf(cluster),secret)
-return{...record,uid:metadata?.uid??""}}catch(error){if(!(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_1__.h&&error.status===409))throw error
-const there=await readRecord(cluster,app)
+const longestText=16*1024*1024
+const deepest=200
+async function openRecord(cluster,clock,app,begun){const record={...begun,namespace:await namespaceOf(cluster)}
+const secret=secretOf(app,record)
+return(0,away.d_)(clock,cluster.life,async()=>{try{const{metadata:metadata}=await cluster.post(secretsOf(cluster),secret)
+return keptAs(record,metadata)}catch(error){if(!(error instanceof apierror.h&&error.status===409))throw error
+const there=await readRecord(cluster,app,record.begun.image)
 if(there?.begun.run!==record.begun.run)throw error
-return there}})}async function readRecord(cluster,app){const secret=await cluster.find(`${secretsOf(cluster)}/${nameOf(app)}`)
-const data=secret?.data?.["record"]
-if(data===void 0)return
-const record=JSON.parse((0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(data,"base64")).toString())
-return{...record,uid:secret?.metadata?.uid??""}}async function closeRecord(cluster,clock,app,{uid:uid}){const path=`${secretsOf(cluster)}/${nameOf(app)}`
-await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_2__.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function nameOf(app){return`django-rollout-${app}`}function secretsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_3__.rJ)("v1",cluster.namespace,"secrets")}},9456:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$A:()=>changedSince,PF:()=>restore,oI:()=>leftToOthers})
-var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
-var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(9340)
-var _snapshot_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(5741)
-var _whose_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(9125)
-function leftToOthers(restored){const words=restored.flatMap(({prior:prior,did:did,stands:stands})=>did==="theirs"&&stands?[theirs(prior,stands)]:[])
-return words.length===0?void 0:words.join("; ")}function theirs(prior,stands){return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(prior.object)} runs ${(0,_whose_js__WEBPACK_IMPORTED_MODULE_3__.p)(prior,stands)}`}async function restore(cluster,clock,snapshot,journal,signal){const needed=(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot)
-const ended=await Promise.allSettled(snapshot.map(async prior=>{const[step,stands]=await(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.d_)(clock,signal,()=>restoreOne(cluster,prior,needed),error=>(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.WG)(error)||error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&[404,409].includes(error.status))
-const line=told(prior,step,stands)
+return{...record,uid:there.uid,version:there.version}}})}async function readRecord(cluster,app,repository){const secret=await cluster.find(`${secretsOf(cluster)}/${(0,ours.Fe)(app)}`)
+if(!secret)return
+const data=secret.data?.["record"]
+if(data===void 0)(0,ours.mi)(cluster,"secret",secret.metadata)
+if(!(0,ours.MU)(secret.metadata))return unusable(cluster,app,"it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it")
+const read=unpacked(data??"")
+if(read.is==="wrong")return unusable(cluster,app,read.why)
+const{snapshot:entries,...record}=read.record
+const here=await namespaceOf(cluster)
+if(!isSame(here,record.namespace))return unusable(cluster,app,"it was written in another namespace, of which this one is a copy, or which had this name before: its release has written nothing here")
+const{image:image}=record.begun
+if(!(0,kubernetes_image.iI)(image,repository)){const what=`the release that secret/${(0,ours.Fe)(app)} remembers, and that has not ended,`
+const so=`when it is the same application, whose registry has moved, end that release first: django-rollout settle --image ${image} --namespace ${cluster.namespace} --app ${app}`
+return(0,ours.ht)(cluster,app,{image:image,what:what,so:so},repository)}const{uid:uid="",resourceVersion:version=""}=secret.metadata??{}
+return{...record,entries:entries,uid:uid,version:version}}async function withPaths(cluster,app,{entries:entries,...record},brought){const located=await locate(cluster,entries,brought)
+if(located.is==="refused")return unusable(cluster,app,located.why)
+return{...record,snapshot:located.snapshot}}function unpacked(data){const wrong=why=>({is:"wrong",why:why})
+if(data==="")return wrong('it has no key "record"')
+let json
+try{json=(0,external_node_zlib_.gunzipSync)(Buffer.from(data,"base64"),{maxOutputLength:longestText}).toString()}catch(error){return error.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${longestText/1024/1024} MiB when it is unpacked`):wrong('its key "record" is not gzip')}if((0,shape.d1)(json)>deepest)return wrong("its lists lie too deep in each other")
+let record
+try{record=JSON.parse(json)}catch{return wrong('its key "record" is not JSON')}const why=(0,recordshape.K)(record)
+if(why!==void 0)return wrong(`${why}: another version of django-rollout, or somebody else, has written it`)
+return{is:"record",record:record}}function unusable(cluster,app,why){const name=(0,ours.Fe)(app)
+return(0,cause.fJ)({code:"record-unusable",sentence:`secret/${name} is no record that can be put back: ${why}`,hint:["nothing was written; what a release has left in the middle, if one has, stays as it is now",`see who has written it: ${cluster.commandLine(["get","secret",name,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${cluster.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${cluster.commandLine(["delete","secret",name])}`,"then release, or roll back to, the version that is wanted"].join("\n")})}async function namespaceOf(cluster){const uidAt=async path=>{try{return(await cluster.find(path))?.metadata?.uid}catch(error){if(error instanceof apierror.h&&error.status===403)return
+throw error}}
+const[uid,roots]=await Promise.all([uidAt(`/api/v1/namespaces/${cluster.namespace}`),uidAt(`${(0,paths.rJ)("v1",cluster.namespace,"configmaps")}/kube-root-ca.crt`)])
+return{...uid!==void 0&&{uid:uid},...roots!==void 0&&{roots:roots}}}function isSame(here,there){if(here.uid!==void 0&&there.uid!==void 0)return here.uid===there.uid
+if(here.roots!==void 0&&there.roots!==void 0)return here.roots===there.roots
+return here.uid===void 0&&here.roots===void 0}async function updateRecord(cluster,clock,app,{uid:uid,version:version,...record}){const secret=secretOf(app,record)
+let resourceVersion=version
+return(0,away.d_)(clock,cluster.life,async()=>{try{const{metadata:metadata}=await cluster.put(`${secretsOf(cluster)}/${(0,ours.Fe)(app)}`,{...secret,metadata:{...secret.metadata,uid:uid,resourceVersion:resourceVersion}})
+return keptAs(record,metadata)}catch(error){if(!(error instanceof apierror.h&&error.status===409))throw error
+const there=await readRecord(cluster,app,record.begun.image)
+if(there?.uid!==uid||there.version===resourceVersion)throw error
+resourceVersion=there.version
+throw new Unsettled("the record was written by a request whose answer was lost")}},error=>error instanceof Unsettled||(0,away.WG)(error))}class Unsettled extends Error{}function keptAs(record,metadata){return{...record,uid:metadata?.uid??"",version:metadata?.resourceVersion??""}}function secretOf(app,{snapshot:snapshot,...record}){const entries=snapshot.map(({path:_path,...entry})=>entry)
+const json=JSON.stringify({...record,snapshot:entries})
+const data=(0,external_node_zlib_.gzipSync)(json).toString("base64")
+if(data.length>longestBytes||json.length>longestText)(0,cause.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length/1024)} kB)`,hint:"split the manifests over several releases"})
+return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,ours.Fe)(app),labels:ours.Yq},data:{record:data}}}async function closeRecord(cluster,clock,app,{uid:uid}){const path=`${secretsOf(cluster)}/${(0,ours.Fe)(app)}`
+await(0,away.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function secretsOf(cluster){return(0,paths.rJ)("v1",cluster.namespace,"secrets")}},791:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K:()=>wrongInRecord,x:()=>wrongInEntry})
+var _shape_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1780)
+const commit=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
+const tag=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
+const digest=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9]+:[0-9A-Za-z]+$/,"a digest")
+const repository=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w./:-]*$/i,"a repository")
+const image=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w./:@+-]*$/i,"an image")
+const name=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
+const time=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
+const begun={run:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("release","deploy","rollback"),who:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(),url:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^https?:\/\/\S+$/,"an address")),at:time,image:repository,tag:tag,digest:digest,sha:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(commit),jobs:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())),back:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)}
+const entry={...begun,result:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z]+$/,"a result"),cause:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),seconds:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9,migrations:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),number:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9}
+const texts=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.Ae)
+const metadata=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({name:name,namespace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(name),uid:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),resourceVersion:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),generation:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9),labels:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts),annotations:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts),ownerReferences:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({},"left")))},"left")
+const object=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({apiVersion:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a version of an API"),kind:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[A-Z]\w*$/,"a kind"),metadata:metadata},"left")
+const named=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({name:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())},"left")
+const reference=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(named)
+const container=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({name:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(),image:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.Ae),env:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({name:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(),value:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.Ae),valueFrom:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({configMapKeyRef:reference,secretKeyRef:reference},"left"))},"left"))),envFrom:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({configMapRef:reference,secretRef:reference},"left"))),ports:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({},"left"))),volumeMounts:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({},"left")))},"left")
+const source=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({configMap:reference,secret:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({},"left"))},"left")
+const template=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({metadata:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({labels:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts),annotations:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts)},"left")),spec:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({containers:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)(container),initContainers:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)(container)),volumes:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)(source,(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({projected:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({sources:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)(source))},"left"))},"left")))),imagePullSecrets:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)(named)),serviceAccountName:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())},"left")},"left")
+const replicas=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)
+const inJob=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({jobTemplate:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({spec:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({template:template},"left")},"left")},"left")
+const specs={Deployment:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({replicas:replicas,template:template},"left"),StatefulSet:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({replicas:replicas,template:template,serviceName:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())},"left"),DaemonSet:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({template:template},"left"),CronJob:inJob}
+const workload=(value,at)=>{const{apiVersion:apiVersion,kind:kind=""}=value
+const spec=/^(apps|batch)\//.test(apiVersion??"")?specs[kind]:void 0
+return spec&&(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({spec:spec},"left")(value,at)}
+const prior={path:_shape_js__WEBPACK_IMPORTED_MODULE_0__.D8,object:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)(object,workload),written:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)(object,workload),was:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("absent","template","whole","sealed"),of:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("workload","other"),ran:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(image)),back:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("after"))}
+const workloadsAreOurs=(value,at)=>{const{of:of,object:object}=value
+const{kind:kind=""}=object
+return of==="workload"&&!Object.hasOwn(specs,kind)?`${at}.object is no workload`:void 0}
+const namespace={uid:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),roots:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())}
+const record={begun:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(begun,"refused"),namespace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(namespace,"refused"),patience:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({timeout:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9,grace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)},"refused"),snapshot:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(prior,"refused"),workloadsAreOurs))}
+function wrongInRecord(value){return(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(record,"refused")(value,"record")}function wrongInEntry(value){return(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(entry,"left")(value,"entry")}},414:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$A:()=>changedSince,oI:()=>leftToOthers,PF:()=>restore,EW:()=>standsSince})
+var apierror=__nccwpck_require__(5392)
+var away=__nccwpck_require__(5328)
+var kubernetes_image=__nccwpck_require__(3165)
+var objects=__nccwpck_require__(9340)
+var paths=__nccwpck_require__(1856)
+var ownership=__nccwpck_require__(1628)
+var needs=__nccwpck_require__(852)
+var rollout_snapshot=__nccwpck_require__(5741)
+var live=__nccwpck_require__(371)
+function hasTakenOver({metadata:metadata,status:status},pods){const{observedGeneration:observedGeneration=0,currentRevision:currentRevision,updateRevision:updateRevision}=status??{}
+if(updateRevision===void 0||observedGeneration<(metadata?.generation??0))return false
+if(currentRevision===updateRevision)return true
+return pods.some(pod=>(0,live.Q6)(pod.metadata,metadata?.uid)&&pod.metadata?.labels?.["controller-revision-hash"]===updateRevision&&hasBeenReady(pod))}function hasBeenReady(pod){if((0,live.i_)(pod))return true
+const{lastTransitionTime:lastTransitionTime}=(0,live.rI)(pod,"Ready")??{}
+const{startTime:startTime}=pod.status??{}
+if(lastTransitionTime===void 0||startTime===void 0)return false
+return Date.parse(lastTransitionTime)-Date.parse(startTime)>beginningMs}const beginningMs=2e3
+function leftToOthers(restored){const words=restored.flatMap(({prior:prior,theirs:theirs})=>theirs===void 0?[]:[`${(0,needs.G)(prior.object)} ${theirs}`])
+return words.length===0?void 0:words.join("; ")}async function restore(cluster,clock,snapshot,journal,signal,turn="before"){const patient=call=>(0,away.d_)(clock,signal,call,error=>(0,away.WG)(error)||error instanceof apierror.h&&[404,409].includes(error.status))
+const failed=[]
+const allOf=async(priors,one)=>{const ended=await Promise.allSettled(priors.map(prior=>patient(()=>one(prior))))
+return priors.flatMap((prior,i)=>{const end=ended[i]
+if(end?.status==="fulfilled")return[end.value]
+failed.push(end?.reason)
+return[asWritten(prior)]})}
+const putBack=(priors,needs)=>allOf(priors,async prior=>{const done=await restoreOne(cluster,prior,needs)
+const line=told(done)
 if(line!==void 0)journal.say(line)
-return{prior:prior,did:step.do,...stands&&{stands:stands}}}))
-return ended.map(one=>{if(one.status==="rejected")throw one.reason
-return one.value})}async function changedSince(cluster,snapshot){const needed=(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.zj)(snapshot)
-const steps=await Promise.all(snapshot.map(async prior=>{const live=await cluster.find(prior.path)
-return(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior,live,needed).do}))
-return steps.some(step=>step!=="nothing")}async function restoreOne(cluster,prior,needed){const live=await cluster.find(prior.path)
-const step=(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.CF)(prior,live,needed)
-switch(step.do){case"put":return[step,await put(cluster,prior.path,step.object,step.by)]
-case"delete":await cluster.remove(prior.path,step.uid===void 0?{}:{uid:step.uid})
-return[step,void 0]
-case"nothing":case"keep":case"ask":case"theirs":return[step,live]}}async function put(cluster,path,object,by){if(by.is==="update")return cluster.put(path,object)
-if(by.is==="replace")await cluster.remove(path,{uid:by.uid})
-return cluster.post(path.slice(0,path.lastIndexOf("/")),object)}function told(prior,step,stands=prior.object){const{object:object,ran:ran}=prior
-switch(step.do){case"put":return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} put back${withDigests(step.object,ran)}`
-case"delete":return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} removed: the release had created it`
-case"keep":return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} stays as it is: it holds data, or data needs it`
-case"ask":return`${(0,_snapshot_js__WEBPACK_IMPORTED_MODULE_2__.Gg)(object)} was deleted by somebody else meanwhile`
-case"theirs":return`${theirs(prior,stands)}, which somebody else has set: left alone`
-case"nothing":return}}function withDigests(object,ran={}){const images=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_4__.kW)(object),()=>true):[]
+return done})
+const leading=snapshot.filter(rollout_snapshot.ac)
+const others=snapshot.filter(prior=>!(0,rollout_snapshot.ac)(prior)&&(prior.back??"before")===turn)
+const changed=others.filter(({was:was})=>was!=="absent")
+const created=others.filter(({was:was})=>was==="absent")
+const needsAsked=turn==="before"?changed:others
+const looked=needsAsked.length===0?[]:await allOf(leading,prior=>look(cluster,prior,new Map))
+const configured=await putBack(changed,(0,rollout_snapshot.it)(looked))
+const led=turn==="before"?await putBack(leading,new Map):looked
+const removed=await putBack(created,(0,rollout_snapshot.it)(led))
+if(failed.length>0)throw failed[0]
+const done=[...configured,...turn==="before"?led:[],...removed]
+return snapshot.flatMap(prior=>done.filter(one=>one.prior===prior).map(asRestored))}function asWritten(prior){return{prior:prior,live:prior.written,step:{do:"nothing"}}}function asRestored({prior:prior,live:live,step:step}){const theirs=step.do==="theirs"?step.words:step.do==="put"?step.theirs:void 0
+return{prior:prior,did:step.do,...live&&{stands:live},...step.do==="keep"&&{why:step.why},...theirs!==void 0&&{theirs:theirs}}}async function changedSince(cluster,snapshot){const looked=await Promise.all(snapshot.map(prior=>look(cluster,prior,new Map)))
+return looked.some(({step:step})=>step.do!=="nothing")}async function standsSince(cluster,snapshot){const looked=await Promise.all(snapshot.map(prior=>look(cluster,prior,new Map)))
+return looked.map(asRestored)}async function look(cluster,prior,needs){const live=await cluster.find(prior.path)
+const isInQuestion=live&&prior.was!=="absent"&&(0,rollout_snapshot.uU)(prior)&&(0,ownership.CG)(prior,live)==="written"
+const tookOver=isInQuestion?hasTakenOver(live,await podsIn(cluster)):false
+return{prior:prior,live:live,step:(0,rollout_snapshot.CF)(prior,live,{needs:needs,tookOver:tookOver})}}async function podsIn(cluster){const path=(0,paths.rJ)("v1",cluster.namespace,"pods")
+return(await cluster.get(path)).items}async function restoreOne(cluster,prior,needs){const looked=await look(cluster,prior,needs)
+const{step:step}=looked
+const{resourceVersion:resourceVersion}=looked.live?.metadata??{}
+const version=resourceVersion===void 0?{}:{version:resourceVersion}
+switch(step.do){case"put":return{...looked,live:await put(cluster,prior.path,step.object,step.by,version)}
+case"delete":await cluster.remove(prior.path,{...step.uid!==void 0&&{uid:step.uid},...version})
+return{...looked,live:void 0}
+case"nothing":case"keep":case"ask":case"theirs":return looked}}async function put(cluster,path,object,by,version){if(by.is==="update")return cluster.put(path,object)
+if(by.is==="replace")await cluster.remove(path,{uid:by.uid,...version})
+return cluster.post(path.slice(0,path.lastIndexOf("/")),object)}function told({prior:prior,step:step}){const title=(0,needs.G)(prior.object)
+switch(step.do){case"put":{const{but:but=[],theirs:theirs}=step
+const left=theirs===void 0?"":`; it ${theirs}, which somebody else has set: that is left alone`
+const words=but.length===0?"":`, but for ${but.join(", ")}, which somebody else has changed`
+return`${title} put back${withDigests(step.object,prior.ran)}${words}${left}`}case"delete":return`${title} removed: the release had created it`
+case"keep":return`${title} kept, because ${step.why}`
+case"ask":return`${title} was deleted by somebody else meanwhile`
+case"theirs":return`${title} ${step.words}, which somebody else has set: left alone`
+case"nothing":return}}function withDigests(object,ran={}){const images=(0,objects.gv)(object)?(0,objects.MZ)((0,objects.kW)(object),()=>true):[]
 const put=images.filter(({name:name,image:image})=>ran[name]===image)
-const words=put.map(({image:image})=>{const{tag:tag,digest:digest}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_5__.zZ)(image)
+const words=put.map(({image:image})=>{const{tag:tag,digest:digest}=(0,kubernetes_image.zZ)(image)
 return`${tag} as ${digest?.slice(0,19)}`})
 return words.length===0?"":` (${[...new Set(words)].join(", ")} that ran before)`}},3414:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{y:()=>RULES})
 var rollout_words=__nccwpck_require__(7080)
@@ -10291,7 +11423,22 @@ const summary=diagnosis?.summary
 if(summary!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary))return summary
 const ended=code===0?"ended by itself (exit code 0), though it is to stay":`exited with ${code}`
 const words=summary??(sign.says.startsWith("exited with")?void 0:sign.says)
-return words===void 0?ended:`${ended}: ${(0,rollout_words.T)(words)}`}},1223:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Oi:()=>signsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
+return words===void 0?ended:`${ended}: ${(0,rollout_words.T)(words)}`}},1780:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
+const longestText=4e3
+function text(pattern=/^/,is="a text"){return(value,at)=>typeof value==="string"&&value.length<=longestText&&pattern.test(value)?void 0:`${at} is not ${is}`}const anyText=(value,at)=>typeof value==="string"?void 0:`${at} is not a text`
+function oneOf(...words){return(value,at)=>typeof value==="string"&&words.includes(value)?void 0:`${at} is none of ${words.join(", ")}`}const count=(value,at)=>typeof value==="number"&&Number.isFinite(value)&&value>=0?void 0:`${at} is not a number`
+const anything=()=>{}
+function maybe(check){return(value,at)=>value===void 0||value===null?void 0:check(value,at)}function listOf(check){return(value,at)=>Array.isArray(value)?firstOf(value.map((one,i)=>[one,check,`${at}[${i}]`])):`${at} is not a list`}function mapOf(check){return(value,at)=>isPlain(value)?firstOf(Object.entries(value).map(([key,one])=>[one,check,`${at}.${key}`])):`${at} is not an object`}function fields(checks,others){return(value,at)=>{if(!isPlain(value))return`${at} is not an object`
+const strange=Object.keys(value).find(key=>!Object.hasOwn(checks,key))
+if(others==="refused"&&strange!==void 0)return`${at} has a field "${strange}"`
+return firstOf(Object.entries(checks).map(([key,check])=>{const own=Object.hasOwn(value,key)?value[key]:void 0
+return[own,check,at===""?key:`${at}.${key}`]}))}}function all(...checks){return(value,at)=>firstOf(checks.map(check=>[value,check,at]))}function firstOf(asked){for(const[value,check,at]of asked){const wrong=check(value,at)
+if(wrong!==void 0)return wrong.slice(0,longestText)}return}function isPlain(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function depthOf(json){let[depth,deepest,quoted]=[0,0,false]
+for(let i=0;i<json.length;i++){const letter=json[i]
+if(quoted){if(letter==="\\")i++
+else if(letter==='"')quoted=false}else if(letter==='"')quoted=true
+else if(letter==="["||letter==="{")deepest=Math.max(deepest,++depth)
+else if(letter==="]"||letter==="}")depth--}return deepest}},1223:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$t:()=>placeOf,Oi:()=>signsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 var _podsigns_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2990)
 var _words_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7080)
@@ -10315,7 +11462,8 @@ const failed=attemptsOf(picture,uid).findLast(event=>(0,_live_js__WEBPACK_IMPORT
 return failed?[refusal(uid,failed.message??"",failed,room)]:[]}case"CronJob":return[]}}function replicaSetSigns(set,picture,room){const failure=set.status?.conditions?.find(({type:type,status:status,reason:reason})=>type==="ReplicaFailure"&&status==="True"&&reason==="FailedCreate")
 if(!failure)return[]
 const{uid:uid=""}=set.metadata??{}
-return[refusal(uid,failure.message??"",attemptsOf(picture,uid).at(-1),room)]}function attemptsOf(picture,uid){return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture,uid).filter(({reason:reason})=>reason==="FailedCreate")}function roomOf(picture,ours){const pods=[...picture.pods.values()].filter(({status:status})=>status?.phase!=="Succeeded"&&status?.phase!=="Failed")
+return[refusal(uid,failure.message??"",attemptsOf(picture,uid).at(-1),room)]}function attemptsOf(picture,uid){return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.XL)(picture,uid).filter(({reason:reason})=>reason==="FailedCreate")}function placeOf(picture,ours){const holding=[...picture.pods.values()].filter(({spec:spec,status:status})=>spec?.nodeName!==void 0&&status?.phase!=="Succeeded"&&status?.phase!=="Failed")
+return{stand:String(holding.length),get frees(){return holding.some(({metadata:metadata})=>metadata?.deletionTimestamp!==void 0)||ours().some(pod=>pod.spec?.nodeName!==void 0&&!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))}}}function roomOf(picture,ours){const pods=[...picture.pods.values()].filter(({status:status})=>status?.phase!=="Succeeded"&&status?.phase!=="Failed")
 return{stand:`${pods.length}/${ours.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.i_).length}`,frees:pods.some(({metadata:metadata})=>metadata?.deletionTimestamp!==void 0)||ours.some(pod=>!(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))}}function refusal(uid,message,attempt,room){const reason=refusalReason(message)
 const quota=reason==="Quota"?room():void 0
 const stand=quota?`/${quota.stand}`:""
@@ -10323,43 +11471,50 @@ const tried=attempt&&`${uid}/attempt/${attempt.metadata.resourceVersion??""}`
 return{reason:reason,key:`${uid}/${reason}${stand}`,says:(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),...tried!==void 0&&{attempt:tried},...quota?.frees&&{frees:true}}}function refusalReason(message){if(/exceeded quota|failed quota/i.test(message))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(message))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(message))return"PodRefused"
-return"PodNotCreated"}},5741:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CF:()=>undoOf,Gg:()=>titleOf,s0:()=>hasTemplateBack,t3:()=>isImmutable,zj:()=>neededByKept})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
-var _whose_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9125)
-const controllersOwn=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
-function undoOf(prior,live,needed=new Set){if(live===void 0&&prior.was==="sealed")return{do:"put",object:anew(prior.object),by:{is:"create"}}
-if(live===void 0||live.metadata?.deletionTimestamp!==void 0)return{do:prior.was==="absent"?"nothing":"ask"}
-const whose=(0,_whose_js__WEBPACK_IMPORTED_MODULE_0__.n)(prior,live)
-if(whose==="theirs")return{do:"theirs"}
-if(prior.was==="absent"){if(holdsData(prior)||needed.has(titleOf(prior.object)))return{do:"keep"}
+return"PodNotCreated"}},5741:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CF:()=>undoOf,ac:()=>leads,it:()=>neededAfter,lM:()=>planned,mk:()=>withAnswers,nR:()=>asItWas,t3:()=>isImmutable,uU:()=>isDatabase})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+var _needs_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(852)
+var _ownership_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1628)
+function asItWas(object){const{managedFields:_fields,...metadata}=object.metadata??{}
+return{...object,metadata:metadata}}function planned(object){const{uid:_uid,...metadata}=kept(object).metadata??{}
+return{...kept(object),metadata:metadata}}function kept(object){const{status:_status,metadata:metadata={},...rest}=object
+const{name:name,uid:uid,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata
+return{...rest,metadata:{...name!==void 0&&{name:name},...uid!==void 0&&{uid:uid},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}function withAnswers(snapshot,answers){const byKey=new Map(answers.map(object=>[(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.TN)(object),kept(object)]))
+return snapshot.map(prior=>{const answer=byKey.get((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.TN)(prior.object))
+if(!answer)return prior
+return{...prior,written:prior.was==="absent"?answer:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.oQ)(prior,answer)}})}function undoOf(prior,live,{needs:needs=new Map,tookOver:tookOver=false}={}){const{object:before,was:was}=prior
+if(live===void 0&&was==="sealed")return{do:"put",object:anew(before),by:{is:"create"}}
+if(live===void 0||live.metadata?.deletionTimestamp!==void 0)return{do:was==="absent"?"nothing":"ask"}
+const theirs=()=>({do:"theirs",words:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.Ur)(prior,live)})
+const by=needs.get((0,_needs_js__WEBPACK_IMPORTED_MODULE_2__.G)(before))
+const needed=by===void 0?void 0:`${by} needs it`
+if(was==="absent"){if(!(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.F$)(prior,live))return theirs()
+const why=whyKept(prior)??needed
+if(why!==void 0)return{do:"keep",why:why}
 const{uid:uid}=live.metadata??{}
-return{do:"delete",...uid!==void 0&&{uid:uid}}}const object=whose==="as before"?ourCauseBack(prior,live):oursBack(prior,live)
-if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(withoutStatus(object),withoutStatus(live)))return{do:"nothing"}
-if(holdsData(prior))return{do:"keep"}
-if(prior.was==="sealed"&&isImmutable(live)){const uid=live.metadata?.uid??""
-return{do:"put",object:anew(prior.object),by:{is:"replace",uid:uid}}}return{do:"put",object:object,by:{is:"update"}}}function isImmutable(object){return object.immutable===true}function anew({metadata:metadata,...content}){const{name:name,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata??{}
-return{...content,metadata:{...name!==void 0&&{name:name},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}function wanted({object:object,ran:ran},live){if(!ran||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object)||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live))return object
-const template=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object)
-if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)(template,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(live)))return object
-return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(object,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.nS)(template,ran))}function hasTemplateBack(prior,stands){const before=wanted(prior,stands)
-return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before)&&(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.FB)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before),(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(stands))}function holdsData({of:of,object:object}){return of==="other"&&["PersistentVolumeClaim","StatefulSet"].includes(object.kind??"")}function neededByKept(snapshot){return new Set(snapshot.filter(holdsData).flatMap(({object:object})=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object)?namedIn(object):[]))}function namedIn(object){const{serviceName:serviceName}=object.spec
-const{spec:spec}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object)
-const containers=[...spec?.initContainers??[],...spec?.containers??[]]
-const projected=(spec?.volumes??[]).flatMap(volume=>volume.projected?.sources??[])
-const configMaps=[...containers.flatMap(({envFrom:envFrom=[]})=>envFrom.map(from=>from.configMapRef?.name)),...containers.flatMap(({env:env=[]})=>env.map(one=>one.valueFrom?.configMapKeyRef?.name)),...(spec?.volumes??[]).map(volume=>volume.configMap?.name),...projected.map(source=>source.configMap?.name)]
-const secrets=[...containers.flatMap(({envFrom:envFrom=[]})=>envFrom.map(from=>from.secretRef?.name)),...containers.flatMap(({env:env=[]})=>env.map(one=>one.valueFrom?.secretKeyRef?.name)),...(spec?.volumes??[]).map(volume=>volume.secret?.secretName),...projected.map(source=>source.secret?.name),...(spec?.imagePullSecrets??[]).map(({name:name})=>name)]
-const titled=(kind,names)=>names.flatMap(name=>name===void 0?[]:[`${kind}/${name}`])
-return[...titled("configmap",configMaps),...titled("secret",secrets),...titled("service",[serviceName]),...titled("serviceaccount",[spec?.serviceAccountName])]}function oursBack(prior,live){const before=wanted(prior,live)
-return prior.was==="template"?templateBack(before,live):allBack(before,live)}function ourCauseBack({object:object,sets:sets},live){const isOurs=live.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo]===sets?.cause
-return isOurs?causeBack(object,live):live}function templateBack(before,live){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(live)||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(before))return live
-return causeBack(before,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.t3)(live,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(before)))}function causeBack(before,live){return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.sF)(live,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo,before.metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.uo])}function allBack(before,live){const{metadata:metadata,...content}=before
-const annotations={...metadata?.annotations}
-for(const name of controllersOwn){const now=live.metadata?.annotations?.[name]
-if(now===void 0)delete annotations[name]
-else annotations[name]=now}const replicas=live.spec?.replicas
-const spec=replicas===void 0?content.spec:{...content.spec,replicas:replicas}
-return{...content,...spec!==void 0&&{spec:spec},metadata:{...live.metadata,labels:metadata?.labels??{},annotations:annotations}}}function withoutStatus(object){const{status:_status,metadata:metadata,...rest}=object
-return{...rest,name:metadata?.name,labels:metadata?.labels??{},annotations:metadata?.annotations??{}}}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(object)}`}},4367:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
+return{do:"delete",...uid!==void 0&&{uid:uid}}}const template=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.CG)(prior,live)
+const fields=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.zF)(prior,live)
+const isBack=[template,fields].every(is=>is==="before"||is==="untouched")
+if((0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.wP)(before,live))return isBack?{do:"nothing"}:theirs()
+if(template==="external"||fields==="external"&&template!=="written")return theirs()
+const object=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.f5)(prior,backOf(prior,live,template,fields))
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(object,live))return{do:"nothing"}
+if(isVolume(prior)||isDatabase(prior)&&template==="written"&&tookOver)return{do:"keep",why:holdsData}
+if(needed!==void 0&&!isBack)return{do:"keep",why:needed}
+if(was==="sealed"&&isImmutable(live)){const uid=live.metadata?.uid??""
+return{do:"put",object:anew(before),by:{is:"replace",uid:uid}}}const but=isBack?[]:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.oW)(prior,live)
+return{do:"put",object:object,by:{is:"update"},...but.length>0&&{but:but},...fields==="external"&&{theirs:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.Ur)(prior,live)}}}function backOf(prior,live,template,fields){const back=fields==="written"?(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.x1)(prior,live):live
+return template==="written"&&(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(back)?(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.O_)(prior,back):back}function isImmutable(object){return object.immutable===true}function anew({metadata:metadata,...content}){const{name:name,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata??{}
+return{...content,metadata:{...name!==void 0&&{name:name},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}const holdsData="it holds data"
+function isVolume({of:of,object:object}){return of==="other"&&object.kind==="PersistentVolumeClaim"}function isDatabase({of:of,object:object}){return of==="other"&&object.kind==="StatefulSet"}const knownGroups=["","apps","autoscaling","batch","coordination.k8s.io","discovery.k8s.io","events.k8s.io","networking.k8s.io","policy","rbac.authorization.k8s.io"]
+function leads({written:written}){return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(written)||!knownGroups.includes((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.F8)(written))}function whyKept(prior){if(isVolume(prior)||isDatabase(prior))return holdsData
+if(knownGroups.includes((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.F8)(prior.object)))return
+return`removing a ${prior.object.kind} may remove data`}function neededAfter(looked){const left=looked.flatMap(({prior:prior,live:live,step:step})=>{const stays=step.do==="put"?step.object:live
+if(stays===void 0||step.do==="delete"||step.do==="ask")return[]
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(stays))return prior.was!=="absent"&&(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.s0)(prior,stays)?[]:[stays]
+const isLeft=step.do==="keep"||step.do==="theirs"
+return isLeft&&whyKept(prior)!==void 0?[stays]:[]})
+return(0,_needs_js__WEBPACK_IMPORTED_MODULE_2__.h)(left,looked.map(({prior:prior})=>prior.written))}},4367:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 const STALE=45e3
 function stageOf(pod,events){if((0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))return"ended with an error before; it has to stay Ready for a while"
@@ -10368,12 +11523,67 @@ const init=pod.status?.initContainerStatuses?.find(({state:state,started:started
 if(init)return`init container ${init.name} runs`
 const created=pod.status?.containerStatuses?.every(({state:state})=>state?.running)
 if(created)return"starts"
-return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},8394:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>watchNamespace})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
+return(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.Rf)(events,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2298:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4339)
+function isTemplates(read){const isContainers=list=>Array.isArray(list)&&list.every(one=>isObject(one)&&typeof one["name"]==="string")
+return isObject(read)&&Object.values(read).every(template=>{if(!isObject(template)||!isObject(template["spec"]))return false
+const{containers:containers,initContainers:initContainers=[]}=template["spec"]
+return isContainers(containers)&&isContainers(initContainers)})}function templatesOf(snapshot){return Object.fromEntries(snapshot.flatMap(({of:of,written:written})=>of==="workload"&&(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(written)?[[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_1__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.hY)(written)),(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(written)]]:[]))}function broughtBack(then,released,now){const live=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(now)
+const merged=threeWay(then,released,live)
+return withLabelsOfToday(merged,live)}function withLabelsOfToday(template,live){const{metadata:metadata}=template
+const labels={...metadata?.labels,...live.metadata?.labels}
+const{[configHash]:_,...others}=metadata?.annotations??{}
+const hash=live.metadata?.annotations?.[configHash]
+const annotations={...others,...hash!==void 0&&{[configHash]:hash}}
+return{...template,metadata:{...metadata,labels:labels,...(Object.keys(annotations).length>0||live.metadata?.annotations)&&{annotations:annotations}}}}const configHash="django-rollout/config-hash"
+function threeWay(then,released,now){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,released))return then
+if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(then,released))return now
+if(isObject(then)&&isObject(released)&&isObject(now)){const keys=new Set([...Object.keys(then),...Object.keys(now)])
+const entries=[...keys].map(key=>[key,threeWay(then[key],released[key],now[key])])
+return Object.fromEntries(entries.filter(([,value])=>value!==void 0))}const lists=[then??[],released??[],now??[]]
+const key=keyFor(lists)
+if(key===void 0)return now
+const[before,base,today]=lists.map(list=>byKey(list,key))
+const names=new Set([...before?.keys()??[],...today?.keys()??[]])
+return[...names].flatMap(name=>{const item=threeWay(before?.get(name),base?.get(name),today?.get(name))
+return item===void 0?[]:[item]})}const keys=["name","mountPath","containerPort"]
+function keyFor(lists){if(!lists.every(list=>Array.isArray(list)&&list.every(isObject)))return
+return keys.find(key=>lists.every(list=>{const names=list.map(item=>item[key])
+return names.every(name=>name!==void 0)&&new Set(names).size===names.length}))}function byKey(list,key){return new Map(list.map(item=>[item[key],item]))}function isObject(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function differences(from,to){const{containers:_from,initContainers:_fromInit,...fromSpec}=from.spec??{}
+const{containers:_to,initContainers:_toInit,...toSpec}=to.spec??{}
+const[before,after]=[containersOf(from),containersOf(to)]
+const ofContainers=[...new Set([...before.keys(),...after.keys()])].flatMap(name=>{const[one,other]=[before.get(name),after.get(name)]
+if(!one)return[`${name}: a container of then`]
+if(!other)return[`${name}: a container that it does not have then`]
+const parts=changedParts(withoutImage(one),withoutImage(other))
+return parts.length===0?[]:[`${name}: ${parts.join(", ")}`]})
+const annotations=({metadata:metadata})=>({annotations:Object.fromEntries(Object.entries(metadata?.annotations??{}).filter(([name])=>!restarts.includes(name)))})
+const others=[...changedParts(fromSpec,toSpec),...changedParts(annotations(from),annotations(to))]
+return[...ofContainers,...others.length===0?[]:[`pod: ${others.join(", ")}`]]}const restarts=[configHash,"kubectl.kubernetes.io/restartedAt"]
+function templatesDiffer(one={},other={}){return Object.entries(one).some(([id,template])=>{const its=other[id]
+return its!==void 0&&differences(template,its).length>0})}function containersOf({spec:spec}){const all=[...spec?.initContainers??[],...spec?.containers??[]]
+return new Map(all.map(container=>[container.name,container]))}function withoutImage({image:_,...container}){return container}function changedParts(from,to){const[one,other]=[from,to]
+const changed=[...new Set([...Object.keys(one),...Object.keys(other)])].filter(key=>!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(one[key],other[key]))
+return changed.sort().map(key=>{const names=changedNames(one[key],other[key])
+return names.length===0?key:`${key} ${names.join(" ")}`})}function changedNames(one,other){if(keyFor([one??[],other??[]])!=="name")return[]
+const[from,to]=[byKey(one??[],"name"),byKey(other??[],"name")]
+return[...new Set([...from.keys(),...to.keys()])].filter(name=>!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(from.get(name),to.get(name))).map(String)}function neededBy({spec:spec}){const containers=[...spec?.initContainers??[],...spec?.containers??[]]
+const volumes=spec?.volumes??[]
+const sources=volumes.flatMap(({projected:projected})=>projected?.sources??[])
+const paths=(items=[])=>items.map(({key:key})=>key)
+const needed=[...containers.flatMap(({env:env=[]})=>env.flatMap(({valueFrom:valueFrom})=>[need("ConfigMap",valueFrom?.configMapKeyRef,[valueFrom?.configMapKeyRef?.key??""]),need("Secret",valueFrom?.secretKeyRef,[valueFrom?.secretKeyRef?.key??""])])),...containers.flatMap(({envFrom:envFrom=[]})=>envFrom.flatMap(({configMapRef:configMapRef,secretRef:secretRef})=>[need("ConfigMap",configMapRef,[]),need("Secret",secretRef,[])])),...[...volumes,...sources].flatMap(({configMap:configMap})=>need("ConfigMap",configMap,paths(configMap?.items))),...volumes.flatMap(({secret:secret})=>need("Secret",secret&&{...secret,name:secret.secretName??""},paths(secret?.items))),...sources.flatMap(({secret:secret})=>need("Secret",secret,paths(secret?.items)))].flat()
+const titles=new Set(needed.map(({kind:kind,name:name})=>`${kind}/${name}`))
+return[...titles].map(title=>{const all=needed.filter(({kind:kind,name:name})=>`${kind}/${name}`===title)
+const[{kind:kind,name:name}={kind:"Secret",name:""}]=all
+return{kind:kind,name:name,keys:[...new Set(all.flatMap(one=>one.keys))]}})}function need(kind,from,keys){return from?.name===void 0||from.optional?[]:[{kind:kind,name:from.name,keys:keys}]}},8394:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{f:()=>watchNamespace})
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(9340)
 var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1856)
+var _stage_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4367)
 const watchSeconds=25
 const deadAfterMs=(watchSeconds+10)*1e3
 const retryMs=[250,500,1e3,2e3]
+const deciding=Object.keys(_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI).filter(kind=>kind!=="events"&&kind!=="cronjobs")
 async function watchNamespace(cluster,clock){const signal=cluster.life
 const kinds=Object.keys(_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI)
 const maps=Object.fromEntries(kinds.map(kind=>[kind,new Map]))
@@ -10385,7 +11595,7 @@ callbacks.forEach(callback=>{callback()})}
 const list=async kind=>{const{apiVersion:apiVersion,kind:kindName}=_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI[kind]
 const answer=await cluster.get((0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.rJ)(apiVersion,cluster.namespace,kind))
 maps[kind].clear()
-for(const item of answer.items)maps[kind].set((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(item),{...item,apiVersion:apiVersion,kind:kindName})
+for(const item of answer.items)maps[kind].set((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_2__.Vb)(item),{...item,apiVersion:apiVersion,kind:kindName})
 versions[kind]=answer.metadata.resourceVersion
 confirm(kind)}
 const watch=async(kind,from)=>{const path=`${(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.rJ)(_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_0__.VI[kind].apiVersion,cluster.namespace,kind)}?watch=1`+`&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`
@@ -10395,8 +11605,8 @@ buried.then(()=>{dead.abort()},()=>{})
 try{for await(const line of cluster.lines(path,AbortSignal.any([signal,dead.signal]))){const event=JSON.parse(line)
 if(event.type==="ERROR"){delete versions[kind]
 return}versions[kind]=event.object.metadata?.resourceVersion??versions[kind]??from
-if(event.type==="DELETED")maps[kind].delete((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(event.object))
-else if(event.type!=="BOOKMARK")maps[kind].set((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.Vb)(event.object),event.object)
+if(event.type==="DELETED")maps[kind].delete((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_2__.Vb)(event.object))
+else if(event.type!=="BOOKMARK")maps[kind].set((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_2__.Vb)(event.object),event.object)
 confirm(kind)}confirm(kind)}finally{dead.abort()}}
 const keep=async kind=>{let failures=0
 while(!signal.aborted){const from=versions[kind]
@@ -10408,8 +11618,8 @@ const pause=retryMs[Math.min(failures,retryMs.length)-1]??2e3
 await clock.sleep(pause,signal).catch(()=>{})}}}
 await Promise.all(kinds.map(list))
 kinds.forEach(kind=>void keep(kind))
-return{picture:()=>({...maps,confirmedAt:Math.min(...Object.values(confirmed))}),onChange:callback=>{callbacks.add(callback)
-return()=>callbacks.delete(callback)}}}},6669:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$z:()=>hintOf,Hw:()=>logsOf,iR:()=>lostOf,jV:()=>troubleWords,rl:()=>causeOf,vi:()=>weigh})
+return{picture:()=>({...maps,...clock.now()-confirmed.events>_stage_js__WEBPACK_IMPORTED_MODULE_1__.y&&{events:new Map},confirmedAt:Math.min(...deciding.map(kind=>confirmed[kind]))}),onChange:callback=>{callbacks.add(callback)
+return()=>callbacks.delete(callback)}}}},6669:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$z:()=>hintOf,Hw:()=>logsOf,cL:()=>lostBeyond,iR:()=>lostOf,jV:()=>troubleWords,r4:()=>placeKey,rl:()=>causeOf,vi:()=>weigh})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 var _evidence_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2724)
 var _ledger_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(3600)
@@ -10419,6 +11629,8 @@ var _rules_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(3414)
 var _words_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7080)
 const STEADY=1e4
 const EVENTS_LATE=2e3
+const SCHEDULER_LATE=12e3
+const CONTROLLER_LATE=15e3
 const LOGS_AT_ONCE=5
 function weigh(pods,signs,scale){const{notes:notes,now:now}=scale
 const looks=[]
@@ -10448,11 +11660,14 @@ if(log.pendingUntil!==void 0)looks.push(log.pendingUntil)
 else if(scale.final===true&&told.exit)due={is:"at",at:since}
 else due=(0,_patience_js__WEBPACK_IMPORTED_MODULE_2__.IH)(told,{...scale,since:since,ends:ends,runs:(told.startups??[]).map(({container:container,run:run})=>notes.since(runKey(uid,container,run))),sheltered:scale.first||healthy.some(pod=>pod.metadata?.uid!==uid),diagnosis:log.diagnosis})
 if(told.reason==="Quota"&&mayHaveRoom(told,since,notes))due={is:"at",at:since+scale.deadline}
-if(told.reason==="ProgressDeadline"&&due.is==="at")due={is:"at",at:Math.max(due.at,...started)}
-const{container:container="",run:run=0,budget:budget}=told.startups?.[0]??{}
+if(isUnplaced(told)&&due.is==="at"){const room=roomAt(scale)
+due={is:"at",at:Math.max(due.at,Math.min(room,since+scale.deadline))}}if(told.reason==="ProgressDeadline"&&due.is==="at"){const drained=(scale.drains??-1/0)+CONTROLLER_LATE
+due={is:"at",at:Math.max(due.at,drained,...started)}}const{container:container="",run:run=0,budget:budget}=told.startups?.[0]??{}
 const startup=budget!==void 0&&{since:notes.since(runKey(uid,container,run)),budget:budget}
 return[{sign:told,since:since,due:due,diagnosis:log.diagnosis,...startup&&{startup:startup}}]})
-return{weighed:weighed.sort(byWeight),logsWanted:logsWanted,unsteady:[...unsteady],looks:looks}}function mayHaveRoom({attempt:attempt,frees:frees},since,notes){return frees===true||attempt!==void 0&&notes.since(attempt)<since+EVENTS_LATE}function died(number,atReady){return atReady===void 0?0:number-atReady}function runKey(uid,container,run){return`${uid}/${container}/run${run}`}function startsOf(signs,notes){return signs.flatMap(({podUid:podUid="",startups:startups=[]})=>startups.map(({container:container,run:run,budget:budget})=>notes.since(runKey(podUid,container,run))+budget))}function readLog(sign,{ledger:ledger,notes:notes,now:now},asked){const{exit:exit,pod:pod,podUid:podUid,container:container}=sign
+return{weighed:weighed.sort(byWeight),logsWanted:logsWanted,unsteady:[...unsteady],looks:looks}}function mayHaveRoom({attempt:attempt,frees:frees},since,notes){return frees===true||attempt!==void 0&&notes.since(attempt)<since+EVENTS_LATE}function isUnplaced({reason:reason}){return reason==="Unschedulable"||reason==="NoScaleUp"}function roomAt({place:place,notes:notes,ledger:ledger}){if(place.frees)return 1/0
+const since=notes.since(placeKey(place))
+return since<=ledger.startedAt+EVENTS_LATE?-1/0:since+SCHEDULER_LATE}function placeKey({stand:stand}){return`place/${stand}`}function died(number,atReady){return atReady===void 0?0:number-atReady}function runKey(uid,container,run){return`${uid}/${container}/run${run}`}function startsOf(signs,notes){return signs.flatMap(({podUid:podUid="",startups:startups=[]})=>startups.map(({container:container,run:run,budget:budget})=>notes.since(runKey(podUid,container,run))+budget))}function readLog(sign,{ledger:ledger,notes:notes,now:now},asked){const{exit:exit,pod:pod,podUid:podUid,container:container}=sign
 if(!exit||pod===void 0||podUid===void 0||container===void 0)return{diagnosis:void 0}
 const logOf=number=>ledger.logs[(0,_ledger_js__WEBPACK_IMPORTED_MODULE_5__.Up)({podUid:podUid,container:container,exit:number})]
 const diagnosis=logOf(exit.number)
@@ -10463,49 +11678,108 @@ const wanted={pod:pod,podUid:podUid,container:container,previous:exit.previous,e
 const pendingUntil=notes.since(`${podUid}/${container}/exit${exit.number}`)+_patience_js__WEBPACK_IMPORTED_MODULE_2__.Gn
 return pendingUntil<=now?{diagnosis:earlier,wanted:wanted}:{diagnosis:earlier,wanted:wanted,pendingUntil:pendingUntil}}const ORDER=Object.keys(_rules_js__WEBPACK_IMPORTED_MODULE_4__.y)
 function byWeight(one,other){const time=({due:due})=>due.is==="at"?due.at:Number.MAX_SAFE_INTEGER
-return time(one)-time(other)||ORDER.indexOf(one.sign.reason)-ORDER.indexOf(other.sign.reason)||one.sign.key.localeCompare(other.sign.key)}function lostOf(weighed,now,stale){return weighed.find(({due:due,since:since})=>due.is==="at"&&due.at<=now&&(!stale||due.at===since))}function troubleWords({sign:sign,since:since,due:due,startup:startup},now){if(startup)return`startup probe ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(now-startup.since)} of ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(startup.budget)}`
+return time(one)-time(other)||ORDER.indexOf(one.sign.reason)-ORDER.indexOf(other.sign.reason)||one.sign.key.localeCompare(other.sign.key)}function lostOf(weighed,now,stale){return weighed.find(({due:due,since:since})=>due.is==="at"&&due.at<=now&&(!stale||due.at===since))}function lostBeyond(spared,weighed,now,stale){const lost=weighed.filter(one=>one.sign.pod!==void 0&&lostOf([one],now,stale))
+return new Set(lost.map(({sign:sign})=>sign.pod)).size>spared?lost[0]:void 0}function troubleWords({sign:sign,since:since,due:due,startup:startup},now){if(startup)return`startup probe ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(now-startup.since)} of ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(startup.budget)}`
 if(due.is==="open"||due.at<=since)return sign.says
 return`${sign.says}, ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(now-since)} of ${(0,_words_js__WEBPACK_IMPORTED_MODULE_6__.n)(due.at-since)}`}function hintOf(workload,weighed){return _rules_js__WEBPACK_IMPORTED_MODULE_4__.y[weighed.sign.reason].hint(toldOf(workload,weighed))}function toldOf(workload,{sign:sign,diagnosis:diagnosis}){const who=sign.oneOfMany?`${workload} (container ${sign.container??""})`:workload
 return{who:who,sign:sign,...diagnosis&&{diagnosis:diagnosis}}}function logsOf({container:container=""},diagnosis){if(!diagnosis||diagnosis.lines.length===0)return{}
 return{logs:[{of:(0,_evidence_js__WEBPACK_IMPORTED_MODULE_1__.rc)(container),lines:diagnosis.lines}]}}function causeOf(workload,id,weighed){const{sign:sign,diagnosis:diagnosis}=weighed
 const{code:code,sentence:sentenceOf}=_rules_js__WEBPACK_IMPORTED_MODULE_4__.y[sign.reason]
 const sentence=sentenceOf(toldOf(workload,weighed))
-return{code:code,sentence:sentence,hint:hintOf(workload,weighed),workload:id,...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...logsOf(sign,diagnosis),...diagnosis?.at&&{annotations:[{...diagnosis.at,title:code,message:diagnosis.summary??sentence}]}}}},9125:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{n:()=>whoseImages,p:()=>foreignImages})
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9340)
-function whoseImages({object:object,was:was,ran:ran,sets:sets},live){if(!sets)return"ours"
-const names=Object.keys(sets.images)
-const before=was==="absent"?{}:imagesOf(object)
-const now=imagesOf(live)
-const areOurs=names.every(name=>now[name]===sets.images[name])
-const areBefore=names.every(name=>now[name]===before[name]||ran?.[name]!==void 0&&now[name]===ran[name])
-if(was==="absent")return areOurs?"ours":"theirs"
-if(areOurs&&(was==="whole"||!areBefore))return"ours"
-return areBefore?"as before":"theirs"}function foreignImages({sets:sets},live){const now=imagesOf(live)
-const words=Object.entries(sets?.images??{}).flatMap(([name,ours])=>{const image=now[name]
-if(image===void 0||image===ours)return[]
-return[`${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.EU)((0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.zZ)(image).repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_0__.E4)(image)}`]})
-return words.length===0?"another template":[...new Set(words)].join(", ")}function imagesOf(object){const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(object),()=>true):[]
-return Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))}},7080:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>oneLine,n:()=>lasting})
+return{code:code,sentence:sentence,hint:hintOf(workload,weighed),workload:id,...sign.pod!==void 0&&{pod:sign.pod},...sign.container!==void 0&&{container:sign.container},...logsOf(sign,diagnosis),...diagnosis?.at&&{annotations:[{...diagnosis.at,title:code,message:diagnosis.summary??sentence}]}}}},7080:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>oneLine,n:()=>lasting})
 function lasting(ms){return`${Math.max(0,Math.round(ms/1e3))} s`}function oneLine(text,limit=300){const line=text.replace(/\s+/g," ").trim()
 return line.length<=limit?line:`${line.slice(0,limit-1)}…`}},6072:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K:()=>holderOf,s:()=>lock})
 var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(4193)
+var _kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8277)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
 const lastsMs=3e4
-function holderOf({env:env},id=crypto.randomUUID()){const{GITHUB_SERVER_URL:server,GITHUB_REPOSITORY:repository,GITHUB_RUN_ID:run}=env
+const longestName=100
+async function holderOf(world,id=crypto.randomUUID()){const{env:env}=world
+const{GITHUB_SERVER_URL:server,GITHUB_REPOSITORY:repository,GITHUB_RUN_ID:run}=env
 const url=server&&repository&&run?`${server}/${repository}/actions/runs/${run}`:env["CI_JOB_URL"]||env["BUILD_URL"]
-const who=env["GITHUB_ACTOR"]||env["GITLAB_USER_LOGIN"]||env["USER"]||"somebody"
-return{id:id,who:who,...url!==void 0&&{url:url}}}async function lock({world:world,settings:settings,app:app,holder:holder,signal:signal},journal,cluster){let told
-const taking=await(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(cluster,world.clock,`django-rollout-${app}`,holder,{lastsMs:lastsMs,waitMs:settings["lock-wait"]},signal,by=>{if(told!==by)journal.say(`another release is under way: ${by}`)
+return{id:id,who:await starterOf(world),...url!==void 0&&{url:url}}}async function starterOf({env:env,processes:processes}){const named=env["GITHUB_ACTOR"]||env["GITLAB_USER_LOGIN"]||env["USER"]||env["LOGNAME"]
+if(named)return named
+const{code:code,stdout:stdout}=await processes.run("git",["config","--get","user.name"])
+const[first=""]=stdout.trim().split("\n")
+return code===0&&first.slice(0,longestName)||processes.account()}async function lock({world:world,settings:settings,app:app,holder:holder,signal:signal},journal,cluster){let told
+const taking=await(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__._e)(cluster,world.clock,(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__.Fe)(app),{...holder,image:settings.image},{lastsMs:lastsMs,waitMs:settings["lock-wait"]},signal,by=>{if(told!==by)journal.say(`another release is under way: ${by}`)
 told=by
 journal.waiting(`waiting for the release of ${by}`)})
 if(taking.is==="taken")return taking.lease
-return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_1__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},6263:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
-var inspector=__nccwpck_require__(2210)
-var away=__nccwpck_require__(5328)
+if(taking.is==="foreign"){const what=`the release by ${taking.by}, which is under way,`
+const theirs={image:taking.image,what:what,so:"or wait until that one has ended"}
+return(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__.ht)(cluster,app,theirs,settings.image)}return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},1402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
+const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs a second time, in a child process that imports what the web's server imports, with the\nenvironment of the container and not that of manage.py: which databases it names is compared. Whatever it\ndoes at its import ends with it.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import threading\n    import time\n\n    import django\n    from django.apps import apps\n    from django.conf import settings\n    from django.core.management import CommandError, call_command, get_commands\n    from django.db import Error, connections, router\n    from django.db.migrations.executor import MigrationExecutor\n    from django.db.migrations.loader import MigrationLoader\n    from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": name,\n            "host": str(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # Not everybody may ask that; then at least two connections of now are told apart.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), False)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), True))\n        return texts\n\n    def assigned(texts):\n        """Variables that a command sets for what it starts: NAME=value, where the value can be told."""\n        dollar = chr(36)\n        for text, is_file in texts:\n            for line in text.splitlines():\n                # In a file it may stand under a condition.\n                if is_file and not re.match(r"(export\\s|env\\s*=|raw_env|environment)", line):\n                    continue\n                for name, value in re.findall(\n                    r"(?<![\\w-])([A-Z][A-Z0-9_]*)=(\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)", line\n                ):\n                    value = value if value[:1] == "'" else os.path.expandvars(value)\n                    if dollar not in value and "\`" not in value:\n                        yield name, value.strip("\\"'")\n\n    def modules_of(texts):\n        """What the web's server may be told to import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        told = {}\n        for alias, identity in task["databases"].items():\n            if alias not in connections.databases:\n                continue\n            connection = connections[alias]\n            if identity_of(connection) == identity:\n                continue\n            # By another way, or as another user: only the server knows whether it is the same.\n            told[alias] = identity_of(connection)\n            try:\n                connection.ensure_connection()\n                told[alias] = asked(connection)\n            except Exception:\n                # Then it is compared by its name and its host.\n                pass\n        name = module or "manage.py"\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        say(json.dumps({"web": {"module": name, "settings": chosen, "databases": told}}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def ask_web(identities):\n        """Starts the child; returns what gives its answer: what it told, or why it told nothing."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return lambda: (None, None)\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        env.update(assigned(texts))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        env.pop("DJANGO_ROLLOUT_ENV", None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        said = {}\n\n        def run():\n            try:\n                child = subprocess.Popen(\n                    start,\n                    env=env,\n                    cwd=folder if os.path.isdir(folder) else None,\n                    stdin=subprocess.DEVNULL,\n                    stdout=subprocess.PIPE,\n                    stderr=subprocess.STDOUT,\n                    start_new_session=True,\n                )\n            except OSError as error:\n                said["error"] = str(error)\n                return\n            try:\n                said["out"] = child.communicate(timeout=child_seconds)[0]\n            except subprocess.TimeoutExpired:\n                said["error"] = "its import did not end within %d s" % child_seconds\n            finally:\n                # What it has started must not outlive it.\n                try:\n                    os.killpg(child.pid, signal.SIGKILL)\n                except OSError:\n                    pass\n\n        thread = threading.Thread(target=run, daemon=True)\n        thread.start()\n\n        def answer():\n            thread.join(child_seconds + 5)\n            lines = said.get("out", b"").decode("utf-8", "replace").splitlines()\n            for line in lines:\n                text = line.partition(marker)[2].rpartition(marker)[0]\n                if text.startswith("{"):\n                    web = json.loads(text)["web"]\n                    return web, None if web else "no module of its command is known"\n            words = [line for line in lines if line.strip()]\n            return None, said.get("error") or (words[-1] if words else "it told nothing")\n\n        return answer\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        connections.close_all()\n        sys.stdout.flush()\n        os._exit(3)\n\n    def refuse_others(identities, web):\n        """Never another database than the web's, or than the one of the release before."""\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            if theirs and not is_same(identity, theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            on_default = router.allow_migrate_model("default", model)\n            return router.allow_migrate_model(alias, model) and not on_default\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    web_answer = ask_web(dict(identities))\n    plans = []\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            plans.append(plan_of(alias, identities[alias], own))\n    except Exception:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        refuse_others(identities, web_answer()[0])\n        raise\n    web, silent = web_answer()\n    refuse_others(identities, web)\n\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    always = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in named)):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in named:\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    connections.close_all()\n    say(\n        json.dumps(\n            {\n                "django": django.get_version(),\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else {"silent": silent} if silent else None,\n            }\n        )\n    )\n\n    if runs:\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
+const defaultManage=["python","manage.py"]
+function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0,volumes:volumes=[],web:web,kept:kept={}}=task
+const databases=migrate===void 0?["default"]:databasesOf(migrate)
+const plain=migrate===void 0||isPlain(migrate)
+const spec={marker:marker,migrate:migrate??null,databases:databases,always:!plain,only:plain&&optionOf("--database",words(migrate??""))!==void 0,volumes:volumes,web:web??null,kept:kept,wait:waitSeconds}
+return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(spec).replaceAll("$",String.raw`\u0024`)}]}function isPlain(command){const all=words(command)
+const at=all.indexOf("migrate")
+const options=all.slice(at+1)
+return at>0&&!/[$`'"\\;&|<>()\n]/.test(command.trim())&&callsDjango.test(all.slice(0,at).join(" "))&&options.every((word,i)=>word.startsWith("-")||valued.includes(options[i-1]??""))&&!options.includes("--run-syncdb")}const callsDjango=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
+const valued=["--database","--settings","--pythonpath","-v","--verbosity"]
+function databasesOf(command){const named=command.split(/&&|\|\||[;|&\n]/).filter(part=>/\smigrate\b/.test(part)).map(part=>optionOf("--database",words(part))??"default")
+const known=named.filter(alias=>/^[\w.-]+$/.test(alias))
+return known.length===0?["default"]:[...new Set(known)]}function planCommand(migrateCommand,starter,marker=""){const parts=migrateCommand.split(/\s*(?:&&|;)\s*/)
+const at=parts.findIndex(part=>managed(part)!==void 0)
+const manage=managed(parts[at]??"")??defaultManage.join(" ")
+const found=words(parts[at]??"")
+const passed=["--settings","--pythonpath"].flatMap(name=>{const value=optionOf(name,found)
+return value===void 0?[]:[`${name}=${value}`]})
+const shell=["shell","-v","0",...passed,"-c",inspectorSource]
+const before=parts.slice(0,Math.max(at,0)).filter(part=>/^(cd|export|\.|source) /.test(part))
+const isBare=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(manage)&&!/[$`'"\\|&<>(){}*?~#=]/.test(manage)
+const plan=before.length===0&&isBare?[...words(manage),...shell]:["/bin/sh","-c",[keepEnvironment,...before,`${manage} "$@"`].join(" && "),"sh",...shell]
+if(!starter||words(migrateCommand).includes(starter.words[0]??""))return plan
+return starter.isScript?["/bin/sh","-c",throughScript,"sh",marker,...starter.words,...plan]:[...starter.words,...plan]}const keepEnvironment='{ DJANGO_ROLLOUT_ENV=$(export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
+const throughScript=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
+function readPlan(lines,marker){for(const line of lines){const text=marked(line,marker)
+if(text?.startsWith("{")===true){const plan=parse(text)
+if(plan)return plan}}return}function readRefused(line,marker){const text=marked(line,marker)
+if(text?.startsWith('{"refused"')!==true)return
+return JSON.parse(text)}function readPassed(line,marker){return/^\{"past":"(.*)"\}$/.exec(marked(line,marker)??"")?.[1]}function migrationBegins(line,marker){return marked(line,marker)==="migrate"}function isMarked(line,marker){return marked(line,marker)!==void 0}function marked(line,marker){const start=line.indexOf(marker)
+const end=line.lastIndexOf(marker)
+return marker===""||end<=start?void 0:line.slice(start+marker.length,end)}function managed(part){const found=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1]
+return found?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(text){return text.split(/\s+/).filter(word=>word!=="")}function optionOf(name,args){const at=args.findIndex(arg=>arg===name||arg.startsWith(`${name}=`))
+const value=args[at]===name?args[at+1]:args[at]?.slice(name.length+1)
+return value?.replace(/^['"]|['"]$/g,"")}function parse(text){let json
+try{json=JSON.parse(text)}catch{return}if(!isRecord(json))return
+const{django:django,python:python,runs:runs,web:web}=json
+const databases=listOf(json["databases"],databaseOf)
+if(!isText(django)||!isText(python)||typeof runs!=="boolean"||databases===void 0)return
+return{django:django,python:python,databases:databases,runs:runs,...webOf(web)}}function webOf(json){if(!isRecord(json))return{}
+const{module:module,silent:silent}=json
+return isText(module)?{web:{module:module}}:isText(silent)?{web:{silent:silent}}:{}}function databaseOf(json){if(!isRecord(json))return
+const{database:database,vendor:vendor,vendorName:vendorName,version:version,transactionalDdl:transactionalDdl}=json
+const identity=identityOf(json["identity"])
+const pending=listOf(json["pending"],pendingOf)
+const squashed=listOf(json["squashed"],nameOf)
+const unknown=listOf(json["unknown"],unknownOf)
+const applied=json["applied"]
+if(!isText(database)||!isText(vendor)||!isText(vendorName)||typeof transactionalDdl!=="boolean"||!isRecord(applied)||!isTexts(applied)||identity===void 0||pending===void 0||squashed===void 0||unknown===void 0)return
+return{database:database,identity:identity,vendor:vendor,vendorName:vendorName,...isText(version)?{version:version}:{},transactionalDdl:transactionalDdl,pending:pending,squashed:squashed,applied:applied,unknown:unknown}}function databasesOfJson(json){return Object.fromEntries(Object.entries(isRecord(json)?json:{}).flatMap(([alias,each])=>{const identity=identityOf(each)
+return identity?[[alias,identity]]:[]}))}function identityOf(json){if(!isRecord(json)||!isTexts(json))return
+const{vendor:vendor,name:name,host:host,port:port,user:user,schema:schema,server:server,started:started}=json
+if(!isText(vendor)||!isText(name)||!isText(host)||!isText(port)||!isText(user))return
+return{vendor:vendor,name:name,host:host,port:port,user:user,...isText(schema)&&{schema:schema},...isText(server)&&{server:server},...isText(started)&&{started:started}}}function nameOf(json){if(!isRecord(json))return
+const{app:app,name:name}=json
+return isText(app)&&isText(name)?{app:app,name:name}:void 0}function pendingOf(json){const migration=nameOf(json)
+if(!migration||!isRecord(json))return
+const{atomic:atomic,reversible:reversible,sql:sql}=json
+const operations=listOf(json["operations"],each=>isText(each)?each:void 0)
+if(operations===void 0)return
+if(typeof atomic!=="boolean"||typeof reversible!=="boolean")return
+return{...migration,operations:operations,atomic:atomic,reversible:reversible,...isText(sql)?{sql:sql}:{}}}function unknownOf(json){const migration=nameOf(json)
+if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
+return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
+const items=json.map(read).filter(item=>item!==void 0)
+return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}var away=__nccwpck_require__(5328)
 var paths=__nccwpck_require__(1856)
 var report_cause=__nccwpck_require__(4193)
-var words=__nccwpck_require__(2691)
+var report_words=__nccwpck_require__(2691)
+var archive=__nccwpck_require__(15)
 var diagnose=__nccwpck_require__(4161)
 var evidence=__nccwpck_require__(2724)
 var gather=__nccwpck_require__(3942)
@@ -10531,7 +11805,9 @@ if(ended)return ended}const failed=job?.status?.conditions?.find(({type:type,sta
 if(failed?.reason==="DeadlineExceeded"){const sentence=`${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`
 return failure({code:"timeout",sentence:sentence},pod)}const refused=pod?void 0:(0,rollout_signs.Or)(picture,uid).at(-1)
 const signs=pod?(0,podsigns.IA)(pod,(0,live.XL)(picture,pod.metadata?.uid)).filter(({reason:reason})=>reason!=="NotReady"):refused?[(0,rollout_signs.x5)(uid??"",refused.message??"",refused,()=>(0,rollout_signs.dT)(picture,[]))]:[]
-const weighing=(0,weigh.vi)(pod?[pod]:[],signs,{patience:patience,deadline:patience.timeout,ready:patience.timeout,first:false,ledger:ledger,notes:notes,now:now,final:true})
+const place=(0,rollout_signs.$t)(picture,()=>[])
+notes.since((0,weigh.r4)(place))
+const weighing=(0,weigh.vi)(pod?[pod]:[],signs,{patience:patience,deadline:patience.timeout,ready:patience.timeout,first:false,ledger:ledger,notes:notes,now:now,final:true,place:place})
 looks.push(...weighing.looks)
 logsWanted.push(...weighing.logsWanted)
 const lost=(0,weigh.iR)(weighing.weighed,now,stale)
@@ -10554,23 +11830,77 @@ const why=(0,rollout_words.T)(pod.status?.message??pod.status?.reason??"its node
 const sentence=`${aim.job}: its pod was taken away: ${why}`
 return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},pod)}}function statusOf(pod,{container:container}){return[...pod.status?.containerStatuses??[],...pod.status?.initContainerStatuses??[]].find(({name:name})=>name===container)}var logs=__nccwpck_require__(6738)
 var looking=__nccwpck_require__(9092)
-var snapshot=__nccwpck_require__(5741)
+var needs=__nccwpck_require__(852)
 var deadline=__nccwpck_require__(3006)
 var django_job=__nccwpck_require__(4360)
+var roles=__nccwpck_require__(7414)
+const inits=["tini","dumb-init","docker-init","catatonit","exec"]
+function launchOf(container,image){const{command:command,args:args}=container
+const first=command??image?.entrypoint??[]
+const rest=args??(command===void 0?image?.cmd??[]:[])
+const words=[...first,...rest]
+const skipped=initsOf(words)
+const exported=shellOf(words.slice(skipped))
+if(exported)return{words:words,starter:exported}
+const at=words.findIndex((word,i)=>i>=skipped&&(0,roles.gf)(word))
+const own=words.slice(skipped,at===-1?first.length:at)
+const starter=starterOf(own,words.length>skipped+own.length)
+return{words:words,...starter&&{starter:starter}}}function shellOf(words){const[shell="",flag="",script=""]=words
+if(!/^(|ba|da|a|k|z)sh$/.test(base(shell))||!/^-\w*c$/.test(flag))return
+const parts=script.split(/&&|[;\n]/).map(part=>part.trim())
+const exports=parts.filter(part=>part.startsWith("export "))
+const set=parts.flatMap(part=>{const assigned=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(part)
+return assigned&&(0,roles.gf)(assigned[2]??"")?[`export ${(assigned[1]??"").trim()}`]:[]})
+const all=[...exports,...set]
+if(all.length===0)return
+return{words:[shell,flag,`${all.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function initsOf(words){if(!inits.includes(base(words[0]??"")))return 0
+const at=words.findIndex((word,i)=>i>0&&(word==="--"||!word.startsWith("-")))
+return at===-1?words.length:at+(words[at]==="--"?1:0)}function starterOf(own,hasMore){const[program,...options]=own
+if(program===void 0)return
+if(!hasMore)return options.length===0?{words:own,isScript:true}:void 0
+const last=own.at(-1)
+if(last==="--"||last==="run"&&options.length>0||base(program)==="env")return{words:own,isScript:false}
+return options.length===0?{words:own,isScript:true}:void 0}function base(word){return word.split("/").at(-1)??word}var registry=__nccwpck_require__(8925)
 var apierror=__nccwpck_require__(5392)
-var workload=__nccwpck_require__(4339)
+var kubernetes_workload=__nccwpck_require__(4339)
 var stages_release=__nccwpck_require__(3830)
 const databaseWaitSeconds=15
-function makeJob({settings:settings,source:source,app:app,holder:holder},site,web,image,marker){const command=settings["migrate-command"]
+async function makeJob(release,cluster,site,web,image,marker){const{world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}=release
+const command=settings["migrate-command"]
 const sha=source.sha??source.tag
-const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:(0,inspector.VV)(command),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site)})
+const[launch,claims,kept]=await Promise.all([launchOfWeb(release,web,image),(0,away.d_)(world.clock,signal,()=>claimsOf(cluster,site,web)),(0,away.d_)(world.clock,signal,()=>(0,archive.Tj)(cluster,app))])
+const marks=marksOfPods(site,web)
+const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:planCommand(command,launch.starter,marker),env:inspectorEnv({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds,web:launch.words,volumes:(0,django_job.wx)(web.template,web.container,claims),kept:databasesOfJson(kept)}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site),claims:claims,...marks&&{live:marks}})
 if(made.is==="impossible")return(0,report_cause.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${made.problem}`})
-return{job:made.job,container:web.container,from:(0,workload.T)(web.workload),notes:made.notes}}function selectorsOf({live:live,services:services,targets:targets}){const{deployments:deployments,statefulsets:statefulsets,daemonsets:daemonsets}=live.picture()
+const script=launch.starter?.isScript===true?launch.starter.words.join(" "):void 0
+return{job:made.job,container:web.container,from:(0,kubernetes_workload.T)(web.workload),notes:made.notes,...script!==void 0&&{script:{name:script,isAll:launch.words.length===1}}}}async function launchOfWeb({world:world,signal:signal},{template:template,container:container},image){const own=template.spec?.containers.find(({name:name})=>name===container)
+if(!own)return{words:[]}
+const asked=own.command===void 0?await(0,registry.Nl)(world,image,signal).catch(()=>{signal.throwIfAborted()
+return}):void 0
+return launchOf(own,asked)}async function claimsOf(cluster,{live:live},{template:template}){const names=(template.spec?.volumes??[]).flatMap(({persistentVolumeClaim:persistentVolumeClaim})=>persistentVolumeClaim?[persistentVolumeClaim.claimName]:[])
+const pods=[...live.picture().pods.values()]
+const uses=await Promise.all(names.map(async name=>{const users=pods.filter(({spec:spec,status:status})=>status?.phase!=="Succeeded"&&status?.phase!=="Failed"&&spec?.volumes?.some(volume=>volume.persistentVolumeClaim?.claimName===name))
+if(users.length===0)return[]
+const path=`${(0,paths.rJ)("v1",cluster.namespace,"persistentvolumeclaims")}/${name}`
+const claim=await cluster.find(path).catch(error=>{if(error instanceof apierror.h&&error.status===403)return
+throw error})
+const use=claimUse(claim?.spec?.accessModes??["ReadWriteOnce"],users)
+return use?[[name,use]]:[]}))
+return Object.fromEntries(uses.flat())}function claimUse(modes,users){if(modes.includes("ReadWriteOncePod"))return{is:"taken"}
+const nodes=new Set(users.flatMap(({spec:spec})=>spec?.nodeName??[]))
+const[node]=nodes
+const isOnce=modes.every(mode=>mode==="ReadWriteOnce")
+return isOnce&&nodes.size===1&&node!==void 0?{is:"on-node",node:node}:void 0}function marksOfPods({live:live,targets:targets},{workload:workload}){const target=targets.find(({id:id})=>(0,kubernetes_workload.T)(id)===(0,kubernetes_workload.T)(workload))
+const selector=target?.live?.spec?.selector
+if(!selector)return
+const all=[...live.picture().pods.values()].flatMap(({metadata:metadata,status:status})=>status?.phase==="Running"&&(0,django_job.cK)(selector,metadata?.labels??{})?[{labels:metadata?.labels??{},annotations:metadata?.annotations??{}}]:[])
+const common=kind=>Object.fromEntries(Object.entries(all[0]?.[kind]??{}).filter(([key,value])=>all.every(each=>each[kind][key]===value)))
+return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:live,services:services,targets:targets}){const{deployments:deployments,statefulsets:statefulsets,daemonsets:daemonsets}=live.picture()
 const manifests=targets.flatMap(({manifest:manifest})=>manifest?[manifest]:[])
 const workloads=[...deployments.values(),...statefulsets.values(),...daemonsets.values(),...manifests].flatMap(object=>{const{selector:selector}=object.spec??{}
-return selector?[{of:(0,snapshot.Gg)(object),selector:selector}]:[]})
+return selector?[{of:(0,needs.G)(object),selector:selector}]:[]})
 const behind=services.flatMap(service=>{const matchLabels=service.spec?.selector
-return matchLabels?[{of:(0,snapshot.Gg)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
+return matchLabels?[{of:(0,needs.G)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
 return[...workloads,...behind]}async function createJob(cluster,{live:live},{world:world,app:app,source:source,signal:signal},job,onTry){const path=(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")
 for(let attempt=1;;attempt++){signal.throwIfAborted()
 const name=(0,django_job.dZ)(app,source.sha??source.tag,attempt)
@@ -10582,9 +11912,73 @@ try{return await(0,away.d_)(world.clock,signal,async()=>{const there=isLost?awai
 if(there)return there
 isLost=true
 return cluster.post(path,named)})}catch(error){if(error instanceof apierror.h&&error.status===409)continue
-throw error}}}var migrationlog=__nccwpck_require__(7366)
-const appliesAll=/^\S*python[\d.]* \S*manage\.py migrate( --?[\w-]+(=\S+)?)*$/
-const reconnectMs=500
+throw error}}}const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
+const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
+function migrationProgress(text){const[,verb,migration,rest=""]=line.exec(text.trimEnd())??[]
+if(migration===void 0)return
+const direction=verb==="Applying"?"forwards":"backwards"
+return{migration:migration,direction:direction,is:howItEnded(rest)??"begun"}}function migrated(lines){const applied=[]
+let open
+for(const text of lines){const progress=migrationProgress(text)
+if(open!==void 0&&(progress??howItEnded(text.trimEnd()))){applied.push(open)
+open=void 0}if(progress?.is==="begun")open=progress.migration
+else if(progress)applied.push(progress.migration)}return open===void 0?{applied:applied}:{applied:applied,open:open}}function howItEnded(rest){const word=end.exec(rest)?.[1]
+return word===void 0?void 0:word==="OK"?"applied":"faked"}class Output{marker
+refusal
+lines=[]
+plan
+passed
+found
+refused
+held=[]
+journal
+begun=false
+constructor(marker,refusal){this.marker=marker
+this.refusal=refusal
+const{promise:promise,resolve:resolve,reject:reject}=Promise.withResolvers()
+this.plan=promise
+this.plan.catch(()=>{})
+this.found=resolve
+this.refused=reject}to(journal){this.journal=journal
+this.held.splice(0).forEach(line=>{journal.quote(line)})}hold(){this.journal=void 0}waiting(on){this.journal?.waiting(`waiting for the Job's pod: ${on}`)}line(line){if(isMarked(line,this.marker)){if(migrationBegins(line,this.marker))this.begun=true
+const plan=readPlan([line],this.marker)
+if(plan)this.found(plan)
+const refused=readRefused(line,this.marker)
+if(refused)this.refused(new report_cause.HR(this.refusal(refused)))
+this.passed??=readPassed(line,this.marker)
+return}this.lines.push(line)
+if(this.journal)this.journal.quote(line)
+else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
+const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
+return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function unreadCause(code,job,verdict,words,{lines:lines,logs:logs}){const{applied:applied}=migrated(lines)
+const known=applied.length===0?"what it has applied is not known":`applied as far as it was read: ${applied.join(", ")}`
+const how=verdict.is==="failed"?`${verdict.cause.sentence}, and`:`${job}: it ended well, but`
+return{...verdict.is==="failed"?verdict.cause:{workload:`job/${job}`},code:code,sentence:`${how} its log cannot be read: ${words}; ${known}`,hint:`"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
+return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function refusalCause(refused,how){const{alias:alias,migration:migration}=refused
+const at=alias==="default"?"":` (DATABASES["${alias}"])`
+switch(refused.refused){case"web":{const{other:other,module:module,settings:settings}=refused
+const[own,theirs]=settings
+const[by,webBy]=own===theirs?["",""]:[` (${own})`,` (${theirs})`]
+return{code:"wrong-database",sentence:`the migration is for another database than the web's${at}: ${named(migration,other)}${by}, while ${module} uses ${named(other,migration)}${webBy}`,hint:`Let the migration have what the web has, for example:\n${mending(how,own===theirs?void 0:theirs)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${at}: ${named(migration,refused.other)}, while that one used ${named(refused.other,migration)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`}
+case"file":return{code:"wrong-database",sentence:`the migration is for an SQLite file that no volume keeps${at}: ${migration.name} is gone with the migration's pod`,hint:'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations'}
+case"left":return{code:"plan-failed",sentence:`the database "${alias}" lacks ${refused.pending.join(", ")}, and "${how.command}" does not migrate it`,hint:`migrate-command: ${how.command} && ${how.command} --database=${alias}`}}}function named(identity,other){const{vendor:vendor,name:name,host:host,port:port,user:user,schema:schema,server:server}=identity
+if(vendor==="sqlite")return`SQLite ${name}`
+const kind={postgresql:"PostgreSQL",mysql:"MySQL"}[vendor]??vendor
+const isAlike=["name","host","port","user","schema"].every(key=>identity[key]===other[key])
+return[`${kind} ${name}`,...host===""?[]:[`at ${host}${port===""?"":`:${port}`}`],...schema!==void 0&&schema!==""&&schema!==other.schema?[`schema ${schema}`]:[],...user===""?[]:[`as ${user}`],...isAlike&&server!==void 0?[`server ${server}`]:[]].join(" ")}function mending({command:command,starter:starter},settings){if(settings!==void 0&&settings!==""){const bare=command.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
+const isOne=!/[;&|]/.test(bare)
+return`migrate-command: ${isOne?"":"export "}DJANGO_SETTINGS_MODULE=${settings} ${isOne?"":"&& "}${bare}`}return starter===void 0?`migrate-command: <what sets it for the web> ${command}`:`migrate-command: ${starter} ${command}`}function passedHint(script,why,command){const by=`${script}, which starts the web, was passed by (${why}): what it sets is missing here`
+return why.startsWith("it calls")?`${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`:`${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`}function tellPlan(journal,plan){for(const database of plan.databases)tellDatabase(journal,plan,database)
+if(plan.web&&"silent"in plan.web)journal.say(`the database was not compared with the web's: ${plan.web.silent}`)
+const isPending=plan.databases.some(hasWork)
+if(plan.runs&&!isPending)journal.say("the command runs all the same: it may do more than this plan sees")}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellDatabase(journal,{django:django,databases:databases},plan){const{database:database,vendorName:vendorName,version:version="",pending:pending,unknown:unknown}=plan
+const of=databases.length===1&&database==="default"?"":`${database}: `
+journal.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
+if(!hasWork(plan))journal.say(`${of}no migrations to apply`)
+for(const{app:app,name:name,operations:operations}of pending)journal.say(`${of}to apply: ${app}.${name} (${operations.join(", ")})`)
+const newer=unknown.filter(migration=>migration.newer)
+if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
+journal.say(`${of}the database is newer than this version: it has ${names}`)}}const reconnectMs=500
 const lastWordsMs=3e4
 const briefWordsMs=1e3
 const shownLines=50
@@ -10593,7 +11987,9 @@ function startMigration(release,cluster,site,web,image){const{world:world,settin
 const over=new AbortController
 const until=AbortSignal.any([signal,over.signal])
 const marker=`rollout-${crypto.randomUUID()}`
-const output=new migrationlog.k7(marker)
+const command=settings["migrate-command"]
+let script
+const output=new Output(marker,refused=>refusalCause(refused,{command:command,...script&&!script.isAll&&{starter:script.name},accept:cluster.commandLine((0,archive.Mc)(release.app))}))
 let job
 let container=""
 let ended
@@ -10601,11 +11997,12 @@ let containerEnded=false
 let reading
 const jobOver=new AbortController
 const closed=new AbortController
-const start=async journal=>{const made=makeJob(release,site,web,image,marker)
+const start=async journal=>{const made=await makeJob(release,cluster,site,web,image,marker)
 container=made.container
+script=made.script
 made.notes.forEach(note=>{journal.say(note)})
 const created=await createJob(cluster,site,release,made.job,name=>{job=name})
-journal.say(`${(0,snapshot.Gg)(created)}, made from ${made.from}`)
+journal.say(`${(0,needs.G)(created)}, made from ${made.from}`)
 ended=followJob(job??"")
 ended.catch(()=>{})}
 const followJob=async job=>{const startedAt=world.clock.now()
@@ -10618,7 +12015,7 @@ const{verdict:is}=judgement
 if(is.is==="started"||is.is==="finished")reading??=readLog(is.pod)
 if(is.is==="waiting")output.waiting(is.on)
 const{lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
-return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...(is.is==="failed"||is.is==="finished")&&{ended:is}}},(wanted,lines)=>{const said=lines.filter(line=>!(0,inspector.rZ)(line,marker))
+return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...(is.is==="failed"||is.is==="finished")&&{ended:is}}},(wanted,lines)=>{const said=lines.filter(line=>!isMarked(line,marker))
 ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(said,(0,stages_release.Y)(release)))})
 if(verdict.is==="failed"&&verdict.cause.pod!==void 0&&verdict.exitCode!==void 0)reading??=readLog(verdict.cause.pod)
 containerEnded=verdict.is==="finished"||verdict.is==="failed"&&verdict.exitCode!==void 0
@@ -10644,108 +12041,84 @@ if(!(0,away.WG)(error))break
 await world.clock.sleep(reconnectMs,enough).catch(()=>{})}return words})
 let whole
 const applied=()=>whole??output.progress().applied
-const unreadOf=(code,verdict,words)=>(0,migrationlog.d)(code,job??"",verdict,words,{lines:output.lines,logs:cluster.commandLine(["logs",`job/${job??""}`,"-c",container])})
+const unreadOf=(code,verdict,words)=>unreadCause(code,job??"",verdict,words,{lines:output.lines,logs:cluster.commandLine(["logs",`job/${job??""}`,"-c",container])})
 return{plan:async journal=>{output.to(journal)
 await start(journal)
-const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf)])
-output.hold();(0,migrationlog.fb)(journal,plan)
+const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf,why=>passedHint(script?.name??"",why,command))])
+output.hold()
+tellPlan(journal,plan)
 return plan},migrate:async journal=>{output.to(journal)
 const how=await ended
-if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.Ob)(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
-if(appliesAll.test(settings["migrate-command"]))whole=(await output.plan).pending.map(({app:app,name:name})=>`${app}.${name}`)}journal.say(`${(0,words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
+if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR(migrationCause(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+if(isPlain(command)){const{databases:databases}=await output.plan
+whole=databases.flatMap(({pending:pending})=>pending.map(({app:app,name:name})=>`${app}.${name}`))}}journal.say(`${(0,report_words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
 output.hold()
 try{if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}finally{const{clock:clock}=world
 await(0,deadline.ux)(clock,briefWordsMs,cluster.life,late=>(0,deadline.H6)(late,()=>Promise.resolve(reading))).catch(()=>{})
 closed.abort()}}}}async function removeJob({world:world},cluster,live,name){const path=`${(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")}/${name}`
 await(0,away.d_)(world.clock,cluster.life,()=>cluster.remove(path))
 await(0,deadline.ux)(world.clock,podGoneMs,cluster.life,signal=>(0,looking.W)({cluster:cluster,clock:world.clock,live:live,signal:signal},()=>{const gone=podsOfJob(live.picture(),name).length===0
-return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output,unreadOf){const how=await ended
+return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output,unreadOf,hintOf){const how=await ended
 if(how?.verdict.is==="failed"){const{cause:cause}=how.verdict
+await Promise.race([output.plan,Promise.resolve()])
 if(output.progress().applied.length>0)return output.plan
 if(cause.code!=="crash")throw new report_cause.HR(cause)
-if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.hY)(cause))}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
+if(how.unread===void 0){const{passed:passed}=output
+throw new report_cause.HR(planCause(passed===void 0?cause:{...cause,hint:hintOf(passed)}))}}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
 if(!early&&how?.unread!==void 0)(0,report_cause.fJ)(unreadOf("plan-failed",how.verdict,how.unread))
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,OJ:()=>hasWork,yJ:()=>lostDatabase,Ob:()=>migrationCause,hY:()=>planCause,fb:()=>tellPlan,d:()=>unreadCause})
-var inspector=__nccwpck_require__(2210)
-const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
-const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
-function migrationProgress(text){const[,verb,migration,rest=""]=line.exec(text.trimEnd())??[]
-if(migration===void 0)return
-const direction=verb==="Applying"?"forwards":"backwards"
-return{migration:migration,direction:direction,is:howItEnded(rest)??"begun"}}function migrated(lines){const applied=[]
-let open
-for(const text of lines){const progress=migrationProgress(text)
-if(open!==void 0&&(progress??howItEnded(text.trimEnd()))){applied.push(open)
-open=void 0}if(progress?.is==="begun")open=progress.migration
-else if(progress)applied.push(progress.migration)}return open===void 0?{applied:applied}:{applied:applied,open:open}}function howItEnded(rest){const word=end.exec(rest)?.[1]
-return word===void 0?void 0:word==="OK"?"applied":"faked"}class Output{marker
-lines=[]
-plan
-found
-held=[]
-journal
-begun=false
-constructor(marker){this.marker=marker
-const{promise:promise,resolve:resolve}=Promise.withResolvers()
-this.plan=promise
-this.found=resolve}to(journal){this.journal=journal
-this.held.splice(0).forEach(line=>{journal.quote(line)})}hold(){this.journal=void 0}waiting(on){this.journal?.waiting(`waiting for the Job's pod: ${on}`)}line(line){if((0,inspector.rZ)(line,this.marker)){if((0,inspector.tM)(line,this.marker))this.begun=true
-const plan=(0,inspector.m3)([line],this.marker)
-if(plan)this.found(plan)
-return}this.lines.push(line)
-if(this.journal)this.journal.quote(line)
-else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
-const kept=applied.length===0?"":`; applied before it: ${applied.join(", ")}`
-return{...cause,code:"migration-failed",sentence:`migration ${open??""} failed: ${withoutName(cause)}${kept}`.replace("  "," ")}}function unreadCause(code,job,verdict,words,{lines:lines,logs:logs}){const{applied:applied}=migrated(lines)
-const known=applied.length===0?"what it has applied is not known":`applied as far as it was read: ${applied.join(", ")}`
-const how=verdict.is==="failed"?`${verdict.cause.sentence}, and`:`${job}: it ended well, but`
-return{...verdict.is==="failed"?verdict.cause:{workload:`job/${job}`},code:code,sentence:`${how} its log cannot be read: ${words}; ${known}`,hint:`"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
-return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function lostDatabase({vendor:vendor},{spec:spec}){const keeps=(spec?.volumes??[]).some(volume=>volume.persistentVolumeClaim??volume.hostPath??volume.nfs??volume.csi)
-return vendor==="sqlite"&&!keeps?"the database is SQLite, and no volume keeps its file: what was migrated is gone with the pod of the migration; take a database server, or a volume that all pods share":void 0}function tellPlan(journal,plan){journal.say(`Django ${plan.django} with ${plan.vendorName} ${plan.version??""}`.trim())
-if(!hasWork(plan))journal.say("no migrations to apply")
-for(const{app:app,name:name,operations:operations}of plan.pending)journal.say(`to apply: ${app}.${name} (${operations.join(", ")})`)
-const newer=plan.unknown.filter(migration=>migration.newer)
-if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
-journal.say(`the database is newer than this version: it has ${names}`)}}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
 function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
-var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(9340)
-var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1856)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
-var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(15)
-var _rollout_record_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(7476)
-var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(9456)
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(3006)
-var _migrate_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6263)
-var _undo_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(2064)
+var _kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5950)
+var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2882)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(9340)
+var _kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1856)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(15)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7395)
+var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(414)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(3006)
+var _migrate_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(1402)
+var _undo_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(2064)
 async function settle(release,journal,cluster,live,record){const{begun:begun}=record
 const{world:world,app:app,holder:holder}=release
-journal.say(`an unfinished release was found: ${begun.tag} by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(begun)}`)
-const restored=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_8__.ux)(world.clock,_undo_js__WEBPACK_IMPORTED_MODULE_7__.E,release.signal,late=>(0,_undo_js__WEBPACK_IMPORTED_MODULE_7__.t)({...release,signal:late},journal,cluster,live,record.snapshot))
-const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_5__.oI)(restored)
-await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__.k)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
-await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_4__.yv)(cluster,world.clock,app,record)
-return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_9__.Vb)
-await Promise.all(names.map(async name=>{journal.say(`job/${name}: a migration that was left unfinished; it is ended`)
-try{await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_6__.e)(release,cluster,live,name)}catch(error){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__.Vj)throw error;(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"restore-failed",sentence:`job/${name}: a migration was left unfinished, and could not be ended: ${error instanceof Error?error.message:String(error)}`})}}))
-return names.map(name=>`job/${name}`)}async function unfinishedMigrations(cluster,app){const path=(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_1__.rJ)("batch/v1",cluster.namespace,"jobs")
+journal.say(`an unfinished release was found: ${begun.tag} by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_1__.Gg)(begun)}`)
+const{snapshot:snapshot,patience:patience}=record
+const budget=(0,_undo_js__WEBPACK_IMPORTED_MODULE_8__.E)(live,snapshot,patience)
+const restored=await(0,_world_deadline_js__WEBPACK_IMPORTED_MODULE_9__.ux)(world.clock,budget,release.signal,late=>(0,_undo_js__WEBPACK_IMPORTED_MODULE_8__.t)({...release,signal:late},journal,cluster,live,snapshot,patience))
+const left=(0,_rollout_restore_js__WEBPACK_IMPORTED_MODULE_6__.oI)(restored)
+await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_4__.kY)(cluster,world.clock,cluster.life,app,{...begun,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,_kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_1__.Gg)(holder)}${left?`, but for what somebody else has set: ${left}`:""}`,seconds:Math.max(0,(world.clock.now()-Date.parse(begun.at))/1e3),migrations:[]}).catch(error=>{journal.say(`the history could not be written: ${String(error)}`)})
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.yv)(cluster,world.clock,app,record)
+return restored}async function endMigrations(release,journal,cluster,live){const names=(await unfinishedMigrations(cluster,release.app)).map(_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_10__.Vb)
+await Promise.all(names.map(async name=>{journal.say(`job/${name} was left unfinished: it is ended`)
+try{await(0,_migrate_js__WEBPACK_IMPORTED_MODULE_7__.e)(release,cluster,live,name)}catch(error){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_1__.Vj)throw error;(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_3__.fJ)({code:"restore-failed",sentence:`job/${name} was left unfinished, and could not be ended: ${error instanceof Error?error.message:String(error)}`})}}))
+return names.map(name=>`job/${name}`)}async function unfinishedMigrations(cluster,app){const path=(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_2__.rJ)("batch/v1",cluster.namespace,"jobs")
 const{items:items}=await cluster.get(path)
-return items.filter(({metadata:metadata,status:status})=>metadata?.labels?.["django-rollout/app"]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
+return items.filter(({metadata:metadata,status:status})=>metadata?.labels?.[_kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__._$]===app&&!status?.conditions?.some(({type:type,status:is})=>["Complete","Failed"].includes(type)&&is==="True"))}},2064:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{t:()=>undo,E:()=>undoBudget})
 var objects=__nccwpck_require__(9340)
 var workload=__nccwpck_require__(4339)
 var cause=__nccwpck_require__(4193)
 var rollout_aims=__nccwpck_require__(1615)
+var drain=__nccwpck_require__(1091)
+var exceptions=__nccwpck_require__(2535)
 var follow=__nccwpck_require__(3289)
-var restore=__nccwpck_require__(9456)
-var rollout_snapshot=__nccwpck_require__(5741)
+var rollout_live=__nccwpck_require__(371)
+var restore=__nccwpck_require__(414)
+var needs=__nccwpck_require__(852)
+var ownership=__nccwpck_require__(1628)
 var paths=__nccwpck_require__(1856)
-var live=__nccwpck_require__(371)
-function blockingPods(picture,name){const set=picture.statefulsets.get(name)
+function blockingPods(picture,{name:name,before:before,written:written}){const set=picture.statefulsets.get(name)
 const{observedGeneration:observedGeneration=0,updateRevision:updateRevision}=set?.status??{}
 if(!set||observedGeneration<(set.metadata?.generation??0))return[]
-return(0,live.EB)(picture,set.metadata?.uid).filter(pod=>pod.metadata?.labels?.["controller-revision-hash"]!==updateRevision&&!(0,live.i_)(pod))}function keepUnblocked(cluster,live,names,journal){const deleted=new Set
-const look=()=>{for(const pod of names.flatMap(name=>blockingPods(live.picture(),name))){const{uid:uid="",name:name=""}=pod.metadata??{}
+return(0,rollout_live.EB)(picture,set.metadata?.uid).filter(pod=>pod.metadata?.labels?.["controller-revision-hash"]!==updateRevision&&!(0,rollout_live.i_)(pod)&&isMadeFrom(pod,written,before))}function isMadeFrom({spec:spec},one,other){if(!contains(spec,one.spec))return false
+if(!contains(spec,other.spec))return true
+return contains(one.spec,other.spec)&&!contains(other.spec,one.spec)}function contains(whole,part){if(part===void 0||part===null)return true
+if(typeof part!=="object")return part===whole
+if(Array.isArray(part)){const items=Array.isArray(whole)?whole:[]
+if(part.some(item=>typeof item!=="object"))return(0,objects.FB)(items,part)
+return part.every(item=>items.some(candidate=>contains(candidate,item)))}const fields=typeof whole==="object"&&whole!==null?whole:{}
+return Object.entries(part).every(([key,value])=>contains(fields[key],value))}function keepUnblocked(cluster,live,sets,journal){const deleted=new Set
+const look=()=>{for(const pod of sets.flatMap(set=>blockingPods(live.picture(),set))){const{uid:uid="",name:name=""}=pod.metadata??{}
 if(deleted.has(uid))continue
 deleted.add(uid)
 journal.say(`pod/${name} of the broken version stands in the way: deleted`)
@@ -10753,29 +12126,33 @@ const path=`${(0,paths.rJ)("v1",cluster.namespace,"pods")}/${name}`
 cluster.remove(path,{uid:uid}).catch(()=>{deleted.delete(uid)})}}
 look()
 return live.onChange(look)}var stages_release=__nccwpck_require__(3830)
-const undoBudget=10*6e4
-async function undo(release,journal,cluster,live,snapshot,noted=()=>{}){const{world:world,signal:signal}=release
+const leastTimeout=10*6e4
+function undoBudget(live,snapshot,patience){return timeoutOf(patience)+(0,drain.c)(workloadsNow(live,snapshot))}function timeoutOf({timeout:timeout}){return Math.max(timeout,leastTimeout)}function workloadsNow(live,snapshot){const picture=live.picture()
+return snapshot.flatMap(({object:object})=>{const now=(0,objects.gv)(object)?(0,rollout_live.QA)(picture,(0,objects.hY)(object))?.object:void 0
+return now?[now]:[]})}async function undo(release,journal,cluster,live,snapshot,{timeout:timeout,grace:grace},noted=()=>{}){const patience={timeout:timeoutOf({timeout:timeout,grace:grace}),bake:0,grace:grace,graces:"lengthen"}
+const{world:world,signal:signal}=release
 const startedAt=world.clock.now()
 let restored=[]
 let followed
 do{const again=await(0,restore.PF)(cluster,world.clock,snapshot,journal,signal)
 restored=again.map((one,i)=>sinceThen(restored[i],one))
-followed=await followBack(release,journal,cluster,live,restored,startedAt,noted)}while(followed.is==="superseded")
+followed=await followBack(release,journal,cluster,live,restored,patience,startedAt,noted)}while(followed.is==="superseded")
 if(followed.is==="failed")(0,cause.fJ)({...followed.cause,code:"restore-failed",sentence:`the old version does not come up again: ${followed.cause.sentence}`})
+const after=await(0,restore.PF)(cluster,world.clock,snapshot,journal,signal,"after")
+restored=[...restored,...after]
 const gone=restored.filter(({did:did})=>did==="ask")
-if(gone.length>0){const names=gone.map(({prior:prior})=>(0,rollout_snapshot.Gg)(prior.object)).join(", ");(0,cause.fJ)({code:"restore-failed",sentence:`${names} was deleted by somebody else in the middle of the release, all others are as before`,hint:`apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`})}return restored}function sinceThen(before,now){const isSo=now.did==="nothing"&&(before?.did==="put"||before?.did==="delete")
-return isSo?{...now,did:before.did}:now}async function followBack(release,journal,cluster,live,restored,startedAt,noted){const{world:world,signal:signal}=release
-const workloads=restored.flatMap(({prior:prior,did:did,stands:stands})=>prior.was!=="absent"&&(did==="put"||did==="nothing")&&(0,objects.gv)(prior.object)&&stands&&(0,objects.gv)(stands)&&(0,rollout_snapshot.s0)(prior,stands)?[{before:prior.object,stands:stands,did:did}]:[])
-const ordered=workloads.flatMap(({before:before})=>before.kind==="StatefulSet"?[(0,objects.Vb)(before)]:[])
+if(gone.length>0){const names=gone.map(({prior:prior})=>(0,needs.G)(prior.object)).join(", ");(0,cause.fJ)({code:"restore-failed",sentence:`${names} was deleted by somebody else in the middle of the release, all others are as before`,hint:`apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`})}return restored}function sinceThen(before,now){const isSo=now.did==="nothing"&&(before?.did==="put"||before?.did==="delete")
+return isSo?{...now,did:before.did}:now}async function followBack(release,journal,cluster,live,restored,patience,startedAt,noted){const{world:world,signal:signal}=release
+const workloads=restored.flatMap(({prior:prior,did:did,stands:stands})=>prior.was!=="absent"&&(did==="put"||did==="nothing")&&(0,objects.gv)(prior.object)&&stands&&(0,objects.gv)(stands)&&(0,ownership.s0)(prior,stands)?[{before:prior.object,written:prior.written,stands:stands,did:did}]:[])
+const sets=workloads.flatMap(({before:before,written:written,stands:stands})=>before.kind==="StatefulSet"&&(0,objects.gv)(written)?[{name:(0,objects.Vb)(before),before:(0,objects.kW)(stands),written:(0,objects.kW)(written)}]:[])
 const picture=live.picture()
-const aims=workloads.filter(({before:before})=>wasComplete(before)).map(({stands:stands})=>(0,rollout_aims.nJ)((0,objects.hY)(stands),stands,stands,picture))
+const aims=workloads.map(({before:before,stands:stands})=>{const aim=(0,rollout_aims.nJ)((0,objects.hY)(stands),stands,stands,picture)
+const{available:available,wanted:wanted}=(0,exceptions.nS)(before)
+return available<wanted?{...aim,available:available}:aim})
 const written=workloads.flatMap(({before:before,did:did})=>did==="put"?[(0,workload.T)((0,objects.hY)(before))]:[])
-const stopUnblocking=keepUnblocked(cluster,live,ordered,journal)
-return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patience:{timeout:undoBudget,bake:0,grace:{}},startedAt:startedAt,noted:courses=>{noted(asWritten(courses,written))},toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal}).finally(stopUnblocking)}function asWritten(courses,written){return Object.fromEntries(Object.entries(courses).map(([id,course])=>{const{startedAt:_,...seen}=course
-return[id,written.includes(id)?course:seen]}))}function wasComplete(before){if(before.kind==="CronJob")return true
-const{replicas:replicas=1}=before.spec
-const status=before.status??{}
-return before.kind==="DaemonSet"?(status["numberAvailable"]??0)>=(status["desiredNumberScheduled"]??0):(status["availableReplicas"]??0)>=replicas}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
+const stopUnblocking=keepUnblocked(cluster,live,sets,journal)
+return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patience:patience,startedAt:startedAt,noted:courses=>{noted(asWritten(courses,written))},toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal}).finally(stopUnblocking)}function asWritten(courses,written){return Object.fromEntries(Object.entries(courses).map(([id,course])=>{const{startedAt:_,...seen}=course
+return[id,written.includes(id)?course:seen]}))}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)
 cancel.abort(new DOMException(why,"AbortError"))}
@@ -10806,7 +12183,7 @@ throw error}},exists:path=>(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(p
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.chmod)(path,384)
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},write:async(path,text)=>{await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(path),{recursive:true})
 await(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(path,text)},remove:path=>(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(path,{recursive:true,force:true})}}function isMissing(error){const{code:code}=error
-return code==="ENOENT"||code==="ENOTDIR"}},7526:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
+return code==="ENOENT"||code==="ENOTDIR"}},3482:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{b:()=>realWorld})
 const realClock={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(ms,signal)=>new Promise((resolve,reject)=>{const end=()=>{clearTimeout(timer)
 reject(signal?.reason)}
 const timer=setTimeout(()=>{signal?.removeEventListener("abort",end)
@@ -10822,7 +12199,7 @@ return{request:async request=>{const message=await send(request,agent)
 return answer(message,request.signal)}}}function send(request,agent){return new Promise((resolve,reject)=>{const{signal:signal}=request
 if(signal?.aborted)return reject(signal.reason)
 const body=request.body===void 0?void 0:Buffer.from(JSON.stringify(request.body))
-const call=(0,external_node_http_.request)({...typeof request.socket==="string"?{agent:agent,socketPath:request.socket}:{agent:false,host:"127.0.0.1",port:request.socket},method:request.method,path:request.path,headers:{accept:"application/json",...request.host!==void 0&&{host:request.host},...body===void 0?{}:{"content-type":request.contentType??"application/json","content-length":body.length}}})
+const call=(0,external_node_http_.request)({...typeof request.socket==="string"?{agent:agent,socketPath:request.socket}:{agent:false,host:"127.0.0.1",port:request.socket},method:request.method,path:request.path,headers:{accept:"application/json",...request.headers,...request.host!==void 0&&{host:request.host},...body===void 0?{}:{"content-type":request.contentType??"application/json","content-length":body.length}}})
 const stop=()=>void call.destroy()
 signal?.addEventListener("abort",stop,{once:true})
 call.on("close",()=>signal?.removeEventListener("abort",stop))
@@ -10832,7 +12209,7 @@ const resting=call.reusedSocket&&(error.code==="ECONNRESET"||error.code==="EPIPE
 if(resting&&request.method==="GET")send(request,agent).then(resolve,reject)
 else reject(error)})
 call.end(body)})}function answer(message,signal){async function*texts(){const decoder=new external_node_string_decoder_namespaceObject.StringDecoder("utf8")
-try{for await(const bytes of message)yield decoder.write(bytes)}catch(error){throw signal?.aborted?signal.reason:error}yield decoder.end()}return{status:message.statusCode??0,text:async()=>{const parts=[]
+try{for await(const bytes of message)yield decoder.write(bytes)}catch(error){throw signal?.aborted?signal.reason:error}yield decoder.end()}return{status:message.statusCode??0,...message.headers.location!==void 0&&{location:message.headers.location},text:async()=>{const parts=[]
 for await(const text of texts())parts.push(text)
 return parts.join("")},lines:async function*(){let started=[]
 for await(const text of texts()){const lines=text.split("\n")
@@ -10858,19 +12235,50 @@ let left=rest.slice(drawnOver+1)
 while(left.length>longest){const cut=isHighSurrogate(left.charCodeAt(longest-1))?longest-1:longest
 this.#onLine(left.slice(0,cut))
 left=left.slice(cut)}return left}#emit(line){const ended=line.endsWith("\r")?line.slice(0,-1):line
-this.#onLine(this.#shorten(ended))}}function isHighSurrogate(unit){return unit>=55296&&unit<=56319}const patience=5e3
+this.#onLine(this.#shorten(ended))}}function isHighSurrogate(unit){return unit>=55296&&unit<=56319}const script=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
+function watchdog(){let started
+const tell=line=>{started??=start()
+started.stdin?.write(`${line}\n`)}
+return{guard:group=>{tell(`+${group}`)
+return()=>{tell(`-${group}`)}}}}function start(){const child=(0,external_node_child_process_.spawn)(process.execPath,["-e",script],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
+child.on("error",()=>{})
+child.stdin.on("error",()=>{})
+child.unref()
+child.stdin.unref()
+return child}const patience=5e3
 const lastWords=1e3
 function realProcesses(env){const variables=(added={})=>{const all=Object.entries({...env,...added})
 return Object.fromEntries(all.filter(entry=>entry[1]!==void 0))}
-return{find:tool=>Promise.resolve(find(tool,env)),run:async(tool,args,how={})=>{const path=find(tool,env)
+const dog=watchdog()
+let binding
+return{account:account,find:tool=>Promise.resolve(find(tool,env)),run:async(tool,args,how={})=>{const path=find(tool,env)
 if(path===void 0)return missing(tool)
-try{const{exitCode:exitCode,stdout:stdout,stderr:stderr}=await(0,lib_exec.H)(quoted(path),[...args],{silent:true,ignoreReturnCode:true,env:variables(how.env),...how.cwd===void 0?{}:{cwd:how.cwd},...how.input===void 0?{}:{input:Buffer.from(how.input)}})
-return{code:exitCode,stdout:stdout,stderr:stderr}}catch(error){return{code:127,stdout:"",stderr:`${tool} could not be started: ${wordsOf(error)}`}}},stream:(tool,args,how)=>{const path=find(tool,env)
+const{input:input,cwd:cwd}=how
+if(input!==void 0)return fed(tool,path,args,{env:variables(how.env),cwd:cwd,input:input})
+try{const{exitCode:exitCode,stdout:stdout,stderr:stderr}=await(0,lib_exec.H)(quoted(path),[...args],{silent:true,ignoreReturnCode:true,env:variables(how.env),...cwd===void 0?{}:{cwd:cwd}})
+return{code:exitCode,stdout:stdout,stderr:stderr}}catch(error){return unstarted(tool,error)}},stream:async(tool,args,how)=>{const path=find(tool,env)
 if(path===void 0){how.onLine(missing(tool).stderr,"stderr")
-return Promise.resolve(127)}const binder=how.bound&&process.platform==="linux"?find("setpriv",env):void 0
-const all=binder===void 0?args:["--pdeathsig","KILL","--",path,...args]
-return stream(tool,binder??path,all,{...how,env:variables(how.env)})}}}function stream(tool,path,args,how){return new Promise(settle=>{if(how.signal.aborted)return settle(128+external_node_os_.constants.signals.SIGTERM)
+return 127}const own={...how,env:variables(how.env)}
+if(!how.bound)return stream(tool,path,args,own)
+binding??=findBinder(env)
+const binder=await binding
+return binder===void 0?stream(tool,path,args,own,dog):stream(tool,binder,[...bindingArgs,path,...args],own)}}}const bindingArgs=["--pdeathsig","KILL","--"]
+async function findBinder(env){const path=process.platform==="linux"?find("setpriv",env):void 0
+if(path===void 0)return
+const{signal:signal}=new AbortController
+const onLine=()=>{}
+const code=await stream(path,path,[...bindingArgs,"true"],{signal:signal,onLine:onLine})
+return code===0?path:void 0}function fed(tool,path,args,{env:env,cwd:cwd,input:input}){return new Promise(settle=>{const child=(0,external_node_child_process_.spawn)(path,args,{env:env,...cwd===void 0?{}:{cwd:cwd}})
+const said={stdout:[],stderr:[]}
+child.stdout.on("data",bytes=>said.stdout.push(bytes))
+child.stderr.on("data",bytes=>said.stderr.push(bytes))
+child.on("error",error=>{if(child.pid===void 0)settle(unstarted(tool,error))})
+child.on("close",(code,signal)=>{if(child.pid===void 0)return
+settle({code:code??128+(signal?external_node_os_.constants.signals[signal]:0),stdout:Buffer.concat(said.stdout).toString(),stderr:Buffer.concat(said.stderr).toString()})})
+child.stdin.on("error",()=>{})
+child.stdin.end(input)})}function stream(tool,path,args,how,dog){return new Promise(settle=>{if(how.signal.aborted)return settle(128+external_node_os_.constants.signals.SIGTERM)
 const child=(0,external_node_child_process_.spawn)(path,args,{detached:true,env:how.env,...how.cwd===void 0?{}:{cwd:how.cwd},stdio:[how.input===void 0?"ignore":"pipe","pipe","pipe"]})
+const unguard=child.pid===void 0?void 0:dog?.guard(child.pid)
 const toGroup=signal=>{try{if(child.pid!==void 0)process.kill(-child.pid,signal)}catch{}}
 let kill
 const end=()=>{toGroup("SIGTERM")
@@ -10889,11 +12297,12 @@ finish(127)})
 child.on("exit",()=>{setTimeout(()=>{child.stdout?.destroy()
 child.stderr?.destroy()},lastWords).unref()})
 child.on("close",(code,signal)=>{if(how.signal.aborted)toGroup("SIGKILL")
+unguard?.()
 if(child.pid!==void 0)finish(code??128+(signal?external_node_os_.constants.signals[signal]:0))})
 child.stdin?.on("error",()=>{})
 child.stdin?.end(how.input)})}function find(tool,env){if(tool.includes("/"))return isProgram(tool)?(0,external_node_path_.resolve)(tool):void 0
 return(env["PATH"]??"").split(external_node_path_.delimiter).filter(folder=>folder!=="").map(folder=>(0,external_node_path_.resolve)((0,external_node_path_.join)(folder,tool))).find(isProgram)}function isProgram(path){try{(0,external_node_fs_.accessSync)(path,external_node_fs_.constants.X_OK)
-return(0,external_node_fs_.statSync)(path).isFile()}catch{return false}}function quoted(path){return`"${path.replaceAll('"','\\"')}"`}function missing(tool){return{code:127,stdout:"",stderr:`${tool} was not found on PATH`}}function wordsOf(error){return error instanceof Error?error.message:String(error)}var lib_core=__nccwpck_require__(6058)
+return(0,external_node_fs_.statSync)(path).isFile()}catch{return false}}function quoted(path){return`"${path.replaceAll('"','\\"')}"`}function account(){try{return(0,external_node_os_.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(tool){return{code:127,stdout:"",stderr:`${tool} was not found on PATH`}}function unstarted(tool,error){return{code:127,stdout:"",stderr:`${tool} could not be started: ${wordsOf(error)}`}}function wordsOf(error){return error instanceof Error?error.message:String(error)}var lib_core=__nccwpck_require__(6058)
 var lib_io=__nccwpck_require__(8701)
 var external_crypto_=__nccwpck_require__(6982)
 var external_fs_=__nccwpck_require__(9896)

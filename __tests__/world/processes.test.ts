@@ -65,6 +65,12 @@ describe('a short command', () => {
     expect((await processes.run(node, ['-e', script], how)).stdout).toBe('secret more /\n')
   })
 
+  test('may end without reading its input', async () => {
+    const input = 'x'.repeat(1 << 20)
+    const ends = Array.from({ length: 20 }, () => processes.run('sh', ['-c', 'exit 3'], { input }))
+    expect(new Set((await Promise.all(ends)).map(({ code }) => code))).toEqual(new Set([3]))
+  })
+
   test('is found though its path has a blank and a quote in it', async () => {
     const path = join(folder, 'my "own" tool')
     await writeFile(path, '#!/bin/sh\necho "hello $1"\n')

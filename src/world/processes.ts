@@ -33,18 +33,19 @@ export function realProcesses(env: World['env']): Processes {
     run: async (tool, args, how = {}) => {
       const path = find(tool, env)
       if (path === undefined) return missing(tool)
+      const { input, cwd } = how
+      if (input !== undefined) return fed(tool, path, args, { env: variables(how.env), cwd, input })
       try {
         const { exitCode, stdout, stderr } = await getExecOutput(quoted(path), [...args], {
           silent: true,
           ignoreReturnCode: true,
           env: variables(how.env),
-          ...(how.cwd === undefined ? {} : { cwd: how.cwd }),
-          ...(how.input === undefined ? {} : { input: Buffer.from(how.input) }),
+          ...(cwd === undefined ? {} : { cwd }),
         })
         return { code: exitCode, stdout, stderr }
       } catch (error) {
         // No working folder, or no right to start the program.
-        return { code: 127, stdout: '', stderr: `${tool} could not be started: ${wordsOf(error)}` }
+        return unstarted(tool, error)
       }
     },
 
@@ -75,6 +76,37 @@ async function findBinder(env: World['env']): Promise<string | undefined> {
   const onLine = () => undefined
   const code = await stream(path, path, [...bindingArgs, 'true'], { signal, onLine })
   return code === 0 ? path : undefined
+}
+
+/**
+ * Runs a program that reads `input`. The toolkit's exec does not hear when the program ends before it has
+ * read all of it: the pipe's error (EPIPE) would end this process.
+ */
+function fed(
+  tool: string,
+  path: string,
+  args: readonly string[],
+  { env, cwd, input }: { env: Record<string, string>; cwd: string | undefined; input: string },
+): Promise<Finished> {
+  return new Promise((settle) => {
+    const child = spawn(path, args, { env, ...(cwd === undefined ? {} : { cwd }) })
+    const said = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+    child.stdout.on('data', (bytes: Buffer) => said.stdout.push(bytes))
+    child.stderr.on('data', (bytes: Buffer) => said.stderr.push(bytes))
+    child.on('error', (error) => {
+      if (child.pid === undefined) settle(unstarted(tool, error))
+    })
+    child.on('close', (code, signal) => {
+      if (child.pid === undefined) return
+      settle({
+        code: code ?? 128 + (signal ? system.signals[signal] : 0),
+        stdout: Buffer.concat(said.stdout).toString(),
+        stderr: Buffer.concat(said.stderr).toString(),
+      })
+    })
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+  })
 }
 
 function stream(
@@ -179,6 +211,10 @@ function account(): string {
 
 function missing(tool: string): Finished {
   return { code: 127, stdout: '', stderr: `${tool} was not found on PATH` }
+}
+
+function unstarted(tool: string, error: unknown): Finished {
+  return { code: 127, stdout: '', stderr: `${tool} could not be started: ${wordsOf(error)}` }
 }
 
 function wordsOf(error: unknown): string {
