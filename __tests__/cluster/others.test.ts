@@ -112,8 +112,9 @@ async function push(tag: string, command: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'Dockerfile'), `FROM python:3.13-slim\nSTOPSIGNAL SIGKILL\n${command}\n`)
   const images = [front, back].map((repository) => `${repository}:${tag}`)
-  await must('docker', ['build', '--quiet', ...images.flatMap((name) => ['--tag', name]), folder])
-  await Promise.all(images.map((name) => must('docker', ['push', '--quiet', name])))
+  const build = ['build', '--quiet', ...images.flatMap((name) => ['--tag', name]), folder]
+  await must('docker', build, { env: stack.env })
+  await Promise.all(images.map((name) => must('docker', ['push', '--quiet', name], { env: stack.env })))
 }
 
 async function apply(name: string, objects: readonly object[]): Promise<void> {

@@ -212,7 +212,10 @@ export class Process {
       const items = this.server.list(plain)
       return responseOf({ status: 200, body: { metadata: { resourceVersion: '1' }, items } })
     }
-    return responseOf(await this.send({ method, path, body }, signal))
+    const call = { method, path, body }
+    // What nobody writes has the same answer whenever it is asked for: no step of its own.
+    if (isConstant(plain)) return responseOf(this.server.perform(call))
+    return responseOf(await this.send(call, signal))
   }
 
   private watch(collection: string, signal?: AbortSignal): Promise<Response> {
@@ -276,6 +279,11 @@ const folders = [...workloadFolders, ...otherFolders]
 
 function isWatched(path: string): boolean {
   return collections.has(path)
+}
+
+/** What tells one namespace from another. */
+function isConstant(path: string): boolean {
+  return /\/namespaces\/\w+(\/configmaps\/kube-root-ca\.crt)?$/.test(path)
 }
 
 function responseOf({ status, body }: Answer): Response {

@@ -5,6 +5,7 @@ import { fail, Failure } from '../report/cause.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migrate.js'
+import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
@@ -41,6 +42,7 @@ async function toImage(run: Run): Promise<Result> {
   const release = releaseOf(run, ready.source)
   const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
     const { cluster: locked, lost } = await lockAndSettle(run, release, journal, cluster, site)
+    await checkHistory(release, locked, site, run.command)
     return { locked, lost, now: await siteOfNow(release, locked, site) }
   })
   const own = { ...release, signal: AbortSignal.any([signal, lost]) }

@@ -11,7 +11,7 @@ import type { Journal } from '../report/journal.js'
 import { onAnotherVersion } from '../rollout/exceptions.js'
 import { readRecord, withPaths } from '../rollout/record.js'
 import type { Wrote } from '../rollout/snapshot.js'
-import { checkAlone, checkHistory } from '../stages/alone.js'
+import { checkAlone } from '../stages/alone.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import type { PlacedChange } from '../stages/placing.js'
@@ -101,11 +101,7 @@ export async function lockAndSettle(
   const lease = await lock(release, journal, unlocked)
   run.resources.add(() => lease.release())
   const cluster = guarded(unlocked, lease)
-  const [found] = await Promise.all([
-    readRecord(cluster, release.app, release.settings.image),
-    // Two applications of one name may both have begun at once.
-    checkHistory(release, cluster, site, run.command),
-  ])
+  const found = await readRecord(cluster, release.app, release.settings.image)
   const record = found && (await withPaths(cluster, release.app, found, broughtBy(site)))
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }

@@ -9,13 +9,14 @@ import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
 import type { Cause } from '../report/cause.js'
 import type { Result } from '../report/report.js'
-import { readHistory, remember } from '../rollout/archive.js'
+import { remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
 import { notAsBefore } from '../rollout/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers, standsSince } from '../rollout/restore.js'
 import { withAnswers, type Wrote } from '../rollout/snapshot.js'
 import { templatesOf } from '../rollout/templates.js'
+import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
@@ -71,7 +72,7 @@ export async function transaction(
   const { world, app } = release
   const { cluster, lost } = await reporter.stage('lock', async (journal) => {
     const locked = await lockAndSettle(run, release, journal, unlocked, site)
-    await work.check?.(journal, await readHistory(unlocked, app, release.settings.image))
+    await work.check?.(journal, await checkHistory(release, unlocked, site, run.command))
     return locked
   })
   const begun = begunOf(run, release, work)

@@ -13,6 +13,7 @@ import { nameFor, twoOfOneName } from '../kubernetes/ours.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Command } from '../options/commands.js'
 import { readReleases } from '../rollout/archive.js'
+import type { History } from '../rollout/history.js'
 import { readRecord } from '../rollout/record.js'
 import type { Picture } from '../rollout/types.js'
 import type { Site } from './preflight.js'
@@ -38,17 +39,20 @@ export async function checkAlone(
   ])
 }
 
-/** The same of the history alone: under the lock, since another application may have released meanwhile. */
+/**
+ * The same of the history alone: under the lock, since another application may have released meanwhile.
+ * Returns the part of it that is of our image.
+ */
 export async function checkHistory(
   { app, settings }: Pick<Release, 'app' | 'settings'>,
   cluster: Cluster,
   { live, targets }: Pick<Site, 'live' | 'targets'>,
   command: Command,
-): Promise<void> {
+): Promise<History> {
   const releases = await readReleases(cluster, app)
   const foreign = releases.filter(({ image }) => !isOfRepository(image, settings.image))
-  if (foreign.length === 0) return
-  if (command === 'rollback' && foreign.length < releases.length) return
+  const own = releases.filter((entry) => !foreign.includes(entry))
+  if (foreign.length === 0 || (command === 'rollback' && own.length > 0)) return own
   const ours = targets.map(({ id }) => idOf(id))
   const others = workloadsIn(live.picture()).filter(
     (object) => !ours.includes(idOf(workloadId(object))),
@@ -61,6 +65,7 @@ export async function checkHistory(
     const so = `when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`
     twoOfOneName(cluster, app, { image, what, so }, settings.image)
   }
+  return own
 }
 
 function workloadsIn(picture: Picture): readonly WorkloadObject[] {
