@@ -10,7 +10,30 @@ const script = (word: string): Starter => ({ words: [word], isScript: true })
 const wrapper = (...words: readonly string[]): Starter => ({ words, isScript: false })
 const server = ['gunicorn', 'shop.wsgi']
 
-test.each<[string, object, ImageCommand | undefined, readonly string[], Starter | undefined]>([
+type Row = [string, object, ImageCommand | undefined, readonly string[], Starter | undefined]
+
+const shells = [
+  ['a condition', '[ "$ENV" = staging ] && export A=b; exec gunicorn shop.wsgi'],
+  ['a condition of more lines', 'if [ -n "$X" ]; then\nexport A=b\nfi\nexec gunicorn shop.wsgi'],
+  ['what comes behind a program', 'wait-for db && export A=b && exec gunicorn shop.wsgi'],
+  ['a cut within quotes', 'export A="b;c" && exec gunicorn shop.wsgi'],
+  ['a cut within a command', 'export A=$(cat a && cat b) && exec gunicorn shop.wsgi'],
+  ['a line that goes on', 'export A=b \\\nC=d; exec gunicorn shop.wsgi'],
+  ['a way out', 'export A=b || exit 1; exec gunicorn shop.wsgi'],
+  ['what begins with a condition', 'set -e; [ "$X" ] && export A=b', undefined],
+  [
+    'only what it begins with',
+    'set -e; export A="$(cat a)"; [ "$X" ] && export C=d; B=c gunicorn x',
+    'export A="$(cat a)"',
+  ],
+].map(([name = '', script = '', taken]): Row => {
+  const words = ['sh', '-c', script]
+  const starter =
+    taken === undefined ? undefined : wrapper('sh', '-c', `${taken} && exec "$@"`, 'sh')
+  return [`a shell: ${name}`, { command: words }, undefined, words, starter]
+})
+
+test.each<Row>([
   ['the image’s command', {}, image([], server), server, undefined],
   ['an image that is not known', {}, undefined, [], undefined],
   ['arguments alone', { args: server }, image(['/entry']), ['/entry', ...server], script('/entry')],
@@ -49,6 +72,14 @@ test.each<[string, object, ImageCommand | undefined, readonly string[], Starter 
     undefined,
     ['/bin/bash', '-lc', 'cd src && export A="b c"; C=d exec gunicorn shop.wsgi'],
     wrapper('/bin/bash', '-lc', 'export A="b c" && export C=d && exec "$@"', 'sh'),
+  ],
+  ...shells,
+  [
+    'a program that is installed',
+    { command: ['ddtrace-run', ...server] },
+    undefined,
+    ['ddtrace-run', ...server],
+    undefined,
   ],
   [
     'an entrypoint that is the server',

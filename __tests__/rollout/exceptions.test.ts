@@ -203,27 +203,24 @@ describe('on another version after a release', () => {
       [['deployment/new runs 1.4: it was made while the release was under way', '-']],
     ],
     [
-      'static files of the version before, of a target and of another workload',
+      'another image with the tag of the version before, which is no commit',
       [
         `Deployment/web ${fresh},ghcr.io/acme/shop-static:1.4`,
         'Deployment/cdn ghcr.io/acme/assets:1.4',
-        'Deployment/db docker.io/postgres:1.4',
-        'Deployment/cache redis:7',
       ],
-      [
-        [
-          'deployment/web, container side stays on shop-static:1.4, which has the tag of the version before',
-          'kubectl set image deployment/web side=ghcr.io/acme/shop-static:1.5',
-        ],
-        [
-          'deployment/cdn, container app stays on assets:1.4, which has the tag of the version before',
-          'kubectl set image deployment/cdn app=ghcr.io/acme/assets:1.5',
-        ],
-      ],
+      [],
     ],
   ])('%s', (_, lines, expected) => {
     expect(told(lines)).toEqual(expected)
   })
+
+  test.each(['latest', 'main', 'prod', 'v1', '20240101', '1234567', 'facade0x', 'abc1'])(
+    'other images with the tag %s, which is no commit',
+    (tag) => {
+      const before = [`ghcr.io/acme/shop:${tag}`]
+      expect(told([`Deployment/cdn ghcr.io/acme/shop-static:${tag}`], before)).toEqual([])
+    },
+  )
 
   test('static files by their commit, wherever they lie; none of a version that stays', () => {
     const lines = [`Deployment/cdn other.example/files:static-${sha('a')}`]
@@ -236,7 +233,6 @@ describe('on another version after a release', () => {
       ],
     ])
     expect(told(lines, before, { ...image, tag: sha('a') })).toEqual([])
-    expect(told(['Deployment/cdn ghcr.io/acme/a:latest'], ['ghcr.io/acme/shop:latest'])).toEqual([])
   })
 })
 

@@ -171,6 +171,12 @@ describe('the images that the manifests name', () => {
     })
   })
 
+  test('not the init container that comes first', () => {
+    expect(causeOf(web({ app: 'old/shop:1' }, { wait: 'busybox:1' }), live)?.sentence).toBe(
+      `${where} app names the image old/shop:1, but deployment/web runs ${repository}:1`,
+    )
+  })
+
   test('one that is meant has its way', () => {
     expect(causeOf(web({ app: 'varnish:7' }), live)?.hint).toContain(
       'If varnish:7 is meant, set it by hand before the release: kubectl set image deployment/web app=varnish:7',

@@ -86,6 +86,10 @@ def django_rollout_inspect():
                     raise
                 time.sleep(0.5)
 
+    def bare(address):
+        """Without what a URI may have: who asks, by which password, and its options."""
+        return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]
+
     def identity_of(connection):
         """What names a database, as far as settings tell; no password."""
         have = connection.settings_dict
@@ -100,8 +104,8 @@ def django_rollout_inspect():
         host = have.get("HOST") or options.get("host") or options.get("service")
         return {
             "vendor": connection.vendor,
-            "name": name,
-            "host": str(host or options.get("read_default_file") or ""),
+            "name": bare(name),
+            "host": bare(host or options.get("read_default_file") or ""),
             "port": str(have.get("PORT") or options.get("port") or usual),
             "user": str(have.get("USER") or options.get("user") or ""),
             "schema": found.group(1) if found else "",
@@ -382,8 +386,11 @@ def django_rollout_inspect():
         """Apps of which a router keeps tables in this database and not in the default one."""
 
         def is_own(model):
-            on_default = router.allow_migrate_model("default", model)
-            return router.allow_migrate_model(alias, model) and not on_default
+            if router.allow_migrate_model("default", model):
+                return False
+            # A legacy table is nobody's to make (managed = False).
+            there = router.allow_migrate_model(alias, model)
+            return there and model._meta.can_migrate(connections[alias])
 
         with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
         return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}

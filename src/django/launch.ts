@@ -39,20 +39,43 @@ export function launchOf(container: Container, image: ImageCommand | undefined):
   return { words, ...(starter && { starter }) }
 }
 
-/** What a shell exports before the web (`sh -c "export A=b && exec gunicorn …"`): it does so here too. */
+/**
+ * What a shell exports before the web (`sh -c "export A=b && exec gunicorn …"`): it does so here too. Only what
+ * it begins with and does in any case: behind a condition, or another program, nobody knows.
+ */
 function shellOf(words: readonly string[]): Starter | undefined {
   const [shell = '', flag = '', script = ''] = words
   if (!/^(|ba|da|a|k|z)sh$/.test(base(shell)) || !/^-\w*c$/.test(flag)) return undefined
   const parts = script.split(/&&|[;\n]/).map((part) => part.trim())
-  const exports = parts.filter((part) => part.startsWith('export '))
-  const set = parts.flatMap((part) => {
-    const assigned =
-      /^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(part)
-    return assigned && startsRole(assigned[2] ?? '') ? [`export ${(assigned[1] ?? '').trim()}`] : []
-  })
+  if (parts.some(isTorn)) return undefined
+  const end = parts.findIndex((part) => !/^(export \w+=|cd |set -)/.test(part) || isMore(part))
+  const first = parts.slice(0, end === -1 ? parts.length : end)
+  const exports = first.filter((part) => part.startsWith('export '))
+  const assigned = /^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(
+    parts[first.length] ?? '',
+  )
+  const set =
+    assigned && startsRole(assigned[2] ?? '') ? [`export ${(assigned[1] ?? '').trim()}`] : []
   const all = [...exports, ...set]
   if (all.length === 0) return undefined
   return { words: [shell, flag, `${all.join(' && ')} && exec "$@"`, 'sh'], isScript: false }
+}
+
+/** A part that was cut out of quotes, or out of a command within it. */
+function isTorn(part: string): boolean {
+  const count = (sign: string) => part.split(sign).length - 1
+  return (
+    count('"') % 2 === 1 ||
+    count("'") % 2 === 1 ||
+    count('`') % 2 === 1 ||
+    count('(') !== count(')') ||
+    part.endsWith('\\')
+  )
+}
+
+/** `export A=b || exit 1` */
+function isMore(part: string): boolean {
+  return /[|&<>]/.test(part.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g, ''))
 }
 
 /** How many words an init takes, with its options: `tini -s --`. */
@@ -65,13 +88,15 @@ function initsOf(words: readonly string[]): number {
 function starterOf(own: readonly string[], hasMore: boolean): Starter | undefined {
   const [program, ...options] = own
   if (program === undefined) return undefined
+  // A name alone is a program that is installed (`ddtrace-run`): it needs no shell, and sets nothing of ours.
+  const isScript = options.length === 0 && (program.includes('/') || program.endsWith('.sh'))
   // A script that starts the web by itself: what it exports is taken from its text.
-  if (!hasMore) return options.length === 0 ? { words: own, isScript: true } : undefined
+  if (!hasMore) return isScript ? { words: own, isScript } : undefined
   const last = own.at(-1)
   if (last === '--' || (last === 'run' && options.length > 0) || base(program) === 'env') {
     return { words: own, isScript: false }
   }
-  return options.length === 0 ? { words: own, isScript: true } : undefined
+  return isScript ? { words: own, isScript } : undefined
 }
 
 function base(word: string): string {

@@ -3,6 +3,7 @@
  * back. The order of the steps is what makes it hold wherever the run is cut off (docs/protocol.md).
  */
 import { shortTag } from '../kubernetes/image.js'
+import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/commandline.js'
@@ -58,6 +59,8 @@ interface Transaction extends Locked {
   readonly prepared: Prepared
   /** With its snapshot, to which the server's answers come. */
   record: KeptRecord
+  /** The account may not write the record anew: it stays as it is. */
+  isFrozen?: true
 }
 
 /** Once the snapshot is kept, every failure is a result; before, it is thrown. */
@@ -110,7 +113,17 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   const snapshot = withAnswers(open.record.snapshot, answers)
   run.soFar.snapshot = snapshot
   open.record = { ...open.record, snapshot }
-  open.record = await updateRecord(cluster, release.world.clock, release.app, open.record)
+  if (open.isFrozen === true) return
+  try {
+    open.record = await updateRecord(cluster, release.world.clock, release.app, open.record)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 403)) throw error
+    // A Role that was made for an older version: an undo by this run needs no more than it knows.
+    open.isFrozen = true
+    run.soFar.warnings.push(
+      `what the server has made of the manifests is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`,
+    )
+  }
 }
 
 function begunOf(

@@ -161,13 +161,13 @@ function companions(
   typed: Typed,
 ): readonly Exception[] {
   const tags = [...new Set(before.flatMap((one) => parseImage(one).tag ?? []))]
-  const old = tags.filter((tag) => tag !== image.tag && tag !== 'latest')
+  const old = tags.filter((tag) => tag !== image.tag && isCommit(tag))
   return workloads.flatMap((object) => {
     if (isIgnored(object)) return []
     const uses = usesOf(templateOf(object), (use) => !isOfRepository(use, image.repository))
     return uses.flatMap(({ name, image: use }): readonly Exception[] => {
       const { repository, tag = '' } = parseImage(use)
-      const stale = old.find((one) => isOfCommit(tag, one) && isAkin(repository, image, one))
+      const stale = old.find((one) => tag.includes(one))
       if (stale === undefined) return []
       const id = idOf(workloadId(object))
       const next = `${repository}:${tag.replace(stale, image.tag)}`
@@ -183,23 +183,10 @@ function companions(
   })
 }
 
-/** `<sha>`, or with something around it: `static-<sha>`. */
-function isOfCommit(tag: string, version: string): boolean {
-  return tag === version || (isSha(version) && tag.includes(version))
-}
-
-/** A commit says enough; another tag, as `1.4`, may be that of any image. */
-function isAkin(repository: string, image: Released['image'], version: string): boolean {
-  const folder = (name: string) => name.slice(0, name.lastIndexOf('/') + 1)
-  return (
-    isSha(version) ||
-    folder(repository) === folder(image.repository) ||
-    shortName(repository).startsWith(shortName(image.repository))
-  )
-}
-
-function isSha(tag: string): boolean {
-  return /^[0-9a-f]{7,}/.test(tag) && /\d/.test(tag) && /[a-f]/.test(tag)
+/** A commit, perhaps with something behind it. Another tag, as `1.4` or `main`, may be that of any image. */
+function isCommit(tag: string): boolean {
+  const [sha = ''] = /^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag) ?? []
+  return /\d/.test(sha) && /[a-f]/.test(sha)
 }
 
 /** What does not stand as an undo says: it is put back, and runs as before. */

@@ -28,6 +28,7 @@ import { createJob, makeJob, type MadeJob } from './migrationjob.js'
 import {
   migrationCause,
   Output,
+  alsoPassed,
   passedHint,
   planCause,
   refusalCause,
@@ -305,9 +306,7 @@ async function endOfPlan(
     if (cause.code !== 'crash') throw new Failure(cause)
     if (how.unread === undefined) {
       const { passed } = output
-      throw new Failure(
-        planCause(passed === undefined ? cause : { ...cause, hint: hintOf(passed) }),
-      )
+      throw new Failure(planCause(passed === undefined ? cause : alsoPassed(cause, hintOf(passed))))
     }
   }
   const early = await Promise.race([output.plan, Promise.resolve(undefined)])

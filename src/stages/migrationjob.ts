@@ -21,12 +21,16 @@ import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import { readDatabases } from '../rollout/archive.js'
 import { titleOf } from '../rollout/snapshot.js'
+import { within } from '../world/deadline.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import type { Web } from './targets.js'
 
 /** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
 const databaseWaitSeconds = 15
+
+/** A registry that does not answer holds no release up for longer, in ms: the lock is held meanwhile. */
+const answerMs = 15_000
 
 export interface MadeJob {
   readonly job: Job
@@ -98,11 +102,13 @@ async function launchOfWeb(
   if (!own) return { words: [] }
   const asked =
     own.command === undefined
-      ? await commandOf(world, image, signal).catch(() => {
-          // The pods pull it by themselves: what it runs is good to know, and no more.
-          signal.throwIfAborted()
-          return undefined
-        })
+      ? await within(world.clock, answerMs, signal, (own) => commandOf(world, image, own)).catch(
+          () => {
+            // The pods pull it by themselves: what it runs is good to know, and no more.
+            signal.throwIfAborted()
+            return undefined
+          },
+        )
       : undefined
   return launchOf(own, asked)
 }

@@ -218,6 +218,14 @@ export function passedHint(script: string, why: string, command: string): string
     : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
 }
 
+/** The crash's own hint comes first; the other is added where what a script sets may be what is missing. */
+export function alsoPassed(cause: Cause, hint: string): Cause {
+  const isMissing =
+    /ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+  if (!isMissing.test(cause.sentence)) return cause
+  return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
+}
+
 export function tellPlan(journal: Journal, plan: Plan): void {
   for (const database of plan.databases) tellDatabase(journal, plan, database)
   if (plan.web && 'silent' in plan.web) {

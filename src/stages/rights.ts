@@ -53,10 +53,6 @@ export function rightsFor(
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
     // Whether one was made whose answer was lost.
     ...(manifests.jobs.length > 0 ? [{ group: 'batch', resource: 'jobs', verbs: ['get'] }] : []),
-    // What the server has made of the manifests is put into the record.
-    ...(brought.length > 0
-      ? [{ group: '', resource: 'secrets', verbs: ['update'], names: namesOf(app) }]
-      : []),
     ...brought.map((object) => {
       const { group, plural } = resources.of(object)
       return {

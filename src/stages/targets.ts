@@ -137,10 +137,10 @@ export function checkImages(
       const live = liveById.get(id)
       const running = live && takesPart(live, repository) ? usesOfRepository(live, repository) : []
       const none = !containers.some(({ image }) => isOurs(image ?? ''))
-      const lost = containers.find(
-        ({ name, image }) =>
-          !isOurs(image ?? '') && (none || running.some((one) => one.name === name)),
-      )
+      const runsOurs = (name: string) => running.some((one) => one.name === name)
+      const foreign = containers.filter(({ image }) => !isOurs(image ?? ''))
+      // An init container may come first: what runs ours now is what the file has lost.
+      const lost = foreign.find(({ name }) => runsOurs(name)) ?? (none ? foreign[0] : undefined)
       const was = running.find(({ name }) => name === lost?.name) ?? running[0]
       if (lost && was) {
         const { name } = lost
