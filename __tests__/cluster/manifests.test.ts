@@ -127,8 +127,9 @@ test('a Job that fails takes the release with it, and everything is as before', 
     code: 1,
     output: expect.stringContaining('ValueError: no such shop'),
   })
+  // The labels of a namespace are nothing that is put back.
   expect([await tier(), await imageOf(), await jobs()]).toEqual([
-    'one',
+    'two',
     `${images.repository}:v1`,
     ['load-v2 Failed', 'seed-v1 Complete'],
   ])

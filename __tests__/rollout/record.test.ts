@@ -3,7 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import { gzipSync } from 'node:zlib'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { openRecord, readRecord, withPaths } from '../../src/rollout/record.js'
+import { locate } from '../../src/rollout/locate.js'
+import { openRecord, readRecord, withPaths, type Namespace } from '../../src/rollout/record.js'
 import type { Prior } from '../../src/rollout/snapshot.js'
 import { causeOf } from '../support/cause.js'
 import { handClock } from '../support/clock.js'
@@ -83,7 +84,44 @@ test('a kind of Kubernetes’ own that releases seldom have is put back by one t
   expect((await read(cluster, [role]))?.snapshot[0]?.path).toBe(
     '/apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles/r',
   )
-  expect(await causeOf(read(cluster))).toMatchObject({ code: 'record-unusable' })
+  expect(await causeOf(read(cluster))).toMatchObject({
+    code: 'record-unusable',
+    hint: expect.stringMatching(/^release again with the manifests of that release/) as unknown,
+  })
+})
+
+test.each([
+  ['gateway.networking.k8s.io/v1', true],
+  ['snapshot.storage.k8s.io/v1', true],
+  ['policy.networking.k8s.io/v1alpha1', true],
+  ['networking.k8s.io/v1', false],
+  ['rbac.authorization.k8s.io/v1', false],
+  ['policy/v1', false],
+])('a kind of %s is put back without a manifest: %s', async (apiVersion, isBack) => {
+  const thing = { apiVersion, kind: 'Thing', metadata: { name: 't' } }
+  const memory = memoryCluster({
+    '/api/v1/namespaces/shop': { metadata: { uid: 'here' } },
+    [`/apis/${apiVersion}`]: kinds({ name: 'things', kind: 'Thing', namespaced: true, verbs }),
+  })
+  const located = await locate(memory.cluster, [entry(thing) as unknown as Prior], [])
+  expect(located.is).toBe(isBack ? 'found' : 'refused')
+})
+
+test.each<[string, Namespace, Namespace, boolean]>([
+  ['that its writer could not look at', {}, { uid: 'here', roots: 'roots' }, true],
+  ['that this account may not look at', { uid: 'there', roots: 'x' }, {}, true],
+  ['of which each knows something else', { uid: 'here' }, { roots: 'roots' }, false],
+  ['of one uid', { uid: 'here' }, { uid: 'here', roots: 'roots' }, true],
+  ['of another uid', { uid: 'there' }, { uid: 'here', roots: 'roots' }, false],
+])('a record of a namespace %s', async (_, there, here, isTaken) => {
+  const cluster = clusterWith({ ...good, namespace: there })
+  const find = <T>(at: string): Promise<T | undefined> => {
+    const uid = at.endsWith('kube-root-ca.crt') ? here.roots : here.uid
+    if (at === path) return cluster.find<T>(at)
+    return Promise.resolve(uid === undefined ? undefined : ({ metadata: { uid } } as T))
+  }
+  const reading = read({ ...cluster, find })
+  expect(await reading.then(Boolean, () => false)).toBe(isTaken)
 })
 
 const deployment = (spec: unknown) => ({
@@ -103,7 +141,6 @@ describe('refused in words, with the way out', () => {
     ['a bomb', ' '.repeat(17 * 1024 * 1024), /larger than 16 MiB/],
     ['a well', '['.repeat(100_000), /too deep/],
     ['a field too many', { ...good, then: 'rm' }, /field "then"/],
-    ['no namespace', { ...good, namespace: {} }, /another namespace/],
     [
       'a copied namespace',
       { ...good, namespace: { uid: 'there', roots: 'x' } },

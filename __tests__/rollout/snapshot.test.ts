@@ -259,6 +259,22 @@ data: {${data}}`
     })
   })
 
+  test.each([
+    ['"{\\"a\\":\\"<\\"}"', '"{\\"a\\":\\"\\\\u003c\\"}"', 'put'],
+    ['"{\\"a\\":1}"', '"{ \\"a\\": 1 }"', 'put'],
+    ['"{\\"a\\":1}"', '"{\\"a\\":2}"', 'theirs'],
+    ['no JSON', 'no other JSON', 'theirs'],
+  ])('a note of the last apply is read as JSON: %s and %s: %s', (planned, now, expected) => {
+    const data = 'P: new, Q: new, KEPT: k'
+    const [old, written] = [secret('P: old, KEPT: k'), secret(data, applied(planned))]
+    const noted = prior('whole', 'other', old, written)
+    expect(step(noted, secret(data, applied(now)))).toBe(expected)
+    if (expected === 'put') {
+      const back = put(noted, secret(data, applied(now)), written)
+      expect(back.metadata?.annotations).toEqual({})
+    }
+  })
+
   test('as before is nothing, also with what others have applied', () => {
     expect(decided(secret('P: old, KEPT: theirs', applied('theirs')))).toEqual({ do: 'nothing' })
   })
@@ -349,6 +365,18 @@ spec: {${spec}${inside}}`
       // Our write has not happened: nothing of it is ours.
       expect(step(before, shop('web=old', { more }))).toBe('nothing')
     }
+  })
+
+  test.each([
+    ['web=old', ', command: [new]', 'theirs'],
+    ['web=old', ', command: [hotfix]', 'nothing'],
+    ['web=old', ', command: [old]', 'nothing'],
+    ['web=new', ', command: [new]', 'put'],
+    ['web=new', ', command: [old]', 'theirs'],
+  ])('whose image and command the release changes: %s%s: %s', (now, more, expected) => {
+    const how = (command: string) => ({ more: `, command: [${command}]` })
+    const before = of('whole', 'web=old', 'web=new', how('old'), how('new'))
+    expect(step(before, shop(now, { more }))).toBe(expected)
   })
 
   test('whose template the release does not change is nothing, whatever it is', () => {

@@ -7,6 +7,22 @@ const git = (line: Omit<Line, 'when'>): readonly Line[] => [
   { when: /^git config --get user.name$/, ...line },
 ]
 
+test.each([
+  [
+    { GITHUB_SERVER_URL: 'https://h', GITHUB_REPOSITORY: 'a/b', GITHUB_RUN_ID: '1' },
+    'https://h/a/b/actions/runs/1',
+  ],
+  [{ CI_JOB_URL: 'https://ci/1' }, 'https://ci/1'],
+  [{ BUILD_URL: 'http://jenkins/job/1/' }, 'http://jenkins/job/1/'],
+  [{ BUILD_URL: '/job/1/' }, undefined],
+  [{ BUILD_URL: 'jenkins.local/job/1' }, undefined],
+  [{ BUILD_URL: 'http://jenkins/my job/1' }, undefined],
+  [{ BUILD_URL: '' }, undefined],
+])('of %j the address is %s: another one could not be read from a record', async (env, url) => {
+  const { world } = scripted([], { env: { ...env, USER: 'ada' } })
+  expect((await holderOf(world, 'x')).url).toBe(url)
+})
+
 test.each<[string, World['env'], readonly Line[], string]>([
   ['GitHub’s actor', { GITHUB_ACTOR: 'ada', USER: 'runner' }, [], 'ada'],
   ['GitLab’s user', { GITLAB_USER_LOGIN: 'ada', USER: 'root' }, [], 'ada'],

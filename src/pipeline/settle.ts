@@ -2,6 +2,8 @@
 import { runOf } from '../django/job.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { guarded } from '../kubernetes/guarded.js'
+import { readManifests } from '../kubernetes/manifests.js'
+import type { KubeObject } from '../kubernetes/objects.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import { Failure } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
@@ -52,13 +54,26 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
         soFar.ended = await endMigrations(own, journal, locked, live)
         return 'undone'
       }
-      const record = await withPaths(cluster, app, found, [])
+      const record = await withPaths(cluster, app, found, await broughtBy(release, cluster))
       const ended = await putBack(run, own, journal, locked, lease.lost, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
     }),
   )
+}
+
+/** In the post step these are the manifests of the release itself. Without them most is put back all the same. */
+async function broughtBy(
+  { world, settings }: Release,
+  cluster: Cluster,
+): Promise<readonly KubeObject[]> {
+  try {
+    const { ours, others } = await readManifests(world, cluster, settings.manifests, settings.image)
+    return [...ours, ...others]
+  } catch {
+    return []
+  }
 }
 
 export type PutBack =

@@ -4,7 +4,7 @@
  */
 import { keyOf } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { nameOf, type KubeObject } from '../kubernetes/objects.js'
+import { groupOf, nameOf, type KubeObject } from '../kubernetes/objects.js'
 import { collection, resourcesOf } from '../kubernetes/paths.js'
 import { titleOf, type Prior, type Snapshot } from './snapshot.js'
 
@@ -12,8 +12,8 @@ export type Entry = Omit<Prior, 'path'>
 
 export type Located =
   | { readonly is: 'found'; readonly snapshot: Snapshot }
-  /** One of them is nothing that a release writes; `why`: what is wrong with it. */
-  | { readonly is: 'refused'; readonly why: string }
+  /** One of them is nothing that a release writes; `why`: what is wrong with it, `wayOut`: what mends it. */
+  | { readonly is: 'refused'; readonly why: string; readonly wayOut?: string }
 
 /** What releases bring: the server is not asked what these are called. */
 const ordinary: Readonly<Record<string, string>> = {
@@ -34,9 +34,21 @@ const ordinary: Readonly<Record<string, string>> = {
   'policy/v1 PodDisruptionBudget': 'poddisruptionbudgets',
 }
 
-/** Groups of Kubernetes itself: of their other kinds a release asks a right only when its manifests bring one. */
-const builtIn =
-  /^(v1$|(apps|batch|autoscaling|policy|extensions|[\w.]*(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination|discovery|events|flowcontrol\.apiserver|internal\.apiserver|metrics|networking|node|resource|scheduling|storage)\.k8s\.io)\/)/
+/**
+ * Groups of Kubernetes itself: of their other kinds a release asks a right only when its manifests bring one.
+ * Definitions of custom kinds have groups that end like these: gateway.networking.k8s.io.
+ */
+const builtIn = [
+  ...['', 'apps', 'autoscaling', 'batch', 'extensions', 'policy'],
+  ...[
+    ...['admissionregistration', 'apiextensions', 'apiregistration', 'authentication'],
+    ...['authorization', 'certificates', 'coordination', 'discovery', 'events'],
+    ...['flowcontrol.apiserver', 'internal.apiserver', 'metrics', 'networking', 'node'],
+    ...['rbac.authorization', 'resource', 'scheduling', 'storage', 'storagemigration'],
+  ].map((name) => `${name}.k8s.io`),
+]
+
+const bringIt = 'release again with the manifests of that release (option manifests)'
 
 /** What a release asks of the kinds in its manifests: a kind without these cannot be put back. */
 const needed = ['get', 'create', 'update', 'delete']
@@ -60,10 +72,11 @@ export async function locate(
     if (isKept(object)) return refused(`${title} is none of a release’s manifests`)
     if (
       !(kindOf(object) in ordinary) &&
-      builtIn.test(versionOf(object)) &&
+      builtIn.includes(groupOf(object)) &&
       !own.has(kindOf(object))
     ) {
-      return refused(`${title}: a release without it in its manifests asks no right for that kind`)
+      const why = `${title}: a run without one in its manifests asks no right for that kind`
+      return { is: 'refused', why, wayOut: bringIt }
     }
   }
   const others = entries

@@ -35,19 +35,30 @@ export function templateOwnership(prior: Prior, live: KubeObject): Ownership {
   if (same(decidedTemplate(object), decidedTemplate(written))) return 'untouched'
   if (hasTemplateBack(prior, live)) return 'before'
   if (isWritten) return 'written'
-  return hasImagesOfBefore(prior, live) ? 'before' : 'external'
+  return hasImagesOfBefore({ ...prior, written }, live) ? 'before' : 'external'
 }
 
 /**
  * A new image comes with each of our writes to a template: while all that it changes are as they were, our
- * write has not happened, whatever else somebody has changed.
+ * write has not happened, whatever else somebody has changed. Not when all the rest is ours: then somebody has
+ * set the image back by hand.
  */
-function hasImagesOfBefore({ object, written, ran = {} }: Prior, live: KubeObject): boolean {
+function hasImagesOfBefore(
+  { object, written, ran = {} }: Prior & { readonly written: WorkloadObject },
+  live: WorkloadObject,
+): boolean {
   const [before, ours, now] = [imagesOf(object), imagesOf(written), imagesOf(live)]
   const changed = Object.keys(ours).filter((name) => ours[name] !== before[name])
+  const imagesOfRelease = Object.fromEntries(changed.map((name) => [name, ours[name] ?? '']))
   return (
     changed.length > 0 &&
-    changed.every((name) => now[name] === before[name] || now[name] === (ran[name] ?? before[name]))
+    changed.every(
+      (name) => now[name] === before[name] || now[name] === (ran[name] ?? before[name]),
+    ) &&
+    !same(
+      decidedTemplate(withTemplate(live, withImages(templateOf(live), imagesOfRelease))),
+      decidedTemplate(written),
+    )
   )
 }
 
@@ -119,9 +130,20 @@ export function notesBack({ object, written }: Prior, live: KubeObject): KubeObj
   return [lastApplied, changeCause].reduce<KubeObject>((back, name) => {
     const noted = written.metadata?.annotations?.[name]
     const before = object.metadata?.annotations?.[name]
-    const isOurs = noted !== before && live.metadata?.annotations?.[name] === noted
+    const isOurs = noted !== before && isSameNote(live.metadata?.annotations?.[name], noted)
     return isOurs ? withAnnotation(back, name, before) : back
   }, live)
+}
+
+/** Versions of kubectl escape the JSON of the last apply (`<` as `\\u003c`), or do not. */
+function isSameNote(one: string | undefined, other: string | undefined): boolean {
+  if (one === other) return true
+  if (one === undefined || other === undefined) return false
+  try {
+    return same(JSON.parse(one), JSON.parse(other))
+  } catch {
+    return false
+  }
 }
 
 /** The live object with the pod template back; its pods are not restarted less often than people want. */
@@ -279,7 +301,7 @@ function isAppliedByOthers({ object, written }: Prior, live: KubeObject): boolea
   const [before, ours, now] = [object, written, live].map(
     ({ metadata }) => metadata?.annotations?.[lastApplied],
   )
-  return now !== before && now !== ours
+  return !isSameNote(now, before) && !isSameNote(now, ours)
 }
 
 type Path = readonly string[]

@@ -131,7 +131,7 @@ export async function withPaths(
   brought: readonly KubeObject[],
 ): Promise<KeptRecord> {
   const located = await locate(cluster, entries, brought)
-  if (located.is === 'refused') return unusable(cluster, app, located.why)
+  if (located.is === 'refused') return unusable(cluster, app, located.why, located.wayOut)
   return { ...record, snapshot: located.snapshot }
 }
 
@@ -167,12 +167,13 @@ function unpacked(data: string): Unpacked {
 }
 
 /** What leads out is said in full: no run can do anything about it. */
-function unusable(cluster: Cluster, app: string, why: string): never {
+function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): never {
   const name = nameFor(app)
   return fail({
     code: 'record-unusable',
     sentence: `secret/${name} is no record that can be put back: ${why}`,
     hint: [
+      ...(wayOut === undefined ? [] : [`${wayOut}: that puts it back; else:`]),
       'nothing was written; what a release has left in the middle, if one has, stays as it is now',
       `see who has written it: ${cluster.commandLine(['get', 'secret', name, '-o', 'yaml', '--show-managed-fields'])}`,
       `see what runs: ${cluster.commandLine(['get', 'deployments,statefulsets,daemonsets,cronjobs', '-o', 'wide'])}`,
@@ -199,11 +200,11 @@ async function namespaceOf(cluster: Cluster): Promise<Namespace> {
   return { ...(uid !== undefined && { uid }), ...(roots !== undefined && { roots }) }
 }
 
-/** By what both are known by; an account that may know nothing of its namespace has to take it as it is. */
+/** By what both are known by; where one of the accounts may know nothing of it, it has to be taken as it is. */
 function isSame(here: Namespace, there: Namespace): boolean {
   if (here.uid !== undefined && there.uid !== undefined) return here.uid === there.uid
   if (here.roots !== undefined && there.roots !== undefined) return here.roots === there.roots
-  return here.uid === undefined && here.roots === undefined
+  return [here, there].some(({ uid, roots }) => uid === undefined && roots === undefined)
 }
 
 /**

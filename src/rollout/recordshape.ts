@@ -27,11 +27,14 @@ const image = text(/^[a-z0-9][\w./:@+-]*$/i, 'an image')
 const name = text(/^[a-z0-9][\w.:-]{0,252}$/i, 'a name')
 const time = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'a time')
 
+/** Of a run, for people to open. */
+export const address = /^https?:\/\/\S+$/
+
 const begun: Fields<Begun> = {
   run: text(/^\S{1,200}$/, 'the id of a run'),
   command: oneOf('release', 'deploy', 'rollback'),
   who: text(),
-  url: maybe(text(/^https?:\/\/\S+$/, 'an address')),
+  url: maybe(text(address, 'an address')),
   at: time,
   image: repository,
   tag,

@@ -3,6 +3,7 @@
  * next: a broken pod would stand in the way of the version that is put back. It has to be deleted.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
  */
+import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { same } from '../kubernetes/objects.js'
@@ -12,21 +13,23 @@ import { isReady, podsOf } from './live.js'
 import type { Picture } from './types.js'
 import type { LivePicture } from './watch.js'
 
-/** A StatefulSet that has its template back. */
+/** A StatefulSet that has its template back: `isPut`, from this undo. */
 export interface PutBackSet {
   readonly name: string
   readonly before: PodTemplateSpec
   /** The one that was withdrawn. */
   readonly written: PodTemplateSpec
+  readonly isPut: boolean
 }
 
 /**
- * Its pods that are of the withdrawn template, and not Ready. A pod that the release has not touched may be
- * of yet another revision, where the set is updated by hand (OnDelete) or in part. Pure.
+ * Its pods that are not of the revision that was put back, and not Ready. Where the release may not have
+ * touched them (the set is updated by hand (OnDelete) or in part, or was not put back), only those that are
+ * made from the withdrawn template: what webhooks change in pods may hide that. Pure.
  */
 export function blockingPods(
   picture: Picture,
-  { name, before, written }: PutBackSet,
+  { name, before, written, isPut }: PutBackSet,
 ): readonly Pod[] {
   const set = picture.statefulsets.get(name)
   const { observedGeneration = 0, updateRevision } = set?.status ?? {}
@@ -36,8 +39,14 @@ export function blockingPods(
     (pod) =>
       pod.metadata?.labels?.['controller-revision-hash'] !== updateRevision &&
       !isReady(pod) &&
-      isMadeFrom(pod, written, before),
+      ((isPut && replacesAll(set)) || isMadeFrom(pod, written, before)),
   )
+}
+
+/** Whether its controller brings all pods to its template, so that one of another revision is the release's. */
+function replacesAll({ spec }: StatefulSet): boolean {
+  const { type, rollingUpdate } = spec?.updateStrategy ?? {}
+  return type !== 'OnDelete' && (rollingUpdate?.partition ?? 0) === 0
 }
 
 /** Whether a pod is made from the one template and not from the other. Its revision says no template. */
@@ -76,12 +85,16 @@ export function keepUnblocked(
       const { uid = '', name = '' } = pod.metadata ?? {}
       if (deleted.has(uid)) continue
       deleted.add(uid)
-      journal.say(`pod/${name} of the broken version stands in the way: deleted`)
       const path = `${collection('v1', cluster.namespace, 'pods')}/${name}`
       // The pod that comes next has the same name.
-      cluster.remove(path, { uid }).catch(() => {
-        deleted.delete(uid)
-      })
+      cluster.remove(path, { uid }).then(
+        () => {
+          journal.say(`pod/${name} of the broken version stands in the way: deleted`)
+        },
+        () => {
+          deleted.delete(uid)
+        },
+      )
     }
   }
   look()

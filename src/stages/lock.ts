@@ -4,6 +4,7 @@ import { takeLease, type HeldLease, type Holder } from '../kubernetes/lease.js'
 import { nameFor, twoOfOneName } from '../kubernetes/ours.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
+import { address } from '../rollout/recordshape.js'
 import type { World } from '../world/world.js'
 import type { Release } from './release.js'
 
@@ -20,7 +21,8 @@ export async function holderOf(world: World, id: string = crypto.randomUUID()): 
     server && repository && run
       ? `${server}/${repository}/actions/runs/${run}`
       : env['CI_JOB_URL'] || env['BUILD_URL']
-  return { id, who: await starterOf(world), ...(url !== undefined && { url }) }
+  // Another one would make the record of this run unreadable.
+  return { id, who: await starterOf(world), ...(url && address.test(url) && { url }) }
 }
 
 /** Who has started this run: as the CI or the login names them, else as git does, else the account that runs it. */

@@ -39,6 +39,8 @@ export function priorOfChanges(
   { resources }: Site,
 ): readonly Prior[] {
   return changes.flatMap((change): Prior[] => {
+    // Other applications run in it too, and its labels take nothing from anybody: no undo writes it.
+    if (change.object.kind === 'Namespace') return []
     const path = resources.pathOf(change.object)
     const common = {
       ...{ path, written: planned(change.becomes), of: 'other' as const },
@@ -47,8 +49,6 @@ export function priorOfChanges(
     }
     switch (change.is) {
       case 'create':
-        // The namespace was there, or was made, before: it is never the release's to remove.
-        if (change.object.kind === 'Namespace') return []
         return [{ ...common, object: change.object, was: 'absent' }]
       case 'change':
         return [

@@ -18,7 +18,7 @@ import { liveOf } from '../rollout/live.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Aim, Courses, Patience } from '../rollout/types.js'
-import { keepUnblocked } from '../rollout/unblock.js'
+import { keepUnblocked, type PutBackSet } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
 
@@ -132,11 +132,11 @@ async function followBack(
       ? [{ before: prior.object, written: prior.written, stands, did }]
       : [],
   )
-  const sets = workloads.flatMap(({ before, written, stands }) =>
-    before.kind === 'StatefulSet' && isWorkload(written)
-      ? [{ name: nameOf(before), before: templateOf(stands), written: templateOf(written) }]
-      : [],
-  )
+  const sets = workloads.flatMap(({ before, written, stands, did }): readonly PutBackSet[] => {
+    if (before.kind !== 'StatefulSet' || !isWorkload(written)) return []
+    const templates = { before: templateOf(stands), written: templateOf(written) }
+    return [{ name: nameOf(before), ...templates, isPut: did === 'put' }]
+  })
   const picture = live.picture()
   const aims = workloads.map(({ before, stands }): Aim => {
     const aim = aimBack(workloadId(stands), stands, stands, picture)
