@@ -1,6 +1,12 @@
 import { expect, test } from '@jest/globals'
 import type { DatabasePlan, Identity, Plan, Refused } from '../../src/django/inspector.js'
-import { refusalCause, tellPlan } from '../../src/stages/migrationlog.js'
+import {
+  alsoPassed,
+  comparisonLacks,
+  leftBehind,
+  refusalCause,
+  tellPlan,
+} from '../../src/stages/migrationlog.js'
 import { notebook } from '../support/journal.js'
 
 const shop: Identity = {
@@ -8,8 +14,11 @@ const shop: Identity = {
   ...{ schema: 'public', server: '1' },
 }
 const file: Identity = { vendor: 'sqlite', name: '/tmp/db.sqlite3', host: '', port: '', user: '' }
-const words = { command: 'python manage.py migrate --noinput', accept: 'kubectl annotate x' }
-const web = { alias: 'default', refused: 'web', module: 'shop.wsgi' } as const
+const words = {
+  ...{ command: 'python manage.py migrate --noinput', accept: 'kubectl annotate x' },
+  give: (variable: string) => `kubectl set env deployment/web ${variable}`,
+}
+const web = { alias: 'default', refused: 'web', module: 'shop.wsgi', given: true } as const
 
 test.each<[string, Refused, object, RegExp, RegExp]>([
   [
@@ -25,6 +34,20 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
     { command: 'cd src && DJANGO_SETTINGS_MODULE=shop.local python manage.py migrate' },
     /./,
     /\nmigrate-command: export DJANGO_SETTINGS_MODULE=shop.production && cd src && python manage.py migrate$/,
+  ],
+  [
+    'settings that the command names, where the web only falls back to others',
+    { ...web, given: false, migration: shop, other: file, settings: ['shop.live', 'shop.local'] },
+    { command: 'DJANGO_SETTINGS_MODULE=shop.live python manage.py migrate' },
+    /./,
+    /falls back to shop.local. .*\nkubectl set env deployment\/web DJANGO_SETTINGS_MODULE=shop.live$/,
+  ],
+  [
+    'settings that nobody names',
+    { ...web, given: false, migration: file, other: shop, settings: ['shop.local', 'shop.live'] },
+    {},
+    /./,
+    /\nmigrate-command: DJANGO_SETTINGS_MODULE=shop.live python manage.py migrate --noinput$/,
   ],
   [
     'what the entrypoint sets',
@@ -104,4 +127,37 @@ test.each<[string, Plan, readonly string[]]>([
   const journal = notebook()
   tellPlan(journal, told)
   expect(journal.lines).toEqual(lines)
+})
+
+test.each([
+  ['ImproperlyConfigured: The SECRET_KEY setting must not be empty', true],
+  ["KeyError: 'DATABASE_HOST'", true],
+  ['OperationalError: connection to server at "db" failed', true],
+  ["ModuleNotFoundError: No module named 'orders'", false],
+  ["KeyError: 'name'", false],
+])('what a script may have set is the second hint: %s', (sentence, isAdded) => {
+  const cause = { code: 'crash' as const, sentence, hint: 'look' }
+  expect(alsoPassed(cause, 'by it').hint).toBe(isAdded ? 'look\nby it' : 'look')
+})
+
+test('a comparison that could not be made is a warning', () => {
+  expect(comparisonLacks(plan)).toBeUndefined()
+  expect(comparisonLacks({ ...plan, web: { module: 'shop.wsgi' } })).toBeUndefined()
+  expect(comparisonLacks({ ...plan, web: { silent: 'no module' } })).toContain('no module')
+})
+
+test.each<[string, readonly string[], number]>([
+  ['python manage.py migrate_all', [], 1],
+  ['python manage.py migrate_all', ['shop.0002_sum'], 0],
+  ['./x && python manage.py migrate --database=reports', [], 0],
+  ['python manage.py migrate', [], 0],
+])('what a command has left: %s', (command, applied, count) => {
+  const told = { ...plan, databases: [...plan.databases, database('reports', ['0002_sum'])] }
+  const left = leftBehind(told, command, applied)
+  expect(left).toHaveLength(count)
+  if (count > 0) {
+    expect(left[0]).toMatch(
+      /^the database "reports" lacks shop.0002_sum .*migrate --database=reports$/,
+    )
+  }
 })

@@ -62,6 +62,8 @@ def django_rollout_inspect():
     transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
 
     spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))
+    # The script that starts the web, where it has been run: what it sets is there.
+    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)
     marker = spec["marker"]
     migrate = spec.get("migrate")
     named = spec.get("databases") or ["default"]
@@ -160,7 +162,7 @@ def django_rollout_inspect():
 
     def words_of(command):
         """The words of a command, and of the scripts and files of settings that it names."""
-        texts = [(" ".join(command), False)]
+        texts = [(" ".join(command), None)]
         for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):
             for path in re.split(r"[\\s=;&|\\"']+", word):
                 if "." not in path and "/" not in path or path.endswith("manage.py"):
@@ -172,23 +174,90 @@ def django_rollout_inspect():
                     continue
                 # What pip has made of a server's name is a script of Python's.
                 if b"\\0" not in data and not re.match(rb"#!.*python", data):
-                    texts.append((data.decode("utf-8", "replace"), True))
+                    texts.append((data.decode("utf-8", "replace"), path))
         return texts
 
-    def assigned(texts):
-        """Variables that a command sets for what it starts: NAME=value, where the value can be told."""
+    def assigned(command, texts):
+        """What a command sets for the server that it starts.
+
+        Returns what it sets in any case, what its files export (which may be what is set already, or
+        under a condition), and why that may not be all.
+        """
         dollar = chr(36)
-        for text, is_file in texts:
-            for line in text.splitlines():
-                # In a file it may stand under a condition.
-                if is_file and not re.match(r"(export\\s|env\\s*=|raw_env|environment)", line):
-                    continue
-                for name, value in re.findall(
-                    r"(?<![\\w-])([A-Z][A-Z0-9_]*)=(\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)", line
-                ):
-                    value = value if value[:1] == "'" else os.path.expandvars(value)
-                    if dollar not in value and "\`" not in value:
-                        yield name, value.strip("\\"'")
+        pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"
+        servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"
+
+        def pairs(text):
+            for each in re.findall(r"(?<![\\w-])" + pair, text):
+                name, _, value = each.partition("=")
+                value = value if value[:1] == "'" else os.path.expandvars(value)
+                if dollar not in value and "\`" not in value:
+                    yield name, value.strip("\\"'")
+
+        def of_server(line):
+            """NAME=value before a server, and its -e NAME=value."""
+            start = re.match(
+                r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL
+            )
+            if start and re.search(r"\\b(" + servers + ")", start.group(2)):
+                yield from pairs(start.group(1))
+                for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):
+                    yield from pairs(each)
+
+        always, exported, unsure = {}, {}, None
+        reads = (
+            r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"
+            r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"
+        )
+        for text, path in texts:
+            if path is None or path == through:
+                continue
+            found = []
+            for line in text.replace("\\\\\\n", " ").splitlines():
+                if re.match(r"export\\s", line):
+                    exported.update(pairs(line))
+                elif re.match(r"(env\\s*=|environment)", line):
+                    found += pairs(line.partition("=")[2])
+                else:
+                    found += of_server(line.strip())
+            for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):
+                found += pairs(each.replace('"', " ").replace("'", " "))
+            for name, value in found:
+                if always.setdefault(name, value) != value:
+                    unsure = "%s sets %s in more than one way" % (path, name)
+            is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")
+            if is_script and re.search(reads, text, re.MULTILINE):
+                unsure = "%s reads variables from another file" % path
+        shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")
+        names = [each.rsplit("/", 1)[-1] for each in command]
+        shell = next((i for i, name in enumerate(names) if name in shells), len(names))
+        behind = range(shell + 1, len(names))
+        at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)
+        if at is None:
+            for word in command:
+                # No shell is there that would read a dollar sign or quotes.
+                own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)
+                if own:
+                    always[own.group(1)] = own.group(2)
+            return always, exported, unsure
+        parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))
+        torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(
+            part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts
+        )
+        first = not torn
+        for part in map(str.strip, parts):
+            is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))
+            first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))
+            if re.search(reads, part):
+                unsure = "its command reads variables from another file"
+            elif first:
+                always.update(pairs(part) if part.startswith("export") else [])
+            elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):
+                name = re.search(r"\\w+(?==)", part).group(0)
+                unsure = "its command sets %s, perhaps under a condition" % name
+            else:
+                always.update(of_server(part))
+        return always, exported, unsure
 
     def modules_of(texts):
         """What the web's server may be told to import, the likeliest first."""
@@ -223,24 +292,21 @@ def django_rollout_inspect():
             if module is None:
                 return say(json.dumps({"web": None}))
             importlib.import_module(module)
-        told = {}
-        for alias, identity in task["databases"].items():
-            if alias not in connections.databases:
-                continue
-            connection = connections[alias]
-            if identity_of(connection) == identity:
-                continue
+        there = [alias for alias in task["databases"] if alias in connections.databases]
+        told = {alias: identity_of(connections[alias]) for alias in there}
+        told = {alias: each for alias, each in told.items() if each != task["databases"][alias]}
+        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+        web = {"module": module or "manage.py", "settings": chosen, "databases": told}
+        say(json.dumps({"web": web}))
+        for alias in list(told):
             # By another way, or as another user: only the server knows whether it is the same.
-            told[alias] = identity_of(connection)
             try:
-                connection.ensure_connection()
-                told[alias] = asked(connection)
+                connections[alias].ensure_connection()
+                told[alias] = asked(connections[alias])
             except Exception:
                 # Then it is compared by its name and its host.
-                pass
-        name = module or "manage.py"
-        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
-        say(json.dumps({"web": {"module": name, "settings": chosen, "databases": told}}))
+                continue
+            say(json.dumps({"web": web}))
 
     def container_environment():
         """As the container was started with it: manage.py, and the command before it, add their own."""
@@ -277,7 +343,10 @@ def django_rollout_inspect():
         for at in list(range(1, len(home))) + [0]:
             modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]
         env = container_environment()
-        env.update(assigned(texts))
+        always, exported, unsure = assigned(command, texts)
+        if unsure:
+            return lambda: (None, unsure)
+        env = dict(exported, **dict(env, **always))
         flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"
         folder = env.get("PWD") or os.getcwd()
         for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):
@@ -290,12 +359,14 @@ def django_rollout_inspect():
             "databases": identities,
         }
         env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})
-        env.pop("DJANGO_ROLLOUT_ENV", None)
+        for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):
+            env.pop(name, None)
         start = [sys.executable, "-c", sys.argv[-1]]
         if by_manage:
             chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))
             flags = ["--settings=" + each for each in chosen[:1]]
             start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]
+        given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole
         said = {}
 
         def run():
@@ -314,7 +385,9 @@ def django_rollout_inspect():
                 return
             try:
                 said["out"] = child.communicate(timeout=child_seconds)[0]
-            except subprocess.TimeoutExpired:
+            except subprocess.TimeoutExpired as late:
+                # What settings tell it has said before it asked a database that does not answer.
+                said["out"] = late.output or b""
                 said["error"] = "its import did not end within %d s" % child_seconds
             finally:
                 # What it has started must not outlive it.
@@ -329,11 +402,13 @@ def django_rollout_inspect():
         def answer():
             thread.join(child_seconds + 5)
             lines = said.get("out", b"").decode("utf-8", "replace").splitlines()
-            for line in lines:
+            for line in reversed(lines):
                 text = line.partition(marker)[2].rpartition(marker)[0]
                 if text.startswith("{"):
                     web = json.loads(text)["web"]
-                    return web, None if web else "no module of its command is known"
+                    if web is None:
+                        return None, "no module of its command is known"
+                    return dict(web, given=given), None
             words = [line for line in lines if line.strip()]
             return None, said.get("error") or (words[-1] if words else "it told nothing")
 
@@ -349,7 +424,9 @@ def django_rollout_inspect():
         """Never another database than the web's, or than the one of the release before."""
         for alias, identity in identities.items():
             theirs = web["databases"].get(alias) if web else None
-            if theirs and not is_same(identity, theirs):
+            # Like with like: a proxy may know a database by another name than its server does.
+            is_asked = theirs and (theirs.get("server") or theirs.get("started"))
+            if theirs and not is_same(identity if is_asked else stated[alias], theirs):
                 chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
                 refuse(
                     "web",
@@ -358,6 +435,7 @@ def django_rollout_inspect():
                     other=theirs,
                     module=web["module"],
                     settings=[chosen, web["settings"]],
+                    given=web["given"],
                 )
         for alias, identity in identities.items():
             before = (spec.get("kept") or {}).get(alias)
@@ -542,7 +620,8 @@ def django_rollout_inspect():
             if own:
                 planned[alias] = own
     identities = {alias: identity_of(connections[alias]) for alias in planned}
-    web_answer = ask_web(dict(identities))
+    stated = dict(identities)
+    web_answer = ask_web(stated)
     plans = []
     try:
         call_command("check", stdout=sys.stderr)

@@ -95,6 +95,8 @@ export type Refused = {
       readonly module: string
       /** `DJANGO_SETTINGS_MODULE` of the migration and of the web. */
       readonly settings: readonly [string, string]
+      /** Whether the web is told its settings, and does not only fall back to those that its module names. */
+      readonly given: boolean
     }
   /** The release before had another one. */
   | { readonly refused: 'before'; readonly other: Identity }
@@ -169,7 +171,7 @@ const callsDjango =
 const valued = ['--database', '--settings', '--pythonpath', '-v', '--verbosity']
 
 /** The aliases of the databases that a command migrates, as far as its words tell. */
-function databasesOf(command: string): readonly string[] {
+export function databasesOf(command: string): readonly string[] {
   const named = command
     .split(/&&|\|\||[;|&\n]/)
     .filter((part) => /\smigrate\b/.test(part))
@@ -256,7 +258,7 @@ if [ -r "$f" ]; then
     done <"$f" ;;
   esac
 fi
-if [ -n "$h" ] && [ -z "$b" ]; then exec "$s" "$@"; fi
+if [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi
 eval "$e"
 echo "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"
 exec "$@"`

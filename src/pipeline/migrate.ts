@@ -5,6 +5,7 @@ import { fail, Failure } from '../report/cause.js'
 import type { Report, Result } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migrate.js'
+import { comparisonLacks, leftBehind } from '../stages/migrationlog.js'
 import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
@@ -69,8 +70,12 @@ export async function migrateTo(
     soFar.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
+    const notCompared = comparisonLacks(plan)
+    if (notCompared !== undefined) soFar.warnings.push(notCompared)
     if (!plan.runs) return false
     await reporter.stage('migrate', (journal) => migration.migrate(journal))
+    const command = release.settings['migrate-command']
+    soFar.warnings.push(...leftBehind(plan, command, migration.applied()))
     return true
   } finally {
     await migration.close().catch((error: unknown) => {

@@ -9,6 +9,7 @@ import type { Plan } from '../django/inspector.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
@@ -92,6 +93,8 @@ export function startMigration(
       command,
       ...(script && !script.isAll && { starter: script.name }),
       accept: cluster.commandLine(forgetDatabases(release.app)),
+      give: (variable) =>
+        cluster.commandLine(['set', 'env', idOf(web.workload), '-c', web.container, variable]),
     }),
   )
   let job: string | undefined

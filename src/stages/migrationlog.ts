@@ -1,6 +1,8 @@
 /** What a migration's container says, for us and for people. */
 import {
+  databasesOf,
   isMarked,
+  isPlain,
   migrationBegins,
   readPassed,
   readPlan,
@@ -139,6 +141,8 @@ export interface RefusalWords {
   readonly starter?: string
   /** The command by which another database than that of the release before is accepted. */
   readonly accept: string
+  /** The command that gives the web a variable. */
+  readonly give: (variable: string) => string
 }
 
 /** A migration that was not begun, since it would go to a database that the web does not use. */
@@ -147,13 +151,16 @@ export function refusalCause(refused: Refused, how: RefusalWords): Cause {
   const at = alias === 'default' ? '' : ` (DATABASES["${alias}"])`
   switch (refused.refused) {
     case 'web': {
-      const { other, module, settings } = refused
+      const { other, module, settings, given } = refused
       const [own, theirs] = settings
       const [by, webBy] = own === theirs ? ['', ''] : [` (${own})`, ` (${theirs})`]
       return {
         code: 'wrong-database',
         sentence: `the migration is for another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
-        hint: `Let the migration have what the web has, for example:\n${mending(how, own === theirs ? undefined : theirs)}`,
+        hint:
+          !given && own !== theirs && /DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)
+            ? `Nothing tells the web its settings, so ${module} falls back to ${theirs}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
+            : `Let the migration have what the web has, for example:\n${mending(how, own === theirs ? undefined : theirs)}`,
       }
     }
     case 'before':
@@ -228,13 +235,38 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
 
 export function tellPlan(journal: Journal, plan: Plan): void {
   for (const database of plan.databases) tellDatabase(journal, plan, database)
-  if (plan.web && 'silent' in plan.web) {
-    journal.say(`the database was not compared with the web's: ${plan.web.silent}`)
-  }
+  const notCompared = comparisonLacks(plan)
+  if (notCompared !== undefined) journal.say(notCompared)
   const isPending = plan.databases.some(hasWork)
   if (plan.runs && !isPending) {
     journal.say('the command runs all the same: it may do more than this plan sees')
   }
+}
+
+/** Why nobody knows whether the web has the database that is migrated. */
+export function comparisonLacks({ web }: Plan): string | undefined {
+  return web && 'silent' in web
+    ? `the database was not compared with the web's: ${web.silent}`
+    : undefined
+}
+
+/** What a command of more than Django's own `migrate` has left in databases that it does not name. */
+export function leftBehind(
+  { databases }: Plan,
+  command: string,
+  applied: readonly string[],
+): readonly string[] {
+  if (isPlain(command)) return []
+  const named = databasesOf(command)
+  return databases.flatMap(({ database, pending, squashed }) => {
+    const names = [...pending, ...squashed].map(({ app, name }) => `${app}.${name}`)
+    const left = names.filter((name) => !applied.includes(name))
+    return left.length === 0 || named.includes(database)
+      ? []
+      : [
+          `the database "${database}" lacks ${left.join(', ')} as far as the log of "${command}" tells: python manage.py migrate --database=${database}`,
+        ]
+  })
 }
 
 /** Squashed migrations are recorded by \`migrate\`, though nothing is run. */
