@@ -280,3 +280,64 @@ test('the text in the bundle is that of inspector.py', () => {
   expect(inspectorSource).not.toContain('$')
   expect(inspectorSource.length).toBeLessThan(100 * 1024)
 })
+
+/** What the inspector reads of a command and its files: variables for sure, exported ones, and why that may not be all. */
+describe('the variables that a command sets', () => {
+  const at = (name: string) => inspectorSource.indexOf(`    def ${name}(`)
+  const text = inspectorSource.slice(at('assigned'), at('modules_of'))
+  const program = `import json, os, re, sys, textwrap
+text, command, through, files = json.loads(sys.stdin.read())
+names = {"os": os, "re": re, "through": through}
+exec(textwrap.dedent(text), names)
+print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)))`
+  const told = (command: readonly string[], file?: string, through?: string): unknown => {
+    const files = file === undefined ? [] : [[file, command[0]]]
+    const input = JSON.stringify([text, command, through ?? null, files])
+    const { stdout, stderr } = spawnSync('python3', ['-c', program], { input, encoding: 'utf8' })
+    expect(stderr).toBe('')
+    return JSON.parse(stdout)
+  }
+  const elsewhere = expect.stringMatching(/reads variables from another file$/)
+
+  test.each<[readonly string[], object, unknown]>([
+    [['gunicorn', 'shop.wsgi', '-e', 'A=b c', '--env=C=d'], { A: 'b c', C: 'd' }, null],
+    [['env', 'A=b', 'C=$(X)', 'gunicorn'], { A: 'b' }, null],
+    [
+      ['sh', '-c', 'export A="b c"; cd src && C=d exec gunicorn shop.wsgi'],
+      { A: 'b c', C: 'd' },
+      null,
+    ],
+    [['sh', '-c', 'A=b ./manage.py check && C=d gunicorn -e E=f x'], { C: 'd', E: 'f' }, null],
+    [
+      ['tini', '--', 'bash', '-e', '-c', '[ "$X" = y ] && export A=b; exec gunicorn'],
+      {},
+      'its command sets A, perhaps under a condition',
+    ],
+    [['sh', '-c', 'export A="b;c" && exec gunicorn'], {}, expect.stringContaining('sets A')],
+    [['sh', '-c', 'set -a; . /vault/env; exec gunicorn'], {}, elsewhere],
+    [['sh', '-c', '. /venv/bin/activate; exec gunicorn'], {}, null],
+  ])('%j', (command, always, unsure) => {
+    expect(told(command)).toEqual([always, {}, unsure])
+  })
+
+  test.each<[string, object, object, unknown]>([
+    ['export A=b\nif x; then\n  export C=d\nfi\nexec gunicorn', {}, { A: 'b' }, null],
+    ['A=b exec gunicorn \\\n  --env C=d shop.wsgi', { A: 'b', C: 'd' }, {}, null],
+    ['A=b python manage.py check\nexec gunicorn', {}, {}, null],
+    ['[ -f /x ] && . /x\nexec gunicorn', {}, {}, elsewhere],
+    ['set -o allexport\nsource .env', {}, {}, elsewhere],
+    ['set -euo pipefail\nsource /venv/bin/activate\nexec gunicorn', {}, {}, null],
+    ['A=1 gunicorn x &\nA=2 gunicorn y', { A: '1' }, {}, '/start sets A in more than one way'],
+  ])('in a script: %j', (lines, always, exported, unsure) => {
+    expect(told(['/start'], `#!/bin/sh\n${lines}\n`)).toEqual([always, exported, unsure])
+  })
+
+  test('in the settings of a server', () => {
+    const file = 'raw_env = [\n  "A=b",\n  \'C=d\',\n]\n'
+    expect(told(['gunicorn.conf.py'], file)).toEqual([{ A: 'b', C: 'd' }, {}, null])
+  })
+
+  test('none of a script that has been run: they are there', () => {
+    expect(told(['/start'], '#!/bin/sh\nexport A=b\n. /x\n', '/start')).toEqual([{}, {}, null])
+  })
+})
