@@ -341,3 +341,23 @@ print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)
     expect(told(['/start'], '#!/bin/sh\nexport A=b\n. /x\n', '/start')).toEqual([{}, {}, null])
   })
 })
+
+test('what names a database is told without what a URI has beside it', () => {
+  const at = (name: string) => inspectorSource.indexOf(`    def ${name}(`)
+  const text = inspectorSource.slice(at('bare'), at('identity_of'))
+  const program = `import json, re, sys, textwrap
+text, addresses = json.loads(sys.stdin.read())
+names = {"re": re}
+exec(textwrap.dedent(text), names)
+print(json.dumps([names["bare"](each) for each in addresses]))`
+  const addresses = [
+    ...['mongodb+srv://ada:p%40w@db.example/shop?authSource=admin', 'mongodb://ada:p@w@db:27017'],
+    ...['db.example', '/run/postgresql', ''],
+  ]
+  const input = JSON.stringify([text, addresses])
+  expect(
+    JSON.parse(spawnSync('python3', ['-c', program], { input, encoding: 'utf8' }).stdout),
+  ).toEqual([
+    ...['mongodb+srv://db.example/shop', 'mongodb://db:27017', 'db.example', '/run/postgresql', ''],
+  ])
+})
