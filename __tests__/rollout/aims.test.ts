@@ -172,6 +172,12 @@ describe('the aim of an undo', () => {
     })
   })
 
+  test('how fast the version was that is undone says nothing of the one before', () => {
+    const picture = pictureOf({ started: [0], ready: 4 })
+    expect(aimOf(id, images, now, before(), picture).readyBefore).toBe(4000)
+    expect(aimBack(id, before(), before(), picture).readyBefore).toBeUndefined()
+  })
+
   test('a failure to progress of the version that is undone is not its own', () => {
     const failed = before('{type: Progressing, status: "False", lastTransitionTime: noon}')
     expect(aimBack(id, before(), failed, nothing).staleProgressing).toBe('noon')

@@ -19,7 +19,7 @@ const begun = {
   ...({ run: 'x', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z', image } as const),
   ...{ tag: '1', digest: 'sha256:0f' },
 } as const
-const patience = { timeout: 600_000, grace: {} }
+const patience = { timeout: 600_000, grace: {}, readyTimeout: 90_000 }
 const namespace = { uid: 'here', roots: 'roots' }
 
 const configMap = (name: string, more: object = {}): KubeObject => ({

@@ -725,6 +725,24 @@ facts('not Ready', [
     ],
   },
   {
+    name: 'of an undo not before the deadline, whatever ready-timeout says',
+    patience: { readyTimeout: 10_000, graces: 'lengthen' },
+    steps: [
+      [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [91, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [92, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'of an undo as late as ready-timeout says',
+    patience: { readyTimeout: 120_000, graces: 'lengthen' },
+    steps: [
+      [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [121, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [122, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
+    ],
+  },
+  {
     name: 'never before the readiness probe of the new version has asked three times',
     aim: { readyBefore: 4000 },
     steps: [

@@ -162,6 +162,16 @@ describe('the step', () => {
   test.each([
     ['postgresql.cnpg.io/v1', 'Cluster', 'keep'],
     ['snapshot.storage.k8s.io/v1', 'VolumeSnapshot', 'keep'],
+    ['gateway.networking.k8s.io/v1', 'HTTPRoute', 'delete'],
+    ['gateway.networking.k8s.io/v1', 'Gateway', 'keep'],
+    ['traefik.io/v1alpha1', 'IngressRoute', 'delete'],
+    ['networking.istio.io/v1', 'VirtualService', 'delete'],
+    ['keda.sh/v1alpha1', 'ScaledObject', 'delete'],
+    ['monitoring.coreos.com/v1', 'ServiceMonitor', 'delete'],
+    ['monitoring.coreos.com/v1', 'PodMonitor', 'delete'],
+    ['monitoring.coreos.com/v1', 'Prometheus', 'keep'],
+    ['cilium.io/v2', 'CiliumNetworkPolicy', 'delete'],
+    ['projectcalico.org/v3', 'NetworkPolicy', 'delete'],
     ['networking.k8s.io/v1', 'Ingress', 'delete'],
     ['v1', 'Service', 'delete'],
     ['batch/v1', 'CronJob', 'delete'],
@@ -209,6 +219,27 @@ describe('an object that the release has created', () => {
       'clusterIP: 10.0.0.2, clusterIPs: [10.0.0.2], ports: [{port: 80, nodePort: 30002}]'
     expect(step(planned, service(given))).toBe('delete')
     expect(step(planned, service(given.replace('port: 80,', 'port: 81,')))).toBe('theirs')
+  })
+})
+
+describe('a Job that the release has created', () => {
+  const job = (drawn: string, image = 'shop:1', more = '') => `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: seed, labels: {batch.kubernetes.io/controller-uid: ${drawn}, job-name: seed}}
+spec:
+  selector: {matchLabels: {batch.kubernetes.io/controller-uid: ${drawn}}}
+  template:
+    metadata: {labels: {batch.kubernetes.io/controller-uid: ${drawn}, controller-uid: ${drawn}, job-name: seed${more}}}
+    spec: {containers: [{name: seed, image: '${image}'}]}`
+  const tried = prior('absent', 'other', job('tried'))
+
+  test.each([
+    ['by another uid', job('made'), 'delete'],
+    ['with another image', job('made', 'shop:2'), 'theirs'],
+    ['with a label more', job('made', 'shop:1', ', a: b'), 'delete'],
+  ])('is known from a try in which the server has drawn another uid: %s', (_, live, expected) => {
+    expect(step(tried, live)).toBe(expected)
   })
 })
 

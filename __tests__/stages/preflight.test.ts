@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { forStatefulSets } from '../../src/stages/rights.js'
 import { servicesWith } from '../../src/stages/preflight.js'
 
 const service = (name: string, port: string) => ({
@@ -16,4 +17,12 @@ test('a Service of the manifests stands for the live one of its name', () => {
   ]
   const live = [service('shop', 'http'), service('api', 'http')]
   expect(servicesWith(planned, live)).toEqual([service('shop', 'web'), service('api', 'http')])
+})
+
+test.each([
+  ['a workload of ours', [{ kind: 'Deployment' }, { kind: 'StatefulSet' }], ['delete']],
+  ['a database of the manifests', [{ kind: 'ConfigMap' }, { kind: 'StatefulSet' }], ['delete']],
+  ['no StatefulSet', [{ kind: 'Deployment' }, {}], undefined],
+])('pods have to be deleted for %s: %j', (_, written, verbs) => {
+  expect(forStatefulSets(written)[0]?.verbs).toEqual(verbs)
 })

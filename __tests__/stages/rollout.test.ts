@@ -2,7 +2,14 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import { imageCommands, planAsLive, planOurs, wavesOf } from '../../src/stages/rollout.js'
+import { deletion } from '../../src/rollout/progress.js'
+import {
+  imageCommands,
+  madeSince,
+  planAsLive,
+  planOurs,
+  wavesOf,
+} from '../../src/stages/rollout.js'
 import type { Target } from '../../src/stages/targets.js'
 import { clusterOf } from '../support/cluster.js'
 
@@ -123,6 +130,37 @@ test('an image that runs already has the name in a manifest that the live templa
     { is: 'none' },
   ])
   expect(given[0]).toContain(`"image":"${image}"`)
+})
+
+describe('right before its turn a workload', () => {
+  const web = (image: string, more = '') =>
+    parse(
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, template: {${more} spec: {containers: [{name: web, image: 'shop:${image}'}]}}}}`,
+    ) as WorkloadObject
+  const restarted = 'metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}},'
+
+  test.each<[string, WorkloadObject | undefined, WorkloadObject | undefined, string | undefined]>([
+    ['is as it was', web('old'), web('old'), undefined],
+    ['was restarted', web('old'), web('old', restarted), undefined],
+    [
+      'was scaled',
+      web('old'),
+      { ...web('old'), spec: { ...web('old').spec, replicas: 9 } },
+      undefined,
+    ],
+    ['has another image', web('old'), web('hotfix'), 'image shop:hotfix in container web'],
+    [
+      'has another label',
+      web('old'),
+      web('old', 'metadata: {labels: {a: b}},'),
+      'another template',
+    ],
+    ['is gone', web('old'), undefined, deletion],
+    ['is still to be created', undefined, undefined, undefined],
+    ['was created by somebody', undefined, web('old'), 'what somebody else has created'],
+  ])('%s', (_, before, now, expected) => {
+    expect(madeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
+  })
 })
 
 describe('waves', () => {

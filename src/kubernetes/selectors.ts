@@ -83,6 +83,19 @@ const followers = [
   'monitoring.coreos.com/ServiceMonitor',
 ]
 
+const noData = [
+  ...Object.keys(finders),
+  ...routes,
+  ...followers,
+  ...['UDPRoute', 'ReferenceGrant'].map((kind) => `gateway.networking.k8s.io/${kind}`),
+  ...['projectcalico.org', 'crd.projectcalico.org'].map((group) => `${group}/NetworkPolicy`),
+]
+
+/** A custom kind that takes nothing along when it goes. */
+export function holdsNoData(object: KubeObject): boolean {
+  return noData.includes(kindOf(object))
+}
+
 /** `networking.k8s.io/Ingress` */
 function kindOf(object: KubeObject): string {
   return keyOf(object).split('/').slice(0, 2).join('/')

@@ -19,7 +19,7 @@ import { withAnswers, type Wrote } from '../rollout/snapshot.js'
 import { templatesOf } from '../rollout/templates.js'
 import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
-import type { Image, Release } from '../stages/release.js'
+import { patienceOf, type Image, type Release } from '../stages/release.js'
 import { snapshot, type Prepared } from '../stages/snapshot.js'
 import type { Target } from '../stages/targets.js'
 import { undo, undoBudget } from '../stages/undo.js'
@@ -83,8 +83,8 @@ export async function transaction(
     const { image, bring } = work
     const own = bring && ((now: Site) => bring(journal, now))
     const prepared = await snapshot(release, journal, cluster, site, image, own)
-    const { timeout, grace } = release.settings
-    const open = { begun, patience: { timeout, grace }, snapshot: prepared.snapshot }
+    const patience = patienceOf(release.settings)
+    const open = { begun, patience, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, world.clock, app, open) }
   })
   soFar.site = prepared.site
@@ -177,7 +177,7 @@ async function unwind(open: Transaction): Promise<Result> {
   const { reporter, soFar, settings } = run
   const { world, app } = release
   const { site } = prepared
-  const { snapshot: priors } = record
+  const { snapshot: priors, patience } = record
   const end = async (result: Result) => {
     await tellHistory(open, result)
     await closeRecord(cluster, world.clock, app, record)
@@ -196,14 +196,14 @@ async function unwind(open: Transaction): Promise<Result> {
     if (settings['on-failure'] === 'keep' && !cancelled) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
-      within(world.clock, undoBudget(site.live, priors, settings), lost, (late) =>
+      within(world.clock, undoBudget(site.live, priors, patience), lost, (late) =>
         undo(
           { ...release, signal: late },
           journal,
           cluster,
           site.live,
           priors,
-          settings,
+          patience,
           (seen) => {
             soFar.undo = seen
           },

@@ -30,7 +30,10 @@ export function aimOf(
   }
 }
 
-/** The aim of an undo: the images that the template named before. */
+/**
+ * The aim of an undo: the images that the template named before. The pods that run now are of the withdrawn
+ * version: how long those took says nothing.
+ */
 export function aimBack(
   workload: WorkloadId,
   prior: WorkloadObject,
@@ -40,7 +43,8 @@ export function aimBack(
   const images = Object.fromEntries(
     usesOf(templateOf(prior), () => true).map(({ name, image }) => [name, image]),
   )
-  return aimOf(workload, images, now, now, picture)
+  const { readyBefore: _, ...aim } = aimOf(workload, images, now, now, picture)
+  return aim
 }
 
 interface Condition {

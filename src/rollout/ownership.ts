@@ -219,6 +219,11 @@ const restartMarks = [
 /** Stakater's Reloader restarts pods by a variable of theirs. */
 const restartVariable = 'STAKATER_'
 
+/** Whether people see one version in both: a restart makes no other. */
+export function isSameVersion(one: WorkloadObject, other: WorkloadObject): boolean {
+  return same(decidedTemplate(one), decidedTemplate(other))
+}
+
 function decidedTemplate(object: WorkloadObject): unknown {
   const template = templateOf(object)
   const annotations = without(template.metadata?.annotations, restartMarks)
@@ -258,7 +263,7 @@ function fieldsOf(object: KubeObject, isPlanned: boolean): unknown {
     ...content,
     ...(spec !== undefined && { spec }),
     metadata: {
-      labels: metadata?.labels ?? {},
+      labels: isPlanned ? without(metadata?.labels, drawn) : (metadata?.labels ?? {}),
       annotations: without(metadata?.annotations, [...controllersOwn, lastApplied, changeCause]),
     },
   }
@@ -270,6 +275,7 @@ function specOf(object: KubeObject, spec: Fields, isPlanned: boolean): unknown {
     return without({ ...rest, ...(jobTemplate && { jobTemplate }) }, ['replicas', 'template'])
   }
   const content = without(spec, ['replicas'])
+  if (object.kind === 'Job' && isPlanned) return jobSpecOf(content)
   if (object.kind !== 'Service' || !isPlanned) return content
   const { ports } = content
   return {
@@ -278,6 +284,16 @@ function specOf(object: KubeObject, spec: Fields, isPlanned: boolean): unknown {
       ports: ports.map((port: unknown) => (isRecord(port) ? without(port, ['nodePort']) : port)),
     }),
   }
+}
+
+/** The server draws a uid for each try of a Job, and selects its pods by it. */
+const drawn = ['controller-uid', 'batch.kubernetes.io/controller-uid']
+
+function jobSpecOf({ selector: _, template, ...spec }: Fields): unknown {
+  if (!isRecord(template) || !isRecord(template['metadata'])) return { ...spec, template }
+  const { labels, ...metadata } = template['metadata']
+  const chosen = without(isRecord(labels) ? labels : {}, drawn)
+  return { ...spec, template: { ...template, metadata: { ...metadata, labels: chosen } } }
 }
 
 function threeSides(

@@ -86,10 +86,15 @@ export function patienceOf(sign: Sign, diagnosis: Diagnosis | undefined): Diagno
 
 /**
  * How long a pod may take from its start to Ready, in ms: what the user says; else five times what the
- * slowest pod of the old version took, at least a minute, at most the deadline.
+ * slowest pod of the old version took, at least a minute, at most the deadline. An undo is never given less
+ * than the deadline.
  */
 export function readyLimit(aim: Aim, patience: Patience, deadline: number): number {
-  if (patience.readyTimeout !== undefined) return patience.readyTimeout
+  if (patience.readyTimeout !== undefined) {
+    return patience.graces === 'lengthen'
+      ? Math.max(patience.readyTimeout, deadline)
+      : patience.readyTimeout
+  }
   if (aim.readyBefore === undefined) return deadline
   return Math.min(Math.max(5 * aim.readyBefore, 60_000), deadline)
 }

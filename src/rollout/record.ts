@@ -18,7 +18,7 @@ import { locate, type Entry } from './locate.js'
 import { wrongInRecord } from './recordshape.js'
 import { depthOf } from './shape.js'
 import type { Snapshot } from './snapshot.js'
-import type { Patience } from './types.js'
+import type { OwnPatience } from './types.js'
 
 export interface OpenRecord {
   /** The release that wrote it. */
@@ -26,7 +26,7 @@ export interface OpenRecord {
   /** Where it ran. */
   readonly namespace: Namespace
   /** Its own: whoever takes it back waits as long, and ten minutes at least. In ms. */
-  readonly patience: Pick<Patience, 'timeout' | 'grace'>
+  readonly patience: OwnPatience
   readonly snapshot: Snapshot
 }
 

@@ -4,6 +4,7 @@
  */
 import type { KubeObject } from '../kubernetes/objects.js'
 import { groupOf, isWorkload, keyOf, same } from '../kubernetes/objects.js'
+import { holdsNoData } from '../kubernetes/selectors.js'
 import { needsOf, titleOf, type Needs } from './needs.js'
 import {
   answered,
@@ -221,7 +222,7 @@ export function isDatabase({ of, object }: Prior): boolean {
   return of === 'other' && object.kind === 'StatefulSet'
 }
 
-/** Groups of Kubernetes itself: an object of any other may take volumes along when it goes. */
+/** Groups of Kubernetes itself. */
 const knownGroups = [
   '',
   'apps',
@@ -235,15 +236,20 @@ const knownGroups = [
   'rbac.authorization.k8s.io',
 ]
 
+/** Else it may take volumes along when it goes. */
+function isHarmless(object: KubeObject): boolean {
+  return knownGroups.includes(groupOf(object)) || holdsNoData(object)
+}
+
 /** Whether objects that it names may have to stay, since it does. */
 export function leads({ written }: Prior): boolean {
-  return isWorkload(written) || !knownGroups.includes(groupOf(written))
+  return isWorkload(written) || !isHarmless(written)
 }
 
 /** Why an object that the release has created is never removed. */
 function whyKept(prior: Prior): string | undefined {
   if (isVolume(prior) || isDatabase(prior)) return holdsData
-  if (knownGroups.includes(groupOf(prior.object))) return undefined
+  if (isHarmless(prior.object)) return undefined
   return `removing a ${prior.object.kind} may remove data`
 }
 

@@ -55,6 +55,9 @@ export interface Patience {
   readonly graces?: 'replace' | 'lengthen'
 }
 
+/** What a release gives its version to come up; its record keeps it for the undo. */
+export type OwnPatience = Pick<Patience, 'timeout' | 'grace' | 'readyTimeout'>
+
 export type Verdict =
   /** `on`, in words: `2 of 3 ready, waiting for worker-7d… (startup probe 14 s of 60 s)` */
   | { readonly is: 'waiting'; readonly on: string; readonly trouble?: Hindrance }

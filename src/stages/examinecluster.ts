@@ -201,7 +201,7 @@ async function examineWorkloads(
   const ids = targets.map(({ id }) => id)
   const needs = [
     ...rightsForWorkloads(ids),
-    ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
+    ...forStatefulSets([...ids, ...known.others]),
     ...(settings['smoke-path'] === undefined ? [] : forSmoke),
   ]
   const lacking = await missingRights(cluster, needs)

@@ -79,7 +79,7 @@ export async function preflight(
   const ids = targets.map(({ id }) => id)
   await checkRights(release, cluster, [
     ...rightsForWorkloads(ids),
-    ...(ids.some(({ kind }) => kind === 'StatefulSet') ? [forStatefulSets] : []),
+    ...forStatefulSets([...ids, ...others]),
   ])
   const running = await servicesIn(cluster)
   const unled = await rehearse(release, cluster, targets, others, jobs, running, live.picture())

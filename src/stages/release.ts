@@ -4,6 +4,7 @@ import type { Source } from '../docker/source.js'
 import type { Holder } from '../kubernetes/lease.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
+import type { OwnPatience } from '../rollout/types.js'
 import type { World } from '../world/world.js'
 
 export type { Image, Source }
@@ -31,4 +32,9 @@ export function pinned(image: Image): string {
 /** Finds the file of the user's repository that a path inside of the image came from. */
 export function toRepo({ world, settings }: Release): (file: string) => string | undefined {
   return (file) => repoFile(file, (path) => world.files.exists(path), settings.context)
+}
+
+export function patienceOf(settings: Settings): OwnPatience {
+  const { timeout, grace, 'ready-timeout': readyTimeout } = settings
+  return { timeout, grace, ...(readyTimeout !== undefined && { readyTimeout }) }
 }

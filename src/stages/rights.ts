@@ -31,8 +31,16 @@ const namesOf = (app: string) => [`django-rollout-${app}`]
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
-/** A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts). */
-export const forStatefulSets: Right = { group: '', resource: 'pods', verbs: ['delete'] }
+/**
+ * A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts): of one of ours, or of
+ * a database among the other manifests.
+ */
+export function forStatefulSets(
+  written: readonly { readonly kind?: string | undefined }[],
+): readonly Right[] {
+  const has = written.some(({ kind }) => kind === 'StatefulSet')
+  return has ? [{ group: '', resource: 'pods', verbs: ['delete'] }] : []
+}
 
 /** The way to a pod behind the Service (src/stages/smoke.ts). */
 export const forSmoke: readonly Right[] = [

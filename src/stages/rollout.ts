@@ -16,7 +16,6 @@ import {
   withImages,
   withTemplate,
   type ContainerUse,
-  type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import type { When } from '../kubernetes/selectors.js'
@@ -27,7 +26,8 @@ import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
-import { liveOf } from '../rollout/live.js'
+import { liveOf, type Live } from '../rollout/live.js'
+import { isSameVersion } from '../rollout/ownership.js'
 import { deletion, takenOver } from '../rollout/progress.js'
 import { asItWas, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
@@ -36,7 +36,7 @@ import { applyBeside } from './manifests.js'
 import type { Pins } from './pins.js'
 import type { PlacedChange } from './placing.js'
 import type { Site } from './preflight.js'
-import { pinned, toRepo, type Image, type Release } from './release.js'
+import { patienceOf, pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
 import type { Target } from './targets.js'
 
@@ -102,13 +102,13 @@ export async function rollout(
   const cause = causeOfChange(release, image)
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
-    const by = takenSince(targets, site.live.picture())
+    const by = await takenSince(release, cluster, site, targets)
     if (Object.keys(by).length > 0) fail(supersededBy(by))
     sayRestarts(journal, targets)
     await annotate(release, journal, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
     await allOf([
-      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(wrote),
+      applyOurs(release, journal, cluster, targets, pinned(image), cause, wrote),
       ...[...imageCommands(targets, pinned(image)), ...patchCommands(targets, pinned(image))].map(
         (args) => writeBy(release, journal, cluster, args),
       ),
@@ -147,12 +147,7 @@ export async function rollout(
       await last
       await smokeBy({ ...release, signal: own }, journal, cluster, site, image, noted)
     },
-    patience: {
-      timeout: settings.timeout,
-      bake: settings.bake,
-      grace: settings.grace,
-      ...(settings['ready-timeout'] !== undefined && { readyTimeout: settings['ready-timeout'] }),
-    },
+    patience: { ...patienceOf(settings), bake: settings.bake },
     startedAt,
     noted: noted.courses,
     toRepo: toRepo(release),
@@ -212,22 +207,52 @@ function hasOneReady({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
-/** Who changed a workload after it was remembered, and before its turn came; by `idOf`. */
-function takenSince(
+/** What somebody has made of a workload after it was remembered, and before its turn came; by `idOf`. */
+async function takenSince(
+  { world, signal }: Release,
+  cluster: Cluster,
+  { live: watched }: Site,
   targets: readonly Target[],
-  picture: Picture,
-): Readonly<Record<string, string>> {
+): Promise<Readonly<Record<string, string>>> {
+  const found = await Promise.all(
+    targets.map(({ path }) =>
+      patiently(world.clock, signal, () => cluster.find<WorkloadObject>(path)),
+    ),
+  )
+  // It has gone on while they were asked for.
+  const picture = watched.picture()
   return Object.fromEntries(
-    targets.flatMap(({ id, uses, live }) => {
-      if (!live) return []
-      const ours = uses.map(({ name }) => name)
-      const before = usesOf(templateOf(live), () => true).filter(({ name }) => ours.includes(name))
-      const images = Object.fromEntries(before.map(({ name, image }) => [name, image]))
-      const generation = live.metadata?.generation ?? 0
-      const by = takenOver(liveOf(picture, id), { workload: id, images, generation, first: false })
+    targets.flatMap(({ id, live }, i) => {
+      const shown = live && shownSince(live, liveOf(picture, id))
+      const by = madeSince(id, live, found[i]) ?? (shown && madeSince(id, live, shown))
       return by === undefined ? [] : [[idOf(id), by]]
     }),
   )
+}
+
+/** What the watch shows, when that is not older. */
+function shownSince(
+  { metadata }: WorkloadObject,
+  shown: Live | undefined,
+): WorkloadObject | undefined {
+  const object = shown?.object as WorkloadObject | undefined
+  const isOlder = (object?.metadata?.generation ?? 0) < (metadata?.generation ?? 0)
+  return isOlder ? undefined : object
+}
+
+/** What a workload has become since it was looked at; nothing for its restart, or its scale. */
+export function madeSince(
+  workload: Target['id'],
+  before: WorkloadObject | undefined,
+  now: WorkloadObject | undefined,
+): string | undefined {
+  if (!now) return before && deletion
+  if (before && isSameVersion(before, now)) return undefined
+  const uses = before ? usesOf(templateOf(before), () => true) : []
+  const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
+  const aim = { workload, images, generation: 0, first: !before }
+  const other = before ? 'another template' : 'what somebody else has created'
+  return takenOver({ kind: workload.kind, object: now } as Live, aim) ?? other
 }
 
 export function supersededBy(by: Readonly<Record<string, string>>): Cause {
@@ -318,10 +343,11 @@ async function applyOurs(
   targets: readonly Target[],
   image: string,
   cause: string,
-): Promise<readonly KubeObject[]> {
+  wrote: Wrote,
+): Promise<void> {
   const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  return apply(cluster, world.clock, objects, signal)
+  await apply(cluster, world.clock, objects, signal, wrote)
 }
 
 /** The pod template of then, with image and cause: one write and one rollout. */
@@ -343,7 +369,7 @@ async function putTemplate(
       const wanted = withCause(withTemplate(now, back), cause)
       // The answer to the try before was lost.
       if (same(decided(now), decided(wanted))) return
-      if (!same(templateOf(now), templateOf(live))) {
+      if (!isSameVersion(now, live)) {
         fail(supersededBy({ [idOf(id)]: 'another template' }))
       }
       await cluster.put(path, wanted)

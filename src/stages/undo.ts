@@ -17,23 +17,20 @@ import { follow, type Followed } from '../rollout/follow.js'
 import { liveOf } from '../rollout/live.js'
 import { restore, type Restored } from '../rollout/restore.js'
 import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
-import type { Aim, Courses, Patience } from '../rollout/types.js'
+import type { Aim, Courses, OwnPatience, Patience } from '../rollout/types.js'
 import { keepUnblocked, type PutBackSet } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { toRepo, type Release } from './release.js'
-
-/** The release's own: what its old version may need on the way there it may need on the way back too. */
-export type UndoPatience = Pick<Patience, 'timeout' | 'grace'>
 
 /** The undo has so many ms at least: what the release used up does not count. */
 const leastTimeout = 10 * 60_000
 
 /** How long an undo may take in all, in ms. */
-export function undoBudget(live: LivePicture, snapshot: Snapshot, patience: UndoPatience): number {
+export function undoBudget(live: LivePicture, snapshot: Snapshot, patience: OwnPatience): number {
   return timeoutOf(patience) + drainTime(workloadsNow(live, snapshot))
 }
 
-function timeoutOf({ timeout }: UndoPatience): number {
+function timeoutOf({ timeout }: OwnPatience): number {
   return Math.max(timeout, leastTimeout)
 }
 
@@ -56,12 +53,12 @@ export async function undo(
   cluster: Cluster,
   live: LivePicture,
   snapshot: Snapshot,
-  { timeout, grace }: UndoPatience,
+  own: OwnPatience,
   noted: (courses: Courses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const patience: Patience = {
-    ...{ timeout: timeoutOf({ timeout, grace }), bake: 0 },
-    ...{ grace, graces: 'lengthen' },
+    // What its old version may need on the way there it may need on the way back too.
+    ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
   }
   const { world, signal } = release
   const startedAt = world.clock.now()
