@@ -10,7 +10,6 @@ import { clusterOf, memoryCluster, type Trouble } from '../support/cluster.js'
 
 const never = new AbortController().signal
 const clock = handClock()
-const unheard = () => Promise.resolve()
 
 const object = (text: string) => parse(text) as KubeObject
 const config = (name: string, x: string, more = '') =>
@@ -34,7 +33,7 @@ test('nothing to apply asks nobody', async () => {
   const nobody = clusterOf({})
   expect(await liveOf(nobody, [])).toEqual([])
   expect(await planApply(nobody, [], [])).toEqual([])
-  await apply(nobody, clock, [], never, unheard)
+  await apply(nobody, clock, [], never)
 })
 
 describe('what is there already', () => {
@@ -197,7 +196,7 @@ describe('a refusal is told in the server’s words', () => {
       sentence: `the cluster refuses the manifests: ${words}`,
       hint: 'try them by hand: kubectl apply --dry-run=server -f …',
     })
-    expect(await causeOf(apply(cluster, clock, [config('a', '1')], never, unheard))).toEqual({
+    expect(await causeOf(apply(cluster, clock, [config('a', '1')], never))).toEqual({
       code: 'apply-failed',
       sentence: `kubectl apply: ${words}`,
     })
@@ -220,31 +219,12 @@ test('a Job whose template has changed is told with what to do', async () => {
 test('all objects go through one kubectl', async () => {
   const both = list(config('a', '1'), config('b', '1'))
   const { cluster, calls } = answering({ stdout: JSON.stringify(both) })
-  const told: KubeObject[] = []
-  await apply(cluster, clock, [config('a', '1'), config('b', '1')], never, (answers) => {
-    told.push(...answers)
-    return Promise.resolve()
-  })
-  expect(told).toEqual(both.items)
+  expect(await apply(cluster, clock, [config('a', '1'), config('b', '1')], never)).toEqual(
+    both.items,
+  )
   expect(calls).toEqual([
     { args: 'apply -f - -o json', input: list(config('a', '1'), config('b', '1')) },
   ])
-})
-
-test.each([
-  ['what it has written', JSON.stringify(list(config('a', '1'))), ['a']],
-  ['nothing', '', []],
-  ['half an object', '{"kind": "ConfigM', []],
-])('an apply that fails is heard after %s', async (_, stdout, names) => {
-  const { cluster } = answering({ code: 1, stdout, stderr: 'error: no b' })
-  const told: (string | undefined)[] = []
-  const both = [config('a', '1'), config('b', '1')]
-  const work = apply(cluster, clock, both, never, (answers) => {
-    told.push(...answers.map(({ metadata }) => metadata?.name))
-    return Promise.resolve()
-  })
-  expect(await causeOf(work)).toMatchObject({ code: 'apply-failed' })
-  expect(told).toEqual(names)
 })
 
 describe('replicas are left as they live', () => {
@@ -271,7 +251,7 @@ describe('replicas are left as they live', () => {
         return Promise.resolve({ code: 0, stdout: '', stderr: '' })
       },
     }
-    const work = apply(cluster, clock, [manifest], never, unheard)
+    const work = apply(cluster, clock, [manifest], never)
     await clock.pass(2_000)
     await work
     return { inputs, memory, note: memory.objects.get(path)?.metadata?.annotations?.[lastApplied] }

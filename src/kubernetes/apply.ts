@@ -75,17 +75,16 @@ export async function tryCreate(cluster: Cluster, objects: readonly KubeObject[]
 }
 
 /**
- * Applies them by one kubectl, and tells `wrote` what the server made of them; throws a Failure with the
- * server's words. Some may be applied then, and are told before. Not repeated once the signal is aborted.
+ * Applies them by one kubectl, and returns what the server made of them; throws a Failure with the server's
+ * words. Some may be applied then, of which kubectl prints nothing. Not repeated once the signal is aborted.
  */
 export async function apply(
   cluster: Cluster,
   clock: Clock,
   objects: readonly KubeObject[],
   signal: AbortSignal,
-  wrote: (answers: readonly KubeObject[]) => Promise<void>,
-): Promise<void> {
-  if (objects.length === 0) return
+): Promise<readonly KubeObject[]> {
+  if (objects.length === 0) return []
   const input = await Promise.all(
     objects.map((object) => leavingReplicas(cluster, clock, object, signal)),
   )
@@ -94,9 +93,10 @@ export async function apply(
     input: asList(input),
     signal,
   })
-  if (applied.code === 0) return wrote(opened(applied.stdout))
-  await wrote(openedInPart(applied.stdout))
-  fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
+  if (applied.code !== 0) {
+    fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
+  }
+  return opened(applied.stdout)
 }
 
 /** The kinds that people and autoscalers scale. */
@@ -148,15 +148,6 @@ function opened(json: string): readonly KubeObject[] {
   if (json.trim() === '') return []
   const parsed = JSON.parse(json) as ObjectList & KubeObject
   return parsed.kind === 'List' ? (parsed.items ?? []) : [parsed]
-}
-
-/** What a kubectl that has failed says of objects may end anywhere. */
-function openedInPart(json: string): readonly KubeObject[] {
-  try {
-    return opened(json)
-  } catch {
-    return []
-  }
 }
 
 function refused(cluster: Cluster, ended: Finished): never {

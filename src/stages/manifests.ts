@@ -91,7 +91,7 @@ export async function applyBeside(
   signal.throwIfAborted()
   sayChanges(journal, touched)
   const objects = touched.map(({ object }) => object)
-  await apply(cluster, world.clock, objects, signal, wrote)
+  await wrote(await apply(cluster, world.clock, objects, signal))
 }
 
 function sayChanges(journal: Journal, touched: readonly Change[]): void {
@@ -121,13 +121,13 @@ export async function applyManifests(
   const startedAt = release.world.clock.now()
   await checkStill(cluster, priorOfChanges(touched, site))
   release.signal.throwIfAborted()
-  await apply(
+  const applied = await apply(
     cluster,
     release.world.clock,
     touched.map(({ object }) => object),
     release.signal,
-    wrote,
   )
+  await wrote(applied)
   const workloads = touched.filter((change): change is PlacedChange & { object: WorkloadObject } =>
     isWorkload(change.object),
   )

@@ -16,6 +16,7 @@ import {
   withImages,
   withTemplate,
   type ContainerUse,
+  type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import type { When } from '../kubernetes/selectors.js'
@@ -108,7 +109,7 @@ export async function rollout(
     await annotate(release, journal, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
     await allOf([
-      applyOurs(release, journal, cluster, targets, pinned(image), cause, wrote),
+      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(wrote),
       ...[...imageCommands(targets, pinned(image)), ...patchCommands(targets, pinned(image))].map(
         (args) => writeBy(release, journal, cluster, args),
       ),
@@ -343,11 +344,10 @@ async function applyOurs(
   targets: readonly Target[],
   image: string,
   cause: string,
-  wrote: Wrote,
-): Promise<void> {
+): Promise<readonly KubeObject[]> {
   const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  await apply(cluster, world.clock, objects, signal, wrote)
+  return apply(cluster, world.clock, objects, signal)
 }
 
 /** The pod template of then, with image and cause: one write and one rollout. */
