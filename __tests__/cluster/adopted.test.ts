@@ -14,9 +14,9 @@ const theirs = 'theirs'
 beforeAll(async () => {
   shop = await Site.make('adopted')
   one = await shop.commit('One', {})
-  const tags = { 'extra-tags': `${two},${theirs}` }
-  const released = await shop.release({ version: 'one', ...tags })
+  const released = await shop.release({ version: 'one' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
+  await Promise.all([two, theirs].map((tag) => shop.twin(tag, one)))
 })
 
 afterAll(() => shop.remove())

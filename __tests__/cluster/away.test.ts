@@ -22,8 +22,9 @@ beforeAll(async () => {
   env = { KUBECONFIG: await relay.kubeconfig(shop.kubeconfig) }
   one = await shop.commit('One', {})
   two = 'two'
-  const released = await shop.release({ version: 'one', 'extra-tags': two })
+  const released = await shop.release({ version: 'one' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
+  await shop.twin(two, one)
 })
 
 afterAll(async () => {

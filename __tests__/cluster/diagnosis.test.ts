@@ -101,11 +101,14 @@ test('a warning of the cluster that adds to the sentence: a pull secret that is 
   const beside = `${images.repository}-beside:1`
   await writeFile(
     file,
-    deployment('shop', beside).replace('containers:', 'imagePullSecrets: [{name: regcred}]\n      containers:'),
+    deployment('shop').replace(
+      'containers:',
+      `imagePullSecrets: [{name: regcred}]\n      containers:${container('beside', beside, 8002)}`,
+    ),
   )
   const { report, lines } = await closingOf('good', { manifests: file })
   expect(report.cause?.code).toBe('image-not-found')
-  expect(lines[0]).toMatch(/^✗ web \(container proxy\): image \S+-beside:1 cannot be pulled: .*not found$/)
+  expect(lines[0]).toMatch(/^✗ web \(container beside\): image \S+-beside:1 cannot be pulled: .*not found$/)
   const told = lines.indexOf('warnings of the cluster:')
   expect(lines.slice(told + 1, told + 3)).toEqual([
     expect.stringMatching(/^ {2}│ FailedToRetrieveImagePullSecret( \(\d+ times\))?: .*\(regcred\)/),

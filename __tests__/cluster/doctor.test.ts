@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import type { Finding } from '../../src/report/finding.js'
 import { leastKubeconfig } from '../e2e/account.js'
 import { Site } from '../e2e/site.js'
-import { kubectl, must, root, run, stack, type How } from '../e2e/stack.js'
+import { kubectl, kubectlJson, must, root, run, stack, type How } from '../e2e/stack.js'
 
 let shop: Site
 /** Where the command is found by its name. */
@@ -89,7 +89,7 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
     '[{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "create", "update", "delete"]}]',
   )
   const file = join(dirname(shop.folder), 'bad.yaml')
-  await writeFile(file, badPlace())
+  await writeFile(file, await badPlace())
   await kubectl('-n', shop.namespace, 'apply', '-f', file)
   await rm(join(shop.folder, '.dockerignore'))
   await kubectl('-n', shop.namespace, 'rollout', 'status', 'deployment/beat', '--timeout=60s')
@@ -158,7 +158,7 @@ test('a release says it too, before it changes anything', async () => {
 })
 
 /** A web that is paused and has no probe, a worker that cannot start, two beats, and a release that was left. */
-function badPlace(): string {
+async function badPlace(): Promise<string> {
   const labels = (name: string) => ({ labels: { app: name } })
   const deployment = (name: string, container: object, spec: object) => ({
     apiVersion: 'apps/v1',
@@ -178,10 +178,12 @@ function badPlace(): string {
   })
   const begun = {
     ...{ run: 'gone', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z' },
-    ...{ image: shop.image, tag: 'v0', digest: 'sha256:0' },
+    ...{ image: shop.image, tag: 'v0', digest: `sha256:${'0'.repeat(64)}` },
   }
   const patience = { timeout: 600_000, grace: {} }
-  const record = gzipSync(JSON.stringify({ begun, patience, snapshot: [] })).toString('base64')
+  const { metadata } = await kubectlJson<{ metadata: { uid: string } }>('get', 'namespace', shop.namespace)
+  const open = { begun, namespace: { uid: metadata.uid }, patience, snapshot: [] }
+  const record = gzipSync(JSON.stringify(open)).toString('base64')
   const failing = "raise ModuleNotFoundError(\"No module named 'shop.tasks'\")"
   const items = [
     deployment(
@@ -207,7 +209,10 @@ function badPlace(): string {
     {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name: 'django-rollout-shop' },
+      metadata: {
+        name: 'django-rollout-shop',
+        labels: { 'app.kubernetes.io/managed-by': 'django-rollout' },
+      },
       data: { record },
     },
   ]

@@ -14,8 +14,9 @@ const two = 'two'
 beforeAll(async () => {
   shop = await Site.make('gone')
   one = await shop.commit('One', {})
-  const released = await shop.release({ version: 'one', 'extra-tags': two })
+  const released = await shop.release({ version: 'one' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
+  await shop.twin(two, one)
 })
 
 afterAll(() => shop.remove())

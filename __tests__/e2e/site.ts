@@ -6,7 +6,7 @@ import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from './account.js'
 import { firstAnswer } from './client.js'
 import { Repository } from './repository.js'
-import { kubectl, kubectlJson, root, run, stack, type Ended, type How } from './stack.js'
+import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
 
 export type { Changes } from './repository.js'
 
@@ -171,6 +171,14 @@ export class Site extends Repository {
     const psql = ['psql', '--username=shop', '--dbname=shop', '--tuples-only', '--no-align']
     const args = ['-n', this.namespace, 'exec', 'postgres-0', '--', ...psql, '--command', query]
     return (await kubectl(...args)).trim()
+  }
+
+  /** Pushes an image under this tag that is like the one of the other tag, and has a digest of its own. */
+  async twin(tag: string, of: string): Promise<void> {
+    const input = `FROM ${this.image}:${of}\nLABEL twin=${tag}\n`
+    const image = `${this.image}:${tag}`
+    await must('docker', ['build', '--quiet', '--tag', image, '-'], { env: stack.env, input })
+    await must('docker', ['push', '--quiet', image], { env: stack.env })
   }
 
   /** Whether the registry has the shop's image with this tag. */

@@ -18,8 +18,9 @@ beforeAll(async () => {
   relay = await relayTo(shop.kubeconfig)
   env = { KUBECONFIG: await relay.kubeconfig(shop.kubeconfig) }
   one = await shop.commit('One', {})
-  const released = await shop.release({ version: 'one', 'extra-tags': two })
+  const released = await shop.release({ version: 'one' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
+  await shop.twin(two, one)
 })
 
 afterAll(async () => {
