@@ -106,7 +106,7 @@ const refusals: readonly Refusal[] = [
     },
     code: 1,
     result: 'failed',
-    says: /the account may not patch deployments; patch statefulsets; patch daemonsets in the namespace/,
+    says: /the account may not patch deployments; patch statefulsets in the namespace/,
   },
 ]
 

@@ -33,8 +33,13 @@ export async function hesitantServer(of: string, kubeconfig: string): Promise<He
       if (typeof how === 'string') return near.socket.destroy()
       const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: how }
       const reason = how === 429 ? 'TooManyRequests' : 'ServiceUnavailable'
+      // As an API server says it: kubectl passes on these words alone.
+      const message =
+        how === 429
+          ? 'the server has received too many requests and has asked us to try again later'
+          : 'the server is currently unable to handle the request'
       back.writeHead(how, { 'Content-Type': 'application/json' })
-      return back.end(JSON.stringify({ ...status, reason, message: 'come again' }))
+      return back.end(JSON.stringify({ ...status, reason, message }))
     }
     const { method, headers, url: path_ } = near
     const way = request({ port, path: path_, method, headers }, (far) => {
