@@ -6252,7 +6252,7 @@ var _github_deployments_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4816
 var _github_runner_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(227)
 var _options_commands_js__WEBPACK_IMPORTED_MODULE_15__=__nccwpck_require__(8566)
 var _options_file_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8614)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1707)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7072)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(6757)
 var _report_report_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8850)
 var _report_reporter_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4969)
@@ -6294,7 +6294,7 @@ if(warnings.flat().length>0){warnings.flat().forEach(warning=>{_actions_core__WE
 await write((0,_report_report_js__WEBPACK_IMPORTED_MODULE_7__.k9)(ended,warnings.flat()))}}__webpack_async_result__()}catch(e){__webpack_async_result__(e)}},1)},5581:(module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.a(module,async(__webpack_handle_async_dependencies__,__webpack_async_result__)=>{try{__nccwpck_require__.r(__webpack_exports__)
 var _package_json__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(8330)
 var _commandline_read_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(9007)
-var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(1707)
+var _pipeline_commands_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(7072)
 var _pipeline_settings_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(6757)
 var _report_codequality_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(8172)
 var _report_gitlab_js__WEBPACK_IMPORTED_MODULE_17__=__nccwpck_require__(6243)
@@ -7119,7 +7119,74 @@ const names=(0,table.cz)(command,"command").map(([option])=>option)
 const near=names.find(option=>option===name)??(0,nearest.p)(name,names)
 const takers=commands.Pi.filter(one=>(0,table.cz)(one,"command").some(([option])=>option===name))
 if(takers.length>0&&near!==name)return`${said}; it is one of ${takers.join(", ")}`
-return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
+return near===void 0?`${said}; django-rollout ${command} --help shows all`:`${said}; did you mean "--${near}"?`}},2210:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused})
+const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs a second time, in a child process that imports what the web's server imports, with the\nenvironment of the container and not that of manage.py: which databases it names is compared. Whatever it\ndoes at its import ends with it.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import threading\n    import time\n\n    import django\n    from django.apps import apps\n    from django.conf import settings\n    from django.core.management import CommandError, call_command, get_commands\n    from django.db import Error, connections, router\n    from django.db.migrations.executor import MigrationExecutor\n    from django.db.migrations.loader import MigrationLoader\n    from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    # The script that starts the web, where it has been run: what it sets is there.\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def bare(address):\n        """Without what a URI may have: who asks, by which password, and its options."""\n        return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": bare(name),\n            "host": bare(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # Not everybody may ask that; then at least two connections of now are told apart.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), None)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), path))\n        return texts\n\n    def assigned(command, texts):\n        """What a command sets for the server that it starts.\n\n        Returns what it sets in any case, what its files export (which may be what is set already, or\n        under a condition), and why that may not be all.\n        """\n        dollar = chr(36)\n        pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n        servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n        def pairs(text):\n            for each in re.findall(r"(?<![\\w-])" + pair, text):\n                name, _, value = each.partition("=")\n                value = value if value[:1] == "'" else os.path.expandvars(value)\n                if dollar not in value and "\`" not in value:\n                    yield name, value.strip("\\"'")\n\n        def of_server(line):\n            """NAME=value before a server, and its -e NAME=value."""\n            start = re.match(\n                r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n            )\n            if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n                yield from pairs(start.group(1))\n                for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                    yield from pairs(each)\n\n        always, exported, unsure = {}, {}, None\n        reads = (\n            r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n            r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n        )\n        for text, path in texts:\n            if path is None or path == through:\n                continue\n            found = []\n            for line in text.replace("\\\\\\n", " ").splitlines():\n                if re.match(r"export\\s", line):\n                    exported.update(pairs(line))\n                elif re.match(r"(env\\s*=|environment)", line):\n                    found += pairs(line.partition("=")[2])\n                else:\n                    found += of_server(line.strip())\n            for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n                found += pairs(each.replace('"', " ").replace("'", " "))\n            for name, value in found:\n                if always.setdefault(name, value) != value:\n                    unsure = "%s sets %s in more than one way" % (path, name)\n            is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n            if is_script and re.search(reads, text, re.MULTILINE):\n                unsure = "%s reads variables from another file" % path\n        shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n        names = [each.rsplit("/", 1)[-1] for each in command]\n        shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n        behind = range(shell + 1, len(names))\n        at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n        if at is None:\n            for word in command:\n                # No shell is there that would read a dollar sign or quotes.\n                own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n                if own:\n                    always[own.group(1)] = own.group(2)\n            return always, exported, unsure\n        parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n        torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n            part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n        )\n        first = not torn\n        for part in map(str.strip, parts):\n            is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n            first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n            if re.search(reads, part):\n                unsure = "its command reads variables from another file"\n            elif first:\n                always.update(pairs(part) if part.startswith("export") else [])\n            elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n                name = re.search(r"\\w+(?==)", part).group(0)\n                unsure = "its command sets %s, perhaps under a condition" % name\n            else:\n                always.update(of_server(part))\n        return always, exported, unsure\n\n    def modules_of(texts):\n        """What the web's server may be told to import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        there = [alias for alias in task["databases"] if alias in connections.databases]\n        told = {alias: identity_of(connections[alias]) for alias in there}\n        told = {alias: each for alias, each in told.items() if each != task["databases"][alias]}\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n        say(json.dumps({"web": web}))\n        for alias in list(told):\n            # By another way, or as another user: only the server knows whether it is the same.\n            try:\n                connections[alias].ensure_connection()\n                told[alias] = asked(connections[alias])\n            except Exception:\n                # Then it is compared by its name and its host.\n                continue\n            say(json.dumps({"web": web}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def ask_web(identities):\n        """Starts the child; returns what gives its answer: what it told, or why it told nothing."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return lambda: (None, None)\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        always, exported, unsure = assigned(command, texts)\n        if unsure:\n            return lambda: (None, unsure)\n        env = dict(exported, **dict(env, **always))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):\n            env.pop(name, None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n        said = {}\n\n        def run():\n            try:\n                child = subprocess.Popen(\n                    start,\n                    env=env,\n                    cwd=folder if os.path.isdir(folder) else None,\n                    stdin=subprocess.DEVNULL,\n                    stdout=subprocess.PIPE,\n                    stderr=subprocess.STDOUT,\n                    start_new_session=True,\n                )\n            except OSError as error:\n                said["error"] = str(error)\n                return\n            try:\n                said["out"] = child.communicate(timeout=child_seconds)[0]\n            except subprocess.TimeoutExpired as late:\n                # What settings tell it has said before it asked a database that does not answer.\n                said["out"] = late.output or b""\n                said["error"] = "its import did not end within %d s" % child_seconds\n            finally:\n                # What it has started must not outlive it.\n                try:\n                    os.killpg(child.pid, signal.SIGKILL)\n                except OSError:\n                    pass\n\n        thread = threading.Thread(target=run, daemon=True)\n        thread.start()\n\n        def answer():\n            thread.join(child_seconds + 5)\n            lines = said.get("out", b"").decode("utf-8", "replace").splitlines()\n            for line in reversed(lines):\n                text = line.partition(marker)[2].rpartition(marker)[0]\n                if text.startswith("{"):\n                    web = json.loads(text)["web"]\n                    if web is None:\n                        return None, "no module of its command is known"\n                    return dict(web, given=given), None\n            words = [line for line in lines if line.strip()]\n            return None, said.get("error") or (words[-1] if words else "it told nothing")\n\n        return answer\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        connections.close_all()\n        sys.stdout.flush()\n        os._exit(3)\n\n    def refuse_others(identities, web):\n        """Never another database than the web's, or than the one of the release before."""\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            # Like with like: a proxy may know a database by another name than its server does.\n            is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n            if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                    given=web["given"],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            if router.allow_migrate_model("default", model):\n                return False\n            # A legacy table is nobody's to make (managed = False).\n            there = router.allow_migrate_model(alias, model)\n            return there and model._meta.can_migrate(connections[alias])\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    stated = dict(identities)\n    web_answer = ask_web(stated)\n    plans = []\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            plans.append(plan_of(alias, identities[alias], own))\n    except Exception:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        refuse_others(identities, web_answer()[0])\n        raise\n    web, silent = web_answer()\n    refuse_others(identities, web)\n\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    always = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in named)):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in named:\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    connections.close_all()\n    say(\n        json.dumps(\n            {\n                "django": django.get_version(),\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else {"silent": silent} if silent else None,\n            }\n        )\n    )\n\n    if runs:\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
+const defaultManage=["python","manage.py"]
+function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0,volumes:volumes=[],web:web,kept:kept={}}=task
+const databases=migrate===void 0?["default"]:databasesOf(migrate)
+const plain=migrate===void 0||isPlain(migrate)
+const spec={marker:marker,migrate:migrate??null,databases:databases,always:!plain,only:plain&&optionOf("--database",words(migrate??""))!==void 0,volumes:volumes,web:web??null,kept:kept,wait:waitSeconds}
+return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(spec).replaceAll("$",String.raw`\u0024`)}]}function isPlain(command){const all=words(command)
+const at=all.indexOf("migrate")
+const options=all.slice(at+1)
+return at>0&&!/[$`'"\\;&|<>()\n]/.test(command.trim())&&callsDjango.test(all.slice(0,at).join(" "))&&options.every((word,i)=>word.startsWith("-")||valued.includes(options[i-1]??""))&&!options.includes("--run-syncdb")}const callsDjango=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
+const valued=["--database","--settings","--pythonpath","-v","--verbosity"]
+function databasesOf(command){const named=command.split(/&&|\|\||[;|&\n]/).filter(part=>/\smigrate\b/.test(part)).map(part=>optionOf("--database",words(part))??"default")
+const known=named.filter(alias=>/^[\w.-]+$/.test(alias))
+return known.length===0?["default"]:[...new Set(known)]}function planCommand(migrateCommand,starter,marker=""){const parts=migrateCommand.split(/\s*(?:&&|;)\s*/)
+const at=parts.findIndex(part=>managed(part)!==void 0)
+const manage=managed(parts[at]??"")??defaultManage.join(" ")
+const found=words(parts[at]??"")
+const passed=["--settings","--pythonpath"].flatMap(name=>{const value=optionOf(name,found)
+return value===void 0?[]:[`${name}=${value}`]})
+const shell=["shell","-v","0",...passed,"-c",inspectorSource]
+const before=parts.slice(0,Math.max(at,0)).filter(part=>/^(cd|export|\.|source) /.test(part))
+const isBare=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(manage)&&!/[$`'"\\|&<>(){}*?~#=]/.test(manage)
+const plan=before.length===0&&isBare?[...words(manage),...shell]:["/bin/sh","-c",[keepEnvironment,...before,`${manage} "$@"`].join(" && "),"sh",...shell]
+if(!starter||words(migrateCommand).includes(starter.words[0]??""))return plan
+return starter.isScript?["/bin/sh","-c",throughScript,"sh",marker,...starter.words,...plan]:[...starter.words,...plan]}const keepEnvironment='{ DJANGO_ROLLOUT_ENV=$(export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
+const throughScript=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
+function readPlan(lines,marker){for(const line of lines){const text=marked(line,marker)
+if(text?.startsWith("{")===true){const plan=parse(text)
+if(plan)return plan}}return}function readRefused(line,marker){const text=marked(line,marker)
+if(text?.startsWith('{"refused"')!==true)return
+return JSON.parse(text)}function readPassed(line,marker){return/^\{"past":"(.*)"\}$/.exec(marked(line,marker)??"")?.[1]}function migrationBegins(line,marker){return marked(line,marker)==="migrate"}function isMarked(line,marker){return marked(line,marker)!==void 0}function marked(line,marker){const start=line.indexOf(marker)
+const end=line.lastIndexOf(marker)
+return marker===""||end<=start?void 0:line.slice(start+marker.length,end)}function managed(part){const found=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1]
+return found?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(text){return text.split(/\s+/).filter(word=>word!=="")}function optionOf(name,args){const at=args.findIndex(arg=>arg===name||arg.startsWith(`${name}=`))
+const value=args[at]===name?args[at+1]:args[at]?.slice(name.length+1)
+return value?.replace(/^['"]|['"]$/g,"")}function parse(text){let json
+try{json=JSON.parse(text)}catch{return}if(!isRecord(json))return
+const{django:django,python:python,runs:runs,web:web}=json
+const databases=listOf(json["databases"],databaseOf)
+if(!isText(django)||!isText(python)||typeof runs!=="boolean"||databases===void 0)return
+return{django:django,python:python,databases:databases,runs:runs,...webOf(web)}}function webOf(json){if(!isRecord(json))return{}
+const{module:module,silent:silent}=json
+return isText(module)?{web:{module:module}}:isText(silent)?{web:{silent:silent}}:{}}function databaseOf(json){if(!isRecord(json))return
+const{database:database,vendor:vendor,vendorName:vendorName,version:version,transactionalDdl:transactionalDdl}=json
+const identity=identityOf(json["identity"])
+const pending=listOf(json["pending"],pendingOf)
+const squashed=listOf(json["squashed"],nameOf)
+const unknown=listOf(json["unknown"],unknownOf)
+const applied=json["applied"]
+if(!isText(database)||!isText(vendor)||!isText(vendorName)||typeof transactionalDdl!=="boolean"||!isRecord(applied)||!isTexts(applied)||identity===void 0||pending===void 0||squashed===void 0||unknown===void 0)return
+return{database:database,identity:identity,vendor:vendor,vendorName:vendorName,...isText(version)?{version:version}:{},transactionalDdl:transactionalDdl,pending:pending,squashed:squashed,applied:applied,unknown:unknown}}function databasesOfJson(json){return Object.fromEntries(Object.entries(isRecord(json)?json:{}).flatMap(([alias,each])=>{const identity=identityOf(each)
+return identity?[[alias,identity]]:[]}))}function identityOf(json){if(!isRecord(json)||!isTexts(json))return
+const{vendor:vendor,name:name,host:host,port:port,user:user,schema:schema,server:server,started:started}=json
+if(!isText(vendor)||!isText(name)||!isText(host)||!isText(port)||!isText(user))return
+return{vendor:vendor,name:name,host:host,port:port,user:user,...isText(schema)&&{schema:schema},...isText(server)&&{server:server},...isText(started)&&{started:started}}}function nameOf(json){if(!isRecord(json))return
+const{app:app,name:name}=json
+return isText(app)&&isText(name)?{app:app,name:name}:void 0}function pendingOf(json){const migration=nameOf(json)
+if(!migration||!isRecord(json))return
+const{atomic:atomic,reversible:reversible,sql:sql}=json
+const operations=listOf(json["operations"],each=>isText(each)?each:void 0)
+if(operations===void 0)return
+if(typeof atomic!=="boolean"||typeof reversible!=="boolean")return
+return{...migration,operations:operations,atomic:atomic,reversible:reversible,...isText(sql)?{sql:sql}:{}}}function unknownOf(json){const migration=nameOf(json)
+if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
+return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
+const items=json.map(read).filter(item=>item!==void 0)
+return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}},4360:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
 var _kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5950)
 function runOf({metadata:metadata}){return metadata?.annotations?.[_kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__.VF]}function jobName(app,sha,attempt){const end=`-migrate-${dns(sha).slice(0,7)}-${dns(String(attempt))}`
 return`${dns(app).slice(0,63-end.length).replace(/-+$/,"")||"app"}${end}`}function migrationJob(how){const{template:template,container:name}=how
@@ -7670,7 +7737,7 @@ return!(error instanceof Error&&["AbortError","LeaseLost","Failure"].includes(er
 function isPassingAtFirst(error,askedForMs){if(!isPassing(error)||error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&error.status===401)return false
 if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h&&!isUnreached(error))return true
 const words=error instanceof Error?error.message:""
-return askedForMs<firstPatienceMs&&!/no such host|x509|tls: /.test(words)}function isUnreached({status:status,reason:reason}){return status===502&&reason===""}async function patiently(clock,signal,work,again=isPassing){const until=clock.now()+patienceMs
+return askedForMs<firstPatienceMs&&!/no such host|x509|tls: /.test(words)}function isUnreached({status:status,reason:reason}){return(status===500||status===502)&&reason===""}async function patiently(clock,signal,work,again=isPassing){const until=clock.now()+patienceMs
 for(let pause=firstPauseMs;;pause=Math.min(pause*2,longestPauseMs))try{return await work()}catch(error){if(signal.aborted||!again(error)||clock.now()+pause>until)throw error
 await clock.sleep(pause,signal)}}function noServer(words){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${words}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const noCredentials={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfAway(error){if(error instanceof _apierror_js__WEBPACK_IMPORTED_MODULE_0__.h){if(error.status===401)return noCredentials
@@ -8017,7 +8084,78 @@ if(note===void 0)return
 try{const{spec:spec,...rest}=JSON.parse(note)
 if(spec?.replicas===void 0)return
 const{replicas:_,...kept}=spec
-return(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(live,_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,`${JSON.stringify({...rest,spec:kept})}\n`)}catch{return}}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
+return(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(live,_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,`${JSON.stringify({...rest,spec:kept})}\n`)}catch{return}}},8014:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$:()=>placeOf,y:()=>holdsNoData})
+var _objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
+const finders={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
+const routes=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(kind=>`gateway.networking.k8s.io/${kind}`),...["traefik.io","traefik.containo.us"].flatMap(group=>["IngressRoute","IngressRouteTCP"].map(kind=>`${group}/${kind}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
+const followers=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
+const noData=[...Object.keys(finders),...routes,...followers,...["UDPRoute","ReferenceGrant"].map(kind=>`gateway.networking.k8s.io/${kind}`),...["projectcalico.org","crd.projectcalico.org"].map(group=>`${group}/NetworkPolicy`)]
+function holdsNoData(object){return noData.includes(kindOf(object))}function kindOf(object){return(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.TN)(object).split("/").slice(0,2).join("/")}function placeOf(before,after,pods){const kind=kindOf(after)
+if(routes.includes(kind))return{when:"last"}
+if(followers.includes(kind))return{when:"first"}
+const finder=finders[kind]
+if(!finder)return{when:"before"}
+const old=before?finder.aspects(before):new Map
+const now=finder.aspects(after)
+const found=[...old.values(),...now.values()]
+const isOurs=pods.some(({ours:ours,live:live,becomes:becomes})=>ours&&found.some(({labels:labels})=>labels(labelsOf(live))||labels(labelsOf(becomes))))
+const seen=[...now].map(([key,aspect])=>({aspect:aspect,...safely(old.get(key),aspect,pods)}))
+const nobody=seen.find(({finds:finds})=>!finds)
+const name=`${(after.kind??"").toLowerCase()}/${(0,_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(after)}`
+const lost=nobody&&{sentence:`${name} would lead to no pod after this release: ${whyNone(nobody.aspect,pods)}`,hint:lostHint(nobody.aspect,name,pods)}
+if(lost&&kind==="/Service"&&nobody.loses&&isSure(nobody.aspect,pods))return{when:"never",...lost}
+const warning=lost&&kind==="/Service"&&(!before||isOurs)?lost.sentence:void 0
+const told=warning===void 0?{}:{warning:warning}
+if(!isOurs)return{when:"before",...told}
+if(!before)return{when:kind==="/Service"?"before":"first",...told}
+const first=seen.every(({safe:safe})=>safe.includes("first"))
+const last=seen.every(({safe:safe})=>safe.includes("last"))
+if(first)return{when:"first",...told}
+if(last||!finder.cuts)return{when:"last",...told}
+return{when:"never",...conflict(name,seen,pods)}}function safely(was,is,pods){const[before,after]=was&&sameNumber(was,is)?[portless(was),portless(is)]:[was,is]
+const all=pods.map(one=>({one:one,oldLive:finds(before,one,"live"),oldNew:finds(before,one,"becomes"),nowLive:finds(after,one,"live"),nowNew:finds(after,one,"becomes")}))
+const served=all.filter(({oldLive:oldLive})=>oldLive)
+const kept=served.filter(({nowNew:nowNew})=>nowNew)
+const first=kept.length>0?kept.every(({nowLive:nowLive})=>nowLive):all.some(({nowLive:nowLive,nowNew:nowNew})=>nowLive&&nowNew)
+const last=kept.length>0?kept.every(({oldNew:oldNew,nowLive:nowLive,one:one})=>oldNew&&(!one.stays||nowLive)):served.some(({oldNew:oldNew})=>oldNew)
+const free=served.length===0
+return{safe:[...first||free?["first"]:[],...last||free?["last"]:[]],finds:all.some(({nowNew:nowNew})=>nowNew),loses:served.some(({one:one})=>one.ours),torn:(kept.length>0?kept:served).map(({one:one})=>one)}}function sameNumber({port:one},{port:other}){const[was,is]=[one,other].map(port=>port?.targetPort??port?.port)
+return typeof is==="number"&&was===is}function portless({port:_,...aspect}){return aspect}function finds(aspect,pods,at){const template=pods[at]
+if(!aspect||!template||!aspect.labels(labelsOf(template)))return false
+return aspect.port===void 0||hasPort(aspect.port,template,at==="live"?pods.becomes:pods.live)}function hasPort({port:port,targetPort:targetPort=port},template,other){const[own,theirs]=[portsOf(template),portsOf(other)]
+if(typeof targetPort==="string")return own.some(({name:name})=>name===targetPort)
+const declares=ports=>ports.some(({containerPort:containerPort})=>containerPort===targetPort)
+return own.length===0||declares(own)||!declares(theirs)}function portsOf(template){const{containers:containers=[],initContainers:initContainers=[]}=template?.spec??{}
+const sidecars=initContainers.filter(one=>one.restartPolicy==="Always")
+return[...containers,...sidecars].flatMap(({ports:ports=[]})=>ports)}function labelsOf(template){return template?.metadata?.labels??{}}function aspectsOfService(object){const{selector:selector,ports:ports=[],type:type}=object.spec??{}
+const entries=Object.entries(selector??{})
+if(entries.length===0||type==="ExternalName")return new Map
+const labels=own=>entries.every(([key,value])=>own[key]===value)
+const words=` (selector ${entries.map(([key,value])=>`${key}=${value}`).join(",")})`
+if(ports.length===0)return new Map([["",{words:words,labels:labels}]])
+return new Map(ports.map(port=>[`${port.protocol??"TCP"} ${port.port}`,{words:`, port ${port.port}${words}`,labels:labels,port:port}]))}function aspectsOfPolicy(object){const{podSelector:podSelector,ingress:ingress=[],egress:egress=[]}=object.spec??{}
+const peers=[["from",ingress.map(({from:from})=>from)],["to",egress.map(({to:to})=>to)]].flatMap(([key,rules])=>{const all=rules.flatMap(rule=>rule??[{}])
+const selectors=all.map(peer=>peer.podSelector&&!peer.namespaceSelector?peer.podSelector:void 0)
+if(all.length===0||!selectors.every(one=>one!==void 0))return[]
+const labels=own=>selectors.some(one=>matches(one,own))
+return[[key,{words:` (its pods "${key}")`,labels:labels}]]})
+const subject=own=>matches(podSelector,own)
+return new Map([["pods",{words:" (its podSelector)",labels:subject}],...peers])}function bySelector(field){return({spec:spec})=>{const selector=spec?.[field]
+if(!selector)return new Map
+const labels=own=>matches(selector,own)
+return new Map([["pods",{words:` (its ${field})`,labels:labels}]])}}function matches({matchLabels:matchLabels={},matchExpressions:matchExpressions=[]}={},own){return Object.entries(matchLabels).every(([key,value])=>own[key]===value)&&matchExpressions.every(({key:key,operator:operator,values:values=[]})=>{const value=own[key]
+switch(operator){case"In":return value!==void 0&&values.includes(value)
+case"NotIn":return value===void 0||!values.includes(value)
+case"Exists":return value!==void 0
+default:return value===void 0}})}function isSure({labels:labels,port:port},pods){const{targetPort:targetPort}=port??{}
+return typeof targetPort==="string"||!pods.some(({becomes:becomes})=>labels(labelsOf(becomes)))}function whyNone({words:words,labels:labels,port:port},pods){const byLabels=pods.filter(({becomes:becomes})=>becomes&&labels(labelsOf(becomes)))
+const[one]=byLabels
+if(!one)return`no pod template has the labels that it selects${words}`
+return`no container of ${one.id} has a port ${port?.targetPort??port?.port??""}${words}`}function lostHint(aspect,name,pods){const ours=pods.find(({ours:ours,live:live,becomes:becomes})=>ours&&(aspect.labels(labelsOf(live))||aspect.labels(labelsOf(becomes))))
+const of=ours?` of ${ours.id}`:""
+return`add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`}function conflict(name,seen,pods){const torn=seen.find(({safe:safe})=>safe.length===0)??seen[0]
+const who=torn?.torn.map(({id:id})=>id).join(", ")??pods.map(({id:id})=>id).join(", ")
+return{sentence:`${name} changes together with the pods of ${who}, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before${torn?.aspect.words??""}`,hint:`make it two releases: first the pod template of ${who} with the old labels and ports beside the new ones, and ${name} as it is; then ${name}, and the template without the old ones`}}},4339:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{T:()=>idOf})
 function idOf(workload){return`${workload.kind.toLowerCase()}/${workload.name}`}},5725:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{a:()=>commandLine})
 var _shell_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7244)
 function commandLine(command,{image:image,namespace:namespace,app:app,kubeconfig:kubeconfig,"kube-context":context},more={}){const flags={image:image,namespace:namespace,...app!==void 0&&{app:app},...isPath(kubeconfig)&&{kubeconfig:kubeconfig},...context!==void 0&&{"kube-context":context},...more}
@@ -8159,7 +8297,7 @@ var readers=__nccwpck_require__(8090)
 const troubles=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const groups={image:"The image",tests:"The tests",cluster:"The cluster",migrations:"Migrations",rollout:"The rollout",rollback:"What to go back to",told:"Who is told",run:"The run itself"}
 function table_option(declared){return declared}const table={image:table_option({read:readers.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:commands.Pi}),tag:table_option({read:readers.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:commands.Nm}),digest:table_option({read:readers.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:commands.Gc}),"extra-tags":table_option({read:readers.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:commands.bh}),context:table_option({read:(0,readers.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:commands.YU}),file:table_option({read:(0,readers.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...commands.PH,"doctor"]}),target:table_option({read:(0,readers.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:commands.PH}),"build-args":table_option({read:readers.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:commands.PH}),push:table_option({read:readers.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,readers.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:commands.u5}),"registry-password":table_option({read:(0,readers.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:commands.u5}),"test-command":table_option({read:(0,readers.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...commands.Vt,"doctor"]}),"test-services":table_option({read:(0,readers.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:commands.Vt}),"test-env":table_option({read:readers.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:commands.Vt}),"test-timeout":table_option({read:readers.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:commands.Vt}),kubeconfig:table_option({read:(0,readers.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:commands.K_}),"kube-context":table_option({read:(0,readers.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:commands.K_}),namespace:table_option({read:readers.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:commands.K_}),manifests:table_option({read:readers.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...commands.bh,"doctor"]}),app:table_option({read:readers.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:commands.K_}),"lock-wait":table_option({read:readers.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:commands.ST}),"migrate-command":table_option({read:(0,readers.Ae)("command"),help:'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...commands.rV,"doctor"]}),"migrate-from":table_option({read:(0,readers.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...commands.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:readers.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:commands.rV}),timeout:table_option({read:readers.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:commands.Ig}),"ready-timeout":table_option({read:readers.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:commands.Ig}),grace:table_option({read:(0,readers.qe)(...troubles),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...commands.Ig,"migrate"]}),order:table_option({read:(0,readers.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:commands.Ig}),bake:table_option({read:readers.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:commands.Ig}),"smoke-path":table_option({read:readers.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it",example:"/healthz",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-host":table_option({read:readers.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...commands.Ig,"doctor"]}),"smoke-timeout":table_option({read:readers.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:commands.Ig}),"on-failure":table_option({read:(0,readers.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:commands.Ig}),to:table_option({read:(0,readers.Ae)("version"),help:'What to go back to: previous, the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:readers.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,readers.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"told",on:commands.gM}),environment:table_option({read:(0,readers.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"told",on:commands.gM}),"environment-url":table_option({read:readers.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"told",on:commands.gM}),webhook:table_option({read:readers.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"told",on:commands.gM}),"webhook-on":table_option({read:(0,readers.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"told",on:commands.gM}),json:table_option({read:readers.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:commands.Pi}),report:table_option({read:(0,readers.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:commands.Pi}),junit:table_option({read:(0,readers.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:commands.o1}),"code-quality":table_option({read:(0,readers.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:commands.o1}),config:table_option({read:(0,readers.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:commands.Pi})}
-function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},1707:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
+function optionsOf(command,face){return Object.entries(table).filter(([,{on:on,only:only}])=>on.includes(command)&&(face===void 0||only===void 0||only===face))}},7072:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{d:()=>runCommand})
 var docker_source=__nccwpck_require__(356)
 const posix_namespaceObject=__WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path/posix")
 var report_cause=__nccwpck_require__(4193)
@@ -8287,7 +8425,7 @@ if(beside!==void 0)journal.say(`the registry has ${release.settings.image}:${bes
 const image=imageIn({...release,source:source},journal,there)
 return{source:source,inputs:inputs,...image&&{image:image}}}const otherInputs="other build-args, target, Dockerfile or context, or an unknown build"
 function imageIn({settings:settings,source:source},journal,there){const name=`${settings.image}:${source.tag}`
-switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.d)(there.image)}`)
+switch(there.is){case"there":journal.say(`the registry has ${(0,stages_release.dp)(there.image)}`)
 return there.image
 case"another":journal.say(`the registry has ${name} of another commit (${there.of})`)
 return
@@ -8297,7 +8435,7 @@ case"unreachable":case"failed":return(0,report_cause.fJ)({code:"registry",senten
 const{image:repository,digest:digest}=settings
 if(digest!==void 0)return imageOfDigest(release,journal,digest)
 const image=await(0,registry.F1)(world,repository,source.tag,signal)
-if(image){journal.say(`the registry has ${(0,stages_release.d)(image)}`)
+if(image){journal.say(`the registry has ${(0,stages_release.dp)(image)}`)
 const sha=await commitOf(release,image)
 return{image:image,source:sourceOf(image.tag,sha)}}const name=`${repository}:${source.tag}`
 const isHere=await idInEngine(world,name,signal).catch(()=>{})
@@ -8309,7 +8447,7 @@ const{revision:revision,version:version}=await(0,registry.yv)(world,found,signal
 const tag=settings.tag??(isTag(version)?version:void 0)
 if(tag===void 0)return(0,report_cause.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,hint:"give the tag that the image was pushed with, for people to know it by"})
 const image={...found,tag:tag}
-journal.say(`the registry has ${(0,stages_release.d)(image)}`)
+journal.say(`the registry has ${(0,stages_release.dp)(image)}`)
 return{image:image,source:sourceOf(tag,revision??commitIn(settings.tag))}}function isTag(version){return version!==void 0&&!((0,readers.I_)(version)instanceof readers.AF)}function sourceOf(tag,sha){return{tag:tag,...sha!==void 0&&{sha:sha}}}async function commitOf({world:world,settings:settings,source:source,signal:signal},image){if(settings.tag===void 0)return source.sha
 return commitIn(settings.tag)??(0,registry.DT)(world,image,signal).catch(()=>{})}function commitIn(tag=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]}async function imageToTest(release,journal){const{world:world,settings:settings,source:source,signal:signal}=release
 if(settings.digest!==void 0){const ready=await imageToDeploy(release,journal)
@@ -8343,15 +8481,15 @@ var archive=__nccwpck_require__(15)
 async function checkAlone(release,cluster,site,command){const{app:app,settings:settings}=release
 await Promise.all([checkHistory(release,cluster,site,command),(0,rollout_record.aE)(cluster,app,settings.image),(0,lease.yD)(cluster,(0,kubernetes_ours.Fe)(app))])}async function checkHistory({app:app,settings:settings},cluster,{live:live,targets:targets},command){const releases=await(0,archive.tl)(cluster,app)
 const foreign=releases.filter(({image:image})=>!(0,kubernetes_image.iI)(image,settings.image))
-if(foreign.length===0)return
-if(command==="rollback"&&foreign.length<releases.length)return
+const own=releases.filter(entry=>!foreign.includes(entry))
+if(foreign.length===0||command==="rollback"&&own.length>0)return own
 const ours=targets.map(({id:id})=>(0,kubernetes_workload.T)(id))
 const others=workloadsIn(live.picture()).filter(object=>!ours.includes((0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object))))
 for(const image of new Set(foreign.map(entry=>entry.image))){const runs=others.find(object=>(0,kubernetes_objects.ys)(object,image).length>0)
 if(!runs)continue
 const id=(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(runs))
 const what=`the history in configmap/${(0,kubernetes_ours.Fe)(app)}`
-const so=`when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`;(0,kubernetes_ours.ht)(cluster,app,{image:image,what:what,so:so},settings.image)}}function workloadsIn(picture){const all=[picture.deployments,picture.statefulsets,picture.daemonsets,picture.cronjobs]
+const so=`when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`;(0,kubernetes_ours.ht)(cluster,app,{image:image,what:what,so:so},settings.image)}return own}function workloadsIn(picture){const all=[picture.deployments,picture.statefulsets,picture.daemonsets,picture.cronjobs]
 return all.flatMap(kind=>[...kind.values()]).filter(kubernetes_objects.gv)}var lock=__nccwpck_require__(6072)
 var roles=__nccwpck_require__(7414)
 var finding=__nccwpck_require__(1404)
@@ -8539,8 +8677,8 @@ if(!pods.some(hasStarted)&&!hasEnded(job)){const lateAt=notes.since(`incomplete/
 if(lateAt<=now&&!stale)return late(`not started after ${(0,rollout_words.n)(patience.timeout)}: ${on}`)
 looks.push(lateAt)}return{is:"waiting",on:on,...told&&{crash:told}}}function late(words){const sentence=`${name}: ${words}`
 return{is:"failed",cause:{code:"timeout",sentence:sentence,workload:`job/${name}`}}}function standOf(pod){return hasStarted(pod)?"it runs":(0,stage.g)(pod,(0,rollout_live.XL)(picture,pod.metadata?.uid))}}function ended(cause){return["crash","crash-after-ready","init-crash"].includes(cause.code)?{...cause,code:"job-failed"}:cause}function conditionOf(job,wanted){return job?.status?.conditions?.find(({type:type,status:status})=>type===wanted&&status==="True")}function hasEnded(job){return(job?.status?.succeeded??0)+(job?.status?.failed??0)>0}function hasStarted(pod){return(0,podsigns.CI)(pod).some(({init:init,status:status})=>!init&&(status.state?.running!==void 0||status.state?.terminated!==void 0))}var looking=__nccwpck_require__(9092)
-var needs=__nccwpck_require__(852)
-var migrate=__nccwpck_require__(1402)
+var rollout_snapshot=__nccwpck_require__(6340)
+var migrate=__nccwpck_require__(9160)
 var settle=__nccwpck_require__(6496)
 function jobsOf({settings:settings,app:app,holder:holder},manifests,image){const how={repository:settings.image,image:image,app:app,run:holder.id}
 const timeoutSeconds=Math.ceil(settings["migrate-timeout"]/1e3)
@@ -8548,14 +8686,14 @@ return manifests.map(manifest=>(0,kubernetes_jobs.ZO)(manifest,{...how,timeoutSe
 const own={...release,signal:AbortSignal.any([release.signal,over.signal])}
 const stand=new Map
 const works=jobs.map(async job=>{await create(own,cluster,job)
-journal.say(`${(0,needs.G)(job)} created`)
+journal.say(`${(0,rollout_snapshot.Gg)(job)} created`)
 const startedAt=release.world.clock.now()
 const seconds=()=>(release.world.clock.now()-startedAt)/1e3
-const verdict=await follow(own,cluster,site,job,startedAt,words=>{stand.set((0,kubernetes_objects.Vb)(job),{of:(0,needs.G)(job),is:"waiting",words:words,seconds:seconds()})
+const verdict=await follow(own,cluster,site,job,startedAt,words=>{stand.set((0,kubernetes_objects.Vb)(job),{of:(0,rollout_snapshot.Gg)(job),is:"waiting",words:words,seconds:seconds()})
 journal.waiting(()=>[...stand.values()])})
 stand.delete((0,kubernetes_objects.Vb)(job))
 if(verdict.is==="failed")throw new report_cause.HR(verdict.cause)
-journal.say(`${(0,needs.G)(job)} ended well after ${seconds().toFixed(1)} s`)})
+journal.say(`${(0,rollout_snapshot.Gg)(job)} ended well after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(works)}finally{over.abort(new Error("another Job has failed"))
 await Promise.allSettled(works)
 journal.waiting(void 0)
@@ -8572,30 +8710,29 @@ const verdict=await(0,looking.W)({cluster:cluster,clock:clock,live:live,signal:s
 ledger=judgement.ledger
 const{verdict:verdict,lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
 if(verdict.is==="waiting"){crash=verdict.crash??crash
-onWait(verdict.on)}return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...verdict.is!=="waiting"&&{ended:verdict}}},(wanted,lines)=>{ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(lines,(0,stages_release.Y)(release)))})
+onWait(verdict.on)}return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...verdict.is!=="waiting"&&{ended:verdict}}},(wanted,lines)=>{ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(lines,(0,stages_release.YT)(release)))})
 if(verdict.is==="done")return verdict
-const seen={cluster:cluster,clock:clock,live:live,startedAt:startedAt,toRepo:(0,stages_release.Y)(release)}
+const seen={cluster:cluster,clock:clock,live:live,startedAt:startedAt,toRepo:(0,stages_release.YT)(release)}
 return{is:"failed",cause:await(0,gather.k)(verdict.cause,seen).catch(()=>verdict.cause)}}async function endThem(release,cluster,{live:live},jobs){const names=jobs.map(kubernetes_objects.Vb)
 const unfinished=(await(0,settle.h2)(cluster,release.app)).map(kubernetes_objects.Vb)
 const left=unfinished.filter(name=>names.includes(name))
 await Promise.all(left.map(name=>(0,migrate.e)(release,cluster,live,name)))}var report_words=__nccwpck_require__(2691)
 var rollout_follow=__nccwpck_require__(3289)
 var restore=__nccwpck_require__(414)
-var rollout_snapshot=__nccwpck_require__(5741)
-async function planManifests(cluster,others){return(0,apply._$)(cluster,others,await(0,apply.QA)(cluster,others))}function priorOfChanges(changes,{resources:resources}){return changes.flatMap(change=>{const path=resources.pathOf(change.object)
+async function planManifests(cluster,others){return(0,apply._$)(cluster,others,await(0,apply.QA)(cluster,others))}function priorOfChanges(changes,{resources:resources}){return changes.flatMap(change=>{if(change.object.kind==="Namespace")return[]
+const path=resources.pathOf(change.object)
 const common={path:path,written:(0,rollout_snapshot.lM)(change.becomes),of:"other",...change.when==="first"&&{back:"after"}}
-switch(change.is){case"create":if(change.object.kind==="Namespace")return[]
-return[{...common,object:change.object,was:"absent"}]
+switch(change.is){case"create":return[{...common,object:change.object,was:"absent"}]
 case"change":return[{...common,object:(0,rollout_snapshot.nR)(change.live),was:seals(change)?"sealed":"whole"}]
 case"none":return[]}})}async function checkStill(cluster,priors){const changed=(await(0,restore.EW)(cluster,priors)).filter(({did:did})=>did!=="nothing")
 if(changed.length===0)return
-const names=changed.map(({prior:prior})=>(0,needs.G)(prior.object)).join(", ");(0,report_cause.fJ)({code:"superseded",sentence:`somebody else wrote to ${names} after the release had looked there`,hint:"theirs was left alone; release again when it is clear what is wanted"})}function seals({object:object,live:live}){return(0,rollout_snapshot.t3)(object)&&!(0,rollout_snapshot.t3)(live)}async function applyBeside({world:world,signal:signal},journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
+const names=changed.map(({prior:prior})=>(0,rollout_snapshot.Gg)(prior.object)).join(", ");(0,report_cause.fJ)({code:"superseded",sentence:`somebody else wrote to ${names} after the release had looked there`,hint:"theirs was left alone; release again when it is clear what is wanted"})}function seals({object:object,live:live}){return(0,rollout_snapshot.t3)(object)&&!(0,rollout_snapshot.t3)(live)}async function applyBeside({world:world,signal:signal},journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
 if(touched.length===0)return
 await checkStill(cluster,priorOfChanges(touched,site))
 signal.throwIfAborted()
 sayChanges(journal,touched)
 const objects=touched.map(({object:object})=>object)
-await wrote(await(0,apply.Bb)(cluster,world.clock,objects,signal))}function sayChanges(journal,touched){for(const{is:is,object:object}of touched)journal.say(`${(0,needs.G)(object)} ${is==="create"?"created":"changed"}`)}async function applyManifests(release,journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
+await wrote(await(0,apply.Bb)(cluster,world.clock,objects,signal))}function sayChanges(journal,touched){for(const{is:is,object:object}of touched)journal.say(`${(0,rollout_snapshot.Gg)(object)} ${is==="create"?"created":"changed"}`)}async function applyManifests(release,journal,cluster,site,changes,wrote){const touched=changes.filter(({is:is})=>is!=="none")
 sayChanges(journal,touched)
 const untouched=changes.length-touched.length
 if(untouched>0)journal.say(`${(0,report_words.LS)(untouched,"object")} unchanged`)
@@ -8610,7 +8747,7 @@ if(workloads.length===0)return
 const aims=await Promise.all(workloads.map(async({is:is,object:object})=>{const live=await cluster.get(site.resources.pathOf(object))
 return{workload:(0,kubernetes_objects.hY)(object),images:{},generation:live.metadata?.generation??0,first:is==="create"}}))
 const{settings:settings,world:world,signal:signal}=release
-const followed=await(0,rollout_follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,patience:{timeout:settings.timeout,bake:0,grace:settings.grace},startedAt:startedAt,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal})
+const followed=await(0,rollout_follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,patience:{timeout:settings.timeout,bake:0,grace:settings.grace},startedAt:startedAt,toRepo:(0,stages_release.YT)(release),journal:journal,signal:signal})
 if(followed.is==="failed")(0,report_cause.fJ)(followed.cause)
 if(followed.is==="superseded"){const by=Object.entries(followed.by).map(([id,what])=>`${id} by ${what}`);(0,report_cause.fJ)({code:"apply-failed",sentence:`somebody else changed what the manifests had just applied: ${by.join("; ")}`})}}var kubectl=__nccwpck_require__(6402)
 async function presenceOf(cluster){try{const found=await cluster.find((0,kubernetes_paths.B3)(cluster.namespace))
@@ -8634,75 +8771,8 @@ return{...none,warnings:[warning]}}function differences(manifest,live){return["l
 const wanted=Object.entries(manifest.metadata?.[field]??{})
 return wanted.flatMap(([name,value])=>now[name]===value?[]:[name])})}async function may(cluster,...verbs){const right={group:"",resource:"namespaces",verbs:verbs}
 return(await missingRights(cluster,[right])).length===0}function clearer(error){if(!(error instanceof apierror.h&&error.status===401))return error
-return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}const finders={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
-const routes=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(kind=>`gateway.networking.k8s.io/${kind}`),...["traefik.io","traefik.containo.us"].flatMap(group=>["IngressRoute","IngressRouteTCP"].map(kind=>`${group}/${kind}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
-const followers=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
-function kindOf(object){return(0,kubernetes_objects.TN)(object).split("/").slice(0,2).join("/")}function placeOf(before,after,pods){const kind=kindOf(after)
-if(routes.includes(kind))return{when:"last"}
-if(followers.includes(kind))return{when:"first"}
-const finder=finders[kind]
-if(!finder)return{when:"before"}
-const old=before?finder.aspects(before):new Map
-const now=finder.aspects(after)
-const found=[...old.values(),...now.values()]
-const isOurs=pods.some(({ours:ours,live:live,becomes:becomes})=>ours&&found.some(({labels:labels})=>labels(labelsOf(live))||labels(labelsOf(becomes))))
-const seen=[...now].map(([key,aspect])=>({aspect:aspect,...safely(old.get(key),aspect,pods)}))
-const nobody=seen.find(({finds:finds})=>!finds)
-const name=`${(after.kind??"").toLowerCase()}/${(0,kubernetes_objects.Vb)(after)}`
-const lost=nobody&&{sentence:`${name} would lead to no pod after this release: ${whyNone(nobody.aspect,pods)}`,hint:lostHint(nobody.aspect,name,pods)}
-if(lost&&kind==="/Service"&&nobody.loses&&isSure(nobody.aspect,pods))return{when:"never",...lost}
-const warning=lost&&kind==="/Service"&&(!before||isOurs)?lost.sentence:void 0
-const told=warning===void 0?{}:{warning:warning}
-if(!isOurs)return{when:"before",...told}
-if(!before)return{when:kind==="/Service"?"before":"first",...told}
-const first=seen.every(({safe:safe})=>safe.includes("first"))
-const last=seen.every(({safe:safe})=>safe.includes("last"))
-if(first)return{when:"first",...told}
-if(last||!finder.cuts)return{when:"last",...told}
-return{when:"never",...conflict(name,seen,pods)}}function safely(was,is,pods){const[before,after]=was&&sameNumber(was,is)?[portless(was),portless(is)]:[was,is]
-const all=pods.map(one=>({one:one,oldLive:finds(before,one,"live"),oldNew:finds(before,one,"becomes"),nowLive:finds(after,one,"live"),nowNew:finds(after,one,"becomes")}))
-const served=all.filter(({oldLive:oldLive})=>oldLive)
-const kept=served.filter(({nowNew:nowNew})=>nowNew)
-const first=kept.length>0?kept.every(({nowLive:nowLive})=>nowLive):all.some(({nowLive:nowLive,nowNew:nowNew})=>nowLive&&nowNew)
-const last=kept.length>0?kept.every(({oldNew:oldNew,nowLive:nowLive,one:one})=>oldNew&&(!one.stays||nowLive)):served.some(({oldNew:oldNew})=>oldNew)
-const free=served.length===0
-return{safe:[...first||free?["first"]:[],...last||free?["last"]:[]],finds:all.some(({nowNew:nowNew})=>nowNew),loses:served.some(({one:one})=>one.ours),torn:(kept.length>0?kept:served).map(({one:one})=>one)}}function sameNumber({port:one},{port:other}){const[was,is]=[one,other].map(port=>port?.targetPort??port?.port)
-return typeof is==="number"&&was===is}function portless({port:_,...aspect}){return aspect}function finds(aspect,pods,at){const template=pods[at]
-if(!aspect||!template||!aspect.labels(labelsOf(template)))return false
-return aspect.port===void 0||hasPort(aspect.port,template,at==="live"?pods.becomes:pods.live)}function hasPort({port:port,targetPort:targetPort=port},template,other){const[own,theirs]=[portsOf(template),portsOf(other)]
-if(typeof targetPort==="string")return own.some(({name:name})=>name===targetPort)
-const declares=ports=>ports.some(({containerPort:containerPort})=>containerPort===targetPort)
-return own.length===0||declares(own)||!declares(theirs)}function portsOf(template){const{containers:containers=[],initContainers:initContainers=[]}=template?.spec??{}
-const sidecars=initContainers.filter(one=>one.restartPolicy==="Always")
-return[...containers,...sidecars].flatMap(({ports:ports=[]})=>ports)}function labelsOf(template){return template?.metadata?.labels??{}}function aspectsOfService(object){const{selector:selector,ports:ports=[],type:type}=object.spec??{}
-const entries=Object.entries(selector??{})
-if(entries.length===0||type==="ExternalName")return new Map
-const labels=own=>entries.every(([key,value])=>own[key]===value)
-const words=` (selector ${entries.map(([key,value])=>`${key}=${value}`).join(",")})`
-if(ports.length===0)return new Map([["",{words:words,labels:labels}]])
-return new Map(ports.map(port=>[`${port.protocol??"TCP"} ${port.port}`,{words:`, port ${port.port}${words}`,labels:labels,port:port}]))}function aspectsOfPolicy(object){const{podSelector:podSelector,ingress:ingress=[],egress:egress=[]}=object.spec??{}
-const peers=[["from",ingress.map(({from:from})=>from)],["to",egress.map(({to:to})=>to)]].flatMap(([key,rules])=>{const all=rules.flatMap(rule=>rule??[{}])
-const selectors=all.map(peer=>peer.podSelector&&!peer.namespaceSelector?peer.podSelector:void 0)
-if(all.length===0||!selectors.every(one=>one!==void 0))return[]
-const labels=own=>selectors.some(one=>matches(one,own))
-return[[key,{words:` (its pods "${key}")`,labels:labels}]]})
-const subject=own=>matches(podSelector,own)
-return new Map([["pods",{words:" (its podSelector)",labels:subject}],...peers])}function bySelector(field){return({spec:spec})=>{const selector=spec?.[field]
-if(!selector)return new Map
-const labels=own=>matches(selector,own)
-return new Map([["pods",{words:` (its ${field})`,labels:labels}]])}}function matches({matchLabels:matchLabels={},matchExpressions:matchExpressions=[]}={},own){return Object.entries(matchLabels).every(([key,value])=>own[key]===value)&&matchExpressions.every(({key:key,operator:operator,values:values=[]})=>{const value=own[key]
-switch(operator){case"In":return value!==void 0&&values.includes(value)
-case"NotIn":return value===void 0||!values.includes(value)
-case"Exists":return value!==void 0
-default:return value===void 0}})}function isSure({labels:labels,port:port},pods){const{targetPort:targetPort}=port??{}
-return typeof targetPort==="string"||!pods.some(({becomes:becomes})=>labels(labelsOf(becomes)))}function whyNone({words:words,labels:labels,port:port},pods){const byLabels=pods.filter(({becomes:becomes})=>becomes&&labels(labelsOf(becomes)))
-const[one]=byLabels
-if(!one)return`no pod template has the labels that it selects${words}`
-return`no container of ${one.id} has a port ${port?.targetPort??port?.port??""}${words}`}function lostHint(aspect,name,pods){const ours=pods.find(({ours:ours,live:live,becomes:becomes})=>ours&&(aspect.labels(labelsOf(live))||aspect.labels(labelsOf(becomes))))
-const of=ours?` of ${ours.id}`:""
-return`add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`}function conflict(name,seen,pods){const torn=seen.find(({safe:safe})=>safe.length===0)??seen[0]
-const who=torn?.torn.map(({id:id})=>id).join(", ")??pods.map(({id:id})=>id).join(", ")
-return{sentence:`${name} changes together with the pods of ${who}, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before${torn?.aspect.words??""}`,hint:`make it two releases: first the pod template of ${who} with the old labels and ports beside the new ones, and ${name} as it is; then ${name}, and the template without the old ones`}}function planOf(others,ours,targets,services,picture){const pods=podsOf(others,ours,targets,picture)
+return(0,report_cause.fJ)(away.gT)}function namespaceMissing(namespace,is){(0,report_cause.fJ)({code:"namespace-missing",sentence:`the namespace "${namespace}" ${is}`,hint:`check the option namespace, or make it: kubectl create namespace ${namespace}`})}var selectors=__nccwpck_require__(8014)
+function planOf(others,ours,targets,services,picture){const pods=podsOf(others,ours,targets,picture)
 const written=new Set(others.map(({object:object})=>(0,kubernetes_objects.TN)(object)))
 const asTheyAre=services.map(service=>({apiVersion:"v1",kind:"Service",...service})).filter(service=>!written.has((0,kubernetes_objects.TN)(service)))
 for(const service of asTheyAre)placed(service,service,pods)
@@ -8710,7 +8780,7 @@ const all=others.map(change=>{const before=change.is==="create"?void 0:change.li
 const{when:when,warning:warning}=placed(before,change.becomes,pods)
 const isNew=change.is!=="none"&&warning!==void 0
 return{change:{...change,when:when},warnings:isNew?[warning]:[]}})
-return{changes:all.map(({change:change})=>change),warnings:all.flatMap(({warnings:warnings})=>warnings)}}function placed(before,after,pods){const place=placeOf(before,after,pods)
+return{changes:all.map(({change:change})=>change),warnings:all.flatMap(({warnings:warnings})=>warnings)}}function placed(before,after,pods){const place=(0,selectors.$)(before,after,pods)
 if(place.when!=="never")return place
 const{sentence:sentence,hint:hint}=place
 return(0,report_cause.fJ)({code:"selector-conflict",sentence:sentence,hint:hint})}function podsOf(others,ours,targets,picture){const becomes=new Map(ours.map(change=>[(0,kubernetes_objects.TN)(change.object),change.becomes]))
@@ -8729,10 +8799,10 @@ return{id:(0,kubernetes_workload.T)((0,kubernetes_objects.hY)(object)),ours:fals
 return how?.type==="OnDelete"||(how?.rollingUpdate?.partition??0)>0}const alwaysNeeded=app=>[...Object.entries(kubernetes_paths.VI).map(([plural,{apiVersion:apiVersion}])=>({group:apiVersion.includes("/")?apiVersion.slice(0,apiVersion.indexOf("/")):"",resource:plural,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(app)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(app)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(app)}]
 const namesOf=app=>[`django-rollout-${app}`]
 const workloadPlurals=["deployments","statefulsets","daemonsets","cronjobs"]
-const forStatefulSets={group:"",resource:"pods",verbs:["delete"]}
-const forSmoke=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
+function forStatefulSets(written){const has=written.some(({kind:kind})=>kind==="StatefulSet")
+return has?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const forSmoke=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(app,manifests,resources){const brought=[...manifests.ours,...manifests.others]
-return[...alwaysNeeded(app),{group:"batch",resource:"jobs",verbs:["create","delete"]},...manifests.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...brought.length>0?[{group:"",resource:"secrets",verbs:["update"],names:namesOf(app)}]:[],...brought.map(object=>{const{group:group,plural:plural}=resources.of(object)
+return[...alwaysNeeded(app),{group:"batch",resource:"jobs",verbs:["create","delete"]},...manifests.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...brought.map(object=>{const{group:group,plural:plural}=resources.of(object)
 return{group:group,resource:plural,verbs:["get","create","patch","update","delete"],names:[(0,kubernetes_objects.Vb)(object)]}})]}function rightsForWorkloads(ids){return workloadPlurals.map(resource=>({group:resource==="cronjobs"?"batch":"apps",resource:resource,verbs:["get","patch","update"],...ids&&{names:ids.filter(({kind:kind})=>`${kind.toLowerCase()}s`===resource).map(({name:name})=>name)}}))}function readsOf({spec:spec}){const containers=[...spec?.initContainers??[],...spec?.containers??[]]
 return containers.flatMap(container=>[...(container.env??[]).flatMap(one=>readByVariable(one,container.name)),...readByEnvFrom(container),...readAsFiles(container,spec?.volumes??[])])}function readByVariable({valueFrom:valueFrom},container){const{configMapKeyRef:map,secretKeyRef:secret}=valueFrom??{}
 return[...map?read("ConfigMap",map.name,container,[map.key]):[],...secret?read("Secret",secret.name,container,[secret.key]):[]]}function readByEnvFrom({name:name,envFrom:envFrom=[]}){return envFrom.flatMap(({configMapRef:configMapRef,secretRef:secretRef})=>[...read("ConfigMap",configMapRef?.name,name,"all"),...read("Secret",secretRef?.name,name,"all")])}function readAsFiles({name:name,volumeMounts:volumeMounts=[]},volumes){return volumeMounts.flatMap(({name:of,subPath:subPath,subPathExpr:subPathExpr})=>{if(!subPath&&!subPathExpr)return[]
@@ -8751,6 +8821,7 @@ return(0,kubernetes_objects.kW)(object).metadata?.annotations?.[configHash]}func
 const template=(0,kubernetes_objects.kW)(object)
 const annotations={...template.metadata?.annotations,[configHash]:hash}
 return(0,kubernetes_objects.t3)(object,{...template,metadata:{...template.metadata,annotations:annotations}})}var judge=__nccwpck_require__(1462)
+var ownership=__nccwpck_require__(1628)
 var progress=__nccwpck_require__(9778)
 function causeOfChange({command:command,holder:holder},image){const what=command==="rollback"?"rollback to":"release of"
 return`${what} ${(0,kubernetes_image.j)(image.tag)} by ${(0,lease.Gg)(holder)}`}function withCause(object,cause){return cause===void 0||object.kind==="CronJob"?object:(0,kubernetes_objects.sF)(object,kubernetes_objects.uo,cause)}const causeFirst=["StatefulSet","DaemonSet"]
@@ -8817,7 +8888,7 @@ if(clock.now()-from<awayMs)left-=looked
 if(left<=0)break
 const begun=clock.now()
 const ends=endpointsOf(slices,aim.port)
-const end=ends.find(({pod:pod})=>runs(live.picture().pods.get(pod),aim.web.container,(0,stages_release.d)(image)))
+const end=ends.find(({pod:pod})=>runs(live.picture().pods.get(pod),aim.web.container,(0,stages_release.dp)(image)))
 const look=await lookAt(release,cluster,end,aim,path,Math.min(left,answerMs))
 if(look.is==="good"){journal.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
 return look.but===void 0?void 0:`${asked} ${look.but}`}if(clock.now()-begun<left)miss=look.miss
@@ -8861,12 +8932,12 @@ const old={...before,pods:new Map(before.pods)}
 const startedAt=world.clock.now()
 const cause=causeOfChange(release,image)
 const write=async targets=>{signal.throwIfAborted()
-const by=takenSince(targets,site.live.picture())
+const by=await takenSince(release,cluster,site,targets)
 if(Object.keys(by).length>0)(0,report_cause.fJ)(supersededBy(by))
 sayRestarts(journal,targets)
 await annotate(release,journal,cluster,targets,causeFirst,cause)
 signal.throwIfAborted()
-await allOf([applyOurs(release,journal,cluster,targets,(0,stages_release.d)(image),cause).then(wrote),...[...imageCommands(targets,(0,stages_release.d)(image)),...patchCommands(targets,(0,stages_release.d)(image))].map(args=>writeBy(release,journal,cluster,args)),...targets.map(target=>putTemplate(release,journal,cluster,target,cause))])
+await allOf([applyOurs(release,journal,cluster,targets,(0,stages_release.dp)(image),cause).then(wrote),...[...imageCommands(targets,(0,stages_release.dp)(image)),...patchCommands(targets,(0,stages_release.dp)(image))].map(args=>writeBy(release,journal,cluster,args)),...targets.map(target=>putTemplate(release,journal,cluster,target,cause))])
 signal.throwIfAborted()
 await annotate(release,journal,cluster,targets,causeAfter,cause)
 return Promise.all(targets.map(async({id:id,path:path,uses:uses,live:live})=>{const now=await cluster.get(path)
@@ -8878,10 +8949,10 @@ const aims=await write(first)
 let last=Promise.resolve()
 return(0,rollout_follow.e)({cluster:cluster,clock:world.clock,live:site.live,aims:aims,...rest.length>0&&{next:{isDue:hasOneReady,begin:()=>write(rest)}},verify:async own=>{last=besideAt("last",own)
 await last
-await smokeBy({...release,signal:own},journal,cluster,site,image,noted)},patience:{timeout:settings.timeout,bake:settings.bake,grace:settings.grace,...settings["ready-timeout"]!==void 0&&{readyTimeout:settings["ready-timeout"]}},startedAt:startedAt,noted:noted.courses,toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal}).finally(()=>last.catch(()=>{}))}function sayRestarts(journal,targets){for(const{id:id,restart:restart}of targets){if(!restart)continue
+await smokeBy({...release,signal:own},journal,cluster,site,image,noted)},patience:{...(0,stages_release.Hw)(settings),bake:settings.bake},startedAt:startedAt,noted:noted.courses,toRepo:(0,stages_release.YT)(release),journal:journal,signal:signal}).finally(()=>last.catch(()=>{}))}function sayRestarts(journal,targets){for(const{id:id,restart:restart}of targets){if(!restart)continue
 const{because:because}=restart
 const has=because.length===1?"has":"have"
-journal.say(`${(0,kubernetes_workload.T)(id)} restarts: ${because.join(", ")} ${has} changed`)}}function imagesOf(uses,image){return Object.fromEntries(uses.map(({name:name})=>[name,(0,stages_release.d)(image)]))}async function smokeBy(release,journal,cluster,site,image,noted){const{settings:settings}=release
+journal.say(`${(0,kubernetes_workload.T)(id)} restarts: ${because.join(", ")} ${has} changed`)}}function imagesOf(uses,image){return Object.fromEntries(uses.map(({name:name})=>[name,(0,stages_release.dp)(image)]))}async function smokeBy(release,journal,cluster,site,image,noted){const{settings:settings}=release
 if(settings["smoke-path"]===void 0||!site.web)return
 const aim=smokeAim(site.web,site.services,settings["smoke-host"])
 const warning=await smoke(release,journal,cluster,site,aim,image)
@@ -8890,13 +8961,19 @@ journal.say(`warning: ${warning}`)
 noted.warning(warning)}function wavesOf({targets:targets,web:web}){const isWeb=({id:id})=>web!==void 0&&(0,kubernetes_workload.T)(id)===(0,kubernetes_workload.T)(web.workload)
 const first=targets.filter(isWeb)
 if(!first.some(({live:live})=>live))return[targets,[]]
-return[first,targets.filter(target=>!isWeb(target))]}function hasOneReady({progress:progress}){return Object.values(progress).every(({ready:ready,wanted:wanted})=>ready>0||wanted===0)}function takenSince(targets,picture){return Object.fromEntries(targets.flatMap(({id:id,uses:uses,live:live})=>{if(!live)return[]
-const ours=uses.map(({name:name})=>name)
-const before=(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(live),()=>true).filter(({name:name})=>ours.includes(name))
-const images=Object.fromEntries(before.map(({name:name,image:image})=>[name,image]))
-const generation=live.metadata?.generation??0
-const by=(0,progress.GH)((0,rollout_live.QA)(picture,id),{workload:id,images:images,generation:generation,first:false})
-return by===void 0?[]:[[(0,kubernetes_workload.T)(id),by]]}))}function supersededBy(by){const words=Object.entries(by).map(([id,what])=>what===progress.jo?`${id} was deleted`:`${id} runs ${what}`)
+return[first,targets.filter(target=>!isWeb(target))]}function hasOneReady({progress:progress}){return Object.values(progress).every(({ready:ready,wanted:wanted})=>ready>0||wanted===0)}async function takenSince({world:world,signal:signal},cluster,{live:watched},targets){const found=await Promise.all(targets.map(({path:path})=>(0,away.d_)(world.clock,signal,()=>cluster.find(path))))
+const picture=watched.picture()
+return Object.fromEntries(targets.flatMap(({id:id,live:live},i)=>{const shown=live&&shownSince(live,(0,rollout_live.QA)(picture,id))
+const by=madeSince(id,live,found[i])??(shown&&madeSince(id,live,shown))
+return by===void 0?[]:[[(0,kubernetes_workload.T)(id),by]]}))}function shownSince({metadata:metadata},shown){const object=shown?.object
+const isOlder=(object?.metadata?.generation??0)<(metadata?.generation??0)
+return isOlder?void 0:object}function madeSince(workload,before,now){if(!now)return before&&progress.jo
+if(before&&(0,ownership.p)(before,now))return
+const uses=before?(0,kubernetes_objects.MZ)((0,kubernetes_objects.kW)(before),()=>true):[]
+const images=Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))
+const aim={workload:workload,images:images,generation:0,first:!before}
+const other=before?"another template":"what somebody else has created"
+return(0,progress.GH)({kind:workload.kind,object:now},aim)??other}function supersededBy(by){const words=Object.entries(by).map(([id,what])=>what===progress.jo?`${id} was deleted`:`${id} runs ${what}`)
 return{code:"superseded",sentence:`somebody else changed a workload in the middle of the release: ${words.join("; ")}`,hint:"theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"}}async function allOf(writes){const ended=await Promise.allSettled(writes)
 for(const one of ended)if(one.status==="rejected")throw one.reason}function runsWell({live:live,targets:targets},now){const picture=live.picture()
 const aims=targets.flatMap(({id:id,live:object})=>object?[(0,rollout_aims.Bx)(id,{},object,object,picture)]:[])
@@ -8912,14 +8989,14 @@ return(0,apply._$)(cluster,objects,live)}function manifestsWith(targets,reposito
 const hash=restart?.hash??configHashOf(live)
 const object=withConfigHash((0,kubernetes_manifests.sb)(manifest,repository,image),hash)
 return[withCause(object,cause??live?.metadata?.annotations?.[kubernetes_objects.uo])]})}async function applyOurs({world:world,settings:settings,signal:signal},journal,cluster,targets,image,cause){const objects=manifestsWith(targets,settings.image,image,cause)
-for(const object of objects)journal.say(`kubectl apply: ${(0,needs.G)(object)} with ${image}`)
+for(const object of objects)journal.say(`kubectl apply: ${(0,rollout_snapshot.Gg)(object)} with ${image}`)
 return(0,apply.Bb)(cluster,world.clock,objects,signal)}async function putTemplate({world:world,signal:signal},journal,cluster,{id:id,path:path,live:live,back:back},cause){if(!live||!back)return
 journal.say(`${(0,kubernetes_workload.T)(id)} gets its pod template of then`)
 await(0,away.d_)(world.clock,signal,async()=>{const now=await cluster.find(path)
 if(!now)return(0,report_cause.fJ)(supersededBy({[(0,kubernetes_workload.T)(id)]:progress.jo}))
 const wanted=withCause((0,kubernetes_objects.t3)(now,back),cause)
 if((0,kubernetes_objects.FB)((0,kubernetes_objects.rc)(now),(0,kubernetes_objects.rc)(wanted)))return
-if(!(0,kubernetes_objects.FB)((0,kubernetes_objects.kW)(now),(0,kubernetes_objects.kW)(live)))(0,report_cause.fJ)(supersededBy({[(0,kubernetes_workload.T)(id)]:"another template"}))
+if(!(0,ownership.p)(now,live))(0,report_cause.fJ)(supersededBy({[(0,kubernetes_workload.T)(id)]:"another template"}))
 await cluster.put(path,wanted)},error=>(0,away.WG)(error)||error instanceof apierror.h&&error.status===409)}const enoughForACall=15
 const mostCalls=4
 function imageCommands(targets,image){const written=targets.filter(({manifest:manifest,live:live,back:back,restart:restart})=>!manifest&&live&&!back&&!restart)
@@ -8965,7 +9042,9 @@ if((0,kubernetes_objects.gv)(object)){const id=(0,kubernetes_workload.T)((0,kube
 const live=liveById.get(id)
 const running=live&&(0,kubernetes_objects.GP)(live,repository)?(0,kubernetes_objects.ys)(live,repository):[]
 const none=!containers.some(({image:image})=>isOurs(image??""))
-const lost=containers.find(({name:name,image:image})=>!isOurs(image??"")&&(none||running.some(one=>one.name===name)))
+const runsOurs=name=>running.some(one=>one.name===name)
+const foreign=containers.filter(({image:image})=>!isOurs(image??""))
+const lost=foreign.find(({name:name})=>runsOurs(name))??(none?foreign[0]:void 0)
 const was=running.find(({name:name})=>name===lost?.name)??running[0]
 if(lost&&was){const{name:name}=lost
 const image=lost.image??""
@@ -9004,7 +9083,7 @@ const targets=findTargets(live.picture(),manifests,settings.image,cluster.namesp
 if(targets.length===0)noWorkload(live.picture(),settings.image,cluster.namespace)
 checkFit(targets)
 const ids=targets.map(({id:id})=>id)
-await checkRights(release,cluster,[...rightsForWorkloads(ids),...ids.some(({kind:kind})=>kind==="StatefulSet")?[forStatefulSets]:[]])
+await checkRights(release,cluster,[...rightsForWorkloads(ids),...forStatefulSets([...ids,...others])])
 const running=await servicesIn(cluster)
 const unled=await rehearse(release,cluster,targets,others,jobs,running,live.picture())
 journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
@@ -9149,7 +9228,7 @@ const at=left.findIndex(({node:node})=>bare===tailOf(node)||isSubtest(bare,tailO
 const[summary]=at<0?[]:left.splice(at,1)
 const message=messageOf(lines)??summary?.message??title
 const name=summary?`${summary.node}${bare.slice(tailOf(summary.node).length)}`:bare
-return{name:name,is:is,message:message,...pytest_placeOf(lines)}})
+return{name:name,is:is,message:message,...placeOf(lines)}})
 const bare=left.map(({node:node,is:is,message:message})=>{const[file=node]=node.split("::")
 return{name:node,is:is,message:message,file:file}})
 return[...detailed,...bare]}function tailOf(node){return node.includes("::")?node.split("::").slice(1).join("."):node}function isSubtest(title,tail){return title.startsWith(`${tail} (`)||title.startsWith(`${tail} [`)}function sectionsOf(lines){const sections=[]
@@ -9161,14 +9240,14 @@ open=void 0
 continue}const title=titled.exec(line)?.[1]
 if(is&&title!==void 0){open={title:title,is:is,lines:[]}
 sections.push(open)}else if(/^-+ Captured .* -+$/.test(line))open=void 0
-else open?.lines.push(line)}return sections.filter(each=>pytest_placeOf(each.lines).file!==void 0)}function summaryOf(lines){const start=lines.findIndex(line=>part.exec(line)?.[1]==="short test summary info")
+else open?.lines.push(line)}return sections.filter(each=>placeOf(each.lines).file!==void 0)}function summaryOf(lines){const start=lines.findIndex(line=>part.exec(line)?.[1]==="short test summary info")
 return(start<0?[]:lines.slice(start)).flatMap(line=>{const[,kind,node,message=""]=summed.exec(line)??[]
 if(node===void 0)return[]
 return[{node:node,is:kind==="ERROR"?"error":"failure",message:message}]})}function messageOf(lines){const said=lines.findLastIndex(line=>/^E\s/.test(line))
 if(said<0){const traceback=(0,django_traceback.T1)(lines)
 return traceback&&(0,django_traceback.em)(traceback)}let first=said
 while(/^E\s/.test(lines[first-1]??""))first--
-return lines[first]?.slice(1).trim()}function pytest_placeOf(lines){const own=lines.findLast(line=>(0,django_traceback.NP)(place.exec(line)?.[1]??"<none>"))
+return lines[first]?.slice(1).trim()}function placeOf(lines){const own=lines.findLast(line=>(0,django_traceback.NP)(place.exec(line)?.[1]??"<none>"))
 const[,file,line]=place.exec(own??"")??[]
 if(file!==void 0)return{file:file,line:Number(line)}
 const traceback=(0,django_traceback.T1)(lines)
@@ -9258,7 +9337,7 @@ if(lines.push(line)>readLines*2)lines.splice(0,readLines)},journal,either)
 const code=await(0,deadline.ux)(world.clock,timeout,signal,run).catch(error=>error instanceof deadline.Ms&&!signal.aborted?error:Promise.reject(error))
 if(code instanceof deadline.Ms)return(0,report_cause.fJ)(notInTime(timeout,lines))
 const report=readTests(lines)
-if(report)onReport(inRepository(report,(0,stages_release.Y)(release)))
+if(report)onReport(inRepository(report,(0,stages_release.YT)(release)))
 if(code!==0)return(0,report_cause.fJ)(testCause(release,command,code,lines,report))
 journal.say(passed(report,world.clock.now()-startedAt))}function passed(report,ms){if(report===void 0)return`tests passed in ${(0,docker_text.p0)(ms)}`
 if(report.run===0)return'warning: no tests ran; does "test-command" find them?'
@@ -9266,7 +9345,7 @@ const skipped=report.skipped===0?"":`, ${report.skipped} of them skipped`
 return`${report.run} ${report.run===1?"test":"tests"} passed in ${(0,docker_text.p0)(ms)}${skipped}`}function notInTime(timeout,lines){const last=lines.findLast(line=>(0,docker_text.pj)(line).trim()!=="")
 const after=last===void 0?"nothing was written":`the last line was "${oneLine(last)}"`
 return{code:"tests-failed",sentence:`tests: not finished after ${(0,docker_text.p0)(timeout)}; ${after}`,hint:'Give them longer by "test-timeout", or look for a test that hangs',logs:[{lines:lines.slice(-shownLines)}]}}function testCause(release,command,code,lines,report){const{settings:settings}=release
-const inRepo=(0,stages_release.Y)(release)
+const inRepo=(0,stages_release.YT)(release)
 const logs=[{lines:lines.slice(-shownLines)}]
 const cause=(sentence,more={})=>({code:"tests-failed",sentence:`tests: ${sentence}`,logs:logs,...more})
 const[first]=report?.failing??[]
@@ -9306,7 +9385,7 @@ if(!runsWell(site,world.clock.now()))return false
 return await(0,rollout_record.aE)(cluster,app,settings.image)===void 0}async function lockAndSettle(run,release,journal,unlocked,site){const lease=await(0,lock.s)(release,journal,unlocked)
 run.resources.add(()=>lease.release())
 const cluster=(0,guarded.N)(unlocked,lease)
-const[found]=await Promise.all([(0,rollout_record.aE)(cluster,release.app,release.settings.image),checkHistory(release,cluster,site,run.command)])
+const found=await(0,rollout_record.aE)(cluster,release.app,release.settings.image)
 const record=found&&await(0,rollout_record.R1)(cluster,release.app,found,broughtBy(site))
 const own={...release,signal:lease.lost}
 if(record)await(0,pipeline_settle.p)(run,own,journal,cluster,lease.lost,site.live,record)
@@ -9356,7 +9435,7 @@ const stale=pods.filter(pod=>own.some(read=>{const[changed,started]=[changedAt(o
 return changed!==void 0&&started!==void 0&&changed>started+configuration_clocksMayDifferMs}))
 if(stale.length===0)return[]
 const of=stale.length===pods.length?"its pods":`${stale.length} of its pods`
-const says=`${(0,kubernetes_workload.T)(id)}: ${(0,needs.G)(object)} was changed after ${of} had read it at their start, so they may still use the old values`
+const says=`${(0,kubernetes_workload.T)(id)}: ${(0,rollout_snapshot.Gg)(object)} was changed after ${of} had read it at their start, so they may still use the old values`
 return[(0,finding.$e)("workloads",says,kubectl(["rollout","restart",(0,kubernetes_workload.T)(id)]))]})}function changedAt(object,keys){const times=(object.metadata?.managedFields??[]).flatMap(({time:time,fieldsV1:fieldsV1})=>{const fields=fieldsV1??{}
 const written=["f:data","f:binaryData","f:stringData"].flatMap(one=>Object.keys(fields[one]??{}))
 const isMeant=keys==="all"?written.length>0:keys.some(key=>written.includes(`f:${key}`))
@@ -9463,9 +9542,9 @@ const services=servicesWith(known.others,running)
 const subjects=subjectsOf(targets,services)
 const kubectl=kubectlOf(cluster)
 const ids=targets.map(({id:id})=>id)
-const needs=[...rightsForWorkloads(ids),...ids.some(({kind:kind})=>kind==="StatefulSet")?[forStatefulSets]:[],...settings["smoke-path"]===void 0?[]:forSmoke]
+const needs=[...rightsForWorkloads(ids),...forStatefulSets([...ids,...known.others]),...settings["smoke-path"]===void 0?[]:forSmoke]
 const lacking=await missingRights(cluster,needs)
-const[sick,stale,alone,refused,lost]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.Y)(release)),staleConfiguration(cluster,picture,targets),checkAlone(release,cluster,{live:live,targets:targets},"doctor").then(()=>[],error=>isOfTwo(error)?[(0,finding.gz)("release",error)]:[]),missing.length+lacking.length>0?[]:rehearsed(release,cluster,targets,known,running,picture),lostImages(release,targets)])
+const[sick,stale,alone,refused,lost]=await Promise.all([ailing(cluster,world.clock,picture,targets,(0,stages_release.YT)(release)),staleConfiguration(cluster,picture,targets),checkAlone(release,cluster,{live:live,targets:targets},"doctor").then(()=>[],error=>isOfTwo(error)?[(0,finding.gz)("release",error)]:[]),missing.length+lacking.length>0?[]:rehearsed(release,cluster,targets,known,running,picture),lostImages(release,targets)])
 return{findings:[...targets.map(target=>(0,finding.uw)("workloads",describe(target))),...webFindings(release,targets,services),...workloadFindings(subjects,kubectl),...pullFindings(subjects,kubectl),...Object.entries(sick).map(([id,why])=>(0,finding.$e)("workloads",`${id} is not well before any release: ${why}`,kubectl(["describe",id]))),...misnamed,...lost.map(says=>(0,finding.$e)("registry",says,"push the image again, or release before its pods have to move")),...stale,...alone,...refused,...probeFindings(subjects,readyTimes(picture,targets),settings,kubectl)],needs:needs,missing:lacking}}async function rehearsed(release,cluster,targets,manifests,services,picture){try{const{applied:applied,warnings:warnings}=await labelling(cluster,manifests)
 const others=[...applied,...manifests.others]
 const unled=await rehearse(release,cluster,targets,others,manifests.jobs,services,picture)
@@ -9562,6 +9641,7 @@ resources.add(()=>cluster.close())
 const release={...run,source:source??{tag:settings.tag??"unknown"}}
 return[...answers.kubectl?skewFindings(clientVersion(answers.kubectl),cluster.version):[],...await examineCluster(release,cluster)]}catch(error){signal.throwIfAborted()
 return examinecluster_closed(new report_cause.HR((0,ending.rl)(error,signal)))}}var pipeline_history=__nccwpck_require__(290)
+var migrationlog=__nccwpck_require__(7366)
 function withRestarts(targets,changes){return targets.map(target=>{const restart=target.live&&restartOf(target.live,changes)
 return restart?{...target,restart:restart}:target})}function restartOf(live,changes){if(live.kind==="CronJob")return
 const reads=readsOf((0,kubernetes_objects.kW)(live))
@@ -9569,8 +9649,8 @@ const read=changes.filter(change=>{if(change.is==="none")return false
 const before=change.is==="change"?change.live:void 0
 return reads.some(one=>isReadBy(change.object,one)&&readsDifferently(one,before,change.becomes))})
 if(read.length===0)return
-return{hash:hashOf(configHashOf(live),read),because:read.map(({object:object})=>(0,needs.G)(object)).sort()}}function hashOf(before,changes){const replaced=changes.map(change=>{const{uid:uid,resourceVersion:resourceVersion}=(change.is==="create"?void 0:change.live.metadata)??{}
-return[(0,needs.G)(change.object),uid??"",resourceVersion??""]}).sort(([one=""],[other=""])=>one.localeCompare(other))
+return{hash:hashOf(configHashOf(live),read),because:read.map(({object:object})=>(0,rollout_snapshot.Gg)(object)).sort()}}function hashOf(before,changes){const replaced=changes.map(change=>{const{uid:uid,resourceVersion:resourceVersion}=(change.is==="create"?void 0:change.live.metadata)??{}
+return[(0,rollout_snapshot.Gg)(change.object),uid??"",resourceVersion??""]}).sort(([one=""],[other=""])=>one.localeCompare(other))
 const text=JSON.stringify([before??"",replaced])
 return(0,external_node_crypto_.createHash)("sha256").update(text).digest("hex").slice(0,16)}async function snapshot(release,journal,cluster,before,image,bring=({targets:targets})=>Promise.resolve(targets)){const{settings:settings}=release
 const[[asNow,pins,warnings],others]=await Promise.all([siteOfNow(release,cluster,before).then(async found=>{const now={...found,targets:await bring(found)}
@@ -9579,7 +9659,7 @@ return[now,pins,await lostImages(release,now.targets,pins)]}),planManifests(clus
 const targets=withRestarts(asNow.targets,others)
 const site={...asNow,targets:targets}
 const cause=causeOfChange(release,image)
-const[ours,services]=await Promise.all([planOurs(cluster,targets,settings.image,(0,stages_release.d)(image),cause),changesTemplates(site)?servicesIn(cluster):[]])
+const[ours,services]=await Promise.all([planOurs(cluster,targets,settings.image,(0,stages_release.dp)(image),cause),changesTemplates(site)?servicesIn(cluster):[]])
 const{changes:changes}=planOf(others,ours,targets,services,before.live.picture())
 const priors=[...priorOfChanges(changes,site),...priorOfTargets(release,site.targets,pins,image,ours)]
 journal.say(`${(0,report_words.LS)(priors.length,"object")} remembered as they are now`)
@@ -9602,6 +9682,7 @@ const{image:image}=ready
 soFar.image=image
 const release=releaseOf(run,ready.source)
 const{locked:locked,lost:lost,now:now}=await reporter.stage("lock",async journal=>{const{cluster:locked,lost:lost}=await lockAndSettle(run,release,journal,cluster,site)
+await checkHistory(release,locked,site,run.command)
 return{locked:locked,lost:lost,now:await siteOfNow(release,locked,site)}})
 const own={...release,signal:AbortSignal.any([signal,lost])}
 try{return await migrateTo(run,own,locked,now,image)?"done":"unchanged"}catch(error){const cause=(0,ending.qT)(lost)
@@ -9609,22 +9690,26 @@ throw cause?new report_cause.HR(cause):error}}async function migrateTo({reporter
 const migration=(0,migrate.B)(release,cluster,site,site.web,image)
 try{const plan=await reporter.stage("plan",journal=>migration.plan(journal))
 soFar.databases=Object.fromEntries(plan.databases.map(({database:database,identity:identity})=>[database,identity]))
+const notCompared=(0,migrationlog.UA)(plan)
+if(notCompared!==void 0)soFar.warnings.push(notCompared)
 if(!plan.runs)return false
 await reporter.stage("migrate",journal=>migration.migrate(journal))
+const command=release.settings["migrate-command"]
+soFar.warnings.push(...(0,migrationlog.aU)(plan,command,migration.applied()))
 return true}finally{await migration.close().catch(error=>{soFar.warnings.push((0,ending.$N)(error))})
 soFar.migrations=migration.applied()}}var templates=__nccwpck_require__(2298)
 var undo=__nccwpck_require__(2064)
 async function transaction(run,release,unlocked,site,work){const{reporter:reporter,signal:signal,soFar:soFar}=run
 const{world:world,app:app}=release
 const{cluster:cluster,lost:lost}=await reporter.stage("lock",async journal=>{const locked=await lockAndSettle(run,release,journal,unlocked,site)
-await(work.check?.(journal,await(0,archive.Lu)(unlocked,app,release.settings.image)))
+await(work.check?.(journal,await checkHistory(release,unlocked,site,run.command)))
 return locked})
 const begun=begunOf(run,release,work)
 const{prepared:prepared,record:record}=await reporter.stage("snapshot",async journal=>{const{image:image,bring:bring}=work
 const own=bring&&(now=>bring(journal,now))
 const prepared=await snapshot(release,journal,cluster,site,image,own)
-const{timeout:timeout,grace:grace}=release.settings
-const open={begun:begun,patience:{timeout:timeout,grace:grace},snapshot:prepared.snapshot}
+const patience=(0,stages_release.Hw)(release.settings)
+const open={begun:begun,patience:patience,snapshot:prepared.snapshot}
 return{prepared:prepared,record:await(0,rollout_record.C6)(cluster,world.clock,app,open)}})
 soFar.site=prepared.site
 soFar.warnings.push(...prepared.warnings)
@@ -9642,7 +9727,10 @@ const{run:run,release:release,cluster:cluster}=open
 const snapshot=(0,rollout_snapshot.mk)(open.record.snapshot,answers)
 run.soFar.snapshot=snapshot
 open.record={...open.record,snapshot:snapshot}
-open.record=await(0,rollout_record.vL)(cluster,release.world.clock,release.app,open.record)}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back,jobs:jobs=[]}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back},...jobs.length>0&&{jobs:jobs}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
+if(open.isFrozen===true)return
+try{open.record=await(0,rollout_record.vL)(cluster,release.world.clock,release.app,open.record)}catch(error){if(!(error instanceof apierror.h&&error.status===403))throw error
+open.isFrozen=true
+run.soFar.warnings.push(`what the server has made of the manifests is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`)}}function begunOf({reporter:reporter},{source:source,holder:holder},{command:command,image:image,back:back,jobs:jobs=[]}){return{run:holder.id,command:command,who:holder.who,...holder.url!==void 0&&{url:holder.url},at:new Date(reporter.startedAt).toISOString(),image:image.repository,tag:image.tag,digest:image.digest,...source.sha!==void 0&&{sha:source.sha},...back!==void 0&&{back:back},...jobs.length>0&&{jobs:jobs}}}async function transaction_close(open){const{run:run,release:release,cluster:cluster,lost:lost,record:record}=open
 const{world:world,app:app,settings:settings}=release
 const told=await tellHistory(open,"deployed")
 try{await(0,rollout_record.yv)(cluster,world.clock,app,record)
@@ -9652,7 +9740,7 @@ return"stuck"}}async function unwind(open){const{run:run,release:release,cluster
 const{reporter:reporter,soFar:soFar,settings:settings}=run
 const{world:world,app:app}=release
 const{site:site}=prepared
-const{snapshot:priors}=record
+const{snapshot:priors,patience:patience}=record
 const end=async result=>{await tellHistory(open,result)
 await(0,rollout_record.yv)(cluster,world.clock,app,record)
 return result}
@@ -9662,7 +9750,7 @@ if(soFar.cause?.code==="superseded"){soFar.stands=await(0,ending.Cv)(cluster,wor
 soFar.left=await(0,restore.EW)(cluster,priors)
 return await end("superseded")}if(!await(0,restore.$A)(cluster,priors))return await end(cancelled?"cancelled":"failed")
 if(settings["on-failure"]==="keep"&&!cancelled)return await transaction_keep(open)
-soFar.restored=await reporter.stage("undo",journal=>(0,deadline.ux)(world.clock,(0,undo.E)(site.live,priors,settings),lost,late=>(0,undo.t)({...release,signal:late},journal,cluster,site.live,priors,settings,seen=>{soFar.undo=seen})))
+soFar.restored=await reporter.stage("undo",journal=>(0,deadline.ux)(world.clock,(0,undo.E)(site.live,priors,patience),lost,late=>(0,undo.t)({...release,signal:late},journal,cluster,site.live,priors,patience,seen=>{soFar.undo=seen})))
 soFar.exceptions=[...(soFar.exceptions??[]).filter(({is:is})=>is!=="another version"),...(0,exceptions.Z)(site.live.picture(),soFar.restored,args=>cluster.commandLine(args))]
 const left=(0,restore.oI)(soFar.restored)
 if(left!==void 0){soFar.stands=await(0,ending.Cv)(cluster,world.clock,settings,priors)
@@ -9710,7 +9798,7 @@ const image=found.is==="pushed"?found.image:await pushed(run,named,found.built)
 soFar.image=image
 const release={...named,source:{...named.source,tag:image.tag}}
 return transaction(run,release,cluster,site,{command:command,image:image,jobs:fingerprints(site,settings.image,image),check:(journal,history)=>checkNotOvertaken(release,journal,history),write:(own,locked,prepared,wrote)=>write(run,own,locked,prepared,image,wrote),live:own=>moveTags(run,own,image)})}async function isThere(release,cluster,site,image){if(!await runsUndisturbed(release,cluster,site,image))return false
-const changes=await Promise.all([planManifests(cluster,site.others),planAsLive(cluster,site.targets,release.settings.image,(0,stages_release.d)(image))])
+const changes=await Promise.all([planManifests(cluster,site.others),planAsLive(cluster,site.targets,release.settings.image,(0,stages_release.dp)(image))])
 if(changes.flat().some(({is:is})=>is!=="none"))return false
 const wanted=fingerprints(site,release.settings.image,image)
 if(wanted.length===0)return true
@@ -9719,7 +9807,7 @@ return wanted.every(one=>ran.some(({jobs:jobs=[]})=>jobs.includes(one)))}functio
 const first=changes.filter(({when:when})=>when==="before")
 if(first.length>0)await reporter.stage("manifests",journal=>applyManifests(release,journal,cluster,site,first,wrote))
 await migrateTo(run,release,cluster,site,image)
-const jobs=jobsOf(release,site.jobs,(0,stages_release.d)(image))
+const jobs=jobsOf(release,site.jobs,(0,stages_release.dp)(image))
 if(jobs.length>0)await reporter.stage("jobs",journal=>runJobs(release,journal,cluster,site,jobs,words=>run.soFar.warnings.push(words)))
 const beside=changes.filter(({when:when})=>when!=="before")
 await rollOut(run,release,cluster,site,image,beside,wrote)}async function moveTags({reporter:reporter,soFar:soFar},{world:world,settings:settings,signal:signal},image){const tags=settings["extra-tags"]
@@ -9743,8 +9831,8 @@ function withBack({settings:settings},target,{image:image},then,released){const{
 const[before,last]=[then[(0,kubernetes_workload.T)(id)],released[(0,kubernetes_workload.T)(id)]]
 if(!live||!before||!last)return target
 const isOurs=one=>(0,kubernetes_image.iI)(one,settings.image)
-const now=(0,kubernetes_objects.Mo)((0,kubernetes_objects.kW)(live),isOurs,(0,stages_release.d)(image))
-const back=(0,kubernetes_objects.Mo)((0,templates.PD)(before,last,live),isOurs,(0,stages_release.d)(image))
+const now=(0,kubernetes_objects.Mo)((0,kubernetes_objects.kW)(live),isOurs,(0,stages_release.dp)(image))
+const back=(0,kubernetes_objects.Mo)((0,templates.PD)(before,last,live),isOurs,(0,stages_release.dp)(image))
 const uses=(0,kubernetes_objects.MZ)(back,isOurs)
 return uses.length===0||(0,kubernetes_objects.FB)(back,now)?target:{...target,uses:uses,back:back}}function tell(journal,{id:id,live:live,back:back},number,released){if(!live||!back)return
 const goes=(0,templates.tX)((0,kubernetes_objects.kW)(live),back)
@@ -9765,12 +9853,12 @@ const has={...object.data,...object.binaryData}
 return needed.keys.filter(key=>!(key in has)).map(key=>`${name} needs the key "${key}" of ${title}, which does not have it`)}catch(error){if(!(error instanceof apierror.h&&error.status===403))throw error
 journal.say(`${title}, which ${name} needs, may not be read by this account`)
 return[]}}))
-return found.flat()}function checkPorts(name,live,back,services,{settings:settings}){const[now,then]=[bringback_portsOf(live),bringback_portsOf(back)]
+return found.flat()}function checkPorts(name,live,back,services,{settings:settings}){const[now,then]=[portsOf(live),portsOf(back)]
 const labels=back.metadata?.labels??{}
 for(const{metadata:metadata,spec:spec}of services){const selector=Object.entries(spec?.selector??{})
 if(selector.length===0||!selector.every(([key,value])=>labels[key]===value))continue
 const lost=(spec?.ports??[]).find(({targetPort:targetPort})=>typeof targetPort==="string"&&now.has(targetPort)&&!then.has(targetPort))
-if(!lost)continue;(0,report_cause.fJ)({code:"workload-unfit",sentence:`service/${metadata?.name??""} asks for the port "${String(lost.targetPort)}", which ${name} does not have`,hint:`nothing was changed; give the Service the number of the port of then: kubectl -n ${settings.namespace} edit service ${metadata?.name??""}`})}}function bringback_portsOf({spec:spec}){const ports=(spec?.containers??[]).flatMap(container=>container.ports??[])
+if(!lost)continue;(0,report_cause.fJ)({code:"workload-unfit",sentence:`service/${metadata?.name??""} asks for the port "${String(lost.targetPort)}", which ${name} does not have`,hint:`nothing was changed; give the Service the number of the port of then: kubectl -n ${settings.namespace} edit service ${metadata?.name??""}`})}}function portsOf({spec:spec}){const ports=(spec?.containers??[]).flatMap(container=>container.ports??[])
 return new Set(ports.flatMap(({name:name})=>name===void 0?[]:[name]))}async function bringback_checkImages({world:world,settings:settings,signal:signal},journal,name,live,back){const of=template=>(0,kubernetes_objects.MZ)(template,()=>true).map(({image:image})=>image)
 const now=of(live)
 const others=of(back).filter(image=>!now.includes(image)&&!(0,kubernetes_image.iI)(image,settings.image))
@@ -9800,7 +9888,7 @@ const image=await(0,registry.F1)(world,settings.image,to,signal)
 if(!image)return
 const sha=await(0,registry.DT)(world,image,signal)
 return{image:image,...sha!==void 0&&/^[0-9a-f]{7,64}$/.test(sha)&&{sha:sha}}}async function checkThere({world:world,signal:signal},journal,image,number){const found=await(0,registry.OK)(world,image,signal)
-if(found.is==="absent")(0,report_cause.fJ)({code:"image-missing",sentence:`the registry does not have the image of release ${number} any more: ${(0,stages_release.d)(image)}`,hint:"build it anew from its commit: git checkout, then django-rollout release"})
+if(found.is==="absent")(0,report_cause.fJ)({code:"image-missing",sentence:`the registry does not have the image of release ${number} any more: ${(0,stages_release.dp)(image)}`,hint:"build it anew from its commit: git checkout, then django-rollout release"})
 if(found.is!=="there")journal.say(`the registry could not be asked (${found.said}); going on`)}function rollBack(start){return(0,run.Y)("rollback",start,toVersion)}async function toVersion(run){const{world:world,reporter:reporter,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,app:app,holder:holder,signal:signal,settings:{...run.settings,"migrate-command":""},source:{tag:""}}
 const[cluster,site]=await lookAround(run,release)
@@ -9840,24 +9928,24 @@ case"rollback":return rollBack(start)
 case"history":return(0,pipeline_history.o)(start)
 case"settle":return(0,pipeline_settle.N)(start,"any")
 case"doctor":return examine(start)}}},2523:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$N:()=>sentenceOf,Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
-var _options_commandline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(5725)
+var _options_commandline_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(5725)
 var _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5392)
 var _kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(5328)
 var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(2882)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(3165)
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9340)
-var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(4339)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(3165)
+var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(9340)
+var _kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(4339)
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4193)
 var _report_words_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2691)
-var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(852)
-var _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(3006)
-var _together_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(1626)
+var _rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(6340)
+var _world_deadline_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(3006)
+var _together_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(1626)
 var _stages_release_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(3830)
 function causeOf(error,signal){if(error instanceof _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_2__.Vj)return causeOfLoss(error)
 if(error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR&&leavesOpen(error.cause))return error.cause
 if(signal.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
 if(error instanceof _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR)return error.cause
-if(error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_6__.Ms)return{code:"timeout",sentence:"the cluster did not answer, or did not come to an end, in time",hint:"see whether the API server answers: kubectl version"}
+if(error instanceof _world_deadline_js__WEBPACK_IMPORTED_MODULE_7__.Ms)return{code:"timeout",sentence:"the cluster did not answer, or did not come to an end, in time",hint:"see whether the API server answers: kubectl version"}
 const away=(0,_kubernetes_away_js__WEBPACK_IMPORTED_MODULE_1__.ZV)(error)
 if(away)return away
 if(error instanceof _kubernetes_apierror_js__WEBPACK_IMPORTED_MODULE_0__.h)return{code:"write-failed",sentence:`the API server refused a request (${error.status}): ${error.message}`}
@@ -9867,24 +9955,24 @@ return causeOf(error,(new AbortController).signal).sentence}function leavesOpen(
 return{code:"lock-lost",sentence:`${sentence}: the release is left in the middle, and nothing more was written`,hint:`${first}the next release puts everything back before it begins; or at once: django-rollout settle`}}function lostWords({why:why,words:words}){const[status]=words.split(" ")
 switch(why){case"taken":return{sentence:`another run has taken the lock${words&&` (${words})`}`,first:""}
 case"away":return{sentence:`the API server did not answer for so long that the lock was lost (${words})`,first:"when it answers again, "}
-case"denied":return{sentence:status==="401"?`the cluster no longer accepts the credentials of the kubeconfig (${words})`:`the cluster no longer lets this account renew its lock (${words})`,first:"renew the token or the login (kubectl auth whoami shows who you are); then "}}}function commandsBack(settings,cluster,snapshot){const byHand=snapshot.flatMap(({object:object,of:of,was:was,ran:ran={}})=>{if(of!=="workload"||was==="absent"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object))return[]
-const images=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.ys)(object,settings.image).map(({name:name,image:before})=>`${name}=${ran[name]??before}`)
-return[cluster.commandLine(["set","image",(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)),...images])]})
-return[`try again to put everything back: ${(0,_options_commandline_js__WEBPACK_IMPORTED_MODULE_9__.a)("settle",settings)}`,...byHand.length>0?["or the images alone, by hand:",...byHand]:[]].join("\n")}async function whatStands(cluster,clock,{image:image},snapshot){const read=await Promise.all(snapshot.map(async({object:object,of:of,path:path})=>{if(of!=="workload"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.gv)(object))return[]
-const live=await(0,_together_js__WEBPACK_IMPORTED_MODULE_5__.m_)(clock,()=>cluster.find(path)).catch(()=>null)
+case"denied":return{sentence:status==="401"?`the cluster no longer accepts the credentials of the kubeconfig (${words})`:`the cluster no longer lets this account renew its lock (${words})`,first:"renew the token or the login (kubectl auth whoami shows who you are); then "}}}function commandsBack(settings,cluster,snapshot){const byHand=snapshot.flatMap(({object:object,of:of,was:was,ran:ran={}})=>{if(of!=="workload"||was==="absent"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.gv)(object))return[]
+const images=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.ys)(object,settings.image).map(({name:name,image:before})=>`${name}=${ran[name]??before}`)
+return[cluster.commandLine(["set","image",(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.hY)(object)),...images])]})
+return[`try again to put everything back: ${(0,_options_commandline_js__WEBPACK_IMPORTED_MODULE_10__.a)("settle",settings)}`,...byHand.length>0?["or the images alone, by hand:",...byHand]:[]].join("\n")}async function whatStands(cluster,clock,{image:image},snapshot){const read=await Promise.all(snapshot.map(async({object:object,of:of,path:path})=>{if(of!=="workload"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.gv)(object))return[]
+const live=await(0,_together_js__WEBPACK_IMPORTED_MODULE_6__.m_)(clock,()=>cluster.find(path)).catch(()=>null)
 if(live===null)return[]
-const uses=live?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.ys)(live,image):[]
-return[[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_7__.hY)(object)),uses.map(use=>use.image)]]}))
+const uses=live?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.ys)(live,image):[]
+return[[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_8__.hY)(object)),uses.map(use=>use.image)]]}))
 return Object.fromEntries(read.flat())}function resultBefore(cause){if(cause.code==="usage")return"usage"
 if(cause.code==="locked")return"locked"
 if(cause.code==="overtaken")return"superseded"
 if(leavesOpen(cause))return"stuck"
 return cause.code==="cancelled"?"cancelled":"failed"}function report(command,settings,reporter,result,soFar){const{source:source,image:image,site:site,cause:cause}=soFar
 const previous=site?.targets.flatMap(({running:running})=>running)[0]
-const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.zZ)(previous).tag
-return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_10__.XH)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(restored=>{const word=whatBecame(restored)
-return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.G)(restored.prior.object),did:word}]}),...(soFar.left??[]).flatMap(left=>{const word=asLeft(left)
-return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_11__.G)(left.prior.object),did:word}]})],...soFar.exceptions&&soFar.exceptions.length>0&&{exceptions:soFar.exceptions},startedAt:reporter.startedAt,seconds:reporter.seconds()}}function whatBecame({did:did,why:why,theirs:theirs}){switch(did){case"put":return theirs===void 0?"put back":`put back, but it ${theirs}: left alone`
+const previousTag=previous===void 0?void 0:(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.zZ)(previous).tag
+return{command:command,result:result,app:settings.app??(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_11__.XH)(settings.image),namespace:settings.namespace,image:settings.image,tag:source?.tag??settings.tag??"",...image&&{digest:image.digest},...previousTag!==void 0&&{previousTag:previousTag},...cause&&{cause:cause},...soFar.rehearsal&&{rehearsal:true},...soFar.history&&{history:soFar.history},...soFar.findings&&{findings:soFar.findings},...soFar.judgedAt!==void 0&&{judgedAt:soFar.judgedAt},stages:reporter.stages,...soFar.tests&&{tests:soFar.tests},workloads:workloadsOf(result,soFar),migrations:soFar.migrations,warnings:soFar.warnings,undone:[...(soFar.ended??[]).map(object=>({object:object,did:"ended"})),...(soFar.restored??[]).flatMap(restored=>{const word=whatBecame(restored)
+return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(restored.prior.object),did:word}]}),...(soFar.left??[]).flatMap(left=>{const word=asLeft(left)
+return word===void 0?[]:[{object:(0,_rollout_snapshot_js__WEBPACK_IMPORTED_MODULE_5__.Gg)(left.prior.object),did:word}]})],...soFar.exceptions&&soFar.exceptions.length>0&&{exceptions:soFar.exceptions},startedAt:reporter.startedAt,seconds:reporter.seconds()}}function whatBecame({did:did,why:why,theirs:theirs}){switch(did){case"put":return theirs===void 0?"put back":`put back, but it ${theirs}: left alone`
 case"delete":return"removed"
 case"keep":return`kept, because ${why}`
 case"theirs":return`left alone, since somebody else has changed it: it ${theirs}`
@@ -9894,11 +9982,11 @@ case"theirs":return`stays as somebody else has changed it: it ${theirs}`
 case"ask":return"was deleted by somebody else"
 case"nothing":return}}function workloadsOf(result,{site:site,image:image,snapshot:snapshot,stands:stands,rehearsal:rehearsal,...followed}){if(!site||!image)return[]
 return site.targets.map(({id:id,live:live,running:running})=>{const[from]=running
-const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
-const undo=followed.undo?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]
-const runs=stands?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]?.[0]
-const seen=stands?stands[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_8__.T)(id)]:"not asked"
-const workload={...id,...from!==void 0&&{from:from},to:(0,_stages_release_js__WEBPACK_IMPORTED_MODULE_12__.d)(image),now:rehearsal?"old":nowRuns(result,live!==void 0,snapshot!==void 0,seen),...runs!==void 0&&{runs:runs},...rollout&&{rollout:rollout},...undo&&{undo:undo}}
+const rollout=followed.rollout?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)]
+const undo=followed.undo?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)]
+const runs=stands?.[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)]?.[0]
+const seen=stands?stands[(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_9__.T)(id)]:"not asked"
+const workload={...id,...from!==void 0&&{from:from},to:(0,_stages_release_js__WEBPACK_IMPORTED_MODULE_12__.dp)(image),now:rehearsal?"old":nowRuns(result,live!==void 0,snapshot!==void 0,seen),...runs!==void 0&&{runs:runs},...rollout&&{rollout:rollout},...undo&&{undo:undo}}
 const took=secondsOf((0,_report_words_js__WEBPACK_IMPORTED_MODULE_4__.CW)(workload))
 return{...workload,...took!==void 0&&{seconds:took}}})}function secondsOf(course){const{startedAt:startedAt,completeAt:completeAt}=course??{}
 return startedAt===void 0||completeAt===void 0?void 0:(completeAt-startedAt)/1e3}function nowRuns(result,wasThere,begun,seen){const before=wasThere?"old":"absent"
@@ -9959,56 +10047,58 @@ return{is:"wrong",problems:[problem]}}const file=text===void 0?_options_file_js_
 return(0,_options_read_js__WEBPACK_IMPORTED_MODULE_1__.T)(command,given,{face:face,file:file})}},8543:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{N:()=>settleLeft,p:()=>putBack})
 var _django_job_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(4360)
 var _kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3728)
-var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(4172)
-var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(3165)
-var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
-var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(15)
-var _rollout_history_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(4385)
-var _rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(2535)
-var _rollout_record_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7395)
-var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(8394)
-var _stages_lock_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(6072)
-var _stages_settle_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(6496)
-var _ending_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(2523)
-var _run_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(1837)
-function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_10__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
+var _kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_12__=__nccwpck_require__(4172)
+var _kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(6874)
+var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_14__=__nccwpck_require__(3165)
+var _report_cause_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(4193)
+var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(15)
+var _rollout_history_js__WEBPACK_IMPORTED_MODULE_13__=__nccwpck_require__(4385)
+var _rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(2535)
+var _rollout_record_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(7395)
+var _rollout_watch_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(8394)
+var _stages_lock_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(6072)
+var _stages_settle_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(6496)
+var _ending_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(2523)
+var _run_js__WEBPACK_IMPORTED_MODULE_11__=__nccwpck_require__(1837)
+function settleLeft(start,wanted){return(0,_run_js__WEBPACK_IMPORTED_MODULE_11__.Y)("settle",start,run=>run.reporter.stage("settle",async journal=>{const{world:world,settings:settings,signal:signal,holder:holder,app:app,soFar:soFar,resources:resources}=run
 const release={world:world,settings:settings,source:{tag:""},app:app,holder:holder,signal:signal}
 const cluster=await(0,_kubernetes_cluster_js__WEBPACK_IMPORTED_MODULE_1__.D)(world,await resources.access(world,settings),signal)
 resources.add(()=>cluster.close())
 const isWanted=by=>wanted==="any"||by===holder.id
-const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.aE)(cluster,app,settings.image)
+const findLeft=async()=>{const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_6__.aE)(cluster,app,settings.image)
 if(record&&isWanted(record.begun.run))return{record:record}
-const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.h2)(cluster,app)
+const jobs=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_9__.h2)(cluster,app)
 return jobs.some(job=>isWanted((0,_django_job_js__WEBPACK_IMPORTED_MODULE_0__.ng)(job)))?{}:void 0}
 if(!await findLeft())return"unchanged"
-const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_7__.s)(release,journal,cluster)
+const lease=await(0,_stages_lock_js__WEBPACK_IMPORTED_MODULE_8__.s)(release,journal,cluster)
 resources.add(()=>lease.release())
 const left=await findLeft()
 if(!left)return"unchanged"
-const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_6__.f)(cluster,world.clock)
+const live=await(0,_rollout_watch_js__WEBPACK_IMPORTED_MODULE_7__.f)(cluster,world.clock)
 signal.throwIfAborted()
 const own={...release,signal:lease.lost}
-const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_11__.N)(cluster,lease)
+const locked=(0,_kubernetes_guarded_js__WEBPACK_IMPORTED_MODULE_12__.N)(cluster,lease)
 const{record:found}=left
-if(!found){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.d9)(own,journal,locked,live)
-return"undone"}const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.R1)(cluster,app,found,[])
+if(!found){soFar.ended=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_9__.d9)(own,journal,locked,live)
+return"undone"}const record=await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_6__.R1)(cluster,app,found,await broughtBy(release,cluster))
 const ended=await putBack(run,own,journal,locked,lease.lost,live,record)
 if(ended.is==="well")return"unchanged"
 soFar.restored=ended.restored
-return"undone"}))}async function putBack({soFar:soFar},release,journal,cluster,lost,live,record){const{world:world,app:app,settings:settings,signal:signal}=release
+return"undone"}))}async function broughtBy({world:world,settings:settings},cluster){try{const{ours:ours,others:others}=await(0,_kubernetes_manifests_js__WEBPACK_IMPORTED_MODULE_2__.PX)(world,cluster,settings.manifests,settings.image)
+return[...ours,...others]}catch{return[]}}async function putBack({soFar:soFar},release,journal,cluster,lost,live,record){const{world:world,app:app,settings:settings,signal:signal}=release
 const{begun:begun,snapshot:snapshot}=record
-try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.d9)(release,journal,cluster,live)
-const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_3__.Lu)(cluster,app,settings.image)
-if((0,_rollout_history_js__WEBPACK_IMPORTED_MODULE_12__.u7)(history,begun)){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.j)(begun.tag)} has gone live; its record was left`)
-await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_5__.yv)(cluster,world.clock,app,record)
-return{is:"well"}}const restored=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_8__.G9)(release,journal,cluster,live,record)
-soFar.exceptions=(0,_rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_4__.Z)(live.picture(),restored,args=>cluster.commandLine(args))
-return{is:"put back",restored:restored}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.Cv)(cluster,world.clock,settings,snapshot)
+try{await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_9__.d9)(release,journal,cluster,live)
+const history=await(0,_rollout_archive_js__WEBPACK_IMPORTED_MODULE_4__.Lu)(cluster,app,settings.image)
+if((0,_rollout_history_js__WEBPACK_IMPORTED_MODULE_13__.u7)(history,begun)){journal.say(`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_14__.j)(begun.tag)} has gone live; its record was left`)
+await(0,_rollout_record_js__WEBPACK_IMPORTED_MODULE_6__.yv)(cluster,world.clock,app,record)
+return{is:"well"}}const restored=await(0,_stages_settle_js__WEBPACK_IMPORTED_MODULE_9__.G9)(release,journal,cluster,live,record)
+soFar.exceptions=(0,_rollout_exceptions_js__WEBPACK_IMPORTED_MODULE_5__.Z)(live.picture(),restored,args=>cluster.commandLine(args))
+return{is:"put back",restored:restored}}catch(error){const stands=await(0,_ending_js__WEBPACK_IMPORTED_MODULE_10__.Cv)(cluster,world.clock,settings,snapshot)
 soFar.stands=stands
-const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.qT)(lost)
-if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.HR(lockLost)
-const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.rl)(error,signal)
-throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_2__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_13__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_9__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
+const lockLost=(0,_ending_js__WEBPACK_IMPORTED_MODULE_10__.qT)(lost)
+if(lockLost)throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR(lockLost)
+const trouble=(0,_ending_js__WEBPACK_IMPORTED_MODULE_10__.rl)(error,signal)
+throw new _report_cause_js__WEBPACK_IMPORTED_MODULE_3__.HR({...trouble,code:"restore-failed",sentence:`the release of ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_14__.j)(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,hint:[...Object.entries(stands).map(([id,images])=>`${id} runs ${images.map(_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_14__.E4).join(", ")||"nothing"}`),(0,_ending_js__WEBPACK_IMPORTED_MODULE_10__.eW)(settings,cluster,snapshot)].join("\n")})}}},1626:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{bs:()=>together,m_:()=>briefly})
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(3006)
 async function together(signal,works){const stop=new AbortController
 const shared=AbortSignal.any([signal,stop.signal])
@@ -10368,7 +10458,8 @@ const podsBefore=before===void 0?[]:podsOfWorkload(picture,before)
 const readyBefore=slowestReady(podsBefore)
 const deadNodes=workload.kind==="DaemonSet"?podsBefore.filter(_live_js__WEBPACK_IMPORTED_MODULE_0__.TD).flatMap(({spec:spec})=>spec?.nodeName??[]):[]
 return{workload:workload,images:images,generation:now.metadata?.generation??0,first:before===void 0,...stale!==void 0&&{staleProgressing:stale},...readyBefore!==void 0&&{readyBefore:readyBefore},...deadNodes.length>0&&{deadNodes:deadNodes}}}function aimBack(workload,prior,now,picture){const images=Object.fromEntries((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_1__.kW)(prior),()=>true).map(({name:name,image:image})=>[name,image]))
-return aimOf(workload,images,now,now,picture)}function staleProgressing(object){const status=object.status
+const{readyBefore:_,...aim}=aimOf(workload,images,now,now,picture)
+return aim}function staleProgressing(object){const status=object.status
 return status?.conditions?.find(one=>one.type==="Progressing"&&one.status==="False")?.lastTransitionTime}function podsOfWorkload(picture,object){const uid=object.metadata?.uid
 const owners=[...picture.replicasets.values()].filter(({metadata:metadata})=>metadata?.ownerReferences?.some(owner=>owner.uid===uid)).map(({metadata:metadata})=>metadata?.uid)
 return[uid,...owners].flatMap(owner=>(0,_live_js__WEBPACK_IMPORTED_MODULE_0__.EB)(picture,owner))}function slowestReady(pods){const times=pods.flatMap(pod=>{const ready=pod.status?.conditions?.find(({type:type,status:status})=>type==="Ready"&&status==="True")
@@ -10413,7 +10504,7 @@ return Object.fromEntries(kept)}function packed(templates){return(0,node_zlib__W
 try{const json=(0,node_zlib__WEBPACK_IMPORTED_MODULE_0__.gunzipSync)(Buffer.from(text,"base64"),{maxOutputLength:longestBytes})
 const templates=JSON.parse(json.toString())
 return(0,_templates_js__WEBPACK_IMPORTED_MODULE_6__.W8)(templates)?templates:void 0}catch{return}}function historyOf(live){return Object.entries(live?.data??{}).flatMap(([key,text])=>{try{const entry=JSON.parse(text)
-if((0,_recordshape_js__WEBPACK_IMPORTED_MODULE_5__.x)(entry)!==void 0)return[]
+if((0,_recordshape_js__WEBPACK_IMPORTED_MODULE_5__.xL)(entry)!==void 0)return[]
 return keyOf(entry.number)===key?[entry]:[]}catch{return[]}}).sort((one,other)=>one.number-other.number)}function keyOf(number){return`release-${String(number).padStart(6,"0")}`}function templatesKeyOf(number){return keyOf(number).replace("release","templates")}function configMapsOf(cluster){return(0,_kubernetes_paths_js__WEBPACK_IMPORTED_MODULE_4__.rJ)("v1",cluster.namespace,"configmaps")}},4161:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{h:()=>diagnose})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
 var _words_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(7080)
@@ -10519,16 +10610,16 @@ if(updateStrategy?.type==="OnDelete")return{is:"OnDelete",words:"since updateStr
 const partition=updateStrategy?.rollingUpdate?.partition??0
 return partition>0?{is:"partition",words:`since its partition is ${partition}`}:void 0}function leftOut(id,object,version,typed){const first={object:id,is:"another version"}
 return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)?[{...first,says:`${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,mend:typed(["annotate",id,"django-rollout/ignore-"])}]:[{...first,says:`${id} runs ${version}: it was made while the release was under way`}]}function companions(workloads,{image:image,before:before},typed){const tags=[...new Set(before.flatMap(one=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(one).tag??[]))]
-const old=tags.filter(tag=>tag!==image.tag&&tag!=="latest")
+const old=tags.filter(tag=>tag!==image.tag&&isCommit(tag))
 return workloads.flatMap(object=>{if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object))return[]
 const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),use=>!(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.iI)(use,image.repository))
 return uses.flatMap(({name:name,image:use})=>{const{repository:repository,tag:tag=""}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(use)
-const stale=old.find(one=>isOfCommit(tag,one)&&isAkin(repository,image,one))
+const stale=old.find(one=>tag.includes(one))
 if(stale===void 0)return[]
 const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))
 const next=`${repository}:${tag.replace(stale,image.tag)}`
-return[{object:id,is:"another version",says:`${id}, container ${name} stays on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(use)}, which has the tag of the version before`,mend:typed(["set","image",id,`${name}=${next}`])}]})})}function isOfCommit(tag,version){return tag===version||isSha(version)&&tag.includes(version)}function isAkin(repository,image,version){const folder=name=>name.slice(0,name.lastIndexOf("/")+1)
-return isSha(version)||folder(repository)===folder(image.repository)||(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository).startsWith((0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(image.repository))}function isSha(tag){return/^[0-9a-f]{7,}/.test(tag)&&/\d/.test(tag)&&/[a-f]/.test(tag)}function notAsBefore(picture,restored,typed){return[...stillWithdrawn(picture,restored,typed),...unwell(picture,restored)]}function withdrawnBy(restored){const images=object=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),()=>true).map(({image:image})=>image):[]
+return[{object:id,is:"another version",says:`${id}, container ${name} stays on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(use)}, which has the tag of the version before`,mend:typed(["set","image",id,`${name}=${next}`])}]})})}function isCommit(tag){const[sha=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag)??[]
+return/\d/.test(sha)&&/[a-f]/.test(sha)}function notAsBefore(picture,restored,typed){return[...stillWithdrawn(picture,restored,typed),...unwell(picture,restored)]}function withdrawnBy(restored){const images=object=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),()=>true).map(({image:image})=>image):[]
 const before=restored.flatMap(({prior:prior})=>prior.was==="absent"?[]:[...images(prior.object),...Object.values(prior.ran??{})])
 const written=restored.filter(({prior:prior,did:did})=>prior.of==="workload"&&did!=="theirs"&&did!=="keep").flatMap(({prior:prior})=>images(prior.written))
 return new Set(written.filter(image=>!before.includes(image)))}function stillWithdrawn(picture,restored,typed){const withdrawn=withdrawnBy(restored)
@@ -10924,30 +11015,7 @@ const line=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0).replace(/:$
 return line.length<=300?line:`${line.slice(0,150)} … ${line.slice(-145)}`}function brief(message,image){let words=(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(message,1/0)
 for(let before="";before!==words;){before=words
 for(const prefix of PREFIXES)words=words.replace(prefix,"")
-if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},852:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G:()=>titleOf,h:()=>needsOf})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
-function needsOf(left,others){const needs=new Map
-const add=(title,by)=>{if(!needs.has(title))needs.set(title,by)}
-for(const object of left){const names=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)?namedByWorkload(object):namedAnywhere(object,others)
-for(const title of names)add(title,titleOf(object))}for(const object of others){const by=boundFor(object,needs)
-if(by===void 0)continue
-add(titleOf(object),by)
-add(roleOf(object),by)}return needs}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(object)}`}function namedByWorkload(object){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return[]
-const{serviceName:serviceName}=object.spec
-const{spec:spec}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
-const containers=[...spec?.initContainers??[],...spec?.containers??[]]
-const volumes=spec?.volumes??[]
-const projected=volumes.flatMap(volume=>volume.projected?.sources??[])
-const from=containers.flatMap(({envFrom:envFrom=[]})=>envFrom)
-const values=containers.flatMap(({env:env=[]})=>env.map(({valueFrom:valueFrom})=>valueFrom))
-return[...titled("configmap",[...from.map(({configMapRef:configMapRef})=>configMapRef?.name),...values.map(value=>value?.configMapKeyRef?.name),...volumes.map(({configMap:configMap})=>configMap?.name),...projected.map(({configMap:configMap})=>configMap?.name)]),...titled("secret",[...from.map(({secretRef:secretRef})=>secretRef?.name),...values.map(value=>value?.secretKeyRef?.name),...volumes.map(({secret:secret})=>secret?.secretName),...volumes.map(({csi:csi})=>csi?.nodePublishSecretRef?.name),...volumes.map(({azureFile:azureFile})=>azureFile?.secretName),...projected.map(({secret:secret})=>secret?.name),...(spec?.imagePullSecrets??[]).map(({name:name})=>name)]),...titled("persistentvolumeclaim",volumes.map(({persistentVolumeClaim:persistentVolumeClaim})=>persistentVolumeClaim?.claimName)),...titled("service",[serviceName]),...titled("serviceaccount",[spec?.serviceAccountName])]}function namedAnywhere({spec:spec},others){const texts=new Set(textsIn(spec))
-return others.filter(other=>texts.has((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.Vb)(other))).map(titleOf)}function textsIn(value){if(typeof value==="string")return[value]
-if(typeof value!=="object"||value===null)return[]
-return Object.values(value).flatMap(textsIn)}function boundFor(object,needs){if(object.kind!=="RoleBinding")return
-const{subjects:subjects=[]}=object
-const accounts=subjects.filter(({kind:kind})=>kind==="ServiceAccount")
-return accounts.map(({name:name=""})=>needs.get(`serviceaccount/${name}`)).find(by=>by!==void 0)}function roleOf(object){const{roleRef:roleRef}=object
-return`${(roleRef?.kind??"").toLowerCase()}/${roleRef?.name??""}`}function titled(kind,names){return names.flatMap(name=>name===void 0?[]:[`${kind}/${name}`])}},1628:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CG:()=>templateOwnership,F$:()=>isAsCreated,O_:()=>templateBack,Ur:()=>wordsOfOthers,f5:()=>notesBack,oQ:()=>answered,oW:()=>fieldsOfOthers,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
+if(image!==void 0&&words.startsWith(`${image}: `))words=words.slice(image.length+2)}return(0,_words_js__WEBPACK_IMPORTED_MODULE_0__.T)(words.replace(/: unknown$/,""))}const PREFIXES=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},1628:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CG:()=>templateOwnership,F$:()=>isAsCreated,O_:()=>templateBack,Ur:()=>wordsOfOthers,f5:()=>notesBack,oQ:()=>answered,oW:()=>fieldsOfOthers,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
 var _kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(3165)
 var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
 function templateOwnership(prior,live){const{object:object,written:written,was:was}=prior
@@ -10958,9 +11026,10 @@ if(was==="absent"||!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(o
 if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(decidedTemplate(object),decidedTemplate(written)))return"untouched"
 if(hasTemplateBack(prior,live))return"before"
 if(isWritten)return"written"
-return hasImagesOfBefore(prior,live)?"before":"external"}function hasImagesOfBefore({object:object,written:written,ran:ran={}},live){const[before,ours,now]=[imagesOf(object),imagesOf(written),imagesOf(live)]
+return hasImagesOfBefore({...prior,written:written},live)?"before":"external"}function hasImagesOfBefore({object:object,written:written,ran:ran={}},live){const[before,ours,now]=[imagesOf(object),imagesOf(written),imagesOf(live)]
 const changed=Object.keys(ours).filter(name=>ours[name]!==before[name])
-return changed.length>0&&changed.every(name=>now[name]===before[name]||now[name]===(ran[name]??before[name]))}function hasTemplateBack({object:object,ran:ran={}},live){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return false
+const imagesOfRelease=Object.fromEntries(changed.map(name=>[name,ours[name]??""]))
+return changed.length>0&&changed.every(name=>now[name]===before[name]||now[name]===(ran[name]??before[name]))&&!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(decidedTemplate((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(live,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live),imagesOfRelease))),decidedTemplate(written))}function hasTemplateBack({object:object,ran:ran={}},live){if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return false
 const now=decidedTemplate(live)
 const pinned=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object,(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),ran))
 return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,decidedTemplate(object))||(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(now,decidedTemplate(pinned))}function fieldsOwnership(prior,live){const paths=changedFields(prior)
@@ -10978,8 +11047,10 @@ const next=paths.reduce((to,path)=>withAt(to,path,answer),written)
 return{...next,metadata:{...next.metadata,...uid!==void 0&&{uid:uid}}}}function isAnother(before,live){const[was,is]=[before.metadata?.uid,live.metadata?.uid]
 return was!==void 0&&is!==void 0&&was!==is}function fieldsBack(prior,live){return changedFields(prior).reduce((object,path)=>withAt(object,path,prior.object),live)}function notesBack({object:object,written:written},live){return[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo].reduce((back,name)=>{const noted=written.metadata?.annotations?.[name]
 const before=object.metadata?.annotations?.[name]
-const isOurs=noted!==before&&live.metadata?.annotations?.[name]===noted
-return isOurs?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back,name,before):back},live)}function templateBack(prior,live){const{object:object,ran:ran}=prior
+const isOurs=noted!==before&&isSameNote(live.metadata?.annotations?.[name],noted)
+return isOurs?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.sF)(back,name,before):back},live)}function isSameNote(one,other){if(one===other)return true
+if(one===void 0||other===void 0)return false
+try{return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(JSON.parse(one),JSON.parse(other))}catch{return false}}function templateBack(prior,live){const{object:object,ran:ran}=prior
 if(!(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object))return live
 const template=ran?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.nS)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),ran):(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
 const{annotations:annotations={}}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(live).metadata??{}
@@ -11004,7 +11075,7 @@ const words=Object.entries(imagesOf(live)).flatMap(([name,image])=>image===ours[
 return[...new Set(words)].join(", ")}function imagesOf(object){const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object),()=>true):[]
 return Object.fromEntries(uses.map(({name:name,image:image})=>[name,image]))}const restartMarks=["kubectl.kubernetes.io/restartedAt","reloader.stakater.com/last-reloaded-from"]
 const restartVariable="STAKATER_"
-function decidedTemplate(object){const template=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
+function isSameVersion(one,other){return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(decidedTemplate(one),decidedTemplate(other))}function decidedTemplate(object){const template=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.kW)(object)
 const annotations=without(template.metadata?.annotations,restartMarks)
 const plain={...template,metadata:{...template.metadata,annotations:annotations}}
 return pruned(withoutRestartVariables(plain))}function withoutRestartVariables(template){if(!template.spec)return template
@@ -11012,14 +11083,19 @@ const containers=template.spec.containers.map(container=>({...container,env:(con
 return{...template,spec:{...template.spec,containers:containers}}}const controllersOwn=["deployment.kubernetes.io/revision","deprecated.daemonset.template.generation"]
 function fieldsOf(object,isPlanned){const{apiVersion:_version,kind:_kind,status:_status,metadata:metadata,...content}=object
 const spec=isRecord(content.spec)?specOf(object,content.spec,isPlanned):content.spec
-return{...content,...spec!==void 0&&{spec:spec},metadata:{labels:metadata?.labels??{},annotations:without(metadata?.annotations,[...controllersOwn,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo])}}}function specOf(object,spec,isPlanned){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)){const{jobTemplate:jobTemplate,...rest}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object,{}).spec
+return{...content,...spec!==void 0&&{spec:spec},metadata:{labels:isPlanned?without(metadata?.labels,drawn):metadata?.labels??{},annotations:without(metadata?.annotations,[...controllersOwn,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.uo])}}}function specOf(object,spec,isPlanned){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(object)){const{jobTemplate:jobTemplate,...rest}=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.t3)(object,{}).spec
 return without({...rest,...jobTemplate&&{jobTemplate:jobTemplate}},["replicas","template"])}const content=without(spec,["replicas"])
+if(object.kind==="Job"&&isPlanned)return jobSpecOf(content)
 if(object.kind!=="Service"||!isPlanned)return content
 const{ports:ports}=content
-return{...without(content,["clusterIP","clusterIPs","healthCheckNodePort"]),...Array.isArray(ports)&&{ports:ports.map(port=>isRecord(port)?without(port,["nodePort"]):port)}}}function threeSides({object:object,written:written},live){const isPlanned=written.metadata?.uid===void 0
+return{...without(content,["clusterIP","clusterIPs","healthCheckNodePort"]),...Array.isArray(ports)&&{ports:ports.map(port=>isRecord(port)?without(port,["nodePort"]):port)}}}const drawn=["controller-uid","batch.kubernetes.io/controller-uid"]
+function jobSpecOf({selector:_,template:template,...spec}){if(!isRecord(template)||!isRecord(template["metadata"]))return{...spec,template:template}
+const{labels:labels,...metadata}=template["metadata"]
+const chosen=without(isRecord(labels)?labels:{},drawn)
+return{...spec,template:{...template,metadata:{...metadata,labels:chosen}}}}function threeSides({object:object,written:written},live){const isPlanned=written.metadata?.uid===void 0
 return[fieldsOf(object,isPlanned),fieldsOf(written,isPlanned),fieldsOf(live,isPlanned)]}function isAppliedByOthers({object:object,written:written},live){if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(live))return false
 const[before,ours,now]=[object,written,live].map(({metadata:metadata})=>metadata?.annotations?.[_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.EY])
-return now!==before&&now!==ours}function changedFields({object:object,written:written}){const isPlanned=written.metadata?.uid===void 0
+return!isSameNote(now,before)&&!isSameNote(now,ours)}function changedFields({object:object,written:written}){const isPlanned=written.metadata?.uid===void 0
 return differences(fieldsOf(object,isPlanned),fieldsOf(written,isPlanned))}function differences(one,other,path=[]){const[a,b]=[one??void 0,other??void 0]
 const areRecords=[a,b].every(side=>side===void 0||isRecord(side))
 if(!areRecords||a===void 0&&b===void 0)return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(a,b)?[]:[path]
@@ -11059,7 +11135,7 @@ return at(Math.max(since+limit,...starts))}case"exit":{const reached=standing.en
 if(!reached)return open
 const ms=ownOr(Math.max(wait.ms,least))
 return ms>0&&sign.exit?.running===true?open:at(since+ms)}}}function patienceOf(sign,diagnosis){if(sign.exit?.code===126||sign.exit?.code===127)return"hopeless"
-return diagnosis?.patience??"unknown"}function readyLimit(aim,patience,deadline){if(patience.readyTimeout!==void 0)return patience.readyTimeout
+return diagnosis?.patience??"unknown"}function readyLimit(aim,patience,deadline){if(patience.readyTimeout!==void 0)return patience.graces==="lengthen"?Math.max(patience.readyTimeout,deadline):patience.readyTimeout
 if(aim.readyBefore===void 0)return deadline
 return Math.min(Math.max(5*aim.readyBefore,6e4),deadline)}},2990:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$8:()=>lastEndOf,CI:()=>partsOf,IA:()=>podSigns,oI:()=>endsOf})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
@@ -11199,13 +11275,14 @@ var paths=__nccwpck_require__(1856)
 var cause=__nccwpck_require__(4193)
 var apply=__nccwpck_require__(240)
 var objects=__nccwpck_require__(9340)
-var needs=__nccwpck_require__(852)
+var rollout_snapshot=__nccwpck_require__(6340)
 const ordinary={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
-const builtIn=/^(v1$|(apps|batch|autoscaling|policy|extensions|[\w.]*(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination|discovery|events|flowcontrol\.apiserver|internal\.apiserver|metrics|networking|node|resource|scheduling|storage)\.k8s\.io)\/)/
+const builtIn=["","apps","autoscaling","batch","extensions","policy",...["admissionregistration","apiextensions","apiregistration","authentication","authorization","certificates","coordination","discovery","events","flowcontrol.apiserver","internal.apiserver","metrics","networking","node","rbac.authorization","resource","scheduling","storage","storagemigration"].map(name=>`${name}.k8s.io`)]
+const bringIt="release again with the manifests of that release (option manifests)"
 const needed=["get","create","update","delete"]
 async function locate(cluster,entries,brought){const own=new Set(brought.map(kindOf))
 const seen=new Set
-for(const{object:object,written:written}of entries){const title=(0,needs.G)(object)
+for(const{object:object,written:written}of entries){const title=(0,rollout_snapshot.Gg)(object)
 const namespaces=[object,written].map(({metadata:metadata})=>metadata?.namespace)
 const foreign=namespaces.find(one=>one!==void 0&&one!==cluster.namespace)
 if(foreign!==void 0)return refused(`${title} is of the namespace "${foreign}"`)
@@ -11213,15 +11290,16 @@ if(seen.has((0,apply.TN)(object)))return refused(`${title} is in it twice`)
 seen.add((0,apply.TN)(object))
 if((0,apply.TN)(written)!==(0,apply.TN)(object))return refused(`${title} was to become another object`)
 if(isKept(object))return refused(`${title} is none of a release’s manifests`)
-if(!(kindOf(object)in ordinary)&&builtIn.test(versionOf(object))&&!own.has(kindOf(object)))return refused(`${title}: a release without it in its manifests asks no right for that kind`)}const others=entries.map(({object:object})=>object).filter(object=>!(kindOf(object)in ordinary))
+if(!(kindOf(object)in ordinary)&&builtIn.includes((0,objects.F8)(object))&&!own.has(kindOf(object))){const why=`${title}: a run without one in its manifests asks no right for that kind`
+return{is:"refused",why:why,wayOut:bringIt}}}const others=entries.map(({object:object})=>object).filter(object=>!(kindOf(object)in ordinary))
 const resources=await(0,paths.F3)(cluster,others)
 const snapshot=[]
 for(const entry of entries){const{object:object}=entry
 const resource=resources.get(kindOf(object))
 const plural=ordinary[kindOf(object)]??resource?.plural
-if(plural===void 0)return refused(`${(0,needs.G)(object)}: the cluster has no such kind`)
-if(resource&&!resource.namespaced)return refused(`${(0,needs.G)(object)} stands outside of any namespace`)
-if(resource&&!needed.every(verb=>resource.verbs.includes(verb)))return refused(`${(0,needs.G)(object)} is of a kind that cannot be put back`)
+if(plural===void 0)return refused(`${(0,rollout_snapshot.Gg)(object)}: the cluster has no such kind`)
+if(resource&&!resource.namespaced)return refused(`${(0,rollout_snapshot.Gg)(object)} stands outside of any namespace`)
+if(resource&&!needed.every(verb=>resource.verbs.includes(verb)))return refused(`${(0,rollout_snapshot.Gg)(object)} is of a kind that cannot be put back`)
 const path=`${(0,paths.rJ)(versionOf(object),cluster.namespace,plural)}/${(0,objects.Vb)(object)}`
 snapshot.push({...entry,path:path})}return{is:"found",snapshot:snapshot}}function refused(why){return{is:"refused",why:why}}function isKept(object){return["ConfigMap","Secret","Lease"].includes(object.kind??"")&&(0,objects.Vb)(object).startsWith("django-rollout-")}function versionOf(object){return object.apiVersion??""}function kindOf(object){return`${object.apiVersion} ${object.kind}`}var recordshape=__nccwpck_require__(791)
 var shape=__nccwpck_require__(1780)
@@ -11249,21 +11327,21 @@ if(!(0,kubernetes_image.iI)(image,repository)){const what=`the release that secr
 const so=`when it is the same application, whose registry has moved, end that release first: django-rollout settle --image ${image} --namespace ${cluster.namespace} --app ${app}`
 return(0,ours.ht)(cluster,app,{image:image,what:what,so:so},repository)}const{uid:uid="",resourceVersion:version=""}=secret.metadata??{}
 return{...record,entries:entries,uid:uid,version:version}}async function withPaths(cluster,app,{entries:entries,...record},brought){const located=await locate(cluster,entries,brought)
-if(located.is==="refused")return unusable(cluster,app,located.why)
+if(located.is==="refused")return unusable(cluster,app,located.why,located.wayOut)
 return{...record,snapshot:located.snapshot}}function unpacked(data){const wrong=why=>({is:"wrong",why:why})
 if(data==="")return wrong('it has no key "record"')
 let json
 try{json=(0,external_node_zlib_.gunzipSync)(Buffer.from(data,"base64"),{maxOutputLength:longestText}).toString()}catch(error){return error.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${longestText/1024/1024} MiB when it is unpacked`):wrong('its key "record" is not gzip')}if((0,shape.d1)(json)>deepest)return wrong("its lists lie too deep in each other")
 let record
-try{record=JSON.parse(json)}catch{return wrong('its key "record" is not JSON')}const why=(0,recordshape.K)(record)
+try{record=JSON.parse(json)}catch{return wrong('its key "record" is not JSON')}const why=(0,recordshape.Kw)(record)
 if(why!==void 0)return wrong(`${why}: another version of django-rollout, or somebody else, has written it`)
-return{is:"record",record:record}}function unusable(cluster,app,why){const name=(0,ours.Fe)(app)
-return(0,cause.fJ)({code:"record-unusable",sentence:`secret/${name} is no record that can be put back: ${why}`,hint:["nothing was written; what a release has left in the middle, if one has, stays as it is now",`see who has written it: ${cluster.commandLine(["get","secret",name,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${cluster.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${cluster.commandLine(["delete","secret",name])}`,"then release, or roll back to, the version that is wanted"].join("\n")})}async function namespaceOf(cluster){const uidAt=async path=>{try{return(await cluster.find(path))?.metadata?.uid}catch(error){if(error instanceof apierror.h&&error.status===403)return
+return{is:"record",record:record}}function unusable(cluster,app,why,wayOut){const name=(0,ours.Fe)(app)
+return(0,cause.fJ)({code:"record-unusable",sentence:`secret/${name} is no record that can be put back: ${why}`,hint:[...wayOut===void 0?[]:[`${wayOut}: that puts it back; else:`],"nothing was written; what a release has left in the middle, if one has, stays as it is now",`see who has written it: ${cluster.commandLine(["get","secret",name,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${cluster.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${cluster.commandLine(["delete","secret",name])}`,"then release, or roll back to, the version that is wanted"].join("\n")})}async function namespaceOf(cluster){const uidAt=async path=>{try{return(await cluster.find(path))?.metadata?.uid}catch(error){if(error instanceof apierror.h&&error.status===403)return
 throw error}}
 const[uid,roots]=await Promise.all([uidAt(`/api/v1/namespaces/${cluster.namespace}`),uidAt(`${(0,paths.rJ)("v1",cluster.namespace,"configmaps")}/kube-root-ca.crt`)])
 return{...uid!==void 0&&{uid:uid},...roots!==void 0&&{roots:roots}}}function isSame(here,there){if(here.uid!==void 0&&there.uid!==void 0)return here.uid===there.uid
 if(here.roots!==void 0&&there.roots!==void 0)return here.roots===there.roots
-return here.uid===void 0&&here.roots===void 0}async function updateRecord(cluster,clock,app,{uid:uid,version:version,...record}){const secret=secretOf(app,record)
+return[here,there].some(({uid:uid,roots:roots})=>uid===void 0&&roots===void 0)}async function updateRecord(cluster,clock,app,{uid:uid,version:version,...record}){const secret=secretOf(app,record)
 let resourceVersion=version
 return(0,away.d_)(clock,cluster.life,async()=>{try{const{metadata:metadata}=await cluster.put(`${secretsOf(cluster)}/${(0,ours.Fe)(app)}`,{...secret,metadata:{...secret.metadata,uid:uid,resourceVersion:resourceVersion}})
 return keptAs(record,metadata)}catch(error){if(!(error instanceof apierror.h&&error.status===409))throw error
@@ -11275,7 +11353,7 @@ const json=JSON.stringify({...record,snapshot:entries})
 const data=(0,external_node_zlib_.gzipSync)(json).toString("base64")
 if(data.length>longestBytes||json.length>longestText)(0,cause.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,ours.Fe)(app),labels:ours.Yq},data:{record:data}}}async function closeRecord(cluster,clock,app,{uid:uid}){const path=`${secretsOf(cluster)}/${(0,ours.Fe)(app)}`
-await(0,away.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function secretsOf(cluster){return(0,paths.rJ)("v1",cluster.namespace,"secrets")}},791:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{K:()=>wrongInRecord,x:()=>wrongInEntry})
+await(0,away.d_)(clock,cluster.life,()=>cluster.remove(path,{uid:uid}))}function secretsOf(cluster){return(0,paths.rJ)("v1",cluster.namespace,"secrets")}},791:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Kw:()=>wrongInRecord,hl:()=>address,xL:()=>wrongInEntry})
 var _shape_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(1780)
 const commit=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
 const tag=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
@@ -11284,7 +11362,8 @@ const repository=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w./:-
 const image=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w./:@+-]*$/i,"an image")
 const name=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
 const time=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
-const begun={run:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("release","deploy","rollback"),who:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(),url:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^https?:\/\/\S+$/,"an address")),at:time,image:repository,tag:tag,digest:digest,sha:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(commit),jobs:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())),back:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)}
+const address=/^https?:\/\/\S+$/
+const begun={run:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.yL)("release","deploy","rollback"),who:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(),url:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(address,"an address")),at:time,image:repository,tag:tag,digest:digest,sha:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(commit),jobs:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())),back:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)}
 const entry={...begun,result:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)(/^[a-z]+$/,"a result"),cause:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),seconds:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9,migrations:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),number:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9}
 const texts=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.Ae)
 const metadata=(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({name:name,namespace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(name),uid:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),resourceVersion:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),generation:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9),labels:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts),annotations:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(texts),ownerReferences:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({},"left")))},"left")
@@ -11305,7 +11384,7 @@ const workloadsAreOurs=(value,at)=>{const{of:of,object:object}=value
 const{kind:kind=""}=object
 return of==="workload"&&!Object.hasOwn(specs,kind)?`${at}.object is no workload`:void 0}
 const namespace={uid:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)()),roots:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Qq)())}
-const record={begun:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(begun,"refused"),namespace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(namespace,"refused"),patience:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({timeout:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9,grace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)},"refused"),snapshot:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(prior,"refused"),workloadsAreOurs))}
+const record={begun:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(begun,"refused"),namespace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(namespace,"refused"),patience:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)({timeout:_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9,grace:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.A7)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9),readyTimeout:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.no)(_shape_js__WEBPACK_IMPORTED_MODULE_0__.U9)},"refused"),snapshot:(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.c3)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.Q7)((0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(prior,"refused"),workloadsAreOurs))}
 function wrongInRecord(value){return(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(record,"refused")(value,"record")}function wrongInEntry(value){return(0,_shape_js__WEBPACK_IMPORTED_MODULE_0__.OA)(entry,"left")(value,"entry")}},414:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{$A:()=>changedSince,oI:()=>leftToOthers,PF:()=>restore,EW:()=>standsSince})
 var apierror=__nccwpck_require__(5392)
 var away=__nccwpck_require__(5328)
@@ -11313,8 +11392,7 @@ var kubernetes_image=__nccwpck_require__(3165)
 var objects=__nccwpck_require__(9340)
 var paths=__nccwpck_require__(1856)
 var ownership=__nccwpck_require__(1628)
-var needs=__nccwpck_require__(852)
-var rollout_snapshot=__nccwpck_require__(5741)
+var rollout_snapshot=__nccwpck_require__(6340)
 var live=__nccwpck_require__(371)
 function hasTakenOver({metadata:metadata,status:status},pods){const{observedGeneration:observedGeneration=0,currentRevision:currentRevision,updateRevision:updateRevision}=status??{}
 if(updateRevision===void 0||observedGeneration<(metadata?.generation??0))return false
@@ -11324,7 +11402,7 @@ const{lastTransitionTime:lastTransitionTime}=(0,live.rI)(pod,"Ready")??{}
 const{startTime:startTime}=pod.status??{}
 if(lastTransitionTime===void 0||startTime===void 0)return false
 return Date.parse(lastTransitionTime)-Date.parse(startTime)>beginningMs}const beginningMs=2e3
-function leftToOthers(restored){const words=restored.flatMap(({prior:prior,theirs:theirs})=>theirs===void 0?[]:[`${(0,needs.G)(prior.object)} ${theirs}`])
+function leftToOthers(restored){const words=restored.flatMap(({prior:prior,theirs:theirs})=>theirs===void 0?[]:[`${(0,rollout_snapshot.Gg)(prior.object)} ${theirs}`])
 return words.length===0?void 0:words.join("; ")}async function restore(cluster,clock,snapshot,journal,signal,turn="before"){const patient=call=>(0,away.d_)(clock,signal,call,error=>(0,away.WG)(error)||error instanceof apierror.h&&[404,409].includes(error.status))
 const failed=[]
 const allOf=async(priors,one)=>{const ended=await Promise.allSettled(priors.map(prior=>patient(()=>one(prior))))
@@ -11363,7 +11441,7 @@ case"delete":await cluster.remove(prior.path,{...step.uid!==void 0&&{uid:step.ui
 return{...looked,live:void 0}
 case"nothing":case"keep":case"ask":case"theirs":return looked}}async function put(cluster,path,object,by,version){if(by.is==="update")return cluster.put(path,object)
 if(by.is==="replace")await cluster.remove(path,{uid:by.uid,...version})
-return cluster.post(path.slice(0,path.lastIndexOf("/")),object)}function told({prior:prior,step:step}){const title=(0,needs.G)(prior.object)
+return cluster.post(path.slice(0,path.lastIndexOf("/")),object)}function told({prior:prior,step:step}){const title=(0,rollout_snapshot.Gg)(prior.object)
 switch(step.do){case"put":{const{but:but=[],theirs:theirs}=step
 const left=theirs===void 0?"":`; it ${theirs}, which somebody else has set: that is left alone`
 const words=but.length===0?"":`, but for ${but.join(", ")}, which somebody else has changed`
@@ -11471,50 +11549,71 @@ const tried=attempt&&`${uid}/attempt/${attempt.metadata.resourceVersion??""}`
 return{reason:reason,key:`${uid}/${reason}${stand}`,says:(0,_words_js__WEBPACK_IMPORTED_MODULE_2__.T)(message),...tried!==void 0&&{attempt:tried},...quota?.frees&&{frees:true}}}function refusalReason(message){if(/exceeded quota|failed quota/i.test(message))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(message))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(message))return"PodRefused"
-return"PodNotCreated"}},5741:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{CF:()=>undoOf,ac:()=>leads,it:()=>neededAfter,lM:()=>planned,mk:()=>withAnswers,nR:()=>asItWas,t3:()=>isImmutable,uU:()=>isDatabase})
-var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(9340)
-var _needs_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(852)
-var _ownership_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(1628)
+return"PodNotCreated"}},6340:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{nR:()=>asItWas,s0:()=>ownership.s0,uU:()=>isDatabase,t3:()=>isImmutable,ac:()=>leads,it:()=>neededAfter,lM:()=>planned,Gg:()=>titleOf,CF:()=>undoOf,mk:()=>withAnswers})
+var objects=__nccwpck_require__(9340)
+var selectors=__nccwpck_require__(8014)
+function needsOf(left,others){const needs=new Map
+const add=(title,by)=>{if(!needs.has(title))needs.set(title,by)}
+for(const object of left){const names=(0,objects.gv)(object)?namedByWorkload(object):namedAnywhere(object,others)
+for(const title of names)add(title,titleOf(object))}for(const object of others){const by=boundFor(object,needs)
+if(by===void 0)continue
+add(titleOf(object),by)
+add(roleOf(object),by)}return needs}function titleOf(object){return`${(object.kind??"").toLowerCase()}/${(0,objects.Vb)(object)}`}function namedByWorkload(object){if(!(0,objects.gv)(object))return[]
+const{serviceName:serviceName}=object.spec
+const{spec:spec}=(0,objects.kW)(object)
+const containers=[...spec?.initContainers??[],...spec?.containers??[]]
+const volumes=spec?.volumes??[]
+const projected=volumes.flatMap(volume=>volume.projected?.sources??[])
+const from=containers.flatMap(({envFrom:envFrom=[]})=>envFrom)
+const values=containers.flatMap(({env:env=[]})=>env.map(({valueFrom:valueFrom})=>valueFrom))
+return[...titled("configmap",[...from.map(({configMapRef:configMapRef})=>configMapRef?.name),...values.map(value=>value?.configMapKeyRef?.name),...volumes.map(({configMap:configMap})=>configMap?.name),...projected.map(({configMap:configMap})=>configMap?.name)]),...titled("secret",[...from.map(({secretRef:secretRef})=>secretRef?.name),...values.map(value=>value?.secretKeyRef?.name),...volumes.map(({secret:secret})=>secret?.secretName),...volumes.map(({csi:csi})=>csi?.nodePublishSecretRef?.name),...volumes.map(({azureFile:azureFile})=>azureFile?.secretName),...projected.map(({secret:secret})=>secret?.name),...(spec?.imagePullSecrets??[]).map(({name:name})=>name)]),...titled("persistentvolumeclaim",volumes.map(({persistentVolumeClaim:persistentVolumeClaim})=>persistentVolumeClaim?.claimName)),...titled("service",[serviceName]),...titled("serviceaccount",[spec?.serviceAccountName])]}function namedAnywhere({spec:spec},others){const texts=new Set(textsIn(spec))
+return others.filter(other=>texts.has((0,objects.Vb)(other))).map(titleOf)}function textsIn(value){if(typeof value==="string")return[value]
+if(typeof value!=="object"||value===null)return[]
+return Object.values(value).flatMap(textsIn)}function boundFor(object,needs){if(object.kind!=="RoleBinding")return
+const{subjects:subjects=[]}=object
+const accounts=subjects.filter(({kind:kind})=>kind==="ServiceAccount")
+return accounts.map(({name:name=""})=>needs.get(`serviceaccount/${name}`)).find(by=>by!==void 0)}function roleOf(object){const{roleRef:roleRef}=object
+return`${(roleRef?.kind??"").toLowerCase()}/${roleRef?.name??""}`}function titled(kind,names){return names.flatMap(name=>name===void 0?[]:[`${kind}/${name}`])}var ownership=__nccwpck_require__(1628)
 function asItWas(object){const{managedFields:_fields,...metadata}=object.metadata??{}
 return{...object,metadata:metadata}}function planned(object){const{uid:_uid,...metadata}=kept(object).metadata??{}
 return{...kept(object),metadata:metadata}}function kept(object){const{status:_status,metadata:metadata={},...rest}=object
 const{name:name,uid:uid,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata
-return{...rest,metadata:{...name!==void 0&&{name:name},...uid!==void 0&&{uid:uid},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}function withAnswers(snapshot,answers){const byKey=new Map(answers.map(object=>[(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.TN)(object),kept(object)]))
-return snapshot.map(prior=>{const answer=byKey.get((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.TN)(prior.object))
+return{...rest,metadata:{...name!==void 0&&{name:name},...uid!==void 0&&{uid:uid},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}function withAnswers(snapshot,answers){const byKey=new Map(answers.map(object=>[(0,objects.TN)(object),kept(object)]))
+return snapshot.map(prior=>{const answer=byKey.get((0,objects.TN)(prior.object))
 if(!answer)return prior
-return{...prior,written:prior.was==="absent"?answer:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.oQ)(prior,answer)}})}function undoOf(prior,live,{needs:needs=new Map,tookOver:tookOver=false}={}){const{object:before,was:was}=prior
+return{...prior,written:prior.was==="absent"?answer:(0,ownership.oQ)(prior,answer)}})}function undoOf(prior,live,{needs:needs=new Map,tookOver:tookOver=false}={}){const{object:before,was:was}=prior
 if(live===void 0&&was==="sealed")return{do:"put",object:anew(before),by:{is:"create"}}
 if(live===void 0||live.metadata?.deletionTimestamp!==void 0)return{do:was==="absent"?"nothing":"ask"}
-const theirs=()=>({do:"theirs",words:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.Ur)(prior,live)})
-const by=needs.get((0,_needs_js__WEBPACK_IMPORTED_MODULE_2__.G)(before))
+const theirs=()=>({do:"theirs",words:(0,ownership.Ur)(prior,live)})
+const by=needs.get(titleOf(before))
 const needed=by===void 0?void 0:`${by} needs it`
-if(was==="absent"){if(!(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.F$)(prior,live))return theirs()
+if(was==="absent"){if(!(0,ownership.F$)(prior,live))return theirs()
 const why=whyKept(prior)??needed
 if(why!==void 0)return{do:"keep",why:why}
 const{uid:uid}=live.metadata??{}
-return{do:"delete",...uid!==void 0&&{uid:uid}}}const template=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.CG)(prior,live)
-const fields=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.zF)(prior,live)
+return{do:"delete",...uid!==void 0&&{uid:uid}}}const template=(0,ownership.CG)(prior,live)
+const fields=(0,ownership.zF)(prior,live)
 const isBack=[template,fields].every(is=>is==="before"||is==="untouched")
-if((0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.wP)(before,live))return isBack?{do:"nothing"}:theirs()
+if((0,ownership.wP)(before,live))return isBack?{do:"nothing"}:theirs()
 if(template==="external"||fields==="external"&&template!=="written")return theirs()
-const object=(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.f5)(prior,backOf(prior,live,template,fields))
-if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.FB)(object,live))return{do:"nothing"}
+const object=(0,ownership.f5)(prior,backOf(prior,live,template,fields))
+if((0,objects.FB)(object,live))return{do:"nothing"}
 if(isVolume(prior)||isDatabase(prior)&&template==="written"&&tookOver)return{do:"keep",why:holdsData}
 if(needed!==void 0&&!isBack)return{do:"keep",why:needed}
 if(was==="sealed"&&isImmutable(live)){const uid=live.metadata?.uid??""
-return{do:"put",object:anew(before),by:{is:"replace",uid:uid}}}const but=isBack?[]:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.oW)(prior,live)
-return{do:"put",object:object,by:{is:"update"},...but.length>0&&{but:but},...fields==="external"&&{theirs:(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.Ur)(prior,live)}}}function backOf(prior,live,template,fields){const back=fields==="written"?(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.x1)(prior,live):live
-return template==="written"&&(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(back)?(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.O_)(prior,back):back}function isImmutable(object){return object.immutable===true}function anew({metadata:metadata,...content}){const{name:name,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata??{}
+return{do:"put",object:anew(before),by:{is:"replace",uid:uid}}}const but=isBack?[]:(0,ownership.oW)(prior,live)
+return{do:"put",object:object,by:{is:"update"},...but.length>0&&{but:but},...fields==="external"&&{theirs:(0,ownership.Ur)(prior,live)}}}function backOf(prior,live,template,fields){const back=fields==="written"?(0,ownership.x1)(prior,live):live
+return template==="written"&&(0,objects.gv)(back)?(0,ownership.O_)(prior,back):back}function isImmutable(object){return object.immutable===true}function anew({metadata:metadata,...content}){const{name:name,labels:labels,annotations:annotations,ownerReferences:ownerReferences}=metadata??{}
 return{...content,metadata:{...name!==void 0&&{name:name},...labels&&{labels:labels},...annotations&&{annotations:annotations},...ownerReferences&&{ownerReferences:ownerReferences}}}}const holdsData="it holds data"
 function isVolume({of:of,object:object}){return of==="other"&&object.kind==="PersistentVolumeClaim"}function isDatabase({of:of,object:object}){return of==="other"&&object.kind==="StatefulSet"}const knownGroups=["","apps","autoscaling","batch","coordination.k8s.io","discovery.k8s.io","events.k8s.io","networking.k8s.io","policy","rbac.authorization.k8s.io"]
-function leads({written:written}){return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(written)||!knownGroups.includes((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.F8)(written))}function whyKept(prior){if(isVolume(prior)||isDatabase(prior))return holdsData
-if(knownGroups.includes((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.F8)(prior.object)))return
+function isHarmless(object){return knownGroups.includes((0,objects.F8)(object))||(0,selectors.y)(object)}function leads({written:written}){return(0,objects.gv)(written)||!isHarmless(written)}function whyKept(prior){if(isVolume(prior)||isDatabase(prior))return holdsData
+if(isHarmless(prior.object))return
 return`removing a ${prior.object.kind} may remove data`}function neededAfter(looked){const left=looked.flatMap(({prior:prior,live:live,step:step})=>{const stays=step.do==="put"?step.object:live
 if(stays===void 0||step.do==="delete"||step.do==="ask")return[]
-if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_0__.gv)(stays))return prior.was!=="absent"&&(0,_ownership_js__WEBPACK_IMPORTED_MODULE_1__.s0)(prior,stays)?[]:[stays]
+if((0,objects.gv)(stays))return prior.was!=="absent"&&(0,ownership.s0)(prior,stays)?[]:[stays]
 const isLeft=step.do==="keep"||step.do==="theirs"
 return isLeft&&whyKept(prior)!==void 0?[stays]:[]})
-return(0,_needs_js__WEBPACK_IMPORTED_MODULE_2__.h)(left,looked.map(({prior:prior})=>prior.written))}},4367:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
+return needsOf(left,looked.map(({prior:prior})=>prior.written))}},4367:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{g:()=>stageOf,y:()=>STALE})
 var _live_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(371)
 const STALE=45e3
 function stageOf(pod,events){if((0,_live_js__WEBPACK_IMPORTED_MODULE_0__.i_)(pod))return"ended with an error before; it has to stay Ready for a while"
@@ -11692,12 +11791,13 @@ return line.length<=limit?line:`${line.slice(0,limit-1)}…`}},6072:(__unused_we
 var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(2882)
 var _kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(8277)
 var _report_cause_js__WEBPACK_IMPORTED_MODULE_2__=__nccwpck_require__(4193)
+var _rollout_recordshape_js__WEBPACK_IMPORTED_MODULE_3__=__nccwpck_require__(791)
 const lastsMs=3e4
 const longestName=100
 async function holderOf(world,id=crypto.randomUUID()){const{env:env}=world
 const{GITHUB_SERVER_URL:server,GITHUB_REPOSITORY:repository,GITHUB_RUN_ID:run}=env
 const url=server&&repository&&run?`${server}/${repository}/actions/runs/${run}`:env["CI_JOB_URL"]||env["BUILD_URL"]
-return{id:id,who:await starterOf(world),...url!==void 0&&{url:url}}}async function starterOf({env:env,processes:processes}){const named=env["GITHUB_ACTOR"]||env["GITLAB_USER_LOGIN"]||env["USER"]||env["LOGNAME"]
+return{id:id,who:await starterOf(world),...url&&_rollout_recordshape_js__WEBPACK_IMPORTED_MODULE_3__.hl.test(url)&&{url:url}}}async function starterOf({env:env,processes:processes}){const named=env["GITHUB_ACTOR"]||env["GITLAB_USER_LOGIN"]||env["USER"]||env["LOGNAME"]
 if(named)return named
 const{code:code,stdout:stdout}=await processes.run("git",["config","--get","user.name"])
 const[first=""]=stdout.trim().split("\n")
@@ -11708,77 +11808,13 @@ journal.waiting(`waiting for the release of ${by}`)})
 if(taking.is==="taken")return taking.lease
 if(taking.is==="foreign"){const what=`the release by ${taking.by}, which is under way,`
 const theirs={image:taking.image,what:what,so:"or wait until that one has ended"}
-return(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__.ht)(cluster,app,theirs,settings.image)}return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},1402:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
-const inspectorSource=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs a second time, in a child process that imports what the web's server imports, with the\nenvironment of the container and not that of manage.py: which databases it names is compared. Whatever it\ndoes at its import ends with it.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import threading\n    import time\n\n    import django\n    from django.apps import apps\n    from django.conf import settings\n    from django.core.management import CommandError, call_command, get_commands\n    from django.db import Error, connections, router\n    from django.db.migrations.executor import MigrationExecutor\n    from django.db.migrations.loader import MigrationLoader\n    from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    migrate = spec.get("migrate")\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": name,\n            "host": str(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # Not everybody may ask that; then at least two connections of now are told apart.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), False)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), True))\n        return texts\n\n    def assigned(texts):\n        """Variables that a command sets for what it starts: NAME=value, where the value can be told."""\n        dollar = chr(36)\n        for text, is_file in texts:\n            for line in text.splitlines():\n                # In a file it may stand under a condition.\n                if is_file and not re.match(r"(export\\s|env\\s*=|raw_env|environment)", line):\n                    continue\n                for name, value in re.findall(\n                    r"(?<![\\w-])([A-Z][A-Z0-9_]*)=(\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)", line\n                ):\n                    value = value if value[:1] == "'" else os.path.expandvars(value)\n                    if dollar not in value and "\`" not in value:\n                        yield name, value.strip("\\"'")\n\n    def modules_of(texts):\n        """What the web's server may be told to import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        told = {}\n        for alias, identity in task["databases"].items():\n            if alias not in connections.databases:\n                continue\n            connection = connections[alias]\n            if identity_of(connection) == identity:\n                continue\n            # By another way, or as another user: only the server knows whether it is the same.\n            told[alias] = identity_of(connection)\n            try:\n                connection.ensure_connection()\n                told[alias] = asked(connection)\n            except Exception:\n                # Then it is compared by its name and its host.\n                pass\n        name = module or "manage.py"\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        say(json.dumps({"web": {"module": name, "settings": chosen, "databases": told}}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def ask_web(identities):\n        """Starts the child; returns what gives its answer: what it told, or why it told nothing."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return lambda: (None, None)\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        env.update(assigned(texts))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        env.pop("DJANGO_ROLLOUT_ENV", None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        said = {}\n\n        def run():\n            try:\n                child = subprocess.Popen(\n                    start,\n                    env=env,\n                    cwd=folder if os.path.isdir(folder) else None,\n                    stdin=subprocess.DEVNULL,\n                    stdout=subprocess.PIPE,\n                    stderr=subprocess.STDOUT,\n                    start_new_session=True,\n                )\n            except OSError as error:\n                said["error"] = str(error)\n                return\n            try:\n                said["out"] = child.communicate(timeout=child_seconds)[0]\n            except subprocess.TimeoutExpired:\n                said["error"] = "its import did not end within %d s" % child_seconds\n            finally:\n                # What it has started must not outlive it.\n                try:\n                    os.killpg(child.pid, signal.SIGKILL)\n                except OSError:\n                    pass\n\n        thread = threading.Thread(target=run, daemon=True)\n        thread.start()\n\n        def answer():\n            thread.join(child_seconds + 5)\n            lines = said.get("out", b"").decode("utf-8", "replace").splitlines()\n            for line in lines:\n                text = line.partition(marker)[2].rpartition(marker)[0]\n                if text.startswith("{"):\n                    web = json.loads(text)["web"]\n                    return web, None if web else "no module of its command is known"\n            words = [line for line in lines if line.strip()]\n            return None, said.get("error") or (words[-1] if words else "it told nothing")\n\n        return answer\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        connections.close_all()\n        sys.stdout.flush()\n        os._exit(3)\n\n    def refuse_others(identities, web):\n        """Never another database than the web's, or than the one of the release before."""\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            if theirs and not is_same(identity, theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            on_default = router.allow_migrate_model("default", model)\n            return router.allow_migrate_model(alias, model) and not on_default\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    web_answer = ask_web(dict(identities))\n    plans = []\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            plans.append(plan_of(alias, identities[alias], own))\n    except Exception:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        refuse_others(identities, web_answer()[0])\n        raise\n    web, silent = web_answer()\n    refuse_others(identities, web)\n\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    always = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in named)):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in named:\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    connections.close_all()\n    say(\n        json.dumps(\n            {\n                "django": django.get_version(),\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else {"silent": silent} if silent else None,\n            }\n        )\n    )\n\n    if runs:\n        say("migrate")\n        if os.path.exists("/bin/sh"):\n            os.execv("/bin/sh", ["sh", "-c", migrate])\n        words = shlex.split(migrate)\n        os.execvp(words[0], words)\n\n\ndjango_rollout_inspect()\n`
-const defaultManage=["python","manage.py"]
-function inspectorEnv(task){const{marker:marker,migrate:migrate,waitSeconds:waitSeconds=0,volumes:volumes=[],web:web,kept:kept={}}=task
-const databases=migrate===void 0?["default"]:databasesOf(migrate)
-const plain=migrate===void 0||isPlain(migrate)
-const spec={marker:marker,migrate:migrate??null,databases:databases,always:!plain,only:plain&&optionOf("--database",words(migrate??""))!==void 0,volumes:volumes,web:web??null,kept:kept,wait:waitSeconds}
-return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(spec).replaceAll("$",String.raw`\u0024`)}]}function isPlain(command){const all=words(command)
-const at=all.indexOf("migrate")
-const options=all.slice(at+1)
-return at>0&&!/[$`'"\\;&|<>()\n]/.test(command.trim())&&callsDjango.test(all.slice(0,at).join(" "))&&options.every((word,i)=>word.startsWith("-")||valued.includes(options[i-1]??""))&&!options.includes("--run-syncdb")}const callsDjango=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
-const valued=["--database","--settings","--pythonpath","-v","--verbosity"]
-function databasesOf(command){const named=command.split(/&&|\|\||[;|&\n]/).filter(part=>/\smigrate\b/.test(part)).map(part=>optionOf("--database",words(part))??"default")
-const known=named.filter(alias=>/^[\w.-]+$/.test(alias))
-return known.length===0?["default"]:[...new Set(known)]}function planCommand(migrateCommand,starter,marker=""){const parts=migrateCommand.split(/\s*(?:&&|;)\s*/)
-const at=parts.findIndex(part=>managed(part)!==void 0)
-const manage=managed(parts[at]??"")??defaultManage.join(" ")
-const found=words(parts[at]??"")
-const passed=["--settings","--pythonpath"].flatMap(name=>{const value=optionOf(name,found)
-return value===void 0?[]:[`${name}=${value}`]})
-const shell=["shell","-v","0",...passed,"-c",inspectorSource]
-const before=parts.slice(0,Math.max(at,0)).filter(part=>/^(cd|export|\.|source) /.test(part))
-const isBare=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(manage)&&!/[$`'"\\|&<>(){}*?~#=]/.test(manage)
-const plan=before.length===0&&isBare?[...words(manage),...shell]:["/bin/sh","-c",[keepEnvironment,...before,`${manage} "$@"`].join(" && "),"sh",...shell]
-if(!starter||words(migrateCommand).includes(starter.words[0]??""))return plan
-return starter.isScript?["/bin/sh","-c",throughScript,"sh",marker,...starter.words,...plan]:[...starter.words,...plan]}const keepEnvironment='{ DJANGO_ROLLOUT_ENV=$(export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
-const throughScript=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
-function readPlan(lines,marker){for(const line of lines){const text=marked(line,marker)
-if(text?.startsWith("{")===true){const plan=parse(text)
-if(plan)return plan}}return}function readRefused(line,marker){const text=marked(line,marker)
-if(text?.startsWith('{"refused"')!==true)return
-return JSON.parse(text)}function readPassed(line,marker){return/^\{"past":"(.*)"\}$/.exec(marked(line,marker)??"")?.[1]}function migrationBegins(line,marker){return marked(line,marker)==="migrate"}function isMarked(line,marker){return marked(line,marker)!==void 0}function marked(line,marker){const start=line.indexOf(marker)
-const end=line.lastIndexOf(marker)
-return marker===""||end<=start?void 0:line.slice(start+marker.length,end)}function managed(part){const found=/^(.*(?:\bmanage\.py|\bdjango-admin|-m\s+django))\s+\w*migrate/.exec(part.trim())?.[1]
-return found?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(text){return text.split(/\s+/).filter(word=>word!=="")}function optionOf(name,args){const at=args.findIndex(arg=>arg===name||arg.startsWith(`${name}=`))
-const value=args[at]===name?args[at+1]:args[at]?.slice(name.length+1)
-return value?.replace(/^['"]|['"]$/g,"")}function parse(text){let json
-try{json=JSON.parse(text)}catch{return}if(!isRecord(json))return
-const{django:django,python:python,runs:runs,web:web}=json
-const databases=listOf(json["databases"],databaseOf)
-if(!isText(django)||!isText(python)||typeof runs!=="boolean"||databases===void 0)return
-return{django:django,python:python,databases:databases,runs:runs,...webOf(web)}}function webOf(json){if(!isRecord(json))return{}
-const{module:module,silent:silent}=json
-return isText(module)?{web:{module:module}}:isText(silent)?{web:{silent:silent}}:{}}function databaseOf(json){if(!isRecord(json))return
-const{database:database,vendor:vendor,vendorName:vendorName,version:version,transactionalDdl:transactionalDdl}=json
-const identity=identityOf(json["identity"])
-const pending=listOf(json["pending"],pendingOf)
-const squashed=listOf(json["squashed"],nameOf)
-const unknown=listOf(json["unknown"],unknownOf)
-const applied=json["applied"]
-if(!isText(database)||!isText(vendor)||!isText(vendorName)||typeof transactionalDdl!=="boolean"||!isRecord(applied)||!isTexts(applied)||identity===void 0||pending===void 0||squashed===void 0||unknown===void 0)return
-return{database:database,identity:identity,vendor:vendor,vendorName:vendorName,...isText(version)?{version:version}:{},transactionalDdl:transactionalDdl,pending:pending,squashed:squashed,applied:applied,unknown:unknown}}function databasesOfJson(json){return Object.fromEntries(Object.entries(isRecord(json)?json:{}).flatMap(([alias,each])=>{const identity=identityOf(each)
-return identity?[[alias,identity]]:[]}))}function identityOf(json){if(!isRecord(json)||!isTexts(json))return
-const{vendor:vendor,name:name,host:host,port:port,user:user,schema:schema,server:server,started:started}=json
-if(!isText(vendor)||!isText(name)||!isText(host)||!isText(port)||!isText(user))return
-return{vendor:vendor,name:name,host:host,port:port,user:user,...isText(schema)&&{schema:schema},...isText(server)&&{server:server},...isText(started)&&{started:started}}}function nameOf(json){if(!isRecord(json))return
-const{app:app,name:name}=json
-return isText(app)&&isText(name)?{app:app,name:name}:void 0}function pendingOf(json){const migration=nameOf(json)
-if(!migration||!isRecord(json))return
-const{atomic:atomic,reversible:reversible,sql:sql}=json
-const operations=listOf(json["operations"],each=>isText(each)?each:void 0)
-if(operations===void 0)return
-if(typeof atomic!=="boolean"||typeof reversible!=="boolean")return
-return{...migration,operations:operations,atomic:atomic,reversible:reversible,...isText(sql)?{sql:sql}:{}}}function unknownOf(json){const migration=nameOf(json)
-if(!migration||!isRecord(json)||typeof json["newer"]!=="boolean")return
-return{...migration,newer:json["newer"]}}function listOf(json,read){if(!Array.isArray(json))return
-const items=json.map(read).filter(item=>item!==void 0)
-return items.length===json.length?items:void 0}function isRecord(json){return typeof json==="object"&&json!==null&&!Array.isArray(json)}function isTexts(record){return Object.values(record).every(isText)}function isText(json){return typeof json==="string"}var away=__nccwpck_require__(5328)
+return(0,_kubernetes_ours_js__WEBPACK_IMPORTED_MODULE_1__.ht)(cluster,app,theirs,settings.image)}return(0,_report_cause_js__WEBPACK_IMPORTED_MODULE_2__.fJ)({code:"locked",sentence:`another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},9160:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{e:()=>removeJob,B:()=>startMigration})
+var inspector=__nccwpck_require__(2210)
+var away=__nccwpck_require__(5328)
 var paths=__nccwpck_require__(1856)
+var kubernetes_workload=__nccwpck_require__(4339)
 var report_cause=__nccwpck_require__(4193)
-var report_words=__nccwpck_require__(2691)
+var words=__nccwpck_require__(2691)
 var archive=__nccwpck_require__(15)
 var diagnose=__nccwpck_require__(4161)
 var evidence=__nccwpck_require__(2724)
@@ -11830,7 +11866,7 @@ const why=(0,rollout_words.T)(pod.status?.message??pod.status?.reason??"its node
 const sentence=`${aim.job}: its pod was taken away: ${why}`
 return failure({code:"migration-failed",sentence:sentence,hint:"Run it again"},pod)}}function statusOf(pod,{container:container}){return[...pod.status?.containerStatuses??[],...pod.status?.initContainerStatuses??[]].find(({name:name})=>name===container)}var logs=__nccwpck_require__(6738)
 var looking=__nccwpck_require__(9092)
-var needs=__nccwpck_require__(852)
+var snapshot=__nccwpck_require__(6340)
 var deadline=__nccwpck_require__(3006)
 var django_job=__nccwpck_require__(4360)
 var roles=__nccwpck_require__(7414)
@@ -11848,34 +11884,39 @@ const starter=starterOf(own,words.length>skipped+own.length)
 return{words:words,...starter&&{starter:starter}}}function shellOf(words){const[shell="",flag="",script=""]=words
 if(!/^(|ba|da|a|k|z)sh$/.test(base(shell))||!/^-\w*c$/.test(flag))return
 const parts=script.split(/&&|[;\n]/).map(part=>part.trim())
-const exports=parts.filter(part=>part.startsWith("export "))
-const set=parts.flatMap(part=>{const assigned=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(part)
-return assigned&&(0,roles.gf)(assigned[2]??"")?[`export ${(assigned[1]??"").trim()}`]:[]})
+if(parts.some(isTorn))return
+const end=parts.findIndex(part=>!/^(export \w+=|cd |set -)/.test(part)||isMore(part))
+const first=parts.slice(0,end===-1?parts.length:end)
+const exports=first.filter(part=>part.startsWith("export "))
+const assigned=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(parts[first.length]??"")
+const set=assigned&&(0,roles.gf)(assigned[2]??"")?[`export ${(assigned[1]??"").trim()}`]:[]
 const all=[...exports,...set]
 if(all.length===0)return
-return{words:[shell,flag,`${all.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function initsOf(words){if(!inits.includes(base(words[0]??"")))return 0
+return{words:[shell,flag,`${all.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(part){const count=sign=>part.split(sign).length-1
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||part.endsWith("\\")}function isMore(part){return/[|&<>]/.test(part.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(words){if(!inits.includes(base(words[0]??"")))return 0
 const at=words.findIndex((word,i)=>i>0&&(word==="--"||!word.startsWith("-")))
 return at===-1?words.length:at+(words[at]==="--"?1:0)}function starterOf(own,hasMore){const[program,...options]=own
 if(program===void 0)return
-if(!hasMore)return options.length===0?{words:own,isScript:true}:void 0
+const isScript=options.length===0&&(program.includes("/")||program.endsWith(".sh"))
+if(!hasMore)return isScript?{words:own,isScript:isScript}:void 0
 const last=own.at(-1)
 if(last==="--"||last==="run"&&options.length>0||base(program)==="env")return{words:own,isScript:false}
-return options.length===0?{words:own,isScript:true}:void 0}function base(word){return word.split("/").at(-1)??word}var registry=__nccwpck_require__(8925)
+return isScript?{words:own,isScript:isScript}:void 0}function base(word){return word.split("/").at(-1)??word}var registry=__nccwpck_require__(8925)
 var apierror=__nccwpck_require__(5392)
-var kubernetes_workload=__nccwpck_require__(4339)
 var stages_release=__nccwpck_require__(3830)
 const databaseWaitSeconds=15
+const answerMs=15e3
 async function makeJob(release,cluster,site,web,image,marker){const{world:world,settings:settings,source:source,app:app,holder:holder,signal:signal}=release
 const command=settings["migrate-command"]
 const sha=source.sha??source.tag
 const[launch,claims,kept]=await Promise.all([launchOfWeb(release,web,image),(0,away.d_)(world.clock,signal,()=>claimsOf(cluster,site,web)),(0,away.d_)(world.clock,signal,()=>(0,archive.Tj)(cluster,app))])
 const marks=marksOfPods(site,web)
-const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.d)(image),command:planCommand(command,launch.starter,marker),env:inspectorEnv({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds,web:launch.words,volumes:(0,django_job.wx)(web.template,web.container,claims),kept:databasesOfJson(kept)}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site),claims:claims,...marks&&{live:marks}})
+const made=(0,django_job.mp)({name:"",app:app,sha:sha,run:holder.id,template:web.template,container:web.container,ours:web.containers,image:(0,stages_release.dp)(image),command:(0,inspector.VV)(command,launch.starter,marker),env:(0,inspector.B8)({marker:marker,migrate:command,waitSeconds:databaseWaitSeconds,web:launch.words,volumes:(0,django_job.wx)(web.template,web.container,claims),kept:(0,inspector.Gd)(kept)}),timeoutSeconds:Math.ceil(settings["migrate-timeout"]/1e3),selectors:selectorsOf(site),claims:claims,...marks&&{live:marks}})
 if(made.is==="impossible")return(0,report_cause.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${made.problem}`})
 const script=launch.starter?.isScript===true?launch.starter.words.join(" "):void 0
 return{job:made.job,container:web.container,from:(0,kubernetes_workload.T)(web.workload),notes:made.notes,...script!==void 0&&{script:{name:script,isAll:launch.words.length===1}}}}async function launchOfWeb({world:world,signal:signal},{template:template,container:container},image){const own=template.spec?.containers.find(({name:name})=>name===container)
 if(!own)return{words:[]}
-const asked=own.command===void 0?await(0,registry.Nl)(world,image,signal).catch(()=>{signal.throwIfAborted()
+const asked=own.command===void 0?await(0,deadline.ux)(world.clock,answerMs,signal,own=>(0,registry.Nl)(world,image,own)).catch(()=>{signal.throwIfAborted()
 return}):void 0
 return launchOf(own,asked)}async function claimsOf(cluster,{live:live},{template:template}){const names=(template.spec?.volumes??[]).flatMap(({persistentVolumeClaim:persistentVolumeClaim})=>persistentVolumeClaim?[persistentVolumeClaim.claimName]:[])
 const pods=[...live.picture().pods.values()]
@@ -11898,9 +11939,9 @@ const common=kind=>Object.fromEntries(Object.entries(all[0]?.[kind]??{}).filter(
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:live,services:services,targets:targets}){const{deployments:deployments,statefulsets:statefulsets,daemonsets:daemonsets}=live.picture()
 const manifests=targets.flatMap(({manifest:manifest})=>manifest?[manifest]:[])
 const workloads=[...deployments.values(),...statefulsets.values(),...daemonsets.values(),...manifests].flatMap(object=>{const{selector:selector}=object.spec??{}
-return selector?[{of:(0,needs.G)(object),selector:selector}]:[]})
+return selector?[{of:(0,snapshot.Gg)(object),selector:selector}]:[]})
 const behind=services.flatMap(service=>{const matchLabels=service.spec?.selector
-return matchLabels?[{of:(0,needs.G)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
+return matchLabels?[{of:(0,snapshot.Gg)({...service,kind:"Service"}),selector:{matchLabels:matchLabels}}]:[]})
 return[...workloads,...behind]}async function createJob(cluster,{live:live},{world:world,app:app,source:source,signal:signal},job,onTry){const path=(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")
 for(let attempt=1;;attempt++){signal.throwIfAborted()
 const name=(0,django_job.dZ)(app,source.sha??source.tag,attempt)
@@ -11912,7 +11953,97 @@ try{return await(0,away.d_)(world.clock,signal,async()=>{const there=isLost?awai
 if(there)return there
 isLost=true
 return cluster.post(path,named)})}catch(error){if(error instanceof apierror.h&&error.status===409)continue
-throw error}}}const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
+throw error}}}var migrationlog=__nccwpck_require__(7366)
+const reconnectMs=500
+const lastWordsMs=3e4
+const briefWordsMs=1e3
+const shownLines=50
+const podGoneMs=3e4
+function startMigration(release,cluster,site,web,image){const{world:world,settings:settings,signal:signal}=release
+const over=new AbortController
+const until=AbortSignal.any([signal,over.signal])
+const marker=`rollout-${crypto.randomUUID()}`
+const command=settings["migrate-command"]
+let script
+const output=new migrationlog.k7(marker,refused=>(0,migrationlog.U_)(refused,{command:command,...script&&!script.isAll&&{starter:script.name},accept:cluster.commandLine((0,archive.Mc)(release.app)),give:variable=>cluster.commandLine(["set","env",(0,kubernetes_workload.T)(web.workload),"-c",web.container,variable])}))
+let job
+let container=""
+let ended
+let containerEnded=false
+let reading
+const jobOver=new AbortController
+const closed=new AbortController
+const start=async journal=>{const made=await makeJob(release,cluster,site,web,image,marker)
+container=made.container
+script=made.script
+made.notes.forEach(note=>{journal.say(note)})
+const created=await createJob(cluster,site,release,made.job,name=>{job=name})
+journal.say(`${(0,snapshot.Gg)(created)}, made from ${made.from}`)
+ended=followJob(job??"")
+ended.catch(()=>{})}
+const followJob=async job=>{const startedAt=world.clock.now()
+let ledger=(0,rollout_ledger.EZ)(startedAt)
+const aim={job:job,container:container}
+const patience={timeout:settings.timeout,bake:0,grace:settings.grace}
+const verdict=await(0,looking.W)({cluster:cluster,clock:world.clock,live:site.live,signal:until},now=>{const judgement=judgeJob(site.live.picture(),aim,patience,ledger,now)
+ledger=judgement.ledger
+const{verdict:is}=judgement
+if(is.is==="started"||is.is==="finished")reading??=readLog(is.pod)
+if(is.is==="waiting")output.waiting(is.on)
+const{lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
+return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...(is.is==="failed"||is.is==="finished")&&{ended:is}}},(wanted,lines)=>{const said=lines.filter(line=>!(0,inspector.rZ)(line,marker))
+ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(said,(0,stages_release.YT)(release)))})
+if(verdict.is==="failed"&&verdict.cause.pod!==void 0&&verdict.exitCode!==void 0)reading??=readLog(verdict.cause.pod)
+containerEnded=verdict.is==="finished"||verdict.is==="failed"&&verdict.exitCode!==void 0
+jobOver.abort()
+const words=await(0,deadline.H6)(until,()=>Promise.resolve(reading))
+const unread=words!==void 0&&containerEnded?{unread:words}:{}
+if(verdict.is!=="failed")return{verdict:verdict,...unread}
+const own={of:(0,evidence.rc)(container),lines:output.lines.slice(-shownLines)}
+const cause={...verdict.cause,logs:verdict.cause.logs??[own]}
+const seen={cluster:cluster,clock:world.clock,live:site.live,startedAt:startedAt}
+const more=(0,gather.k)(cause,{...seen,toRepo:(0,stages_release.YT)(release)})
+return{verdict:{...verdict,cause:await more.catch(()=>cause)},...unread}}
+const readLog=pod=>(0,deadline.iK)(world.clock,lastWordsMs,jobOver.signal,async late=>{const enough=AbortSignal.any([cluster.life,closed.signal,late])
+const isOver=()=>enough.aborted
+let read=0
+let words=`it did not end within ${lastWordsMs/1e3} s of its container`
+while(!isOver())try{let at=0
+for await(const line of cluster.lines(`${(0,logs.Q)(cluster,pod,container)}&follow=true`,enough)){if(at++<read)continue
+read+=1
+output.line(line)}return}catch(error){if(isOver())break
+words=error instanceof Error?error.message:String(error)
+if(!(0,away.WG)(error))break
+await world.clock.sleep(reconnectMs,enough).catch(()=>{})}return words})
+let whole
+const applied=()=>whole??output.progress().applied
+const unreadOf=(code,verdict,words)=>(0,migrationlog.d)(code,job??"",verdict,words,{lines:output.lines,logs:cluster.commandLine(["logs",`job/${job??""}`,"-c",container])})
+return{plan:async journal=>{output.to(journal)
+await start(journal)
+const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf,why=>(0,migrationlog.UP)(script?.name??"",why,command))])
+output.hold();(0,migrationlog.fb)(journal,plan)
+return plan},migrate:async journal=>{output.to(journal)
+const how=await ended
+if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR((0,migrationlog.Ob)(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+if((0,inspector.$i)(command)){const{databases:databases}=await output.plan
+whole=databases.flatMap(({pending:pending})=>pending.map(({app:app,name:name})=>`${app}.${name}`))}}journal.say(`${(0,words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
+output.hold()
+try{if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}finally{const{clock:clock}=world
+await(0,deadline.ux)(clock,briefWordsMs,cluster.life,late=>(0,deadline.H6)(late,()=>Promise.resolve(reading))).catch(()=>{})
+closed.abort()}}}}async function removeJob({world:world},cluster,live,name){const path=`${(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")}/${name}`
+await(0,away.d_)(world.clock,cluster.life,()=>cluster.remove(path))
+await(0,deadline.ux)(world.clock,podGoneMs,cluster.life,signal=>(0,looking.W)({cluster:cluster,clock:world.clock,live:live,signal:signal},()=>{const gone=podsOfJob(live.picture(),name).length===0
+return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output,unreadOf,hintOf){const how=await ended
+if(how?.verdict.is==="failed"){const{cause:cause}=how.verdict
+await Promise.race([output.plan,Promise.resolve()])
+if(output.progress().applied.length>0)return output.plan
+if(cause.code!=="crash")throw new report_cause.HR(cause)
+if(how.unread===void 0){const{passed:passed}=output
+throw new report_cause.HR((0,migrationlog.hY)(passed===void 0?cause:(0,migrationlog.el)(cause,hintOf(passed))))}}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
+if(!early&&how?.unread!==void 0)(0,report_cause.fJ)(unreadOf("plan-failed",how.verdict,how.unread))
+return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},7366:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,fb:()=>tellPlan,d:()=>unreadCause})
+var inspector=__nccwpck_require__(2210)
+const line=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(text){const[,verb,migration,rest=""]=line.exec(text.trimEnd())??[]
 if(migration===void 0)return
@@ -11923,7 +12054,8 @@ for(const text of lines){const progress=migrationProgress(text)
 if(open!==void 0&&(progress??howItEnded(text.trimEnd()))){applied.push(open)
 open=void 0}if(progress?.is==="begun")open=progress.migration
 else if(progress)applied.push(progress.migration)}return open===void 0?{applied:applied}:{applied:applied,open:open}}function howItEnded(rest){const word=end.exec(rest)?.[1]
-return word===void 0?void 0:word==="OK"?"applied":"faked"}class Output{marker
+return word===void 0?void 0:word==="OK"?"applied":"faked"}var cause=__nccwpck_require__(4193)
+class Output{marker
 refusal
 lines=[]
 plan
@@ -11940,12 +12072,12 @@ this.plan=promise
 this.plan.catch(()=>{})
 this.found=resolve
 this.refused=reject}to(journal){this.journal=journal
-this.held.splice(0).forEach(line=>{journal.quote(line)})}hold(){this.journal=void 0}waiting(on){this.journal?.waiting(`waiting for the Job's pod: ${on}`)}line(line){if(isMarked(line,this.marker)){if(migrationBegins(line,this.marker))this.begun=true
-const plan=readPlan([line],this.marker)
+this.held.splice(0).forEach(line=>{journal.quote(line)})}hold(){this.journal=void 0}waiting(on){this.journal?.waiting(`waiting for the Job's pod: ${on}`)}line(line){if((0,inspector.rZ)(line,this.marker)){if((0,inspector.tM)(line,this.marker))this.begun=true
+const plan=(0,inspector.m3)([line],this.marker)
 if(plan)this.found(plan)
-const refused=readRefused(line,this.marker)
-if(refused)this.refused(new report_cause.HR(this.refusal(refused)))
-this.passed??=readPassed(line,this.marker)
+const refused=(0,inspector.jG)(line,this.marker)
+if(refused)this.refused(new cause.HR(this.refusal(refused)))
+this.passed??=(0,inspector.tK)(line,this.marker)
 return}this.lines.push(line)
 if(this.journal)this.journal.quote(line)
 else this.held.push(line)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(cause){return{...cause,code:"plan-failed",sentence:`the new version does not start: ${withoutName(cause)}`}}function migrationCause(cause,lines){const{open:open,applied:applied}=migrated(lines)
@@ -11956,10 +12088,10 @@ const how=verdict.is==="failed"?`${verdict.cause.sentence}, and`:`${job}: it end
 return{...verdict.is==="failed"?verdict.cause:{workload:`job/${job}`},code:code,sentence:`${how} its log cannot be read: ${words}; ${known}`,hint:`"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`}}function withoutName({sentence:sentence,workload:workload}){const name=workload?.replace(/^job\//,"")
 return name!==void 0&&sentence.startsWith(`${name}: `)?sentence.slice(name.length+2):sentence}function refusalCause(refused,how){const{alias:alias,migration:migration}=refused
 const at=alias==="default"?"":` (DATABASES["${alias}"])`
-switch(refused.refused){case"web":{const{other:other,module:module,settings:settings}=refused
+switch(refused.refused){case"web":{const{other:other,module:module,settings:settings,given:given}=refused
 const[own,theirs]=settings
 const[by,webBy]=own===theirs?["",""]:[` (${own})`,` (${theirs})`]
-return{code:"wrong-database",sentence:`the migration is for another database than the web's${at}: ${named(migration,other)}${by}, while ${module} uses ${named(other,migration)}${webBy}`,hint:`Let the migration have what the web has, for example:\n${mending(how,own===theirs?void 0:theirs)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${at}: ${named(migration,refused.other)}, while that one used ${named(refused.other,migration)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`}
+return{code:"wrong-database",sentence:`the migration is for another database than the web's${at}: ${named(migration,other)}${by}, while ${module} uses ${named(other,migration)}${webBy}`,hint:!given&&own!==theirs&&/DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)?`Nothing tells the web its settings, so ${module} falls back to ${theirs}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`:`Let the migration have what the web has, for example:\n${mending(how,own===theirs?void 0:theirs)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${at}: ${named(migration,refused.other)}, while that one used ${named(refused.other,migration)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`}
 case"file":return{code:"wrong-database",sentence:`the migration is for an SQLite file that no volume keeps${at}: ${migration.name} is gone with the migration's pod`,hint:'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations'}
 case"left":return{code:"plan-failed",sentence:`the database "${alias}" lacks ${refused.pending.join(", ")}, and "${how.command}" does not migrate it`,hint:`migrate-command: ${how.command} && ${how.command} --database=${alias}`}}}function named(identity,other){const{vendor:vendor,name:name,host:host,port:port,user:user,schema:schema,server:server}=identity
 if(vendor==="sqlite")return`SQLite ${name}`
@@ -11968,107 +12100,27 @@ const isAlike=["name","host","port","user","schema"].every(key=>identity[key]===
 return[`${kind} ${name}`,...host===""?[]:[`at ${host}${port===""?"":`:${port}`}`],...schema!==void 0&&schema!==""&&schema!==other.schema?[`schema ${schema}`]:[],...user===""?[]:[`as ${user}`],...isAlike&&server!==void 0?[`server ${server}`]:[]].join(" ")}function mending({command:command,starter:starter},settings){if(settings!==void 0&&settings!==""){const bare=command.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const isOne=!/[;&|]/.test(bare)
 return`migrate-command: ${isOne?"":"export "}DJANGO_SETTINGS_MODULE=${settings} ${isOne?"":"&& "}${bare}`}return starter===void 0?`migrate-command: <what sets it for the web> ${command}`:`migrate-command: ${starter} ${command}`}function passedHint(script,why,command){const by=`${script}, which starts the web, was passed by (${why}): what it sets is missing here`
-return why.startsWith("it calls")?`${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`:`${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`}function tellPlan(journal,plan){for(const database of plan.databases)tellDatabase(journal,plan,database)
-if(plan.web&&"silent"in plan.web)journal.say(`the database was not compared with the web's: ${plan.web.silent}`)
+return why.startsWith("it calls")?`${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`:`${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`}function alsoPassed(cause,hint){const isMissing=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+if(!isMissing.test(cause.sentence))return cause
+return{...cause,hint:cause.hint===void 0?hint:`${cause.hint}\n${hint}`}}function tellPlan(journal,plan){for(const database of plan.databases)tellDatabase(journal,plan,database)
+const notCompared=comparisonLacks(plan)
+if(notCompared!==void 0)journal.say(notCompared)
 const isPending=plan.databases.some(hasWork)
-if(plan.runs&&!isPending)journal.say("the command runs all the same: it may do more than this plan sees")}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellDatabase(journal,{django:django,databases:databases},plan){const{database:database,vendorName:vendorName,version:version="",pending:pending,unknown:unknown}=plan
+if(plan.runs&&!isPending)journal.say("the command runs all the same: it may do more than this plan sees")}function comparisonLacks({web:web}){return web&&"silent"in web?`the database was not compared with the web's: ${web.silent}`:void 0}function leftBehind({databases:databases},command,applied){if((0,inspector.$i)(command))return[]
+const named=(0,inspector.oD)(command)
+return databases.flatMap(({database:database,pending:pending,squashed:squashed})=>{const names=[...pending,...squashed].map(({app:app,name:name})=>`${app}.${name}`)
+const left=names.filter(name=>!applied.includes(name))
+return left.length===0||named.includes(database)?[]:[`the database "${database}" lacks ${left.join(", ")} as far as the log of "${command}" tells: python manage.py migrate --database=${database}`]})}function hasWork({pending:pending,squashed:squashed}){return pending.length+squashed.length>0}function tellDatabase(journal,{django:django,databases:databases},plan){const{database:database,vendorName:vendorName,version:version="",pending:pending,unknown:unknown}=plan
 const of=databases.length===1&&database==="default"?"":`${database}: `
 journal.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
 if(!hasWork(plan))journal.say(`${of}no migrations to apply`)
 for(const{app:app,name:name,operations:operations}of pending)journal.say(`${of}to apply: ${app}.${name} (${operations.join(", ")})`)
 const newer=unknown.filter(migration=>migration.newer)
 if(newer.length>0){const names=newer.map(({app:app,name:name})=>`${app}.${name}`).join(", ")
-journal.say(`${of}the database is newer than this version: it has ${names}`)}}const reconnectMs=500
-const lastWordsMs=3e4
-const briefWordsMs=1e3
-const shownLines=50
-const podGoneMs=3e4
-function startMigration(release,cluster,site,web,image){const{world:world,settings:settings,signal:signal}=release
-const over=new AbortController
-const until=AbortSignal.any([signal,over.signal])
-const marker=`rollout-${crypto.randomUUID()}`
-const command=settings["migrate-command"]
-let script
-const output=new Output(marker,refused=>refusalCause(refused,{command:command,...script&&!script.isAll&&{starter:script.name},accept:cluster.commandLine((0,archive.Mc)(release.app))}))
-let job
-let container=""
-let ended
-let containerEnded=false
-let reading
-const jobOver=new AbortController
-const closed=new AbortController
-const start=async journal=>{const made=await makeJob(release,cluster,site,web,image,marker)
-container=made.container
-script=made.script
-made.notes.forEach(note=>{journal.say(note)})
-const created=await createJob(cluster,site,release,made.job,name=>{job=name})
-journal.say(`${(0,needs.G)(created)}, made from ${made.from}`)
-ended=followJob(job??"")
-ended.catch(()=>{})}
-const followJob=async job=>{const startedAt=world.clock.now()
-let ledger=(0,rollout_ledger.EZ)(startedAt)
-const aim={job:job,container:container}
-const patience={timeout:settings.timeout,bake:0,grace:settings.grace}
-const verdict=await(0,looking.W)({cluster:cluster,clock:world.clock,live:site.live,signal:until},now=>{const judgement=judgeJob(site.live.picture(),aim,patience,ledger,now)
-ledger=judgement.ledger
-const{verdict:is}=judgement
-if(is.is==="started"||is.is==="finished")reading??=readLog(is.pod)
-if(is.is==="waiting")output.waiting(is.on)
-const{lookAgainAt:lookAgainAt,logsWanted:logsWanted}=judgement
-return{logsWanted:logsWanted,...lookAgainAt!==void 0&&{lookAgainAt:lookAgainAt},...(is.is==="failed"||is.is==="finished")&&{ended:is}}},(wanted,lines)=>{const said=lines.filter(line=>!isMarked(line,marker))
-ledger=(0,rollout_ledger.X1)(ledger,wanted,(0,diagnose.h)(said,(0,stages_release.Y)(release)))})
-if(verdict.is==="failed"&&verdict.cause.pod!==void 0&&verdict.exitCode!==void 0)reading??=readLog(verdict.cause.pod)
-containerEnded=verdict.is==="finished"||verdict.is==="failed"&&verdict.exitCode!==void 0
-jobOver.abort()
-const words=await(0,deadline.H6)(until,()=>Promise.resolve(reading))
-const unread=words!==void 0&&containerEnded?{unread:words}:{}
-if(verdict.is!=="failed")return{verdict:verdict,...unread}
-const own={of:(0,evidence.rc)(container),lines:output.lines.slice(-shownLines)}
-const cause={...verdict.cause,logs:verdict.cause.logs??[own]}
-const seen={cluster:cluster,clock:world.clock,live:site.live,startedAt:startedAt}
-const more=(0,gather.k)(cause,{...seen,toRepo:(0,stages_release.Y)(release)})
-return{verdict:{...verdict,cause:await more.catch(()=>cause)},...unread}}
-const readLog=pod=>(0,deadline.iK)(world.clock,lastWordsMs,jobOver.signal,async late=>{const enough=AbortSignal.any([cluster.life,closed.signal,late])
-const isOver=()=>enough.aborted
-let read=0
-let words=`it did not end within ${lastWordsMs/1e3} s of its container`
-while(!isOver())try{let at=0
-for await(const line of cluster.lines(`${(0,logs.Q)(cluster,pod,container)}&follow=true`,enough)){if(at++<read)continue
-read+=1
-output.line(line)}return}catch(error){if(isOver())break
-words=error instanceof Error?error.message:String(error)
-if(!(0,away.WG)(error))break
-await world.clock.sleep(reconnectMs,enough).catch(()=>{})}return words})
-let whole
-const applied=()=>whole??output.progress().applied
-const unreadOf=(code,verdict,words)=>unreadCause(code,job??"",verdict,words,{lines:output.lines,logs:cluster.commandLine(["logs",`job/${job??""}`,"-c",container])})
-return{plan:async journal=>{output.to(journal)
-await start(journal)
-const plan=await Promise.race([output.plan,endOfPlan(ended,output,unreadOf,why=>passedHint(script?.name??"",why,command))])
-output.hold()
-tellPlan(journal,plan)
-return plan},migrate:async journal=>{output.to(journal)
-const how=await ended
-if(how?.verdict.is==="failed"){if(how.unread===void 0)throw new report_cause.HR(migrationCause(how.verdict.cause,output.lines));(0,report_cause.fJ)(unreadOf("migration-failed",how.verdict,how.unread))}if(how?.unread!==void 0){journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
-if(isPlain(command)){const{databases:databases}=await output.plan
-whole=databases.flatMap(({pending:pending})=>pending.map(({app:app,name:name})=>`${app}.${name}`))}}journal.say(`${(0,report_words.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{over.abort(new Error("the migration is closed"))
-output.hold()
-try{if(job!==void 0&&!containerEnded)await removeJob(release,cluster,site.live,job)}finally{const{clock:clock}=world
-await(0,deadline.ux)(clock,briefWordsMs,cluster.life,late=>(0,deadline.H6)(late,()=>Promise.resolve(reading))).catch(()=>{})
-closed.abort()}}}}async function removeJob({world:world},cluster,live,name){const path=`${(0,paths.rJ)("batch/v1",cluster.namespace,"jobs")}/${name}`
-await(0,away.d_)(world.clock,cluster.life,()=>cluster.remove(path))
-await(0,deadline.ux)(world.clock,podGoneMs,cluster.life,signal=>(0,looking.W)({cluster:cluster,clock:world.clock,live:live,signal:signal},()=>{const gone=podsOfJob(live.picture(),name).length===0
-return{logsWanted:[],...gone&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)})}function podsOfJob(picture,name){return[...picture.pods.values()].filter(({metadata:metadata})=>metadata?.labels?.["job-name"]===name)}async function endOfPlan(ended,output,unreadOf,hintOf){const how=await ended
-if(how?.verdict.is==="failed"){const{cause:cause}=how.verdict
-await Promise.race([output.plan,Promise.resolve()])
-if(output.progress().applied.length>0)return output.plan
-if(cause.code!=="crash")throw new report_cause.HR(cause)
-if(how.unread===void 0){const{passed:passed}=output
-throw new report_cause.HR(planCause(passed===void 0?cause:{...cause,hint:hintOf(passed)}))}}const early=await Promise.race([output.plan,Promise.resolve(void 0)])
-if(!early&&how?.unread!==void 0)(0,report_cause.fJ)(unreadOf("plan-failed",how.verdict,how.unread))
-return early??(0,report_cause.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:output.lines.slice(-shownLines)}]})}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Y:()=>toRepo,d:()=>pinned})
+journal.say(`${of}the database is newer than this version: it has ${names}`)}}},3830:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{Hw:()=>patienceOf,YT:()=>toRepo,dp:()=>pinned})
 var _django_traceback_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(7101)
-function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
+function pinned(image){return`${image.repository}:${image.tag}@${image.digest}`}function toRepo({world:world,settings:settings}){return file=>(0,_django_traceback_js__WEBPACK_IMPORTED_MODULE_0__.VZ)(file,path=>world.files.exists(path),settings.context)}function patienceOf(settings){const{timeout:timeout,grace:grace,"ready-timeout":readyTimeout}=settings
+return{timeout:timeout,grace:grace,...readyTimeout!==void 0&&{readyTimeout:readyTimeout}}}},6496:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{G9:()=>settle,d9:()=>endMigrations,h2:()=>unfinishedMigrations})
 var _kubernetes_jobs_js__WEBPACK_IMPORTED_MODULE_0__=__nccwpck_require__(5950)
 var _kubernetes_lease_js__WEBPACK_IMPORTED_MODULE_1__=__nccwpck_require__(2882)
 var _kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_10__=__nccwpck_require__(9340)
@@ -12078,7 +12130,7 @@ var _rollout_archive_js__WEBPACK_IMPORTED_MODULE_4__=__nccwpck_require__(15)
 var _rollout_record_js__WEBPACK_IMPORTED_MODULE_5__=__nccwpck_require__(7395)
 var _rollout_restore_js__WEBPACK_IMPORTED_MODULE_6__=__nccwpck_require__(414)
 var _world_deadline_js__WEBPACK_IMPORTED_MODULE_9__=__nccwpck_require__(3006)
-var _migrate_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(1402)
+var _migrate_js__WEBPACK_IMPORTED_MODULE_7__=__nccwpck_require__(9160)
 var _undo_js__WEBPACK_IMPORTED_MODULE_8__=__nccwpck_require__(2064)
 async function settle(release,journal,cluster,live,record){const{begun:begun}=record
 const{world:world,app:app,holder:holder}=release
@@ -12104,13 +12156,13 @@ var exceptions=__nccwpck_require__(2535)
 var follow=__nccwpck_require__(3289)
 var rollout_live=__nccwpck_require__(371)
 var restore=__nccwpck_require__(414)
-var needs=__nccwpck_require__(852)
-var ownership=__nccwpck_require__(1628)
+var rollout_snapshot=__nccwpck_require__(6340)
 var paths=__nccwpck_require__(1856)
-function blockingPods(picture,{name:name,before:before,written:written}){const set=picture.statefulsets.get(name)
+function blockingPods(picture,{name:name,before:before,written:written,isPut:isPut}){const set=picture.statefulsets.get(name)
 const{observedGeneration:observedGeneration=0,updateRevision:updateRevision}=set?.status??{}
 if(!set||observedGeneration<(set.metadata?.generation??0))return[]
-return(0,rollout_live.EB)(picture,set.metadata?.uid).filter(pod=>pod.metadata?.labels?.["controller-revision-hash"]!==updateRevision&&!(0,rollout_live.i_)(pod)&&isMadeFrom(pod,written,before))}function isMadeFrom({spec:spec},one,other){if(!contains(spec,one.spec))return false
+return(0,rollout_live.EB)(picture,set.metadata?.uid).filter(pod=>pod.metadata?.labels?.["controller-revision-hash"]!==updateRevision&&!(0,rollout_live.i_)(pod)&&(isPut&&replacesAll(set)||isMadeFrom(pod,written,before)))}function replacesAll({spec:spec}){const{type:type,rollingUpdate:rollingUpdate}=spec?.updateStrategy??{}
+return type!=="OnDelete"&&(rollingUpdate?.partition??0)===0}function isMadeFrom({spec:spec},one,other){if(!contains(spec,one.spec))return false
 if(!contains(spec,other.spec))return true
 return contains(one.spec,other.spec)&&!contains(other.spec,one.spec)}function contains(whole,part){if(part===void 0||part===null)return true
 if(typeof part!=="object")return part===whole
@@ -12121,15 +12173,14 @@ return Object.entries(part).every(([key,value])=>contains(fields[key],value))}fu
 const look=()=>{for(const pod of sets.flatMap(set=>blockingPods(live.picture(),set))){const{uid:uid="",name:name=""}=pod.metadata??{}
 if(deleted.has(uid))continue
 deleted.add(uid)
-journal.say(`pod/${name} of the broken version stands in the way: deleted`)
 const path=`${(0,paths.rJ)("v1",cluster.namespace,"pods")}/${name}`
-cluster.remove(path,{uid:uid}).catch(()=>{deleted.delete(uid)})}}
+cluster.remove(path,{uid:uid}).then(()=>{journal.say(`pod/${name} of the broken version stands in the way: deleted`)},()=>{deleted.delete(uid)})}}
 look()
 return live.onChange(look)}var stages_release=__nccwpck_require__(3830)
 const leastTimeout=10*6e4
 function undoBudget(live,snapshot,patience){return timeoutOf(patience)+(0,drain.c)(workloadsNow(live,snapshot))}function timeoutOf({timeout:timeout}){return Math.max(timeout,leastTimeout)}function workloadsNow(live,snapshot){const picture=live.picture()
 return snapshot.flatMap(({object:object})=>{const now=(0,objects.gv)(object)?(0,rollout_live.QA)(picture,(0,objects.hY)(object))?.object:void 0
-return now?[now]:[]})}async function undo(release,journal,cluster,live,snapshot,{timeout:timeout,grace:grace},noted=()=>{}){const patience={timeout:timeoutOf({timeout:timeout,grace:grace}),bake:0,grace:grace,graces:"lengthen"}
+return now?[now]:[]})}async function undo(release,journal,cluster,live,snapshot,own,noted=()=>{}){const patience={...{...own,timeout:timeoutOf(own),bake:0,graces:"lengthen"}}
 const{world:world,signal:signal}=release
 const startedAt=world.clock.now()
 let restored=[]
@@ -12141,17 +12192,19 @@ if(followed.is==="failed")(0,cause.fJ)({...followed.cause,code:"restore-failed",
 const after=await(0,restore.PF)(cluster,world.clock,snapshot,journal,signal,"after")
 restored=[...restored,...after]
 const gone=restored.filter(({did:did})=>did==="ask")
-if(gone.length>0){const names=gone.map(({prior:prior})=>(0,needs.G)(prior.object)).join(", ");(0,cause.fJ)({code:"restore-failed",sentence:`${names} was deleted by somebody else in the middle of the release, all others are as before`,hint:`apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`})}return restored}function sinceThen(before,now){const isSo=now.did==="nothing"&&(before?.did==="put"||before?.did==="delete")
+if(gone.length>0){const names=gone.map(({prior:prior})=>(0,rollout_snapshot.Gg)(prior.object)).join(", ");(0,cause.fJ)({code:"restore-failed",sentence:`${names} was deleted by somebody else in the middle of the release, all others are as before`,hint:`apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`})}return restored}function sinceThen(before,now){const isSo=now.did==="nothing"&&(before?.did==="put"||before?.did==="delete")
 return isSo?{...now,did:before.did}:now}async function followBack(release,journal,cluster,live,restored,patience,startedAt,noted){const{world:world,signal:signal}=release
-const workloads=restored.flatMap(({prior:prior,did:did,stands:stands})=>prior.was!=="absent"&&(did==="put"||did==="nothing")&&(0,objects.gv)(prior.object)&&stands&&(0,objects.gv)(stands)&&(0,ownership.s0)(prior,stands)?[{before:prior.object,written:prior.written,stands:stands,did:did}]:[])
-const sets=workloads.flatMap(({before:before,written:written,stands:stands})=>before.kind==="StatefulSet"&&(0,objects.gv)(written)?[{name:(0,objects.Vb)(before),before:(0,objects.kW)(stands),written:(0,objects.kW)(written)}]:[])
+const workloads=restored.flatMap(({prior:prior,did:did,stands:stands})=>prior.was!=="absent"&&(did==="put"||did==="nothing")&&(0,objects.gv)(prior.object)&&stands&&(0,objects.gv)(stands)&&(0,rollout_snapshot.s0)(prior,stands)?[{before:prior.object,written:prior.written,stands:stands,did:did}]:[])
+const sets=workloads.flatMap(({before:before,written:written,stands:stands,did:did})=>{if(before.kind!=="StatefulSet"||!(0,objects.gv)(written))return[]
+const templates={before:(0,objects.kW)(stands),written:(0,objects.kW)(written)}
+return[{name:(0,objects.Vb)(before),...templates,isPut:did==="put"}]})
 const picture=live.picture()
 const aims=workloads.map(({before:before,stands:stands})=>{const aim=(0,rollout_aims.nJ)((0,objects.hY)(stands),stands,stands,picture)
 const{available:available,wanted:wanted}=(0,exceptions.nS)(before)
 return available<wanted?{...aim,available:available}:aim})
 const written=workloads.flatMap(({before:before,did:did})=>did==="put"?[(0,workload.T)((0,objects.hY)(before))]:[])
 const stopUnblocking=keepUnblocked(cluster,live,sets,journal)
-return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patience:patience,startedAt:startedAt,noted:courses=>{noted(asWritten(courses,written))},toRepo:(0,stages_release.Y)(release),journal:journal,signal:signal}).finally(stopUnblocking)}function asWritten(courses,written){return Object.fromEntries(Object.entries(courses).map(([id,course])=>{const{startedAt:_,...seen}=course
+return(0,follow.e)({cluster:cluster,clock:world.clock,live:live,aims:aims,patience:patience,startedAt:startedAt,noted:courses=>{noted(asWritten(courses,written))},toRepo:(0,stages_release.YT)(release),journal:journal,signal:signal}).finally(stopUnblocking)}function asWritten(courses,written){return Object.fromEntries(Object.entries(courses).map(([id,course])=>{const{startedAt:_,...seen}=course
 return[id,written.includes(id)?course:seen]}))}},1724:(__unused_webpack_module,__webpack_exports__,__nccwpck_require__)=>{__nccwpck_require__.d(__webpack_exports__,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(onCancel=()=>{}){const cancel=new AbortController
 const end=why=>{if(!cancel.signal.aborted)onCancel(why)

@@ -135,6 +135,14 @@ describe('not opened', () => {
       },
     ],
     [
+      'a server that is not there, by an older kubectl',
+      { answers: { 'GET /version': [[500, 'dial tcp 10.0.0.1:6443: connect: refused\n']] } },
+      {
+        code: 'cluster-unreachable',
+        sentence: 'the cluster does not answer: dial tcp 10.0.0.1:6443: connect: refused',
+      },
+    ],
+    [
       'a token that has run out',
       { answers: { 'GET /version': [[401, { kind: 'Status', message: 'Unauthorized' }]] } },
       { code: 'cluster-unreachable', sentence: 'the cluster does not answer: Unauthorized' },

@@ -10,7 +10,7 @@ const longestPauseMs = 2_000
 
 /**
  * Whether the same request may succeed a little later: no answer at all, a server that is overloaded or
- * being restarted, and what `kubectl proxy` says when it does not reach the server (502). And a login that
+ * being restarted, and what `kubectl proxy` says when it does not reach the server (500, 502). And a login that
  * is not accepted (401): it was when the cluster was opened, so what checks it may be away, or a token is
  * just being renewed. Nothing mends a lock that was lost.
  */
@@ -33,9 +33,12 @@ export function isPassingAtFirst(error: unknown, askedForMs: number): boolean {
   return askedForMs < firstPatienceMs && !/no such host|x509|tls: /.test(words)
 }
 
-/** kubectl's proxy tells in plain text that it did not reach the server; the server's answers have a reason. */
+/**
+ * kubectl's proxy tells in plain text that it did not reach the server, with 500 or 502 by its version; the
+ * server's answers have a reason.
+ */
 function isUnreached({ status, reason }: ApiError): boolean {
-  return status === 502 && reason === ''
+  return (status === 500 || status === 502) && reason === ''
 }
 
 /**
