@@ -204,23 +204,30 @@ describe('on another version after a release', () => {
     ],
     [
       'another image with the tag of the version before, which is no commit',
-      [
-        `Deployment/web ${fresh},ghcr.io/acme/shop-static:1.4`,
-        'Deployment/cdn ghcr.io/acme/assets:1.4',
-      ],
+      [`Deployment/web ${fresh},ghcr.io/acme/proxy:1.4`, 'Deployment/cdn ghcr.io/acme/assets:1.4'],
       [],
+    ],
+    [
+      'static files of our own name with the tag of the version before',
+      ['Deployment/cdn other.example/shop-static:1.4'],
+      [
+        [
+          'deployment/cdn, container app stays on shop-static:1.4, which has the tag of the version before',
+          'kubectl set image deployment/cdn app=other.example/shop-static:1.5',
+        ],
+      ],
     ],
   ])('%s', (_, lines, expected) => {
     expect(told(lines)).toEqual(expected)
   })
 
-  test.each(['latest', 'main', 'prod', 'v1', '20240101', '1234567', 'facade0x', 'abc1'])(
-    'other images with the tag %s, which is no commit',
-    (tag) => {
-      const before = [`ghcr.io/acme/shop:${tag}`]
-      expect(told([`Deployment/cdn ghcr.io/acme/shop-static:${tag}`], before)).toEqual([])
-    },
-  )
+  test.each([
+    ...['latest', 'main', 'prod'].map((tag) => `shop-static:${tag}`),
+    ...['v1', '20240101', '1234567', 'facade0x', 'abc1'].map((tag) => `assets:${tag}`),
+  ])('none of other images such as %s, whose tag is no commit', (image) => {
+    const before = [`ghcr.io/acme/shop:${image.replace(/^.*:/, '')}`]
+    expect(told([`Deployment/cdn ghcr.io/acme/${image}`], before)).toEqual([])
+  })
 
   test('static files by their commit, wherever they lie; none of a version that stays', () => {
     const lines = [`Deployment/cdn other.example/files:static-${sha('a')}`]

@@ -161,13 +161,17 @@ function companions(
   typed: Typed,
 ): readonly Exception[] {
   const tags = [...new Set(before.flatMap((one) => parseImage(one).tag ?? []))]
-  const old = tags.filter((tag) => tag !== image.tag && isCommit(tag))
+  const old = tags.filter((tag) => tag !== image.tag)
+  const ours = shortName(image.repository)
   return workloads.flatMap((object) => {
     if (isIgnored(object)) return []
     const uses = usesOf(templateOf(object), (use) => !isOfRepository(use, image.repository))
     return uses.flatMap(({ name, image: use }): readonly Exception[] => {
       const { repository, tag = '' } = parseImage(use)
-      const stale = old.find((one) => tag.includes(one))
+      const isKin = shortName(repository).startsWith(`${ours}-`)
+      const stale = old.find((one) =>
+        isCommit(one) ? tag.includes(one) : isKin && isVersion(one) && tag === one,
+      )
       if (stale === undefined) return []
       const id = idOf(workloadId(object))
       const next = `${repository}:${tag.replace(stale, image.tag)}`
@@ -183,7 +187,12 @@ function companions(
   })
 }
 
-/** A commit, perhaps with something behind it. Another tag, as `1.4` or `main`, may be that of any image. */
+/** `1.4`, `v2`: not one that moves, as `main`. Any image may have it, so the name has to say whose it is. */
+function isVersion(tag: string): boolean {
+  return /^v?\d/.test(tag)
+}
+
+/** A commit, perhaps with something behind it. */
 function isCommit(tag: string): boolean {
   const [sha = ''] = /^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag) ?? []
   return /\d/.test(sha) && /[a-f]/.test(sha)
