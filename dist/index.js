@@ -10610,15 +10610,17 @@ if(updateStrategy?.type==="OnDelete")return{is:"OnDelete",words:"since updateStr
 const partition=updateStrategy?.rollingUpdate?.partition??0
 return partition>0?{is:"partition",words:`since its partition is ${partition}`}:void 0}function leftOut(id,object,version,typed){const first={object:id,is:"another version"}
 return(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object)?[{...first,says:`${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,mend:typed(["annotate",id,"django-rollout/ignore-"])}]:[{...first,says:`${id} runs ${version}: it was made while the release was under way`}]}function companions(workloads,{image:image,before:before},typed){const tags=[...new Set(before.flatMap(one=>(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(one).tag??[]))]
-const old=tags.filter(tag=>tag!==image.tag&&isCommit(tag))
+const old=tags.filter(tag=>tag!==image.tag)
+const ours=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(image.repository)
 return workloads.flatMap(object=>{if((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.pi)(object))return[]
 const uses=(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),use=>!(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.iI)(use,image.repository))
 return uses.flatMap(({name:name,image:use})=>{const{repository:repository,tag:tag=""}=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.zZ)(use)
-const stale=old.find(one=>tag.includes(one))
+const isKin=(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository).startsWith(`${ours}-`)
+const stale=old.find(one=>isCommit(one)?tag.includes(one):isKin&&isVersion(one)&&tag===one)
 if(stale===void 0)return[]
 const id=(0,_kubernetes_workload_js__WEBPACK_IMPORTED_MODULE_2__.T)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.hY)(object))
 const next=`${repository}:${tag.replace(stale,image.tag)}`
-return[{object:id,is:"another version",says:`${id}, container ${name} stays on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(use)}, which has the tag of the version before`,mend:typed(["set","image",id,`${name}=${next}`])}]})})}function isCommit(tag){const[sha=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag)??[]
+return[{object:id,is:"another version",says:`${id}, container ${name} stays on ${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.EU)(repository)}:${(0,_kubernetes_image_js__WEBPACK_IMPORTED_MODULE_1__.E4)(use)}, which has the tag of the version before`,mend:typed(["set","image",id,`${name}=${next}`])}]})})}function isVersion(tag){return/^v?\d/.test(tag)}function isCommit(tag){const[sha=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag)??[]
 return/\d/.test(sha)&&/[a-f]/.test(sha)}function notAsBefore(picture,restored,typed){return[...stillWithdrawn(picture,restored,typed),...unwell(picture,restored)]}function withdrawnBy(restored){const images=object=>(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.gv)(object)?(0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.MZ)((0,_kubernetes_objects_js__WEBPACK_IMPORTED_MODULE_3__.kW)(object),()=>true).map(({image:image})=>image):[]
 const before=restored.flatMap(({prior:prior})=>prior.was==="absent"?[]:[...images(prior.object),...Object.values(prior.ran??{})])
 const written=restored.filter(({prior:prior,did:did})=>prior.of==="workload"&&did!=="theirs"&&did!=="keep").flatMap(({prior:prior})=>images(prior.written))
