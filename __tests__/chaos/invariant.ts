@@ -25,12 +25,19 @@ export interface Told {
   readonly ended: number
 }
 
+/** The manifest's variables come first, as it has them; the others stay. */
+function withEnv(container: object, added: NonNullable<Effect['webEnv']>): object {
+  const { env = [] } = container as { readonly env?: readonly { readonly name: string }[] }
+  const names = added.map(({ name }) => name)
+  return { env: [...added, ...env.filter(({ name }) => !names.includes(name))] }
+}
+
 export function after(state: State, { image, data, annotations, webEnv }: Effect): State {
   const changed = Object.entries(state).map(([id, content]) => [
     id,
     JSON.parse(JSON.stringify(content), (_key, value: unknown) =>
       isContainer(value)
-        ? { ...value, image, ...(id === 'deployment/web' && webEnv && { env: webEnv }) }
+        ? { ...value, image, ...(id === 'deployment/web' && webEnv && withEnv(value, webEnv)) }
         : value,
     ) as unknown,
   ])

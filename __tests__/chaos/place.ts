@@ -165,6 +165,6 @@ async function writeManifests(folder: string, effect: Effect, repository: string
     .split(/^---$/m)
     .find((text) => /^kind: Deployment$/m.test(text) && /^ {2}name: web$/m.test(text))
   const env = `env:\n            - name: ${variable.name}\n              value: ${variable.value}\n`
-  const manifest = web?.replace('image: IMAGE\n', `image: ${repository}\n          ${env}`)
+  const manifest = web?.replace('image: IMAGE', `image: ${repository}`).replace('env:\n', env)
   await writeFile(join(folder, 'web.yaml'), manifest ?? '')
 }
