@@ -79,8 +79,9 @@ export function byHand(deed: Deed, extra: string, tag: GoodTag, images: Images):
       const id = `deployment/${deed.of}`
       return {
         theirs: inEnv(id),
-        write: [['set', 'env', id, `THEIRS=${word}`]],
-        clean: [['set', 'env', id, 'THEIRS-']],
+        // kubectl writes it to init containers too, where nobody says which.
+        write: [['set', 'env', id, `--containers=${deed.of}`, `THEIRS=${word}`]],
+        clean: [['set', 'env', id, `--containers=${deed.of}`, 'THEIRS-']],
       }
     }
   }
