@@ -55,6 +55,33 @@ describe('what may stand there in the end', () => {
       [one, { ...later, result: 'deployed' }],
       'torn',
     ],
+    [
+      'what a superseded one said it leaves, and no more',
+      { ...before, 'deployment/web': web('b') },
+      [{ ...one, isGood: false, result: 'superseded', leaves: ['deployment/web'] }],
+      'new',
+    ],
+    [
+      'less than what a superseded one said it leaves',
+      before,
+      [{ ...one, result: 'superseded', leaves: ['deployment/web'] }],
+      'torn',
+    ],
+    [
+      'more than what a superseded one said it leaves',
+      allB,
+      [{ ...one, result: 'superseded', leaves: ['deployment/web'] }],
+      'torn',
+    ],
+    [
+      'a later release over what a superseded one leaves',
+      { ...allC, 'configmap/x': { of: 'b' } },
+      [
+        { ...one, result: 'superseded', leaves: ['configmap/x', 'deployment/web'] },
+        { ...later, result: 'deployed' },
+      ],
+      'new, then next',
+    ],
   ])('%s', (_name, now, told, expected) => {
     const judged = judgeState(before, now as typeof before, told)
     expect(judged.is === 'whole' ? judged.as : judged.is).toBe(expected)

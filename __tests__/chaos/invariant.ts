@@ -21,6 +21,8 @@ export interface Told {
   readonly effect: Effect
   readonly isGood: boolean
   readonly result?: string
+  /** `superseded` in the middle puts nothing back: the objects that it said it leaves as it has written them. */
+  readonly leaves?: readonly string[]
   readonly began: number
   readonly ended: number
 }
@@ -49,6 +51,18 @@ export function after(state: State, { image, data, annotations, webEnv }: Effect
   return { ...known, ...data, ...(Object.fromEntries(annotated) as State) }
 }
 
+/** What a release makes of the objects: of all of them, or of those that it said it leaves. */
+function made(state: State, { effect, leaves }: Told): State {
+  const whole = after(state, effect)
+  if (leaves === undefined) return whole
+  return Object.fromEntries(
+    Object.keys(whole).flatMap((id) => {
+      const content = leaves.includes(id) ? whole[id] : state[id]
+      return content === undefined ? [] : [[id, content]]
+    }),
+  )
+}
+
 function isContainer(value: unknown): value is object {
   return typeof value === 'object' && value !== null && 'image' in value && 'name' in value
 }
@@ -59,11 +73,15 @@ const saysOld = ['undone', 'failed', 'cancelled', 'locked', 'superseded']
 
 /**
  * Each way in which the releases may have come about, one after the other: all that said so, none that
- * said otherwise, and no bad one. The shortest first.
+ * said otherwise, and no bad one; of one that was superseded in the middle, what it said it leaves. The
+ * shortest first.
  */
 export function histories(told: readonly Told[]): readonly (readonly Told[])[] {
-  const may = told.filter(({ isGood, result = '' }) => isGood && !saysOld.includes(result))
-  const must = told.filter(({ result = '' }) => saysNew.includes(result))
+  const leavesSome = ({ leaves = [] }: Told) => leaves.length > 0
+  const may = told.filter(
+    (one) => leavesSome(one) || (one.isGood && !saysOld.includes(one.result ?? '')),
+  )
+  const must = told.filter((one) => leavesSome(one) || saysNew.includes(one.result ?? ''))
   return ordersOf(may)
     .filter((order) => must.every((one) => order.includes(one)))
     .sort((one, other) => one.length - other.length)
@@ -100,7 +118,7 @@ export function judgeState(
 ): Judgement {
   const possible = histories(told).map((order) => ({
     as: order.map(({ name }) => name).join(', then ') || 'old',
-    state: order.reduce((state, { effect }) => after(state, effect), before),
+    state: order.reduce(made, before),
   }))
   const states = [before, ...told.map(({ effect }) => after(before, effect))]
   const found = possible

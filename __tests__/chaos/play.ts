@@ -46,8 +46,10 @@ export async function play(
         const one = await tryRound(place, planRound(game.seed, number))
         played.push(one)
         say(lineOf(one))
-        if (one.violations.length === 0) continue
-        for (const line of await accuse(one, place, game.seed)) say(line)
+        if (one.violations.length === 0 && !one.isMixed) continue
+        if (one.violations.length > 0) {
+          for (const line of await accuse(one, place, game.seed)) say(line)
+        }
         // What is torn stays as it is in the log; the next round begins with a whole one.
         await leave(place)
         place = undefined
@@ -67,7 +69,13 @@ async function tryRound(place: Place, round: Round): Promise<Played> {
     return await playRound(place, round)
   } catch (error) {
     const violations = [`it could not be played: ${String(error)}`]
-    const unread = { wasReached: false, wasMeddled: false, said: 'nothing', ended: 'unknown' }
+    const unread = {
+      wasReached: false,
+      wasMeddled: false,
+      isMixed: false,
+      said: 'nothing',
+      ended: 'unknown',
+    }
     return { round, violations, ...unread, seconds: 0, log: '' }
   }
 }

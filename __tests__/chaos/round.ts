@@ -19,6 +19,8 @@ export interface Played {
   readonly said: string
   /** Whether somebody came to write by hand. */
   readonly wasMeddled: boolean
+  /** Whether a release was superseded in the middle, and has left what it had written. */
+  readonly isMixed: boolean
   /** Which version stands there in the end: `old`, `new`, or who came about. */
   readonly ended: string
   readonly violations: readonly string[]
@@ -36,7 +38,7 @@ const quietMs = 60_000
 interface Begun {
   readonly name: string
   readonly run: Running
-  readonly told?: Omit<Told, 'began' | 'ended' | 'result'>
+  readonly told?: Omit<Told, 'began' | 'ended' | 'result' | 'leaves'> & { readonly tag: string }
 }
 
 export async function playRound(place: Place, round: Round): Promise<Played> {
@@ -52,7 +54,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
   const deploy = async (name: string, how: Omit<Deploy, 'label'>) => {
     const { run, effect } = await place.deploy({ ...how, label: `r${round.number}-${name}` })
     const isGood = goodTags.some((tag) => tag === how.tag)
-    begun.push({ name, run, told: { name, effect, isGood } })
+    begun.push({ name, run, told: { name, effect, isGood, tag: how.tag } })
     return run
   }
   const settle = (name: string) => {
@@ -123,10 +125,13 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
   if (wasReached === undefined) begun.forEach(({ run }) => run.kill('SIGKILL'))
 
   const ends = await Promise.all(begun.map(async (one) => ({ ...one, ...(await one.run.ended) })))
-  const told = ends.flatMap(({ told, result, began, ended }) =>
-    told ? [{ ...told, began, ended, ...(result !== undefined && { result }) }] : [],
-  )
-  const seen = await lookWhenQuiet(place)
+  const told = ends.flatMap(({ told, run, result, began, ended }): readonly Told[] => {
+    if (!told) return []
+    const leaves = result === 'superseded' ? { leaves: leftBy(run.output(), told.tag) } : {}
+    return [{ ...told, began, ended, ...(result !== undefined && { result }), ...leaves }]
+  })
+  const mixed = told.flatMap(({ leaves = [] }) => leaves)
+  const seen = await lookWhenQuiet(place, mixed)
   const state = judgeState(before.state, seen.state, told, meddled)
   const main = told[0]?.result ?? 'killed'
   const lost = place.client.asked.failures.slice(lostBefore)
@@ -152,6 +157,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     round,
     wasReached: wasReached ?? false,
     wasMeddled: meddled !== undefined,
+    isMixed: mixed.length > 0,
     said: main,
     ended: state.is === 'whole' ? state.as : 'torn',
     violations,
@@ -170,13 +176,32 @@ async function tidy({ namespace }: Place): Promise<void> {
   if (extra.length > 0) await kubectl('-n', namespace, 'delete', ...extra)
 }
 
-async function lookWhenQuiet({ namespace }: Place): Promise<Seen> {
+/** @param mixed what a superseded release has left: it may be bad, and need not be what the history names */
+async function lookWhenQuiet({ namespace }: Place, mixed: readonly string[]): Promise<Seen> {
   const until = Date.now() + quietMs
   for (;;) {
-    const seen = await look(namespace)
+    const seen = withoutMixed(await look(namespace), mixed)
     if (seen.pending.length === 0 || Date.now() > until) return seen
     await sleep(1_000)
   }
+}
+
+function withoutMixed(seen: Seen, mixed: readonly string[]): Seen {
+  return {
+    ...seen,
+    leftovers: seen.leftovers.filter(
+      (words) => !words.startsWith('the history') || !mixed.includes('statefulset/store'),
+    ),
+    pending: seen.pending.filter((words) => !mixed.some((id) => words.startsWith(`${id} `))),
+  }
+}
+
+/** `deployment/web: is on b (before: a)`, `secret/x: stays, created by this release`: what it leaves of its own. */
+function leftBy(output: string, tag: string): readonly string[] {
+  const line = /^([a-z]+\/[^ :]+): (?:is on ([^ ]+) \(before|stays(?: as this release|, created))/gm
+  return [...output.matchAll(line)].flatMap(([, id = '', runs]) =>
+    runs === undefined || runs === tag ? [id] : [],
+  )
 }
 
 /** Processes, and the temporary folders of runs that had the time to remove them. */
