@@ -26,19 +26,23 @@ function ended(version: string, more: Partial<Ended> = {}): Ended {
   }
 }
 
-/** `a` went live; `-b` was undone; `c>1` is a rollback to release 1 (whose version is named). */
+/** `a` went live; `-b` was undone; `c>1` is a rollback to release 1 (whose version is named), `x>` to an image without one. */
 function historyOf(words: string): History {
-  return words.split(' ').reduce<History>((history, word, i) => {
-    const [version = '', back] = word.replace('-', '').split('>')
-    return added(
-      history,
-      ended(version, {
-        run: `run ${i}`,
-        ...(word.startsWith('-') && { result: 'undone' }),
-        ...(back !== undefined && { command: 'rollback', back: Number(back) }),
-      }),
-    )
-  }, [])
+  return words
+    .trim()
+    .split(' ')
+    .reduce<History>((history, word, i) => {
+      const [version = '', back] = word.replace('-', '').split('>')
+      return added(
+        history,
+        ended(version, {
+          run: `run ${i}`,
+          ...(word.startsWith('-') && { result: 'undone' }),
+          ...(back !== undefined && { command: 'rollback' }),
+          ...(back && { back: Number(back) }),
+        }),
+      )
+    }, [])
 }
 
 const said = (history: History) =>
@@ -75,6 +79,15 @@ describe('a release that is added', () => {
     expect(history).toHaveLength(20)
     expect(said(history.slice(0, 6))).toBe('2b 3c 4d 5e 6f 22x15')
   })
+
+  test('nor what a rollback needs, however often one version is rolled back from', () => {
+    const again = Array.from({ length: 15 }, () => 'b a>2')
+    const history = historyOf(['z a', ...again, 'c'].join(' '))
+    expect(history).toHaveLength(20)
+    expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag: 'a' } })
+    const back = added(history, ended('a', { command: 'rollback', back: 2, run: 'back' }))
+    expect(wanted(back, 'previous', undefined)).toMatchObject({ entry: { tag: 'z' } })
+  })
 })
 
 describe('a rollback wants', () => {
@@ -84,27 +97,66 @@ describe('a rollback wants', () => {
     ['not the failed one in between', 'a -b c', 'previous', 'a'],
     ['another version, when the same one was released twice', 'a b b', 'previous', 'a'],
     ['further back after a rollback', 'a b c b>2', 'previous', 'a'],
-    ['what ran before the newest again, when it was released anew', 'a b a>1 c', 'previous', 'b'],
+    ['not what was rolled back from, after the next release', 'a b a>1 c', 'previous', 'a'],
+    ['further back than that, the second time', 'z a b a>2 c a>2', 'previous', 'z'],
+    ['not a failed rollback', 'a b c -b>2', 'previous', 'b'],
+    ['what was rolled back from, once it was released anew', 'a b a>1 b c', 'previous', 'b'],
+    ['what ran before a version that a person named again', 'a b a>1 b>2', 'previous', 'a'],
+    ['not what that rollback has left', 'a b a>1 c b>2', 'previous', 'a'],
+    ['nothing that a rollback far back has passed by', 'z a b c a>2 d', 'previous', 'a'],
+    ['not the same version in an older release, either', 'y b a b a>3 c a>3', 'previous', 'y'],
+    ['what ran before a rollback to an image of the registry', 'a b x> ', 'previous', 'a'],
+    ['a rollback to such an image', 'a b x> c', 'previous', 'x'],
+    ['not the same version released twice in a row', 'a b b a>1 c', 'previous', 'a'],
     ['a number', 'a b c', '2', 'b'],
     ['a number that is written as one', 'a b c', '#2', 'b'],
     ['a tag, and none that only begins like it', 'v1.2 v1.20', 'v1.2', 'v1.2'],
     ['a tag that is a number nobody else has', 'a 47', '47', '47'],
     ['a tag that went live and failed later', 'v1 -v1', 'v1', 'v1'],
   ])('%s: %s', (_, words, to, tag) => {
-    const found = wanted(historyOf(words), to, false)
+    const found = wanted(historyOf(words), to, undefined)
     expect(found.is === 'found' ? found.entry.tag : found.why).toBe(tag)
   })
 
   test('a commit, whatever its tag is', () => {
     const history = added(historyOf('a'), ended('v2', { sha: '4f2c1d9'.padEnd(40, '0') }))
-    expect(wanted(history, '4f2c1d9', false)).toMatchObject({ is: 'found', entry: { tag: 'v2' } })
+    expect(wanted(history, '4f2c1d9', undefined)).toMatchObject({
+      is: 'found',
+      entry: { tag: 'v2' },
+    })
   })
 
   test.each([
     ['what was live last', 'a b -c', 'b'],
     ['the first release, though nothing was before it', 'a -b', 'a'],
   ])('while a release is open, as previous, %s', (_, words, tag) => {
-    expect(wanted(historyOf(words), 'previous', true)).toMatchObject({ entry: { tag } })
+    expect(wanted(historyOf(words), 'previous', { command: 'release' })).toMatchObject({
+      entry: { tag },
+    })
+  })
+
+  test('while a rollback is open, as previous, what that one was going to', () => {
+    const open = { command: 'rollback' } as const
+    expect(wanted(historyOf('a b c b>2 d'), 'previous', open)).toMatchObject({
+      entry: { tag: 'b' },
+    })
+    expect(wanted(historyOf('a b'), 'previous', open)).toMatchObject({ entry: { tag: 'a' } })
+  })
+
+  test('the version as it ran last: what the rollback to it has left', () => {
+    expect(wanted(historyOf('a b a>1 c'), 'previous', undefined)).toMatchObject({
+      entry: { number: 3, back: 1 },
+    })
+  })
+
+  test('the same image in another way is another version', () => {
+    const differ = (one: Entry, other: Entry) => one.number !== other.number
+    expect(wanted(historyOf('a a a>1 b'), 'previous', undefined, differ)).toMatchObject({
+      entry: { number: 3 },
+    })
+    expect(wanted(historyOf('a b b'), 'previous', undefined, differ)).toMatchObject({
+      entry: { number: 2 },
+    })
   })
 
   test('a release is open while its record stands, unless the history has it as deployed', () => {
@@ -135,13 +187,17 @@ describe('a rollback wants', () => {
 
   test('seven letters of a commit at least', () => {
     const history = added(historyOf('a'), ended('1'.repeat(40)))
-    expect(wanted(history, '1111111', false)).toMatchObject({ is: 'found' })
-    expect(wanted(history, '111111', false)).toMatchObject({ is: 'unknown' })
+    expect(wanted(history, '1111111', undefined)).toMatchObject({ is: 'found' })
+    expect(wanted(history, '111111', undefined)).toMatchObject({ is: 'unknown' })
   })
 
   test.each([
     ['an empty history', '-a', 'previous', 'none', 'no release is in the history yet'],
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
+    [
+      ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),
+      'no release before a is in the history that nobody has rolled back from; that one comes back by its name: --to 2',
+    ],
     ['a number that is not there', 'a', '7', 'unknown', 'release 7 is not in the history'],
     ['a number that failed', 'a -b', '2', 'none', 'release 2 (b) did not go live: undone'],
     ['a tag that failed', 'a -b', 'b', 'none', 'release 2 (b) did not go live: undone'],
@@ -154,7 +210,7 @@ describe('a rollback wants', () => {
       'no release in the history has the commit or tag "zz"',
     ],
   ])('but cannot have it: %s', (_, words, to, is, why) => {
-    expect(wanted(historyOf(words), to, false)).toEqual({ is, why })
+    expect(wanted(historyOf(words), to, undefined)).toEqual({ is, why })
   })
 })
 
@@ -166,7 +222,7 @@ test('of several builds of a commit each is known by its tag, and the first by t
     [],
   )
   const found = (to: string) => {
-    const one = wanted(history, to, false)
+    const one = wanted(history, to, undefined)
     return one.is === 'found' ? one.entry.tag : one.why
   }
   expect([found(sha), found(own), found(`${sha.slice(0, 12)}-cccccccccccc`)]).toEqual([

@@ -46,7 +46,7 @@ export interface Entry extends Ended {
 export type History = readonly Entry[]
 
 const mostEntries = 20
-/** Versions that went live are what a rollback needs: so many outlive any number of failed releases. */
+/** What a rollback goes back by: so many versions outlive any number of failed releases and of rollbacks. */
 const liveKept = 5
 const longestCause = 500
 
@@ -69,7 +69,7 @@ export function added(history: History, ended: Ended): History {
 
 function shortened(history: History): History {
   if (history.length <= mostEntries) return history
-  const kept = new Set(history.filter(wentLive).slice(-liveKept))
+  const kept = new Set(lineOf(history).slice(-liveKept))
   const oldest = history.find((entry) => !kept.has(entry))
   return shortened(history.filter((entry) => entry !== oldest))
 }
@@ -125,16 +125,19 @@ export type Found =
 /**
  * The release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
  * commit by seven letters of its SHA or more. Only what went live can be wanted. `open`: a release that has
- * not ended well is there still, so what was live last is what is `previous` to it. `differ`: whether two
- * releases of the same image have run it in other ways.
+ * not ended well is there still, so what was live last is what is `previous` to it; to a rollback that has
+ * not, it is what that one was leaving. `differ`: whether two releases of the same image have run it in other
+ * ways.
  */
 export function wanted(
   history: History,
   to: string,
-  open: boolean,
+  open: Pick<Begun, 'command'> | undefined,
   differ: Differ = () => false,
 ): Found {
-  if (to === 'previous') return open ? lastLive(history) : previous(history, differ)
+  if (to === 'previous') {
+    return open && open.command !== 'rollback' ? lastLive(history) : previous(history, differ)
+  }
   const named = history.filter(({ sha, tag }) => isNamed(to, sha, tag))
   // Several builds of a commit have its SHA, and the first one of them has it as its tag.
   const byTag = named.filter(({ tag }) => tag === to)
@@ -181,21 +184,50 @@ function lastLive(history: History): Found {
 }
 
 /**
- * What ran before the version that runs now. A rollback moves back in the history and is no step of its
- * own: after it, `previous` goes on further back, and not to the version that was just left.
+ * The versions that led to the one that runs, which is the last: each ran before the next came. A rollback
+ * takes the place of the version that it brings back. What it leaves is in the line no more, nor is the same
+ * version further back: only a new release, or a person who names it, brings it live again.
  */
+function lineOf(history: History, differ: Differ = () => false): History {
+  return history.filter(wentLive).reduce<History>((line, entry) => {
+    if (entry.command !== 'rollback') return [...line, entry]
+    const { back } = entry
+    // An image that the history does not have comes in the place of what ran.
+    const left = line.filter((one) =>
+      back === undefined ? one === line.at(-1) : placeOf(one) > back,
+    )
+    const before = line.filter(
+      (one) =>
+        !left.includes(one) &&
+        placeOf(one) !== back &&
+        left.every((other) => isOther(one, other, differ)),
+    )
+    return [...before, entry]
+  }, [])
+}
+
+/** Of a rollback that of the version which it has brought back. */
+function placeOf({ back, number }: Entry): number {
+  return back ?? number
+}
+
+function isOther(one: Entry, other: Entry, differ: Differ): boolean {
+  return one.digest !== other.digest || differ(one, other)
+}
+
+/** What ran before the version that runs now came. After a rollback it is further back. */
 function previous(history: History, differ: Differ): Found {
-  const now = liveNow(history)
+  const line = lineOf(history, differ)
+  const now = line.at(-1)
   if (!now) return { is: 'none', why: 'no release is in the history yet' }
-  const position = now.back ?? now.number
-  const entry = history.findLast(
-    (one) =>
-      wentLive(one) &&
-      one.back === undefined &&
-      one.number < position &&
-      (one.digest !== now.digest || differ(one, now)),
-  )
-  return entry
-    ? { is: 'found', entry }
-    : { is: 'none', why: `no release before ${now.tag} is in the history` }
+  const entry = line.findLast((one) => isOther(one, now, differ))
+  if (entry) return { is: 'found', entry }
+  const left = history.findLast((one) => wentLive(one) && isOther(one, now, differ))
+  const why = `no release before ${shortTag(now.tag)} is in the history`
+  return {
+    is: 'none',
+    why: left
+      ? `${why} that nobody has rolled back from; that one comes back by its name: --to ${left.number}`
+      : why,
+  }
 }

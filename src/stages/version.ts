@@ -59,7 +59,7 @@ export async function versionWanted(
   { history, open, differ }: LookedBack,
 ): Promise<Version> {
   const { settings } = release
-  const found = wanted(history, settings.to, open !== undefined, differ)
+  const found = wanted(history, settings.to, open, differ)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(release) : undefined
     if (other) return { ...other, appliedSince: [] }
@@ -77,7 +77,9 @@ export async function versionWanted(
   journal.say(
     `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
-  const appliedSince = history.flatMap((one) => (one.number > number ? one.migrations : []))
+  // Its code is that of the release which brought it first.
+  const first = entry.back ?? number
+  const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
   return {
     image,
     release: entry,
