@@ -244,6 +244,40 @@ describe('objects that a release cannot take', () => {
     expect(cause.hint).toBeDefined()
   })
 
+  test.each([
+    ['{apiVersion: v1, kind: ConfigMap, metadata: {name: django-rollout-shop}}', 'ConfigMap'],
+    ['{apiVersion: v1, kind: Secret, metadata: {name: django-rollout-shop-2}}', 'Secret'],
+    [
+      '{apiVersion: v1, kind: Secret, type: Opaque, metadata: {name: django-rollout-token}}',
+      'Secret',
+    ],
+    [
+      '{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: django-rollout-a}}',
+      'Lease',
+    ],
+    [
+      '{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Secret, metadata: {name: django-rollout-a}}]}',
+      'Secret',
+    ],
+  ])('what we keep: %s', async (text, kind) => {
+    const cause = await refusal({ 'k8s/a.yaml': config('a'), 'k8s/b.yaml': text }, ['k8s'])
+    expect(cause.code).toBe('manifest-invalid')
+    expect(cause.sentence).toMatch(
+      new RegExp(`^k8s/b.yaml: ${kind} "django-rollout-.*" has a name that django-rollout keeps`),
+    )
+    expect(cause.hint).toContain('rename it')
+  })
+
+  test.each([
+    '{apiVersion: v1, kind: ServiceAccount, metadata: {name: django-rollout-shop}}',
+    '{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: django-rollout-token}}',
+    '{apiVersion: v1, kind: ConfigMap, metadata: {name: my-django-rollout-shop}}',
+    '{apiVersion: v1, kind: ConfigMap, metadata: {name: django-rollout}}',
+    '{apiVersion: acme.example.com/v1, kind: Secret, metadata: {name: django-rollout-shop}}',
+  ])('nothing that we keep: %s', async (text) => {
+    expect((await read({ 'a.yaml': text }, ['a.yaml'])).others).toHaveLength(1)
+  })
+
   test('its own namespace may be named', async () => {
     const text = '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}'
     expect(names((await read({ 'a.yaml': text }, ['a.yaml'])).others)).toEqual(['s'])

@@ -17,6 +17,7 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from './objects.js'
+import { isKept } from './ours.js'
 import { isNamespace, outside } from './paths.js'
 
 export interface Manifests {
@@ -47,7 +48,7 @@ export async function readManifests(
   const read = (await Promise.all(paths.map((path) => readPath(world, cluster, path)))).flat()
   const files = new Map<string, string>()
   for (const { file, object } of read) {
-    check(object, cluster.namespace)
+    check(object, file, cluster.namespace)
     const key = keyOf(object)
     if (files.has(key)) invalid(`${titled(object)} stands in the manifests twice`)
     files.set(key, file)
@@ -219,8 +220,15 @@ function firstLine(text: string): string {
   return text.split('\n')[0] ?? ''
 }
 
-function check(object: KubeObject, namespace: string): void {
+function check(object: KubeObject, file: string, namespace: string): void {
   const name = titled(object)
+  // An apply would overwrite the record of its own release, and the record's reader refuses such an object.
+  if (isKept(object)) {
+    invalid(
+      `${file}: ${name} has a name that django-rollout keeps for its own lock, record and history`,
+      'rename it, or remove it from the manifests: names of a ConfigMap, a Secret or a Lease must not begin with django-rollout-',
+    )
+  }
   if (clusterWide.includes(object.kind ?? '') && !isNamespace(object, namespace)) outside(object)
   const own = object.metadata?.namespace
   if (own !== undefined && own !== namespace) {

@@ -3,10 +3,26 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { fail } from '../report/cause.js'
 import type { Cluster } from './cluster.js'
 import { appOf } from './image.js'
+import { keyOf, type KubeObject } from './objects.js'
 
 /** Of lock, record and history. */
 export function nameFor(app: string): string {
   return `django-rollout-${app}`
+}
+
+const keptKinds = ['coordination.k8s.io/Lease', '/Secret', '/ConfigMap']
+
+/**
+ * Whether an object has the name of a lock, a record or a history, of any application. The token of a service
+ * account is none: a Secret's type never changes, and people give their token such a name.
+ */
+export function isKept(object: KubeObject): boolean {
+  const { type } = object as { readonly type?: unknown }
+  const key = keyOf(object)
+  return (
+    type !== 'kubernetes.io/service-account-token' &&
+    keptKinds.some((kind) => key.startsWith(`${kind}/${nameFor('')}`))
+  )
 }
 
 const [label, us] = ['app.kubernetes.io/managed-by', 'django-rollout']

@@ -5,6 +5,7 @@
 import { keyOf } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { groupOf, nameOf, type KubeObject } from '../kubernetes/objects.js'
+import { isKept } from '../kubernetes/ours.js'
 import { collection, resourcesOf } from '../kubernetes/paths.js'
 import { titleOf, type Prior, type Snapshot } from './snapshot.js'
 
@@ -102,14 +103,6 @@ export async function locate(
 
 function refused(why: string): Located {
   return { is: 'refused', why }
-}
-
-/** Lock, record and history are no release's to write, whosever they are. */
-function isKept(object: KubeObject): boolean {
-  return (
-    ['ConfigMap', 'Secret', 'Lease'].includes(object.kind ?? '') &&
-    nameOf(object).startsWith('django-rollout-')
-  )
 }
 
 function versionOf(object: KubeObject): string {
