@@ -4,11 +4,21 @@ import { Site } from '../e2e/site.js'
 import { kubectl } from '../e2e/stack.js'
 
 let shop: Site
+let first: Awaited<ReturnType<Site['release']>>
+
+/** Fails where the process that asks for the web's databases has the project in memory too. */
+const alone = `import os
+
+with open("/proc/%d/maps" % os.getppid()) as maps:
+    assert "/psycopg" not in maps.read(), "the project is in memory twice"
+
+`
 
 beforeAll(async () => {
   shop = await Site.make('databases')
-  await shop.commit('First', {})
-  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+  await shop.commit('First', { 'shop/wsgi.py': (old) => `${alone}${old}` })
+  first = await shop.release({ bake: '0' })
+  expect(first).toMatchObject({ report: { result: 'deployed' } })
   for (const name of ['reports', 'other']) await shop.sql(`CREATE DATABASE ${name}`)
 })
 
@@ -28,6 +38,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel("Sum", [("id", models.BigAutoField(primary_key=True)), ("total", models.IntegerField())])
     ]
 `
+
+test("the web's module is imported when the plan is made, and the project is not in memory any more", () => {
+  expect(first.output).toContain('Django ')
+  expect(first.output).not.toContain('was not compared')
+})
 
 /** The tables of the app, by the database. */
 const tablesIn = async (database: string) => {

@@ -17,9 +17,11 @@ It writes `<marker>{plan}<marker>` and, when it goes on to migrate, `<marker>mig
 the command must not run, `<marker>{"refused": ...}<marker>`, and ends. Whatever else goes wrong is left
 to Django and Python to tell: their own text, their own exit code.
 
-The same text runs a second time, in a child process that imports what the web's server imports, with the
-environment of the container and not that of manage.py: which databases it names is compared. Whatever it
-does at its import ends with it.
+The same text runs twice more. When the plan is made, the process becomes a bare Python, with all that was
+found out in `handed`, a file that is open and has no name. That one starts a child that imports what the
+web's server imports (`child`), with the environment of the container and not that of manage.py: which
+databases it names is compared. Whatever it does at its import ends with it. So a project is in memory
+once at any time: the pod has the limit of one that serves the web.
 
 Everything is inside one function, since `shell -c` runs it among names that are not ours: Django 4.2
 in the globals of its own module, 5.2 and later in a copy with all the models of the project.
@@ -29,6 +31,7 @@ reads those in a container's command.
 
 
 def django_rollout_inspect():
+    import atexit
     import importlib
     import importlib.util
     import json
@@ -39,17 +42,19 @@ def django_rollout_inspect():
     import signal
     import subprocess
     import sys
-    import threading
     import time
 
-    import django
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import CommandError, call_command, get_commands
-    from django.db import Error, connections, router
-    from django.db.migrations.executor import MigrationExecutor
-    from django.db.migrations.loader import MigrationLoader
-    from django.db.utils import OperationalError
+    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))
+    marker = spec["marker"]
+    if "handed" not in spec:
+        import django
+        from django.apps import apps
+        from django.conf import settings
+        from django.core.management import CommandError, call_command, get_commands
+        from django.db import Error, connections, router
+        from django.db.migrations.executor import MigrationExecutor
+        from django.db.migrations.loader import MigrationLoader
+        from django.db.utils import OperationalError
 
     # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
     longest_sql = 8000
@@ -60,11 +65,8 @@ def django_rollout_inspect():
     reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")
     transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
 
-    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))
     # The script that starts the web, where it has been run: what it sets is there.
     through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)
-    marker = spec["marker"]
-    migrate = spec.get("migrate")
     named = spec.get("databases") or ["default"]
     # For the web's own module; a longer one has only to be believed by its rollout.
     child_seconds = 60
@@ -323,11 +325,11 @@ def django_rollout_inspect():
         except OSError:
             return dict(os.environ)
 
-    def ask_web(identities):
-        """Starts the child; returns what gives its answer: what it told, or why it told nothing."""
+    def question_of(identities):
+        """How the child is started that is asked for the web's databases, or why nobody is asked."""
         command = spec.get("web")
         if command is None or "django_rollout_inspect" not in sys.argv[-1]:
-            return lambda: (None, None)
+            return None, None
         texts = words_of(command)
         whole = " ".join(command)
         parts = whole.split()
@@ -344,7 +346,7 @@ def django_rollout_inspect():
         env = container_environment()
         always, exported, unsure = assigned(command, texts)
         if unsure:
-            return lambda: (None, unsure)
+            return None, unsure
         env = dict(exported, **dict(env, **always))
         flag = r"--(?:chdir|pythonpath|app-dir)[= ](\S+)"
         folder = env.get("PWD") or os.getcwd()
@@ -366,61 +368,116 @@ def django_rollout_inspect():
             flags = ["--settings=" + each for each in chosen[:1]]
             start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]
         given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole
-        said = {}
+        cwd = folder if os.path.isdir(folder) else None
+        return {"start": start, "env": env, "cwd": cwd, "given": given}, None
 
-        def run():
+    def answer_to(question):
+        """What the child tells, and why it tells nothing."""
+        late = None
+        try:
+            child = subprocess.Popen(
+                question["start"],
+                env=question["env"],
+                cwd=question["cwd"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return None, str(error)
+        try:
+            out = child.communicate(timeout=child_seconds)[0]
+        except subprocess.TimeoutExpired as expired:
+            # What settings tell it has said before it asked a database that does not answer.
+            out = expired.output or b""
+            late = "its import did not end within %d s" % child_seconds
+        finally:
+            # What it has started must not outlive it.
             try:
-                child = subprocess.Popen(
-                    start,
-                    env=env,
-                    cwd=folder if os.path.isdir(folder) else None,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                said["error"] = str(error)
-                return
+                os.killpg(child.pid, signal.SIGKILL)
+            except OSError:
+                pass
+        lines = out.decode("utf-8", "replace").splitlines()
+        for line in reversed(lines):
+            text = line.partition(marker)[2].rpartition(marker)[0]
+            if text.startswith("{"):
+                web = json.loads(text)["web"]
+                if web is None:
+                    return None, "no module of its command is known"
+                return dict(web, given=question["given"]), None
+        words = [line for line in lines if line.strip()]
+        return None, late or (words[-1] if words else "it told nothing")
+
+    def hand_over(found, question):
+        """Becomes a Python without Django, which asks the web; comes back only when that cannot be."""
+        atexit.unregister(hand_over)
+        if "failed" in found:
+            # What others have to do at the end.
             try:
-                said["out"] = child.communicate(timeout=child_seconds)[0]
-            except subprocess.TimeoutExpired as late:
-                # What settings tell it has said before it asked a database that does not answer.
-                said["out"] = late.output or b""
-                said["error"] = "its import did not end within %d s" % child_seconds
-            finally:
-                # What it has started must not outlive it.
-                try:
-                    os.killpg(child.pid, signal.SIGKILL)
-                except OSError:
-                    pass
+                atexit._run_exitfuncs()
+            except Exception:
+                pass
+        state = json.dumps({"found": found, "question": question, "spec": spec}).encode("ascii")
+        try:
+            if hasattr(os, "memfd_create"):
+                file = os.fdopen(os.memfd_create("django-rollout", 0), "w+b")
+            else:
+                import tempfile
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
+                file = tempfile.TemporaryFile()
+            file.write(state)
+            file.seek(0)
+            os.set_inheritable(file.fileno(), True)
+            to_do = json.dumps({"marker": marker, "handed": file.fileno()})
+            env = dict(os.environ, DJANGO_ROLLOUT_SPEC=to_do)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)
+        except (OSError, ValueError):
+            conclude(found, *answer_to(question))
 
-        def answer():
-            thread.join(child_seconds + 5)
-            lines = said.get("out", b"").decode("utf-8", "replace").splitlines()
-            for line in reversed(lines):
-                text = line.partition(marker)[2].rpartition(marker)[0]
-                if text.startswith("{"):
-                    web = json.loads(text)["web"]
-                    if web is None:
-                        return None, "no module of its command is known"
-                    return dict(web, given=given), None
-            words = [line for line in lines if line.strip()]
-            return None, said.get("error") or (words[-1] if words else "it told nothing")
-
-        return answer
+    def conclude(found, web, silent):
+        """Compares, tells the plan and becomes the migration; or refuses."""
+        refuse_others(found, web)
+        if "failed" in found:
+            return
+        migrate = spec.get("migrate")
+        plans, always = found["plans"], found["always"]
+        works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+        runs = bool(migrate) and bool(works or always)
+        for plan in plans:
+            lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
+            if migrate and lost and (plan in works or (always and plan["database"] in named)):
+                refuse("file", plan["database"], plan["identity"])
+            if migrate and not always and plan in works and plan["database"] not in named:
+                pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
+                refuse("left", plan["database"], plan["identity"], pending=pending)
+        say(
+            json.dumps(
+                {
+                    "django": found["django"],
+                    "python": platform.python_version(),
+                    "databases": plans,
+                    "runs": runs,
+                    "web": {"module": web["module"]} if web else silent and {"silent": silent},
+                }
+            )
+        )
+        if runs:
+            say("migrate")
+            if os.path.exists("/bin/sh"):
+                os.execv("/bin/sh", ["sh", "-c", migrate])
+            words = shlex.split(migrate)
+            os.execvp(words[0], words)
 
     def refuse(why, alias, identity, **more):
         say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))
-        connections.close_all()
-        sys.stdout.flush()
         os._exit(3)
 
-    def refuse_others(identities, web):
+    def refuse_others(found, web):
         """Never another database than the web's, or than the one of the release before."""
+        identities, stated = found["identities"], found["stated"]
         for alias, identity in identities.items():
             theirs = web["databases"].get(alias) if web else None
             # Like with like: a proxy may know a database by another name than its server does.
@@ -604,6 +661,14 @@ def django_rollout_inspect():
         # Not by sys.exit: threads that the project has started would keep it.
         os._exit(0)
 
+    if "handed" in spec:
+        with os.fdopen(spec["handed"], "rb") as file:
+            state = json.loads(file.read().decode("ascii"))
+        found, spec = state["found"], state["spec"]
+        named = spec.get("databases") or ["default"]
+        conclude(found, *answer_to(state["question"]))
+        os._exit(found.get("failed", 0))
+
     # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.
     settings.INSTALLED_APPS
     django.setup()
@@ -619,16 +684,15 @@ def django_rollout_inspect():
             if own:
                 planned[alias] = own
     identities = {alias: identity_of(connections[alias]) for alias in planned}
-    stated = dict(identities)
-    web_answer = ask_web(stated)
-    plans = []
+    found = {"stated": dict(identities), "identities": identities, "plans": []}
+    question, silent = question_of(found["stated"])
     try:
         call_command("check", stdout=sys.stderr)
         for alias, own in planned.items():
             connect(connections[alias])
             identities[alias] = asked(connections[alias])
-            plans.append(plan_of(alias, identities[alias], own))
-    except Exception:
+            found["plans"].append(plan_of(alias, identities[alias], own))
+    except Exception as error:
         # A database that does not answer, or that is none of Django's, may be only the wrong one.
         for alias in identities:
             try:
@@ -636,41 +700,23 @@ def django_rollout_inspect():
                 identities[alias] = asked(connections[alias])
             except Exception:
                 pass
-        refuse_others(identities, web_answer()[0])
+        found["failed"] = getattr(error, "returncode", 1) or 1
+        connections.close_all()
+        # Told by Django and Python first, as it is.
+        if question:
+            atexit.register(hand_over, found, question)
+        else:
+            conclude(found, None, silent)
         raise
-    web, silent = web_answer()
-    refuse_others(identities, web)
 
-    # A project's own `migrate` may do anything: django-tenants goes through all schemas.
-    always = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"
-    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
-    runs = bool(migrate) and bool(works or always)
-    for plan in plans:
-        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
-        if migrate and lost and (plan in works or (always and plan["database"] in named)):
-            refuse("file", plan["database"], plan["identity"])
-        if migrate and not always and plan in works and plan["database"] not in named:
-            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
-            refuse("left", plan["database"], plan["identity"], pending=pending)
     connections.close_all()
-    say(
-        json.dumps(
-            {
-                "django": django.get_version(),
-                "python": platform.python_version(),
-                "databases": plans,
-                "runs": runs,
-                "web": {"module": web["module"]} if web else {"silent": silent} if silent else None,
-            }
-        )
-    )
-
-    if runs:
-        say("migrate")
-        if os.path.exists("/bin/sh"):
-            os.execv("/bin/sh", ["sh", "-c", migrate])
-        words = shlex.split(migrate)
-        os.execvp(words[0], words)
+    # A project's own `migrate` may do anything: django-tenants goes through all schemas.
+    found["always"] = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"
+    found["django"] = django.get_version()
+    if question:
+        hand_over(found, question)
+    else:
+        conclude(found, None, silent)
 
 
 django_rollout_inspect()
