@@ -248,6 +248,9 @@ export class Laws {
     const outcome = untouched.every(isOld) ? 'old' : untouched.every(isNew) ? 'new' : 'mixed'
     // Nobody but somebody else can keep a release from coming to one end.
     if (outcome === 'mixed' && this.server.edits === 0) throw new Broken(twoVersions)
+    const isBack = this.workloads().every((object) => !this.isTheirs(object) && isOld(object))
+    if (outcome === 'mixed' && isBack)
+      throw new Broken('no workload is new, and what came with it is')
     this.outcomes.set(id, outcome)
     this.closed.set(`${writer.id}>${id}`, { outcome, present: all.filter(isNew).map(titleOf) })
   }

@@ -14,8 +14,8 @@ import { remember } from '../rollout/archive.js'
 import type { Begun, History } from '../rollout/history.js'
 import { notAsBefore } from '../rollout/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
-import { changedSince, leftToOthers, standsSince } from '../rollout/restore.js'
-import { withAnswers, type Wrote } from '../rollout/snapshot.js'
+import { changedSince, leftToOthers, standsSince, type Restored } from '../rollout/restore.js'
+import { leads, withAnswers, type Wrote } from '../rollout/snapshot.js'
 import { templatesOf } from '../rollout/templates.js'
 import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
@@ -186,14 +186,19 @@ async function unwind(open: Transaction): Promise<Result> {
   const cancelled = soFar.cause?.code === 'cancelled'
   try {
     lost.throwIfAborted()
-    if (soFar.cause?.code === 'superseded') {
+    const superseded = soFar.cause?.code === 'superseded'
+    const left = superseded ? await standsSince(cluster, priors) : []
+    const keeps = settings['on-failure'] === 'keep' && !cancelled
+    if (left.some(hasOurVersion) || (superseded && keeps)) {
       // Nothing is put back: what was written already, and what is theirs, is told.
       soFar.stands = await whatStands(cluster, world.clock, settings, priors)
-      soFar.left = await standsSince(cluster, priors)
+      soFar.left = left
       return await end('superseded')
     }
-    if (!(await changedSince(cluster, priors))) return await end(cancelled ? 'cancelled' : 'failed')
-    if (settings['on-failure'] === 'keep' && !cancelled) return await keep(open)
+    if (!(await changedSince(cluster, priors))) {
+      return await end(superseded ? 'superseded' : cancelled ? 'cancelled' : 'failed')
+    }
+    if (keeps) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (journal) =>
       within(world.clock, undoBudget(site.live, priors, patience), lost, (late) =>
@@ -215,10 +220,10 @@ async function unwind(open: Transaction): Promise<Result> {
       ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
       ...notAsBefore(site.live.picture(), soFar.restored, (args) => cluster.commandLine(args)),
     ]
-    const left = leftToOthers(soFar.restored)
-    if (left !== undefined) {
+    const others = leftToOthers(soFar.restored)
+    if (others !== undefined || superseded) {
       soFar.stands = await whatStands(cluster, world.clock, settings, priors)
-      soFar.cause = leftCause(left, soFar.cause)
+      if (others !== undefined) soFar.cause = leftCause(others, soFar.cause)
       return await end('superseded')
     }
     return await end(cancelled ? 'cancelled' : 'undone')
@@ -243,6 +248,11 @@ async function unwind(open: Transaction): Promise<Result> {
     await tellHistory(open, 'stuck')
     return 'stuck'
   }
+}
+
+/** A workload that the release has brought to its version: to take that back is for people to decide. */
+function hasOurVersion({ prior, did }: Restored): boolean {
+  return leads(prior) && (did === 'put' || did === 'delete')
 }
 
 /** Theirs runs: what was wrong with the release is told, and is not the last word. */
