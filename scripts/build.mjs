@@ -62,11 +62,14 @@ function starter(name) {
 `
 }
 
-/** Drops comments, blanks and what is never used; names stay, and lines between statements, so that a stack trace can be read. */
+/**
+ * Drops comments, blanks, what is never used, and the names of variables. Those of functions and classes stay, and lines
+ * between statements, so that a stack trace can be read.
+ */
 async function shorten(code) {
   const result = await minify(code, {
     module: true,
-    mangle: false,
+    mangle: { keep_fnames: true, keep_classnames: true },
     compress: { defaults: false, dead_code: true, side_effects: true, unused: true },
     format: { comments: false, semicolons: false },
   })

@@ -77,7 +77,7 @@ export class Process {
         remove: () => Promise.resolve(),
       },
       network: { request: (request) => this.request(request) },
-      web: { ask: () => Promise.reject(new Error('no web here')) },
+      web: { fetch: () => Promise.reject(new Error('no web here')) },
       tools: { fetchKubectl: () => Promise.resolve(undefined) },
       env: {},
     }

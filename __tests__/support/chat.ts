@@ -20,8 +20,9 @@ export class Chat {
       const parts: Buffer[] = []
       request.on('data', (part: Buffer) => parts.push(part))
       request.on('end', () => {
-        const status =
-          request.url === secret && request.method === 'POST' ? this.answers.shift() : 404
+        const isJson = request.headers['content-type'] === 'application/json'
+        const isFound = request.url === secret && request.method === 'POST'
+        const status = isFound ? (isJson ? this.answers.shift() : 415) : 404
         response.statusCode = status ?? 200
         if (response.statusCode === 200) {
           const { text } = JSON.parse(Buffer.concat(parts).toString()) as { text: string }

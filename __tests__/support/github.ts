@@ -50,6 +50,17 @@ class Refused extends Error {
   }
 }
 
+const docs = 'https://docs.github.com/rest/deployments/deployments'
+
+/** https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#media-types */
+const accepted = new Set([
+  undefined,
+  '*/*',
+  'application/json',
+  'application/vnd.github+json',
+  'application/vnd.github.v3+json',
+])
+
 const states = ['error', 'failure', 'inactive', 'in_progress', 'queued', 'pending', 'success']
 
 /** Fields by name with what they may hold; those with `!` must be there. */
@@ -210,7 +221,7 @@ export class GitHub {
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       say(error.status)
-      return { status: error.status, body: { message: error.message } }
+      return { status: error.status, body: { message: error.message, documentation_url: docs } }
     }
   }
 
@@ -221,9 +232,10 @@ export class GitHub {
     text: string,
   ): unknown {
     if (!headers['user-agent']) throw new Refused(403, 'Request forbidden by administrative rules.')
-    if (headers.accept !== 'application/vnd.github+json') throw new Refused(415, 'Unsupported type')
-    if (headers['x-github-api-version'] !== '2022-11-28') throw new Refused(400, 'Unknown version')
-    const [, token = ''] = /^Bearer (\S+)$/.exec(headers.authorization ?? '') ?? []
+    if (!accepted.has(headers.accept)) throw new Refused(415, 'Unsupported type')
+    const { 'x-github-api-version': version = '2022-11-28' } = headers
+    if (version !== '2022-11-28') throw new Refused(400, 'Unknown version')
+    const [, token = ''] = /^(?:bearer|token) (\S+)$/i.exec(headers.authorization ?? '') ?? []
     const may = this.tokens[token]
     if (may === undefined) throw new Refused(401, 'Bad credentials')
     if (!path.startsWith('/repos/acme/shop/deployments')) throw new Refused(404, 'Not Found')
@@ -246,7 +258,9 @@ export class GitHub {
     }
     if (method !== 'POST') throw new Refused(404, 'Not Found')
     if (may !== 'write') throw new Refused(403, 'Resource not accessible by integration')
-    if (headers['content-type'] !== 'application/json') throw new Refused(415, 'not JSON')
+    if (!/^application\/json(; *charset=utf-8)?$/i.test(headers['content-type'] ?? '')) {
+      throw new Refused(415, 'not JSON')
+    }
     const body = JSON.parse(text) as Body
     return of ? this.addStatus(of, body) : this.add(body)
   }

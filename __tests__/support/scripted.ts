@@ -121,7 +121,7 @@ export function scripted(
     remove: () => Promise.resolve(),
   }
   const network = { request: () => Promise.reject(new Error('no network here')) }
-  const web = { ask: () => Promise.reject(new Error('no web here')) }
+  const web = { fetch: () => Promise.reject(new Error('no web here')) }
   const tools = { fetchKubectl: () => Promise.resolve(undefined) }
   return {
     world: { clock, processes, files, network, web, tools, env: more.env ?? {} },

@@ -43,15 +43,15 @@ const hanging = () => {
 }
 
 describe('a request', () => {
-  test('sends its headers, and what it has to say as JSON', async () => {
+  test('sends its headers and its body', async () => {
     const { port } = await serve(echo)
-    const answer = await realWeb.ask({
-      ...{ method: 'POST', url: `http://127.0.0.1:${port}/a?b=c`, signal: never },
-      headers: { authorization: 'Bearer x' },
-      body: { name: 'é' },
+    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a?b=c`, {
+      ...{ method: 'POST', signal: never },
+      headers: { authorization: 'Bearer x', 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'é' }),
     })
     expect(answer.status).toBe(201)
-    expect(JSON.parse(answer.text)).toMatchObject({
+    expect(await answer.json()).toMatchObject({
       method: 'POST',
       url: '/a?b=c',
       headers: {
@@ -64,17 +64,56 @@ describe('a request', () => {
     })
   })
 
+  test.each([204, 205, 304])('that is answered %i has no body', async (status) => {
+    const { port } = await serve((_, response) => response.writeHead(status).end())
+    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/`, {
+      ...{ method: 'GET', signal: never },
+    })
+    expect([answer.status, await answer.text()]).toEqual([status, ''])
+  })
+
+  test('follows no redirect, and hands on the headers and all bytes of the answer', async () => {
+    const { port } = await serve((_, response) => {
+      response.writeHead(
+        302,
+        [
+          ['location', '/b'],
+          ['set-cookie', 'a=1'],
+          ['set-cookie', 'b=2'],
+        ].flat(),
+      )
+      response.end(Buffer.from([0, 255]))
+    })
+    const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a`, {
+      ...{ method: 'GET', signal: never },
+    })
+    expect(answer.status).toBe(302)
+    expect(answer.headers.get('location')).toBe('/b')
+    expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+    expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([0, 255])
+  })
+
+  test('that is answered with a status that there is not is an error', async () => {
+    const { server, port } = await serve()
+    server.removeAllListeners('request')
+    server.on('connection', (socket: Socket) => {
+      socket.end('HTTP/1.1 999 Request denied\r\ncontent-length: 0\r\n\r\n')
+    })
+    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
+    await expect(asked).rejects.toThrow()
+  })
+
   test('ends with its signal when nobody answers', async () => {
     const { hang, signal } = hanging()
     const { port } = await serve(hang)
-    const asked = realWeb.ask({ method: 'GET', url: `http://127.0.0.1:${port}/`, signal })
+    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal })
     await expect(asked).rejects.toThrow('time is over')
   })
 
   test('to nobody is an error', async () => {
     const { server, port } = await serve()
     await new Promise((resolve) => server.close(resolve))
-    const asked = realWeb.ask({ method: 'GET', url: `http://127.0.0.1:${port}/`, signal: never })
+    const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
     await expect(asked).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 })
@@ -83,10 +122,8 @@ describe('behind a proxy', () => {
   test('a page over http: is asked of the proxy, with the name and password that it wants', async () => {
     const { port } = await serve(echo)
     process.env['http_proxy'] = `http://ada:a%40b@127.0.0.1:${port}`
-    const answer = await realWeb.ask({
-      ...{ method: 'GET', url: 'http://chat.example/hook', signal: never },
-    })
-    expect(JSON.parse(answer.text)).toMatchObject({
+    const answer = await realWeb.fetch('http://chat.example/hook', { method: 'GET', signal: never })
+    expect(await answer.json()).toMatchObject({
       url: 'http://chat.example/hook',
       headers: {
         host: 'chat.example',
@@ -100,11 +137,13 @@ describe('behind a proxy', () => {
     const url = `http://localhost:${port}/`
     process.env['http_proxy'] = 'http://127.0.0.1:1'
     process.env['no_proxy'] = 'localhost'
-    expect(await realWeb.ask({ method: 'GET', url, signal: never })).toMatchObject({ status: 201 })
+    expect(await realWeb.fetch(url, { method: 'GET', signal: never })).toMatchObject({
+      status: 201,
+    })
   })
 
   const https = (signal: AbortSignal) =>
-    realWeb.ask({ method: 'GET', url: 'https://api.example/', signal })
+    realWeb.fetch('https://api.example/', { method: 'GET', signal })
 
   test('https: goes through it, so that it hears the name of the server and no more', async () => {
     const { server, port } = await serve()

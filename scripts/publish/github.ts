@@ -1,7 +1,8 @@
 /**
  * Makes the GitHub release of a version, with the packed package that is named, and moves the tag `v1` to
  * its commit, unless a newer version has it. A release is immutable once it is published: so it is a draft until it has its file. What
- * a run before this one has left is taken up: a draft is thrown away, a published release is left as it is.
+ * a run before this one has left is taken up: a draft is thrown away, a published release is left as it is. Without
+ * Octokit: no package is installed in the job that may publish.
  */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'

@@ -1,4 +1,5 @@
 /** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
+import type { getOctokit } from '@actions/github'
 import { within } from '../world/deadline.js'
 import { retry } from '../world/retry.js'
 import { nameOf } from '../world/web.js'
@@ -8,12 +9,32 @@ import { refusal } from './refusal.js'
 /** For one request, in ms. */
 const requestMs = 10_000
 
+type Repos = ReturnType<typeof getOctokit>['rest']['repos']
+
+/** Parameters that every request takes. */
+interface Common {
+  readonly owner: string
+  readonly repo: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly request: { readonly signal: AbortSignal }
+}
+
+interface Answer {
+  readonly status: number
+  readonly data: unknown
+}
+
+/** Octokit's error. Without a `response` there was none; its `cause` is what `fetch` has thrown. */
+interface Failed {
+  readonly response?: Answer
+  readonly cause?: unknown
+}
+
 export interface Api {
-  /**
-   * The JSON of the answer. `path` below the repository's. Throws an Error that says in a few words why
-   * there is none.
-   */
-  readonly ask: (method: 'GET' | 'POST', path: string, body?: unknown) => Promise<unknown>
+  /** Returns the data of the answer. Throws an Error that says in a few words why there is none. */
+  readonly ask: <A extends Answer>(
+    request: (repos: Repos, common: Common) => Promise<A>,
+  ) => Promise<A['data']>
   /** Does something again when GitHub was away, or busy: three times in all. */
   readonly patiently: <T>(work: () => Promise<T>) => Promise<T>
 }
@@ -21,27 +42,39 @@ export interface Api {
 class Away extends Error {}
 
 export function apiOf({ clock, web, env }: World, token: string, signal: AbortSignal): Api {
-  const { GITHUB_API_URL: server = 'https://api.github.com', GITHUB_REPOSITORY: repository } = env
+  const { GITHUB_API_URL: baseUrl = 'https://api.github.com', GITHUB_REPOSITORY } = env
+  const [owner, repo] = GITHUB_REPOSITORY?.split('/') ?? []
+  const auth = token.trim()
+  const connect = async (): Promise<Repos> => {
+    // Not before it is used: it reads the event's file and the proxy's variables when it is loaded, and
+    // throws for those that it cannot read.
+    const github = await import(/* webpackMode: "eager" */ '@actions/github')
+    const octokit = github.getOctokit(auth, {
+      ...{ baseUrl, userAgent: 'django-rollout', log: silent },
+      request: { fetch: web.fetch, log: silent },
+    })
+    return octokit.rest.repos
+  }
+  let connected: Promise<Repos> | undefined
   return {
-    ask: async (method, path, body) => {
-      if (!repository) throw new Error('GITHUB_REPOSITORY is not set')
-      const { status, text } = await within(clock, requestMs, signal, (late) =>
-        web.ask({
-          ...{ method, url: `${server}/repos/${repository}${path}`, signal: late },
-          headers: {
-            accept: 'application/vnd.github+json',
-            authorization: `Bearer ${token.trim()}`,
-            // The oldest one, which every GitHub Enterprise Server knows.
-            'x-github-api-version': '2022-11-28',
-          },
-          ...(body !== undefined && { body }),
+    ask: async (request) => {
+      if (!owner || !repo) throw new Error('GITHUB_REPOSITORY is not set')
+      if (auth === '') throw new Error('"token" is empty')
+      const repos = await (connected ??= connect())
+      const { status, data } = await within(clock, requestMs, signal, (late) =>
+        request(repos, {
+          ...{ owner, repo, request: { signal: late } },
+          // The oldest one, which every GitHub Enterprise Server knows.
+          headers: { 'x-github-api-version': '2022-11-28' },
         }),
-      ).catch((error: unknown) => {
-        throw new Away(`GitHub does not answer (${nameOf(error)})`)
+      ).catch((error: unknown): Answer => {
+        const { response, cause = error } = error as Failed
+        if (response) return response
+        throw new Away(`GitHub does not answer (${nameOf(cause)})`)
       })
-      const answer = parsed(text)
-      if (status >= 200 && status < 300 && answer !== undefined) return answer
-      const { message = '' } = (answer ?? {}) as { readonly message?: string }
+      // No redirect is followed, and who answers in GitHub's place may send a page.
+      if (status < 300 && typeof data === 'object' && data) return data
+      const message = (data as { readonly message?: string } | null)?.message ?? ''
       const { passing, words } = refusal(status, message)
       throw passing ? new Away(words) : new Error(words)
     },
@@ -59,10 +92,9 @@ export function apiOf({ clock, web, env }: World, token: string, signal: AbortSi
   }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+/** Octokit would print what GitHub deprecates among the lines of the release. */
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
+function ignore(): void {
+  // Nothing is printed.
 }

@@ -17,8 +17,6 @@ import {
   task,
   type Around,
   type Deployment,
-  type RawDeployment,
-  type RawStatus,
   type Said,
   type Status,
 } from './deployment.js'
@@ -59,28 +57,42 @@ export function deploymentRecord(
 
   /** Newest first, one after the other: GitHub does not like many requests at once. */
   const look = async (): Promise<readonly Deployment[]> => {
-    const query = new URLSearchParams({ environment, task, per_page: String(mostSeen) })
     const seen: Deployment[] = []
-    for (const one of (await ask('GET', `/deployments?${query}`)) as readonly RawDeployment[]) {
-      const statuses = await ask('GET', `/deployments/${one.id}/statuses`)
-      seen.push(deploymentOf(one, statuses as readonly RawStatus[]))
+    const latest = await ask((repos, common) =>
+      repos.listDeployments({ ...common, environment, task, per_page: mostSeen }),
+    )
+    for (const one of latest) {
+      const statuses = await ask((repos, common) =>
+        repos.listDeploymentStatuses({ ...common, deployment_id: one.id }),
+      )
+      seen.push(deploymentOf(one, statuses))
       if (isEnough(seen)) break
     }
     return seen
   }
   const tell = (id: number, status: Status) =>
-    patiently(() => ask('POST', `/deployments/${id}/statuses`, status))
+    patiently(() =>
+      ask((repos, common) =>
+        repos.createDeploymentStatus({ ...common, deployment_id: id, ...status }),
+      ),
+    )
   const ofThisRun = { log: url, live }
 
-  const make = async (begun: Begun): Promise<RawDeployment> => {
-    const post = (ref?: string) => ask('POST', '/deployments', recordOf(begun, environment, ref))
+  /** Returns the id of the new record. */
+  const make = async (begun: Begun): Promise<number> => {
+    const post = (ref?: string) =>
+      ask((repos, common) =>
+        repos.createDeployment({ ...common, ...recordOf(begun, environment, ref) }),
+      )
     const asked = world.env['GITHUB_SHA']
     const made = await post().catch((error: unknown) => {
       // An image of another repository, or one that tells no commit: that of the workflow stands for it.
       if (asked && (error as Error).message.includes('No ref found')) return post(asked)
       throw error
     })
-    return made as RawDeployment
+    // Otherwise GitHub has merged something (202), which it was told not to do.
+    if (!('id' in made)) throw new Error('GitHub has made none')
+    return made.id
   }
 
   const open = async (begun: Begun): Promise<Kept> => {
@@ -88,7 +100,7 @@ export function deploymentRecord(
     const opened = await patiently(async () => {
       const around = lookAt(await look(), begun)
       if (around.own !== undefined) return { ...around, id: around.own }
-      return { ...around, id: (await make(begun)).id }
+      return { ...around, id: await make(begun) }
     })
     onKept?.(opened.id)
     // When GitHub does not take it, it does not take the end either: that is told then.

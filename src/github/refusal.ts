@@ -11,6 +11,7 @@ export interface Refusal {
 export function refusal(status: number, message: string): Refusal {
   const passing = status >= 500 || status === 429 || /rate limit/i.test(message)
   if (passing) return { passing, words: `GitHub answers ${status}` }
+  if (status < 300) return { passing, words: `the answer is not GitHub’s (${status})` }
   switch (status) {
     case 401:
       return { passing, words: 'GitHub does not accept "token" (401)' }

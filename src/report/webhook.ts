@@ -20,13 +20,14 @@ export async function tellWebhook(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly string[]> {
   if (url === undefined || (on === 'failure' && wentWell(report.result))) return []
-  const body = messageOf(report, holder)
+  const body = JSON.stringify(messageOf(report, holder))
+  const headers = { 'content-type': 'application/json' }
   const { trouble } = await retry<Try>(
     { clock, signal, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
     async () => {
       try {
         const { status } = await within(clock, requestMs, signal, (late) =>
-          web.ask({ method: 'POST', url, body, signal: late }),
+          web.fetch(url, { method: 'POST', headers, body, signal: late }),
         )
         if (status >= 200 && status < 300) return { passing: false }
         return { trouble: `it was refused (${status})`, passing: status === 429 || status >= 500 }

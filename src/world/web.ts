@@ -1,5 +1,10 @@
 import { getProxyUrl } from '@actions/http-client'
-import { request as overHttp, type ClientRequest, type RequestOptions } from 'node:http'
+import {
+  request as overHttp,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
 import { request as overHttps } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import { connect } from 'node:tls'
@@ -10,15 +15,18 @@ import type { Web } from './world.js'
  * answers would hold it, and the process with it, whatever the signal says.
  */
 export const realWeb: Web = {
-  ask: async ({ method, url, headers = {}, body, signal }) => {
+  fetch: async (url, { method, headers = {}, body, signal }) => {
     signal.throwIfAborted()
     const target = new URL(url)
-    const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
-    const about = sent && { 'content-type': 'application/json', 'content-length': sent.length }
+    const sent = body === undefined ? undefined : Buffer.from(body)
     const options = {
       method,
       signal,
-      headers: { 'user-agent': 'django-rollout', ...about, ...headers },
+      headers: {
+        'user-agent': 'django-rollout',
+        ...(sent && { 'content-length': sent.length }),
+        ...headers,
+      },
     }
     try {
       const proxy = getProxyUrl(url)
@@ -34,7 +42,8 @@ export const realWeb: Web = {
 /** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
 export function nameOf(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
-  return code ?? name
+  // An AbortError has a number for a code.
+  return typeof code === 'string' ? code : name
 }
 
 type Options = Omit<RequestOptions, 'headers'> & {
@@ -95,17 +104,30 @@ function wayThrough(call: ClientRequest): Promise<Socket> {
   })
 }
 
-function answerTo(call: ClientRequest, sent: Buffer | undefined) {
-  return new Promise<{ status: number; text: string }>((resolve, reject) => {
-    call.on('response', (message) => {
-      const parts: Buffer[] = []
-      message.on('data', (part: Buffer) => parts.push(part))
-      message.on('error', reject)
-      message.on('end', () => {
-        resolve({ status: message.statusCode ?? 0, text: Buffer.concat(parts).toString() })
-      })
+/** The whole answer. */
+async function answerTo(call: ClientRequest, sent: Buffer | undefined): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<[IncomingMessage, Buffer]>()
+  call.on('response', (message) => {
+    const parts: Buffer[] = []
+    message.on('data', (part: Buffer) => parts.push(part))
+    message.on('error', reject)
+    message.on('end', () => {
+      resolve([message, Buffer.concat(parts)])
     })
-    call.on('error', reject)
-    call.end(sent)
   })
+  call.on('error', reject)
+  call.end(sent)
+  const [message, body] = await promise
+  return responseOf(message, body)
+}
+
+/** Throws an Error for a status that the standard does not have. */
+function responseOf({ statusCode = 0, rawHeaders }: IncomingMessage, body: Buffer): Response {
+  const headers = new Headers()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
+  }
+  // The standard wants no body of these, not even an empty one.
+  const none = [204, 205, 304].includes(statusCode)
+  return new Response(none ? null : new Uint8Array(body), { status: statusCode, headers })
 }

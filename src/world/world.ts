@@ -116,25 +116,20 @@ export interface Network {
 }
 
 export interface WebRequest {
-  readonly method: 'GET' | 'POST'
-  /** `https:` or `http:`; it may be a secret. */
-  readonly url: string
+  readonly method: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent as JSON. */
-  readonly body?: unknown
+  readonly body?: string
   readonly signal: AbortSignal
-}
-
-export interface WebAnswer {
-  readonly status: number
-  /** The whole body: untrusted. */
-  readonly text: string
 }
 
 /** The internet, through the proxy that the usual variables name (`https_proxy`, `http_proxy`, `no_proxy`). */
 export interface Web {
-  /** Throws an Error when there is no answer, with the signal's reason when that is aborted. No redirects. */
-  ask(request: WebRequest): Promise<WebAnswer>
+  /**
+   * The standard's `fetch`, but that it follows no redirect and answers once the whole body has come, which is
+   * untrusted. `url` is `https:` or `http:`, and may be a secret. Throws an Error when there is no answer, with
+   * the signal's reason when that is aborted.
+   */
+  readonly fetch: (url: string, request: WebRequest) => Promise<globalThis.Response>
 }
 
 /** A terminal's window in which a person reads along. */
