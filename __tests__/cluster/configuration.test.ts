@@ -85,6 +85,42 @@ test('a Service that would lose its pods in between is refused before anything i
   expect(await site.state()).toEqual(before)
 })
 
+test('an Ingress that leads nowhere is refused, and what finds no pods is a warning, in doctor too', async () => {
+  const before = await site.state()
+  const owner = { env: { KUBECONFIG: stack.kubeconfig } }
+  const ingress = (backend: string) =>
+    `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {defaultBackend: {service: {name: ${backend}}}}}\n`
+  const policy = (name: string, spec: string) =>
+    `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: ${name}}, spec: {${spec}}}\n`
+  const routes = (backend: string) => ({
+    'release/web.yaml': workload('Deployment', 'web', 'shop', web, 'app: web, tier: front'),
+    'release/service.yaml': service('tier: front'),
+    'release/routes.yaml': [
+      ingress(backend),
+      policy('none', 'podSelector: {}'),
+      policy('queue', 'podSelector: {matchLabels: {app: queue}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]'),
+      policy('idle', 'podSelector: {matchLabels: {app: idle}}, ingress: [{from: [{podSelector: {matchLabels: {app: wbe}}}]}]'),
+      '{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: wbe}}}}\n',
+    ].join('---\n'),
+  })
+  const backends = [
+    ['wbe, port: {number: 80}', 'ingress/web leads to service/wbe, which neither the cluster nor the manifests have'],
+    ['web, port: {number: 8080}', 'ingress/web leads to port 8080 of service/web, which has 80'],
+  ] as const
+  for (const [backend, sentence] of backends) {
+    await site.commit('Routes', routes(backend))
+    const { code, report } = await site.deploy('v1', { manifests: 'release', 'migrate-command': 'none' }, owner)
+    expect({ code, cause: report.cause }).toMatchObject({ code: 1, cause: { code: 'selector-conflict', sentence } })
+  }
+  await site.commit('Routes', routes('web, port: {number: 80}'))
+  const options = { image: site.image, namespace: site.namespace, tag: 'v1', manifests: 'release' }
+  const { output } = await site.cli('doctor', options, owner)
+  expect(output).toContain('networkpolicy/idle admits no pod after this release')
+  expect(output).toContain('poddisruptionbudget/web protects no pod after this release')
+  expect(output).not.toMatch(/networkpolicy\/(none|queue)|ingress\/web/)
+  expect(await site.state()).toEqual(before)
+})
+
 interface Pods {
   readonly items: readonly {
     readonly status: {

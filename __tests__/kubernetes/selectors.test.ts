@@ -16,11 +16,12 @@ function pods(text: string): Pods {
   const [id = '', rest = ''] = text.split(/ = /)
   const [live = '', becomes = live] = rest.split(' -> ')
   return {
-    id: id.replace(/[!?]/g, ''),
+    id: id.replace(/[!?~]/g, ''),
     ours: !id.includes('?'),
     ...(live !== 'none' && { live: pod(live) }),
     becomes: pod(becomes),
     ...(id.includes('!') && { stays: true }),
+    ...(id.includes('~') && { apart: true }),
   }
 }
 const service = (text: string): KubeObject => {
@@ -179,7 +180,7 @@ describe('a Service', () => {
     expect(placeOf(undefined, service('app: wbe'), [pods('web = app: web')])).toEqual({
       when: 'before',
       warning:
-        'service/web would lead to no pod after this release: no pod template has the labels that it selects, port 80 (selector app=wbe)',
+        'service/web would lead to no pod after this release: no pod template has the labels that it selects, port 80 (selector app=wbe); add what is missing to the pod template, or correct service/web; to move it to other labels or ports, release the pods with the old and the new ones first, then service/web',
     })
   })
 })
@@ -219,5 +220,304 @@ describe('other kinds', () => {
     ['a foreign Service', undefined, object('serving.knative.dev/v1', 'Service'), 'before'],
   ])('%s', (_, before, after, when) => {
     expect(placeOf(before, after, [both]).when).toBe(when)
+  })
+})
+
+describe('a NetworkPolicy or a budget', () => {
+  const named = '{name: http, containerPort: 8000}'
+  const object = (text: string) => {
+    const kinds: Readonly<Record<string, string>> = {
+      policy: 'apiVersion: networking.k8s.io/v1, kind: NetworkPolicy',
+      budget: 'apiVersion: policy/v1, kind: PodDisruptionBudget',
+    }
+    const [, kind = '', spec = ''] = /^(\w+): \{(.*)$/.exec(text) ?? []
+    return parse(`{${kinds[kind]}, metadata: {name: a}, spec: {${spec}}`) as KubeObject
+  }
+  const of = (labels: string) => `podSelector: {matchLabels: {${labels}}}`
+  const into = (labels: string, ports = '') =>
+    `policy: {${of('app: db')}, ingress: [{from: [{${of(labels)}}]${ports && `, ports: [${ports}]`}}]}`
+  const onPort = (port: string) =>
+    `policy: {${of('app: web')}, ingress: [{ports: [{port: ${port}}]}]}`
+  const db = 'statefulset/db? = app: db | {name: sql, containerPort: 5432}'
+  const web = `deployment/web = app: web | ${named}`
+  const relabelled = 'deployment/web = app: web -> app: web, tier: front'
+  const left = 'deployment/web = app: web, v: a -> app: web, v: b'
+
+  // Each row: before (`none`: it is new; `same`: as after), after, pods, when, and what is told.
+  test.each<readonly [string, string, string, readonly string[], string, RegExp | undefined]>([
+    ['of the database', 'none', into('app: web'), [db, web], 'first', undefined],
+    ['default deny', 'none', 'policy: {podSelector: {}}', [db, web], 'first', undefined],
+    [
+      'default deny of both',
+      'none',
+      'policy: {podSelector: {}, policyTypes: [Ingress, Egress]}',
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'deny all where some passed',
+      into('app: web'),
+      `policy: {${of('app: db')}, ingress: []}`,
+      [db, web],
+      'first',
+      undefined,
+    ],
+    [
+      'that lets all in',
+      'none',
+      `policy: {${of('app: web')}, ingress: [{}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'of other namespaces',
+      'none',
+      `policy: {${of('app: web')}, ingress: [{from: [{namespaceSelector: {}, ${of('app: proxy')}}]}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'of addresses or pods',
+      'none',
+      `policy: {${of('app: web')}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}, {${of('app: proxy')}}]}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'of all pods here',
+      'none',
+      `policy: {${of('app: web')}, ingress: [{from: [{podSelector: {}}]}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'by an expression',
+      'none',
+      `policy: {${of('app: db')}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [web, worker]}]}}]}]}`,
+      [db, web],
+      'first',
+      undefined,
+    ],
+    [
+      'by what a pod has not',
+      'none',
+      `policy: {podSelector: {matchExpressions: [{key: tier, operator: DoesNotExist}]}}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'of pods of a CronJob',
+      'none',
+      `policy: {${of('app: nightly')}}`,
+      ['cronjob/nightly~ = app: nightly'],
+      'first',
+      undefined,
+    ],
+    [
+      'of what is scaled to none',
+      'none',
+      `policy: {${of('app: idle')}}`,
+      ['deployment/idle?~ = app: idle', web],
+      'before',
+      undefined,
+    ],
+    [
+      'of a rule for nobody beside others',
+      'none',
+      `policy: {${of('app: db')}, ingress: [{from: [{${of('app: web')}}], ports: [{port: 5432}]}, {from: [{${of('app: metrics')}}], ports: [{port: 9187}]}]}`,
+      [db, web],
+      'first',
+      undefined,
+    ],
+    [
+      'egress without its type',
+      'none',
+      `policy: {${of('app: web')}, policyTypes: [Ingress], egress: [{to: [{${of('app: gone')}}]}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+
+    [
+      'of no pod',
+      'none',
+      `policy: {${of('app: wbe')}}`,
+      [web],
+      'before',
+      /^networkpolicy\/a selects no pod after this release: no pod template has the labels that it selects \(its podSelector\); add what is missing to the pod template, or correct networkpolicy\/a; to move it/,
+    ],
+    [
+      'that admits nobody',
+      'none',
+      into('app: wbe'),
+      [db, web],
+      'before',
+      /^networkpolicy\/a admits no pod after this release: .*\(its ingress\); /,
+    ],
+    [
+      'that admits nobody any more',
+      into('app: web'),
+      into('app: wbe'),
+      [db, web],
+      'first',
+      /admits no pod/,
+    ],
+    [
+      'that lets nobody be reached',
+      'none',
+      `policy: {${of('app: web')}, policyTypes: [Egress], egress: [{to: [{${of('app: pg')}}]}]}`,
+      [db, web],
+      'first',
+      /allows no pod as a destination/,
+    ],
+    [
+      'whose pods leave it',
+      'same',
+      into('v: a'),
+      [db, left],
+      'first',
+      /admits no pod .* or correct networkpolicy/,
+    ],
+    [
+      'whose pods leave a rule of it',
+      'same',
+      `policy: {${of('app: db')}, ingress: [{from: [{${of('v: a')}}], ports: [{port: 5432}]}, {from: [{${of('app: web')}}], ports: [{port: 9187}]}]}`,
+      [db, left],
+      'first',
+      /^the new pods of deployment\/web lack the labels by which networkpolicy\/a finds the old ones \(its ingress, ports/,
+    ],
+    [
+      'of which one of two workloads leaves',
+      'same',
+      `policy: {${of('v: a')}}`,
+      [left, 'deployment/api = v: a'],
+      'first',
+      /new pods of deployment\/web lack/,
+    ],
+    [
+      'that lets in what the old pods lack',
+      'none',
+      into('tier: front'),
+      [db, relabelled],
+      'last',
+      undefined,
+    ],
+    [
+      'that lets in what the old pods lack, once all',
+      `policy: {${of('app: db')}, ingress: [{}]}`,
+      into('tier: front'),
+      [db, relabelled],
+      'last',
+      undefined,
+    ],
+    ['of a port that pods have', 'none', onPort('http'), [web], 'first', undefined],
+    ['of a number', 'none', onPort('9000'), [web], 'first', undefined],
+    [
+      'of a port that only new pods have',
+      'none',
+      onPort('http'),
+      [`deployment/web = app: web -> app: web | ${named}`],
+      'last',
+      undefined,
+    ],
+    [
+      'of a port that was a number',
+      onPort('8000'),
+      onPort('http'),
+      [`deployment/web = app: web -> app: web | ${named}`],
+      'last',
+      undefined,
+    ],
+    [
+      'of a port that no pod has',
+      'none',
+      onPort('web'),
+      [web],
+      'first',
+      /opens no port web after this release: no container of deployment\/web has a port web/,
+    ],
+    [
+      'of a port that pods lose',
+      'same',
+      onPort('http'),
+      [`deployment/web = app: web | ${named} -> app: web`],
+      'first',
+      /opens no port http/,
+    ],
+    [
+      'of a port of the database',
+      'none',
+      `policy: {${of('app: web')}, policyTypes: [Egress], egress: [{to: [{${of('app: db')}}], ports: [{port: sql}]}]}`,
+      [db, web],
+      'first',
+      undefined,
+    ],
+    [
+      'of a port of others',
+      'none',
+      `policy: {${of('app: web')}, policyTypes: [Egress], egress: [{ports: [{port: dns}]}]}`,
+      [web],
+      'first',
+      undefined,
+    ],
+    [
+      'of labels that only old and only new pods have',
+      into('v: a'),
+      into('v: b'),
+      [db, left],
+      'never',
+      undefined,
+    ],
+
+    ['budget', 'none', 'budget: {selector: {matchLabels: {app: web}}}', [web], 'first', undefined],
+    ['budget of all', 'none', 'budget: {selector: {}}', [web], 'first', undefined],
+    ['budget without selector', 'none', 'budget: {minAvailable: 1}', [web], 'before', undefined],
+    [
+      'budget of another tool’s pods',
+      'none',
+      'budget: {selector: {matchLabels: {app: db}}}',
+      [db, web],
+      'before',
+      undefined,
+    ],
+    [
+      'budget of no pod',
+      'none',
+      'budget: {selector: {matchLabels: {app: wbe}}}',
+      [web],
+      'before',
+      /^poddisruptionbudget\/a protects no pod after this release: /,
+    ],
+    [
+      'budget whose pods leave it',
+      'same',
+      'budget: {selector: {matchLabels: {v: a}}}',
+      [left],
+      'first',
+      /protects no pod/,
+    ],
+    [
+      'budget that moves with its pods',
+      'budget: {selector: {matchLabels: {v: a}}}',
+      'budget: {selector: {matchLabels: {v: b}}}',
+      [left],
+      'last',
+      undefined,
+    ],
+  ])('%s: %s, then %s', (_, before, after, all, when, says) => {
+    const now = object(after)
+    const old = before === 'none' ? undefined : before === 'same' ? now : object(before)
+    const placed = placeOf(old, now, all.map(pods))
+    const { warning, losses = [] } = placed.when === 'never' ? {} : placed
+    expect(placed.when).toBe(when)
+    const told = before === 'same' ? losses : [warning, ...losses].slice(0, 1)
+    if (says) expect(told).toEqual([expect.stringMatching(says)])
+    else expect([warning, ...losses]).toEqual([undefined])
   })
 })

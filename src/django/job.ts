@@ -105,11 +105,7 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
   if (!spec || !container)
     return { is: 'impossible', problem: `the template has no container ${name}` }
 
-  const labels = {
-    'app.kubernetes.io/managed-by': 'django-rollout',
-    [appLabel]: how.app,
-    'django-rollout/job': 'migrate',
-  }
+  const labels = migrationLabels(how.app)
   const caught = how.selectors.find(({ selector }) => matches(selector, labels))
   if (caught) {
     const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
@@ -146,6 +142,15 @@ export function migrationJob(how: MigrationJobHow): MigrationJob {
         },
       },
     },
+  }
+}
+
+/** Of the Job and of its pod. */
+export function migrationLabels(app: string): Readonly<Record<string, string>> {
+  return {
+    'app.kubernetes.io/managed-by': 'django-rollout',
+    [appLabel]: app,
+    'django-rollout/job': 'migrate',
   }
 }
 

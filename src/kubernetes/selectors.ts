@@ -2,10 +2,11 @@
  * What finds pods by their labels and ports (Services, policies, routes), and when a release may write it, so
  * that what finds running pods goes on finding them. Pure.
  */
-import type { NetworkPolicy } from 'kubernetes-types/networking/v1'
 import type { PodTemplateSpec, Service, ServicePort } from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import { keyOf, nameOf, type KubeObject } from './objects.js'
+import { askedBefore, aspectsOfPolicy, matches } from './policies.js'
+import { routed, type Services } from './routes.js'
 
 /** The pods of one workload, before the release and after it. */
 export interface Pods {
@@ -19,6 +20,8 @@ export interface Pods {
   readonly becomes?: PodTemplateSpec
   /** Its old pods stay until somebody deletes them (`OnDelete`, a partition). */
   readonly stays?: true
+  /** No Service leads to it: pods of Jobs, or of what is scaled to none. Policies are about these too. */
+  readonly apart?: true
 }
 
 /** When an object is written. */
@@ -31,32 +34,47 @@ export type When =
   | 'last'
 
 export type Placed =
-  | { readonly when: When; readonly warning?: string }
+  | {
+      readonly when: When
+      /** It finds nobody at the end. */
+      readonly warning?: string
+      /** What is found now, and not after the release. */
+      readonly losses?: readonly string[]
+    }
   /** Nothing may be written: `sentence` says what would be lost, `hint` how it goes in two releases. */
   | { readonly when: 'never'; readonly sentence: string; readonly hint: string }
 
-/** One thing by which an object finds pods: of a Service each port, of a NetworkPolicy its subject and its peers. */
-interface Aspect {
+/** One thing by which an object finds pods: of a Service each port, of a NetworkPolicy its pods and its peers. */
+export interface Aspect {
   /** ` port 80`, for sentences. */
   readonly words: string
   readonly labels: (labels: Readonly<Record<string, string>>) => boolean
   /** The port that a pod must have. */
-  readonly port?: ServicePort
+  readonly port?: Pick<ServicePort, 'port' | 'targetPort'>
+  /** What the object does when nobody is found: `selects no pod`. Without it that says nothing. */
+  readonly none?: string
+  /** Its selectors as they are written: pods may leave these by their labels alone. */
+  readonly asks?: string
 }
 
-type Aspects = ReadonlyMap<string, Aspect>
+export type Aspects = ReadonlyMap<string, Aspect>
 
 interface Kind {
   readonly aspects: (object: KubeObject) => Aspects
   /** Somebody is cut off when it finds no pods: no order of writes may bring that about. */
   readonly cuts: boolean
+  /** What has found these pods before; else: the aspect of the same key. */
+  readonly asked?: typeof askedBefore
 }
 
 const finders: Readonly<Record<string, Kind>> = {
   '/Service': { aspects: aspectsOfService, cuts: true },
-  'networking.k8s.io/NetworkPolicy': { aspects: aspectsOfPolicy, cuts: true },
+  'networking.k8s.io/NetworkPolicy': { aspects: aspectsOfPolicy, cuts: true, asked: askedBefore },
   'cilium.io/CiliumNetworkPolicy': { aspects: bySelector('endpointSelector'), cuts: true },
-  'policy/PodDisruptionBudget': { aspects: bySelector('selector'), cuts: false },
+  'policy/PodDisruptionBudget': {
+    aspects: bySelector('selector', 'protects no pod'),
+    cuts: false,
+  },
   'monitoring.coreos.com/PodMonitor': { aspects: bySelector('selector'), cuts: false },
 }
 
@@ -103,18 +121,23 @@ function kindOf(object: KubeObject): string {
 
 /**
  * When `after` may be written, which is `before` as the release leaves it; `undefined`: it is not there yet.
- * Asked of an object that the release leaves as it is too: its pods may leave it.
+ * Asked of an object that the release leaves as it is too: its pods may leave it. `makes`: custom resources
+ * come with it, whose controllers may make Services.
  */
 export function placeOf(
   before: KubeObject | undefined,
   after: KubeObject,
-  pods: readonly Pods[],
+  all: readonly Pods[],
+  services: Services = { live: [], becomes: [] },
+  makes = false,
 ): Placed {
   const kind = kindOf(after)
-  if (routes.includes(kind)) return { when: 'last' }
+  if (routes.includes(kind)) return placeOfRoute(kind, before, after, services, makes)
   if (followers.includes(kind)) return { when: 'first' }
   const finder = finders[kind]
   if (!finder) return { when: 'before' }
+  const isService = kind === '/Service'
+  const pods = isService ? all.filter(({ apart }) => !apart) : all
   const old: Aspects = before ? finder.aspects(before) : new Map()
   const now = finder.aspects(after)
   const found = [...old.values(), ...now.values()]
@@ -122,25 +145,78 @@ export function placeOf(
     ({ ours, live, becomes }) =>
       ours && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
   )
-  const seen = [...now].map(([key, aspect]) => ({ aspect, ...safely(old.get(key), aspect, pods) }))
-  const nobody = seen.find(({ finds }) => !finds)
+  const asked = finder.asked ?? ((_: KubeObject | undefined, key: string) => old.get(key))
+  const seen = [...now].map(([key, aspect]) => ({
+    aspect,
+    ...safely(asked(before, key), aspect, pods),
+  }))
   const name = `${(after.kind ?? '').toLowerCase()}/${nameOf(after)}`
+  const nobody = seen.find(({ finds, aspect }) => !finds && aspect.none !== undefined)
   const lost = nobody && {
-    sentence: `${name} would lead to no pod after this release: ${whyNone(nobody.aspect, pods)}`,
+    sentence: `${name} ${nobody.aspect.none} after this release: ${whyNone(nobody.aspect, pods)}`,
     hint: lostHint(nobody.aspect, name, pods),
   }
-  if (lost && kind === '/Service' && nobody.loses && isSure(nobody.aspect, pods)) {
+  if (lost && isService && nobody.loses && isSure(nobody.aspect, pods)) {
     return { when: 'never', ...lost }
   }
-  const warning = lost && kind === '/Service' && (!before || isOurs) ? lost.sentence : undefined
-  const told = warning === undefined ? {} : { warning }
+  const isTold = lost && (!isService || !before || isOurs)
+  const lostNow = lost && !isService && before && nobody.loses ? [toldOf(lost)] : []
+  const losses = [...lostNow, ...(lost ? [] : leaving(name, old, now, pods))]
+  const told = {
+    ...(isTold && { warning: toldOf(lost) }),
+    ...(losses.length > 0 && { losses }),
+  }
   if (!isOurs) return { when: 'before', ...told }
-  if (!before) return { when: kind === '/Service' ? 'before' : 'first', ...told }
-  const first = seen.every(({ safe }) => safe.includes('first'))
-  const last = seen.every(({ safe }) => safe.includes('last'))
+  if (!before && isService) return { when: 'before', ...told }
+  // What finds nobody at the end cannot be lost in between.
+  const weighed = isService ? seen : seen.filter(({ finds }) => finds)
+  const first = weighed.every(({ safe }) => safe.includes('first'))
+  const last = weighed.every(({ safe }) => safe.includes('last'))
   if (first) return { when: 'first', ...told }
   if (last || !finder.cuts) return { when: 'last', ...told }
-  return { when: 'never', ...conflict(name, seen, pods) }
+  return { when: 'never', ...conflict(name, weighed, pods) }
+}
+
+function toldOf({ sentence, hint }: { readonly sentence: string; readonly hint: string }): string {
+  return `${sentence}; ${hint}`
+}
+
+/** A request that reaches nobody is an error for sure, unless something else makes the Service yet. */
+function placeOfRoute(
+  kind: string,
+  before: KubeObject | undefined,
+  after: KubeObject,
+  services: Services,
+  makes: boolean,
+): Placed {
+  const route = routed(kind, before, after, services)
+  if (route.is === 'well') return { when: 'last' }
+  const { sentence, hint } = route
+  if (route.is === 'nowhere' && (makes || !route.breaks)) {
+    return { when: 'last', warning: toldOf(route) }
+  }
+  return { when: 'never', sentence, hint }
+}
+
+/** Our workloads whose new pods a selector does not find any more that has not changed. */
+function leaving(
+  name: string,
+  old: Aspects,
+  now: Aspects,
+  pods: readonly Pods[],
+): readonly string[] {
+  return [...now].flatMap(([key, { asks, labels, words }]) => {
+    if (asks === undefined || old.get(key)?.asks !== asks) return []
+    return pods
+      .filter(
+        ({ ours, live, becomes }) =>
+          ours && live && becomes && labels(labelsOf(live)) && !labels(labelsOf(becomes)),
+      )
+      .map(
+        ({ id }) =>
+          `the new pods of ${id} lack the labels by which ${name} finds the old ones${words}; keep them in the pod template of ${id}, or add the new ones to ${name} first, in a release before`,
+      )
+  })
 }
 
 interface Safely {
@@ -213,7 +289,7 @@ function finds(aspect: Aspect | undefined, pods: Pods, at: 'live' | 'becomes'): 
  * where the other version declares it and this one declares others.
  */
 function hasPort(
-  { port, targetPort = port }: ServicePort,
+  { port, targetPort = port }: Pick<ServicePort, 'port' | 'targetPort'>,
   template: PodTemplateSpec,
   other: PodTemplateSpec | undefined,
 ): boolean {
@@ -241,64 +317,25 @@ function aspectsOfService(object: KubeObject): Aspects {
   const entries = Object.entries(selector ?? {})
   if (entries.length === 0 || type === 'ExternalName') return new Map()
   const labels: Aspect['labels'] = (own) => entries.every(([key, value]) => own[key] === value)
+  const none = 'would lead to no pod'
   const words = ` (selector ${entries.map(([key, value]) => `${key}=${value}`).join(',')})`
-  if (ports.length === 0) return new Map([['', { words, labels }]])
+  if (ports.length === 0) return new Map([['', { words, labels, none }]])
   return new Map(
     ports.map((port) => [
       `${port.protocol ?? 'TCP'} ${port.port}`,
-      { words: `, port ${port.port}${words}`, labels, port },
+      { words: `, port ${port.port}${words}`, labels, port, none },
     ]),
   )
 }
 
-function aspectsOfPolicy(object: KubeObject): Aspects {
-  const { podSelector, ingress = [], egress = [] } = (object as NetworkPolicy).spec ?? {}
-  const peers = [
-    ['from', ingress.map(({ from }) => from)] as const,
-    ['to', egress.map(({ to }) => to)] as const,
-  ].flatMap(([key, rules]) => {
-    const all = rules.flatMap((rule) => rule ?? [{}])
-    // A rule for everybody, or for pods of other namespaces, keeps nobody of ours out.
-    const selectors = all.map((peer) =>
-      peer.podSelector && !peer.namespaceSelector ? peer.podSelector : undefined,
-    )
-    if (all.length === 0 || !selectors.every((one) => one !== undefined)) return []
-    const labels: Aspect['labels'] = (own) => selectors.some((one) => matches(one, own))
-    return [[key, { words: ` (its pods "${key}")`, labels }] as const]
-  })
-  const subject: Aspect['labels'] = (own) => matches(podSelector, own)
-  return new Map([['pods', { words: ' (its podSelector)', labels: subject }], ...peers])
-}
-
-function bySelector(field: 'selector' | 'endpointSelector'): Kind['aspects'] {
+function bySelector(field: 'selector' | 'endpointSelector', none?: string): Kind['aspects'] {
   return ({ spec }) => {
     const selector = (spec as Readonly<Record<string, LabelSelector>> | undefined)?.[field]
     if (!selector) return new Map()
     const labels: Aspect['labels'] = (own) => matches(selector, own)
-    return new Map([['pods', { words: ` (its ${field})`, labels }]])
+    const words = ` (its ${field})`
+    return new Map([['pods', { words, labels, ...(none !== undefined && { none }) }]])
   }
-}
-
-function matches(
-  { matchLabels = {}, matchExpressions = [] }: LabelSelector = {},
-  own: Readonly<Record<string, string>>,
-): boolean {
-  return (
-    Object.entries(matchLabels).every(([key, value]) => own[key] === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = own[key]
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value)
-        case 'NotIn':
-          return value === undefined || !values.includes(value)
-        case 'Exists':
-          return value !== undefined
-        default:
-          return value === undefined
-      }
-    })
-  )
 }
 
 /** A container may listen on a port by number that it does not declare. */

@@ -4,6 +4,7 @@ import type { Kubectl } from '../checks/mending.js'
 import { probeFindings } from '../checks/probes.js'
 import { subjectsOf } from '../checks/subject.js'
 import { workloadFindings } from '../checks/workloads.js'
+import { migrationLabels } from '../django/job.js'
 import { asRoleRules, missingRights, type Right } from '../kubernetes/access.js'
 import { tryCreate } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -200,10 +201,15 @@ export async function rehearse(
   const { settings, source } = release
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
+  const ran = jobsOf(release, jobs, image)
   const [ours, changes] = await Promise.all([
     planOurs(cluster, targets, settings.image, image),
     planManifests(cluster, others),
-    tryCreate(cluster, jobsOf(release, jobs, image)),
+    tryCreate(cluster, ran),
   ])
-  return planOf(changes, ours, targets, services, picture).warnings
+  const migration = {
+    ...{ kind: 'Job', metadata: { name: 'migrate' } },
+    spec: { template: { metadata: { labels: migrationLabels(release.app) } } },
+  }
+  return planOf(changes, ours, targets, services, picture, [...ran, migration]).warnings
 }
