@@ -187,6 +187,12 @@ export class Site extends Repository {
     return (await run('docker', args, { env: stack.env })).code === 0
   }
 
+  /** Gives the image of a tag in the registry another tag, too. */
+  async retag(from: string, to: string): Promise<void> {
+    const args = ['buildx', 'imagetools', 'create', '--tag', `${this.image}:${to}`]
+    await must('docker', [...args, `${this.image}:${from}`], { env: stack.env })
+  }
+
   /** Where the web answers from outside of the cluster, once it does. */
   async url(): Promise<string> {
     const port = await kubectl(

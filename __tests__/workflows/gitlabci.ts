@@ -15,7 +15,12 @@ export interface Job {
   readonly variables: Variables
   /** What the runner's shell gets: before_script and script. */
   readonly lines: readonly string[]
-  readonly reports: { readonly junit: readonly string[]; readonly codequality: readonly string[] }
+  readonly reports: {
+    readonly junit: readonly string[]
+    readonly codequality: readonly string[]
+    /** Holds variables for the jobs of later stages. */
+    readonly dotenv?: string
+  }
   readonly environment?: { readonly name: string; readonly url: string }
   readonly resourceGroup?: string
   readonly interruptible: boolean
@@ -36,7 +41,9 @@ interface JobYaml {
   readonly needs?: readonly string[]
   readonly artifacts: {
     readonly when: string
-    readonly reports: Record<'junit' | 'codequality', string | readonly string[]>
+    readonly reports: Record<'junit' | 'codequality', string | readonly string[]> & {
+      readonly dotenv?: string
+    }
   }
   readonly environment?: { readonly name: string; readonly url: string }
   readonly resource_group?: string
@@ -60,7 +67,7 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
         ...['resource_group', 'interruptible'],
       ])
       only(name, job.artifacts, ['when', 'reports'])
-      only(name, job.artifacts.reports, ['junit', 'codequality'])
+      only(name, job.artifacts.reports, ['junit', 'codequality', 'dotenv'])
       if (!stages.includes(job.stage)) throw new Error(`${name}: no stage ${job.stage}`)
       if (job.artifacts.when !== 'always') throw new Error(`${name}: a failed job has no artifacts`)
       const rule = job.rules.find((each) => {
@@ -82,6 +89,9 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
           reports: {
             junit: [job.artifacts.reports.junit].flat(),
             codequality: [job.artifacts.reports.codequality].flat(),
+            ...(job.artifacts.reports.dotenv !== undefined && {
+              dotenv: job.artifacts.reports.dotenv,
+            }),
           },
           ...(job.environment && { environment: job.environment }),
           ...(job.resource_group !== undefined && { resourceGroup: job.resource_group }),

@@ -113,13 +113,20 @@ describe('GitLab', () => {
       button ? name === button.job : !manual,
     )
     const done: JobEnded[] = []
+    // What dotenv reports give to later jobs wins over the file's own variables.
+    const passedOn: Record<string, string> = {}
     for (const job of jobs) {
       // As the runner leaves the checkout to each job.
       await shop.git('clean', '-ffdx', '--quiet')
       const script = ['bash', '--norc', '-eu', '-o', 'pipefail', '-c', job.lines.join('\n')]
-      const variables = { ...job.variables, ...button?.variables, ...given }
+      const variables = { ...job.variables, ...passedOn, ...button?.variables, ...given }
       const ended = await shell.run(shop.folder, script, variables)
       const issues = await left(job.reports.codequality)
+      const [dotenv = ''] = await left([job.reports.dotenv ?? []].flat())
+      for (const line of dotenv.trim().split('\n').filter(Boolean)) {
+        const [name = '', value = ''] = line.split('=')
+        passedOn[name] = value
+      }
       done.push({
         ...{ ...ended, job },
         junit: (await left(job.reports.junit)).map(readXml),
@@ -209,10 +216,15 @@ describe('GitLab', () => {
     expect(await tags()).toEqual(new Set([first]))
   })
 
-  test('the button brings the version before back', async () => {
-    const second = await shop.commit('Second', {})
+  test('another build of a commit is deployed, and the button brings the version before back', async () => {
+    const options = 'bake: 1s\nbuild-args: VERSION=second\n'
+    const second = await shop.commit('Second', { 'django-rollout.yml': options })
+    await shop.retag(first, second)
     expect((await pipeline('push')).map(good)).toHaveLength(2)
-    expect(await tags()).toEqual(new Set([second]))
+    // The commit's own tag has what was told other arguments.
+    expect([...(await tags())]).toEqual([
+      expect.stringMatching(new RegExp(`^${second}-[0-9a-f]{12}$`)),
+    ])
     const [back] = await pipeline('push', { job: 'rollback', variables: {} })
 
     expect(good(back).job.resourceGroup).toBe('production')
