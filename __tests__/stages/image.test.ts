@@ -20,10 +20,11 @@ const labelsOf = (revision?: string, version?: string) => ({
 })
 
 /** A checkout at `head`, with what the registry and the engine have of the image. */
-function machine(registry: object | undefined, engine?: object) {
+function machine(registry: object | undefined, engine?: object, tags: readonly string[] = []) {
   const notFound = { code: 1, stderr: `ERROR: ${repository}: not found` }
   const lines: readonly Line[] = [
     { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
+    { when: /^git .*(show-toplevel|status)/, always: true },
     {
       when: /imagetools inspect --format \{\{json \.Manifest/,
       ...(registry ? { stdout: JSON.stringify({ digest }) } : notFound),
@@ -34,6 +35,7 @@ function machine(registry: object | undefined, engine?: object) {
       stdout: JSON.stringify({ config: { Labels: registry } }),
     },
     { when: /^docker pull/ },
+    { when: /^docker image ls --format/, stdout: tags.join('\n') },
     {
       when: /^docker image inspect --format \{\{\.Id\}\}/,
       ...(engine ? { stdout: id } : { code: 1, stderr: 'Error: No such image: x' }),
@@ -87,6 +89,24 @@ test.each<[string, Given, object, string]>([
     sentence,
   )
   expect(ended).toBe(told)
+})
+
+describe('two builds of one commit', () => {
+  const own = `${head}-${'c'.repeat(12)}`
+  const refused = `${repository}:${head} is one of several builds of this commit (other build-args, target, Dockerfile or context, or an unknown build): this machine has also built ${own}`
+  test.each<['deploy' | 'test', Given, readonly string[], string]>([
+    ['deploy', {}, [head, own], refused],
+    ['test', {}, [own, '<none>'], refused],
+    ['deploy', { tag: head }, [head, own], head],
+    ['test', { tag: own }, [head, own], own],
+    ['deploy', {}, [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`], head],
+    ['test', {}, [head], head],
+  ])('%s %j, this machine has %j', async (command, given, tags, told) => {
+    const release = await releaseOf(command, machine(labelsOf(head), {}, tags), given)
+    const take = command === 'deploy' ? imageToDeploy : imageToTest
+    const ended = await take(release, notebook()).then(({ image }) => image?.tag, sentence)
+    expect(ended).toBe(told)
+  })
 })
 
 describe('an image to test', () => {

@@ -52,3 +52,9 @@ export function ownTag(tag: string, inputs: string): string {
   const suffix = `-${inputs.slice(0, 12)}`
   return tag.endsWith(suffix) ? tag : tag.slice(0, longestTag - suffix.length) + suffix
 }
+
+/** Whether a tag is one of a build's own, beside the tag of its commit. */
+export function isOwnTag(tag: string, ofCommit: string): boolean {
+  const [suffix = ''] = /-[0-9a-f]{12}$/.exec(tag) ?? []
+  return suffix !== '' && tag === ownTag(ofCommit, suffix.slice(1))
+}

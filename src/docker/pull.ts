@@ -58,6 +58,17 @@ export async function idInEngine(
   return trouble === undefined ? undefined : fail(trouble)
 }
 
+/** The tags that the local engine has of a repository; none where there is no engine to ask. */
+export async function tagsInEngine(
+  world: World,
+  repository: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const args = ['image', 'ls', '--format', '{{.Tag}}', repository]
+  const found = await docker(world, args, { signal })
+  return found.code === 0 ? found.stdout.split('\n').filter((tag) => tag !== '') : []
+}
+
 /** An image in the local engine, and what it says of itself. */
 export interface InEngine extends Origin {
   /** See `Built`. */

@@ -1,8 +1,8 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
-import { inputsOf, ownTag } from '../docker/inputs.js'
-import { findInEngine, idInEngine, pullImage, type InEngine } from '../docker/pull.js'
+import { inputsOf, isOwnTag, ownTag } from '../docker/inputs.js'
+import { findInEngine, idInEngine, pullImage, tagsInEngine, type InEngine } from '../docker/pull.js'
 import {
   findImage,
   foundImage,
@@ -137,6 +137,7 @@ export async function imageToDeploy(release: Release, journal: Journal): Promise
   if (digest !== undefined) return imageOfDigest(release, journal, digest)
   const image = await findImage(world, repository, source.tag, signal)
   if (image) {
+    await checkMeant(release)
     journal.say(`the registry has ${pinned(image)}`)
     const sha = await commitOf(release, image)
     return { image, source: sourceOf(image.tag, sha) }
@@ -225,7 +226,10 @@ export async function imageToTest(release: Release, journal: Journal): Promise<C
   }
   const there = await whatIsThere(release)
   const image = imageIn(release, journal, there)
-  if (image) return { image, source, built: await pullImage(world, image, journal, signal) }
+  if (image) {
+    await checkMeant(release)
+    return { image, source, built: await pullImage(world, image, journal, signal) }
+  }
   const { image: repository } = settings
   const name = `${repository}:${source.tag}`
   const here = await findInEngine(world, name, signal)
@@ -243,6 +247,24 @@ export async function imageToTest(release: Release, journal: Journal): Promise<C
   journal.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
   const { id, inputs } = here
   return { source, built: { repository, tag: source.tag, id, ...(inputs && { inputs }) } }
+}
+
+/**
+ * Throws a Failure `usage` where the tag of the commit is one of two builds: this machine has made the other
+ * one, which has a tag of its own, and nobody says which is meant.
+ */
+async function checkMeant({ world, settings, source, signal }: Release): Promise<void> {
+  if (settings.tag !== undefined) return
+  const { image: repository } = settings
+  const tags = await tagsInEngine(world, repository, signal)
+  const beside = tags.filter((tag) => isOwnTag(tag, source.tag))
+  if (beside.length === 0) return
+  const all = [source.tag, ...beside].map((tag) => `--tag ${tag}`).join(' or ')
+  fail({
+    code: 'usage',
+    sentence: `${repository}:${source.tag} is one of several builds of this commit (${otherInputs}): this machine has also built ${beside.join(', ')}`,
+    hint: `name the one that is meant: ${all} (the build's output or report has it as "tag")`,
+  })
 }
 
 /** What was built of an older commit must neither pass for this one, nor be pushed in its name. */
