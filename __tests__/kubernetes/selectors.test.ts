@@ -390,7 +390,7 @@ describe('a NetworkPolicy or a budget', () => {
       `policy: {${of('app: db')}, ingress: [{from: [{${of('v: a')}}], ports: [{port: 5432}]}, {from: [{${of('app: web')}}], ports: [{port: 9187}]}]}`,
       [db, left],
       'first',
-      /^the new pods of deployment\/web lack the labels by which networkpolicy\/a finds the old ones \(its ingress, ports/,
+      /^the new pods of deployment\/web lack the labels by which networkpolicy\/a finds the old ones \(its ingress, port 5432/,
     ],
     [
       'of which one of two workloads leaves',

@@ -85,7 +85,8 @@ function passingOf(side: Side, rules: readonly Rule[]): Passing {
   const byPorts = Map.groupBy(rules, ({ ports }) => JSON.stringify(ports ?? []))
   const each = [...byPorts].map(([ports, some]) => {
     const asked = some.flatMap((rule) => selectorsOf(rule) ?? [])
-    const on = ports === '[]' ? '' : `, ports ${ports}`
+    const numbers = (some[0]?.ports ?? []).map(({ port }) => port ?? 'any')
+    const on = numbers.length === 0 ? '' : `, port ${numbers.join(', ')}`
     const rule = { ...anyOf(asked, `${words.slice(0, -1)}${on})`), asks: JSON.stringify(asked) }
     return [`${side} ${ports}`, rule] as const
   })
