@@ -31,12 +31,25 @@ export function isTemplates(read: unknown): read is Templates {
 
 /** Of what a release leaves in the cluster. */
 export function templatesOf(snapshot: Snapshot): Templates {
-  return Object.fromEntries(
+  return templatesIn(
     snapshot.flatMap(({ of, written }) =>
-      of === 'workload' && isWorkload(written)
-        ? [[idOf(workloadId(written)), templateOf(written)] as const]
-        : [],
+      of === 'workload' && isWorkload(written) ? [written] : [],
     ),
+  )
+}
+
+/** Of what stood there before. */
+export function templatesBefore(snapshot: Snapshot): Templates {
+  return templatesIn(
+    snapshot.flatMap(({ of, was, object }) =>
+      of === 'workload' && was !== 'absent' && isWorkload(object) ? [object] : [],
+    ),
+  )
+}
+
+export function templatesIn(workloads: readonly WorkloadObject[]): Templates {
+  return Object.fromEntries(
+    workloads.map((object) => [idOf(workloadId(object)), templateOf(object)]),
   )
 }
 
@@ -51,7 +64,23 @@ export function broughtBack(
 ): PodTemplateSpec {
   const live = templateOf(now)
   const merged = threeWay(then, released, live) as PodTemplateSpec
-  return withLabelsOfToday(merged, live)
+  return withLabelsOfToday(withVolumes(merged, live), live)
+}
+
+/** What a person mounts has to be there, though only the last release had it. */
+function withVolumes(template: PodTemplateSpec, live: PodTemplateSpec): PodTemplateSpec {
+  const { spec } = template
+  const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  const used = all.flatMap(({ volumeMounts = [], volumeDevices = [] }) =>
+    [...volumeMounts, ...volumeDevices].map(({ name }) => name),
+  )
+  const volumes = spec?.volumes ?? []
+  const missing = (live.spec?.volumes ?? []).filter(
+    ({ name }) => used.includes(name) && volumes.every((volume) => volume.name !== name),
+  )
+  return spec && missing.length > 0
+    ? { ...template, spec: { ...spec, volumes: [...volumes, ...missing] } }
+    : template
 }
 
 /**
@@ -79,13 +108,15 @@ const configHash = 'django-rollout/config-hash'
 
 type Json = Readonly<Record<string, unknown>>
 
-function threeWay(then: unknown, released: unknown, now: unknown): unknown {
+/** `at`: the name of the field. */
+function threeWay(then: unknown, released: unknown, now: unknown, at = ''): unknown {
   if (same(now, released)) return then
   if (same(then, released)) return now
+  // What a person has changed of it counts as a whole.
+  if (wholes.includes(at)) return now
+  if (at === 'resources') return resourcesOf(then, released, now)
   if (isObject(then) && isObject(released) && isObject(now)) {
-    const keys = new Set([...Object.keys(then), ...Object.keys(now)])
-    const entries = [...keys].map((key) => [key, threeWay(then[key], released[key], now[key])])
-    return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+    return withoutNothing(mergedFields(then, released, now, at))
   }
   // A list that is not there is an empty one.
   const lists = [then ?? [], released ?? [], now ?? []]
@@ -94,13 +125,87 @@ function threeWay(then: unknown, released: unknown, now: unknown): unknown {
   const [before, base, today] = lists.map((list) => byKey(list as Json[], key))
   const names = new Set([...(before?.keys() ?? []), ...(today?.keys() ?? [])])
   return [...names].flatMap((name) => {
-    const item = threeWay(before?.get(name), base?.get(name), today?.get(name))
+    const item = threeWay(before?.get(name), base?.get(name), today?.get(name), `item of ${at}`)
     return item === undefined ? [] : [item]
   })
 }
 
+/** Fields whose parts mean something together alone. */
+const wholes: readonly string[] = ['valueFrom', 'seccompProfile', 'appArmorProfile']
+
+/** Fields of which an object has one, or that are refused beside each other: they come from one side. */
+const exclusive: readonly (readonly string[])[] = [
+  ['value', 'valueFrom'],
+  ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'],
+  ['dnsPolicy', 'dnsConfig'],
+  ['hostPID', 'shareProcessNamespace'],
+  ['runAsNonRoot', 'runAsUser'],
+]
+
+function mergedFields(then: Json, released: Json, now: Json, at: string): Json {
+  const names = [...new Set([...Object.keys(then), ...Object.keys(now)])]
+  // A volume has one source, whatever kinds there are.
+  const sources = names.filter((name) => name !== 'name')
+  const groups = at === 'item of volumes' ? [sources] : exclusive
+  return Object.fromEntries(
+    names.map((name) => {
+      const group = groups.find((one) => one.includes(name))
+      const isOneSided = group && !isAlike(group, [then, released, now])
+      if (!isOneSided) return [name, threeWay(then[name], released[name], now[name], name)]
+      const isTheirs = group.some((one) => !same(now[one], released[one]))
+      return [name, (isTheirs ? now : then)[name]]
+    }),
+  )
+}
+
+/** Whether all have chosen the same of these fields. */
+function isAlike(fields: readonly string[], all: readonly Json[]): boolean {
+  return fields.every((field) => new Set(all.map((one) => one[field] !== undefined)).size === 1)
+}
+
+/** A request above its limit is refused: of each resource both come from one side. */
+function resourcesOf(...sides: readonly [unknown, unknown, unknown]): unknown {
+  const [then, released, now] = sides.map((side) => (isObject(side) ? side : {})) as [
+    ...[Json, Json, Json],
+  ]
+  const { requests: _requests, limits: _limits, ...others } = mergedFields(then, released, now, '')
+  const pairs = [then, released, now].map(pairsOf)
+  const names = [...new Set(pairs.flatMap((each) => Object.keys(each)))]
+  const both = names.map((name) => {
+    const [before, base, today] = pairs.map((each) => each[name])
+    return [name, same(today, base) ? before : today] as const
+  })
+  const of = (kind: 'requests' | 'limits') =>
+    both.flatMap(([name, pair]) => (pair?.[kind] === undefined ? [] : [[name, pair[kind]]]))
+  const amounts = { requests: of('requests'), limits: of('limits') }
+  return {
+    ...others,
+    ...Object.fromEntries(
+      Object.entries(amounts).flatMap(([kind, list]) =>
+        list.length === 0 ? [] : [[kind, Object.fromEntries(list) as Json]],
+      ),
+    ),
+  }
+}
+
+type Pair = Readonly<Partial<Record<'requests' | 'limits', unknown>>>
+
+function pairsOf({ requests, limits }: Json): Readonly<Record<string, Pair | undefined>> {
+  const [asked, most] = [requests, limits].map((one) => (isObject(one) ? one : {})) as [Json, Json]
+  return Object.fromEntries(
+    [...new Set([...Object.keys(asked), ...Object.keys(most)])].map((name) => [
+      name,
+      withoutNothing({ requests: asked[name], limits: most[name] }),
+    ]),
+  )
+}
+
+function withoutNothing(object: Json): Json {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
+}
+
 /** What the server knows the items of a pod's lists by: containers, variables, mounts, ports. */
-const keys = ['name', 'mountPath', 'containerPort'] as const
+const keys = ['mountPath', 'devicePath', 'name', 'containerPort'] as const
 
 /** The key by which all items of these lists are told apart, if there is one. */
 function keyFor(lists: readonly unknown[]): (typeof keys)[number] | undefined {
