@@ -55,7 +55,7 @@ const acting = [
   'unblock',
   'watch',
 ]
-const pureHelpers = ['image', 'objects', 'workload']
+const pureHelpers = ['configuration', 'image', 'objects', 'workload']
 
 /** Options of no-restricted-imports for one room; `onlyPure` for its files that decide. */
 function imports(room, { onlyPure = false } = {}) {

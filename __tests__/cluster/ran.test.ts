@@ -26,6 +26,7 @@ describe('the image that runs already', () => {
     expect({ code, result: report.result, output }).toMatchObject({ code: 0, result: 'unchanged' })
     expect(await objects()).toBe(before)
     expect(report.warnings.join('\n')).toContain(`names ${ours}:v1 without a digest`)
+    expect((await cli('history', {})).output).toMatch(/^\* +1 .* v1 +found/m)
   })
 
   test('does not when its tag has moved since', async () => {
@@ -33,6 +34,18 @@ describe('the image that runs already', () => {
     await must('docker', ['push', '--quiet', `${ours}:v1`], { env: stack.env })
     const { report, output } = await cli('deploy', { tag: 'v1' })
     expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
+  })
+
+  test('comes back by a rollback, and again when somebody has set another one by hand', async () => {
+    const moved = await container('{.image}')
+    await deployed(await cli('rollback', {}))
+    const runs = await container('{.image}')
+    expect(runs).not.toBe(moved)
+    await kubectl('-n', site.namespace, 'set', 'image', 'deployment/web', 'cronjob/clean', `*=${ours}:v2`)
+    await ready()
+    await deployed(await cli('rollback', {}))
+    expect(await container('{.image}')).toBe(runs)
+    expect((await cli('history', {})).output).toMatch(/ 4 .* found .*back to 2/)
   })
 })
 
@@ -49,17 +62,17 @@ describe('a rollback', () => {
     await ready()
 
     const dry = await cli('rollback', { 'dry-run': 'true' })
-    expect(dry.output).toContain('deployment/web goes back to release 2 in web: command, env A')
+    expect(dry.output).toContain('deployment/web goes back to release 6 in web: command, env A')
     expect(dry.output).toContain('deployment/web was changed since the last release: web: env HAND (it stays)')
     await deployed(await cli('rollback', {}))
     expect(await container('{.command[0]} {.env[*].name}')).toBe('sh A HAND')
   })
 
   test('that does not come up is undone: the template of today is back', async () => {
-    await deployed(await cli('rollback', { to: '3' }))
+    await deployed(await cli('rollback', { to: '7' }))
     await settings('{"op": "replace", "path": "/data/a", "value": "2"}')
     const before = await template()
-    const { report, output } = await cli('rollback', { to: '2' })
+    const { report, output } = await cli('rollback', { to: '6' })
     expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
     expect(await template()).toBe(before)
   })
@@ -67,7 +80,7 @@ describe('a rollback', () => {
   test('to a template whose ConfigMap has lost its key is refused before a write', async () => {
     await settings('{"op": "remove", "path": "/data/a"}')
     const before = await objects()
-    const { code, report, output } = await cli('rollback', { to: '2' })
+    const { code, report, output } = await cli('rollback', { to: '6' })
     expect({ code, cause: report.cause?.code, output }).toMatchObject({ code: 1, cause: 'config-missing' })
     expect(report.cause?.sentence).toContain('needs the key "a" of configmap/settings')
     expect(await objects()).toBe(before)
@@ -94,7 +107,8 @@ test('an image that the registry has lost is told by doctor and by a release, an
 
 const cli = (command: string, options: Readonly<Record<string, string>>) =>
   site.cli(command, {
-    ...{ image: ours, namespace: site.namespace, bake: '1s' },
+    ...{ image: ours, namespace: site.namespace },
+    ...(command !== 'history' && { bake: '1s' }),
     ...(command === 'deploy' && { 'migrate-command': 'none' }),
     ...options,
   })

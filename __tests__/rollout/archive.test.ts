@@ -1,7 +1,7 @@
 /** The history in its ConfigMap, with the pod templates of what went live. */
 import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
-import { readHistory, readTemplates, remember } from '../../src/rollout/archive.js'
+import { readArchive, readHistory, remember, type Live } from '../../src/rollout/archive.js'
 import type { Ended } from '../../src/rollout/history.js'
 import type { Templates } from '../../src/rollout/templates.js'
 import { handClock } from '../support/clock.js'
@@ -26,9 +26,26 @@ function archive() {
     ...memory,
     add: (one: Ended, own?: Templates) =>
       remember(memory.cluster, clock, signal, 'shop', one, { templates: own }),
-    kept: async () => [...(await readTemplates(memory.cluster, 'shop')).keys()],
+    remembered: (one: Ended, live: Live) =>
+      remember(memory.cluster, clock, signal, 'shop', one, live),
+    kept: async () => [...(await readArchive(memory.cluster, 'shop', 'shop')).templates.keys()],
   }
 }
+
+test('what ran before a release is told with it, once, and with its templates', async () => {
+  const { add, cluster, remembered } = archive()
+  const before = { tag: 'old', digest: 'sha256:old', templates: templates('old') }
+  await add(ended('x', 'undone'))
+  await remembered(ended('a'), { templates: templates('a'), before })
+  // The answer was lost.
+  await remembered(ended('a'), { templates: templates('a'), before })
+  await remembered(ended('b'), { templates: templates('b'), before: { ...before, ...ended('a') } })
+  const history = await readHistory(cluster, 'shop', 'shop')
+  expect(history.map(({ tag, result }) => `${tag} ${result}`)).toEqual([
+    ...['x undone', 'old found', 'a deployed', 'b deployed'],
+  ])
+  expect((await readArchive(cluster, 'shop', 'shop')).templates.get(2)).toEqual(templates('old'))
+})
 
 describe('the templates of a release', () => {
   test('are kept when it has gone live, and stay when others follow', async () => {
@@ -37,7 +54,7 @@ describe('the templates of a release', () => {
     await add(ended('b', 'undone'))
     await add(ended('c'), templates('c'))
     expect(await kept()).toEqual([1, 3])
-    expect((await readTemplates(cluster, 'shop')).get(1)).toEqual(templates('a'))
+    expect((await readArchive(cluster, 'shop', 'shop')).templates.get(1)).toEqual(templates('a'))
   })
 
   test('have their limit: the newest stay', async () => {

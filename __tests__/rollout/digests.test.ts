@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { byDigest, taggedIn } from '../../src/rollout/digests.js'
+import { byDigest, taggedIn, versionIn } from '../../src/rollout/digests.js'
 import { digest, running } from '../support/running.js'
 
 const shop = 'ghcr.io/acme/shop'
@@ -93,4 +93,35 @@ test.each([
   ['localhost:5000/shop', 'localhost:5000/shop:latest@sha256:0'],
 ])('%s by its digest: %s', (image, expected) => {
   expect(byDigest(image, 'sha256:0')).toBe(expected)
+})
+
+describe('the one version that runs', () => {
+  test.each([
+    [
+      'by the pods, and by a template that has the digest',
+      `{web: {image: ${shop}:v1, pods: [a]}, worker: {image: '${shop}:v2@${digest('a')}'}}`,
+      ['v1', digest('a')],
+    ],
+    ['without a tag', `web: {image: '${shop}@${digest('a')}'}`, ['aaaaaaaaaaaa', digest('a')]],
+    [
+      'by others, of a workload without pods',
+      `{web: {image: ${shop}:v1, pods: [a]}, clean: {kind: CronJob, image: ${shop}:v1}}`,
+      ['v1', digest('a')],
+    ],
+    [
+      'none where there are two',
+      `{a: {image: ${shop}:v1, pods: [a]}, b: {image: ${shop}:v2, pods: [b]}}`,
+    ],
+    ['none where one is not known', `{a: {image: ${shop}:v1, pods: [a]}, b: {image: ${shop}:v2}}`],
+    ['none of another image', `{a: {image: ${shop}:v1, pods: [a]}, b: {image: nginx}}`],
+    [
+      'none of another repository',
+      `web: {image: ${shop}:v1, pods: ['${shop}-base@${digest('c')}']}`,
+    ],
+    ['none of nothing', '{}'],
+  ])('%s', (_, text, expected: readonly string[] = []) => {
+    const { picture, workloads } = running(text)
+    const { tag, digest } = versionIn(picture, workloads, shop) ?? {}
+    expect([tag, digest].filter(Boolean)).toEqual(expected)
+  })
 })

@@ -2,9 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import {
   added,
   chosenFrom,
+  foundBefore,
   hasGoneLive,
   liveSince,
   wanted,
+  withFound,
   type Ended,
   type Entry,
   type History,
@@ -87,6 +89,27 @@ describe('a release that is added', () => {
     expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag: 'a' } })
     const back = added(history, ended('a', { command: 'rollback', back: 2, run: 'back' }))
     expect(wanted(back, 'previous', undefined)).toMatchObject({ entry: { tag: 'z' } })
+  })
+})
+
+describe('what is found running', () => {
+  /** `b!` is found there, in the place that the history gives it. */
+  const withAll = (words: string) =>
+    words.split(' ').reduce<History>((history, word, i) => {
+      const one = ended(word.replace('!', ''), { run: `run ${i}` })
+      return word.endsWith('!') ? withFound(history, foundBefore(one, one)) : added(history, one)
+    }, [])
+
+  test.each([
+    ['the version before the first release', 'a! b', '1a 2b', 'a'],
+    ['a version that somebody has put there', 'a b! c', '1a 2b 3c', 'b'],
+    ['nothing new', 'a a! b', '1a 2b', 'a'],
+    ['an older one, which has its own place again', 'z a b a! c', '1z 2a 3b 4a 5c', 'a'],
+    ['an older one, and nothing since', 'z a b a!', '1z 2a 3b 4a', 'z'],
+  ])('%s: %s', (_, words, all, tag) => {
+    const history = withAll(words)
+    expect(said(history)).toBe(all)
+    expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag } })
   })
 })
 

@@ -5,7 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import { printable, verdict } from '../report/words.js'
 import type { Report } from '../report/report.js'
-import type { Begun, History } from '../rollout/history.js'
+import type { Begun, Entry, History } from '../rollout/history.js'
 
 /** What a deployment is for: other tools may keep others of the same environment. */
 export const task = 'deploy'
@@ -121,7 +121,13 @@ export function rememberedAs(history: History | undefined, run: string): Said {
 
 export const replaced: Said = { state: 'inactive', description: 'another version runs' }
 
-function stateOf({ command, result }: Pick<Report, 'command' | 'result'>): State {
+function stateOf({
+  command,
+  result,
+}: {
+  readonly command: Report['command']
+  readonly result: Entry['result']
+}): State {
   // Who looked for what another run has left, and does not know it to be put back, knows nothing.
   if (command === 'settle') return result === 'undone' ? 'failure' : 'error'
   switch (result) {
@@ -135,6 +141,7 @@ function stateOf({ command, result }: Pick<Report, 'command' | 'result'>): State
       return 'error'
     case 'done':
     case 'unchanged':
+    case 'found':
     case 'usage':
     case 'locked':
     case 'superseded':

@@ -19,6 +19,7 @@ import { pinned, type Image, type Release } from '../stages/release.js'
 import { planAsLive } from '../stages/rollout.js'
 import type { Prepared } from '../stages/snapshot.js'
 import { sentenceOf } from './ending.js'
+import { keepFound } from './found.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import {
@@ -69,6 +70,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     soFar.image = found.image
     soFar.warnings.push(...taggedAlone(site.targets))
     tellOthers(soFar, cluster, site, found.image)
+    await keepFound(run, named, cluster, site, command, found.image)
     await moveTags(run, named, found.image)
     return 'unchanged'
   }

@@ -25,7 +25,7 @@ async function toVersion(run: Run): Promise<Result> {
   soFar.site = site
   const { chosen, version } = await reporter.stage('version', async (journal) => {
     await resources.login(world, run.settings)
-    const chosen = await lookBack(release, journal, cluster)
+    const chosen = await lookBack(release, journal, cluster, site)
     return { chosen, version: await versionWanted(release, journal, chosen) }
   })
   const { image, sha, appliedSince } = version

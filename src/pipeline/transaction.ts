@@ -16,7 +16,7 @@ import { notAsBefore } from '../rollout/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../rollout/record.js'
 import { changedSince, leftToOthers, standsSince, type Restored } from '../rollout/restore.js'
 import { leads, withAnswers, type Wrote } from '../rollout/snapshot.js'
-import { templatesOf } from '../rollout/templates.js'
+import { templatesBefore, templatesOf } from '../rollout/templates.js'
 import { checkHistory } from '../stages/alone.js'
 import type { Site } from '../stages/preflight.js'
 import { patienceOf, type Image, type Release } from '../stages/release.js'
@@ -126,10 +126,11 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   }
 }
 
-function begunOf(
+/** What the history is told of a release when it begins. */
+export function begunOf(
   { reporter }: Run,
   { source, holder }: Release,
-  { command, image, back, jobs = [] }: Work,
+  { command, image, back, jobs = [] }: Pick<Work, 'command' | 'image' | 'back' | 'jobs'>,
 ): Begun {
   return {
     run: holder.id,
@@ -282,7 +283,7 @@ async function keep(open: Transaction): Promise<Result> {
 
 /** Whether the history has it now; what it misses is told. */
 async function tellHistory(
-  { run, release, cluster, begun, record }: Transaction,
+  { run, release, cluster, begun, prepared, record }: Transaction,
   result: Result,
 ): Promise<boolean> {
   const { soFar, reporter } = run
@@ -297,7 +298,14 @@ async function tellHistory(
   }
   const live =
     result === 'deployed'
-      ? { templates: templatesOf(record.snapshot), databases: soFar.databases }
+      ? {
+          templates: templatesOf(record.snapshot),
+          databases: soFar.databases,
+          before: prepared.before && {
+            ...prepared.before,
+            templates: templatesBefore(record.snapshot),
+          },
+        }
       : {}
   const telling = () => remember(cluster, world.clock, cluster.life, app, ended, live)
   try {

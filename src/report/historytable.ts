@@ -8,7 +8,7 @@ const head = ['', '#', 'when', 'version', 'result', 'took', 'by', ''] as const
 /** Newest first; the version that runs has a star. */
 export function historyTable(history: History): readonly string[] {
   if (history.length === 0) return ['no release is in the history yet']
-  const live = history.findLast(({ result }) => result === 'deployed')
+  const live = history.findLast(({ result }) => result === 'deployed' || result === 'found')
   const rows = history.toReversed().map((entry) => rowOf(entry, entry === live))
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -35,8 +35,9 @@ function rowOf(entry: Entry, isLive: boolean): readonly string[] {
   ].map(printable)
 }
 
-function remarks({ command, back, cause, migrations }: Entry): string {
+function remarks({ command, back, result, cause, migrations }: Entry): string {
   const parts = [
+    ...(result === 'found' ? ['ran already'] : []),
     ...(command === 'rollback' ? [back === undefined ? 'rollback' : `back to ${back}`] : []),
     ...(cause === undefined ? [] : [cause]),
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.length}`]),

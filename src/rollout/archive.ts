@@ -8,9 +8,45 @@ import { isOfRepository } from '../kubernetes/image.js'
 import { checkOurs, managed, nameFor } from '../kubernetes/ours.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Clock } from '../world/world.js'
-import { added, wentLive, type Ended, type Entry, type History } from './history.js'
+import {
+  added,
+  foundBefore,
+  wentLive,
+  withFound,
+  type Ended,
+  type Entry,
+  type Found,
+  type History,
+} from './history.js'
 import { wrongInEntry } from './recordshape.js'
 import { isTemplates, type Templates } from './templates.js'
+
+/** All that is kept of an application. */
+export interface Archive {
+  readonly history: History
+  /** The pod templates of the versions that went live, by the numbers of their releases. */
+  readonly templates: ReadonlyMap<number, Templates>
+  /**
+   * The databases that the last version which went live has used, by alias: a migration of another one is
+   * refused. Whoever means another one removes the annotation (`forgetDatabases`).
+   */
+  readonly databases: unknown
+}
+
+/** Of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+export async function readArchive(
+  cluster: Cluster,
+  app: string,
+  repository: string,
+): Promise<Archive> {
+  const live = await readLive(cluster, app)
+  const history = historyOf(live).filter(({ image }) => isOfRepository(image, repository))
+  const templates = history.flatMap(({ number }) => {
+    const own = unpacked(live?.binaryData?.[templatesKeyOf(number)])
+    return own ? [[number, own] as const] : []
+  })
+  return { history, templates: new Map(templates), databases: databasesOf(live) }
+}
 
 /** Of this image: what another application of the name has left is no history of it. */
 export async function readHistory(
@@ -24,34 +60,19 @@ export async function readHistory(
 
 /** All that were told under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
 export async function readReleases(cluster: Cluster, app: string): Promise<History> {
-  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
-  if (live) checkOurs(cluster, 'configmap', live.metadata)
-  return historyOf(live)
+  return historyOf(await readLive(cluster, app))
 }
 
-/** The pod templates of the versions that went live, by the numbers of their releases. */
-export async function readTemplates(
-  cluster: Cluster,
-  app: string,
-): Promise<ReadonlyMap<number, Templates>> {
+async function readLive(cluster: Cluster, app: string): Promise<ConfigMap | undefined> {
   const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
-  return new Map(
-    historyOf(live).flatMap(({ number }) => {
-      const templates = unpacked(live?.binaryData?.[templatesKeyOf(number)])
-      return templates ? [[number, templates] as const] : []
-    }),
-  )
+  if (live) checkOurs(cluster, 'configmap', live.metadata)
+  return live
 }
 
 /** What names the databases of the last version that went live, as JSON by alias. */
 const databasesAnnotation = 'django-rollout/databases'
 
-/**
- * The databases that the last version which went live has used, by alias: a migration of another one is
- * refused. Whoever means another one removes the annotation (`forgetDatabases`).
- */
-export async function readDatabases(cluster: Cluster, app: string): Promise<unknown> {
-  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
+function databasesOf(live: ConfigMap | undefined): unknown {
   try {
     return JSON.parse(live?.metadata?.annotations?.[databasesAnnotation] ?? '{}') as unknown
   } catch {
@@ -70,6 +91,12 @@ export interface Live {
   readonly templates?: Templates | undefined
   /** What names the databases that it uses, by alias. */
   readonly databases?: unknown
+  /** What ran before it, which the history may not know. */
+  readonly before?: Before | undefined
+}
+
+export interface Before extends Found {
+  readonly templates: Templates
 }
 
 /**
@@ -82,7 +109,7 @@ export async function remember(
   signal: AbortSignal,
   app: string,
   ended: Ended,
-  { templates, databases }: Live = {},
+  { templates, databases, before }: Live = {},
 ): Promise<void> {
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
@@ -91,13 +118,16 @@ export async function remember(
     clock,
     signal,
     async () => {
-      const live = await cluster.find<ConfigMap>(path)
-      if (live) checkOurs(cluster, 'configmap', live.metadata)
-      const history = added(historyOf(live), ended)
+      const live = await readLive(cluster, app)
+      const found = before && foundBefore(ended, before)
+      const history = told(historyOf(live), ended, found)
       const data = Object.fromEntries(
         history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
       )
-      const binaryData = withTemplates(history, live?.binaryData ?? {}, ended, templates)
+      const binaryData = withTemplates(history, live?.binaryData ?? {}, {
+        [ended.run]: templates,
+        ...(found && { [found.run]: before.templates }),
+      })
       await (live
         ? cluster.put(path, {
             ...live,
@@ -124,6 +154,13 @@ export async function remember(
   )
 }
 
+/** A request that is sent again tells the same. */
+function told(history: History, ended: Ended, found: Ended | undefined): History {
+  if (history.some(({ run }) => run === ended.run)) return added(history, ended)
+  if (ended.result === 'found') return withFound(history, ended)
+  return added(found ? withFound(history, found) : history, ended)
+}
+
 /** The templates have a third of what a ConfigMap may hold, in bytes: the newest that fit in. */
 const templatesBytes = 350 * 1024
 /** When unpacked. */
@@ -132,8 +169,7 @@ const longestBytes = 16 * 1024 * 1024
 function withTemplates(
   history: History,
   before: Readonly<Record<string, string>>,
-  { run }: Ended,
-  templates: Templates | undefined,
+  byRun: Readonly<Record<string, Templates | undefined>>,
 ): Readonly<Record<string, string>> {
   let left = templatesBytes
   const kept = history
@@ -141,7 +177,8 @@ function withTemplates(
     .toReversed()
     .flatMap((entry) => {
       const key = templatesKeyOf(entry.number)
-      const own = entry.run === run && templates ? packed(templates) : before[key]
+      const templates = byRun[entry.run]
+      const own = templates ? packed(templates) : before[key]
       left -= own?.length ?? 0
       return own === undefined || left < 0 ? [] : [[key, own] as const]
     })

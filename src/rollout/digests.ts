@@ -4,6 +4,7 @@ import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernet
 import { idOf } from '../kubernetes/workload.js'
 import { aimBack } from './aims.js'
 import { ourPods } from './live.js'
+import type { Found } from './history.js'
 import type { Picture } from './types.js'
 
 /** A container of ours whose template has an image without a digest. */
@@ -55,6 +56,35 @@ export function taggedIn(
 export function byDigest(image: string, digest: string): string {
   const { repository, tag = 'latest' } = parseImage(image)
   return `${repository}:${tag}@${digest}`
+}
+
+/** The one version that all containers of ours run, where all are known to run the same. */
+export function versionIn(
+  picture: Picture,
+  workloads: readonly WorkloadObject[],
+  repository: string,
+): Found | undefined {
+  const isOurs = (image: string) => isOfRepository(image, repository)
+  const tagged = taggedIn(picture, workloads, repository)
+  const all = workloads.flatMap((object) => {
+    const uses = usesOf(templateOf(object), isOurs)
+    if (uses.length === 0) return [undefined]
+    return uses.map(({ name, image }) => {
+      const { tag, digest } = parseImage(image)
+      const workload = idOf(workloadId(object))
+      const { ran } =
+        tagged.find((one) => one.workload === workload && one.container === name) ?? {}
+      const runs = digest ?? (ran?.of === 'our repository' ? ran.digest : undefined)
+      return runs === undefined ? undefined : { tag: tag ?? shortDigest(runs), digest: runs }
+    })
+  })
+  const [first] = all
+  return first && all.every((one) => one?.digest === first.digest) ? first : undefined
+}
+
+/** What has no tag is called by the digest, as a tag may be. */
+function shortDigest(digest: string): string {
+  return digest.replace(/^.*:/, '').slice(0, 12)
 }
 
 /** What a container of the live template is known to run. */

@@ -28,8 +28,11 @@ export interface Begun {
   readonly back?: number
 }
 
+/** `found`: what ran though no release of the history had brought it, when the next one came. */
+export type Outcome = Result | 'found'
+
 export interface Ended extends Begun {
-  readonly result: Result
+  readonly result: Outcome
   /** One sentence: why it did not go live. */
   readonly cause?: string
   readonly seconds: number
@@ -67,6 +70,34 @@ export function added(history: History, ended: Ended): History {
   return shortened(all)
 }
 
+/** What runs, told by its pods. */
+export interface Found {
+  readonly tag: string
+  readonly digest: string
+}
+
+/**
+ * The history with what was found running, where that is not what it takes for live: the version before the
+ * first release, or one that somebody has put there since. One that it knows has gone back to its place.
+ */
+export function withFound(history: History, found: Ended): History {
+  const live = liveNow(history)
+  if (live?.digest === found.digest) return history
+  const known = history.findLast((one) => wentLive(one) && one.digest === found.digest)
+  return added(history, known ? { ...found, command: 'rollback', back: placeOf(known) } : found)
+}
+
+/** The entry of what ran before a release that went live. */
+export function foundBefore(
+  { run, who, at, image }: Pick<Begun, 'run' | 'who' | 'at' | 'image'>,
+  { tag, digest }: Found,
+): Ended {
+  return {
+    ...{ run: `${run}:before`, command: 'deploy', who, at, image, tag, digest },
+    ...{ result: 'found', seconds: 0, migrations: [] },
+  }
+}
+
 function shortened(history: History): History {
   if (history.length <= mostEntries) return history
   const kept = new Set(lineOf(history).slice(-liveKept))
@@ -75,7 +106,7 @@ function shortened(history: History): History {
 }
 
 export function wentLive({ result }: Entry): boolean {
-  return result === 'deployed'
+  return result === 'deployed' || result === 'found'
 }
 
 /** Whether this release went live: a record that still stands of it was only not removed. */
@@ -115,7 +146,7 @@ export function liveSince({ history, open }: Chosen, now: History): Entry | unde
 /** Whether the pod templates of two releases differ, besides their images. */
 export type Differ = (one: Entry, other: Entry) => boolean
 
-export type Found =
+export type Wanted =
   | { readonly is: 'found'; readonly entry: Entry }
   /** It cannot be wanted; `why`: one sentence for people. */
   | { readonly is: 'none'; readonly why: string }
@@ -134,7 +165,7 @@ export function wanted(
   to: string,
   open: Pick<Begun, 'command'> | undefined,
   differ: Differ = () => false,
-): Found {
+): Wanted {
   if (to === 'previous') {
     return open && open.command !== 'rollback' ? lastLive(history) : previous(history, differ)
   }
@@ -170,13 +201,13 @@ function isNamed(to: string, sha: string | undefined, tag: string): boolean {
   return [sha ?? '', tag].some((name) => /^[0-9a-f]{40}/.test(name) && name.startsWith(to))
 }
 
-function alive(entry: Entry): Found {
+function alive(entry: Entry): Wanted {
   if (wentLive(entry)) return { is: 'found', entry }
   const { number, tag, result } = entry
   return { is: 'none', why: `release ${number} (${shortTag(tag)}) did not go live: ${result}` }
 }
 
-function lastLive(history: History): Found {
+function lastLive(history: History): Wanted {
   const entry = liveNow(history)
   return entry
     ? { is: 'found', entry }
@@ -216,7 +247,7 @@ function isOther(one: Entry, other: Entry, differ: Differ): boolean {
 }
 
 /** What ran before the version that runs now came. After a rollback it is further back. */
-function previous(history: History, differ: Differ): Found {
+function previous(history: History, differ: Differ): Wanted {
   const line = lineOf(history, differ)
   const now = line.at(-1)
   if (!now) return { is: 'none', why: 'no release is in the history yet' }

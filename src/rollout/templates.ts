@@ -2,6 +2,7 @@
  * The pod templates of versions that ran: what a rollback brings back, and how that differs from today. Pure.
  */
 import type { Container, PodTemplateSpec } from 'kubernetes-types/core/v1'
+import { configHash } from '../kubernetes/configuration.js'
 import {
   isWorkload,
   same,
@@ -102,9 +103,6 @@ function withLabelsOfToday(template: PodTemplateSpec, live: PodTemplateSpec): Po
     },
   }
 }
-
-/** Of the configuration that pods have read (docs/architecture.md). */
-const configHash = 'django-rollout/config-hash'
 
 type Json = Readonly<Record<string, unknown>>
 

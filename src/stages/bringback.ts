@@ -9,7 +9,7 @@ import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import { readHistory, readTemplates } from '../rollout/archive.js'
+import { readArchive } from '../rollout/archive.js'
 import { liveNow } from '../rollout/history.js'
 import { broughtBack, differences, neededBy, type Templates } from '../rollout/templates.js'
 import type { Site } from './preflight.js'
@@ -34,10 +34,8 @@ export async function bringBack(
   { targets, services }: Pick<Site, 'targets' | 'services'>,
   version: Version,
 ): Promise<BroughtBack> {
-  const [history, kept] = await Promise.all([
-    readHistory(cluster, release.app, release.settings.image),
-    readTemplates(cluster, release.app),
-  ])
+  const { app, settings } = release
+  const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const number = version.release?.number
   const live = liveNow(history)
   const then = number === undefined ? undefined : kept.get(number)

@@ -19,7 +19,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
-import { readDatabases } from '../rollout/archive.js'
+import { readArchive } from '../rollout/archive.js'
 import { titleOf } from '../rollout/snapshot.js'
 import { within } from '../world/deadline.js'
 import type { Site } from './preflight.js'
@@ -56,7 +56,7 @@ export async function makeJob(
   const [launch, claims, kept] = await Promise.all([
     launchOfWeb(release, web, image),
     patiently(world.clock, signal, () => claimsOf(cluster, site, web)),
-    patiently(world.clock, signal, () => readDatabases(cluster, app)),
+    patiently(world.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
   const marks = marksOfPods(site, web)
   const made = migrationJob({
@@ -72,7 +72,7 @@ export async function makeJob(
     env: inspectorEnv({
       ...{ marker, migrate: command, waitSeconds: databaseWaitSeconds, web: launch.words },
       volumes: lastingFolders(web.template, web.container, claims),
-      kept: databasesOfJson(kept),
+      kept: databasesOfJson(kept.databases),
     }),
     timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
     selectors: selectorsOf(site),

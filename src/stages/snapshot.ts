@@ -3,6 +3,8 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { usesOfRepository, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
+import { versionIn } from '../rollout/digests.js'
+import type { Found } from '../rollout/history.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { causeOfChange } from './changecause.js'
 import { withRestarts } from './configuration.js'
@@ -20,6 +22,8 @@ export interface Prepared {
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
   readonly changes: readonly PlacedChange[]
+  /** The version that ran before, where all of it ran one that is known. */
+  readonly before?: Found
   /** What may go wrong with an undo, a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -56,7 +60,17 @@ export async function snapshot(
   ]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   for (const warning of warnings) journal.say(`warning: ${warning}`)
-  return { site, snapshot: priors, changes, warnings }
+  const running = versionThere(release, site)
+  return { site, snapshot: priors, changes, warnings, ...(running && { before: running }) }
+}
+
+/** The one version of all workloads that are there. */
+export function versionThere(
+  { settings }: Pick<Release, 'settings'>,
+  { live, targets }: Pick<Site, 'live' | 'targets'>,
+): Found | undefined {
+  const workloads = targets.flatMap((target) => target.live ?? [])
+  return versionIn(live.picture(), workloads, settings.image)
 }
 
 /** Else nothing changes of what finds pods, nor of their labels. */

@@ -7,11 +7,13 @@ import { commandLine } from '../options/commandline.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
-import { readHistory, readTemplates } from '../rollout/archive.js'
+import { readArchive } from '../rollout/archive.js'
 import {
   chosenFrom,
+  foundBefore,
   liveSince,
   wanted,
+  withFound,
   type Chosen,
   type Differ,
   type Entry,
@@ -19,7 +21,9 @@ import {
 } from '../rollout/history.js'
 import { readRecord } from '../rollout/record.js'
 import { templatesDiffer } from '../rollout/templates.js'
+import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
+import { versionThere } from './snapshot.js'
 
 export interface Version {
   readonly image: Image
@@ -33,22 +37,33 @@ export interface Version {
 
 /** Reads what a version is chosen from. */
 export async function lookBack(
-  { app, settings }: Release,
+  release: Release,
   journal: Journal,
   cluster: Cluster,
+  site: Pick<Site, 'live' | 'targets'>,
 ): Promise<LookedBack> {
+  const { app, settings } = release
   const record = await readRecord(cluster, app, settings.image)
-  const chosen = chosenFrom(await readHistory(cluster, app, settings.image), record?.begun)
+  const { history, templates: kept } = await readArchive(cluster, app, settings.image)
+  const chosen = chosenFrom(history, record?.begun)
   if (chosen.open) {
     journal.say('a release is under way, or was left unfinished: that one ends first')
   }
-  const kept = await readTemplates(cluster, app)
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
-  return { ...chosen, differ }
+  const running = chosen.open ? undefined : versionThere(release, site)
+  if (!running) return { ...chosen, runs: chosen.history, differ }
+  const now = { run: 'now', who: '', at: '', image: settings.image }
+  const runs = withFound(chosen.history, foundBefore(now, running))
+  if (runs !== chosen.history) {
+    journal.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
+  }
+  return { ...chosen, runs, differ }
 }
 
 export interface LookedBack extends Chosen {
+  /** With what somebody else has brought live since. */
+  readonly runs: History
   readonly differ: Differ
 }
 
@@ -56,10 +71,10 @@ export interface LookedBack extends Chosen {
 export async function versionWanted(
   release: Release,
   journal: Journal,
-  { history, open, differ }: LookedBack,
+  { history, runs, open, differ }: LookedBack,
 ): Promise<Version> {
   const { settings } = release
-  const found = wanted(history, settings.to, open, differ)
+  const found = wanted(settings.to === 'previous' ? runs : history, settings.to, open, differ)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(release) : undefined
     if (other) return { ...other, appliedSince: [] }
