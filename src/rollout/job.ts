@@ -1,12 +1,10 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../report/cause.js'
 import { eventsOf, isTakenAway, podsOf } from './live.js'
-import { Notes } from './ledger.js'
-import { podSigns } from './podsigns.js'
-import { attemptsOf, placeOf, refusal, roomOf } from './signs.js'
+import { judged, type Judged, type Look } from './jobframe.js'
 import { stageOf, STALE } from './stage.js'
-import type { Ledger, LogWanted, Patience, Picture } from './types.js'
-import { causeOf, lostOf, placeKey, troubleWords, weigh } from './weigh.js'
+import type { Ledger, Patience, Picture } from './types.js'
+import { causeOf, lostOf, troubleWords } from './weigh.js'
 import { lasting, oneLine } from './words.js'
 
 export type JobVerdict =
@@ -17,12 +15,7 @@ export type JobVerdict =
   /** The container ended with 0. Others of the pod (a mesh's sidecar) may still run. */
   | { readonly is: 'finished'; readonly pod: string }
 
-export interface JobJudgement {
-  readonly verdict: JobVerdict
-  readonly ledger: Ledger
-  readonly lookAgainAt?: number
-  readonly logsWanted: readonly LogWanted[]
-}
+export type JobJudgement = Judged<JobVerdict>
 
 /** Which container of a Job's pod counts. */
 export interface JobAim {
@@ -42,20 +35,10 @@ export function judgeJob(
   ledger: Ledger,
   now: number,
 ): JobJudgement {
-  const notes = new Notes(ledger, now)
   const stale = now - picture.confirmedAt > STALE
-  const looks: number[] = []
-  const logsWanted: LogWanted[] = []
-  const verdict = look()
-  const next = looks.filter((time) => time > now)
-  return {
-    verdict,
-    ledger: notes.close(),
-    ...(next.length > 0 && { lookAgainAt: Math.min(...next) }),
-    logsWanted,
-  }
+  return judged(picture, patience, ledger, now, verdictOf)
 
-  function look(): JobVerdict {
+  function verdictOf({ notes, lookAt, weigh }: Look): JobVerdict {
     const job = picture.jobs.get(aim.job)
     const uid = job?.metadata?.uid
     const pod = podsOf(picture, uid).at(-1)
@@ -70,40 +53,18 @@ export function judgeJob(
       const sentence = `${aim.job}: stopped: it ran longer than its activeDeadlineSeconds`
       return failure({ code: 'timeout', sentence }, pod)
     }
-    const refused = pod ? undefined : attemptsOf(picture, uid).at(-1)
-    const signs = pod
-      ? podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(
-          ({ reason }) => reason !== 'NotReady',
-        )
-      : refused
-        ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(picture, []))]
-        : []
-    const place = placeOf(picture, () => [])
-    notes.since(placeKey(place))
-    const weighing = weigh(pod ? [pod] : [], signs, {
-      patience,
-      deadline: patience.timeout,
-      ready: patience.timeout,
-      first: false,
-      ledger,
-      notes,
-      now,
-      final: true,
-      place,
-    })
-    looks.push(...weighing.looks)
-    logsWanted.push(...weighing.logsWanted)
-    const lost = lostOf(weighing.weighed, now, stale)
+    const weighed = weigh(uid, pod ? [pod] : [])
+    const lost = lostOf(weighed, now, stale)
     if (lost) {
       const code = lost.sign.exit?.code
       const cause = causeOf(aim.job, `job/${aim.job}`, lost)
       return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
     }
-    for (const { due } of weighing.weighed) if (due.is === 'at') looks.push(due.at)
+    for (const { due } of weighed) if (due.is === 'at') lookAt(due.at)
     if (!failed && pod && statusOf(pod, aim)?.state?.running) {
       return { is: 'started', pod: pod.metadata?.name ?? '' }
     }
-    const trouble = weighing.weighed[0]
+    const trouble = weighed[0]
     // A log is on its way, or the kubelet has not written yet how the pod ended.
     if (failed && !trouble) {
       const sentence = `${aim.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
@@ -119,7 +80,7 @@ export function judgeJob(
       const sentence = `${aim.job}: not started after ${lasting(patience.timeout)}: ${on}`
       return failure({ code: 'timeout', sentence }, pod)
     }
-    looks.push(lateAt)
+    lookAt(lateAt)
     return { is: 'waiting', on }
   }
 

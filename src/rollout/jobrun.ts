@@ -2,13 +2,12 @@ import type { Job } from 'kubernetes-types/batch/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../report/cause.js'
 import { eventsOf, podsOf } from './live.js'
-import { Notes } from './ledger.js'
+import { judged, type Judged, type Look } from './jobframe.js'
 import { LOG_GRACE } from './patience.js'
-import { partsOf, podSigns } from './podsigns.js'
-import { attemptsOf, placeOf, refusal, roomOf } from './signs.js'
+import { partsOf } from './podsigns.js'
 import { stageOf, STALE } from './stage.js'
-import type { Ledger, LogWanted, Patience, Picture } from './types.js'
-import { causeOf, lostOf, placeKey, troubleWords, weigh } from './weigh.js'
+import type { Ledger, Patience, Picture } from './types.js'
+import { causeOf, lostOf, troubleWords } from './weigh.js'
 import { lasting, oneLine } from './words.js'
 
 export type RunVerdict =
@@ -17,12 +16,7 @@ export type RunVerdict =
   | { readonly is: 'failed'; readonly cause: Cause }
   | { readonly is: 'done' }
 
-export interface RunJudgement {
-  readonly verdict: RunVerdict
-  readonly ledger: Ledger
-  readonly lookAgainAt?: number
-  readonly logsWanted: readonly LogWanted[]
-}
+export type RunJudgement = Judged<RunVerdict>
 
 /**
  * Says how a Job of the user's stands, which may have many pods and start them anew: its own end counts, by its
@@ -39,19 +33,9 @@ export function judgeRun(
   crash: Cause | undefined,
   now: number,
 ): RunJudgement {
-  const notes = new Notes(ledger, now)
-  const looks: number[] = []
-  const logsWanted: LogWanted[] = []
-  const verdict = look()
-  const next = looks.filter((time) => time > now)
-  return {
-    verdict,
-    ledger: notes.close(),
-    ...(next.length > 0 && { lookAgainAt: Math.min(...next) }),
-    logsWanted,
-  }
+  return judged(picture, patience, ledger, now, verdictOf)
 
-  function look(): RunVerdict {
+  function verdictOf({ notes, lookAt, weigh }: Look): RunVerdict {
     const stale = now - picture.confirmedAt > STALE
     const job = picture.jobs.get(name)
     if (conditionOf(job, 'Complete')) return { is: 'done' }
@@ -60,35 +44,10 @@ export function judgeRun(
     if (failed?.reason === 'DeadlineExceeded')
       return late('it ran longer than its activeDeadlineSeconds')
     const pods = podsOf(picture, uid)
-    const refused = pods.length > 0 ? undefined : attemptsOf(picture, uid).at(-1)
-    const signs = [
-      ...pods.flatMap((pod) =>
-        podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(
-          ({ reason }) => reason !== 'NotReady',
-        ),
-      ),
-      ...(refused
-        ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(picture, []))]
-        : []),
-    ]
-    const place = placeOf(picture, () => [])
-    notes.since(placeKey(place))
-    const weighing = weigh(pods, signs, {
-      patience,
-      deadline: patience.timeout,
-      ready: patience.timeout,
-      first: false,
-      ledger,
-      notes,
-      now,
-      final: true,
-      place,
-    })
-    looks.push(...weighing.looks)
-    logsWanted.push(...weighing.logsWanted)
+    const weighed = weigh(uid, pods)
     // The end of a container is for the Job to judge: it may start another one.
-    const ends = weighing.weighed.filter(({ sign }) => sign.exit)
-    const holds = weighing.weighed.filter(({ sign }) => !sign.exit)
+    const ends = weighed.filter(({ sign }) => sign.exit)
+    const holds = weighed.filter(({ sign }) => !sign.exit)
     const [end] = ends
     const told = end ? causeOf(name, `job/${name}`, end) : crash
     if (failed) {
@@ -96,7 +55,7 @@ export function judgeRun(
       if (lost) return { is: 'failed', cause: ended(causeOf(name, `job/${name}`, lost)) }
       // Its log, or the end of its pod, may be on its way.
       const until = notes.since(`failed/job/${name}`) + LOG_GRACE
-      looks.push(until)
+      lookAt(until)
       if (until > now) return { is: 'waiting', on: 'its log', ...(told && { crash: told }) }
       const words = oneLine(failed.message ?? failed.reason ?? 'failed')
       return {
@@ -108,7 +67,7 @@ export function judgeRun(
     }
     const lost = lostOf(holds, now, stale)
     if (lost) return { is: 'failed', cause: causeOf(name, `job/${name}`, lost) }
-    for (const { due } of holds) if (due.is === 'at') looks.push(due.at)
+    for (const { due } of holds) if (due.is === 'at') lookAt(due.at)
     const [trouble] = [...holds, ...ends]
     const pod = pods.at(-1)
     const on = trouble ? troubleWords(trouble, now) : pod ? standOf(pod) : 'its pod to be made'
@@ -116,7 +75,7 @@ export function judgeRun(
       const lateAt = notes.since(`incomplete/job/${name}`) + patience.timeout
       if (lateAt <= now && !stale)
         return late(`not started after ${lasting(patience.timeout)}: ${on}`)
-      looks.push(lateAt)
+      lookAt(lateAt)
     }
     return { is: 'waiting', on, ...(told && { crash: told }) }
   }
