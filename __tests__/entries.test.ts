@@ -310,7 +310,7 @@ describe('the post step', () => {
     const { stdout, code } = await ends('post', [], await state('bake: soon\n'))
     expect(code).toBe(0)
     expect(stdout).toContain(
-      '::warning::what this run may have left open was not looked for (django-rollout settle does it): "image" is missing',
+      '::warning::what this run may have left open was not looked for (django-rollout recover does it): "image" is missing',
     )
   })
 })

@@ -13,7 +13,7 @@ import {
 import { usualFile } from './options/file.js'
 import type { Settings } from './options/table.js'
 import { tellHistory } from './pipeline/history.js'
-import { settleLeft } from './pipeline/settle.js'
+import { recoverLeft } from './pipeline/recover.ts'
 import { readSettings } from './pipeline/settings.js'
 import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'
@@ -48,7 +48,7 @@ if ((run !== '' || folder !== '') && core.getState('ended') === '') {
   if (reading.is === 'read') await finish(reading.settings)
   else if (run !== '') {
     core.warning(
-      `what this run may have left open was not looked for (django-rollout settle does it): ${reading.problems.join('; ')}`,
+      `what this run may have left open was not looked for (django-rollout recover does it): ${reading.problems.join('; ')}`,
     )
   }
 }
@@ -61,31 +61,31 @@ async function finish(settings: Settings): Promise<void> {
     core.info(`${why}: what was left open is put back all the same`)
   })
   const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
-  if (run !== '') await settleOwn(world, settings)
+  if (run !== '') await recoverOwn(world, settings)
   if (settings['registry-username'] !== undefined) await logout(world, settings.image)
 }
 
 /** What main has left open in the cluster. */
-async function settleOwn(world: World, settings: Settings): Promise<void> {
+async function recoverOwn(world: World, settings: Settings): Promise<void> {
   const reporter = new Reporter(runnerSink(), world.clock)
   const holder = await holderOf(world, run)
   const start = { world, reporter, settings, holder, signal: new AbortController().signal }
   const kept = core.getState('deployment')
   const record =
     kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
-  const report = await settleLeft(start, 'own')
+  const report = await recoverLeft(start, 'own')
   // Before all that may fail.
   process.exitCode = exitCodes[report.result] || process.exitCode
-  const isSettled = report.result === 'unchanged'
+  const isRecovered = report.result === 'unchanged'
   const said = async () =>
-    isSettled ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
+    isRecovered ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
   const warnings = await Promise.all([
     record ? record.end(await said()) : [],
     // Nothing was left: then main has told it, or there is nothing to tell.
-    isSettled ? [] : tellWebhook(world, settings, report, holder),
+    isRecovered ? [] : tellWebhook(world, settings, report, holder),
   ])
   const ended = warned(report, warnings.flat())
   // What main has said stays the last word: it may be that something is left of another run.
-  if (isSettled) tellNothingLeft(ended)
+  if (isRecovered) tellNothingLeft(ended)
   else await tellRunner(ended, '')
 }

@@ -47,7 +47,7 @@ const ours: Tool = {
   },
   failedAt: async (bed) => {
     const report = await readFile(join(bed.home, 'report.json'), 'utf8')
-    return (JSON.parse(report) as Report).judgedAt
+    return (JSON.parse(report) as Report).detectedAt
   },
 }
 

@@ -177,20 +177,20 @@ test.each([
         namespace: text,
         warnings: [text],
         migrations: [text],
-        judgedAt: 2000,
+        detectedAt: 2000,
       },
       cause: {
         code: 'crash',
         sentence: text,
         hint: text,
-        logs: [{ of: text, lines: [text] }],
+        logs: [{ source: text, lines: [text] }],
         events: [text],
         workload: text,
       },
       workloads: [
         workloadOf(text, { rollout: { startedAt: 1000, ready: 0, wanted: 1 }, now: 'old' }),
       ],
-      undone: [{ object: text, did: text }],
+      restored: [{ object: text, action: text }],
       stages: ['build', text].map((name) => ({
         ...{ name, startedAt: 0, seconds: 3, ended: 'done' as const },
       })),

@@ -85,7 +85,7 @@ const unreadable: Check = all(
   ...[1, 2].flatMap((n) => [
     run(n).fails,
     run(n).says(/secret[/ ]"?django-rollout-/i),
-    run(n).says(/kubectl .*delete secret|django-rollout settle/),
+    run(n).says(/kubectl .*delete secret|django-rollout recover/),
     run(n).neverSays(/TypeError/),
   ]),
 )
@@ -307,7 +307,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
   },
 
   'secret-rotated-meanwhile': {
-    settle: all(othersKept, runsTag('v1')),
+    recover: all(othersKept, runsTag('v1')),
     next: all(
       othersKept,
       either(all(deployed(2), runsTag('v2')), all(run(2).fails, runsTag('v1'))),

@@ -28,7 +28,7 @@ export interface Ended {
 export function start(
   home: string,
   kubeconfig: string,
-  command: 'deploy' | 'settle',
+  command: 'deploy' | 'recover',
   options: Readonly<Record<string, string>>,
 ): Running {
   const began = Date.now()

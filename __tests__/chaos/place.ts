@@ -22,7 +22,7 @@ export interface Place {
   /** What an undisturbed release takes here, in ms. */
   readonly usualMs: number
   deploy(how: Deploy): Promise<{ readonly run: Running; readonly effect: Effect }>
-  settle(): Running
+  recover(): Running
   remove(): Promise<void>
 }
 
@@ -78,7 +78,7 @@ export async function makePlace(images: Images): Promise<Place> {
       client,
       usualMs,
       deploy,
-      settle: () => start(home, direct, 'settle', common),
+      recover: () => start(home, direct, 'recover', common),
       remove: async () => {
         await client.stop()
         await relay.close()

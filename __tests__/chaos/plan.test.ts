@@ -29,7 +29,7 @@ describe('a round', () => {
       [...bad, 'good'].sort(),
     )
     expect(kinds(({ order }) => order.manifests)).toEqual(['config', 'config-and-web', 'none'])
-    expect(kinds(({ next }) => next.is)).toEqual(['release', 'settle', 'settle-killed'])
+    expect(kinds(({ next }) => next.is)).toEqual(['release', 'recover', 'recover-killed'])
     expect(kinds(({ person }) => person?.deed.is ?? 'nobody')).toEqual([
       'adds-key',
       'annotates-service',

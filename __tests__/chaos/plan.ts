@@ -77,9 +77,9 @@ export interface Person {
 
 /** Who comes next: another process, on another machine. */
 export type Next =
-  | { readonly is: 'settle' }
+  | { readonly is: 'recover' }
   /** It is killed too, and another one comes. */
-  | { readonly is: 'settle-killed'; readonly afterMs: number }
+  | { readonly is: 'recover-killed'; readonly afterMs: number }
   | { readonly is: 'release' }
 
 export interface Round {
@@ -105,9 +105,9 @@ export function planRound(seed: string, number: number): Round {
     interruption: planInterruption(draw),
     moment: planMoment(draw, order),
     next: draw.one<() => Next>([
-      () => ({ is: 'settle' }),
-      () => ({ is: 'settle' }),
-      () => ({ is: 'settle-killed', afterMs: draw.upTo(4_000) }),
+      () => ({ is: 'recover' }),
+      () => ({ is: 'recover' }),
+      () => ({ is: 'recover-killed', afterMs: draw.upTo(4_000) }),
       () => ({ is: 'release' }),
     ])(),
     nextBegins: draw.one(['at-once', 'after']),
@@ -218,7 +218,7 @@ function drawing(text: string): Drawing {
   }
 }
 
-/** `import with migrations; SIGKILL at rollout+312 ms; settle after it` */
+/** `import with migrations; SIGKILL at rollout+312 ms; recover after it` */
 export function titleOf(round: Round): string {
   const { order, interruption, moment, next, nextBegins, person } = round
   const { image, migrates, manifests } = order
@@ -232,7 +232,7 @@ export function titleOf(round: Round): string {
     interruption.is === 'none'
       ? 'undisturbed'
       : `${interruptionTitle(interruption)} at ${momentTitle(moment)}`
-  const then = next.is === 'settle-killed' ? `settle killed after ${next.afterMs} ms` : next.is
+  const then = next.is === 'recover-killed' ? `recover killed after ${next.afterMs} ms` : next.is
   const by = person ? `; somebody ${deedTitle(person.deed)} at ${momentTitle(person.moment)}` : ''
   return `${release}; ${cut}${by}; ${then} ${nextBegins === 'after' ? 'after it' : 'at once'}`
 }

@@ -87,7 +87,7 @@ function lineOf(played: Played): string {
     ...(wasMeddled || !round.person ? [] : [' (nobody wrote)']),
   ].join('')
   const verdict = violations.length === 0 ? ended : 'VIOLATION'
-  return `round ${round.number}: ${titleOf(round)}${missed} -> said ${said}, settled ${verdict}  ${seconds.toFixed(0)} s`
+  return `round ${round.number}: ${titleOf(round)}${missed} -> said ${said}, recovered ${verdict}  ${seconds.toFixed(0)} s`
 }
 
 /** What is wrong, how to play it again, and a file with all that was said and all that stands there. */
@@ -120,7 +120,7 @@ export function summaryOf({ seed }: Game, { played, requests, lost }: Result): r
     `people: ${count(played.map(({ round: { person }, wasMeddled }) => (person && wasMeddled ? deedTitle(person.deed) : 'nobody')))}`,
     `releases: ${count(played.map(({ round: { order } }) => (order.image.is === 'good' ? 'good' : `bad ${order.image.tag}`)))}`,
     `runs said: ${count(played.map(({ said }) => said))}`,
-    `settled: ${count(played.map(({ ended }) => ended))}`,
+    `recovered: ${count(played.map(({ ended }) => ended))}`,
     `${played.length} rounds, seed ${seed}, ${violated.length} violations, ${requests} requests, ${lost} failed`,
   ]
 }

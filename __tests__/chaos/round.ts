@@ -57,8 +57,8 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     begun.push({ name, run, told: { name, effect, isGood, tag: how.tag } })
     return run
   }
-  const settle = (name: string) => {
-    const run = place.settle()
+  const recover = (name: string) => {
+    const run = place.recover()
     begun.push({ name, run })
     return run
   }
@@ -66,12 +66,12 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     deploy(name, { tag: furtherAhead, migrates: false, manifests: 'none', way: 'direct' })
   const comesNext = async () => {
     if (next.is === 'release') return (await another('next')).ended
-    const run = settle('settle')
-    if (next.is === 'settle') return run.ended
+    const run = recover('recover')
+    if (next.is === 'recover') return run.ended
     await Promise.race([sleep(next.afterMs), run.ended])
     run.kill('SIGKILL')
     await run.ended
-    return settle('settle again').ended
+    return recover('recover again').ended
   }
 
   const { image } = order
@@ -118,7 +118,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     await Promise.all([disturbed, run.ended, meddling])
     if (moment.at === 'end') await meddle(run, moment)
     if (!wasReached || round.nextBegins === 'after') await comesNext()
-    await settle('last settle').ended
+    await recover('last recover').ended
     return wasReached
   }
   const wasReached = await Promise.race([whole(), sleep(longestMs, undefined, { ref: false })])
@@ -144,7 +144,7 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     ...(lost.length > 0
       ? [`${lost.length} requests were lost, the first at ${lost[0] ?? ''}`]
       : []),
-    ...unsettled(ends.at(-1)?.result, meddled !== undefined),
+    ...unrecovered(ends.at(-1)?.result, meddled !== undefined),
     ...(state.is === 'whole' && state.left && meddled && !isLeftTold(ends, meddled.theirs.id)
       ? [`nobody said that ${meddled.theirs.id} was left`]
       : []),
@@ -215,10 +215,10 @@ async function leftOnMachine({ home }: Place, killed: number): Promise<readonly 
   ]
 }
 
-/** The last settle has to find an end, whatever it found before it. */
-function unsettled(result = 'killed', meddled: boolean): readonly string[] {
+/** The last recover has to find an end, whatever it found before it. */
+function unrecovered(result = 'killed', meddled: boolean): readonly string[] {
   const fine = ['undone', 'unchanged', ...(meddled ? ['superseded'] : [])]
-  return fine.includes(result) ? [] : [`the last settle said "${result}"`]
+  return fine.includes(result) ? [] : [`the last recover said "${result}"`]
 }
 
 /** From the line that tells of a write to its arrival, in ms: a run that stands still has it on its way so long. */

@@ -5,7 +5,11 @@ test.each([
   ['production', 'Kubernetes v1.34.4, context production, namespace shop'],
   [undefined, 'Kubernetes v1.34.4, namespace shop'],
 ])('context %s', (context, says) => {
-  expect(clusterFinding('v1.34.4', context, 'shop')).toEqual({ about: 'cluster', is: 'good', says })
+  expect(clusterFinding('v1.34.4', context, 'shop')).toEqual({
+    about: 'cluster',
+    severity: 'ok',
+    message: says,
+  })
 })
 
 const noon = Date.parse('2026-01-31T12:00:00Z')
@@ -28,6 +32,7 @@ test.each([
   [-7_200_000, /^this machine’s clock is 7200 s behind the cluster’s: /],
 ])('a clock that is ahead by %s ms', (ms, says) => {
   const [found] = clockFindings(ms)
-  if (says) expect(found).toMatchObject({ is: 'warning', says: expect.stringMatching(says) })
+  if (says)
+    expect(found).toMatchObject({ severity: 'warning', message: expect.stringMatching(says) })
   else expect(found).toBeUndefined()
 })

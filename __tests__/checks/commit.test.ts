@@ -40,8 +40,9 @@ describe('the folder that the image is built from', () => {
       {},
       [
         {
-          says: 'there is no .dockerignore in "backend", so .git, .env go to the builder, and into the image by a COPY of the folder',
-          mend: "printf '%s\\n' .git .env > backend/.dockerignore",
+          message:
+            'there is no .dockerignore in "backend", so .git, .env go to the builder, and into the image by a COPY of the folder',
+          fix: "printf '%s\\n' .git .env > backend/.dockerignore",
         },
       ],
     ],
@@ -51,8 +52,9 @@ describe('the folder that the image is built from', () => {
       { 'test-command': '' },
       [
         {
-          says: '"migrate-command" runs manage.py, and "backend", which the image is built from, has none there',
-          mend: '--migrate-command "python src/manage.py migrate --noinput"',
+          message:
+            '"migrate-command" runs manage.py, and "backend", which the image is built from, has none there',
+          fix: '--migrate-command "python src/manage.py migrate --noinput"',
         },
       ],
     ],
@@ -62,7 +64,8 @@ describe('the folder that the image is built from', () => {
       { 'migrate-command': '' },
       [
         {
-          says: '"test-command" runs manage.py, and "backend", which the image is built from, has none there',
+          message:
+            '"test-command" runs manage.py, and "backend", which the image is built from, has none there',
         },
       ],
     ],
@@ -80,7 +83,9 @@ describe('the folder that the image is built from', () => {
     ],
   ])('%s', (_, context, more, expected) => {
     const found = contextFindings('backend', context, { ...commands, ...more })
-    expect(found).toMatchObject(expected.map((one) => ({ about: 'commit', is: 'warning', ...one })))
+    expect(found).toMatchObject(
+      expected.map((one) => ({ about: 'commit', severity: 'warning', ...one })),
+    )
     expect(found).toHaveLength(expected.length)
   })
 })

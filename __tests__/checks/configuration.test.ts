@@ -31,9 +31,9 @@ test.each([
   expect(found).toEqual(
     words.map((of) => ({
       about: 'workloads',
-      is: 'warning',
-      says: `deployment/web: secret/shop was changed after ${of} had read it at their start, so they may still use the old values`,
-      mend: 'rollout restart deployment/web',
+      severity: 'warning',
+      message: `deployment/web: secret/shop was changed after ${of} had read it at their start, so they may still use the old values`,
+      fix: 'rollout restart deployment/web',
     })),
   )
 })

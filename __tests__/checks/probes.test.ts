@@ -19,7 +19,7 @@ const found = (drawn: Drawn, readyMs?: number, asked: Asked = {}) =>
 
 test('a readinessProbe in all that is served is good', () => {
   expect(found({ containers: [ready] })).toEqual([
-    { about: 'probes', is: 'good', says: 'deployment/web: a readinessProbe stands guard' },
+    { about: 'probes', severity: 'ok', message: 'deployment/web: a readinessProbe stands guard' },
   ])
 })
 
@@ -31,7 +31,7 @@ test.each<[string, Drawn]>([
 })
 
 test('a container beside it may be the one that is asked', () => {
-  expect(found({ containers: [gunicorn, nginx] })[0]?.is).toBe('good')
+  expect(found({ containers: [gunicorn, nginx] })[0]?.severity).toBe('ok')
 })
 
 describe('a readinessProbe that asks the port alone', () => {
@@ -41,8 +41,9 @@ describe('a readinessProbe that asks the port alone', () => {
     expect(found({ containers: [tcp] })).toEqual([
       {
         about: 'probes',
-        is: 'good',
-        says: 'deployment/web: a readinessProbe stands guard; that of deployment/web asks the port alone: give "smoke-path" for one that asks a page',
+        severity: 'ok',
+        message:
+          'deployment/web: a readinessProbe stands guard; that of deployment/web asks the port alone: give "smoke-path" for one that asks a page',
       },
     ])
   })
@@ -50,7 +51,7 @@ describe('a readinessProbe that asks the port alone', () => {
   test('is mended by the page that "smoke-path" names', () => {
     const probe = { httpGet: { path: '/up', port: 8000 }, periodSeconds: 2, tcpSocket: null }
     expect(found({ containers: [tcp] }, undefined, { 'smoke-path': '/up' })).toMatchObject([
-      { is: 'warning', mend: mendBy({ readinessProbe: probe }) },
+      { severity: 'warning', fix: mendBy({ readinessProbe: probe }) },
     ])
   })
 })
@@ -91,9 +92,10 @@ describe('no readinessProbe: what is asked already, else the port', () => {
     expect(found({ containers: [container] }, undefined, asked)).toEqual([
       {
         about: 'probes',
-        is: 'warning',
-        says: 'deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
-        ...(readinessProbe && { mend: mendBy({ readinessProbe }) }),
+        severity: 'warning',
+        message:
+          'deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
+        ...(readinessProbe && { fix: mendBy({ readinessProbe }) }),
       },
     ])
   })
@@ -122,12 +124,12 @@ describe('a livenessProbe that a slow start may not outlive', () => {
   ])('%s', (_, container, readyMs, told) => {
     const [first, ...others] = found({ containers: [container] }, readyMs)
     expect(others).toEqual([])
-    expect(first?.is).toBe(told ? 'warning' : 'good')
+    expect(first?.severity).toBe(told ? 'warning' : 'ok')
     if (!told) return
-    expect(first?.says).toBe(
+    expect(first?.message).toBe(
       'deployment/web, container web took 16 s to become Ready, and its livenessProbe kills one that takes 30 s: on a busy node a healthy start may never end',
     )
-    expect(first?.mend).toBe(
+    expect(first?.fix).toBe(
       mendBy({ startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 80 } }),
     )
   })

@@ -16,7 +16,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     'ghcr.io/acme/shop',
     there,
     false,
-    ['good: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already: it is not built again'],
+    ['ok: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already: it is not built again'],
     '',
   ],
   [
@@ -25,7 +25,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     { ...there, is: 'another', of: 'c'.repeat(40) },
     true,
     [
-      'good: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb of another commit (cccccccccccc): it is built anew',
+      'ok: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb of another commit (cccccccccccc): it is built anew',
     ],
     '',
   ],
@@ -35,7 +35,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     { ...there, is: 'untold' },
     true,
     [
-      'bad: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, and it does not say of which commit it is',
+      'error: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, and it does not say of which commit it is',
     ],
     'roll that image out by "deploy"',
   ],
@@ -44,7 +44,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     'ghcr.io/acme/shop',
     absent,
     true,
-    ['good: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built'],
+    ['ok: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built'],
     '',
   ],
   [
@@ -53,7 +53,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     absent,
     false,
     [
-      'good: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built',
+      'ok: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built',
       'warning: docker has no login for ghcr.io, which a push needs there',
     ],
     'docker login ghcr.io',
@@ -63,7 +63,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     '127.0.0.1:5000/shop',
     absent,
     false,
-    ['good: 127.0.0.1:5000 answers, and has no 127.0.0.1:5000/shop:bbbbbbbbbbbb yet: it is built'],
+    ['ok: 127.0.0.1:5000 answers, and has no 127.0.0.1:5000/shop:bbbbbbbbbbbb yet: it is built'],
     '',
   ],
   [
@@ -71,7 +71,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     'acme/shop',
     denied,
     false,
-    ['bad: docker.io denies acme/shop, and docker has no login there'],
+    ['error: docker.io denies acme/shop, and docker has no login there'],
     'docker login',
   ],
   [
@@ -89,7 +89,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     'ghcr.io/acme/shop',
     { is: 'unreachable', said: 'no such host' },
     true,
-    ['bad: ghcr.io does not answer: no such host'],
+    ['error: ghcr.io does not answer: no such host'],
     'check the host’s name in "image"',
   ],
   [
@@ -97,13 +97,13 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
     'ghcr.io/acme/shop',
     { is: 'failed', said: 'tls' },
     true,
-    ['bad: ghcr.io/acme/shop:bbbbbbbbbbbb could not be looked up: tls'],
+    ['error: ghcr.io/acme/shop:bbbbbbbbbbbb could not be looked up: tls'],
     '',
   ],
 ])('%s', (_, repository, lookup, login, says, mend) => {
   const found = registryFindings(repository, tag, lookup, login)
-  expect(found.map((one) => `${one.is}: ${one.says}`)).toEqual(says)
-  expect(found.at(-1)?.mend ?? '').toContain(mend)
+  expect(found.map((one) => `${one.severity}: ${one.message}`)).toEqual(says)
+  expect(found.at(-1)?.fix ?? '').toContain(mend)
 })
 
 test.each([

@@ -16,8 +16,8 @@ const begun: Begun = {
   digest: 'sha256:0',
 }
 const history: History = [{ ...begun, number: 7, result: 'deployed', seconds: 9, migrations: [] }]
-const none = 'good: no release of this application has gone live yet'
-const seven = 'good: release 7 of cccccccccccc by ada, https://ci.example/1 is the one that is live'
+const none = 'ok: no release of this application has gone live yet'
+const seven = 'ok: release 7 of cccccccccccc by ada, https://ci.example/1 is the one that is live'
 
 test.each<[string, Parameters<typeof releaseFindings>[1], Begun | undefined, History, string[]]>([
   ['nothing yet', undefined, undefined, [], [none]],
@@ -44,11 +44,11 @@ test.each<[string, Parameters<typeof releaseFindings>[1], Begun | undefined, His
   ],
 ])('%s', (_, keeper, open, releases, expected) => {
   const found = releaseFindings(settings, keeper, open, releases)
-  expect(found.map(({ is, says }) => `${is}: ${says}`)).toEqual(expected)
+  expect(found.map(({ severity, message }) => `${severity}: ${message}`)).toEqual(expected)
 })
 
 test('what is left open is put back by a command', () => {
-  expect(releaseFindings(settings, undefined, begun, []).at(-1)?.mend).toBe(
-    'django-rollout settle --image ghcr.io/acme/shop --namespace shop --app store',
+  expect(releaseFindings(settings, undefined, begun, []).at(-1)?.fix).toBe(
+    'django-rollout recover --image ghcr.io/acme/shop --namespace shop --app store',
   )
 })

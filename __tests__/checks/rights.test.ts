@@ -14,8 +14,8 @@ test('nothing is missing', () => {
   expect(found([], 'ada')).toEqual([
     {
       about: 'rights',
-      is: 'good',
-      says: 'the account ada may do all that a release does in the namespace "shop"',
+      severity: 'ok',
+      message: 'the account ada may do all that a release does in the namespace "shop"',
     },
   ])
 })
@@ -32,7 +32,9 @@ test.each([
     'the account ada may do nothing that a release does in the namespace "shop", if there is one: an administrator has to give it',
   ],
 ])('%s are missing', (_, missing, says) => {
-  expect(found(missing, 'ada')).toMatchObject([{ about: 'rights', is: 'bad', says }])
+  expect(found(missing, 'ada')).toMatchObject([
+    { about: 'rights', severity: 'error', message: says },
+  ])
 })
 
 describe('the command gives them by a Role of its own', () => {
@@ -48,7 +50,7 @@ describe('the command gives them by a Role of its own', () => {
       { kind: 'User', name: 'arn:aws:sts::1:assumed-role/ci "x"' },
     ],
   ])('to %s', (account, subject) => {
-    const mend = found([deployments, pods], account)[0]?.mend ?? ''
+    const mend = found([deployments, pods], account)[0]?.fix ?? ''
     const [, yaml = ''] = /^echo '\n([\s\S]*)\n' \| kubectl -n shop apply -f -$/.exec(mend) ?? []
     const text = yaml.replaceAll(`'\\''`, "'")
     // As the log has it, where it may be copied from: each line is indented.
@@ -73,18 +75,18 @@ describe('the command gives them by a Role of its own', () => {
 
   test('rights of one group that are alike are one rule', () => {
     const statefulsets = { group: 'apps', resource: 'statefulsets', verbs: ['patch'] }
-    expect(found([deployments, pods, statefulsets], 'ada')[0]?.mend).toContain(
+    expect(found([deployments, pods, statefulsets], 'ada')[0]?.fix).toContain(
       '  - { apiGroups: ["apps"], resources: [deployments, statefulsets], verbs: [patch] }\n    - {',
     )
   })
 
   test('other rights have a Role of another name: the first stays', () => {
-    const [one, other] = [[pods], [deployments]].map((missing) => found(missing, 'ada')[0]?.mend)
+    const [one, other] = [[pods], [deployments]].map((missing) => found(missing, 'ada')[0]?.fix)
     const name = (mend = '') => /name: (django-rollout-\w+)/.exec(mend)?.[1]
     expect(name(one)).not.toBe(name(other))
   })
 
   test('the rules alone, where the server does not say who we are', () => {
-    expect(found([deployments])[0]?.mend).toMatch(/^# in its Role\n- apiGroups:/)
+    expect(found([deployments])[0]?.fix).toMatch(/^# in its Role\n- apiGroups:/)
   })
 })

@@ -15,11 +15,13 @@ const usual: Need = { builds: true, known: true, fetches: false }
 const { kubectl: _, ...withoutKubectl } = good
 
 test('all are there, with their versions', () => {
-  expect(toolFindings(good, usual).map(({ is, says }) => `${is}: ${says}`)).toEqual([
-    'good: git 2.39.5',
-    'good: docker 28.2.2, engine 27.1.0',
-    'good: docker buildx v0.13.1',
-    'good: kubectl v1.34.4',
+  expect(
+    toolFindings(good, usual).map(({ severity, message }) => `${severity}: ${message}`),
+  ).toEqual([
+    'ok: git 2.39.5',
+    'ok: docker 28.2.2, engine 27.1.0',
+    'ok: docker buildx v0.13.1',
+    'ok: kubectl v1.34.4',
   ])
 })
 
@@ -37,8 +39,8 @@ describe('what is wrong', () => {
       {},
       [
         {
-          is: 'warning',
-          says: 'git was not found, so whether a newer commit is live cannot be told',
+          severity: 'warning',
+          message: 'git was not found, so whether a newer commit is live cannot be told',
         },
       ],
     ],
@@ -46,13 +48,13 @@ describe('what is wrong', () => {
       'no git, and so no commit',
       { ...good, git: no(127, '') },
       { known: false },
-      [{ is: 'bad', says: 'git was not found, so the commit is not known' }],
+      [{ severity: 'error', message: 'git was not found, so the commit is not known' }],
     ],
     [
       'no docker: nothing is said of buildx',
       { ...good, docker: no(127, 'docker was not found'), buildx: no(127, 'docker was not found') },
       {},
-      [{ is: 'bad', says: 'docker was not found' }],
+      [{ severity: 'error', message: 'docker was not found' }],
     ],
     [
       'no engine',
@@ -60,9 +62,9 @@ describe('what is wrong', () => {
       {},
       [
         {
-          is: 'bad',
-          says: 'no Docker engine answers at unix:///run/docker.sock',
-          mend: 'Start the engine, or set DOCKER_HOST',
+          severity: 'error',
+          message: 'no Docker engine answers at unix:///run/docker.sock',
+          fix: 'Start the engine, or set DOCKER_HOST',
         },
       ],
     ],
@@ -70,13 +72,13 @@ describe('what is wrong', () => {
       'no engine, where nothing is built',
       { ...good, docker: noEngine },
       { builds: false },
-      [{ is: 'warning', says: 'no Docker engine answers at unix:///run/docker.sock' }],
+      [{ severity: 'warning', message: 'no Docker engine answers at unix:///run/docker.sock' }],
     ],
     [
       'an engine that hangs',
       { ...good, docker: no(1, 'no answer within 10 s') },
       {},
-      [{ is: 'bad', says: 'no answer within 10 s' }],
+      [{ severity: 'error', message: 'no answer within 10 s' }],
     ],
     [
       'no buildx',
@@ -84,17 +86,17 @@ describe('what is wrong', () => {
       {},
       [
         {
-          is: 'bad',
-          says: 'docker buildx was not found',
-          mend: 'Install the package docker-buildx-plugin',
+          severity: 'error',
+          message: 'docker buildx was not found',
+          fix: 'Install the package docker-buildx-plugin',
         },
       ],
     ],
-    ['no kubectl', withoutKubectl, {}, [{ is: 'bad', says: 'kubectl is not on PATH' }]],
-    ['no kubectl on a runner', withoutKubectl, { fetches: true }, [{ is: 'warning' }]],
+    ['no kubectl', withoutKubectl, {}, [{ severity: 'error', message: 'kubectl is not on PATH' }]],
+    ['no kubectl on a runner', withoutKubectl, { fetches: true }, [{ severity: 'warning' }]],
   ])('%s', (_, answers, need, expected) => {
     const found = toolFindings(answers, { ...usual, ...need })
-    expect(found.filter(({ is }) => is !== 'good')).toMatchObject(expected)
+    expect(found.filter(({ severity }) => severity !== 'ok')).toMatchObject(expected)
   })
 })
 
@@ -109,5 +111,5 @@ test.each([
   ],
   ['', 'v1.34.4', []],
 ])('kubectl %s and a server %s', (client, server, expected) => {
-  expect(skewFindings(client, server).map(({ says }) => says)).toEqual(expected)
+  expect(skewFindings(client, server).map(({ message }) => message)).toEqual(expected)
 })

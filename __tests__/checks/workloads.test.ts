@@ -143,7 +143,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     ],
   ])('%s', (_, drawn, says, mend) => {
     expect(workloadFindings([subject(drawn)], kubectl)).toEqual([
-      { about: 'workloads', is: 'warning', says: expect.stringMatching(says), mend },
+      { about: 'workloads', severity: 'warning', message: expect.stringMatching(says), mend },
     ])
   })
 
@@ -151,19 +151,19 @@ describe('what is said of one workload, and the command that mends it', () => {
     expect(workloadFindings([subject({ spec: { paused: true } })], kubectl)).toEqual([
       {
         about: 'workloads',
-        is: 'bad',
-        says: 'deployment/web is paused, so a new version would never roll out',
-        mend: 'kubectl -n shop rollout resume deployment/web',
+        severity: 'error',
+        message: 'deployment/web is paused, so a new version would never roll out',
+        fix: 'kubectl -n shop rollout resume deployment/web',
       },
     ])
   })
 
   test('a beat beside a web, which no command moves', () => {
     const [found] = workloadFindings([subject({ containers: [gunicorn, celery('beat')] })], kubectl)
-    expect(found?.says).toMatch(
+    expect(found?.message).toMatch(
       /container celery: Celery's beat of the old version .* without a Service$/,
     )
-    expect(found?.mend).toBeUndefined()
+    expect(found?.fix).toBeUndefined()
   })
 
   test('beats of several workloads, where only a person knows which is meant', () => {
@@ -185,8 +185,9 @@ describe('what is said of one workload, and the command that mends it', () => {
     expect(others).toEqual([])
     expect(found).toEqual({
       about: 'workloads',
-      is: 'warning',
-      says: "Celery's beat runs 2 times (deployment/beat and deployment/worker), so every scheduled task is sent as often",
+      severity: 'warning',
+      message:
+        "Celery's beat runs 2 times (deployment/beat and deployment/worker), so every scheduled task is sent as often",
     })
   })
 
@@ -195,8 +196,8 @@ describe('what is said of one workload, and the command that mends it', () => {
       [subject({ kind: 'DaemonSet', served: false, containers: [celery('beat')] })],
       kubectl,
     )
-    expect(found?.says).toContain('as often as there are nodes')
-    expect(found?.mend).toBeUndefined()
+    expect(found?.message).toContain('as often as there are nodes')
+    expect(found?.fix).toBeUndefined()
   })
 
   test('lines for the manifest, where one would take the command back', () => {
@@ -204,7 +205,7 @@ describe('what is said of one workload, and the command that mends it', () => {
       [subject({ fromManifest: true, spec: { revisionHistoryLimit: 0 } })],
       kubectl,
     )
-    expect(found?.mend).toBe(
+    expect(found?.fix).toBe(
       '# in the manifest of deployment/web\nspec:\n  revisionHistoryLimit: 10',
     )
   })
@@ -227,9 +228,10 @@ test('who belongs to somebody else is told, with what makes them leave the image
   expect(workloadFindings([subject({ metadata: { annotations } })], kubectl)).toEqual([
     {
       about: 'workloads',
-      is: 'warning',
-      says: 'deployment/web belongs to Argo CD (application shop), which sets its image back at its next sync, unless the application ignores images',
-      mend: expect.stringContaining('# in the application shop\nspec:\n  ignoreDifferences:'),
+      severity: 'warning',
+      message:
+        'deployment/web belongs to Argo CD (application shop), which sets its image back at its next sync, unless the application ignores images',
+      fix: expect.stringContaining('# in the application shop\nspec:\n  ignoreDifferences:'),
     },
   ])
 })
@@ -240,9 +242,11 @@ test.each([
     [
       {
         about: 'workloads',
-        is: 'warning',
-        says: expect.stringMatching(/^deployment\/web, container web has imagePullPolicy: Always/),
-        mend: patch({
+        severity: 'warning',
+        message: expect.stringMatching(
+          /^deployment\/web, container web has imagePullPolicy: Always/,
+        ),
+        fix: patch({
           spec: {
             template: { spec: { containers: [{ name: 'web', imagePullPolicy: 'IfNotPresent' }] } },
           },

@@ -146,10 +146,10 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
     )
     expect(killed.output).not.toContain('▸ undo')
     await setImage(theirs)
-    const settled = await shop.settle()
+    const recovered = await shop.recover()
 
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
-    expect(settled.output).toContain(
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(recovered.output).toContain(
       `deployment/web runs shop:${theirs}, which somebody else has set: left alone`,
     )
     expect(await shop.tags()).toEqual({

@@ -66,11 +66,11 @@ test('a firewall drops every packet for 20 s, without a word: the release goes i
   expect(asked.failures).toEqual([])
 })
 
-test('credentials that expire in the middle: the run says so, and `settle` with new ones puts all back', async () => {
+test('credentials that expire in the middle: the run says so, and `recover` with new ones puts all back', async () => {
   const before = await shop.state()
   const { path, expire } = await expiringKubeconfig()
   const cut = at(inTheRollout, expire)
-  const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+  const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
     const own = { ...cut.how, env: { KUBECONFIG: path } }
     const ended = await shop.deploy(one, { bake: '60s' }, own)
     await cut.done()
@@ -80,12 +80,12 @@ test('credentials that expire in the middle: the run says so, and `settle` with 
       code: 'lock-lost',
       sentence:
         'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized): the release is left in the middle, and nothing more was written',
-      hint: expect.stringMatching(/^renew the token .* django-rollout settle$/) as unknown,
+      hint: expect.stringMatching(/^renew the token .* django-rollout recover$/) as unknown,
     })
-    return shop.settle()
+    return shop.recover()
   })
 
-  expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+  expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
   expect(await shop.state()).toEqual(before)
   await runsAll(two)
   expect(asked.failures).toEqual([])

@@ -45,7 +45,7 @@ async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {
   expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
   const { code = '', sentence = '' } = report.cause ?? {}
   const undo = report.stages.find(({ name }) => name === 'undo')
-  console.log(`${tag}: undone ${(undo?.startedAt ?? 0) - (report.judgedAt ?? 0)} ms after the verdict`)
+  console.log(`${tag}: undone ${(undo?.startedAt ?? 0) - (report.detectedAt ?? 0)} ms after the verdict`)
   const lines = output.split('\n').filter((line) => line !== '')
   expect(lines.at(-2)).toBe(pageOf({ code } as Cause).replace(/^/, 'more: '))
   // How long the way back took is another matter.

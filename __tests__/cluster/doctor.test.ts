@@ -30,7 +30,7 @@ async function doctor(options: Readonly<Record<string, string>> = {}, how: How =
 }
 
 const told = (findings: readonly Finding[]) =>
-  findings.filter(({ is }) => is !== 'good').map(({ about, says }) => `${about}: ${says}`)
+  findings.filter(({ severity }) => severity !== 'ok').map(({ about, message }) => `${about}: ${message}`)
 
 test('a good place: nothing would go wrong, and nothing was written', async () => {
   const docker = join(dirname(shop.folder), 'docker')
@@ -117,19 +117,19 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   expect(bad.output).toMatch(/: 2 things would go wrong, 11 warnings \(/)
 
   const mending = bad.findings.filter(
-    ({ is, says, mend }) => is !== 'good' && mend && !/uncommitted|not well/.test(says),
+    ({ severity, message, fix }) => severity !== 'ok' && fix && !/uncommitted|not well/.test(message),
   )
   expect(mending).toHaveLength(11)
-  for (const { mend = '' } of mending) {
+  for (const { fix = '' } of mending) {
     // As they stand in the log, too: each line is indented.
-    expect(bad.output).toContain(mend.replace(/^/gm, '    '))
-    const typed = await run('bash', ['-c', mend.replace(/^/gm, '    ')], {
+    expect(bad.output).toContain(fix.replace(/^/gm, '    '))
+    const typed = await run('bash', ['-c', fix.replace(/^/gm, '    ')], {
       cwd: shop.folder,
       env: { ...stack.env, PATH: `${bin}:${stack.env['PATH'] ?? ''}` },
     })
-    // What `settle` has put back was no success of that release.
-    expect({ code: typed.code, mend, output: typed.output }).toMatchObject({
-      code: mend.startsWith('django-rollout settle') ? 1 : 0,
+    // What `recover` has put back was no success of that release.
+    expect({ code: typed.code, mend: fix, output: typed.output }).toMatchObject({
+      code: fix.startsWith('django-rollout recover') ? 1 : 0,
     })
   }
   const mended = await doctor()

@@ -47,7 +47,7 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-test('a runner that is gone is settled by the next release, from another machine', async () => {
+test('a runner that is gone is recovered by the next release, from another machine', async () => {
   const elsewhere = `${shop.folder}-elsewhere`
   await must('git', ['clone', '--quiet', shop.folder, elsewhere])
   const before = await shop.state()
@@ -55,7 +55,7 @@ test('a runner that is gone is settled by the next release, from another machine
     const gone = await shop.deploy(two, {}, machineGone())
     expect(gone.report.result).toBeUndefined()
     expect(await shop.leftovers()).toHaveLength(2)
-    // What runs already is not released again, but a release that was left open is settled first.
+    // What runs already is not released again, but a release that was left open is recovered first.
     return shop.deploy(one, {}, { cwd: elsewhere })
   })
 
@@ -112,13 +112,13 @@ describe('a clock that is wrong', () => {
 
   test('does not keep a run from settling what another one has left', async () => {
     const before = await shop.state()
-    const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+    const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
       await shop.deploy(one, {}, { ...machineGone(), env: wrongBy(2 * hourMs) })
       expect(await shop.leftovers()).toHaveLength(2)
-      return shop.settle({ env: wrongBy(-2 * hourMs) })
+      return shop.recover({ env: wrongBy(-2 * hourMs) })
     })
 
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(await shop.state()).toEqual(before)
     await runsAll(two)
     expect(asked.failures).toEqual([])

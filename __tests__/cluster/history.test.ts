@@ -153,7 +153,7 @@ test('an older commit that was overtaken is not released', async () => {
   await shop.git('checkout', '--quiet', commits['two'] ?? '')
   const before = await shop.state()
   const late = await shop.release({ version: 'two' })
-  expect(late).toMatchObject({ code: 5, report: { result: 'superseded', cause: { code: 'overtaken' } } })
+  expect(late).toMatchObject({ code: 5, report: { result: 'superseded', cause: { code: 'stale-commit' } } })
   expect(late.output).toMatch(/is older than [0-9a-f]{12}, which release \d+ by .* brought live/)
   expect(await shop.state()).toEqual(before)
 })

@@ -31,7 +31,7 @@ const inTheRollout = (signal: NodeJS.Signals): Pick<How, 'onOutput'> => {
 }
 
 /** Every workload runs this tag, and neither a record nor a holder of the lock is left. */
-async function settledOn(tag: string): Promise<void> {
+async function recoveredOn(tag: string): Promise<void> {
   expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
   const secrets = await kubectl('-n', shop.namespace, 'get', 'secrets', '-o', 'name')
   expect(secrets).not.toContain('django-rollout-shop')
@@ -52,26 +52,26 @@ describe('a release that is cut off', () => {
 
     expect(ended).toMatchObject({ code: 130, report: { result: 'cancelled' } })
     expect(await shop.state()).toEqual(before)
-    await settledOn(good)
+    await recoveredOn(good)
     expect(asked.failures).toEqual([])
   })
 
-  test('by SIGKILL is put back by `settle`, once; the second time there is nothing to do', async () => {
+  test('by SIGKILL is put back by `recover`, once; the second time there is nothing to do', async () => {
     await shop.commit('Killed', {})
     const before = await shop.state()
-    const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+    const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
       const killed = await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
       expect(killed.output).not.toContain('▸ undo')
-      return shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+      return shop.cli('recover', { image: shop.image, namespace: shop.namespace })
     })
 
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
-    expect(settled.output).toContain('the unfinished release was put back, verified')
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(recovered.output).toContain('the unfinished release was put back, verified')
     expect(await shop.state()).toEqual(before)
-    await settledOn(good)
+    await recoveredOn(good)
     expect(asked.failures).toEqual([])
 
-    const again = await shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+    const again = await shop.cli('recover', { image: shop.image, namespace: shop.namespace })
     expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   })
 
@@ -85,7 +85,7 @@ describe('a release that is cut off', () => {
 
     expect(released.output).toMatch(/an unfinished release was found[\s\S]*▸ rollout/)
     expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: next } })
-    await settledOn(next)
+    await recoveredOn(next)
     expect(asked.failures).toEqual([])
     good = next
   })
@@ -109,11 +109,11 @@ describe('a release that is cut off', () => {
 
     expect(ended.output).toContain('the unfinished release was put back, verified')
     expect(await shop.state()).toEqual(before)
-    await settledOn(good)
+    await recoveredOn(good)
     expect(await readdir(temp)).toEqual([])
   })
 
-  test('in a workflow (main and post killed) is put back by `settle`', async () => {
+  test('in a workflow (main and post killed) is put back by `recover`', async () => {
     await shop.commit('Killed twice in a workflow', {})
     const before = await shop.state()
     const { main, post } = await inAWorkflow()
@@ -127,11 +127,11 @@ describe('a release that is cut off', () => {
       },
     })
     expect(killed.output).not.toContain('verified')
-    const settled = await shop.cli('settle', { image: shop.image, namespace: shop.namespace })
+    const recovered = await shop.cli('recover', { image: shop.image, namespace: shop.namespace })
 
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(await shop.state()).toEqual(before)
-    await settledOn(good)
+    await recoveredOn(good)
   })
 })
 
@@ -152,7 +152,7 @@ describe('a release that loses its way to the cluster for a moment', () => {
 
     expect(await killed).toMatchObject({ code: 0 })
     expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: next } })
-    await settledOn(next)
+    await recoveredOn(next)
     good = next
   })
 })
@@ -168,7 +168,7 @@ describe('two releases at the same moment', () => {
     expect([one.report.result, two.report.result]).not.toContain('failed')
     const tags = new Set(Object.values(await shop.tags()))
     expect(tags.size).toBe(1)
-    await settledOn([...tags][0] ?? '')
+    await recoveredOn([...tags][0] ?? '')
   })
 
   test('end as `locked` when nothing is to be waited for, with the name of the other', async () => {
@@ -196,6 +196,6 @@ describe('two releases at the same moment', () => {
     const refused = await locked
     expect(refused?.code).toBe(4)
     expect(refused?.output).toMatch(/another release of shop is under way in t-cut-\w+: ada/)
-    await settledOn(next)
+    await recoveredOn(next)
   })
 })

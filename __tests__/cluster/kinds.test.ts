@@ -68,7 +68,7 @@ describe('all kinds', () => {
     expect({ code, result: report.result, output }).toMatchObject({ code: 1, result: 'undone' })
     expect(report.cause?.sentence).toContain("queue: ModuleNotFoundError: No module named 'no_such_module'")
     expect(output).toContain('pod/queue-2 of the broken version stands in the way: deleted')
-    expect(report.undone).toEqual(
+    expect(report.restored).toEqual(
       expect.arrayContaining([
         ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, did: 'put back' })),
         ...['deployment/fresh', 'configmap/extra'].map((object) => ({ object, did: 'removed' })),
@@ -119,9 +119,9 @@ test('what runs the image besides the workloads of the release is named, with wh
   expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
   const named = ['deployment/cdn', 'deployment/legacy', 'job/import', 'pod/shell']
   expect(report.exceptions?.map(({ object }) => object).sort()).toEqual(named)
-  for (const { says, mend = '' } of report.exceptions ?? []) {
-    expect(output).toContain(`warning: ${says}: ${mend}`)
-    await must('bash', ['-c', `${mend} --dry-run=server`], { env: stack.env })
+  for (const { message, fix = '' } of report.exceptions ?? []) {
+    expect(output).toContain(`warning: ${message}: ${fix}`)
+    await must('bash', ['-c', `${fix} --dry-run=server`], { env: stack.env })
   }
 })
 

@@ -147,14 +147,14 @@ describe('a step that fails', () => {
     kill()
     await migrating
     expect(await sleeping()).toBe('1')
-    const settled = await shop.settle()
+    const recovered = await shop.recover()
 
-    expect(settled.report).toMatchObject({
+    expect(recovered.report).toMatchObject({
       result: 'undone',
       undone: [{ object: expect.stringMatching(/^job\/shop-migrate-/), did: 'ended' }],
     })
     // The server goes on with its statement until it looks for its client; nothing of it is committed then.
-    const [job = ''] = (settled.report.undone[0]?.object ?? '').split('/').slice(1)
+    const [job = ''] = (recovered.report.restored[0]?.object ?? '').split('/').slice(1)
     expect(await shop.jobs()).not.toContain(job)
     expect(await shop.leftovers()).toEqual([])
   })

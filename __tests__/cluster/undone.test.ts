@@ -49,8 +49,8 @@ async function broken(
     sightings.stop,
   )
   const first = sightings.first()
-  const { judgedAt } = released.report
-  const reaction = first === undefined || judgedAt === undefined ? undefined : (judgedAt - first) / 1000
+  const { detectedAt } = released.report
+  const reaction = first === undefined || detectedAt === undefined ? undefined : (detectedAt - first) / 1000
   console.log(
     `${message}: reaction ${reaction?.toFixed(2) ?? 'not seen'} s, ` +
       `${asked.count} requests, ${asked.failures.length} failed`,
@@ -162,7 +162,7 @@ describe('a release is undone', () => {
       code: 'migration-failed',
       sentence: expect.stringContaining('catalog.0003_broken') as unknown,
     })
-    expect(released.report.undone).toEqual([{ object: 'configmap/shop-config', did: 'put back' }])
+    expect(released.report.restored).toEqual([{ object: 'configmap/shop-config', did: 'put back' }])
     expect(await shop.pods('web')).toEqual(before)
   })
 })

@@ -45,7 +45,7 @@ describe('a smoke request', () => {
 })
 
 describe('a failed release with on-failure: keep', () => {
-  test('stays as it is, says so, and is put back by settle', async () => {
+  test('stays as it is, says so, and is put back by recover', async () => {
     const before = await shop.state()
     const kept = await shop.release({
       ...{ version: 'next', 'on-failure': 'keep' },
@@ -54,11 +54,11 @@ describe('a failed release with on-failure: keep', () => {
     expect(kept).toMatchObject({ code: 3, report: { result: 'kept' } })
     expect(kept.output).toContain('was left as it stands')
     expect(kept.output).toMatch(/deployment\/web: is on [0-9a-f]{12} \(before: [0-9a-f]{12}\)/)
-    expect(kept.output).toContain(`django-rollout settle --image ${shop.image}`)
+    expect(kept.output).toContain(`django-rollout recover --image ${shop.image}`)
     expect(await tags()).toEqual(new Set([next]))
 
-    const settled = await shop.cli('settle', { image: shop.image, namespace: shop.namespace })
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    const recovered = await shop.cli('recover', { image: shop.image, namespace: shop.namespace })
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(await shop.state()).toEqual(before)
 
     const { stdout } = await shop.cli('history', { image: shop.image, namespace: shop.namespace })

@@ -94,8 +94,8 @@ export class Site extends Repository {
   }
 
   /** Puts back what a run has left. */
-  settle(how: How = {}): Promise<Released> {
-    return this.cli('settle', { image: this.image, namespace: this.namespace }, how)
+  recover(how: How = {}): Promise<Released> {
+    return this.cli('recover', { image: this.image, namespace: this.namespace }, how)
   }
 
   /** Whether a record of an open release, or a holder of its lock, is there. */

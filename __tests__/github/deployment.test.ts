@@ -88,11 +88,11 @@ describe('the end of a run', () => {
     ['release', 'cancelled', 'inactive'],
     ['release', 'superseded', 'inactive'],
     // Of the run that was killed, and the post step that has looked for what it had left.
-    ['settle', 'undone', 'failure'],
-    ['settle', 'stuck', 'error'],
-    ['settle', 'failed', 'error'],
-    ['settle', 'locked', 'error'],
-    ['settle', 'cancelled', 'error'],
+    ['recover', 'undone', 'failure'],
+    ['recover', 'stuck', 'error'],
+    ['recover', 'failed', 'error'],
+    ['recover', 'locked', 'error'],
+    ['recover', 'cancelled', 'error'],
   ])('of %s as %s is %s', (command, result, state) => {
     expect(endedAs(reportOf({ command, result })).state).toBe(state)
   })

@@ -23,7 +23,7 @@ const report: Report = {
   ],
   migrations: ['orders.0002_note'],
   warnings: [],
-  undone: [],
+  restored: [],
   startedAt: 0,
   seconds: 61.26,
 }
@@ -277,9 +277,9 @@ describe('a real process', () => {
   })
 
   test('a run that has left nothing says that of itself alone, and leaves the summary to main', () => {
-    const settled = { ...report, command: 'settle', result: 'unchanged', warnings: ['beware'] }
+    const recovered = { ...report, command: 'recover', result: 'unchanged', warnings: ['beware'] }
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
-    expect(stdoutOf('nothing left', { report: settled }, files)).toEqual({
+    expect(stdoutOf('nothing left', { report: recovered }, files)).toEqual({
       lines: ['this run has left nothing unfinished', '::warning::beware'],
       ...{ output: '', summary: '' },
     })

@@ -82,10 +82,10 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('and for longer than anybody waits: the run says what stands, and `settle` puts it back', async () => {
+  test('and for longer than anybody waits: the run says what stands, and `recover` puts it back', async () => {
     const before = await shop.state()
     const cut = at(inTheRollout, () => relay.drop(150_000))
-    const { result: settled, asked } = await whileAsking(await shop.url(), async () => {
+    const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
       const ended = await shop.deploy(two, {}, { ...cut.how, env })
       expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
       expect(ended.report.cause).toMatchObject({
@@ -93,13 +93,13 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
         sentence: expect.stringMatching(
           /^the API server did not answer for so long that the lock was lost \(.*\): the release is left in the middle, and nothing more was written$/,
         ) as unknown,
-        hint: expect.stringContaining('django-rollout settle') as unknown,
+        hint: expect.stringContaining('django-rollout recover') as unknown,
       })
       await cut.done()
-      return shop.settle()
+      return shop.recover()
     })
 
-    expect(settled).toMatchObject({ code: 1, report: { result: 'undone' } })
+    expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(await shop.state()).toEqual(before)
     await runsAll(one)
     expect(asked.failures).toEqual([])

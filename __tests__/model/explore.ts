@@ -34,7 +34,7 @@ Error.stackTraceLimit = 0
 
 export async function explore(scene: Scene, { stopsAtFirst = false } = {}): Promise<Explored> {
   const seen = new Set<string>()
-  const settled = new Set<string>()
+  const recovered = new Set<string>()
   const results = new Set<string>()
   const violations = new Map<string, Violation>()
   let transitions = 0
@@ -58,8 +58,8 @@ export async function explore(scene: Scene, { stopsAtFirst = false } = {}): Prom
         if (!first) {
           results.add(namesOf(play))
           const end = hash('sha1', play.standing(), 'base64')
-          if (!settled.has(end)) await play.settle()
-          settled.add(end)
+          if (!recovered.has(end)) await play.recover()
+          recovered.add(end)
           return
         }
         for (const choice of others) todo.push({ choice, before: here })
@@ -81,7 +81,7 @@ export async function explore(scene: Scene, { stopsAtFirst = false } = {}): Prom
   return {
     states: seen.size,
     transitions,
-    ends: settled.size,
+    ends: recovered.size,
     results: [...results].sort(),
     violations: [...violations.values()],
   }

@@ -49,7 +49,7 @@ export class Laws {
   /** Who has said so: part of the state by their ends. */
   private readonly deployed = new Set<string>()
   /** Runs without a release of their own that have written to a workload. */
-  private readonly settlers = new Set<string>()
+  private readonly recoverers = new Set<string>()
   /** What a person has written last, by path and a word for it. */
   private readonly theirs = new Map<string, Map<string, Theirs>>()
   /** A person has deleted something: whether it is to be there again, a person has to decide. */
@@ -70,8 +70,8 @@ export class Laws {
       path,
       [...fields].map(([word, { value, unseenBy, edit }]) => [word, value, unseenBy, edit]),
     ])
-    const { base, open, outcomes, settlers, closed } = this
-    const kept = [base, outcomes, settlers, closed].map((one) => [...one])
+    const { base, open, outcomes, recoverers, closed } = this
+    const kept = [base, outcomes, recoverers, closed].map((one) => [...one])
     return JSON.stringify([open, kept, theirs])
   }
 
@@ -98,7 +98,7 @@ export class Laws {
     const isRecord = path === recordPath || recordPath.startsWith(`${path}/`)
     const isWorkload = workloadFolders.some((folder) => path.startsWith(folder))
     if (isRecord || isWorkload) this.hasLock(writer)
-    if (writer.version === undefined && isWorkload) this.settlers.add(writer.id)
+    if (writer.version === undefined && isWorkload) this.recoverers.add(writer.id)
     this.leavesTheirs(writer, brings)
     const record = this.server.find(recordPath)
     if (record && !this.open) {
@@ -156,13 +156,13 @@ export class Laws {
       throw new Broken(`${says}, and its version runs`)
     }
     this.tells({ id, ...(version !== undefined && { version }) }, says, report)
-    // Whoever has the lock after it reads the record then, and settles it.
+    // Whoever has the lock after it reads the record then, and recovers it.
     if (result !== 'stuck' && this.open?.id === id && ['', id].includes(this.holder())) {
       throw new Broken(`${says}, and leaves its record`)
     }
     if (version === undefined && result === 'cancelled') {
-      // What another run has left may be of two versions: settle has not touched it then.
-      if (this.settlers.has(id)) throw new Broken(`${says}, and has begun to put back`)
+      // What another run has left may be of two versions: recover has not touched it then.
+      if (this.recoverers.has(id)) throw new Broken(`${says}, and has begun to put back`)
     } else if (
       asBefore.includes(result) &&
       ['', id].includes(this.holder()) &&
@@ -181,13 +181,18 @@ export class Laws {
     const { result } = report
     for (const [key, { outcome, present }] of this.closed) {
       const [by, whose] = key.split('>')
-      // A release that has settled another one before it began tells of itself.
+      // A release that has recovered another one before it began tells of itself.
       if (by !== id || (version !== undefined && whose !== id) || result === 'stuck') continue
       if (outcome === 'new' && result !== 'superseded') continue
       if (present.length > 0 && result !== 'superseded') {
         throw new Broken(`${says}, and leaves ${present.join(', ')}`)
       }
-      const words = JSON.stringify([report.cause, report.undone, report.warnings, standing(report)])
+      const words = JSON.stringify([
+        report.cause,
+        report.restored,
+        report.warnings,
+        standing(report),
+      ])
       for (const title of present) {
         if (!words.includes(title))
           throw new Broken(`${says}, and no word of ${title}, which it leaves`)
@@ -195,8 +200,8 @@ export class Laws {
     }
   }
 
-  /** When all runs are over, and `settle` after them. `named`: who may still stand in the Lease. */
-  settled(named: readonly string[]): void {
+  /** When all runs are over, and `recover` after them. `named`: who may still stand in the Lease. */
+  recovered(named: readonly string[]): void {
     if (this.server.find(recordPath)) throw new Broken('a record is left')
     if (this.version() === undefined && !this.isBase())
       throw new Broken('the workloads are of two versions at the end')

@@ -179,8 +179,8 @@ export class Play {
     if (this.followUp()) await this.drained()
   }
 
-  /** Lets a `settle` put everything back that is left, as a person would; then all laws are asked. */
-  async settle(): Promise<void> {
+  /** Lets a `recover` put everything back that is left, as a person would; then all laws are asked. */
+  async recover(): Promise<void> {
     const dead = [...this.actors.values()].filter(({ process }) => process.isDead)
     const named = this.isCalm()
       ? []
@@ -188,17 +188,17 @@ export class Play {
     for (const [name, { result, process }] of this.actors) {
       if (result === undefined && !process.isDead) throw new Broken(`${name} never ends`)
     }
-    this.start('last', { is: 'settle' }, 'last')
+    this.start('last', { is: 'recover' }, 'last')
     await this.drained()
     while (this.actors.get('last')?.result === undefined) {
       const [choice] = this.choices()
-      if (!choice) throw new Broken('settle never ends')
+      if (!choice) throw new Broken('recover never ends')
       await this.do(choice.what === 'dawdle' ? { ...choice, what: 'wait' } : choice)
     }
     if (!['undone', 'unchanged', 'superseded'].includes(this.results['last'] ?? '')) {
-      throw new Broken(`settle ends ${this.results['last'] ?? ''}`)
+      throw new Broken(`recover ends ${this.results['last'] ?? ''}`)
     }
-    this.laws.settled(named)
+    this.laws.recovered(named)
   }
 
   private start(name: string, does: Does, holder: string): void {

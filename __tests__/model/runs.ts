@@ -4,7 +4,7 @@ import { noManifests } from '../../src/kubernetes/manifests.js'
 import { readOptions, type Given } from '../../src/options/read.js'
 import { write } from '../../src/pipeline/release.js'
 import { reported, type Start } from '../../src/pipeline/run.js'
-import { settleLeft } from '../../src/pipeline/settle.js'
+import { recoverLeft } from '../../src/pipeline/recover.ts'
 import { transaction } from '../../src/pipeline/transaction.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import type { Report } from '../../src/report/report.js'
@@ -17,7 +17,7 @@ import { manifestOf, repository, type Thing } from './things.js'
 
 export type Does =
   | { readonly is: 'release'; readonly version: number }
-  | { readonly is: 'settle' }
+  | { readonly is: 'recover' }
   /** What the action does after its main program is gone. */
   | { readonly is: 'post' }
 
@@ -31,7 +31,7 @@ export function startRun(
 ): Promise<Report> {
   const given: Given = { image: repository, namespace, 'lock-wait': '10m' }
   const reading = readOptions(
-    does.is === 'release' ? 'deploy' : 'settle',
+    does.is === 'release' ? 'deploy' : 'recover',
     does.is === 'release' ? { ...given, bake: '0', 'migrate-command': '' } : given,
   )
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
@@ -40,10 +40,10 @@ export function startRun(
   const reporter = new Reporter(silent, { ...world.clock, every: () => () => undefined })
   const start: Start = { world, settings, reporter, signal, holder: { id, who: id } }
   switch (does.is) {
-    case 'settle':
-      return settleLeft(start, 'any')
+    case 'recover':
+      return recoverLeft(start, 'any')
     case 'post':
-      return settleLeft(start, 'own')
+      return recoverLeft(start, 'own')
     case 'release':
       return release(start, does.version, brings)
   }

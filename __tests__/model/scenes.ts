@@ -2,7 +2,7 @@
 import type { Scene } from './scene.js'
 
 const [A, B] = [2, 3].map((version) => ({ is: 'release', version }) as const)
-const S = { is: 'settle' } as const
+const S = { is: 'recover' } as const
 if (!A || !B) throw new Error('two releases')
 
 /** Version 2 is A's. Its last write is refused where it is bad. */
@@ -124,7 +124,7 @@ export const quick: readonly Named[] = [
     meets: ['A deployed, B deployed'],
   },
   {
-    title: 'a bad release and settle, one is killed',
+    title: 'a bad release and recover, one is killed',
     ...bad,
     runs: { A, S },
     faults: { kill: 1 },
@@ -162,7 +162,7 @@ export const quick: readonly Named[] = [
     meets: ['A cancelled', 'A stuck, post undone'],
   },
   {
-    title: 'a release is killed, settle is cancelled',
+    title: 'a release is killed, recover is cancelled',
     ...good,
     runs: { A, S },
     faults: { kill: 1, cancel: 1 },
@@ -196,7 +196,7 @@ export const quick: readonly Named[] = [
 /** Explored by `make model ALL=1`. */
 export const long: readonly Named[] = [
   {
-    title: 'a bad release is cut off, and settle comes',
+    title: 'a bad release is cut off, and recover comes',
     ...bad,
     runs: { A },
     comes: { S },
@@ -204,7 +204,7 @@ export const long: readonly Named[] = [
     meets: ['A stuck, S undone', 'A undone, S unchanged'],
   },
   {
-    title: 'a bad release and settle, one is cut off',
+    title: 'a bad release and recover, one is cut off',
     ...bad,
     runs: { A, S },
     faults: { cut: 1 },
@@ -240,7 +240,7 @@ export const long: readonly Named[] = [
     meets: ['A stuck, B cancelled'],
   },
   {
-    title: 'two releases and settle, one is killed',
+    title: 'two releases and recover, one is killed',
     ...bad,
     runs: { A, B, S },
     faults: { kill: 1 },

@@ -3,9 +3,9 @@ import { commandLine } from '../../src/options/commandline.js'
 import { readOptions, type Given } from '../../src/options/read.js'
 
 function hint(given: Given): string {
-  const reading = readOptions('settle', { image: 'acme/shop', namespace: 'shop', ...given })
+  const reading = readOptions('recover', { image: 'acme/shop', namespace: 'shop', ...given })
   if (reading.is === 'wrong') throw new Error(reading.problems.join())
-  return commandLine('settle', reading.settings)
+  return commandLine('recover', reading.settings)
 }
 
 test.each<[string, Given, string]>([
@@ -17,5 +17,5 @@ test.each<[string, Given, string]>([
   ['the same in one line', { kubeconfig: '{"apiVersion":"v1"}' }, ''],
   ['a context', { 'kube-context': "ada's $cluster" }, " --kube-context 'ada'\\''s $cluster'"],
 ])('a hint for another command: %s', (_, given, more) => {
-  expect(hint(given)).toBe(`django-rollout settle --image acme/shop --namespace shop${more}`)
+  expect(hint(given)).toBe(`django-rollout recover --image acme/shop --namespace shop${more}`)
 })

@@ -29,7 +29,7 @@ const never = new AbortController().signal
 describe('a lock that was lost', () => {
   const end = ': the release is left in the middle, and nothing more was written'
   const back =
-    'the next release puts everything back before it begins; or at once: django-rollout settle'
+    'the next release puts everything back before it begins; or at once: django-rollout recover'
   const login = `renew the token or the login (kubectl auth whoami shows who you are); then ${back}`
   test.each<[WhyLost, string, string, string]>([
     [
@@ -259,7 +259,7 @@ describe('what became of objects', () => {
       new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
       'superseded',
       { migrations: [], warnings: [], ...soFar },
-    ).undone.map(({ object, did }) => `${object}: ${did}`)
+    ).restored.map(({ object, action }) => `${object}: ${action}`)
 
   test('by an undo', () => {
     expect(told({ restored: all })).toEqual([

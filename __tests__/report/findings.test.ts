@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals'
-import { bad, failed, good, warning, type Finding } from '../../src/report/finding.js'
+import { error, failed, ok, warning, type Finding } from '../../src/report/finding.js'
 import { findingLines } from '../../src/report/findings.js'
 import { tally } from '../../src/report/words.js'
 import { Failure } from '../../src/report/cause.js'
 
 const found: readonly Finding[] = [
   warning('probes', 'deployment/web has no readinessProbe', 'kubectl patch deployment/web'),
-  good('tools', 'git 2.39.5'),
-  bad('cluster', 'the cluster does not answer\nafter all', 'spec:\n  a: 1'),
+  ok('tools', 'git 2.39.5'),
+  error('cluster', 'the cluster does not answer\nafter all', 'spec:\n  a: 1'),
 ]
 
 test('by topic in their order, each with what mends it below', () => {
@@ -27,7 +27,7 @@ test('by topic in their order, each with what mends it below', () => {
 
 test.each<[readonly Finding[], string]>([
   [[], 'nothing would go wrong'],
-  [[good('tools', '')], 'nothing would go wrong'],
+  [[ok('tools', '')], 'nothing would go wrong'],
   [found, '1 thing would go wrong, 1 warning'],
   [[...found, ...found], '2 things would go wrong, 2 warnings'],
   [[warning('tools', '')], 'nothing would go wrong, 1 warning'],
@@ -37,6 +37,6 @@ test.each<[readonly Finding[], string]>([
 
 test('what would end a release is bad; anything else is no finding', () => {
   const cause = { code: 'usage', sentence: 'no', hint: 'yes' } as const
-  expect(failed('tools', new Failure(cause))).toEqual(bad('tools', 'no', 'yes'))
+  expect(failed('tools', new Failure(cause))).toEqual(error('tools', 'no', 'yes'))
   expect(() => failed('tools', new TypeError('x'))).toThrow(TypeError)
 })

@@ -114,7 +114,7 @@ describe('the stages', () => {
     const cause: Cause = {
       ...crash,
       hint: 'mend it',
-      logs: [{ of: 'container web', lines: ['Traceback', '  x < y & "z"'] }],
+      logs: [{ source: 'container web', lines: ['Traceback', '  x < y & "z"'] }],
       events: ['BackOff: again'],
     }
     const [suite] = suites({ stages: [stage('rollout', 'failed')], cause })

@@ -63,11 +63,14 @@ test('one that was put back', () => {
     result: 'undone',
     cause: cause({
       hint: 'mend it',
-      logs: [{ of: 'container web', lines: ['Traceback', 'KeyError'] }, { lines: ['bye'] }],
+      logs: [{ source: 'container web', lines: ['Traceback', 'KeyError'] }, { lines: ['bye'] }],
       events: ['BackOff: no'],
     }),
     workloads: [workloadOf('web', { now: 'old', undo: { startedAt: 0, ready: 1, wanted: 2 } })],
-    undone: ['deployment/web', 'configmap/shop'].map((object) => ({ object, did: 'put back' })),
+    restored: ['deployment/web', 'configmap/shop'].map((object) => ({
+      object,
+      action: 'put back',
+    })),
     migrations: ['orders.0002'],
     warnings: ['the lock was not given back'],
     stages: [{ name: 'rollout', startedAt: 0, seconds: 5, ended: 'failed' }],
@@ -180,10 +183,10 @@ describe('foreign words stay words', () => {
       result: 'failed',
       cause: cause({ sentence: text, hint: text }),
       workloads: [],
-      undone: [{ object: text, did: text }],
+      restored: [{ object: text, action: text }],
       migrations: [text],
       warnings: [text],
-      exceptions: [{ object: text, is: 'unwell', says: text, mend: 'mend' }],
+      exceptions: [{ object: text, is: 'unwell', message: text, fix: 'mend' }],
       stages: [],
     })
     expect(told.slice(1, 8)).toEqual([
@@ -260,8 +263,13 @@ test('what doctor has found, with foreign words as words', () => {
     reportOf({
       ...{ command: 'doctor', result: 'failed', workloads: [], stages: [] },
       findings: [
-        { about: 'cluster', is: 'bad', says: 'no answer <b>', mend: 'kubectl version\n```' },
-        { about: 'tools', is: 'good', says: 'git 2.39.5' },
+        {
+          about: 'cluster',
+          severity: 'error',
+          message: 'no answer <b>',
+          fix: 'kubectl version\n```',
+        },
+        { about: 'tools', severity: 'ok', message: 'git 2.39.5' },
       ],
     }),
   )

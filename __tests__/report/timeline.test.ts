@@ -59,7 +59,7 @@ test('one that was undone', () => {
     rows({
       result: 'undone',
       cause: { code: 'crash', sentence: 'it fell', workload: 'deployment/worker' },
-      judgedAt: start + 10_000,
+      detectedAt: start + 10_000,
       stages: [stage('rollout', 1, 9, 'failed'), stage('undo', 10.1, 5)],
       workloads: [
         workloadOf('web', { rollout: course(1, 4), undo: course(10.1, 15) }),
@@ -97,7 +97,7 @@ describe('no row for', () => {
       { workloads: [workloadOf('web', { undo: { ready: 1, wanted: 1, completeAt: start } })] },
     ],
     ['a cause without its moment', { cause: { code: 'crash', sentence: 'it fell' } }],
-    ['a moment without a cause', { judgedAt: start }],
+    ['a moment without a cause', { detectedAt: start }],
   ])('%s', (_, more) => {
     expect(names(more)).toEqual(before)
   })
@@ -157,7 +157,7 @@ test('of many workloads: the one that failed, those not complete, and those that
     workloadOf('broken', { rollout: course(1) }),
   ]
   const cause = { code: 'crash', sentence: 'it fell', workload: 'deployment/broken' } as const
-  const shown = rows({ workloads, cause, judgedAt: start + 60_000, seconds: 70 })
+  const shown = rows({ workloads, cause, detectedAt: start + 60_000, seconds: 70 })
   const names = shown.slice(shown.indexOf('section Rollout') + 1).map((row) => row.split(',')[0])
   expect(names).toHaveLength(40)
   expect(names).toEqual(expect.arrayContaining(['deployment/slow', 'deployment/broken']))

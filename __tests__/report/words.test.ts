@@ -114,7 +114,7 @@ describe('the last word of a release', () => {
   const undone = (more: Partial<Report>) => verdict(reportOf({ result: 'undone', ...more }))
   const at = (name: string, version: string) =>
     workloadOf(name, { now: 'old', from: `ghcr.io/acme/shop:${version}` })
-  const besides = (object: string, is: Exception['is']): Exception => ({ object, is, says: '' })
+  const besides = (object: string, is: Exception['is']): Exception => ({ object, is, message: '' })
 
   test('each workload has its own version', () => {
     const workloads = [
@@ -163,12 +163,12 @@ test.each<[Report['result'], string]>([
   ['usage', 'nothing was done'],
   ['stuck', 'shop: the unfinished release could not be put back: a person is needed'],
   ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
-])('the last word of settle when it is %s: %s', (result, text) => {
-  expect(verdict(reportOf({ command: 'settle', result, workloads: [] }))).toBe(text)
+])('the last word of recover when it is %s: %s', (result, text) => {
+  expect(verdict(reportOf({ command: 'recover', result, workloads: [] }))).toBe(text)
 })
 
 test('the last word of a rollback whose previous version is another one by now', () => {
-  const cause = { code: 'overtaken', sentence: 'why' } as const
+  const cause = { code: 'stale-commit', sentence: 'why' } as const
   expect(verdict(reportOf({ command: 'rollback', result: 'superseded', cause }))).toBe(
     'shop ef2714eb63e4 was not brought back: another release went live meanwhile',
   )
@@ -176,7 +176,7 @@ test('the last word of a rollback whose previous version is another one by now',
 
 test.each([
   ['release', 'what has changed is put back'],
-  ['settle', 'a way back that has begun goes on to its end'],
+  ['recover', 'a way back that has begun goes on to its end'],
   ['history', undefined],
 ] as const)('what %s does when it is cancelled: %s', (command, words) => {
   expect(onCancel(command)).toBe(words)
@@ -200,21 +200,21 @@ test.each<[Report['result'], readonly string[], string]>([
 
 test('the last word names what an undo has not put back', () => {
   const undone = [
-    { object: 'configmap/conf', did: 'put back' },
-    { object: 'statefulset/db', did: 'kept, because it holds data' },
+    { object: 'configmap/conf', action: 'put back' },
+    { object: 'statefulset/db', action: 'kept, because it holds data' },
     {
       object: 'secret/db',
-      did: 'left alone, since somebody else has changed it: it has another data.P',
+      action: 'left alone, since somebody else has changed it: it has another data.P',
     },
   ]
-  expect(verdict(reportOf({ command: 'settle', result: 'undone', undone }))).toBe(
+  expect(verdict(reportOf({ command: 'recover', result: 'undone', restored: undone }))).toBe(
     'shop: the unfinished release was put back, verified; kept: statefulset/db; left to others: secret/db',
   )
 })
 
-test('the last word of settle when a migration was left, and no release', () => {
-  const undone = [{ object: 'job/shop-migrate-ef2714e-1', did: 'ended' }]
-  const report = reportOf({ command: 'settle', result: 'undone', workloads: [], undone })
+test('the last word of recover when a migration was left, and no release', () => {
+  const undone = [{ object: 'job/shop-migrate-ef2714e-1', action: 'ended' }]
+  const report = reportOf({ command: 'recover', result: 'undone', workloads: [], restored: undone })
   expect(verdict(report)).toBe(
     'shop: the unfinished migration was ended; nothing that users run was touched',
   )
@@ -231,7 +231,7 @@ test.each<[Report['result'], string]>([
 test.each(Object.keys(exitCodes) as Report['result'][])(
   '%s is told in one line without a full stop',
   (result) => {
-    for (const command of ['release', 'deploy', 'settle', 'history'] as const) {
+    for (const command of ['release', 'deploy', 'recover', 'history'] as const) {
       expect(verdict(reportOf({ command, result }))).toMatch(/^[^\n]+[^.\n]$/)
     }
   },

@@ -50,7 +50,7 @@ const unready: Cause = {
 }
 const crashed: Cause = {
   ...{ ...unready, code: 'crash' },
-  logs: [{ of: 'container web', lines: ['KeyError'] }],
+  logs: [{ source: 'container web', lines: ['KeyError'] }],
 }
 
 describe('logs to read', () => {

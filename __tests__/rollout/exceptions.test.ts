@@ -62,7 +62,7 @@ describe('on another version after a release', () => {
   const targets = ['deployment/web', 'statefulset/queue', 'daemonset/agent', 'cronjob/tick']
   const told = (lines: readonly string[], before = [old], released = image) =>
     onAnotherVersion(pictureOf(lines), { image: released, targets, before }, typed).map(
-      ({ says, mend = '-', pods }) => [says, mend, ...(pods === undefined ? [] : [pods])],
+      ({ message, fix = '-', pods }) => [message, fix, ...(pods === undefined ? [] : [pods])],
     )
 
   test.each<[string, readonly string[], unknown]>([
@@ -261,8 +261,8 @@ describe('after an undo', () => {
       const prior = { path: id, object: objectOf(old), written: objectOf(fresh) }
       return { prior: { ...prior, was: 'template', of: 'workload' }, did }
     })
-    return notAsBefore(pictureOf(lines), all, typed).map(({ object, is, says, mend = '-' }) => [
-      ...[object, is, says, mend],
+    return notAsBefore(pictureOf(lines), all, typed).map(({ object, is, message, fix = '-' }) => [
+      ...[object, is, message, fix],
     ])
   }
   const well = 'status: { availableReplicas: 1 }'

@@ -13,7 +13,7 @@ const unready: Cause = {
 }
 const crashed: Cause = {
   ...{ ...unready, code: 'crash', sentence: 'web: KeyError' },
-  logs: [{ of: 'container web', lines: ['KeyError'] }],
+  logs: [{ source: 'container web', lines: ['KeyError'] }],
 }
 
 /** A pod that is not Ready, with a sidecar that is not either. */

@@ -57,8 +57,8 @@ describe('a release that is added', () => {
 
   test('takes the place of what was known of the same run, and keeps what that knew', () => {
     const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
-    const settled = ended('b', { result: 'undone', cause: 'its run was gone' })
-    const [, , entry, ...more] = added(added(historyOf('a c'), stuck), settled)
+    const recovered = ended('b', { result: 'undone', cause: 'its run was gone' })
+    const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
     expect(entry).toMatchObject({
       ...{ number: 3, result: 'undone', cause: 'web: exit 1', migrations: ['orders.0002'] },
     })

@@ -629,7 +629,7 @@ describe('the judge', () => {
         workload: 'deployment/web',
         pod: 'web-a',
         container: 'web',
-        logs: [{ of: 'container web', lines: log.split('\n') }],
+        logs: [{ source: 'container web', lines: log.split('\n') }],
         annotations: [
           {
             file: 'shop/wsgi.py',

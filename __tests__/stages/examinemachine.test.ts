@@ -39,7 +39,9 @@ async function examined(
   const asking = { world: script.world, settings, signal }
   const machine = await askMachine(asking)
   const findings = await examineMachine(asking, machine, () => script.world.files.privateFolder())
-  const wrong = findings.filter(({ is }) => is !== 'good').map(({ is, says }) => `${is}: ${says}`)
+  const wrong = findings
+    .filter(({ severity }) => severity !== 'ok')
+    .map(({ severity, message }) => `${severity}: ${message}`)
   return { ...script, wrong }
 }
 
@@ -58,7 +60,7 @@ describe('a machine', () => {
       { version: gone, head: noHead },
       {},
       [
-        'bad: git was not found, so the commit is not known',
+        'error: git was not found, so the commit is not known',
         'warning: ghcr.io was not asked, for want of the above',
       ],
     ],
@@ -67,7 +69,7 @@ describe('a machine', () => {
       { head: { ...noHead, code: 128, stderr: 'fatal: not a git repository' } },
       {},
       [
-        'bad: this folder is in no git checkout, so there is no commit to name the image after',
+        'error: this folder is in no git checkout, so there is no commit to name the image after',
         'warning: ghcr.io was not asked, for want of the above',
       ],
     ],
@@ -75,13 +77,13 @@ describe('a machine', () => {
       'without docker: the registry is not asked',
       { docker: { ...good['docker']!, code: 127, stdout: '', stderr: 'docker was not found' } },
       {},
-      ['bad: docker was not found', 'warning: ghcr.io was not asked, for want of the above'],
+      ['error: docker was not found', 'warning: ghcr.io was not asked, for want of the above'],
     ],
     [
       'without a Dockerfile',
       {},
       { files: { '/home/ada/.docker/config.json': config } },
-      ['bad: build: there is no Dockerfile at "Dockerfile"'],
+      ['error: build: there is no Dockerfile at "Dockerfile"'],
     ],
     [
       'without a Dockerfile, which is not needed: the registry has the image',
@@ -105,13 +107,13 @@ describe('a machine', () => {
         registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
       },
       { files: {}, given: { tag: 'v1' } },
-      ['bad: build: there is no Dockerfile at "Dockerfile"'],
+      ['error: build: there is no Dockerfile at "Dockerfile"'],
     ],
     [
       'whose login is denied',
       { registry: { ...good['registry']!, stderr: denied } },
       { files },
-      ['bad: ghcr.io denies ghcr.io/acme/shop, and docker has no login there'],
+      ['error: ghcr.io denies ghcr.io/acme/shop, and docker has no login there'],
     ],
   ])('%s', async (_, lines, more, expected) => {
     expect((await examined(lines, more)).wrong).toEqual(expected)

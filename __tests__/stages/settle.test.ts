@@ -3,9 +3,9 @@ import { expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../src/kubernetes/apierror.js'
 import { causeOf } from '../../src/pipeline/ending.js'
-import { lockAndSettle } from '../../src/pipeline/steps.js'
+import { lockAndRecover } from '../../src/pipeline/steps.js'
 import type { Run } from '../../src/pipeline/run.js'
-import { endMigrations } from '../../src/stages/settle.js'
+import { endMigrations } from '../../src/stages/recover.ts'
 import type { Site } from '../../src/stages/preflight.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -33,7 +33,7 @@ test.each<[string, Job, boolean]>([
   const run = { resources: { add: (close: () => Promise<void>) => closing.push(close) } }
   const site = { live: standing() }
 
-  await lockAndSettle(run as unknown as Run, release, journal, cluster, site as unknown as Site)
+  await lockAndRecover(run as unknown as Run, release, journal, cluster, site as unknown as Site)
   await Promise.all(closing.map((close) => close()))
 
   const name = left.metadata?.name ?? ''

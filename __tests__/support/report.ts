@@ -30,7 +30,7 @@ export function reportOf(more: Partial<Report> = {}): Report {
     workloads: [workloadOf('web', { seconds: 8.2 }), workloadOf('worker', { seconds: 125 })],
     migrations: [],
     warnings: [],
-    undone: [],
+    restored: [],
     startedAt: 0,
     seconds: 61,
     ...more,

@@ -1,5 +1,5 @@
 /** The cluster, and who we are there. Pure. */
-import { good, warning, type Finding } from '../report/finding.js'
+import { ok, warning, type Finding } from '../report/finding.js'
 
 /** Events of the cluster that are so much older than a write, by our clock, are taken for those of an earlier one. */
 const clocksMayDifferMs = 30_000
@@ -10,7 +10,7 @@ export function clusterFinding(
   namespace: string,
 ): Finding {
   const by = context === undefined ? '' : `, context ${context}`
-  return good('cluster', `Kubernetes ${version}${by}, namespace ${namespace}`)
+  return ok('cluster', `Kubernetes ${version}${by}, namespace ${namespace}`)
 }
 
 /**

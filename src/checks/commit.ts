@@ -2,7 +2,7 @@
 import { join, normalize } from 'node:path/posix'
 import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
-import { good, warning, type Finding } from '../report/finding.js'
+import { ok, warning, type Finding } from '../report/finding.js'
 
 /** The folder that the image is built from, as far as it is looked at. */
 export interface Context {
@@ -18,12 +18,12 @@ export function sourceFinding(
   { sha, tag }: { readonly sha?: string; readonly tag: string },
   chosen: string | undefined,
 ): Finding {
-  if (chosen !== undefined) return good('commit', `the tag is ${chosen}, as "tag" wants it`)
+  if (chosen !== undefined) return ok('commit', `the tag is ${chosen}, as "tag" wants it`)
   if (tag !== sha) {
     const says = `there are uncommitted changes, so the image gets the tag ${shortTag(tag)}: commit or stash them to release the commit itself`
     return warning('commit', says, 'git status --short')
   }
-  return good('commit', `commit ${shortTag(tag)}, without uncommitted changes`)
+  return ok('commit', `commit ${shortTag(tag)}, without uncommitted changes`)
 }
 
 export function contextFindings(

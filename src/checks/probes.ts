@@ -2,7 +2,7 @@
 import type { Container, Probe } from 'kubernetes-types/core/v1'
 import { roleOf } from '../django/roles.js'
 import { same, templateOf } from '../kubernetes/objects.js'
-import { good, warning, type Finding } from '../report/finding.js'
+import { ok, warning, type Finding } from '../report/finding.js'
 import { inContainer, mendOf, type Kubectl } from './mending.js'
 import type { Subject } from './subject.js'
 
@@ -31,7 +31,7 @@ export function probeFindings(
     shallow.length === 0
       ? ''
       : `; that of ${shallow.join(', ')} asks the port alone: give "smoke-path" for one that asks a page`
-  return [good('probes', `${ids}: a readinessProbe stands guard${more}`)]
+  return [ok('probes', `${ids}: a readinessProbe stands guard${more}`)]
 }
 
 /** The container that answers requests: where it cannot be told, the first that runs our image. */

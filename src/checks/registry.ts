@@ -2,7 +2,7 @@
 import type { There } from '../docker/registry.js'
 import { hostOf, loginHint } from '../docker/trouble.js'
 import { shortTag } from '../kubernetes/image.js'
-import { bad, good, warning, type Finding } from '../report/finding.js'
+import { error, ok, warning, type Finding } from '../report/finding.js'
 
 /**
  * @param login whether docker keeps a login for the registry's host.
@@ -17,26 +17,26 @@ export function registryFindings(
 ): readonly Finding[] {
   if (beside !== undefined) {
     const taken = `${hostOf(repository)} has ${repository}:${shortTag(beside)} of another build: this one has the tag ${shortTag(tag)}`
-    return [good('registry', taken), ...registryFindings(repository, tag, found, login)]
+    return [ok('registry', taken), ...registryFindings(repository, tag, found, login)]
   }
   const host = hostOf(repository)
   const name = `${repository}:${shortTag(tag)}`
   const mend = host === 'docker.io' ? 'docker login' : `docker login ${host}`
   switch (found.is) {
     case 'there':
-      return [good('registry', `${host} has ${name} already: it is not built again`)]
+      return [ok('registry', `${host} has ${name} already: it is not built again`)]
     case 'another':
       return [
-        good(
+        ok(
           'registry',
           `${host} has ${name} of another commit (${shortTag(found.of)}): it is built anew`,
         ),
       ]
     case 'another build':
-      return [good('registry', `${host} has ${name} of another build: it is built anew`)]
+      return [ok('registry', `${host} has ${name} of another build: it is built anew`)]
     case 'untold':
       return [
-        bad(
+        error(
           'registry',
           `${host} has ${name} already, and it does not say of which commit it is`,
           'roll that image out by "deploy", or give this one a tag of its own',
@@ -44,7 +44,7 @@ export function registryFindings(
       ]
     case 'absent':
       return [
-        good('registry', `${host} answers, and has no ${name} yet: it is built`),
+        ok('registry', `${host} answers, and has no ${name} yet: it is built`),
         ...(login || isLocal(host)
           ? []
           : [
@@ -64,17 +64,17 @@ export function registryFindings(
               loginHint(repository, 'read'),
             ),
           ]
-        : [bad('registry', `${host} denies ${repository}, and docker has no login there`, mend)]
+        : [error('registry', `${host} denies ${repository}, and docker has no login there`, mend)]
     case 'unreachable':
       return [
-        bad(
+        error(
           'registry',
           `${host} does not answer: ${found.said}`,
           'check the host’s name in "image", and the way to it',
         ),
       ]
     case 'failed':
-      return [bad('registry', `${name} could not be looked up: ${found.said}`)]
+      return [error('registry', `${name} could not be looked up: ${found.said}`)]
   }
 }
 

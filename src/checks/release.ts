@@ -3,7 +3,7 @@ import { shortTag } from '../kubernetes/image.js'
 import { titleOf, type Keeper } from '../kubernetes/lease.js'
 import { commandLine } from '../options/commandline.js'
 import type { Settings } from '../options/table.js'
-import { good, warning, type Finding } from '../report/finding.js'
+import { ok, warning, type Finding } from '../report/finding.js'
 import { liveNow, type Begun, type History } from '../rollout/history.js'
 
 export function releaseFindings(
@@ -15,11 +15,11 @@ export function releaseFindings(
   const live = liveNow(history)
   return [
     live
-      ? good(
+      ? ok(
           'release',
           `release ${live.number} of ${shortTag(live.tag)} by ${titleOf(live)} is the one that is live`,
         )
-      : good('release', 'no release of this application has gone live yet'),
+      : ok('release', 'no release of this application has gone live yet'),
     ...(keeper ? [held(keeper)] : []),
     ...(open ? [left(settings, open)] : []),
   ]
@@ -37,6 +37,6 @@ function left(settings: Settings, begun: Begun): Finding {
   return warning(
     'release',
     `the release of ${shortTag(begun.tag)} by ${titleOf(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,
-    commandLine('settle', settings),
+    commandLine('recover', settings),
   )
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import { asRoleRules, type Right } from '../kubernetes/access.js'
-import { bad, good, type Finding } from '../report/finding.js'
+import { error, ok, type Finding } from '../report/finding.js'
 import type { Kubectl } from './mending.js'
 
 /**
@@ -18,7 +18,7 @@ export function rightsFindings(
 ): readonly Finding[] {
   const who = account === undefined ? 'the account' : `the account ${account}`
   if (missing.length === 0) {
-    return [good('rights', `${who} may do all that a release does in the namespace "${namespace}"`)]
+    return [ok('rights', `${who} may do all that a release does in the namespace "${namespace}"`)]
   }
   const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
   const says =
@@ -29,7 +29,7 @@ export function rightsFindings(
     account === undefined
       ? `# in its Role\n${asRoleRules(missing)}`
       : commandFor(missing, account, kubectl)
-  return [bad('rights', `${says}: an administrator has to give it`, mend)]
+  return [error('rights', `${says}: an administrator has to give it`, mend)]
 }
 
 function countOf(rights: readonly Right[]): number {

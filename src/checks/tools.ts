@@ -1,6 +1,6 @@
 /** The programs of this machine that a release calls. Pure. */
 import { engineTrouble } from '../docker/client.js'
-import { bad, good, warning, type Finding } from '../report/finding.js'
+import { error, ok, warning, type Finding } from '../report/finding.js'
 import type { Finished } from '../world/world.js'
 
 /** What each of them has answered. */
@@ -42,21 +42,21 @@ export function toolFindings(
     gitFinding(answers.git, known),
     ...dockerFindings(answers, builds),
     answers.kubectl && has(answers.kubectl)
-      ? good('tools', `kubectl ${clientVersion(answers.kubectl)}`)
+      ? ok('tools', `kubectl ${clientVersion(answers.kubectl)}`)
       : fetches
         ? warning(
             'tools',
             'kubectl is not on PATH: a release fetches it into the runner’s tool cache',
           )
-        : bad('tools', 'kubectl is not on PATH', 'https://kubernetes.io/docs/tasks/tools/'),
+        : error('tools', 'kubectl is not on PATH', 'https://kubernetes.io/docs/tasks/tools/'),
   ]
 }
 
 function gitFinding(git: Finished, known: boolean): Finding {
-  if (has(git)) return good('tools', git.stdout.trim().replace('git version', 'git'))
+  if (has(git)) return ok('tools', git.stdout.trim().replace('git version', 'git'))
   return known
     ? warning('tools', 'git was not found, so whether a newer commit is live cannot be told')
-    : bad(
+    : error(
         'tools',
         'git was not found, so the commit is not known',
         'install git, or name the image with "tag"',
@@ -65,20 +65,20 @@ function gitFinding(git: Finished, known: boolean): Finding {
 
 function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
   const { docker, buildx } = answers
-  const needed = builds ? bad : warning
-  const trouble = (finished: Finished, is: typeof bad): Finding => {
+  const needed = builds ? error : warning
+  const trouble = (finished: Finished, is: typeof error): Finding => {
     const cause = engineTrouble('', finished)
     return is('tools', cause?.sentence.slice(2) ?? said(finished), cause?.hint)
   }
-  if (!hasDocker(answers)) return [trouble(docker, bad)]
+  if (!hasDocker(answers)) return [trouble(docker, error)]
   const { Client, Server } = versionsOf(docker.stdout)
   return [
     has(docker) && Server
-      ? good('tools', `docker ${Client?.Version ?? ''}, engine ${Server.Version ?? ''}`)
+      ? ok('tools', `docker ${Client?.Version ?? ''}, engine ${Server.Version ?? ''}`)
       : trouble(docker, needed),
     has(buildx)
-      ? good('tools', `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ''}`)
-      : trouble(buildx, bad),
+      ? ok('tools', `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ''}`)
+      : trouble(buildx, error),
   ]
 }
 

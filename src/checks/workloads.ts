@@ -2,7 +2,7 @@
 import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
 import { runsBeat, runsCeleryWorker } from '../django/roles.js'
 import { templateOf } from '../kubernetes/objects.js'
-import { bad, warning, type Finding } from '../report/finding.js'
+import { error, warning, type Finding } from '../report/finding.js'
 import { inContainer, inTemplate, mendOf, type Kubectl } from './mending.js'
 import { ownerOf } from './owners.js'
 import type { Subject } from './subject.js'
@@ -34,7 +34,7 @@ export function workloadFindings(
 function paused({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (!target.live?.spec.paused) return []
   const says = `${id} is paused, so a new version would never roll out`
-  return [bad('workloads', says, kubectl(['rollout', 'resume', id]))]
+  return [error('workloads', says, kubectl(['rollout', 'resume', id]))]
 }
 
 function owned({ id, target }: Subject): readonly Finding[] {

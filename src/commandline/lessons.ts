@@ -125,13 +125,13 @@ export const lessons: Readonly<Record<Command, Lesson>> = {
       { what: 'Back to a release of the history', args: ['rollback', ...shop, '--to', '12'] },
     ],
   },
-  settle: {
+  recover: {
     kind: 'after',
     steps: [
       'Looks for the record of a release that did not come to its end, and waits until its lock is free.',
       'Puts everything back from it, and watches until the old version runs as before.',
     ],
-    examples: [{ what: 'After a machine was lost in the middle', args: ['settle', ...shop] }],
+    examples: [{ what: 'After a machine was lost in the middle', args: ['recover', ...shop] }],
   },
   history: {
     kind: 'look',

@@ -129,7 +129,7 @@ function stateOf({
   readonly result: Entry['result']
 }): State {
   // Who looked for what another run has left, and does not know it to be put back, knows nothing.
-  if (command === 'settle') return result === 'undone' ? 'failure' : 'error'
+  if (command === 'recover') return result === 'undone' ? 'failure' : 'error'
   switch (result) {
     case 'deployed':
       return 'success'

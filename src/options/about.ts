@@ -11,6 +11,6 @@ export const about: Readonly<Record<Command, string>> = {
   rollback:
     'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
   history: 'Show the releases of the application: what ran when, who wanted it, how it ended',
-  settle: 'Put back what a release has left behind that was killed or lost its machine',
+  recover: 'Put back what a release has left behind that was killed or lost its machine',
   doctor: 'Look at everything that a release needs, and say what would go wrong; writes nothing',
 }

@@ -7,7 +7,7 @@ export const commands = [
   'deploy',
   'rollback',
   'history',
-  'settle',
+  'recover',
   'doctor',
 ] as const
 export type Command = (typeof commands)[number]
@@ -22,11 +22,11 @@ export const inCluster = [
   'deploy',
   'rollback',
   'history',
-  'settle',
+  'recover',
   'doctor',
 ] as const
 /** Those that take the lock, and may leave something open when they are killed. */
-export const locking = ['release', 'migrate', 'deploy', 'rollback', 'settle'] as const
+export const locking = ['release', 'migrate', 'deploy', 'rollback', 'recover'] as const
 export const registry = [
   'release',
   'build',
@@ -37,7 +37,7 @@ export const registry = [
   'doctor',
 ] as const
 export const rolling = ['release', 'deploy', 'rollback'] as const
-export const telling = ['release', 'deploy', 'rollback', 'settle'] as const
+export const telling = ['release', 'deploy', 'rollback', 'recover'] as const
 export const releasing = ['release', 'deploy'] as const
 export const migrating = ['release', 'migrate', 'deploy'] as const
 export const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const

@@ -47,14 +47,14 @@ export type Face = 'action' | 'command'
 
 /** What options are about: headings of `--help` and of the README's tables, in this order. */
 export const groups = {
-  image: 'The image',
-  tests: 'The tests',
-  cluster: 'The cluster',
+  image: 'Image',
+  tests: 'Tests',
+  cluster: 'Cluster',
   migrations: 'Migrations',
-  rollout: 'The rollout',
-  rollback: 'What to go back to',
-  told: 'Who is told',
-  run: 'The run itself',
+  rollout: 'Rollout',
+  rollback: 'Rollback',
+  notifications: 'Notifications',
+  run: 'Output and configuration',
 } as const
 export type Group = keyof typeof groups
 
@@ -347,7 +347,7 @@ export const table = {
   }),
   'on-failure': option({
     read: oneOf('undo', 'keep'),
-    help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "settle" or the next release puts it back',
+    help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',
     example: 'keep',
     default: 'undo',
     group: 'rollout',
@@ -376,7 +376,7 @@ export const table = {
     example: '${{ github.token }}',
     secret: true,
     only: 'action',
-    group: 'told',
+    group: 'notifications',
     on: telling,
   }),
   environment: option({
@@ -385,7 +385,7 @@ export const table = {
     example: 'production',
     with: 'token',
     only: 'action',
-    group: 'told',
+    group: 'notifications',
     on: telling,
   }),
   'environment-url': option({
@@ -394,7 +394,7 @@ export const table = {
     example: 'https://shop.example.com',
     with: 'environment',
     only: 'action',
-    group: 'told',
+    group: 'notifications',
     on: telling,
   }),
   webhook: option({
@@ -403,7 +403,7 @@ export const table = {
     example: '${{ secrets.CHAT_WEBHOOK }}',
     typed: '"$CHAT_WEBHOOK"',
     secret: true,
-    group: 'told',
+    group: 'notifications',
     on: telling,
   }),
   'webhook-on': option({
@@ -411,7 +411,7 @@ export const table = {
     help: 'When the webhook is told: always, or only of a run that did not end well',
     example: 'failure',
     default: 'always',
-    group: 'told',
+    group: 'notifications',
     on: telling,
   }),
   json: option({

@@ -8,7 +8,7 @@ import { migrateOnly } from './migrate.js'
 import { release } from './release.js'
 import { rollBack } from './rollback.js'
 import type { Start } from './run.js'
-import { settleLeft } from './settle.js'
+import { recoverLeft } from './recover.ts'
 import { testOnly } from './test.js'
 
 export function runCommand(command: Command, start: Start): Promise<Report> {
@@ -26,8 +26,8 @@ export function runCommand(command: Command, start: Start): Promise<Report> {
       return rollBack(start)
     case 'history':
       return tellHistory(start)
-    case 'settle':
-      return settleLeft(start, 'any')
+    case 'recover':
+      return recoverLeft(start, 'any')
     case 'doctor':
       return examine(start)
   }

@@ -30,7 +30,7 @@ export function examine(start: Start): Promise<Report> {
           ])
         ).flat()
         run.soFar.findings = findings
-        return findings.some(({ is }) => is === 'bad') ? 'failed' : 'done'
+        return findings.some(({ severity }) => severity === 'error') ? 'failed' : 'done'
       }),
     ),
   )

@@ -38,14 +38,14 @@ export interface SoFar {
   site?: Site
   snapshot?: Snapshot
   cause?: Cause
-  judgedAt?: number
+  detectedAt?: number
   restored?: readonly Restored[]
   /** What an end that puts nothing back leaves as it stands. */
   left?: readonly Restored[]
   /** Migrations of vanished runs, as `job/<name>`. */
   ended?: readonly string[]
   /** Nothing was to be done, only said. */
-  rehearsal?: true
+  dryRun?: true
   history?: History
   tests?: TestReport
   findings?: readonly Finding[]
@@ -114,7 +114,7 @@ function causeOfLoss(reason: LeaseLost): Cause {
   return {
     code: 'lock-lost',
     sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
-    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout settle`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout recover`,
   }
 }
 
@@ -155,7 +155,7 @@ export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Sna
     return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
   })
   return [
-    `try again to put everything back: ${commandLine('settle', settings)}`,
+    `try again to put everything back: ${commandLine('recover', settings)}`,
     ...(byHand.length > 0 ? ['or the images alone, by hand:', ...byHand] : []),
   ].join('\n')
 }
@@ -183,7 +183,7 @@ export async function whatStands(
 export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
-  if (cause.code === 'overtaken') return 'superseded'
+  if (cause.code === 'stale-commit') return 'superseded'
   if (leavesOpen(cause)) return 'stuck'
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
@@ -208,24 +208,24 @@ export function report(
     ...(image && { digest: image.digest }),
     ...(previousTag !== undefined && { previousTag }),
     ...(cause && { cause }),
-    ...(soFar.rehearsal && { rehearsal: true as const }),
+    ...(soFar.dryRun && { dryRun: true as const }),
     ...(soFar.history && { history: soFar.history }),
     ...(soFar.findings && { findings: soFar.findings }),
-    ...(soFar.judgedAt !== undefined && { judgedAt: soFar.judgedAt }),
+    ...(soFar.detectedAt !== undefined && { detectedAt: soFar.detectedAt }),
     stages: reporter.stages,
     ...(soFar.tests && { tests: soFar.tests }),
     workloads: workloadsOf(result, soFar),
     migrations: soFar.migrations,
     warnings: soFar.warnings,
-    undone: [
-      ...(soFar.ended ?? []).map((object) => ({ object, did: 'ended' })),
+    restored: [
+      ...(soFar.ended ?? []).map((object) => ({ object, action: 'ended' })),
       ...(soFar.restored ?? []).flatMap((restored) => {
         const word = whatBecame(restored)
-        return word === undefined ? [] : [{ object: titleOf(restored.prior.object), did: word }]
+        return word === undefined ? [] : [{ object: titleOf(restored.prior.object), action: word }]
       }),
       ...(soFar.left ?? []).flatMap((left) => {
         const word = asLeft(left)
-        return word === undefined ? [] : [{ object: titleOf(left.prior.object), did: word }]
+        return word === undefined ? [] : [{ object: titleOf(left.prior.object), action: word }]
       }),
     ],
     ...(soFar.exceptions && soFar.exceptions.length > 0 && { exceptions: soFar.exceptions }),
@@ -269,7 +269,7 @@ function asLeft({ did, theirs }: Restored): string | undefined {
 
 function workloadsOf(
   result: Result,
-  { site, image, snapshot, stands, rehearsal, ...followed }: SoFar,
+  { site, image, snapshot, stands, dryRun, ...followed }: SoFar,
 ): readonly WorkloadReport[] {
   if (!site || !image) return []
   return site.targets.map(({ id, live, running }) => {
@@ -282,7 +282,7 @@ function workloadsOf(
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: rehearsal ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
+      now: dryRun ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
       ...(runs !== undefined && { runs }),
       ...(rollout && { rollout }),
       ...(undo && { undo }),

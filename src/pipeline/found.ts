@@ -12,7 +12,7 @@ import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
 import { sentenceOf } from './ending.js'
 import type { Run } from './run.js'
-import { lockAndSettle } from './steps.js'
+import { lockAndRecover } from './steps.js'
 import { begunOf } from './transaction.js'
 
 /** So a rollback can come back to it. Nothing has to be undone when that fails: it is a warning. */
@@ -29,7 +29,7 @@ export async function keepFound(
     const history = await readHistory(unlocked, app, settings.image)
     if (liveNow(history)?.digest === image.digest) return
     await run.reporter.stage('history', async (journal) => {
-      const { cluster } = await lockAndSettle(run, release, journal, unlocked, site)
+      const { cluster } = await lockAndRecover(run, release, journal, unlocked, site)
       // Another run may have had the lock since.
       const now = await siteOfNow(release, cluster, site)
       await checkHistory(release, unlocked, now, run.command)

@@ -12,7 +12,7 @@ import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './ending.js'
 import { reported, type Run, type Start } from './run.js'
-import { lockAndSettle, lookAround, releaseOf } from './steps.js'
+import { lockAndRecover, lookAround, releaseOf } from './steps.js'
 import { together } from './together.js'
 
 /** `done` when some were applied, `unchanged` when there was nothing to apply. */
@@ -42,7 +42,7 @@ async function toImage(run: Run): Promise<Result> {
   soFar.image = image
   const release = releaseOf(run, ready.source)
   const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
-    const { cluster: locked, lost } = await lockAndSettle(run, release, journal, cluster, site)
+    const { cluster: locked, lost } = await lockAndRecover(run, release, journal, cluster, site)
     await checkHistory(release, locked, site, run.command)
     return { locked, lost, now: await siteOfNow(release, locked, site) }
   })

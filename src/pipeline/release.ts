@@ -12,7 +12,7 @@ import { build } from '../stages/build.js'
 import { imageThere, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
-import { checkNotOvertaken } from '../stages/overtaken.js'
+import { checkNotStale } from '../stages/stale-commit.ts'
 import { taggedAlone } from '../stages/pins.js'
 import type { Site } from '../stages/preflight.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
@@ -85,7 +85,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     command,
     image,
     jobs: fingerprints(site, settings.image, image),
-    check: (journal, history) => checkNotOvertaken(release, journal, history),
+    check: (journal, history) => checkNotStale(release, journal, history),
     write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
     live: (own) => moveTags(run, own, image),
   })

@@ -81,6 +81,6 @@ async function rehearse(
     }
     return Promise.resolve()
   })
-  soFar.rehearsal = true
+  soFar.dryRun = true
   return 'unchanged'
 }

@@ -20,12 +20,12 @@ import { runsAlready } from '../stages/pins.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
 import { rollout, runsWell, supersededBy } from '../stages/rollout.js'
-import { endMigrations } from '../stages/settle.js'
+import { endMigrations } from '../stages/recover.ts'
 import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { SoFar } from './ending.js'
 import type { Run } from './run.js'
-import { putBack } from './settle.js'
+import { putBack } from './recover.ts'
 
 /** What this run is about; from now on the report tells of this source. */
 export function releaseOf(
@@ -86,12 +86,12 @@ export async function runsUndisturbed(
 export interface Locked {
   /** Its writes need the lock. */
   readonly cluster: Cluster
-  /** Aborted when the lock is lost: the next run settles. */
+  /** Aborted when the lock is lost: the next run recovers. */
   readonly lost: AbortSignal
 }
 
 /** Takes the lock; what a run left open that had it before is ended, or put back, first. */
-export async function lockAndSettle(
+export async function lockAndRecover(
   run: Run,
   release: Release,
   journal: Journal,
@@ -137,7 +137,7 @@ export async function rollOut(
       }),
     )
     if (ended.is === 'failed') {
-      soFar.judgedAt = ended.at
+      soFar.detectedAt = ended.at
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))

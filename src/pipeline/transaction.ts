@@ -26,7 +26,7 @@ import { undo, undoBudget } from '../stages/undo.js'
 import { within } from '../world/deadline.js'
 import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './ending.js'
 import type { Run } from './run.js'
-import { lockAndSettle, type Locked } from './steps.js'
+import { lockAndRecover, type Locked } from './steps.js'
 import { briefly } from './together.js'
 
 /** What is brought about, all or nothing. */
@@ -74,7 +74,7 @@ export async function transaction(
   const { reporter, signal, soFar } = run
   const { world, app } = release
   const { cluster, lost } = await reporter.stage('lock', async (journal) => {
-    const locked = await lockAndSettle(run, release, journal, unlocked, site)
+    const locked = await lockAndRecover(run, release, journal, unlocked, site)
     await work.check?.(journal, await checkHistory(release, unlocked, site, run.command))
     return locked
   })
@@ -97,7 +97,7 @@ export async function transaction(
     await work.write(own, cluster, prepared, (answers) => keepAnswers(open, answers))
     own.signal.throwIfAborted()
   } catch (error) {
-    soFar.judgedAt ??= world.clock.now()
+    soFar.detectedAt ??= world.clock.now()
     soFar.cause = lostCause(lost) ?? causeOf(error, signal)
     return unwind(open)
   }
@@ -159,7 +159,7 @@ async function close(open: Transaction): Promise<Result> {
     // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
     if (told) {
       run.soFar.warnings.push(
-        `its record could not be removed (${sentenceOf(error)}); the next release, or settle, does it, and puts nothing back`,
+        `its record could not be removed (${sentenceOf(error)}); the next release, or recover, does it, and puts nothing back`,
       )
       return 'deployed'
     }
@@ -267,13 +267,13 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
   }
 }
 
-/** The record stays open: `settle`, and the next release before it begins, put things back from it. */
+/** The record stays open: `recover`, and the next release before it begins, put things back from it. */
 async function keep(open: Transaction): Promise<Result> {
   const { run, release, cluster, record } = open
   const { soFar } = run
   soFar.stands = await whatStands(cluster, release.world.clock, release.settings, record.snapshot)
   if (soFar.cause) {
-    const back = `to have the version before: ${commandLine('settle', release.settings)}; the next release does it too, before it begins`
+    const back = `to have the version before: ${commandLine('recover', release.settings)}; the next release does it too, before it begins`
     const { hint } = soFar.cause
     soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
   }

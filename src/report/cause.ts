@@ -45,7 +45,7 @@ export const causeCodes = [
   'locked',
   'lock-lost',
   'superseded',
-  'overtaken',
+  'stale-commit',
   'no-release',
   'cancelled',
   'internal',
@@ -70,7 +70,7 @@ export interface Annotation {
 /** The last lines of a container or a program. */
 export interface Log {
   /** Whose they are, where several may have written: `container nginx`. */
-  readonly of?: string
+  readonly source?: string
   /** Untrusted text. */
   readonly lines: readonly string[]
 }

@@ -37,8 +37,8 @@ export function closing(report: Report): readonly ClosingLine[] {
     ours(`${idOf(workload)}: ${moved(workload)}${took}`)
   }
   const told = report.workloads.map(idOf)
-  for (const { object, did } of report.undone) {
-    if (!told.includes(object)) ours(`${object}: ${did}`)
+  for (const { object, action } of report.restored) {
+    if (!told.includes(object)) ours(`${object}: ${action}`)
   }
   const kept = keptMigrations(report)
   if (kept !== undefined) ours(kept)

@@ -17,28 +17,28 @@ export type Topic = (typeof topics)[number]
 
 export interface Finding {
   readonly about: Topic
-  /** bad: it would keep a release from going live. */
-  readonly is: 'good' | 'warning' | 'bad'
+  /** error: it would keep a release from going live. */
+  readonly severity: 'ok' | 'warning' | 'error'
   /** One sentence. No full stop at the end. */
-  readonly says: string
+  readonly message: string
   /** A command to type, or lines to add to a file. */
-  readonly mend?: string
+  readonly fix?: string
 }
 
-export function good(about: Topic, says: string): Finding {
-  return { about, is: 'good', says }
+export function ok(about: Topic, message: string): Finding {
+  return { about, severity: 'ok', message }
 }
 
-export function warning(about: Topic, says: string, mend?: string): Finding {
-  return { about, is: 'warning', says, ...(mend !== undefined && { mend }) }
+export function warning(about: Topic, message: string, fix?: string): Finding {
+  return { about, severity: 'warning', message, ...(fix !== undefined && { fix }) }
 }
 
-export function bad(about: Topic, says: string, mend?: string): Finding {
-  return { about, is: 'bad', says, ...(mend !== undefined && { mend }) }
+export function error(about: Topic, message: string, fix?: string): Finding {
+  return { about, severity: 'error', message, ...(fix !== undefined && { fix }) }
 }
 
-/** What would end a release is bad, too; whatever else was thrown is thrown on. */
-export function failed(about: Topic, error: unknown): Finding {
-  if (!(error instanceof Failure)) throw error
-  return bad(about, error.cause.sentence, error.cause.hint)
+/** What would end a release is an error, too; whatever else was thrown is thrown on. */
+export function failed(about: Topic, thrown: unknown): Finding {
+  if (!(thrown instanceof Failure)) throw thrown
+  return error(about, thrown.cause.sentence, thrown.cause.hint)
 }

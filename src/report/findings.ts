@@ -2,9 +2,9 @@
 import type { ClosingLine } from './closing.js'
 import { topics, type Finding } from './finding.js'
 
-export const signs = { good: '✓', warning: '!', bad: '✗' } as const
+export const signs = { ok: '✓', warning: '!', error: '✗' } as const
 
-const kinds = { good: 'good', warning: 'warning', bad: 'error' } as const
+const kinds = { ok: 'good', warning: 'warning', error: 'error' } as const
 
 /** Each topic that something was found about, with it. */
 export function byTopic(
@@ -19,11 +19,11 @@ export function byTopic(
 export function findingLines(findings: readonly Finding[]): readonly ClosingLine[] {
   return byTopic(findings).flatMap(([topic, found]) => [
     { text: topic, kind: 'ours' as const },
-    ...found.flatMap(({ is, says, mend }) => {
-      const [first = '', ...rest] = says.split('\n')
-      const below = [...rest, ...(mend?.split('\n') ?? [])]
+    ...found.flatMap(({ severity, message, fix }) => {
+      const [first = '', ...rest] = message.split('\n')
+      const below = [...rest, ...(fix?.split('\n') ?? [])]
       return [
-        { text: first, kind: kinds[is] },
+        { text: first, kind: kinds[severity] },
         ...below.map((line) => ({ text: `    ${line}`, kind: 'ours' as const })),
       ]
     }),

@@ -37,10 +37,10 @@ export function summary(report: Report): string {
   }
   for (const [topic, found] of byTopic(report.findings ?? [])) {
     parts.push(`**${topic}**`)
-    for (const { is, says, mend } of found) {
+    for (const { severity, message, fix } of found) {
       parts.push(
-        `${signs[is]} ${escaped(says)}`,
-        ...(mend === undefined ? [] : [fenced(mend.split('\n'))]),
+        `${signs[severity]} ${escaped(message)}`,
+        ...(fix === undefined ? [] : [fenced(fix.split('\n'))]),
       )
     }
   }
@@ -62,12 +62,12 @@ export function summary(report: Report): string {
     }
   }
   const told = report.workloads.map(idOf)
-  const others = report.undone.filter(({ object }) => !told.includes(object))
+  const others = report.restored.filter(({ object }) => !told.includes(object))
   if (others.length > 0) {
     parts.push(
       table(
         ['Put back', 'How'],
-        others.map(({ object, did }) => [object, did]),
+        others.map(({ object, action }) => [object, action]),
       ),
     )
   }

@@ -72,9 +72,9 @@ export interface Exception {
    * the version that was taken back. unwell: it was left as it is, or was so before, and does not run well.
    */
   readonly is: 'another version' | 'withdrawn' | 'unwell'
-  readonly says: string
+  readonly message: string
   /** A command to type. */
-  readonly mend?: string
+  readonly fix?: string
   /** How many of its pods. */
   readonly pods?: number
 }
@@ -96,9 +96,9 @@ export interface Report {
   readonly previousTag?: string
   readonly cause?: Cause
   /** When the cause was recognised, in ms since 1970. */
-  readonly judgedAt?: number
+  readonly detectedAt?: number
   /** A dry run: nothing was to be done. */
-  readonly rehearsal?: true
+  readonly dryRun?: true
   /** What `history` was asked for. */
   readonly history?: History
   /** What `doctor` has found. */
@@ -112,7 +112,7 @@ export interface Report {
   /** What a person should know though it does not decide the result. */
   readonly warnings: readonly string[]
   /** Objects that the undo put back, removed, or left because they hold data; migrations that were ended. */
-  readonly undone: readonly { readonly object: string; readonly did: string }[]
+  readonly restored: readonly { readonly object: string; readonly action: string }[]
   /** What does not stand as the result says. */
   readonly exceptions?: readonly Exception[]
   readonly startedAt: number

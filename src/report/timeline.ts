@@ -84,15 +84,15 @@ function clock(ms: number): string {
 }
 
 /** Stages, and the moment at which the cause was recognised, in their order. */
-function stagesOf({ stages, cause, judgedAt, startedAt }: Report): readonly Bar[] {
+function stagesOf({ stages, cause, detectedAt, startedAt }: Report): readonly Bar[] {
   const bars = stages.map(({ name, startedAt: begun, seconds: took, ended }): Bar => {
     const from = begun - startedAt
     const label = [plain(name), seconds(took), ...(ended === 'done' ? [] : [ended])]
     const look = ended === 'failed' ? 'failed' : 'plain'
     return { label: label.join(', '), from, to: from + took * 1000, look }
   })
-  if (!cause || judgedAt === undefined) return bars.toSorted(inOrder)
-  const at = judgedAt - startedAt
+  if (!cause || detectedAt === undefined) return bars.toSorted(inOrder)
+  const at = detectedAt - startedAt
   const moment: Bar = {
     label: `cause recognised (${cause.code})`,
     from: at,
@@ -104,12 +104,13 @@ function stagesOf({ stages, cause, judgedAt, startedAt }: Report): readonly Bar[
 
 /** How long each workload took from our write, or the undo's, to complete; or that it never was. */
 function coursesOf(
-  { cause, judgedAt, startedAt, seconds: total }: Report,
+  { cause, detectedAt, startedAt, seconds: total }: Report,
   workloads: readonly WorkloadReport[],
   which: 'rollout' | 'undo',
 ): readonly Bar[] {
   // A release is followed until its failure is recognised, an undo to the end of the run.
-  const last = which === 'rollout' && judgedAt !== undefined ? judgedAt - startedAt : total * 1000
+  const last =
+    which === 'rollout' && detectedAt !== undefined ? detectedAt - startedAt : total * 1000
   const bars = workloads.flatMap((workload): readonly Bar[] => {
     const { startedAt: begun, completeAt, wanted } = workload[which] ?? {}
     // One that is to have no pods is there with the write.

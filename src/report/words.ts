@@ -59,10 +59,12 @@ export function verdict(report: Report): string {
 }
 
 /** `kept: statefulset/db; left to others: secret/db`: what an undo has not put back. */
-function leftBy({ undone }: Report): readonly string[] {
+function leftBy({ restored: undone }: Report): readonly string[] {
   const parts = { kept: 'kept, ', 'left to others': 'left alone' }
   return Object.entries(parts).flatMap(([title, begins]) => {
-    const found = undone.filter(({ did }) => did.startsWith(begins)).map(({ object }) => object)
+    const found = undone
+      .filter(({ action }) => action.startsWith(begins))
+      .map(({ object }) => object)
     return found.length === 0 ? [] : [`${title}: ${named(found)}`]
   })
 }
@@ -93,8 +95,8 @@ function lastWord(report: Report): string {
   const release = tag === '' ? app : `${app} ${shortTag(tag)}`
   const all = plural(workloads.length, 'workload')
   switch (report.command) {
-    case 'settle':
-      return settled(report)
+    case 'recover':
+      return recovered(report)
     case 'history':
       return told(report)
     case 'build':
@@ -107,8 +109,7 @@ function lastWord(report: Report): string {
     case 'deploy':
     case 'rollback':
   }
-  if (report.rehearsal)
-    return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
+  if (report.dryRun) return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
   const words: Readonly<Record<Result, () => string>> = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
     done: () => `${release} is done`,
@@ -121,7 +122,7 @@ function lastWord(report: Report): string {
     kept: () =>
       `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
     superseded: () =>
-      cause?.code === 'overtaken'
+      cause?.code === 'stale-commit'
         ? report.command === 'rollback'
           ? `${release} was not brought back: another release went live meanwhile`
           : `${release} was not released: a newer version is live already`
@@ -203,19 +204,20 @@ function examined({ result, namespace, findings }: Report, release: string): str
 
 /** `2 things would go wrong, 3 warnings` */
 export function tally(findings: readonly Finding[]): string {
-  const count = (what: Finding['is']) => findings.filter(({ is }) => is === what).length
-  const wrong = count('bad') === 0 ? 'nothing' : plural(count('bad'), 'thing')
+  const count = (what: Finding['severity']) =>
+    findings.filter(({ severity }) => severity === what).length
+  const wrong = count('error') === 0 ? 'nothing' : plural(count('error'), 'thing')
   const warnings = count('warning') === 0 ? '' : `, ${plural(count('warning'), 'warning')}`
   return `${wrong} would go wrong${warnings}`
 }
 
 /** The same for a run that looked for what another one had left. */
-function settled({ app, namespace, result, undone }: Report): string {
+function recovered({ app, namespace, result, restored: undone }: Report): string {
   switch (result) {
     case 'unchanged':
       return `${app}: nothing was left unfinished in namespace ${namespace}`
     case 'undone':
-      return undone.some(({ did }) => did === 'ended')
+      return undone.some(({ action }) => action === 'ended')
         ? `${app}: the unfinished migration was ended; nothing that users run was touched`
         : `${app}: the unfinished release was put back, verified`
     case 'locked':
@@ -244,7 +246,7 @@ function told({ app, namespace, result }: Report): string {
 /** All that a person should know: what does not stand as the result says first, with what mends it. */
 export function warningsOf({ warnings, exceptions = [] }: Report): readonly string[] {
   return [
-    ...exceptions.map(({ says, mend }) => (mend === undefined ? says : `${says}: ${mend}`)),
+    ...exceptions.map(({ message, fix }) => (fix === undefined ? message : `${message}: ${fix}`)),
     ...warnings,
   ]
 }
@@ -255,7 +257,7 @@ export function onCancel(command: Command): string | undefined {
     case 'history':
     case 'doctor':
       return undefined
-    case 'settle':
+    case 'recover':
       return 'a way back that has begun goes on to its end'
     default:
       return 'what has changed is put back'
@@ -268,8 +270,8 @@ export function evidence({ logs = [], events = [] }: Cause): readonly {
   readonly lines: readonly string[]
 }[] {
   return [
-    ...logs.map(({ of, lines }) => ({
-      ...(of !== undefined && { title: `last lines of ${of}` }),
+    ...logs.map(({ source, lines }) => ({
+      ...(source !== undefined && { title: `last lines of ${source}` }),
       lines,
     })),
     { title: 'warnings of the cluster', lines: events },

@@ -25,7 +25,7 @@ export function logsToRead(picture: Picture, cause: Cause): readonly LogToRead[]
   const { pod: name = '', container, logs = [] } = cause
   const pod = picture.pods.get(name)
   if (!pod) return []
-  const read = logs.map(({ of }) => of)
+  const read = logs.map(({ source }) => source)
   return partsOf(pod)
     .filter(({ spec, status }) => !read.includes(ofContainer(spec.name)) && hasRun(status))
     .filter((part) => part.spec.name === container || !part.status.ready || hasFailed(part))

@@ -66,8 +66,8 @@ export function onAnotherVersion(
       return {
         object: titled(job),
         is: 'another version',
-        says: `${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,
-        mend: typed(['delete', 'job', nameOf(job)]),
+        message: `${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,
+        fix: typed(['delete', 'job', nameOf(job)]),
       }
     }),
     ...loose.map(({ owner, pods }) => {
@@ -77,12 +77,12 @@ export function onAnotherVersion(
         const sets = uses.map(({ name }) => `${name}=${written(image)}`)
         return {
           ...first,
-          says: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
+          message: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
           mend: typed(['set', 'image', owner.id, ...sets]),
         }
       }
-      const says = `${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
-      return { ...first, says }
+      const message = `${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
+      return { ...first, message }
     }),
     ...companions(workloads, released, typed),
   ]
@@ -104,8 +104,8 @@ function heldBack(
       object: id,
       is: 'another version',
       pods: pods.length,
-      says: `${id}: ${counted(pods)} still ${pods.length === 1 ? 'runs' : 'run'} ${version}, ${why.words}`,
-      mend: typed(
+      message: `${id}: ${counted(pods)} still ${pods.length === 1 ? 'runs' : 'run'} ${version}, ${why.words}`,
+      fix: typed(
         why.is === 'OnDelete'
           ? ['delete', 'pod', ...names]
           : ['patch', id, '--patch', JSON.stringify(noPartition)],
@@ -144,11 +144,11 @@ function leftOut(
     ? [
         {
           ...first,
-          says: `${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,
-          mend: typed(['annotate', id, 'django-rollout/ignore-']),
+          message: `${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,
+          fix: typed(['annotate', id, 'django-rollout/ignore-']),
         },
       ]
-    : [{ ...first, says: `${id} runs ${version}: it was made while the release was under way` }]
+    : [{ ...first, message: `${id} runs ${version}: it was made while the release was under way` }]
 }
 
 /**
@@ -179,8 +179,8 @@ function companions(
         {
           object: id,
           is: 'another version',
-          says: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the version before`,
-          mend: typed(['set', 'image', id, `${name}=${next}`]),
+          message: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the version before`,
+          fix: typed(['set', 'image', id, `${name}=${next}`]),
         },
       ]
     })
@@ -238,8 +238,8 @@ function stillWithdrawn(
       return {
         object: titled(job),
         is: 'withdrawn',
-        says: `${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,
-        mend: typed(['delete', 'job', nameOf(job)]),
+        message: `${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,
+        fix: typed(['delete', 'job', nameOf(job)]),
       }
     }),
     ...restored.flatMap(({ prior, did }): readonly Exception[] => {
@@ -256,8 +256,8 @@ function stillWithdrawn(
           object: id,
           is: 'withdrawn',
           pods: pods.length,
-          says: `${id}: ${counted(pods)} ${pods.length === 1 ? 'goes' : 'go'} on with the withdrawn version, ${why.words}`,
-          ...(why.mended && { mend: typed(['delete', 'pod', ...pods.map(nameOf)]) }),
+          message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'goes' : 'go'} on with the withdrawn version, ${why.words}`,
+          ...(why.mended && { fix: typed(['delete', 'pod', ...pods.map(nameOf)]) }),
         },
       ]
     }),
@@ -301,7 +301,7 @@ function unwell(picture: Picture, restored: readonly Restored[]): readonly Excep
         object: id,
         is: 'unwell',
         pods: wanted - available,
-        says: `${id} ${why}, and is not well: ${pods}`,
+        message: `${id} ${why}, and is not well: ${pods}`,
       },
     ]
   })

@@ -57,7 +57,7 @@ const longestCause = 500
 export function added(history: History, ended: Ended): History {
   const before = history.find(({ run }) => run === ended.run)
   const last = history.at(-1)?.number ?? 0
-  // Who settles a release knows less of it than its own run did.
+  // Who recovers a release knows less of it than its own run did.
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
   const entry: Entry = {

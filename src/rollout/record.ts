@@ -113,7 +113,7 @@ export async function readRecord(
   const { image } = record.begun
   if (!isOfRepository(image, repository)) {
     const what = `the release that secret/${nameFor(app)} remembers, and that has not ended,`
-    const so = `when it is the same application, whose registry has moved, end that release first: django-rollout settle --image ${image} --namespace ${cluster.namespace} --app ${app}`
+    const so = `when it is the same application, whose registry has moved, end that release first: django-rollout recover --image ${image} --namespace ${cluster.namespace} --app ${app}`
     return twoOfOneName(cluster, app, { image, what, so }, repository)
   }
   const { uid = '', resourceVersion: version = '' } = secret.metadata ?? {}
@@ -235,14 +235,14 @@ export async function updateRecord(
         const there = await readRecord(cluster, app, record.begun.image)
         if (there?.uid !== uid || there.version === resourceVersion) throw error
         resourceVersion = there.version
-        throw new Unsettled('the record was written by a request whose answer was lost')
+        throw new LeftOver('the record was written by a request whose answer was lost')
       }
     },
-    (error) => error instanceof Unsettled || isPassing(error),
+    (error) => error instanceof LeftOver || isPassing(error),
   )
 }
 
-class Unsettled extends Error {}
+class LeftOver extends Error {}
 
 function keptAs(record: OpenRecord, metadata: Secret['metadata']): KeptRecord {
   return { ...record, uid: metadata?.uid ?? '', version: metadata?.resourceVersion ?? '' }
@@ -268,7 +268,7 @@ function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
   }
 }
 
-/** The release has ended, one way or the other: nothing is left to be settled. No other's record is meant. */
+/** The release has ended, one way or the other: nothing is left to be recovered. No other's record is meant. */
 export async function closeRecord(
   cluster: Cluster,
   clock: Clock,

@@ -256,7 +256,7 @@ export function logsOf(
   diagnosis: Diagnosis | undefined,
 ): Pick<Cause, 'logs'> {
   if (!diagnosis || diagnosis.lines.length === 0) return {}
-  return { logs: [{ of: ofContainer(container), lines: diagnosis.lines }] }
+  return { logs: [{ source: ofContainer(container), lines: diagnosis.lines }] }
 }
 
 /** The cause of a failure, told of `workload` (as people call it) by its row of the table. */

@@ -17,7 +17,7 @@ import { nameFor } from '../kubernetes/ours.js'
 import { collection, discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure } from '../report/cause.js'
-import { failed, good, warning, type Finding } from '../report/finding.js'
+import { failed, ok, warning, type Finding } from '../report/finding.js'
 import type { Journal } from '../report/journal.js'
 import { readHistory } from '../rollout/archive.js'
 import { ourPods } from '../rollout/live.js'
@@ -27,7 +27,7 @@ import { watchNamespace } from '../rollout/watch.js'
 import type { World } from '../world/world.js'
 import { checkAlone } from './alone.js'
 import { ailing } from './health.js'
-import { checkNotOvertaken } from './overtaken.js'
+import { checkNotStale } from './stale-commit.ts'
 import { lostImages } from './pins.js'
 import { checkNamespace, labelling } from './namespace.js'
 import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from './preflight.js'
@@ -221,7 +221,7 @@ async function examineWorkloads(
   ])
   return {
     findings: [
-      ...targets.map((target) => good('workloads', describe(target))),
+      ...targets.map((target) => ok('workloads', describe(target))),
       ...webFindings(release, targets, services),
       ...workloadFindings(subjects, kubectl),
       ...pullFindings(subjects, kubectl),
@@ -308,7 +308,7 @@ function webFindings(
     const web = webOf(settings, targets, services)
     if (!web) return []
     if (settings['smoke-path'] !== undefined) smokeAim(web, services, settings['smoke-host'])
-    return [good('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
+    return [ok('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
   })
 }
 
@@ -340,12 +340,12 @@ async function examineReleases(release: Release, cluster: Cluster): Promise<read
   const silent: Journal = { say: () => undefined, quote: () => undefined, waiting: () => undefined }
   // A CI's checkout is completed for this question; here it is left as it is.
   const here = { ...release, world: { ...world, env: { ...world.env, CI: undefined } } }
-  const overtaken = await checkNotOvertaken(here, silent, history.value).then(
+  const stale = await checkNotStale(here, silent, history.value).then(
     () => [],
     (error: unknown) => [failed('release', error)],
   )
   const known = releaseFindings(settings, keeper.value, record.value?.begun, history.value)
-  return [...known, ...overtaken]
+  return [...known, ...stale]
 }
 
 /** For a cluster that could not be opened. */

@@ -121,8 +121,8 @@ function warningsOf(
     ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
   ]
   return found
-    .filter(({ is }) => is === 'warning')
-    .map(({ says, mend }) => (mend?.startsWith('kubectl ') ? `${says}: ${mend}` : says))
+    .filter(({ severity }) => severity === 'warning')
+    .map(({ message, fix }) => (fix?.startsWith('kubectl ') ? `${message}: ${fix}` : message))
 }
 
 /** How a person types what mends something in this cluster. */

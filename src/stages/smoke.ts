@@ -156,8 +156,8 @@ export async function smoke(
     workload: aim.web.workload.name,
     ...(miss.pod !== undefined && { pod: miss.pod, container: aim.web.container }),
     logs: [
-      { of: 'the answer', lines: miss.body ?? [] },
-      { of: `container ${aim.web.container}`, lines: log.slice(-mostLines) },
+      { source: 'the answer', lines: miss.body ?? [] },
+      { source: `container ${aim.web.container}`, lines: log.slice(-mostLines) },
     ],
   })
 }

@@ -95,7 +95,7 @@ export async function undo(
     fail({
       code: 'restore-failed',
       sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
-      hint: `apply its manifest as it was and then: django-rollout settle; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
+      hint: `apply its manifest as it was and then: django-rollout recover; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
     })
   }
   return restored

@@ -104,7 +104,7 @@ export async function versionWanted(
 }
 
 /**
- * Throws a Failure `overtaken` when another release has gone live while this rollback waited: `previous` was
+ * Throws a Failure `stale-commit` when another release has gone live while this rollback waited: `previous` was
  * chosen from what was live before. What was named is wanted whatever runs.
  */
 export function checkStillPrevious(
@@ -115,7 +115,7 @@ export function checkStillPrevious(
   const since = settings.to === 'previous' ? liveSince(chosen, now) : undefined
   if (!since) return
   fail({
-    code: 'overtaken',
+    code: 'stale-commit',
     sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited: the version before it is another one than was chosen`,
     hint: `nothing was changed; see what is live now: ${commandLine('history', settings)}; then roll back again`,
   })

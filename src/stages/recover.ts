@@ -1,26 +1,26 @@
 /** Finishes what a run has left behind that vanished in the middle of its work. */
 import type { Job } from 'kubernetes-types/batch/v1'
-import type { Cluster } from '../kubernetes/cluster.js'
-import { appLabel } from '../kubernetes/jobs.js'
-import { LeaseLost, titleOf } from '../kubernetes/lease.js'
-import { nameOf } from '../kubernetes/objects.js'
-import { collection } from '../kubernetes/paths.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import { remember } from '../rollout/archive.js'
-import { closeRecord, type KeptRecord } from '../rollout/record.js'
-import { leftToOthers, type Restored } from '../rollout/restore.js'
-import type { LivePicture } from '../rollout/watch.js'
-import { within } from '../world/deadline.js'
-import { removeJob } from './migrate.js'
-import type { Release } from './release.js'
-import { undo, undoBudget } from './undo.js'
+import type { Cluster } from '../kubernetes/cluster.ts'
+import { appLabel } from '../kubernetes/jobs.ts'
+import { LeaseLost, titleOf } from '../kubernetes/lease.ts'
+import { nameOf } from '../kubernetes/objects.ts'
+import { collection } from '../kubernetes/paths.ts'
+import { fail } from '../report/cause.ts'
+import type { Journal } from '../report/journal.ts'
+import { remember } from '../rollout/archive.ts'
+import { closeRecord, type KeptRecord } from '../rollout/record.ts'
+import { leftToOthers, type Restored } from '../rollout/restore.ts'
+import type { LivePicture } from '../rollout/watch.ts'
+import { within } from '../world/deadline.ts'
+import { removeJob } from './migrate.ts'
+import type { Release } from './release.ts'
+import { undo, undoBudget } from './undo.ts'
 
 /**
  * Puts everything of the record back, as the run itself would have done; the caller holds the lock.
  * Throws a Failure `restore-failed` when the old version cannot be verified: the record stays then.
  */
-export async function settle(
+export async function recover(
   release: Release,
   journal: Journal,
   cluster: Cluster,

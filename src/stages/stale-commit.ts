@@ -1,15 +1,15 @@
 /** A slow build may be overtaken by a newer push: the older commit must not go live after it. */
-import { lineageOf } from '../docker/lineage.js'
-import { shortTag } from '../kubernetes/image.js'
-import { titleOf } from '../kubernetes/lease.js'
-import { commandLine } from '../options/commandline.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import { liveNow, type History } from '../rollout/history.js'
-import type { Release } from './release.js'
+import { lineageOf } from '../docker/lineage.ts'
+import { shortTag } from '../kubernetes/image.ts'
+import { titleOf } from '../kubernetes/lease.ts'
+import { commandLine } from '../options/commandline.ts'
+import { fail } from '../report/cause.ts'
+import type { Journal } from '../report/journal.ts'
+import { liveNow, type History } from '../rollout/history.ts'
+import type { Release } from './release.ts'
 
-/** Throws a Failure `overtaken` when a descendant of this commit is live. Going back is a rollback's work. */
-export async function checkNotOvertaken(
+/** Throws a Failure `stale-commit` when a descendant of this commit is live. Going back is a rollback's work. */
+export async function checkNotStale(
   { world, settings, source, signal }: Release,
   journal: Journal,
   history: History,
@@ -27,7 +27,7 @@ export async function checkNotOvertaken(
       return
     case 'older':
       fail({
-        code: 'overtaken',
+        code: 'stale-commit',
         sentence: `${shortTag(sha)} is older than ${shortTag(live.tag)}, which release ${live.number} by ${titleOf(live)} brought live`,
         hint: `nothing was changed; to go back to it all the same: ${commandLine('rollback', settings, { to: source.tag })}`,
       })

@@ -1,32 +1,32 @@
 /** Looks for a release, or a migration, that was left unfinished, and puts it back, or ends it. */
-import { runOf } from '../django/job.js'
-import { openCluster, type Cluster } from '../kubernetes/cluster.js'
-import { guarded } from '../kubernetes/guarded.js'
-import { readManifests } from '../kubernetes/manifests.js'
-import type { KubeObject } from '../kubernetes/objects.js'
-import { shortTag, versionOf } from '../kubernetes/image.js'
-import { Failure } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import type { Report, Result } from '../report/report.js'
-import { readHistory } from '../rollout/archive.js'
-import { hasGoneLive } from '../rollout/history.js'
-import { notAsBefore } from '../rollout/exceptions.js'
-import { closeRecord, readRecord, withPaths, type KeptRecord } from '../rollout/record.js'
-import type { Restored } from '../rollout/restore.js'
-import { watchNamespace, type LivePicture } from '../rollout/watch.js'
-import { lock } from '../stages/lock.js'
-import type { Release } from '../stages/release.js'
-import { endMigrations, settle, unfinishedMigrations } from '../stages/settle.js'
-import { causeOf, commandsBack, lostCause, whatStands } from './ending.js'
-import { reported, type Run, type Start } from './run.js'
+import { runOf } from '../django/job.ts'
+import { openCluster, type Cluster } from '../kubernetes/cluster.ts'
+import { guarded } from '../kubernetes/guarded.ts'
+import { readManifests } from '../kubernetes/manifests.ts'
+import type { KubeObject } from '../kubernetes/objects.ts'
+import { shortTag, versionOf } from '../kubernetes/image.ts'
+import { Failure } from '../report/cause.ts'
+import type { Journal } from '../report/journal.ts'
+import type { Report, Result } from '../report/report.ts'
+import { readHistory } from '../rollout/archive.ts'
+import { hasGoneLive } from '../rollout/history.ts'
+import { notAsBefore } from '../rollout/exceptions.ts'
+import { closeRecord, readRecord, withPaths, type KeptRecord } from '../rollout/record.ts'
+import type { Restored } from '../rollout/restore.ts'
+import { watchNamespace, type LivePicture } from '../rollout/watch.ts'
+import { lock } from '../stages/lock.ts'
+import type { Release } from '../stages/release.ts'
+import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.ts'
+import { causeOf, commandsBack, lostCause, whatStands } from './ending.ts'
+import { reported, type Run, type Start } from './run.ts'
 
 /** Whose work is wanted: anybody's, or that of a run that has ended without finishing its own. */
 export type Wanted = 'any' | 'own'
 
-/** `unchanged` when there is nothing to settle. */
-export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
-  return reported('settle', start, (run) =>
-    run.reporter.stage('settle', async (journal): Promise<Result> => {
+/** `unchanged` when there is nothing to recover. */
+export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
+  return reported('recover', start, (run) =>
+    run.reporter.stage('recover', async (journal): Promise<Result> => {
       const { world, settings, signal, holder, app, soFar, resources } = run
       const release = { world, settings, source: { tag: '' }, app, holder, signal }
       const cluster = await openCluster(world, await resources.access(world, settings), signal)
@@ -41,7 +41,7 @@ export function settleLeft(start: Start, wanted: Wanted): Promise<Report> {
       if (!(await findLeft())) return 'unchanged'
       const lease = await lock(release, journal, cluster)
       resources.add(() => lease.release())
-      // The run may have finished, or another may have settled it, while we waited for the lock.
+      // The run may have finished, or another may have recovered it, while we waited for the lock.
       const left = await findLeft()
       if (!left) return 'unchanged'
       const live = await watchNamespace(cluster, world.clock)
@@ -103,7 +103,7 @@ export async function putBack(
       await closeRecord(cluster, world.clock, app, record)
       return { is: 'well' }
     }
-    const restored = await settle(release, journal, cluster, live, record)
+    const restored = await recover(release, journal, cluster, live, record)
     soFar.exceptions = notAsBefore(live.picture(), restored, (args) => cluster.commandLine(args))
     return { is: 'put back', restored }
   } catch (error) {
