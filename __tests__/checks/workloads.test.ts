@@ -158,6 +158,19 @@ describe('what is said of one workload, and the command that mends it', () => {
     ])
   })
 
+  test('a workload that is being deleted cannot be released', () => {
+    const deletionTimestamp = '2026-07-01T10:00:00Z'
+    const found = workloadFindings([subject({ metadata: { deletionTimestamp } })], kubectl)
+    expect(found).toEqual([
+      {
+        about: 'workloads',
+        is: 'bad',
+        says: 'deployment/web is being deleted: what is written to it is lost with it',
+        mend: 'kubectl -n shop get deployment/web -o jsonpath={.metadata.finalizers}',
+      },
+    ])
+  })
+
   test('a beat beside a web, which no command moves', () => {
     const [found] = workloadFindings([subject({ containers: [gunicorn, celery('beat')] })], kubectl)
     expect(found?.message).toMatch(

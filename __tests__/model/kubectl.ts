@@ -30,11 +30,17 @@ async function patch(
   brings: { readonly since: number },
 ): Promise<Finished> {
   const body = patchOf(args)
+  const after: KubeObject[] = []
   for (const id of args.filter((arg) => /^(cronjob|deployment)\//.test(arg))) {
-    const { status } = await send({ method: 'PATCH', path: workloadPath(id), body, brings })
-    if (status >= 300) return failed('Error from server (Forbidden): the version is not wanted')
+    const path = workloadPath(id)
+    const { status, body: stands } = await send({ method: 'PATCH', path, body, brings })
+    if (status >= 300) {
+      const words = 'Error from server (Forbidden): the version is not wanted'
+      return { ...failed(words), stdout: printed(after).stdout }
+    }
+    after.push(stands as KubeObject)
   }
-  return printed([])
+  return printed(after)
 }
 
 async function apply(

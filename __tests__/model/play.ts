@@ -54,6 +54,7 @@ export class Play {
       (change) => {
         for (const { process } of this.actors.values()) process.see(change)
       },
+      scene.stamps,
     )
     this.laws = new Laws(this.server)
     const none = { kill: 0, lose: 0, drop: 0, cancel: 0, cut: 0, dawdle: 0, person: 0 }

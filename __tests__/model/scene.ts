@@ -35,5 +35,7 @@ export interface Scene {
   readonly deeds?: readonly DeedName[]
   /** The version whose last write is refused. */
   readonly bad?: number
+  /** An admission webhook writes into each pod template that is sent. */
+  readonly stamps?: true
   readonly weak?: Weakness
 }

@@ -79,6 +79,29 @@ const quickPeople: readonly Named[] = [
   },
 ]
 
+/** A webhook makes what is written, and what is put back, another thing than was sent. */
+const quickStamped: readonly Named[] = [
+  {
+    title: 'a bad release and its post, templates are stamped, both may be killed',
+    ...bad,
+    runs: { A },
+    postOf: 'A',
+    stamps: true,
+    faults: { kill: 2 },
+    meets: ['A stuck, post undone', 'A stuck, post stuck', 'A undone'],
+  },
+  {
+    title: 'a bad release, templates are stamped, a person writes to its workloads',
+    ...bad,
+    runs: { A },
+    brings: ['config'],
+    stamps: true,
+    deeds: ofWorkloads,
+    faults: { person: 1 },
+    meets: ['A undone', 'A superseded'],
+  },
+]
+
 /** Explored by the unit tests. */
 export const quick: readonly Named[] = [
   {
@@ -191,6 +214,7 @@ export const quick: readonly Named[] = [
     meets: ['A undone'],
   },
   ...quickPeople,
+  ...quickStamped,
 ]
 
 /** Explored by `make model ALL=1`. */

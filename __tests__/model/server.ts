@@ -1,7 +1,14 @@
 /** An API server in memory, as far as the protocol relies on it: versions and conflicts. */
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
 import { otherFolders } from './places.js'
-import { nameOf, same, templateOf, withImage, withTemplate } from '../../src/kubernetes/objects.js'
+import {
+  isWorkload,
+  nameOf,
+  same,
+  templateOf,
+  withImage,
+  withTemplate,
+} from '../../src/kubernetes/objects.js'
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -47,6 +54,8 @@ export class Server {
     private readonly weak: Weakness | undefined,
     private readonly refuses: (path: string, image: string) => boolean,
     private readonly onChange: (change: Change) => void,
+    /** An admission webhook writes into each pod template that is sent. */
+    private readonly stamps = false,
   ) {
     for (const [path, object] of Object.entries(objects)) this.keep(path, object, 'ADDED')
   }
@@ -65,6 +74,15 @@ export class Server {
   /** Everything, as one text. */
   text(): string {
     return [...this.texts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).join('\n')
+  }
+
+  /** What it would make of a PUT. */
+  try({ path, body }: Call): Answer {
+    const live = this.objects.get(path)
+    if (!live) return failed(404, 'NotFound')
+    const { uid } = (body as KubeObject).metadata ?? {}
+    if (uid !== undefined && uid !== live.metadata?.uid) return failed(409, 'Conflict')
+    return { status: 200, body: this.next(live, body as KubeObject) }
   }
 
   perform({ method, path, body }: Call): Answer {
@@ -169,6 +187,12 @@ export class Server {
   }
 
   private change(path: string, live: KubeObject, object: KubeObject): KubeObject {
+    const next = this.next(live, object)
+    return same(next, live) ? live : this.keep(path, next, 'MODIFIED')
+  }
+
+  private next(live: KubeObject, sent: KubeObject): KubeObject {
+    const object = this.stamps && isWorkload(sent) ? stamped(sent) : sent
     const { uid = '', generation = 1, resourceVersion = '' } = live.metadata ?? {}
     const metadata = {
       ...object.metadata,
@@ -176,8 +200,7 @@ export class Server {
       resourceVersion,
       generation: same(object.spec, live.spec) ? generation : generation + 1,
     }
-    const next = done({ ...object, metadata })
-    return same(next, live) ? live : this.keep(path, next, 'MODIFIED')
+    return done({ ...object, metadata })
   }
 
   private keep(path: string, object: KubeObject, type: Change['type']): KubeObject {
@@ -213,6 +236,12 @@ export function applied(object: KubeObject, live: KubeObject | undefined): KubeO
   const merged = merge(live ?? {}, before, manifest) as KubeObject
   const annotations = { ...merged.metadata?.annotations, [lastApplied]: JSON.stringify(manifest) }
   return { ...merged, metadata: { ...merged.metadata, annotations } }
+}
+
+function stamped(object: WorkloadObject): WorkloadObject {
+  const template = templateOf(object)
+  const annotations = { ...template.metadata?.annotations, 'acme.com/stamp': 'yes' }
+  return withTemplate(object, { ...template, metadata: { ...template.metadata, annotations } })
 }
 
 /** By key, down to what is no mapping. */

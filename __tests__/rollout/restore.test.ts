@@ -1,6 +1,12 @@
 /** Putting a snapshot back on a cluster that has its moments. */
 import { describe, expect, test } from '@jest/globals'
-import type { KubeObject } from '../../src/kubernetes/objects.js'
+import {
+  isWorkload,
+  templateOf,
+  withImage,
+  withTemplate,
+  type KubeObject,
+} from '../../src/kubernetes/objects.js'
 import { changedSince, leftToOthers, restore } from '../../src/rollout/restore.js'
 import type { Prior, Snapshot } from '../../src/rollout/snapshot.js'
 import { handClock } from '../support/clock.js'
@@ -132,6 +138,79 @@ describe('restore', () => {
   })
 })
 
+describe('a template that admission makes another one when it is put back', () => {
+  const web = setsNew()
+  const stamped = (object: KubeObject): KubeObject => {
+    if (!isWorkload(object)) return object
+    const template = templateOf(object)
+    return withTemplate(object, { ...template, metadata: { labels: { team: 'a' } } })
+  }
+  const pinning = (object: KubeObject): KubeObject =>
+    isWorkload(object)
+      ? withTemplate(
+          object,
+          withImage(templateOf(object), () => true, 'shop@sha256:0a'),
+        )
+      : object
+  const ends = async (memory: Memory) => {
+    const { world } = scripted([])
+    const { signal } = new AbortController()
+    const [one] = await restore(memory.cluster, world.clock, [web], notebook(), signal)
+    return one && `${one.did}${one.isBack ? ', back' : ''}`
+  }
+
+  test.each([
+    ['stamped', stamped],
+    ['pinned', pinning],
+  ])('is back: %s', async (_, admitted) => {
+    const memory = memoryCluster({ '/web': deployment('shop:new') }, {}, admitted)
+    expect(await ends(memory)).toBe('put, back')
+    // Whoever comes next knows it too.
+    expect(await ends(memory)).toBe('nothing, back')
+    expect(await changedSince(memory.cluster, [web])).toBe(false)
+  })
+
+  test('is not what somebody else has set', async () => {
+    const memory = memoryCluster({ '/web': deployment('shop:hotfix') }, {}, stamped)
+    expect(await ends(memory)).toBe('theirs')
+  })
+
+  test.each([400, 403, 409])('nor what the server does not say (%d)', async (status) => {
+    const memory = memoryCluster(
+      { '/web': stamped(deployment('shop:hotfix')) },
+      { 'DRY /web': [status] },
+    )
+    expect(await ends(memory)).toBe('theirs')
+  })
+})
+
+describe('what is being deleted', () => {
+  const leaving = (object: KubeObject): KubeObject => ({
+    ...object,
+    metadata: { ...object.metadata, deletionTimestamp: '2026-07-01T10:00:00Z' },
+  })
+
+  test.each<[string, Prior, KubeObject, string]>([
+    ['ours', setsNew(), deployment('shop:new'), '/web ask'],
+    ['as it was', setsNew(), deployment('shop:latest'), '/web ask'],
+    ['created', { ...setsNew(), was: 'absent' }, deployment('shop:new'), '/web nothing'],
+  ])('is as good as gone: %s', async (_, prior, live, did) => {
+    const memory = memoryCluster({ '/web': leaving(live) })
+    expect((await run(memory, [prior])).did).toBe(did)
+    expect(memory.asked).toEqual(['GET /web 200'])
+  })
+
+  test('is waited for where our own undo has deleted it, to make it anew', async () => {
+    const sealed = { ...changed('a'), was: 'sealed' } as const
+    const memory = memoryCluster(
+      { '/a': leaving(config('a', 'new')) },
+      { 'POST /a': [409, (now) => now.objects.delete('/a')] },
+    )
+    expect((await run(memory, [sealed])).did).toBe('/a put')
+    expect(standing(memory)).toBe('/a=old')
+  })
+})
+
 describe("somebody else's image", () => {
   const web = setsNew()
 
@@ -170,7 +249,8 @@ describe("somebody else's image", () => {
     )
     expect((await run(memory, [prior])).did).toBe('/web theirs')
     expect(memory.objects.get('/web')?.metadata?.uid).toBe('two')
-    expect(memory.asked).toEqual(['GET /web 200', `${request} 409`, 'GET /web 200'])
+    const asked = memory.asked.filter((one) => !one.startsWith('DRY'))
+    expect(asked).toEqual(['GET /web 200', `${request} 409`, 'GET /web 200'])
   })
 
   test.each<[string | undefined, string, readonly KubeObject[]]>([
@@ -495,7 +575,7 @@ describe('changedSince', () => {
   ])('%s: %s', async (expected, _, what, objects) => {
     const memory = memoryCluster(objects)
     expect(await changedSince(memory.cluster, what)).toBe(expected)
-    expect(memory.asked.every((request) => request.startsWith('GET'))).toBe(true)
+    expect(memory.asked.every((request) => /^(GET|DRY) /.test(request))).toBe(true)
   })
 })
 

@@ -894,6 +894,41 @@ describe('what is kept of objects', () => {
     })
   })
 
+  describe('that the server has answered: a pod template', () => {
+    const web = (generation: number, container: string, labels = '{}') =>
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: ${generation}}, spec: {template: {metadata: {labels: ${labels}}, spec: {containers: [{name: web, ${container}}]}}}}`
+    const after = (planned: string, answer: string) => {
+      const before = prior('template', 'workload', web(4, 'image: "shop:1"'), planned)
+      const [known] = withAnswers([before], [object(answer)])
+      return known?.written.spec
+    }
+    const sent = web(5, 'image: "shop:2"')
+
+    test.each([
+      ['as it was sent', sent, sent, sent],
+      [
+        'as admission has made it, when nobody has written between',
+        sent,
+        web(5, 'image: "mirror/shop:2"', '{team: a}'),
+        web(5, 'image: "mirror/shop:2"', '{team: a}'),
+      ],
+      [
+        'without what somebody else wrote between',
+        sent,
+        web(6, 'image: "shop:2", env: [{name: DEBUG}]', '{theirs: b}'),
+        sent,
+      ],
+      [
+        'with what admission makes anew each time, though somebody else wrote between',
+        web(5, 'image: "shop:2", env: [{name: AT, value: one}]', '{at: one}'),
+        web(6, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two, b: c}'),
+        web(5, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two}'),
+      ],
+    ])('%s', (_, planned, answer, expected) => {
+      expect(after(planned, answer)).toEqual(object(expected).spec)
+    })
+  })
+
   test('that the server has answered: the address that it gave', () => {
     const service = (spec: string) =>
       `{apiVersion: v1, kind: Service, metadata: {name: web, uid: u}, spec: {${spec}}}`

@@ -5,6 +5,7 @@ import type { Service } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { Failure } from '../../src/report/cause.js'
 import type { Picture } from '../../src/rollout/types.js'
+import { pinned } from '../../src/stages/release.js'
 import { endpointsOf, smoke, smokeAim, type EndpointSlice } from '../../src/stages/smoke.js'
 import type { Web } from '../../src/stages/targets.js'
 import { realClock } from '../../src/world/clock.js'
@@ -197,7 +198,7 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
     cancel.signal,
   )
   const scene = { clock, cancel, journal, ended: 'not yet', hint: '' }
-  smoke(release, journal, cluster, { live: standing(picture) }, aim, image).then(
+  smoke(release, journal, cluster, { live: standing(picture) }, aim, pinned(image)).then(
     () => (scene.ended = `good at ${clock.now()}`),
     (error: unknown) => {
       scene.ended = `${error instanceof Error ? error.message : ''} at ${clock.now()}`
@@ -299,7 +300,14 @@ async function visiting(pages: Readonly<Record<string, Page>>, path = '/', host 
   const journal = notebook()
   try {
     const aim = { web: web(), service: 'web', port: 'http', host }
-    const warning = await smoke(release, journal, cluster, { live: standing(picture) }, aim, image)
+    const warning = await smoke(
+      release,
+      journal,
+      cluster,
+      { live: standing(picture) },
+      aim,
+      pinned(image),
+    )
     return { asked, is: 'good', warning, said: journal.lines[0], hint: undefined }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

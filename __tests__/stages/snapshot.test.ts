@@ -36,7 +36,12 @@ const before = {
   warnings: [],
 } as unknown as Site
 const now = (object?: KubeObject): Promise<Site> =>
-  siteOfNow(release, memoryCluster(object ? { [path]: object } : {}).cluster, before)
+  siteOfNow(
+    release,
+    () => undefined,
+    memoryCluster(object ? { [path]: object } : {}).cluster,
+    before,
+  )
 
 test('a migration meets the environment that the web has now', async () => {
   const site = await now(web('new', 'ghcr.io/acme/shop:2'))

@@ -16,6 +16,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     find: cannot('find'),
     review: cannot('review'),
     post: cannot('post'),
+    dryRun: cannot('dryRun'),
     put: cannot('put'),
     remove: cannot('remove'),
     lines: cannot('lines'),
@@ -48,6 +49,8 @@ export type Trouble = 'no answer' | 'answer lost' | number | ((memory: Memory) =
 export function memoryCluster(
   objects: Readonly<Record<string, KubeObject>>,
   troubles: Readonly<Record<string, readonly Trouble[]>> = {},
+  /** What an admission webhook makes of what is put. */
+  admitted: (object: KubeObject) => KubeObject = (object) => object,
 ): Memory {
   const left = new Map(Object.entries(troubles).map(([request, all]) => [request, [...all]]))
   let version = 0
@@ -82,6 +85,8 @@ export function memoryCluster(
     write,
     cluster: clusterOf({
       find: <T>(path: string) => answer(`GET ${path}`, () => kept.get(path) as T | undefined),
+      dryRun: <T>(path: string, body: unknown) =>
+        answer(`DRY ${path}`, () => admitted(body as KubeObject) as T),
       put: <T>(path: string, body: unknown) =>
         answer(`PUT ${path}`, () => {
           const live = kept.get(path)
@@ -90,7 +95,7 @@ export function memoryCluster(
           if (object.metadata?.resourceVersion !== live.metadata?.resourceVersion) {
             throw new ApiError(409, 'Conflict', 'the object has been modified')
           }
-          write(path, object)
+          write(path, admitted(object))
           return kept.get(path) as T
         }),
       post: <T>(path: string, body: unknown) => {

@@ -1,7 +1,7 @@
 /** What is wrong with a workload before a release, or would be in the middle of one. Pure. */
 import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
 import { runsBeat, runsCeleryWorker } from '../django/roles.js'
-import { templateOf } from '../kubernetes/objects.js'
+import { isBeingDeleted, templateOf } from '../kubernetes/objects.js'
 import { error, warning, type Finding } from '../report/finding.js'
 import { inContainer, inTemplate, mendOf, type Kubectl } from './mending.js'
 import { ownerOf } from './owners.js'
@@ -13,6 +13,7 @@ const usualGraceSeconds = 30
 /** Each of one workload is a row here. */
 const checks: readonly ((subject: Subject, kubectl: Kubectl) => readonly Finding[])[] = [
   paused,
+  leaving,
   owned,
   withoutRevisions,
   recreated,
@@ -35,6 +36,14 @@ function paused({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (!target.live?.spec.paused) return []
   const says = `${id} is paused, so a new version would never roll out`
   return [error('workloads', says, kubectl(['rollout', 'resume', id]))]
+}
+
+function leaving({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
+  if (!target.live || !isBeingDeleted(target.live)) return []
+  const says = `${id} is being deleted: what is written to it is lost with it`
+  const show = kubectl(['get', id, '-o', 'jsonpath={.metadata.finalizers}'])
+  // A release waits for what a manifest makes anew.
+  return [(target.manifest ? warning : error)('workloads', says, show)]
 }
 
 function owned({ id, target }: Subject): readonly Finding[] {

@@ -143,11 +143,13 @@ function asList(objects: readonly KubeObject[]): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
 }
 
-/** kubectl prints nothing, one object or a List. */
-function opened(json: string): readonly KubeObject[] {
-  if (json.trim() === '') return []
-  const parsed = JSON.parse(json) as ObjectList & KubeObject
-  return parsed.kind === 'List' ? (parsed.items ?? []) : [parsed]
+/** kubectl prints nothing, a List, or one object after the other. */
+export function opened(json: string): readonly KubeObject[] {
+  return json.split(/^(?=\{)/m).flatMap((text) => {
+    if (text.trim() === '') return []
+    const parsed = JSON.parse(text) as ObjectList & KubeObject
+    return parsed.kind === 'List' ? (parsed.items ?? []) : [parsed]
+  })
 }
 
 function refused(cluster: Cluster, ended: Finished): never {

@@ -33,6 +33,8 @@ export interface Cluster {
   find<T>(path: string): Promise<T | undefined>
   /** A POST that asks something and makes nothing (a review): repeated as a read is. */
   review<T>(path: string, body: unknown): Promise<T>
+  /** What the server would make of this PUT, its admission too: nothing is written. Repeated as a read is. */
+  dryRun<T>(path: string, body: unknown): Promise<T>
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; nothing happens when the object is gone already. */
@@ -109,6 +111,10 @@ export async function openCluster(
     },
     review: async <T>(path: string, body: unknown) =>
       (await patiently(world.clock, life.signal, () => ask('POST', path, body))) as T,
+    dryRun: async <T>(path: string, body: unknown) =>
+      (await patiently(world.clock, life.signal, () =>
+        ask('PUT', `${path}?dryRun=All`, body),
+      )) as T,
     post: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
       (await ask('POST', path, body, signal)) as T,
     put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>

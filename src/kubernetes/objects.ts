@@ -159,6 +159,11 @@ export function withImages(
   }
 }
 
+/** It is still there, and will be gone: it waits for its finalizers. */
+export function isBeingDeleted(object: KubeObject): boolean {
+  return object.metadata?.deletionTimestamp !== undefined
+}
+
 /** A person wants to have this workload left out of every release. */
 export function isIgnored(object: KubeObject): boolean {
   return object.metadata?.annotations?.['django-rollout/ignore'] === 'true'

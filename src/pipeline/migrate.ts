@@ -44,7 +44,10 @@ async function toImage(run: Run): Promise<Result> {
   const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
     const { cluster: locked, lost } = await lockAndRecover(run, release, journal, cluster, site)
     await checkHistory(release, locked, site, run.command)
-    return { locked, lost, now: await siteOfNow(release, locked, site) }
+    const say = (line: string) => {
+      journal.say(line)
+    }
+    return { locked, lost, now: await siteOfNow(release, say, locked, site) }
   })
   const own = { ...release, signal: AbortSignal.any([signal, lost]) }
   try {

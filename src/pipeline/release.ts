@@ -100,7 +100,7 @@ async function isThere(
 ): Promise<boolean> {
   if (!(await runsUndisturbed(release, cluster, site, image))) return false
   const changes = await Promise.all([
-    planManifests(cluster, site.others),
+    planManifests(release, () => undefined, cluster, site.others),
     planAsLive(cluster, site.targets, release.settings.image, pinned(image)),
   ])
   if (changes.flat().some(({ is }) => is !== 'none')) return false

@@ -5,7 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import type { KubeObject } from '../kubernetes/objects.js'
+import { same, type KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/commandline.js'
 import type { Journal } from '../report/journal.js'
 import type { Cause } from '../report/cause.js'
@@ -111,6 +111,8 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   if (answers.length === 0) return
   const { run, release, cluster } = open
   const snapshot = withAnswers(open.record.snapshot, answers)
+  // As the dry run has said.
+  if (same(snapshot, open.record.snapshot)) return
   run.soFar.snapshot = snapshot
   open.record = { ...open.record, snapshot }
   if (open.isFrozen === true) return
@@ -121,7 +123,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
     open.isFrozen = true
     run.soFar.warnings.push(
-      `what the server has made of the manifests is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`,
+      `what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
   }
 }

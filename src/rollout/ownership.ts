@@ -101,11 +101,61 @@ export function isAsCreated({ written }: Prior, live: KubeObject): boolean {
  * As written, by the server's answer. Only in what the release was to change: whatever else differs in the
  * answer was written by others between the plan and the write.
  */
-export function answered({ object, written }: Prior, answer: KubeObject): KubeObject {
+export function answered(prior: Prior, answer: KubeObject): KubeObject {
+  const { object, written, was } = prior
+  const next = withTemplateAnswered(prior, answer)
+  // Its template is all that is written.
+  if (was === 'template') return next
   const paths = differences(fieldsOf(object, false), fieldsOf(written, false))
   const { uid } = answer.metadata ?? {}
-  const next = paths.reduce<unknown>((to, path) => withAt(to, path, answer), written) as KubeObject
-  return { ...next, metadata: { ...next.metadata, ...(uid !== undefined && { uid }) } }
+  const all = paths.reduce<unknown>((to, path) => withAt(to, path, answer), next) as KubeObject
+  return { ...all, metadata: { ...all.metadata, ...(uid !== undefined && { uid }) } }
+}
+
+/**
+ * One generation more than it was looked at: all that differs came by this one write, with what an admission
+ * webhook has made of it.
+ */
+function withTemplateAnswered({ object, written }: Prior, answer: KubeObject): KubeObject {
+  if (![object, written, answer].every(isWorkload)) return written
+  const [before, planned, now] = [object, written, answer] as WorkloadObject[] as [
+    WorkloadObject,
+    WorkloadObject,
+    WorkloadObject,
+  ]
+  const { generation } = before.metadata ?? {}
+  const isAlone = generation !== undefined && now.metadata?.generation === generation + 1
+  const template = isAlone
+    ? templateOf(now)
+    : whereChanged(templateOf(before), templateOf(planned), templateOf(now))
+  return withTemplate(planned, template as PodTemplateSpec)
+}
+
+/** As planned; but where that differs from before, as it is now. Containers and variables by their names. */
+function whereChanged(before: unknown, planned: unknown, now: unknown): unknown {
+  if (same(before ?? undefined, planned ?? undefined)) return planned
+  const sides = [before, planned, now]
+  if (sides.every(isRecord)) {
+    const [was, is, be] = sides as [Fields, Fields, Fields]
+    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
+    const entries = keys.map((key) => [key, whereChanged(was[key], is[key], be[key])] as const)
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+  }
+  if (!sides.every(isNamed)) return now
+  const [was, is, be] = sides as [Named, Named, Named]
+  const find = (side: Named, name: unknown) => side.find((one) => one['name'] === name)
+  return is.flatMap((one) => {
+    const item = whereChanged(find(was, one['name']), one, find(be, one['name']))
+    return item === undefined ? [] : [item]
+  })
+}
+
+type Named = readonly Fields[]
+
+function isNamed(value: unknown): value is Named {
+  return (
+    Array.isArray(value) && value.every((one) => isRecord(one) && typeof one['name'] === 'string')
+  )
 }
 
 /** Deleted and made again since it was looked at: nothing in it is the release's. */

@@ -1,4 +1,5 @@
 import type { Pod } from 'kubernetes-types/core/v1'
+import { isBeingDeleted } from '../kubernetes/objects.js'
 import { isObserved, isReady, templateOf, imagesOf } from './live.js'
 import type { Live } from './live.js'
 import type { Aim, Progress } from './types.js'
@@ -122,7 +123,7 @@ export function readyWords({ wanted = 0, ready }: Progress): string {
   return wanted === 0 ? 'no pods to wait for' : `${Math.min(ready, wanted)} of ${wanted} ready`
 }
 
-/** What takes a workload over that is not there any more. */
+/** What takes a workload over that is not there any more, or will be gone once its finalizers are done. */
 export const deletion = 'its deletion'
 
 /**
@@ -130,7 +131,7 @@ export const deletion = 'its deletion'
  * A restart, an annotation or a change of scale is no take-over.
  */
 export function takenOver(live: Live | undefined, aim: Aim): string | undefined {
-  if (!live) return deletion
+  if (!live || isBeingDeleted(live.object)) return deletion
   // What the watch shows is from before our write.
   if ((live.object.metadata?.generation ?? 0) < aim.generation) return undefined
   const images = imagesOf(templateOf(live)?.spec)

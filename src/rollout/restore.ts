@@ -5,14 +5,27 @@ import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isPassing, patiently } from '../kubernetes/away.js'
 import { parseImage } from '../kubernetes/image.js'
-import { isWorkload, templateOf, usesOf, type KubeObject } from '../kubernetes/objects.js'
+import {
+  isBeingDeleted,
+  isWorkload,
+  templateOf,
+  usesOf,
+  type KubeObject,
+} from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Journal } from '../report/journal.js'
 import type { Clock } from '../world/world.js'
 import type { Needs } from './needs.js'
-import { templateOwnership } from './ownership.js'
+import {
+  hasTemplateBack,
+  isAnother,
+  isSameVersion,
+  templateBack,
+  templateOwnership,
+} from './ownership.js'
 import {
   isDatabase,
+  isTemplateBack,
   leads,
   neededAfter,
   titleOf,
@@ -30,6 +43,8 @@ export interface Restored {
   readonly did: UndoStep['do']
   /** As it stands now; none where it is not there. */
   readonly stands?: KubeObject
+  /** It makes pods as it did before. */
+  readonly isBack?: true
   /** Why it was kept: `statefulset/db needs it`. */
   readonly why?: string
   /** What is somebody else's in it: `runs shop:hotfix`. */
@@ -115,11 +130,13 @@ function asWritten(prior: Prior): Looked {
   return { prior, live: prior.written, step: { do: 'nothing' } }
 }
 
-function asRestored({ prior, live, step }: Looked): Restored {
+function asRestored(looked: Looked): Restored {
+  const { prior, live, step } = looked
   const theirs = step.do === 'theirs' ? step.words : step.do === 'put' ? step.theirs : undefined
   return {
     prior,
     did: step.do,
+    ...(isTemplateBack(looked) && { isBack: true }),
     ...(live && { stands: live }),
     ...(step.do === 'keep' && { why: step.why }),
     ...(theirs !== undefined && { theirs }),
@@ -151,7 +168,29 @@ async function look(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looke
     isDatabase(prior) &&
     templateOwnership(prior, live) === 'written'
   const tookOver = isInQuestion ? hasTakenOver(live as StatefulSet, await podsIn(cluster)) : false
-  return { prior, live, step: undoOf(prior, live, { needs, tookOver }) }
+  const isAdmitted = live !== undefined && (await isAdmittedBack(cluster, prior, live))
+  const step = undoOf(prior, live, { needs, tookOver, isAdmitted })
+  return { prior, live, step, isAdmitted }
+}
+
+/**
+ * Whether a template that is neither as before nor as written is what the server makes of the one before: an
+ * admission webhook may have stamped or rewritten it when it was put back.
+ */
+async function isAdmittedBack(cluster: Cluster, prior: Prior, live: KubeObject): Promise<boolean> {
+  if (prior.was === 'absent' || isBeingDeleted(live) || isAnother(prior.object, live)) return false
+  if (!isWorkload(live) || hasTemplateBack(prior, live)) return false
+  if (!['external', 'before'].includes(templateOwnership(prior, live))) return false
+  const back = templateBack(prior, live)
+  try {
+    const { resourceVersion: _, ...metadata } = back.metadata ?? {}
+    const made = await cluster.dryRun<KubeObject>(prior.path, { ...back, metadata })
+    return isWorkload(made) && isSameVersion(made, live)
+  } catch (error) {
+    // A webhook that refuses it, or takes no dry run; or it has changed in this moment.
+    if (error instanceof ApiError && !isPassing(error)) return false
+    throw error
+  }
 }
 
 /** Asked for, and not looked up in a picture, which may lag behind. */

@@ -3,7 +3,7 @@
  * restores state and does not count revisions, so it can be asked for at any time, any number of times.
  */
 import type { KubeObject } from '../kubernetes/objects.js'
-import { groupOf, isWorkload, keyOf, same } from '../kubernetes/objects.js'
+import { groupOf, isBeingDeleted, isWorkload, keyOf, same } from '../kubernetes/objects.js'
 import { holdsNoData } from '../kubernetes/selectors.js'
 import { needsOf, titleOf, type Needs } from './needs.js'
 import {
@@ -31,8 +31,8 @@ export interface Prior {
   readonly object: KubeObject
   /**
    * As the release leaves it, known before its first write: what the server has made of a dry run, or the
-   * live template with its new images. It has a `uid` once the server has answered the write: then it is
-   * that answer.
+   * live template with its new images. Once the server has answered the write, it is that answer: then what
+   * is not a `template` alone has a `uid`.
    */
   readonly written: KubeObject
   /**
@@ -90,11 +90,11 @@ function kept(object: KubeObject): KubeObject {
 
 /** The snapshot with what the server has answered to our writes. */
 export function withAnswers(snapshot: Snapshot, answers: readonly KubeObject[]): Snapshot {
-  const byKey = new Map(answers.map((object) => [keyOf(object), kept(object)]))
+  const byKey = new Map(answers.map((object) => [keyOf(object), object]))
   return snapshot.map((prior) => {
     const answer = byKey.get(keyOf(prior.object))
     if (!answer) return prior
-    return { ...prior, written: prior.was === 'absent' ? answer : answered(prior, answer) }
+    return { ...prior, written: prior.was === 'absent' ? kept(answer) : answered(prior, answer) }
   })
 }
 
@@ -130,20 +130,23 @@ export interface Around {
   readonly needs?: Needs
   /** A database: a pod with the template that the release has written has become Ready. */
   readonly tookOver?: boolean
+  /** The live template is what the server's admission makes of the one before. */
+  readonly isAdmitted?: boolean
 }
 
 /** The one step that brings an object back from what it is now to what it was. */
 export function undoOf(
   prior: Prior,
   live: KubeObject | undefined,
-  { needs = new Map(), tookOver = false }: Around = {},
+  { needs = new Map(), tookOver = false, isAdmitted = false }: Around = {},
 ): UndoStep {
   const { object: before, was } = prior
-  if (live === undefined && was === 'sealed') {
-    // Our own undo has deleted it, and was ended before it could create it.
+  const isGone = live === undefined || isBeingDeleted(live)
+  if (isGone && was === 'sealed') {
+    // Our own undo has deleted it, and was ended before it could create it. Its name may not be free yet.
     return { do: 'put', object: anew(before), by: { is: 'create' } }
   }
-  if (live === undefined || live.metadata?.deletionTimestamp !== undefined) {
+  if (isGone) {
     return { do: was === 'absent' ? 'nothing' : 'ask' }
   }
   const theirs = (): UndoStep => ({ do: 'theirs', words: wordsOfOthers(prior, live) })
@@ -156,7 +159,7 @@ export function undoOf(
     const { uid } = live.metadata ?? {}
     return { do: 'delete', ...(uid !== undefined && { uid }) }
   }
-  const template = templateOwnership(prior, live)
+  const template = isAdmitted ? 'before' : templateOwnership(prior, live)
   const fields = fieldsOwnership(prior, live)
   const isBack = [template, fields].every((is) => is === 'before' || is === 'untouched')
   if (isAnother(before, live)) return isBack ? { do: 'nothing' } : theirs()
@@ -258,6 +261,15 @@ export interface Looked {
   readonly prior: Prior
   readonly live: KubeObject | undefined
   readonly step: UndoStep
+  /** The live template is what the server's admission makes of the one before. */
+  readonly isAdmitted?: boolean
+}
+
+/** Whether a workload makes pods as it did before, once this step is done. */
+export function isTemplateBack({ prior, live, step, isAdmitted = false }: Looked): boolean {
+  const stays = step.do === 'put' ? step.object : live
+  if (prior.was === 'absent' || stays === undefined || !isWorkload(stays)) return false
+  return isAdmitted || hasTemplateBack(prior, stays)
 }
 
 /**
@@ -265,11 +277,12 @@ export interface Looked {
  * on with what it named before.
  */
 export function neededAfter(looked: readonly Looked[]): Needs {
-  const left = looked.flatMap(({ prior, live, step }) => {
+  const left = looked.flatMap((one) => {
+    const { prior, live, step } = one
     const stays = step.do === 'put' ? step.object : live
     if (stays === undefined || step.do === 'delete' || step.do === 'ask') return []
     if (isWorkload(stays)) {
-      return prior.was !== 'absent' && hasTemplateBack(prior, stays) ? [] : [stays]
+      return isTemplateBack(one) ? [] : [stays]
     }
     const isLeft = step.do === 'keep' || step.do === 'theirs'
     return isLeft && whyKept(prior) !== undefined ? [stays] : []

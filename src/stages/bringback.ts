@@ -4,7 +4,7 @@ import { lookUp, lookUpImage } from '../docker/registry.js'
 import { ApiError } from '../kubernetes/apierror.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
-import { same, templateOf, usesOf, withImage } from '../kubernetes/objects.js'
+import { isBeingDeleted, same, templateOf, usesOf, withImage } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
@@ -138,6 +138,9 @@ async function missingFor(
         const path = `${collection('v1', cluster.namespace, plural)}/${needed.name}`
         const object = await cluster.find<ConfigMap & Secret>(path)
         if (!object) return [`${name} needs ${title}, which does not exist`]
+        if (isBeingDeleted(object)) {
+          return [`${name} needs ${title}, which is being deleted`]
+        }
         const has = { ...object.data, ...object.binaryData }
         return needed.keys
           .filter((key) => !(key in has))

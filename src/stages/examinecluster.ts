@@ -259,6 +259,7 @@ async function rehearsed(
     const others = [...applied, ...manifests.others]
     const unled = await rehearse(
       release,
+      () => undefined,
       cluster,
       targets,
       others,

@@ -1,7 +1,8 @@
 /** Applies what comes with the release and is no workload of ours: ConfigMaps, Services, databases. */
-import { apply, liveOf, planApply, type Change } from '../kubernetes/apply.js'
+import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import {
+  isBeingDeleted,
   isWorkload,
   workloadId,
   type KubeObject,
@@ -21,16 +22,19 @@ import {
   type Wrote,
 } from '../rollout/snapshot.js'
 import type { Aim } from '../rollout/types.js'
+import { liveOnceGone } from './leaving.js'
 import type { PlacedChange } from './placing.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 
 /** What an apply of the manifests will change, object by object; nothing is written. */
 export async function planManifests(
+  release: Pick<Release, 'world' | 'signal'>,
+  say: (line: string) => void,
   cluster: Cluster,
   others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
-  return planApply(cluster, others, await liveOf(cluster, others))
+  return planApply(cluster, others, await liveOnceGone(release, say, cluster, others))
 }
 
 /** How the objects that these changes touch are now, for the undo. */
@@ -62,7 +66,9 @@ export function priorOfChanges(
 
 /** Throws a Failure when somebody else has decided about what is going to be written, since it was remembered. */
 async function checkStill(cluster: Cluster, priors: readonly Prior[]): Promise<void> {
-  const changed = (await standsSince(cluster, priors)).filter(({ did }) => did !== 'nothing')
+  const changed = (await standsSince(cluster, priors)).filter(
+    ({ did, stands }) => did !== 'nothing' || (stands && isBeingDeleted(stands)),
+  )
   if (changed.length === 0) return
   const names = changed.map(({ prior }) => titleOf(prior.object)).join(', ')
   fail({

@@ -5,7 +5,7 @@ import { noCredentials } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import type { Manifests } from '../kubernetes/manifests.js'
-import type { KubeObject } from '../kubernetes/objects.js'
+import { isBeingDeleted, type KubeObject } from '../kubernetes/objects.js'
 import { namespacePath } from '../kubernetes/paths.js'
 import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
@@ -16,6 +16,7 @@ export type Presence = 'there' | 'missing' | 'hidden'
 export async function presenceOf(cluster: Cluster): Promise<Presence> {
   try {
     const found = await cluster.find<KubeObject>(namespacePath(cluster.namespace))
+    if (found && isBeingDeleted(found)) return leaving(cluster)
     return found === undefined ? 'missing' : 'there'
   } catch (error) {
     if (error instanceof ApiError && error.status === 403) return 'hidden'
@@ -85,6 +86,16 @@ function differences(manifest: KubeObject, live: KubeObject): readonly string[] 
 async function may(cluster: Cluster, ...verbs: readonly string[]): Promise<boolean> {
   const right: Right = { group: '', resource: 'namespaces', verbs }
   return (await missingRights(cluster, [right])).length === 0
+}
+
+/** Nothing can be created in it any more. */
+function leaving(cluster: Cluster): never {
+  const show = `kubectl get namespace ${cluster.namespace} -o jsonpath={.status.conditions}`
+  return fail({
+    code: 'namespace-missing',
+    sentence: `the namespace "${cluster.namespace}" is being deleted`,
+    hint: `wait until it is gone, then release again; to see what it waits for: ${show}`,
+  })
 }
 
 /** 401: the credentials are known to nobody; said in words instead of a status. */

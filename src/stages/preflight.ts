@@ -18,6 +18,7 @@ import { aimOf } from '../rollout/aims.js'
 import type { Picture } from '../rollout/types.js'
 import { watchNamespace, type LivePicture } from '../rollout/watch.js'
 import { jobsOf } from './jobs.js'
+import { onceGone } from './leaving.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
 import { planOf } from './placing.js'
@@ -72,9 +73,13 @@ export async function preflight(
   const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
   const others = [...applied, ...manifests.others]
 
+  const say = (line: string) => {
+    journal.say(line)
+  }
   const live = await watchNamespace(cluster, world.clock)
   checkImages(cluster, live.picture(), manifests, settings.image)
-  const targets = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
+  const found = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
+  const targets = await onceGone(release, say, cluster, found)
   if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace)
   checkFit(targets)
   const ids = targets.map(({ id }) => id)
@@ -83,7 +88,16 @@ export async function preflight(
     ...forStatefulSets([...ids, ...others]),
   ])
   const running = await servicesIn(cluster)
-  const unled = await rehearse(release, cluster, targets, others, jobs, running, live.picture())
+  const unled = await rehearse(
+    release,
+    say,
+    cluster,
+    targets,
+    others,
+    jobs,
+    running,
+    live.picture(),
+  )
 
   journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
@@ -190,7 +204,8 @@ async function checkRights(
  * Failure when something that finds our pods would lose them, and resolves with what will find none.
  */
 export async function rehearse(
-  release: Pick<Release, 'settings' | 'source' | 'app' | 'holder'>,
+  release: Release,
+  say: (line: string) => void,
   cluster: Cluster,
   targets: readonly Target[],
   others: readonly KubeObject[],
@@ -204,7 +219,7 @@ export async function rehearse(
   const ran = jobsOf(release, jobs, image)
   const [ours, changes] = await Promise.all([
     planOurs(cluster, targets, settings.image, image),
-    planManifests(cluster, others),
+    planManifests(release, say, cluster, others),
     tryCreate(cluster, ran),
   ])
   const migration = {

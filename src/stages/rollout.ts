@@ -1,62 +1,46 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
-import { ApiError } from '../kubernetes/apierror.js'
-import { isPassing, patiently } from '../kubernetes/away.js'
+import { patiently } from '../kubernetes/away.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { configHash, configHashOf, withConfigHash } from '../kubernetes/configuration.js'
-import { troubleOf } from '../kubernetes/kubectl.js'
+import { configHashOf, withConfigHash } from '../kubernetes/configuration.js'
 import { prepared } from '../kubernetes/manifests.js'
 import {
   changeCause,
-  decided,
-  keyOf,
-  same,
+  isWorkload,
   templateOf,
   usesOf,
   withImages,
   withTemplate,
-  type ContainerUse,
+  workloadId,
   type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
-import { fail, type Cause } from '../report/cause.js'
+import { fail } from '../report/cause.js'
 import type { Journal } from '../report/journal.js'
 import { aimOf } from '../rollout/aims.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { judge } from '../rollout/judge.js'
 import { newLedger } from '../rollout/ledger.js'
 import { liveOf, type Live } from '../rollout/live.js'
-import { isSameVersion } from '../rollout/ownership.js'
-import { deletion, takenOver } from '../rollout/progress.js'
 import { asItWas, planned, titleOf, type Prior, type Wrote } from '../rollout/snapshot.js'
 import type { Aim, Courses, Judgement, Picture } from '../rollout/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './changecause.js'
+import { writeEdits } from './edits.js'
 import { applyBeside } from './manifests.js'
 import type { Pins } from './pins.js'
 import type { PlacedChange } from './placing.js'
 import type { Site } from './preflight.js'
 import { patienceOf, pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
+import { madeSince, supersededBy } from './superseded.js'
 import type { Target } from './targets.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(
-  release: Release,
-  targets: readonly Target[],
-  pins: Pins,
-  image: Image,
-  changes: readonly Change[],
-): readonly Prior[] {
-  const cause = causeOfChange(release, image)
-  const becomes = new Map(changes.map((change) => [keyOf(change.object), change.becomes]))
-  return targets.map((target): Prior => {
-    const { id, path, live, manifest } = target
-    const set = manifest
-      ? becomes.get(keyOf(manifest))
-      : live && withCause(changed(live, target, image), cause)
-    const common = { path, written: planned(set ?? manifest ?? {}), of: 'workload' } as const
+export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
+  return targets.map(({ id, path, live, manifest, becomes }): Prior => {
+    const common = { path, written: planned(becomes ?? manifest ?? {}), of: 'workload' } as const
     if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
     const ran = pins.get(idOf(id))
     const was = manifest ? 'whole' : 'template'
@@ -69,16 +53,6 @@ export interface Noted {
   readonly courses: (courses: Courses) => void
   /** What a person should know though the new version runs. */
   readonly warning: (warning: string) => void
-}
-
-/** A workload that no manifest brings, as the release writes it: `imageCommands`, `patchCommands` and `putTemplate`. */
-function changed(
-  live: WorkloadObject,
-  { uses, back, restart }: Target,
-  image: Image,
-): WorkloadObject {
-  const template = back ?? withImages(templateOf(live), imagesOf(uses, image))
-  return withConfigHash(withTemplate(live, template), restart?.hash)
 }
 
 /**
@@ -101,6 +75,8 @@ export async function rollout(
   const old: Picture = { ...before, pods: new Map(before.pods) }
   const startedAt = world.clock.now()
   const cause = causeOfChange(release, image)
+  /** The images of what was written, by `idOf`. */
+  const images = new Map<string, Readonly<Record<string, string>>>()
   const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
     signal.throwIfAborted()
     const by = await takenSince(release, cluster, site, targets)
@@ -108,19 +84,23 @@ export async function rollout(
     sayRestarts(journal, targets)
     await annotate(release, journal, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
-    await allOf([
-      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(wrote),
-      ...[...imageCommands(targets, pinned(image)), ...patchCommands(targets, pinned(image))].map(
-        (args) => writeBy(release, journal, cluster, args),
-      ),
-      ...targets.map((target) => putTemplate(release, journal, cluster, target, cause)),
+    const made: KubeObject[] = []
+    const answers = (objects: readonly KubeObject[]) => made.push(...objects)
+    const ended = await Promise.allSettled([
+      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(answers),
+      ...writeEdits(release, journal, cluster, targets, pinned(image), cause, answers),
     ])
+    await wrote(made)
+    for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
     await annotate(release, journal, cluster, targets, causeAfter, cause)
     return Promise.all(
-      targets.map(async ({ id, path, uses, live }) => {
+      targets.map(async (target) => {
+        const { id, path, live } = target
         const now = await cluster.get<WorkloadObject>(path)
-        return aimOf(id, imagesOf(uses, image), now, live, old)
+        const own = imagesOf(target, made, image)
+        images.set(idOf(id), own)
+        return aimOf(id, own, now, live, old)
       }),
     )
   }
@@ -146,7 +126,9 @@ export async function rollout(
     verify: async (own) => {
       last = besideAt('last', own)
       await last
-      await smokeBy({ ...release, signal: own }, journal, cluster, site, image, noted)
+      const web = site.web && images.get(idOf(site.web.workload))?.[site.web.container]
+      const asked = web ?? pinned(image)
+      await smokeBy({ ...release, signal: own }, journal, cluster, site, asked, noted)
     },
     patience: { ...patienceOf(settings), bake: settings.bake },
     startedAt,
@@ -168,8 +150,21 @@ function sayRestarts(journal: Journal, targets: readonly Target[]): void {
   }
 }
 
-function imagesOf(uses: readonly ContainerUse[], image: Image): Readonly<Record<string, string>> {
-  return Object.fromEntries(uses.map(({ name }) => [name, pinned(image)]))
+/** The images of our containers as the server has made them: an admission webhook may rewrite them. */
+function imagesOf(
+  { id, uses, becomes }: Target,
+  made: readonly KubeObject[],
+  image: Image,
+): Readonly<Record<string, string>> {
+  const answer = made.find(
+    (object): object is WorkloadObject =>
+      isWorkload(object) && idOf(workloadId(object)) === idOf(id),
+  )
+  const written = answer ?? becomes
+  const all = written ? usesOf(templateOf(written), () => true) : []
+  return Object.fromEntries(
+    uses.map(({ name }) => [name, all.find((one) => one.name === name)?.image ?? pinned(image)]),
+  )
 }
 
 async function smokeBy(
@@ -177,7 +172,7 @@ async function smokeBy(
   journal: Journal,
   cluster: Cluster,
   site: Site,
-  image: Image,
+  image: string,
   noted: Noted,
 ): Promise<void> {
   const { settings } = release
@@ -239,38 +234,6 @@ function shownSince(
   const object = shown?.object as WorkloadObject | undefined
   const isOlder = (object?.metadata?.generation ?? 0) < (metadata?.generation ?? 0)
   return isOlder ? undefined : object
-}
-
-/** What a workload has become since it was looked at; nothing for its restart, or its scale. */
-export function madeSince(
-  workload: Target['id'],
-  before: WorkloadObject | undefined,
-  now: WorkloadObject | undefined,
-): string | undefined {
-  if (!now) return before && deletion
-  if (before && isSameVersion(before, now)) return undefined
-  const uses = before ? usesOf(templateOf(before), () => true) : []
-  const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
-  const aim = { workload, images, generation: 0, first: !before }
-  const other = before ? 'another template' : 'what somebody else has created'
-  return takenOver({ kind: workload.kind, object: now } as Live, aim) ?? other
-}
-
-export function supersededBy(by: Readonly<Record<string, string>>): Cause {
-  const words = Object.entries(by).map(([id, what]) =>
-    what === deletion ? `${id} was deleted` : `${id} runs ${what}`,
-  )
-  return {
-    code: 'superseded',
-    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
-    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
-  }
-}
-
-/** Waits for every write, and throws what went wrong then: none may arrive after its undo. */
-async function allOf(writes: readonly Promise<void>[]): Promise<void> {
-  const ended = await Promise.allSettled(writes)
-  for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
 /** Whether all of them are complete by the judge, as they stand now. */
@@ -348,123 +311,4 @@ async function applyOurs(
   const objects = manifestsWith(targets, settings.image, image, cause)
   for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
   return apply(cluster, world.clock, objects, signal)
-}
-
-/** The pod template of then, with image and cause: one write and one rollout. */
-async function putTemplate(
-  { world, signal }: Release,
-  journal: Journal,
-  cluster: Cluster,
-  { id, path, live, back }: Target,
-  cause: string,
-): Promise<void> {
-  if (!live || !back) return
-  journal.say(`${idOf(id)} gets its pod template of then`)
-  await patiently(
-    world.clock,
-    signal,
-    async () => {
-      const now = await cluster.find<WorkloadObject>(path)
-      if (!now) return fail(supersededBy({ [idOf(id)]: deletion }))
-      const wanted = withCause(withTemplate(now, back), cause)
-      // The answer to the try before was lost.
-      if (same(decided(now), decided(wanted))) return
-      if (!isSameVersion(now, live)) {
-        fail(supersededBy({ [idOf(id)]: 'another template' }))
-      }
-      await cluster.put(path, wanted)
-    },
-    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
-  )
-}
-
-/** A call writes its workloads one after the other: more than so many go in several calls side by side. */
-const enoughForACall = 15
-const mostCalls = 4
-
-/**
- * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
- * them must have the containers that it names (else it fails with some changed and some not): workloads
- * of which every container is ours share calls, the others share theirs with their like.
- */
-export function imageCommands(
-  targets: readonly Target[],
-  image: string,
-): readonly (readonly string[])[] {
-  const written = targets.filter(
-    ({ manifest, live, back, restart }) => !manifest && live && !back && !restart,
-  )
-  const whole = written.filter(isWhole)
-  const names = new Set(whole.map(namesOf))
-  const groups = new Map<string, string[]>()
-  for (const target of written) {
-    const containers = names.size > 1 && whole.includes(target) ? '*' : namesOf(target)
-    groups.set(containers, [...(groups.get(containers) ?? []), idOf(target.id)])
-  }
-  return [...groups].flatMap(([containers, ids]) => {
-    const images = containers.split(' ').map((name) => `${name}=${image}`)
-    return partsOf(ids).map((part) => ['set', 'image', ...part, ...images])
-  })
-}
-
-/**
- * `kubectl patch` for the workloads without a manifest that restart: image and hash are one write, and so one
- * rollout. Those that get the same share a call.
- */
-export function patchCommands(
-  targets: readonly Target[],
-  image: string,
-): readonly (readonly string[])[] {
-  const groups = new Map<string, string[]>()
-  for (const { id, uses, manifest, live, restart } of targets) {
-    if (manifest || !live || !restart) continue
-    const named = (init: boolean) =>
-      uses.filter((use) => use.init === init).map(({ name }) => ({ name, image }))
-    const [containers, initContainers] = [named(false), named(true)]
-    const template = {
-      metadata: { annotations: { [configHash]: restart.hash } },
-      spec: {
-        ...(containers.length > 0 && { containers }),
-        ...(initContainers.length > 0 && { initContainers }),
-      },
-    }
-    const patch = JSON.stringify({ spec: { template } })
-    groups.set(patch, [...(groups.get(patch) ?? []), idOf(id)])
-  }
-  return [...groups].flatMap(([patch, ids]) =>
-    partsOf(ids).map((part) => ['patch', ...part, '--patch', patch]),
-  )
-}
-
-/** As few parts as may be, of about the same length. */
-function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
-  const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)))
-  return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
-    ids.slice(part * size, (part + 1) * size),
-  )
-}
-
-/** Whether every container of it is ours. */
-function isWhole({ uses, live }: Target): boolean {
-  return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
-}
-
-function namesOf({ uses }: Target): string {
-  return uses
-    .map(({ name }) => name)
-    .sort()
-    .join(' ')
-}
-
-async function writeBy(
-  { signal }: Release,
-  journal: Journal,
-  cluster: Cluster,
-  args: readonly string[],
-): Promise<void> {
-  journal.say(cluster.commandLine(args))
-  const done = await cluster.kubectl(args, { signal })
-  if (done.code === 0) return
-  const what = args[0] === 'patch' ? 'patch' : 'set image'
-  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${troubleOf(done)}` })
 }

@@ -18,7 +18,7 @@ import type { Picture } from '../rollout/types.js'
 import { orAborted, TimeOver, within } from '../world/deadline.js'
 import type { Network } from '../world/world.js'
 import type { Site } from './preflight.js'
-import { pinned, type Image, type Release } from './release.js'
+import type { Release } from './release.js'
 import type { Web } from './targets.js'
 import { visit, type Answer, type Asked, type Visit } from './visit.js'
 
@@ -106,7 +106,7 @@ export async function smoke(
   cluster: Cluster,
   { live }: Pick<Site, 'live'>,
   aim: SmokeAim,
-  image: Image,
+  image: string,
 ): Promise<string | undefined> {
   const { world, settings, signal } = release
   const { clock } = world
@@ -129,9 +129,7 @@ export async function smoke(
     if (left <= 0) break
     const begun = clock.now()
     const ends = endpointsOf(slices, aim.port)
-    const end = ends.find(({ pod }) =>
-      runs(live.picture().pods.get(pod), aim.web.container, pinned(image)),
-    )
+    const end = ends.find(({ pod }) => runs(live.picture().pods.get(pod), aim.web.container, image))
     const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs))
     if (look.is === 'good') {
       journal.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)

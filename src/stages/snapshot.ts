@@ -1,6 +1,14 @@
 /** How everything stands that the release is going to write to, read right before the first write. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { usesOfRepository, type WorkloadObject } from '../kubernetes/objects.js'
+import type { Change } from '../kubernetes/apply.js'
+import {
+  isWorkload,
+  usesOfRepository,
+  workloadId,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
 import type { Journal } from '../report/journal.js'
 import { plural } from '../report/words.js'
 import { versionIn } from '../rollout/digests.js'
@@ -8,11 +16,13 @@ import type { Found } from '../rollout/history.js'
 import type { Snapshot } from '../rollout/snapshot.js'
 import { causeOfChange } from './changecause.js'
 import { withRestarts } from './configuration.js'
+import { onceGone } from './leaving.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { lostImages, pinsOf } from './pins.js'
 import { planOf, type PlacedChange } from './placing.js'
 import { servicesIn, type Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
+import { planEdits } from './edits.js'
 import { planOurs, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
 
@@ -38,26 +48,27 @@ export async function snapshot(
   bring: (site: Site) => Promise<readonly Target[]> = ({ targets }) => Promise.resolve(targets),
 ): Promise<Prepared> {
   const { settings } = release
+  const say = (line: string) => {
+    journal.say(line)
+  }
   const [[asNow, pins, warnings], others] = await Promise.all([
-    siteOfNow(release, cluster, before).then(async (found) => {
+    siteOfNow(release, say, cluster, before).then(async (found) => {
       const now = { ...found, targets: await bring(found) }
       const pins = await pinsOf(release, journal, before.live, now.targets)
       return [now, pins, await lostImages(release, now.targets, pins)] as const
     }),
-    planManifests(cluster, before.others),
+    planManifests(release, say, cluster, before.others),
   ])
   const targets = withRestarts(asNow.targets, others)
-  const site = { ...asNow, targets }
   const cause = causeOfChange(release, image)
-  const [ours, services] = await Promise.all([
+  const [ours, edits, services] = await Promise.all([
     planOurs(cluster, targets, settings.image, pinned(image), cause),
-    changesTemplates(site) ? servicesIn(cluster) : [],
+    planEdits(journal, cluster, targets, pinned(image), cause),
+    changesTemplates({ ...asNow, targets }) ? servicesIn(cluster) : [],
   ])
+  const site = { ...asNow, targets: planned(targets, [...ours.map(becomesOf), ...edits]) }
   const { changes } = planOf(others, ours, targets, services, before.live.picture())
-  const priors = [
-    ...priorOfChanges(changes, site),
-    ...priorOfTargets(release, site.targets, pins, image, ours),
-  ]
+  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(site.targets, pins)]
   journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
   for (const warning of warnings) journal.say(`warning: ${warning}`)
   const running = versionThere(release, site)
@@ -73,6 +84,23 @@ export function versionThere(
   return versionIn(live.picture(), workloads, settings.image)
 }
 
+function becomesOf({ becomes }: Change): KubeObject {
+  return becomes
+}
+
+/** With what the server makes of each. */
+function planned(targets: readonly Target[], made: readonly KubeObject[]): readonly Target[] {
+  const becomes = new Map(
+    made.flatMap((object) =>
+      isWorkload(object) ? [[idOf(workloadId(object)), object] as const] : [],
+    ),
+  )
+  return targets.map((target) => {
+    const own = becomes.get(idOf(target.id))
+    return own ? { ...target, becomes: own } : target
+  })
+}
+
 /** Else nothing changes of what finds pods, nor of their labels. */
 function changesTemplates({ others, targets }: Site): boolean {
   return others.length > 0 || targets.some(({ manifest, back }) => manifest ?? back)
@@ -83,11 +111,14 @@ function changesTemplates({ others, targets }: Site): boolean {
  * version may have been put back.
  */
 export async function siteOfNow(
-  { settings }: Pick<Release, 'settings'>,
+  release: Pick<Release, 'settings' | 'world' | 'signal'>,
+  say: (line: string) => void,
   cluster: Cluster,
   before: Site,
 ): Promise<Site> {
-  const targets = await asTheyAre(cluster, before.targets, settings.image)
+  const { settings } = release
+  const found = await asTheyAre(cluster, before.targets, settings.image)
+  const targets = await onceGone(release, say, cluster, found)
   if (targets.length === 0) {
     noWorkload(before.live.picture(), settings.image, cluster.namespace)
   }

@@ -41,6 +41,11 @@ export interface Target {
   readonly manifest?: WorkloadObject
   /** The whole pod template that a rollback brings back, with its images. */
   readonly back?: PodTemplateSpec
+  /**
+   * As the release leaves it, by the server's own dry run: with what admission makes of it. Known under the
+   * lock.
+   */
+  readonly becomes?: WorkloadObject
   /** Configuration that its pods have read is changed by the release. */
   readonly restart?: Restart
 }

@@ -15,8 +15,9 @@ import { drainTime } from '../rollout/drain.js'
 import { availabilityOf } from '../rollout/exceptions.js'
 import { follow, type Followed } from '../rollout/follow.js'
 import { liveOf } from '../rollout/live.js'
+import { isSameVersion } from '../rollout/ownership.js'
 import { restore, type Restored } from '../rollout/restore.js'
-import { hasTemplateBack, titleOf, type Snapshot } from '../rollout/snapshot.js'
+import { titleOf, type Snapshot } from '../rollout/snapshot.js'
 import type { Aim, Courses, OwnPatience, Patience } from '../rollout/types.js'
 import { keepUnblocked, type PutBackSet } from '../rollout/unblock.js'
 import type { LivePicture } from '../rollout/watch.js'
@@ -101,10 +102,15 @@ export async function undo(
   return restored
 }
 
-/** What was put back and is so still, was put back. */
+/** What was put back and is so still, was put back: also as admission has made it. */
 function sinceThen(before: Restored | undefined, now: Restored): Restored {
   const isSo = now.did === 'nothing' && (before?.did === 'put' || before?.did === 'delete')
-  return isSo ? { ...now, did: before.did } : now
+  if (!isSo) return now
+  const [then, stands] = [before.stands, now.stands]
+  const isAsPut =
+    [then, stands].every((one) => one && isWorkload(one)) &&
+    isSameVersion(then as WorkloadObject, stands as WorkloadObject)
+  return { ...now, did: before.did, ...(before.isBack && isAsPut && { isBack: true }) }
 }
 
 /** Until all that was put back runs as it stands now. Not what is somebody else's, nor what is gone. */
@@ -119,13 +125,12 @@ async function followBack(
   noted: (courses: Courses) => void,
 ): Promise<Followed> {
   const { world, signal } = release
-  const workloads = restored.flatMap(({ prior, did, stands }) =>
-    prior.was !== 'absent' &&
+  const workloads = restored.flatMap(({ prior, did, stands, isBack }) =>
     (did === 'put' || did === 'nothing') &&
     isWorkload(prior.object) &&
     stands &&
     isWorkload(stands) &&
-    hasTemplateBack(prior, stands)
+    isBack
       ? [{ before: prior.object, written: prior.written, stands, did }]
       : [],
   )

@@ -1,0 +1,158 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import { ApiError } from '../../src/kubernetes/apierror.js'
+import { templateOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
+import { edited, imageCommands, patchCommands, planEdits } from '../../src/stages/edits.js'
+import type { Target } from '../../src/stages/targets.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { pinned, target } from '../support/targets.js'
+
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, nth) => `deployment/w${from + nth}`)
+
+const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
+
+describe('kubectl set image', () => {
+  test.each([
+    ['one workload', 'web: [web]', ['deployment/web web']],
+    [
+      'many with a container of the same name share a call',
+      '{web: [app], worker: [app], clean: [app]}',
+      ['deployment/web deployment/worker cronjob/clean app'],
+    ],
+    [
+      'others need their own: a name that one lacks would fail the call half-way',
+      '{web: [web, -nginx], worker: [worker, -nginx]}',
+      ['deployment/web web', 'deployment/worker worker'],
+    ],
+    ['a foreign container keeps its image', 'web: [web, -nginx]', ['deployment/web web']],
+    [
+      'more than a call writes quickly go side by side, in parts of about the same length',
+      `{${Array.from({ length: 32 }, (_, nth) => `w${nth}: [w${nth}]`).join(', ')}}`,
+      [range(0, 11), range(11, 22), range(22, 32)].map((ids) => `${ids.join(' ')} *`),
+    ],
+    [
+      'all containers ours: one call for all such workloads',
+      '{web: [web, migrate], worker: [worker, sidecar]}',
+      ['deployment/web deployment/worker *'],
+    ],
+  ])('%s', (_, workloads, calls) => {
+    const targets = Object.entries(parse(workloads) as Record<string, string[]>).map(
+      ([name, containers]) => target(name, containers),
+    )
+    expect(
+      imageCommands(targets, pinned).map((args) =>
+        args
+          .slice(2)
+          .map((word) => word.replace(`=${pinned}`, ''))
+          .join(' '),
+      ),
+    ).toEqual(calls)
+  })
+
+  test('is not for what the manifests bring', () => {
+    expect(imageCommands([target('web', ['web'], { manifest })], pinned)).toEqual([])
+  })
+})
+
+/** What the server makes of a strategic merge patch: containers are merged by their names. */
+function merged(template: object, patch: object): unknown {
+  const named = (value: unknown): value is readonly { name: string }[] => Array.isArray(value)
+  return Object.fromEntries(
+    Object.entries({ ...template, ...patch }).map(([key, value]) => {
+      const [old, now] = [template, patch].map((side) => (side as Record<string, unknown>)[key])
+      if (now === undefined || old === undefined) return [key, value]
+      if (named(old) && named(now)) {
+        return [key, old.map((one) => ({ ...one, ...now.find(({ name }) => name === one.name) }))]
+      }
+      return [key, typeof now === 'object' ? merged(old as object, now!) : now]
+    }),
+  )
+}
+
+test('what is remembered is what kubectl patch writes', () => {
+  const restart = { hash: 'abc', because: [] }
+  const web = target('web', ['web', '-nginx'], { restart })
+  const init = { name: 'init', init: true, image: 'ghcr.io/acme/shop:old' }
+  const live = templateOf(web.live!)
+  const initContainers = [{ name: 'init', image: init.image }]
+  const template = {
+    ...live,
+    spec: { ...live.spec, containers: live.spec?.containers ?? [], initContainers },
+  }
+  const whole = {
+    ...web,
+    uses: [init, ...web.uses],
+    live: { ...web.live, spec: { template } } as WorkloadObject,
+  }
+  const [command = []] = patchCommands([whole], pinned)
+  const patch = JSON.parse(command.at(-1) ?? '') as { spec: { template: object } }
+
+  expect(templateOf(edited(whole, pinned))).toEqual(merged(template, patch.spec.template))
+})
+
+describe('what the server would make of it is asked before the first write', () => {
+  const stamped = (object: KubeObject): KubeObject => ({
+    ...object,
+    spec: {
+      template: { ...templateOf(object as WorkloadObject), metadata: { labels: { team: 'a' } } },
+    },
+  })
+  const plan = (dryRun: (object: KubeObject) => KubeObject, more: Partial<Target> = {}) => {
+    const journal = notebook()
+    const asked: KubeObject[] = []
+    const cluster = clusterOf({
+      dryRun: <T>(_path: string, body: unknown) =>
+        // eslint-disable-next-line @typescript-eslint/require-await
+        (async () => {
+          asked.push(body as KubeObject)
+          return dryRun(body as KubeObject) as T
+        })(),
+    })
+    const targets = [target('web', ['web'], more)]
+    return planEdits(journal, cluster, targets, pinned, 'release').then(([becomes]) => ({
+      becomes,
+      lines: journal.lines,
+      asked,
+    }))
+  }
+  const refuse = (status: number, message: string) => () => {
+    throw new ApiError(status, '', message)
+  }
+
+  test('a stamped template is known', async () => {
+    const { becomes, asked } = await plan(stamped)
+    expect(templateOf(becomes!)).toMatchObject({
+      metadata: { labels: { team: 'a' } },
+      spec: { containers: [{ name: 'web', image: pinned }] },
+    })
+    expect(becomes?.metadata?.annotations).toEqual({ 'kubernetes.io/change-cause': 'release' })
+    // Whoever writes in that moment is no conflict, and does not come with the answer.
+    expect(asked[0]?.metadata).not.toHaveProperty('resourceVersion')
+  })
+
+  test('a manifest has its own dry run', async () => {
+    expect(await plan(refuse(500, 'not asked'), { manifest })).toMatchObject({ asked: [] })
+  })
+
+  test.each([
+    ['a webhook that takes no dry run', 400, 'admission webhook "x" does not support dry run', 1],
+    ['a workload that is gone', 404, 'not found', 0],
+    ['another one of its name', 409, 'the UID in the precondition', 0],
+  ])('%s: the template as it is sent', async (_, status, message, lines) => {
+    const planned = await plan(refuse(status, message))
+    expect(templateOf(planned.becomes!).spec?.containers[0]?.image).toBe(pinned)
+    expect(planned.lines).toHaveLength(lines)
+  })
+
+  test('a refusal ends the release before it has written anything', async () => {
+    const message = 'admission webhook "x" denied the request: no new versions on Fridays'
+    await expect(plan(refuse(403, message))).rejects.toMatchObject({
+      cause: {
+        code: 'write-failed',
+        sentence: `the cluster refuses the new version of deployment/web: ${message}`,
+      },
+    })
+  })
+})

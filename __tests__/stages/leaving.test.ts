@@ -1,0 +1,95 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import { liveOnceGone, onceGone } from '../../src/stages/leaving.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { scripted } from '../support/scripted.js'
+import { target } from '../support/targets.js'
+
+const leaving = (object: KubeObject): KubeObject => ({
+  ...object,
+  metadata: {
+    ...object.metadata,
+    deletionTimestamp: '2026-07-01T10:00:00Z',
+    finalizers: ['acme.com/backup'],
+  },
+})
+const volume: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'media' },
+  spec: {},
+}
+const web = target('web', ['web']).live!
+
+/** A server that shows these, one after the other; the last one from then on. */
+function showing(...shown: readonly (KubeObject | undefined)[]) {
+  const { world, slept } = scripted([])
+  const { signal } = new AbortController()
+  const { say, lines } = notebook()
+  const left = [...shown]
+  const cluster = clusterOf({
+    kubectl: () => {
+      const now = left.length > 1 ? left.shift() : left[0]
+      return Promise.resolve({ code: 0, stdout: now ? JSON.stringify(now) : '', stderr: '' })
+    },
+    commandLine: (args) => ['kubectl', ...args].join(' '),
+  })
+  return { release: { world, signal }, say, cluster, lines, slept }
+}
+
+describe('an object of the manifests that is being deleted', () => {
+  test('is waited for, and made anew', async () => {
+    const { release, say, cluster, lines } = showing(leaving(volume), leaving(volume), undefined)
+    expect(await liveOnceGone(release, say, cluster, [volume])).toEqual([])
+    expect(lines).toEqual([
+      'persistentvolumeclaim/media is being deleted: waiting until it is gone',
+    ])
+  })
+
+  test('is refused when it does not go, with what shows why', async () => {
+    const { release, say, cluster, slept } = showing(leaving(volume))
+    await expect(liveOnceGone(release, say, cluster, [volume])).rejects.toMatchObject({
+      cause: {
+        code: 'manifest-invalid',
+        sentence:
+          'persistentvolumeclaim/media is being deleted, and waits for acme.com/backup: what is written to it is lost with it',
+        hint: 'nothing was changed; wait until it is gone, or see why it stays: kubectl get persistentvolumeclaim/media -o jsonpath={.metadata.finalizers}',
+      },
+    })
+    expect(slept).toHaveLength(60)
+  })
+
+  test('is nothing to wait for when it stays', async () => {
+    const { release, say, cluster, slept } = showing(volume)
+    expect(await liveOnceGone(release, say, cluster, [volume])).toEqual([volume])
+    expect(slept).toEqual([])
+  })
+})
+
+describe('a workload that is being deleted', () => {
+  const live = leaving(web) as WorkloadObject
+  const worker = target('worker', ['worker'])
+
+  test('is refused when no manifest makes it anew', async () => {
+    const { release, say, cluster } = showing()
+    const targets = [worker, target('web', ['web'], { live })]
+    await expect(onceGone(release, say, cluster, targets)).rejects.toMatchObject({
+      cause: {
+        code: 'workload-unfit',
+        sentence: expect.stringContaining('deployment/web is being'),
+      },
+    })
+  })
+
+  test.each([
+    ['gone then: it is to be created', undefined, []],
+    ['made anew by somebody: that one', web, ['ghcr.io/acme/shop:old']],
+  ])('%s', async (_, then, running) => {
+    const { release, say, cluster } = showing(leaving(web), then)
+    const targets = [worker, target('web', ['web'], { live, manifest: web })]
+    const [other, one] = await onceGone(release, say, cluster, targets)
+    expect(other).toBe(worker)
+    expect({ live: one?.live, running: one?.running }).toEqual({ live: then, running })
+  })
+})

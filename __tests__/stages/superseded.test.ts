@@ -1,0 +1,42 @@
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import { deletion } from '../../src/rollout/progress.js'
+import { madeSince } from '../../src/stages/superseded.js'
+
+describe('right before its turn a workload', () => {
+  const web = (image: string, more = '') =>
+    parse(
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, template: {${more} spec: {containers: [{name: web, image: 'shop:${image}'}]}}}}`,
+    ) as WorkloadObject
+  const leaving = (object: WorkloadObject): WorkloadObject => ({
+    ...object,
+    metadata: { ...object.metadata, deletionTimestamp: '2026-07-01T10:00:00Z' },
+  })
+  const restarted = 'metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}},'
+
+  test.each<[string, WorkloadObject | undefined, WorkloadObject | undefined, string | undefined]>([
+    ['is as it was', web('old'), web('old'), undefined],
+    ['was restarted', web('old'), web('old', restarted), undefined],
+    [
+      'was scaled',
+      web('old'),
+      { ...web('old'), spec: { ...web('old').spec, replicas: 9 } },
+      undefined,
+    ],
+    ['has another image', web('old'), web('hotfix'), 'image shop:hotfix in container web'],
+    [
+      'has another label',
+      web('old'),
+      web('old', 'metadata: {labels: {a: b}},'),
+      'another template',
+    ],
+    ['is gone', web('old'), undefined, deletion],
+    ['is being deleted', web('old'), leaving(web('old')), deletion],
+    ['was created by somebody, who takes it away', undefined, leaving(web('old')), deletion],
+    ['is still to be created', undefined, undefined, undefined],
+    ['was created by somebody', undefined, web('old'), 'what somebody else has created'],
+  ])('%s', (_, before, now, expected) => {
+    expect(madeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
+  })
+})

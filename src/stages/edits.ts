@@ -1,0 +1,263 @@
+/** What a release writes to workloads that no manifest brings: the image, and what goes with it in one write. */
+import { opened } from '../kubernetes/apply.js'
+import { ApiError } from '../kubernetes/apierror.js'
+import { causeOfAway, isPassing, patiently } from '../kubernetes/away.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { configHash } from '../kubernetes/configuration.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
+import {
+  decided,
+  same,
+  templateOf,
+  usesOf,
+  withImages,
+  withTemplate,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { isSameVersion } from '../rollout/ownership.js'
+import { deletion } from '../rollout/progress.js'
+import { withCause } from './changecause.js'
+import type { Release } from './release.js'
+import { supersededBy } from './superseded.js'
+import type { Target } from './targets.js'
+
+/** A workload that is there, and that no manifest brings. */
+type Edited = Target & { readonly live: WorkloadObject }
+
+/** What is merged into the pod template; containers by their names. */
+interface TemplatePatch {
+  readonly metadata?: { readonly annotations: Readonly<Record<string, string>> }
+  readonly spec: {
+    readonly containers?: readonly NewImage[]
+    readonly initContainers?: readonly NewImage[]
+  }
+}
+
+interface NewImage {
+  readonly name: string
+  readonly image: string
+}
+
+/**
+ * What the release changes in the live template: the one source of what is remembered (`edited`), and of the
+ * commands that write it (`imageCommands`, `patchCommands`).
+ */
+function patchOf({ uses, restart }: Target, image: string): TemplatePatch {
+  const named = (init: boolean) =>
+    uses.filter((use) => use.init === init).map(({ name }) => ({ name, image }))
+  const [containers, initContainers] = [named(false), named(true)]
+  return {
+    ...(restart && { metadata: { annotations: { [configHash]: restart.hash } } }),
+    spec: {
+      ...(containers.length > 0 && { containers }),
+      ...(initContainers.length > 0 && { initContainers }),
+    },
+  }
+}
+
+function imagesIn({ spec: { containers = [], initContainers = [] } }: TemplatePatch) {
+  return [...initContainers, ...containers]
+}
+
+/** The live workload as the release writes it, before the server's admission has seen it. */
+export function edited(target: Edited, image: string): WorkloadObject {
+  const { live, back } = target
+  if (back) return withTemplate(live, back)
+  const patch = patchOf(target, image)
+  const images = Object.fromEntries(imagesIn(patch).map((one) => [one.name, one.image]))
+  const { metadata, ...template } = withImages(templateOf(live), images)
+  if (!patch.metadata) return withTemplate(live, { ...template, ...(metadata && { metadata }) })
+  const annotations = { ...metadata?.annotations, ...patch.metadata.annotations }
+  return withTemplate(live, { ...template, metadata: { ...metadata, annotations } })
+}
+
+function editedOf(targets: readonly Target[]): readonly Edited[] {
+  return targets.filter((target): target is Edited => !target.manifest && target.live !== undefined)
+}
+
+/**
+ * As the server would leave these workloads, by a dry run of the same change: an admission webhook may stamp
+ * or rewrite the template. What it refuses is known before anything is written. The whole object goes there, so
+ * that what somebody else changes meanwhile does not come with the answer.
+ */
+export function planEdits(
+  journal: Journal,
+  cluster: Cluster,
+  targets: readonly Target[],
+  image: string,
+  cause: string,
+): Promise<readonly WorkloadObject[]> {
+  return Promise.all(
+    editedOf(targets).map(async (target) => {
+      const wanted = withCause(edited(target, image), cause)
+      const made = await tried(journal, cluster, target, wanted)
+      return made ? withTemplate(wanted, templateOf(made)) : wanted
+    }),
+  )
+}
+
+async function tried(
+  journal: Journal,
+  cluster: Cluster,
+  { id, path }: Target,
+  wanted: WorkloadObject,
+): Promise<WorkloadObject | undefined> {
+  try {
+    const { resourceVersion: _, ...metadata } = wanted.metadata ?? {}
+    return await cluster.dryRun<WorkloadObject>(path, { ...wanted, metadata })
+  } catch (error) {
+    if (!(error instanceof ApiError) || causeOfAway(error)) throw error
+    const words = error.message
+    if (words.includes('does not support dry run')) {
+      journal.say(
+        `${idOf(id)}: ${words}: what it makes of the new version is known once it is written`,
+      )
+      return undefined
+    }
+    // Gone, or another one by now: found right before its turn.
+    if (error.status === 404 || error.status === 409) return undefined
+    return fail({
+      code: 'write-failed',
+      sentence: `the cluster refuses the new version of ${idOf(id)}: ${words}`,
+      workload: id.name,
+    })
+  }
+}
+
+/**
+ * Writes them; `answers` is given what the server has made of each, also of those before one that fails. To be
+ * waited for all together: none may arrive after its undo.
+ */
+export function writeEdits(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  targets: readonly Target[],
+  image: string,
+  cause: string,
+  answers: (objects: readonly KubeObject[]) => void,
+): readonly Promise<void>[] {
+  const commands = [...imageCommands(targets, image), ...patchCommands(targets, image)]
+  return [
+    ...commands.map((args) => writeBy(release, journal, cluster, args, answers)),
+    ...editedOf(targets).map((target) =>
+      putTemplate(release, journal, cluster, target, image, cause, answers),
+    ),
+  ]
+}
+
+/** The pod template of then, with image and cause: one write and one rollout. */
+async function putTemplate(
+  { world, signal }: Release,
+  journal: Journal,
+  cluster: Cluster,
+  target: Edited,
+  image: string,
+  cause: string,
+  answers: (objects: readonly KubeObject[]) => void,
+): Promise<void> {
+  const { id, path, live, back } = target
+  if (!back) return
+  journal.say(`${idOf(id)} gets its pod template of then`)
+  await patiently(
+    world.clock,
+    signal,
+    async () => {
+      const now = await cluster.find<WorkloadObject>(path)
+      if (!now) return fail(supersededBy({ [idOf(id)]: deletion }))
+      const wanted = withCause(edited({ ...target, live: now }, image), cause)
+      // The answer to the try before was lost.
+      if (same(decided(now), decided(wanted))) return
+      if (!isSameVersion(now, live)) {
+        // Or was it our own, as admission has made it?
+        if (target.becomes && isSameVersion(now, target.becomes)) return
+        fail(supersededBy({ [idOf(id)]: 'another template' }))
+      }
+      answers([await cluster.put(path, wanted)])
+    },
+    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+  )
+}
+
+/** A call writes its workloads one after the other: more than so many go in several calls side by side. */
+const enoughForACall = 15
+const mostCalls = 4
+
+/**
+ * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
+ * them must have the containers that it names (else it fails with some changed and some not): workloads
+ * of which every container is ours share calls, the others share theirs with their like.
+ */
+export function imageCommands(
+  targets: readonly Target[],
+  image: string,
+): readonly (readonly string[])[] {
+  const written = editedOf(targets).filter(({ back, restart }) => !back && !restart)
+  const whole = written.filter(isWhole)
+  const namesOf = (target: Target) =>
+    imagesIn(patchOf(target, image))
+      .map(({ name }) => name)
+      .sort()
+      .join(' ')
+  const names = new Set(whole.map(namesOf))
+  const groups = new Map<string, string[]>()
+  for (const target of written) {
+    const containers = names.size > 1 && whole.includes(target) ? '*' : namesOf(target)
+    groups.set(containers, [...(groups.get(containers) ?? []), idOf(target.id)])
+  }
+  return [...groups].flatMap(([containers, ids]) => {
+    const images = containers.split(' ').map((name) => `${name}=${image}`)
+    return partsOf(ids).map((part) => ['set', 'image', ...part, ...images])
+  })
+}
+
+/**
+ * `kubectl patch` for the workloads without a manifest that restart: image and hash are one write, and so one
+ * rollout. Those that get the same share a call.
+ */
+export function patchCommands(
+  targets: readonly Target[],
+  image: string,
+): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>()
+  for (const target of targets) {
+    if (target.manifest || !target.live || target.back || !target.restart) continue
+    const patch = JSON.stringify({ spec: { template: patchOf(target, image) } })
+    groups.set(patch, [...(groups.get(patch) ?? []), idOf(target.id)])
+  }
+  return [...groups].flatMap(([patch, ids]) =>
+    partsOf(ids).map((part) => ['patch', ...part, '--patch', patch]),
+  )
+}
+
+/** As few parts as may be, of about the same length. */
+function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
+  const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)))
+  return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
+    ids.slice(part * size, (part + 1) * size),
+  )
+}
+
+/** Whether every container of it is ours. */
+function isWhole({ uses, live }: Target): boolean {
+  return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
+}
+
+async function writeBy(
+  { signal }: Pick<Release, 'signal'>,
+  journal: Journal,
+  cluster: Cluster,
+  args: readonly string[],
+  answers: (objects: readonly KubeObject[]) => void,
+): Promise<void> {
+  journal.say(cluster.commandLine(args))
+  const done = await cluster.kubectl([...args, '-o', 'json'], { signal })
+  answers(opened(done.stdout))
+  if (done.code === 0) return
+  const what = args[0] === 'patch' ? 'patch' : 'set image'
+  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${troubleOf(done)}` })
+}

@@ -1,0 +1,68 @@
+/** Objects that are being deleted: waited for where a manifest makes them anew, refused where they do not go. */
+import { keyOf, liveOf } from '../kubernetes/apply.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isBeingDeleted, isWorkload, type KubeObject } from '../kubernetes/objects.js'
+import { fail } from '../report/cause.js'
+import { titleOf } from '../rollout/snapshot.js'
+import type { Release } from './release.js'
+import { imagesIn, type Target } from './targets.js'
+
+/** The pods of a workload have 30 s to end, and a volume waits for its pods. */
+const patienceMs = 60_000
+const pauseMs = 1_000
+
+type Say = (line: string) => void
+
+/** The live objects of these names, once none of them is on its way out any more. */
+export async function liveOnceGone(
+  { world: { clock }, signal }: Pick<Release, 'world' | 'signal'>,
+  say: Say,
+  cluster: Cluster,
+  objects: readonly KubeObject[],
+): Promise<readonly KubeObject[]> {
+  const until = clock.now() + patienceMs
+  for (let isSaid = false; ; isSaid = true) {
+    const live = await liveOf(cluster, objects)
+    const leaving = live.find(isBeingDeleted)
+    if (!leaving) return live
+    if (clock.now() + pauseMs > until) refuseLeaving(cluster, leaving)
+    if (!isSaid) say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
+    await clock.sleep(pauseMs, signal)
+  }
+}
+
+/**
+ * The workloads of the release, without those that are being deleted: what a manifest brings is waited for and
+ * made anew. Throws a Failure `workload-unfit` for any other.
+ */
+export async function onceGone(
+  release: Pick<Release, 'world' | 'signal'>,
+  say: Say,
+  cluster: Cluster,
+  targets: readonly Target[],
+): Promise<readonly Target[]> {
+  const leaving = targets.filter(({ live }) => live && isBeingDeleted(live))
+  for (const { live, manifest } of leaving) if (live && !manifest) refuseLeaving(cluster, live)
+  const manifests = leaving.flatMap(({ manifest }) => (manifest ? [manifest] : []))
+  if (manifests.length === 0) return targets
+  const live = await liveOnceGone(release, say, cluster, manifests)
+  return targets.map((target) => {
+    if (!leaving.includes(target) || !target.manifest) return target
+    const { live: _, ...others } = target
+    const key = keyOf(target.manifest)
+    const now = live.filter(isWorkload).find((object) => keyOf(object) === key)
+    return { ...others, running: imagesIn(now, target.uses), ...(now && { live: now }) }
+  })
+}
+
+function refuseLeaving(cluster: Cluster, object: KubeObject): never {
+  const title = titleOf(object)
+  const finalizers = object.metadata?.finalizers ?? []
+  const waits = finalizers.length === 0 ? '' : `, and waits for ${finalizers.join(', ')}`
+  const show = cluster.commandLine(['get', title, '-o', 'jsonpath={.metadata.finalizers}'])
+  fail({
+    code: isWorkload(object) ? 'workload-unfit' : 'manifest-invalid',
+    sentence: `${title} is being deleted${waits}: what is written to it is lost with it`,
+    hint: `nothing was changed; wait until it is gone, or see why it stays: ${show}`,
+  })
+}

@@ -1,0 +1,34 @@
+/** What somebody else has made of a workload in the middle of a release. Pure. */
+import { isBeingDeleted, templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
+import type { Cause } from '../report/cause.js'
+import type { Live } from '../rollout/live.js'
+import { isSameVersion } from '../rollout/ownership.js'
+import { deletion, takenOver } from '../rollout/progress.js'
+import type { Target } from './targets.js'
+
+/** What a workload has become since it was looked at; nothing for its restart, or its scale. */
+export function madeSince(
+  workload: Target['id'],
+  before: WorkloadObject | undefined,
+  now: WorkloadObject | undefined,
+): string | undefined {
+  if (!now) return before && deletion
+  if (isBeingDeleted(now)) return deletion
+  if (before && isSameVersion(before, now)) return undefined
+  const uses = before ? usesOf(templateOf(before), () => true) : []
+  const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
+  const aim = { workload, images, generation: 0, first: !before }
+  const other = before ? 'another template' : 'what somebody else has created'
+  return takenOver({ kind: workload.kind, object: now } as Live, aim) ?? other
+}
+
+export function supersededBy(by: Readonly<Record<string, string>>): Cause {
+  const words = Object.entries(by).map(([id, what]) =>
+    what === deletion ? `${id} was deleted` : `${id} runs ${what}`,
+  )
+  return {
+    code: 'superseded',
+    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
+    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+  }
+}
