@@ -192,7 +192,7 @@ async function unwind(open: Transaction): Promise<Result> {
     const superseded = soFar.cause?.code === 'superseded'
     const left = superseded ? await standsSince(cluster, priors) : []
     const keeps = settings['on-failure'] === 'keep' && !cancelled
-    if (left.some(hasOurVersion) || (superseded && keeps)) {
+    if (left.some(isForPeople) || (superseded && keeps)) {
       // Nothing is put back: what was written already, and what is theirs, is told.
       soFar.stands = await whatStands(cluster, world.clock, settings, priors)
       soFar.left = left
@@ -253,9 +253,12 @@ async function unwind(open: Transaction): Promise<Result> {
   }
 }
 
-/** A workload that the release has brought to its version: to take that back is for people to decide. */
-function hasOurVersion({ prior, did }: Restored): boolean {
-  return leads(prior) && (did === 'put' || did === 'delete')
+/**
+ * A workload that the release has brought to its version, or that somebody else has deleted: to take that back is
+ * for people to decide.
+ */
+function isForPeople({ prior, did }: Restored): boolean {
+  return leads(prior) && ['put', 'delete', 'ask'].includes(did)
 }
 
 /** Theirs runs: what was wrong with the release is told, and is not the last word. */
