@@ -31,7 +31,10 @@ export async function keepFound(
     await run.reporter.stage('history', async (journal) => {
       const { cluster } = await lockAndRecover(run, release, journal, unlocked, site)
       // Another run may have had the lock since.
-      const now = await siteOfNow(release, cluster, site)
+      const say = (line: string) => {
+        journal.say(line)
+      }
+      const now = await siteOfNow(release, say, cluster, site)
       await checkHistory(release, unlocked, now, run.command)
       if (!(await runsAlready(release, now.live, now.targets, image))) return
       const ended = {
