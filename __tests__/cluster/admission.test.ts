@@ -45,17 +45,17 @@ afterAll(async () => {
 })
 
 describe('templates that a webhook stamps and pins', () => {
-  test('killed in the rollout: it is put back by settle, as the webhook makes it', async () => {
+  test('killed in the rollout: it is put back by recover, as the webhook makes it', async () => {
     const killed = await deploySlow((kill) => kill('SIGKILL'))
     expect(killed.output).not.toContain('▸ undo')
     expect(await image()).toContain('shop:slow@')
 
-    const settled = await settle()
-    expect({ result: settled.report.result, output: settled.output }).toMatchObject({
+    const recovered = await recover()
+    expect({ result: recovered.report.result, output: recovered.output }).toMatchObject({
       result: 'undone',
     })
-    expect(settled.output).toContain('deployment/web put back')
-    expect(settled.output).not.toContain('somebody else')
+    expect(recovered.output).toContain('deployment/web put back')
+    expect(recovered.output).not.toContain('somebody else')
     expect(await image()).toBe(`${site.image}:v1@${digest}`)
     expect(await site.leftovers()).toEqual([])
   })
@@ -69,9 +69,9 @@ describe('templates that a webhook stamps and pins', () => {
     })
     expect(killed.output).toContain('deployment/web put back')
 
-    const settled = await settle()
+    const recovered = await recover()
     // It may have come to its end before it was killed.
-    expect(['undone', 'unchanged']).toContain(settled.report.result)
+    expect(['undone', 'unchanged']).toContain(recovered.report.result)
     expect(await image()).toBe(`${site.image}:v1@${digest}`)
     expect(await site.leftovers()).toEqual([])
   })
@@ -161,9 +161,9 @@ function own(...args: readonly string[]): Promise<string> {
 }
 
 /** At once: nobody holds the lock of a run that was killed. */
-async function settle(): Promise<Released> {
+async function recover(): Promise<Released> {
   await own('delete', 'lease', 'django-rollout-shop', '--ignore-not-found')
-  return site.settle()
+  return site.recover()
 }
 
 function image(): Promise<string> {
