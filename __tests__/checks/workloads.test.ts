@@ -164,9 +164,9 @@ describe('what is said of one workload, and the command that mends it', () => {
     expect(found).toEqual([
       {
         about: 'workloads',
-        is: 'bad',
-        says: 'deployment/web is being deleted: what is written to it is lost with it',
-        mend: 'kubectl -n shop get deployment/web -o jsonpath={.metadata.finalizers}',
+        severity: 'error',
+        message: 'deployment/web is being deleted: what is written to it is lost with it',
+        fix: 'kubectl -n shop get deployment/web -o jsonpath={.metadata.finalizers}',
       },
     ])
   })
