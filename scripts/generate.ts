@@ -1,11 +1,12 @@
 /**
- * Writes everything that is made from the table of options: action.yml, the sub-actions, and the README's
- * tables. With --check it writes nothing and exits with 1 when one of them is stale.
+ * Writes everything that is made from the table of options: action.yml, the sub-actions, the reusable workflows, the
+ * schema, and the tables of README and docs. With --check it writes nothing and exits with 1 when one is stale.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import { exits, lessons } from '../src/commandline/lessons.ts'
 import { about } from '../src/options/about.ts'
 import { actions, commands, type Command } from '../src/options/commands.ts'
 import { schema } from '../src/options/schema.ts'
@@ -27,7 +28,7 @@ const pathOf = (command: ActionCommand) =>
 
 const outputs: Readonly<Record<string, string>> = {
   result:
-    'How it ended: deployed, done, unchanged, undone, failed, usage, stuck, kept, locked, superseded or cancelled',
+    'deployed, done, unchanged, undone, failed, usage, stuck, kept, locked, superseded or cancelled',
   image: 'The image with tag and digest',
   digest: 'Digest of the image: sha256:…',
   tag: 'Tag of the image',
@@ -244,27 +245,81 @@ const checkout = {
   version: 'v5.0.0',
 }
 
-/** All options, a table for each group of them. */
-function optionTables(): string {
-  return (Object.entries(groups) as [Group, string][])
-    .map(([group, heading]) => `### ${heading}\n\n${optionTable(group)}`)
-    .join('\n\n')
+type Declared = Option<unknown>
+const declared = Object.entries(table) as readonly (readonly [OptionName, Declared])[]
+
+/** Those that a newcomer sets first. */
+const firstInputs: readonly OptionName[] = [
+  'image',
+  'namespace',
+  'kubeconfig',
+  'registry-username',
+  'registry-password',
+  'manifests',
+  'test-command',
+  'test-services',
+  'migrate-command',
+  'smoke-path',
+]
+
+const code = (text: string) => `\`${text}\``
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [head, head.map(() => '---'), ...rows].map(line).join('\n')
 }
 
-function optionTable(group: Group): string {
-  const own = (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
-    ([, option]) => option.group === group,
+/** No cell of a table is wider; `__tests__/docs/pages.test.ts` holds it for all pages. */
+const WIDEST_CELL = 100
+
+/** The first clause of a help text: the rest is on the page of all options. */
+function brief(help: string): string {
+  const [clause = help] = help.split(/; |\. /)
+  const fitting = /^.*(?=[,:] )/.exec(clause.slice(0, WIDEST_CELL))
+  return clause.length <= WIDEST_CELL ? clause : (fitting?.[0] ?? clause)
+}
+
+const standardOf = ({ required, default: standard }: Declared) =>
+  required ? 'required' : standard ? code(standard) : ''
+
+/** Options as inputs of an action; `docs` is the way to the pages. */
+function inputTable(options: readonly (readonly [OptionName, Declared])[], docs: string): string {
+  return markdownTable(
+    ['input', 'what it is', 'default'],
+    options.map(([name, option]) => [
+      `[${code(name)}](${docs}/options.md#${name})`,
+      brief(option.help),
+      standardOf(option),
+    ]),
   )
-  const rows = own.map(
-    ([name, { help, default: standard, required, example, typed, on, only }]) => {
-      const normally = required ? 'required' : standard ? `\`${standard}\`` : ''
-      const where = only === undefined ? '' : ` (${only} only)`
-      const examples = [example, ...(typed === undefined ? [] : [typed])].map((one) => `\`${one}\``)
-      return `| \`${name}\` | ${help} | ${normally} | ${examples.join(' or ')} | ${takers(on, only)}${where} |`
-    },
+}
+
+/** All options: an index, and an entry for each, in their groups. */
+function optionEntries(): string {
+  const inGroups = (Object.entries(groups) as [Group, string][]).map(
+    ([group, heading]) =>
+      [heading, declared.filter(([, option]) => option.group === group)] as const,
   )
-  const head = '| option | what it is | default | example | taken by |'
-  return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+  const index = inGroups.map(
+    ([heading, own]) =>
+      `- **${heading}**: ${own.map(([name]) => `[${code(name)}](#${name})`).join(', ')}`,
+  )
+  const entries = inGroups.flatMap(([heading, own]) => [`## ${heading}`, ...own.map(optionEntry)])
+  return [index.join('\n'), ...entries].join('\n\n')
+}
+
+function optionEntry([name, option]: readonly [OptionName, Declared]): string {
+  const { help, example, typed, on, only, secret } = option
+  const examples = [example, ...(typed === undefined ? [] : [typed])].map(code)
+  const facts = [
+    ...(option.required ? ['Required'] : []),
+    ...(option.default ? [`Default: ${code(option.default)}`] : []),
+    `Example: ${examples.join(' or ')}`,
+    `Commands: ${takers(on, only)}`,
+    ...(only === undefined ? [] : [only === 'action' ? 'Action only' : 'Command line only']),
+    ...(secret ? ['Secret: refused in the options file'] : []),
+  ]
+  return `### ${code(name)}\n\n${help}.\n\n${facts.join(' · ')}`
 }
 
 /** `all`, `all but build`, `release, deploy`: the shortest way to say it. */
@@ -280,40 +335,112 @@ function takers(on: readonly Command[], only: Option<unknown>['only']): string {
 }
 
 /** Each command in a line. */
-function commandTable(): string {
-  const rows = commands.map((name) => `| \`${name}\` | ${about[name]} |`)
-  return ['| command | what it does |', '| --- | --- |', ...rows].join('\n')
+const commandTable = () =>
+  markdownTable(
+    ['command', 'what it does'],
+    commands.map((name) => [code(name), about[name]]),
+  )
+
+const outputTable = () =>
+  markdownTable(
+    ['output', 'what it is'],
+    Object.entries(outputs).map(([name, text]) => [code(name), text]),
+  )
+
+const exitCodeTable = () =>
+  markdownTable(
+    ['exit code', '[result](docs/how-it-works.md#results)', 'meaning'],
+    Object.entries(exits).map(([exit, { results, means }]) => [
+      exit,
+      results.map(code).join(', '),
+      means,
+    ]),
+  )
+
+/** What a step of a pipeline takes from those before it, or from people. */
+const handedOver: Readonly<Record<ActionCommand, readonly (readonly [OptionName, string])[]>> = {
+  release: [],
+  build: [],
+  test: [['tag', '${{ steps.build.outputs.tag }}']],
+  migrate: [
+    ['tag', '${{ steps.test.outputs.tag }}'],
+    ['digest', '${{ steps.test.outputs.digest }}'],
+  ],
+  deploy: [
+    ['tag', '${{ steps.test.outputs.tag }}'],
+    ['digest', '${{ steps.test.outputs.digest }}'],
+  ],
+  rollback: [['to', 'previous']],
 }
 
-function outputTable(): string {
-  const rows = Object.entries(outputs).map(([name, text]) => `| \`${name}\` | ${text} |`)
-  return ['| output | what it is |', '| --- | --- |', ...rows].join('\n')
+/** The README of a sub-action. */
+function actionReadme(command: ActionCommand): string {
+  const options = optionsOf(command, 'action')
+  const needed = options.filter(
+    ([name, { required }]) => required === true || name === 'kubeconfig',
+  )
+  const inputs = [
+    ...needed.map(([name, { example }]) => [name, example] as const),
+    ...handedOver[command],
+  ]
+  const step = [
+    `- uses: django-rollout/django-rollout/actions/${command}@v1`,
+    '  with:',
+    ...inputs.map(([name, value]) => `    ${name}: ${value}`),
+  ]
+  const blocks = [
+    '<!-- Made by `npm run generate` from src/options and the help texts: change those, not this file. -->',
+    `# django-rollout: ${command}`,
+    `${about[command]}.`,
+    lessons[command].steps.map((text, at) => `${at + 1}. ${text}`).join('\n'),
+    ['```yaml', ...step, '```'].join('\n'),
+    'It is one of the [sub-actions](../../docs/workflows.md#sub-actions). [examples/composite](../../examples/composite) is a pipeline of them.',
+    '## Inputs',
+    inputTable(options, '../../docs'),
+    '## Outputs',
+    `${Object.keys(outputs).map(code).join(', ')}: as [of a release](../../README.md#outputs).`,
+  ]
+  return `${blocks.join('\n\n')}\n`
 }
 
-/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. */
-function filled(text: string, name: string, content: string): string {
+/** What pages hold between `<!-- name -->` and `<!-- /name -->`; people write the rest. */
+const generatedParts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'README.md': {
+    inputs: inputTable(
+      firstInputs.map((name) => [name, table[name]]),
+      'docs',
+    ),
+    outputs: outputTable(),
+    'exit-codes': exitCodeTable(),
+  },
+  'docs/cli.md': { commands: commandTable() },
+  'docs/options.md': { options: optionEntries() },
+}
+
+function page(path: string, parts: Readonly<Record<string, string>>): string {
+  const text = readFileSync(join(root, path), 'utf8')
+  return Object.entries(parts).reduce(
+    (soFar, [name, content]) => filled(path, soFar, name, content),
+    text,
+  )
+}
+
+function filled(path: string, text: string, name: string, content: string): string {
   const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const from = text.indexOf(start)
   const to = text.indexOf(end)
-  if (from < 0 || to < from)
-    throw new Error(`README.md has no place for ${name}: ${start} … ${end}`)
+  if (from < 0 || to < from) throw new Error(`${path} has no place for ${name}: ${start} … ${end}`)
   return `${text.slice(0, from + start.length)}\n\n${content}\n\n${text.slice(to)}`
-}
-
-function readme(): string {
-  const text = readFileSync(join(root, 'README.md'), 'utf8')
-  return Object.entries({
-    commands: commandTable(),
-    options: optionTables(),
-    outputs: outputTable(),
-  }).reduce((filledSoFar, [name, content]) => filled(filledSoFar, name, content), text)
 }
 
 const files = new Map([
   ...actions.map((command) => [pathOf(command), actionYaml(command)] as const),
+  ...actions
+    .filter((command) => command !== 'release')
+    .map((command) => [`actions/${command}/README.md`, actionReadme(command)] as const),
   ...reusable.map((one) => [`.github/workflows/${one.command}.yml`, reusableYaml(one)] as const),
   ['django-rollout.schema.json', `${JSON.stringify(schema(), null, 2)}\n`] as const,
-  ['README.md', readme()] as const,
+  ...Object.entries(generatedParts).map(([path, parts]) => [path, page(path, parts)] as const),
 ])
 const checking = process.argv.includes('--check')
 for (const [path, text] of files) {

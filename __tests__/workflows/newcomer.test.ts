@@ -1,6 +1,6 @@
 /**
  * Somebody new, with a project that knows nothing of us and workloads that were made by hand, goes through
- * "Start here" of the README: its commands are read from there, and run as they stand but for the namespace.
+ * docs/getting-started.md: its commands are read from there, and run as they stand but for the namespace.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -58,10 +58,10 @@ async function runByHand(): Promise<void> {
   await byHand('rollout', 'status', 'deployment/blog', '--timeout=120s')
 }
 
-/** The blocks of shell commands in a section of the README. */
+/** The blocks of shell commands in a section of the page. */
 async function commandsOf(section: string): Promise<readonly string[]> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const [text = ''] = readme.split(`\n## ${section}\n`)[1]?.split('\n## ') ?? []
+  const page = await readFile(join(root, 'docs/getting-started.md'), 'utf8')
+  const [text = ''] = page.split(`\n## ${section}\n`)[1]?.split('\n## ') ?? []
   return [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, commands = '']) => commands)
 }
 
@@ -93,11 +93,14 @@ async function frontPage(): Promise<string> {
 }
 
 describe('a new user', () => {
-  test('1 and 2: makes the account and the secret by the commands of the README', async () => {
+  test('1 and 2: makes the account and the secret by the commands of the page', async () => {
     const home = dirname(blog.folder)
     await copyFile(join(root, 'examples/rbac.yaml'), join(blog.folder, 'rbac.yaml'))
     await standInForGh(home)
-    const blocks = await commandsOf('Start here')
+    const blocks = [
+      ...(await commandsOf('1. Create the account')),
+      ...(await commandsOf('2. Store the secret `KUBECONFIG`')),
+    ]
     expect(blocks).toHaveLength(2)
     const env = { ...stack.env, PATH: `${home}:${stack.env['PATH'] ?? ''}` }
     const said: string[] = []

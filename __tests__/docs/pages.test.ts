@@ -1,0 +1,185 @@
+/** README and docs as GitHub shows them: links lead somewhere, tables fit, the front page stays short. */
+import { describe, expect, test } from '@jest/globals'
+import markdownIt from 'markdown-it'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { exitCodes } from '../../src/report/report.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const find = (patterns: readonly string[], exclude: readonly string[] = []) =>
+  globSync([...patterns], { cwd: root, exclude: [...exclude] }).sort()
+
+const pages = find(
+  ['*.md', '{docs,actions,examples,workflows,cluster,__tests__}/**/*.md', '.github/**/*.md'],
+  ['__tests__/fixtures/**', '__tests__/cases/inputs/**'],
+)
+
+const ours = 'https://github.com/django-rollout/django-rollout/'
+const markdown = markdownIt({ html: true })
+type Token = ReturnType<typeof markdown.parse>[number]
+
+const textOf = ({ children }: Token) =>
+  (children ?? [])
+    .filter(({ type }) => type === 'text' || type === 'code_inline')
+    .map(({ content }) => content)
+    .join('')
+
+/** The texts inside of all elements of these kinds. */
+function textsIn(tokens: readonly Token[], ...opening: readonly string[]): readonly string[] {
+  return tokens.flatMap(({ type }, at) => (opening.includes(type) ? [textOf(tokens[at + 1]!)] : []))
+}
+
+/** As GitHub names headings; the second of a name gets `-1`, the third `-2`. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const anchors = new Set<string>()
+  const used = new Map<string, number>()
+  for (const heading of textsIn(markdown.parse(text, {}), 'heading_open')) {
+    const slug = heading
+      .trim()
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, '')
+      .replaceAll(' ', '-')
+    const times = used.get(slug) ?? 0
+    used.set(slug, times + 1)
+    anchors.add(times === 0 ? slug : `${slug}-${times}`)
+  }
+  return anchors
+}
+
+/** Where links and pictures lead, those in HTML too. */
+function targetsOf(text: string): readonly string[] {
+  return markdown.parse(text, {}).flatMap((token) =>
+    [token, ...(token.children ?? [])].flatMap((one) => {
+      const target = one.attrGet('href') ?? one.attrGet('src')
+      const html = one.type.startsWith('html_') ? one.content : ''
+      const inHtml = [...html.matchAll(/(?:src|srcset|href)="([^"]*)"/g)].map(([, it = '']) => it)
+      return [...(target === null ? [] : [String(target)]), ...inHtml]
+    }),
+  )
+}
+
+/** Why a target of a page leads nowhere; undefined when it does not, or is somebody else's. */
+function brokenness(page: string, target: string): string | undefined {
+  const own = target.startsWith(`${ours}blob/`)
+    ? `/${target.slice(ours.length).replace(/^blob\/[^/]+\//, '')}`
+    : target
+  if (/^[a-z]+:/.test(own)) return undefined
+  const [path = '', anchor] = decodeURI(own).split('#')
+  const file =
+    path === '' ? page : normalize(path.startsWith('/') ? `.${path}` : join(dirname(page), path))
+  if (!existsSync(join(root, file))) return `${target}: there is no ${file}`
+  if (anchor === undefined) return undefined
+  return anchorsOf(read(file)).has(anchor) ? undefined : `${target}: ${file} has no such heading`
+}
+
+describe('the check itself', () => {
+  test.each([
+    ['# What it *is*', 'what-it-is'],
+    ['## `tool-missing`', 'tool-missing'],
+    ['## 2. Store the secret `KUBECONFIG`', '2-store-the-secret-kubeconfig'],
+    ['## Healthy releases, in seconds', 'healthy-releases-in-seconds'],
+    ['## GitHub’s record', 'githubs-record'],
+    ['## a_b — c', 'a_b--c'],
+    ['## [A link](x.md) & more', 'a-link--more'],
+    ['## Übersicht', 'übersicht'],
+  ])('%s has the anchor %s', (heading, anchor) => {
+    expect([...anchorsOf(heading)]).toEqual([anchor])
+  })
+
+  test('a heading that is there twice is told apart', () => {
+    expect([...anchorsOf('# A\n\n# A\n\n# B\n\n# A')]).toEqual(['a', 'a-1', 'b', 'a-2'])
+  })
+
+  test.each([
+    'docs/none.md',
+    '#nothing',
+    'docs/failures.md#nothing',
+    'docs/none/',
+    `${ours}blob/v1/docs/none.md`,
+    `${ours}blob/v1/docs/failures.md#nothing`,
+  ])('%s is broken in README.md', (target) => {
+    expect(brokenness('README.md', target)).toContain(target)
+  })
+
+  test.each([
+    '#why',
+    'docs/failures.md',
+    'docs/failures.md#usage',
+    'examples/gitlab',
+    'https://kubernetes.io/none.md',
+    `${ours}blob/v1/docs/failures.md#usage`,
+    `${ours}issues`,
+  ])('%s is not', (target) => {
+    expect(brokenness('README.md', target)).toBeUndefined()
+  })
+})
+
+test.each(pages)('%s: all links lead somewhere', (page) => {
+  const broken = targetsOf(read(page)).map((target) => brokenness(page, target))
+  expect(broken.filter((one) => one !== undefined)).toEqual([])
+})
+
+/** `docs/failures.md#usage`, by itself or in the address of this repository. */
+const named = /(?:django-rollout\/blob\/v1\/|(?<![\w/]))(docs\/[\w-]+\.md(?:#[\w-]+)?)/g
+
+test('pages that sources, workflows and examples name are there, with their sections', () => {
+  const sources = find([
+    '{src,scripts,workflows,examples}/**/*.{ts,mjs,py,yml,yaml}',
+    '{examples,.github}/**/*.yml',
+    '{Makefile,package.json,action.yml}',
+  ])
+  const broken = sources.flatMap((source) =>
+    [...read(source).matchAll(named)].flatMap(([, target = '']) => {
+      const why = brokenness(source, `/${target}`)
+      return why === undefined ? [] : [`${source}: ${why}`]
+    }),
+  )
+  expect(sources.length).toBeGreaterThan(100)
+  expect(broken).toEqual([])
+})
+
+/** Their tables are measured, or are explained at length. */
+const withWideTables = [
+  'docs/architecture.md',
+  'docs/benchmarks.md',
+  'docs/protocol.md',
+  'docs/reliability.md',
+]
+
+test.each(pages.filter((page) => !withWideTables.includes(page)))(
+  '%s: no cell of a table is wider than 100 characters',
+  (page) => {
+    const cells = textsIn(markdown.parse(read(page), {}), 'th_open', 'td_open')
+    expect(cells.filter(({ length }) => length > 100)).toEqual([])
+  },
+)
+
+describe('README.md', () => {
+  const text = read('README.md')
+
+  test('has at most 160 lines and 10 kB', () => {
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(160)
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(10_000)
+  })
+
+  test('says how to try it and how to test it', () => {
+    expect(text).toMatch(/^make demo\b/m)
+    expect(text).toMatch(/^make test\b/m)
+  })
+})
+
+test('docs/README.md leads to each page beside it', () => {
+  const targets = targetsOf(read('docs/README.md')).filter((target) => !target.startsWith('..'))
+  expect([...targets, 'README.md'].sort()).toEqual(
+    find(['docs/*.md']).map((path) => path.slice('docs/'.length)),
+  )
+})
+
+test('docs/how-it-works.md explains each result, with its exit code', () => {
+  const entries = [...read('docs/how-it-works.md').matchAll(/^- `([a-z]+)` \(exit code (\d+)\)/gm)]
+  expect(entries.map(([, result, code]) => [result, Number(code)])).toEqual(
+    Object.entries(exitCodes),
+  )
+})
