@@ -1,6 +1,6 @@
 /**
  * Every option of every face, declared once. The actions, the inputs of the reusable workflows, the schema of
- * django-rollout.yml, the command's flags and the README's tables are made from it (`npm run generate`), and a
+ * django-rollout.yml, the command's flags, docs/options.md and the README's tables are made from it (`npm run generate`), and a
  * check fails when they differ.
  */
 import {
@@ -45,7 +45,7 @@ import { troubles } from './troubles.js'
 /** How a run is asked for: by a step of a workflow, or on a command line. */
 export type Face = 'action' | 'command'
 
-/** What options are about: headings of `--help` and of the README's tables, in this order. */
+/** What options are about: headings of `--help` and of docs/options.md, in this order. */
 export const groups = {
   image: 'Image',
   tests: 'Tests',

@@ -6,7 +6,7 @@ import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 import type { Finding } from './finding.js'
 
-/** How a run ended. See the README's table of results. */
+/** How a run ended. docs/how-it-works.md explains each result. */
 export type Result =
   | 'deployed'
   | 'done'
