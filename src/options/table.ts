@@ -1,7 +1,7 @@
 /**
  * Every option of every face, declared once. The actions, the inputs of the reusable workflows, the schema of
- * django-rollout.yml, the command's flags, docs/options.md and the README's tables are made from it (`npm run generate`), and a
- * check fails when they differ.
+ * django-rollout.yml, the command's flags, docs/options.md and the README's tables are made from it
+ * (`npm run generate`), and a check fails when they differ.
  */
 import {
   actions,
