@@ -8,7 +8,7 @@ test.each([
     'a clean checkout',
     { sha, tag: sha },
     undefined,
-    'good',
+    'ok',
     'commit aaaaaaaaaaaa, without uncommitted changes',
   ],
   [
@@ -18,9 +18,9 @@ test.each([
     'warning',
     'there are uncommitted changes, so the image gets the tag aaaaaaaaaaaa-dirty-0123456789ab: commit or stash them to release the commit itself',
   ],
-  ['a tag of the user', { tag: 'v1' }, 'v1', 'good', 'the tag is v1, as "tag" wants it'],
+  ['a tag of the user', { tag: 'v1' }, 'v1', 'ok', 'the tag is v1, as "tag" wants it'],
 ])('%s', (_, source, chosen, is, says) => {
-  expect(sourceFinding(source, chosen)).toMatchObject({ about: 'commit', is, says })
+  expect(sourceFinding(source, chosen)).toMatchObject({ about: 'commit', severity: is, message: says })
 })
 
 const django = ['Dockerfile', 'manage.py', 'shop']

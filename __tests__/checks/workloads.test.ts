@@ -143,7 +143,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     ],
   ])('%s', (_, drawn, says, mend) => {
     expect(workloadFindings([subject(drawn)], kubectl)).toEqual([
-      { about: 'workloads', severity: 'warning', message: expect.stringMatching(says), mend },
+      { about: 'workloads', severity: 'warning', message: expect.stringMatching(says), fix: mend },
     ])
   })
 
