@@ -13,7 +13,7 @@ import {
 import { usualFile } from './options/file.js'
 import type { Settings } from './options/table.js'
 import { tellHistory } from './pipeline/history.js'
-import { recoverLeft } from './pipeline/recover.ts'
+import { recoverLeft } from './pipeline/recover.js'
 import { readSettings } from './pipeline/settings.js'
 import { exitCodes, warned } from './report/report.js'
 import { Reporter } from './report/reporter.js'

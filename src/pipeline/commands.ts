@@ -8,7 +8,7 @@ import { migrateOnly } from './migrate.js'
 import { release } from './release.js'
 import { rollBack } from './rollback.js'
 import type { Start } from './run.js'
-import { recoverLeft } from './recover.ts'
+import { recoverLeft } from './recover.js'
 import { testOnly } from './test.js'
 
 export function runCommand(command: Command, start: Start): Promise<Report> {

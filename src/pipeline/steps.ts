@@ -19,14 +19,14 @@ import { preflight, type Site } from '../stages/preflight.js'
 import { runsAlready } from '../stages/pins.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
-import { endMigrations } from '../stages/recover.ts'
+import { endMigrations } from '../stages/recover.js'
 import { rollout, runsWell } from '../stages/rollout.js'
 import { supersededBy } from '../stages/superseded.js'
 import { test } from '../stages/test.js'
 import { orAborted, within } from '../world/deadline.js'
 import type { SoFar } from './ending.js'
 import type { Run } from './run.js'
-import { putBack } from './recover.ts'
+import { putBack } from './recover.js'
 
 /** What this run is about; from now on the report tells of this source. */
 export function releaseOf(

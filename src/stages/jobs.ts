@@ -17,7 +17,7 @@ import { titleOf } from '../rollout/snapshot.js'
 import { removeJob } from './migrate.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
-import { unfinishedMigrations } from './recover.ts'
+import { unfinishedMigrations } from './recover.js'
 
 /** The Jobs as this run makes them, with this image. */
 export function jobsOf(

@@ -1,12 +1,12 @@
 /** A slow build may be overtaken by a newer push: the older commit must not go live after it. */
-import { lineageOf } from '../docker/lineage.ts'
-import { shortTag } from '../kubernetes/image.ts'
-import { titleOf } from '../kubernetes/lease.ts'
-import { commandLine } from '../options/commandline.ts'
-import { fail } from '../report/cause.ts'
-import type { Journal } from '../report/journal.ts'
-import { liveNow, type History } from '../rollout/history.ts'
-import type { Release } from './release.ts'
+import { lineageOf } from '../docker/lineage.js'
+import { shortTag } from '../kubernetes/image.js'
+import { titleOf } from '../kubernetes/lease.js'
+import { commandLine } from '../options/commandline.js'
+import { fail } from '../report/cause.js'
+import type { Journal } from '../report/journal.js'
+import { liveNow, type History } from '../rollout/history.js'
+import type { Release } from './release.js'
 
 /** Throws a Failure `stale-commit` when a descendant of this commit is live. Going back is a rollback's work. */
 export async function checkNotStale(
