@@ -20,7 +20,11 @@ test.each([
   ],
   ['a tag of the user', { tag: 'v1' }, 'v1', 'ok', 'the tag is v1, as "tag" wants it'],
 ])('%s', (_, source, chosen, is, says) => {
-  expect(sourceFinding(source, chosen)).toMatchObject({ about: 'commit', severity: is, message: says })
+  expect(sourceFinding(source, chosen)).toMatchObject({
+    about: 'commit',
+    severity: is,
+    message: says,
+  })
 })
 
 const django = ['Dockerfile', 'manage.py', 'shop']
