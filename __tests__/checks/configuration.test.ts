@@ -3,7 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { staleConfigurationFindings } from '../../src/checks/configuration.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 
 const target = parse(
   '{id: {kind: Deployment, name: web}, live: {apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {containers: [{name: web, env: [{name: A, valueFrom: {secretKeyRef: {name: shop, key: a}}}]}]}}}}}',

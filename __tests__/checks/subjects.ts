@@ -3,7 +3,7 @@ import type { Container, Service } from 'kubernetes-types/core/v1'
 import { subjectsOf, type Subject } from '../../src/checks/subject.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 
 export const kubectl = (args: readonly string[]) => ['kubectl -n shop', ...args].join(' ')
 

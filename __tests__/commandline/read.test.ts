@@ -6,7 +6,7 @@ import { commands } from '../../src/options/commands.js'
 import { readOptions } from '../../src/options/read.js'
 import { wordFor } from '../../src/options/readers.js'
 import { groups, optionsOf } from '../../src/options/table.js'
-import { exitCodes } from '../../src/report/report.js'
+import { exitCodes } from '../../src/report/result.js'
 
 function read(line: string, page = { columns: 80, color: false }): Asked {
   return readCommandLine(line.split(' ').filter(Boolean), '1.2.3', page)

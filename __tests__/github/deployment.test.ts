@@ -13,7 +13,7 @@ import {
   type RawStatus,
 } from '../../src/github/deployment.js'
 import type { Command } from '../../src/options/commands.js'
-import type { Result } from '../../src/report/report.js'
+import type { Result } from '../../src/report/result.js'
 import type { Begun, Ended } from '../../src/rollout/history.js'
 import { newSha, oldSha, reportOf } from '../support/report.js'
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiError } from '../../src/kubernetes/apierror.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
-import { LeaseUnsure } from '../../src/kubernetes/lease.js'
+import { LeaseUnsure } from '../../src/kubernetes/away.js'
 import type { Cause } from '../../src/report/cause.js'
 import type { Request, World } from '../../src/world/world.js'
 import { causeOf } from '../support/cause.js'

@@ -1,7 +1,7 @@
 /** What kubectl says, in the words of kubectl 1.34 and older ones. */
 import { describe, expect, test } from '@jest/globals'
 import { meaningOf, untilAnswered, type Meaning } from '../../src/kubernetes/kubectl.js'
-import { LeaseUnsure } from '../../src/kubernetes/lease.js'
+import { LeaseUnsure } from '../../src/kubernetes/away.js'
 import type { Failure } from '../../src/report/cause.js'
 import type { Finished } from '../../src/world/world.js'
 import { scripted } from '../support/scripted.js'

@@ -13,11 +13,11 @@ import {
   type SoFar,
 } from '../../src/pipeline/ending.js'
 import { Failure, type Cause } from '../../src/report/cause.js'
-import type { Result } from '../../src/report/report.js'
+import type { Result } from '../../src/report/result.js'
 import { Reporter } from '../../src/report/reporter.js'
 import type { Course } from '../../src/rollout/types.js'
 import type { Restored } from '../../src/rollout/restore.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 import type { World } from '../../src/world/world.js'
 import { handClock } from '../support/clock.js'
 import { standing, nothing } from '../support/live.js'

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { pageOf } from '../../src/report/cause.js'
 import { closing } from '../../src/report/closing.js'
-import { exitCodes, type Report, type Result } from '../../src/report/report.js'
+import { type Report } from '../../src/report/report.js'
+import { exitCodes } from '../../src/report/result.js'
+import { type Result } from '../../src/report/result.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
 const marks = { ours: ' ', quoted: '>', error: '✗', warning: '!', good: '✓' } as const

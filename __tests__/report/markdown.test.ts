@@ -1,12 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Cause } from '../../src/report/cause.js'
 import { summary } from '../../src/report/markdown.js'
-import {
-  exitCodes,
-  type Report,
-  type Result,
-  type WorkloadReport,
-} from '../../src/report/report.js'
+import { type Report, type WorkloadReport } from '../../src/report/report.js'
+import { exitCodes } from '../../src/report/result.js'
+import { type Result } from '../../src/report/result.js'
 import { timeline } from '../../src/report/timeline.js'
 import { newSha, reportOf, workloadOf } from '../support/report.js'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { Result } from '../../src/report/report.js'
+import type { Result } from '../../src/report/result.js'
 import { tellWebhook } from '../../src/report/webhook.js'
 import { Chat } from '../support/chat.js'
 import { hastyWorld } from '../support/hasty.js'

@@ -1,10 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  exitCodes,
-  type Exception,
-  type Report,
-  type WorkloadReport,
-} from '../../src/report/report.js'
+import { type Exception, type Report, type WorkloadReport } from '../../src/report/report.js'
+import { exitCodes } from '../../src/report/result.js'
 import {
   keptMigrations,
   moved,

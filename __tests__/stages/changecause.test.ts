@@ -10,7 +10,7 @@ import {
   causeOfChange,
   withCause,
 } from '../../src/stages/changecause.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { isWorkload, type KubeObject } from '../../src/kubernetes/objects.js'
 import { ailing } from '../../src/stages/health.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 import { handClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { pictureOf, START } from '../rollout/scene.js'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { lostImages, pinsOf, runsAlready, taggedAlone } from '../../src/stages/pins.js'
 import { templateOf, usesOf, workloadId } from '../../src/kubernetes/objects.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
 import { digest, running } from '../support/running.js'

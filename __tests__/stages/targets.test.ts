@@ -16,8 +16,8 @@ import {
   findWeb,
   guessWeb,
   noWorkload,
-  type Target,
 } from '../../src/stages/targets.js'
+import { type Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 
 const target = (name: string): Target => ({

@@ -1,6 +1,6 @@
 /** Workloads of a release, told in short. */
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import type { Target } from '../../src/stages/targets.js'
+import type { Target } from '../../src/kubernetes/target.js'
 
 const digest = `sha256:${'a'.repeat(64)}`
 /** What they get. */

@@ -5,7 +5,7 @@ import { templateOf, type KubeObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { warning, type Finding } from '../report/finding.js'
 import { titleOf } from '../rollout/snapshot.js'
-import type { Target } from '../stages/targets.js'
+import type { Target } from '../kubernetes/target.js'
 import type { Kubectl } from './mending.js'
 
 /** The clocks of nodes and of the API server differ by a little, in ms. */

@@ -1,7 +1,7 @@
 /** How a workload is mended: a command, or lines for the manifest that would take the command's work back. Pure. */
 import { stringify } from 'yaml'
 import { idOf } from '../kubernetes/workload.js'
-import type { Target } from '../stages/targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** The command line for these arguments of kubectl, as `Cluster.commandLine` gives it. */
 export type Kubectl = (args: readonly string[]) => string

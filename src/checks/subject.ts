@@ -4,7 +4,7 @@ import { selects } from '../django/roles.js'
 import { templateOf, type WorkloadObject } from '../kubernetes/objects.js'
 import { withLiveReplicas } from '../kubernetes/replicas.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { Target } from '../stages/targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 export interface Subject {
   readonly target: Target

@@ -1,6 +1,6 @@
 /** What `--help` teaches of each command, and of all of them. */
 import type { Command } from '../options/commands.js'
-import type { Result } from '../report/report.js'
+import type { Result } from '../report/result.js'
 
 /** Headings of the list of commands, in this order. */
 export const kinds = {

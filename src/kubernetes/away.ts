@@ -86,3 +86,12 @@ export function causeOfAway(error: unknown): Cause | undefined {
     error instanceof Error && /^E[A-Z]+$/.test((error as { code?: string }).code ?? '')
   return isNetwork ? noServer(error.message) : undefined
 }
+
+/** The lock may have gone to another run; whether it has is not known yet. */
+export class LeaseUnsure extends Error {
+  override readonly name = 'LeaseUnsure'
+
+  constructor() {
+    super('the lock could not be renewed in time')
+  }
+}

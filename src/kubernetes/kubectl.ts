@@ -1,7 +1,7 @@
 /** What kubectl's end and words mean: whether the server has answered, and what it said. */
 import { fail } from '../report/cause.js'
 import type { Clock, Finished } from '../world/world.js'
-import { LeaseUnsure } from './lease.js'
+import { LeaseUnsure } from './away.js'
 import { noCredentials, noServer, patiently } from './away.js'
 
 /**

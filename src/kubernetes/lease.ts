@@ -8,7 +8,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { Clock } from '../world/world.js'
 import { ApiError } from './apierror.js'
-import { patienceMs, patiently } from './away.js'
+import { LeaseUnsure, patienceMs, patiently } from './away.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository } from './image.js'
 import { checkOurs, managed } from './ours.js'
@@ -307,15 +307,6 @@ export class LeaseLost extends Error {
     readonly words: string,
   ) {
     super('the lock was lost: another run may have taken it')
-  }
-}
-
-/** The lock may have gone to another run; whether it has is not known yet. */
-export class LeaseUnsure extends Error {
-  override readonly name = 'LeaseUnsure'
-
-  constructor() {
-    super('the lock could not be renewed in time')
   }
 }
 

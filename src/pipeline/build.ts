@@ -1,6 +1,7 @@
 /** The image of a commit, for pipelines that put steps of their own between the parts of a release. */
 import { findSourceToBuild } from '../docker/source.js'
-import type { Report, Result } from '../report/report.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../report/result.js'
 import { build } from '../stages/build.js'
 import { imageThere } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'

@@ -3,7 +3,8 @@ import { clientVersion, skewFindings } from '../checks/tools.js'
 import { openCluster } from '../kubernetes/cluster.js'
 import { Failure } from '../report/cause.js'
 import type { Finding } from '../report/finding.js'
-import type { Report, Result } from '../report/report.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../report/result.js'
 import { closed, examineCluster } from '../stages/examinecluster.js'
 import {
   askMachine,

@@ -1,6 +1,7 @@
 /** Reads the releases of an application. */
 import { openCluster } from '../kubernetes/cluster.js'
-import type { Report, Result } from '../report/report.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../report/result.js'
 import { readHistory } from '../rollout/archive.js'
 import { orAborted } from '../world/deadline.js'
 import { reported, type Start } from './run.js'

@@ -1,9 +1,11 @@
 /** Back to a version that ran before: the same transaction as a release, without build and migrations. */
 import { shortTag } from '../kubernetes/image.js'
-import type { Report, Result } from '../report/report.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../report/result.js'
 import { bringBack } from '../stages/bringback.js'
 import type { Image, Release } from '../stages/release.js'
-import { describe, type Target } from '../stages/targets.js'
+import { describe } from '../stages/targets.js'
+import { type Target } from '../kubernetes/target.js'
 import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
 import { lookAround, tellOthers, rollOut, runsUndisturbed } from './steps.js'

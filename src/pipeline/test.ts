@@ -1,6 +1,7 @@
 /** The tests of an image that was built before; with `push` it gets its tag when they have passed. */
 import { findSource } from '../docker/source.js'
-import type { Report, Result } from '../report/report.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../report/result.js'
 import { imageToTest } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
 import { pushed, releaseOf, runTests } from './steps.js'

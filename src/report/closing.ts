@@ -1,6 +1,7 @@
 import { pageOf } from './cause.js'
 import { findingLines } from './findings.js'
-import { wentWell, type Report } from './report.js'
+import { type Report } from './report.js'
+import { wentWell } from './result.js'
 import { evidence, keptMigrations, moved, seconds, verdict, warningsOf } from './words.js'
 import { idOf } from '../kubernetes/workload.js'
 

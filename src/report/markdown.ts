@@ -2,7 +2,8 @@
 import { idOf } from '../kubernetes/workload.js'
 import { pageOf } from './cause.js'
 import { byTopic, signs } from './findings.js'
-import { wentWell, type Report, type WorkloadReport } from './report.js'
+import { type Report, type WorkloadReport } from './report.js'
+import { wentWell } from './result.js'
 import { mostShown, timeline } from './timeline.js'
 import {
   evidence,

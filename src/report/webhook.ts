@@ -6,7 +6,8 @@ import { retry } from '../world/retry.js'
 import { nameOf } from '../world/web.js'
 import type { World } from '../world/world.js'
 import { messageOf } from './message.js'
-import { wentWell, type Report } from './report.js'
+import { type Report } from './report.js'
+import { wentWell } from './result.js'
 
 /** For one try, in ms. */
 const requestMs = 10_000

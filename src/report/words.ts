@@ -7,13 +7,9 @@ import type { Course } from '../rollout/types.js'
 import type { Cause } from './cause.js'
 import type { Finding } from './finding.js'
 import type { Standing } from './journal.js'
-import {
-  wentWell,
-  type Exception,
-  type Report,
-  type Result,
-  type WorkloadReport,
-} from './report.js'
+import { type Exception, type Report, type WorkloadReport } from './report.js'
+import { wentWell } from './result.js'
+import { type Result } from './result.js'
 
 /** `8.2 s`, `2 min 05 s` */
 export function seconds(value: number): string {

@@ -3,7 +3,7 @@
  * keeps it in the cluster.
  */
 import { shortTag } from '../kubernetes/image.js'
-import type { Result } from '../report/report.js'
+import type { Result } from '../report/result.js'
 
 /** A release that took the lock, as it is known when it begins. */
 export interface Begun {

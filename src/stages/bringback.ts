@@ -14,7 +14,7 @@ import { liveNow } from '../rollout/history.js'
 import { broughtBack, differences, neededBy, type Templates } from '../rollout/templates.js'
 import type { Site } from './preflight.js'
 import { pinned, type Release } from './release.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 import type { Version } from './version.js'
 
 export interface BroughtBack {

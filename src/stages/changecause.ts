@@ -10,7 +10,7 @@ import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
 import type { Journal } from '../report/journal.js'
 import type { Image, Release } from './release.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** `release of 4f2c1d9a… by ada, https://…`, or `rollback to …` */
 export function causeOfChange({ command, holder }: Release, image: Image): string {

@@ -4,15 +4,7 @@ import type { Change } from '../kubernetes/apply.js'
 import { configHashOf, isReadBy, readsDifferently, readsOf } from '../kubernetes/configuration.js'
 import { templateOf, type WorkloadObject } from '../kubernetes/objects.js'
 import { titleOf } from '../rollout/snapshot.js'
-import type { Target } from './targets.js'
-
-/** New pods, since those that run have read what is going to change. */
-export interface Restart {
-  /** What the annotation of the pod template becomes (`configHash`). */
-  readonly hash: string
-  /** `secret/shop` */
-  readonly because: readonly string[]
-}
+import type { Restart, Target } from '../kubernetes/target.js'
 
 /**
  * The targets with the restarts that these changes make necessary. A CronJob needs none: its next Job reads

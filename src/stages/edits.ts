@@ -23,7 +23,7 @@ import { deletion } from '../rollout/progress.js'
 import { withCause } from './changecause.js'
 import type { Release } from './release.js'
 import { supersededBy } from './superseded.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** A workload that is there, and that no manifest brings. */
 type Edited = Target & { readonly live: WorkloadObject }

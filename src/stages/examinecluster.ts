@@ -34,7 +34,8 @@ import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from './pre
 import { toRepo, type Release } from './release.js'
 import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { smokeAim } from './smoke.js'
-import { checkImages, describe, findTargets, noWorkload, webOf, type Target } from './targets.js'
+import { checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
+import { type Target } from '../kubernetes/target.js'
 
 export async function examineCluster(
   release: Release,

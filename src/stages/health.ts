@@ -8,7 +8,7 @@ import { newLedger, withLog } from '../rollout/ledger.js'
 import { fetchLog } from '../rollout/logs.js'
 import type { Ledger, Patience, Picture, Verdict } from '../rollout/types.js'
 import type { Clock } from '../world/world.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** The kubelet lets a container that crashes wait for no longer than this, in ms. */
 const backoffMs = 300_000

@@ -5,7 +5,8 @@ import { isBeingDeleted, isWorkload, type KubeObject } from '../kubernetes/objec
 import { fail } from '../report/cause.js'
 import { titleOf } from '../rollout/snapshot.js'
 import type { Release } from './release.js'
-import { imagesIn, type Target } from './targets.js'
+import { imagesIn } from './targets.js'
+import { type Target } from '../kubernetes/target.js'
 
 /** The pods of a workload have 30 s to end, and a volume waits for its pods. */
 const patienceMs = 60_000

@@ -39,7 +39,7 @@ import {
 } from './migrationlog.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Image, type Release } from './release.js'
-import type { Web } from './targets.js'
+import type { Web } from '../kubernetes/target.js'
 
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */

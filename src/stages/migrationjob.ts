@@ -24,7 +24,7 @@ import { titleOf } from '../rollout/snapshot.js'
 import { within } from '../world/deadline.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
-import type { Web } from './targets.js'
+import type { Web } from '../kubernetes/target.js'
 
 /** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
 const databaseWaitSeconds = 15

@@ -8,7 +8,7 @@ import { byDigest, runsOf, taggedIn, type Ran } from '../rollout/digests.js'
 import type { LivePicture } from '../rollout/watch.js'
 import { within } from '../world/deadline.js'
 import type { Image, Release } from './release.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */
 export type Pins = ReadonlyMap<string, Readonly<Record<string, string>>>

@@ -17,7 +17,7 @@ import { holdsNoData, placeOf, type Pods, type When } from '../kubernetes/select
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 export type PlacedChange = Change & { readonly when: When }
 

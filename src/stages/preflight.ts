@@ -26,16 +26,9 @@ import type { Release } from './release.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { planOurs } from './rollout.js'
 import { smokeAim } from './smoke.js'
-import {
-  checkFit,
-  checkImages,
-  describe,
-  findTargets,
-  noWorkload,
-  webOf,
-  type Target,
-  type Web,
-} from './targets.js'
+import { checkFit, checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
+import { type Web } from '../kubernetes/target.js'
+import { type Target } from '../kubernetes/target.js'
 
 /** What the release will work on. */
 export interface Site {

@@ -35,7 +35,7 @@ import type { Site } from './preflight.js'
 import { patienceOf, pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeAim } from './smoke.js'
 import { madeSince, supersededBy } from './superseded.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** How the workloads of the release are now, for the undo. */
 export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {

@@ -19,7 +19,7 @@ import { orAborted, TimeOver, within } from '../world/deadline.js'
 import type { Network } from '../world/world.js'
 import type { Site } from './preflight.js'
 import type { Release } from './release.js'
-import type { Web } from './targets.js'
+import type { Web } from '../kubernetes/target.js'
 import { visit, type Answer, type Asked, type Visit } from './visit.js'
 
 /** What is asked. */

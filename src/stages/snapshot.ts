@@ -24,7 +24,8 @@ import { servicesIn, type Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { planEdits } from './edits.js'
 import { planOurs, priorOfTargets } from './rollout.js'
-import { checkFit, imagesIn, noWorkload, webOf, type Target } from './targets.js'
+import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
+import { type Target } from '../kubernetes/target.js'
 
 export interface Prepared {
   /** The site with its workloads as they are now: the build may have taken minutes. */

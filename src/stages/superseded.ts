@@ -4,7 +4,7 @@ import type { Cause } from '../report/cause.js'
 import type { Live } from '../rollout/live.js'
 import { isSameVersion } from '../rollout/ownership.js'
 import { deletion, takenOver } from '../rollout/progress.js'
-import type { Target } from './targets.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** What a workload has become since it was looked at; nothing for its restart, or its scale. */
 export function madeSince(

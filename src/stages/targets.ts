@@ -1,5 +1,5 @@
 /** Which workloads a release is about, and what keeps one from being released. Pure. */
-import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
+import type { Service } from 'kubernetes-types/core/v1'
 import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.js'
 import { keyOf } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -20,44 +20,12 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
-import { idOf, type WorkloadId } from '../kubernetes/workload.js'
+import { idOf } from '../kubernetes/workload.js'
 import { nearest } from '../options/nearest.js'
 import type { Settings } from '../options/table.js'
 import { fail } from '../report/cause.js'
 import type { Picture } from '../rollout/types.js'
-import type { Restart } from './configuration.js'
-
-/** A workload of the release. */
-export interface Target {
-  readonly id: WorkloadId
-  readonly path: string
-  /** The containers that run our image, as the manifest has them, else the live template. */
-  readonly uses: readonly ContainerUse[]
-  /** The images that those containers have in the live template. */
-  readonly running: readonly string[]
-  /** As it stands in the cluster; none: the manifests create it. */
-  readonly live?: WorkloadObject
-  /** As the user's manifests have it; none: it is changed by `kubectl set image` alone. */
-  readonly manifest?: WorkloadObject
-  /** The whole pod template that a rollback brings back, with its images. */
-  readonly back?: PodTemplateSpec
-  /**
-   * As the release leaves it, by the server's own dry run: with what admission makes of it. Known under the
-   * lock.
-   */
-  readonly becomes?: WorkloadObject
-  /** Configuration that its pods have read is changed by the release. */
-  readonly restart?: Restart
-}
-
-export interface Web {
-  readonly workload: WorkloadId
-  readonly template: PodTemplateSpec
-  /** The container that serves the web. */
-  readonly container: string
-  /** All containers that run our image. */
-  readonly containers: readonly string[]
-}
+import type { Target, Web } from '../kubernetes/target.js'
 
 /** `web (Deployment, 2 replicas): runs 1f0e…` */
 export function describe({ id, live, running }: Target): string {
