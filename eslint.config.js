@@ -2,28 +2,20 @@ import js from '@eslint/js'
 import { defineConfig } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
-// Imports point one way (docs/architecture.md). For each room: the rooms it may import from, and those
-// it may import only types from. The entries (src/*.ts) may import from all, and nothing from them.
-const helpers = ['kubernetes', 'report']
-const middle = ['rollout', 'django', 'kubernetes', 'docker', 'github', 'report']
-const ground = ['world', 'options']
-const rooms = {
-  pipeline: { values: ['stages', 'checks', ...middle, ...ground], types: [] },
-  stages: { values: ['checks', ...middle, ...ground], types: [] },
-  // What is said before a release: plain data in, findings out.
-  checks: { values: [...middle, ...ground], types: ['stages'] },
-  ...Object.fromEntries(
-    middle.map((room) => [room, { values: [...helpers, ...ground], types: middle }]),
-  ),
-  // A crash is told by what Python says of it.
-  rollout: { values: [...helpers, 'django', ...ground], types: middle },
-  // What a person types is read, and nothing is done yet.
-  commandline: { values: ['options'], types: ['report'] },
-  world: { values: [], types: [] },
-  options: { values: [], types: [] },
+// The layers of src, from the top down (docs/architecture.md): a folder imports from itself and from those
+// below it, types counted, so no two folders need each other. The entries (src/*.ts) may import from all of
+// them, and nothing imports an entry.
+const layers = [
+  ...['commands', 'doctor', 'stages', 'checks', 'github', 'docker', 'report', 'state', 'undo'],
+  ...['rollout', 'judge', 'django', 'kubernetes', 'failure', 'options', 'platform'],
+]
+// The command line reads what a person types, and does nothing yet.
+const below = {
+  ...Object.fromEntries(layers.map((folder, i) => [folder, layers.slice(i + 1)])),
+  cli: ['options', 'failure'],
 }
 
-// What acts on the machine: only world/ and the entries may touch it.
+// What acts on the machine: only platform/ and the entries may touch it.
 const effects = {
   modules: [
     ...['fs', 'fs/promises', 'child_process', 'process', 'worker_threads', 'timers'],
@@ -37,60 +29,43 @@ const effects = {
     ['AbortSignal', 'timeout'],
   ],
 }
-const throughWorld = 'Only src/world and the entries touch the machine: take it from the World.'
+const onlyPlatform =
+  'Only src/platform and the entries touch the machine: take it from the Platform.'
 
-// In rollout/ these files act; all others judge: they take a picture and a time, and give a judgement.
-// Those import types, and values of each other and of these helpers only.
-const acting = [
-  'archive',
-  'diagnose',
-  'follow',
-  'gather',
-  'locate',
-  'logs',
-  'looking',
-  'record',
-  'restore',
-  'snapshot',
-  'unblock',
-  'watch',
-]
-const pureHelpers = ['configuration', 'image', 'objects', 'workload']
+// These folders decide: data in, a judgement or findings out. Of what acts they import types alone, and
+// values of these files, which are as pure.
+const pure = {
+  judge: ['failure/', 'options/', 'django/', 'kubernetes/(image|objects|replicas|workload)'],
+  checks: [
+    ...['failure/', 'options/', 'django/', 'judge/', 'undo/snapshot', 'state/(history|lease)'],
+    ...['report/finding', 'docker/(client|trouble)'],
+    'kubernetes/(access|configuration|image|objects|replicas|workload)',
+  ],
+}
 
-/** Options of no-restricted-imports for one room; `onlyPure` for its files that decide. */
-function imports(room, { onlyPure = false } = {}) {
-  const { values, types } = rooms[room]
-  const others = Object.keys(rooms).filter((other) => other !== room)
-  const closed = others.filter((other) => !values.includes(other) && !types.includes(other))
-  const typesOnly = others.filter((other) => !values.includes(other) && types.includes(other))
-  const from = (names) => `^(\\.\\./)+(${names.join('|')})/`
+/** Options of no-restricted-imports for one folder. */
+function imports(folder) {
+  const closed = [...layers, 'cli'].filter(
+    (other) => other !== folder && !below[folder].includes(other),
+  )
+  const values = pure[folder]
   return {
     paths:
-      room === 'world'
+      folder === 'platform'
         ? []
-        : [...effects.modules, '@actions/exec'].map((name) => ({ name, message: throughWorld })),
+        : [...effects.modules, '@actions/exec'].map((name) => ({ name, message: onlyPlatform })),
     patterns: [
       {
-        regex: from(closed),
-        message: `src/${room} does not import from there: imports point one way.`,
+        regex: `^(\\.\\./)+(${closed.join('|')})/`,
+        message: `src/${folder} does not import from there: imports point one way.`,
       },
-      { regex: '^\\.\\./[^/]+$', message: 'Nothing imports an entry.' },
-      ...(typesOnly.length > 0
+      { regex: '^(\\.\\./)+(action|cli|post)\\.js$', message: 'Nothing imports an entry.' },
+      ...(values
         ? [
             {
-              regex: from(typesOnly),
+              regex: `^\\.\\./(?!(${values.join('|')}))`,
               allowTypeImports: true,
-              message: `src/${room} may import only types from there.`,
-            },
-          ]
-        : []),
-      ...(onlyPure
-        ? [
-            {
-              regex: `^(?!\\./(?!(${acting.join('|')})\\.)|\\.\\./kubernetes/(${pureHelpers.join('|')})\\.)`,
-              allowTypeImports: true,
-              message:
-                'This file decides and is pure: it imports types, and values of pure files only.',
+              message: `src/${folder} is pure: it imports types, and values of pure files only.`,
             },
           ]
         : []),
@@ -98,9 +73,9 @@ function imports(room, { onlyPure = false } = {}) {
   }
 }
 
-const oneWay = Object.keys(rooms).map((room) => ({
-  files: [`src/${room}/**/*.ts`],
-  rules: { '@typescript-eslint/no-restricted-imports': ['error', imports(room)] },
+const oneWay = Object.keys(below).map((folder) => ({
+  files: [`src/${folder}/**/*.ts`],
+  rules: { '@typescript-eslint/no-restricted-imports': ['error', imports(folder)] },
 }))
 
 export default defineConfig(
@@ -141,20 +116,13 @@ export default defineConfig(
   },
   ...oneWay,
   {
-    files: ['src/rollout/**/*.ts'],
-    ignores: acting.map((name) => `src/rollout/${name}.ts`),
-    rules: {
-      '@typescript-eslint/no-restricted-imports': ['error', imports('rollout', { onlyPure: true })],
-    },
-  },
-  {
     files: ['src/*/**/*.ts'],
-    ignores: ['src/world/**'],
+    ignores: ['src/platform/**'],
     rules: {
       'no-restricted-globals': [
         'error',
         {
-          globals: effects.globals.map((name) => ({ name, message: throughWorld })),
+          globals: effects.globals.map((name) => ({ name, message: onlyPlatform })),
           checkGlobalObject: true,
         },
       ],
@@ -163,7 +131,7 @@ export default defineConfig(
         ...effects.properties.map(([object, property]) => ({
           object,
           property,
-          message: throughWorld,
+          message: onlyPlatform,
         })),
       ],
       'no-restricted-syntax': [
@@ -171,7 +139,7 @@ export default defineConfig(
         {
           selector:
             ':matches(NewExpression, CallExpression)[callee.name="Date"][arguments.length=0]',
-          message: throughWorld,
+          message: onlyPlatform,
         },
         {
           selector: 'ImportExpression[source.value=/^\\./]',

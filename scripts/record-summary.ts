@@ -9,7 +9,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Site, type Changes } from '../__tests__/e2e/site.ts'
-import type { Result } from '../src/report/result.ts'
+import type { Result } from '../src/failure/result.ts'
 
 const folder = fileURLToPath(new URL('../__tests__/fixtures/summary', import.meta.url))
 

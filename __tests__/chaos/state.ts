@@ -1,5 +1,5 @@
 /** What stands in a namespace, as far as a release may change it; and what may not be left there. */
-import { liveNow, type Entry } from '../../src/rollout/history.js'
+import { liveNow, type Entry } from '../../src/state/history.js'
 import { kubectlJson } from '../e2e/stack.js'
 import type { GoodTag } from './plan.js'
 

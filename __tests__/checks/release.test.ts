@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { releaseFindings } from '../../src/checks/release.js'
-import type { Begun, History } from '../../src/rollout/history.js'
+import type { Begun, History } from '../../src/state/history.js'
 import { scripted } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
 

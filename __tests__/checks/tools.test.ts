@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { skewFindings, toolFindings, type Answers, type Need } from '../../src/checks/tools.js'
-import type { Finished } from '../../src/world/world.js'
+import type { Finished } from '../../src/platform/platform.js'
 
 const ok = (stdout: string): Finished => ({ code: 0, stdout, stderr: '' })
 const no = (code: number, stderr: string, stdout = ''): Finished => ({ code, stdout, stderr })

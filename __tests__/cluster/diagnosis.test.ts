@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pageOf, type Cause } from '../../src/report/cause.js'
+import { pageOf, type Cause } from '../../src/failure/failure.js'
 import { makeImages, type Images } from '../e2e/images.js'
 import { Site } from '../e2e/site.js'
 import { must, stack } from '../e2e/stack.js'

@@ -1,6 +1,6 @@
 /** What ran when, and the way back to it. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Entry } from '../../src/rollout/history.js'
+import type { Entry } from '../../src/state/history.js'
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { must, stack } from '../e2e/stack.js'

@@ -7,7 +7,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { realWeb } from '../../src/world/web.js'
+import { realWeb } from '../../src/platform/web.js'
 import { must } from '../e2e/stack.js'
 
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lineageOf } from '../../src/docker/lineage.js'
-import { realWorld } from '../../src/world/real.js'
+import { realWorld } from '../../src/platform/real.js'
 
 // A real git on real checkouts: a repository that is pushed to, and a checkout of it.
 let home = ''

@@ -9,7 +9,7 @@ import {
   findSourceToBuild,
   withoutCredentials,
 } from '../../src/docker/source.js'
-import { realWorld } from '../../src/world/real.js'
+import { realWorld } from '../../src/platform/real.js'
 
 // A real git on real checkouts: what it says is the contract.
 let top = ''

@@ -4,7 +4,7 @@ import markdownIt from 'markdown-it'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { exitCodes } from '../../src/report/result.js'
+import { exitCodes } from '../../src/failure/result.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

@@ -2,7 +2,7 @@
  * What may happen to a release, fault by fault: the tests on the real cluster, the recordings for the judge
  * and the benchmark all play these.
  */
-import type { CauseCode } from '../../src/report/cause.js'
+import type { CauseCode } from '../../src/failure/failure.js'
 import { conditions, containers, ends, exits, waits, type Sight } from './sights.js'
 import type { Place } from './place.js'
 import type { Shape } from './workload.js'

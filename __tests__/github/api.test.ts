@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals'
 import { apiOf } from '../../src/github/api.js'
-import type { WebRequest, World } from '../../src/world/world.js'
+import type { WebRequest, World } from '../../src/platform/platform.js'
 import { hastyWorld } from '../support/hasty.js'
 
 const json = { 'content-type': 'application/json; charset=utf-8' }

@@ -13,8 +13,8 @@ import {
   type RawStatus,
 } from '../../src/github/deployment.js'
 import type { Command } from '../../src/options/commands.js'
-import type { Result } from '../../src/report/result.js'
-import type { Begun, Ended } from '../../src/rollout/history.js'
+import type { Result } from '../../src/failure/result.js'
+import type { Begun, Ended } from '../../src/state/history.js'
 import { newSha, oldSha, reportOf } from '../support/report.js'
 
 const url = 'https://github.com/acme/shop/actions/runs/7'

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { endedAs, type Said } from '../../src/github/deployment.js'
 import { deploymentRecord } from '../../src/github/deployments.js'
-import type { Begun } from '../../src/rollout/history.js'
+import type { Begun } from '../../src/state/history.js'
 import { GitHub } from '../support/github.js'
 import { hastyWorld } from '../support/hasty.js'
 import { newSha, oldSha, reportOf } from '../support/report.js'

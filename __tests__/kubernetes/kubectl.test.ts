@@ -1,9 +1,9 @@
 /** What kubectl says, in the words of kubectl 1.34 and older ones. */
 import { describe, expect, test } from '@jest/globals'
 import { meaningOf, untilAnswered, type Meaning } from '../../src/kubernetes/kubectl.js'
-import { LeaseUnsure } from '../../src/kubernetes/away.js'
-import type { Failure } from '../../src/report/cause.js'
-import type { Finished } from '../../src/world/world.js'
+import { LeaseUnsure } from '../../src/kubernetes/retry.js'
+import type { Failure } from '../../src/failure/failure.js'
+import type { Finished } from '../../src/platform/platform.js'
 import { scripted } from '../support/scripted.js'
 
 const said = (stderr: string, code = 1): Finished => ({ code, stdout: '', stderr })

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { collection, discover, watched } from '../../src/kubernetes/paths.js'
-import { Failure } from '../../src/report/cause.js'
+import { Failure } from '../../src/failure/failure.js'
 import { clusterOf } from '../support/cluster.js'
 
 test.each([

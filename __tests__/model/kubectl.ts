@@ -1,6 +1,6 @@
 /** What kubectl sends, as far as a release of CronJobs, Deployments and ConfigMaps needs it. */
 import { nameOf, type KubeObject } from '../../src/kubernetes/objects.js'
-import type { Finished } from '../../src/world/world.js'
+import type { Finished } from '../../src/platform/platform.js'
 import { pathOf, workloadPath } from './places.js'
 import { applied, type Answer, type Call, type Patch } from './server.js'
 

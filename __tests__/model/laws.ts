@@ -9,7 +9,7 @@ import {
   type KubeObject,
 } from '../../src/kubernetes/objects.js'
 import type { Report } from '../../src/report/report.js'
-import type { Result } from '../../src/report/result.js'
+import type { Result } from '../../src/failure/result.js'
 import type { Deed } from './person.js'
 import { otherFolders, pathOf, workloadFolders } from './places.js'
 import type { Call, Server } from './server.js'

@@ -1,7 +1,7 @@
 /** One play: several processes, one server, one clock, and somebody who decides what happens next. */
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import type { Report } from '../../src/report/report.js'
-import type { Result } from '../../src/report/result.js'
+import type { Result } from '../../src/failure/result.js'
 import { Broken, Laws, type Writer } from './laws.js'
 import { deeds, type Deed } from './person.js'
 import { otherFolders, pathOf } from './places.js'

@@ -1,7 +1,7 @@
 /** A process that runs the real code, with everything that it asks of the world in the hands of a play. */
 import { hash } from 'node:crypto'
 import { collection, watched } from '../../src/kubernetes/paths.js'
-import type { Clock, Request, Response, World } from '../../src/world/world.js'
+import type { Clock, Request, Response, World } from '../../src/platform/platform.js'
 import { kubectl } from './kubectl.js'
 import { otherFolders, workloadFolders } from './places.js'
 import type { Answer, Call, Change, Server, Weakness } from './server.js'

@@ -2,16 +2,16 @@
 import { openCluster } from '../../src/kubernetes/cluster.js'
 import { noManifests } from '../../src/kubernetes/manifests.js'
 import { readOptions, type Given } from '../../src/options/read.js'
-import { write } from '../../src/pipeline/release.js'
-import { reported, type Start } from '../../src/pipeline/run.js'
-import { recoverLeft } from '../../src/pipeline/recover.ts'
-import { transaction } from '../../src/pipeline/transaction.js'
+import { write } from '../../src/commands/release.js'
+import { reported, type Start } from '../../src/commands/run.js'
+import { recoverLeft } from '../../src/commands/recover.js'
+import { transaction } from '../../src/commands/transaction.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import type { Report } from '../../src/report/report.js'
-import { watchNamespace } from '../../src/rollout/watch.js'
+import { watchNamespace } from '../../src/rollout/namespace-watch.js'
 import type { Release } from '../../src/stages/release.js'
 import { findTargets } from '../../src/stages/targets.js'
-import type { World } from '../../src/world/world.js'
+import type { World } from '../../src/platform/platform.js'
 import { namespace, pathOf } from './places.js'
 import { manifestOf, repository, type Thing } from './things.js'
 
@@ -49,7 +49,7 @@ export function startRun(
   }
 }
 
-/** A release as `pipeline/release.ts` does it, from the moment when its image is in the registry. */
+/** A release as `commands/release.ts` does it, from the moment when its image is in the registry. */
 function release(start: Start, version: number, brings: readonly Thing[]): Promise<Report> {
   return reported('deploy', start, async (run) => {
     const { world, settings, holder, app, signal } = run

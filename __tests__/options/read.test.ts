@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Command } from '../../src/options/commands.js'
 import { readFileOptions } from '../../src/options/file.js'
-import { nearest } from '../../src/options/nearest.js'
+import { nearest } from '../../src/options/closest-match.js'
 import { readOptions, type Given } from '../../src/options/read.js'
 import type { Settings } from '../../src/options/table.js'
 

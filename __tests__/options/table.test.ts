@@ -3,7 +3,7 @@ import { commands } from '../../src/options/commands.js'
 import { Problem } from '../../src/options/readers.js'
 import { optionsOf, table, type Option } from '../../src/options/table.js'
 import { troubles } from '../../src/options/troubles.js'
-import { RULES } from '../../src/rollout/rules.js'
+import { RULES } from '../../src/judge/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]
 

@@ -1,9 +1,9 @@
 /** docs/failures.md is where the closing lines send people: it has what they are sent to. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from '@jest/globals'
-import { causeCodes, pageOf } from '../../src/report/cause.js'
+import { causeCodes, pageOf } from '../../src/failure/failure.js'
 import { troubles } from '../../src/options/troubles.js'
-import { RULES, type Wait } from '../../src/rollout/rules.js'
+import { RULES, type Wait } from '../../src/judge/rules.js'
 
 const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')
 

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { error, failed, ok, warning, type Finding } from '../../src/report/finding.js'
 import { findingLines } from '../../src/report/findings.js'
 import { tally } from '../../src/report/words.js'
-import { Failure } from '../../src/report/cause.js'
+import { Failure } from '../../src/failure/failure.js'
 
 const found: readonly Finding[] = [
   warning('probes', 'deployment/web has no readinessProbe', 'kubectl patch deployment/web'),

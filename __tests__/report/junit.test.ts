@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { FailingTest, TestReport } from '../../src/django/testoutput.js'
-import { pageOf, type Cause } from '../../src/report/cause.js'
+import type { FailingTest, TestReport } from '../../src/django/test-output.js'
+import { pageOf, type Cause } from '../../src/failure/failure.js'
 import { junit } from '../../src/report/junit.js'
 import type { Report, StageReport } from '../../src/report/report.js'
 import { reportOf } from '../support/report.js'

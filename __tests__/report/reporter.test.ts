@@ -1,6 +1,6 @@
 /** The story of a run as it reaches the terminal: one stage after the other, whatever goes on at the same time. */
 import { describe, expect, test } from '@jest/globals'
-import type { Journal, Standing, WaitedFor } from '../../src/report/journal.js'
+import type { Journal, Standing, WaitedFor } from '../../src/platform/stage-log.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import { handClock, type HandClock } from '../support/clock.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { pageOf } from '../../src/report/cause.js'
-import type { Size } from '../../src/report/livelines.js'
+import { pageOf } from '../../src/failure/failure.js'
+import type { Size } from '../../src/report/live-lines.js'
 import type { Sink } from '../../src/report/reporter.js'
 import { terminalSink, writeClosing } from '../../src/report/terminal.js'
 import { reportOf } from '../support/report.js'

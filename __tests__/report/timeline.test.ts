@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Report, StageReport } from '../../src/report/report.js'
 import { timeline } from '../../src/report/timeline.js'
-import type { Course } from '../../src/rollout/types.js'
+import type { Course } from '../../src/judge/types.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
 const start = Date.parse('2026-01-01T12:00:00Z')

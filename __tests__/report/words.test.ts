@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Exception, type Report, type WorkloadReport } from '../../src/report/report.js'
-import { exitCodes } from '../../src/report/result.js'
+import { exitCodes } from '../../src/failure/result.js'
 import {
   keptMigrations,
   moved,

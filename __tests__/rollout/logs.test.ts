@@ -1,6 +1,6 @@
 /** The last lines of a container's log, as far as they are to be had. */
 import { expect, test } from '@jest/globals'
-import { ApiError } from '../../src/kubernetes/apierror.js'
+import { ApiError } from '../../src/kubernetes/api-error.js'
 import { fetchLog, logPath } from '../../src/rollout/logs.js'
 import { handClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
-import { ApiError } from '../../src/kubernetes/apierror.js'
+import { ApiError } from '../../src/kubernetes/api-error.js'
 import { templateOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
 import { edited, imageCommands, patchCommands, planEdits } from '../../src/stages/edits.js'
 import type { Target } from '../../src/kubernetes/target.js'

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { findSource } from '../../src/docker/source.js'
 import { readOptions, type Given } from '../../src/options/read.js'
-import { Failure } from '../../src/report/cause.js'
+import { Failure } from '../../src/failure/failure.js'
 import { imageToDeploy, imageToTest, lookForBuild } from '../../src/stages/image.js'
 import type { Release } from '../../src/stages/release.js'
 import { notebook } from '../support/journal.js'

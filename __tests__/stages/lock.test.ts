@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { holderOf } from '../../src/stages/lock.js'
-import type { World } from '../../src/world/world.js'
+import type { World } from '../../src/platform/platform.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const git = (line: Omit<Line, 'when'>): readonly Line[] => [

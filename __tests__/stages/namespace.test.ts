@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { ApiError } from '../../src/kubernetes/apierror.js'
+import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import { noManifests } from '../../src/kubernetes/manifests.js'
 import { checkNamespace, labelling, makeNamespace } from '../../src/stages/namespace.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import { deletion } from '../../src/rollout/progress.js'
+import { deletion } from '../../src/judge/rollout-status.js'
 import { madeSince } from '../../src/stages/superseded.js'
 
 describe('right before its turn a workload', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { Failure } from '../../src/report/cause.js'
-import type { Picture } from '../../src/rollout/types.js'
+import { Failure } from '../../src/failure/failure.js'
+import type { Picture } from '../../src/judge/types.js'
 import { keyOf } from '../../src/kubernetes/apply.js'
 import { ownImage, type Manifests } from '../../src/kubernetes/manifests.js'
 import {

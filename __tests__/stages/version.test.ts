@@ -1,7 +1,7 @@
 /** Which version a rollback brings back, and whether it is the wanted one still when its turn comes. */
 import { expect, test } from '@jest/globals'
-import { Failure } from '../../src/report/cause.js'
-import type { Entry } from '../../src/rollout/history.js'
+import { Failure } from '../../src/failure/failure.js'
+import type { Entry } from '../../src/state/history.js'
 import { checkStillPrevious } from '../../src/stages/version.js'
 import { scripted } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'

@@ -1,4 +1,4 @@
-import { Failure, type Cause } from '../../src/report/cause.js'
+import { Failure, type Cause } from '../../src/failure/failure.js'
 
 /** The cause that a work fails with; anything but a Failure fails the test. */
 export async function causeOf(work: Promise<unknown>): Promise<Cause> {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/world/world.js'
+import type { Clock } from '../../src/platform/platform.js'
 
 export interface HandClock extends Clock {
   /** Lets `ms` go by: whoever is due is woken in turn, and all that follows from it is done. */

@@ -1,4 +1,4 @@
-import { ApiError } from '../../src/kubernetes/apierror.js'
+import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { settled } from './clock.js'

@@ -1,6 +1,6 @@
 /** A terminal to look at: what a person would see of the bytes that a program writes. */
 import xterm from '@xterm/headless'
-import type { Window } from '../../src/world/world.js'
+import type { Window } from '../../src/platform/platform.js'
 
 export interface Emulator extends Window {
   /** All rows of the window, without those that are empty at its end. */

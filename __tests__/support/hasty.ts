@@ -1,6 +1,6 @@
-import { realClock } from '../../src/world/clock.js'
-import type { World } from '../../src/world/world.js'
-import { realWeb } from '../../src/world/web.js'
+import { realClock } from '../../src/platform/clock.js'
+import type { World } from '../../src/platform/platform.js'
+import { realWeb } from '../../src/platform/web.js'
 import { scripted } from './scripted.js'
 
 /** What a busy machine is given to answer itself, in ms. */

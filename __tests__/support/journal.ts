@@ -1,4 +1,4 @@
-import type { Journal, WaitedFor } from '../../src/report/journal.js'
+import type { Journal, WaitedFor } from '../../src/platform/stage-log.js'
 import { stillWaiting } from '../../src/report/words.js'
 
 /** A journal that keeps what it is told, foreign lines with `> ` before them. */

@@ -1,5 +1,5 @@
-import type { Picture } from '../../src/rollout/types.js'
-import type { LivePicture } from '../../src/rollout/watch.js'
+import type { Picture } from '../../src/judge/types.js'
+import type { LivePicture } from '../../src/rollout/namespace-watch.js'
 
 export interface Standing extends LivePicture {
   /** Tells all who listen, with another picture where one is given. */

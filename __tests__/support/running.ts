@@ -3,7 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import type { Picture } from '../../src/rollout/types.js'
+import type { Picture } from '../../src/judge/types.js'
 import { nothing } from './live.js'
 
 interface Running {

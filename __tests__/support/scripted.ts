@@ -1,4 +1,4 @@
-import type { Clock, Files, Finished, Processes, World } from '../../src/world/world.js'
+import type { Clock, Files, Finished, Processes, World } from '../../src/platform/platform.js'
 
 /** A command that is expected, and what it answers. */
 export interface Line {

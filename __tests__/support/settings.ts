@@ -1,6 +1,6 @@
 import { readOptions, type Given } from '../../src/options/read.js'
 import type { Release } from '../../src/stages/release.js'
-import type { World } from '../../src/world/world.js'
+import type { World } from '../../src/platform/platform.js'
 
 /** A release of the commit `sha` (40 times `a`) with the options that a user gave. */
 export function releaseOf(world: World, given: Given = {}, signal?: AbortSignal): Release {

@@ -4,9 +4,9 @@ import { isReadBy, readsOf, type ConfigurationRead } from '../kubernetes/configu
 import { templateOf, type KubeObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { warning, type Finding } from '../report/finding.js'
-import { titleOf } from '../rollout/snapshot.js'
+import { titleOf } from '../undo/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
-import type { Kubectl } from './mending.js'
+import type { Kubectl } from './fixes.js'
 
 /** The clocks of nodes and of the API server differ by a little, in ms. */
 const clocksMayDifferMs = 5_000

@@ -3,7 +3,7 @@ import type { Container, Probe } from 'kubernetes-types/core/v1'
 import { roleOf } from '../django/roles.js'
 import { same, templateOf } from '../kubernetes/objects.js'
 import { ok, warning, type Finding } from '../report/finding.js'
-import { inContainer, mendOf, type Kubectl } from './mending.js'
+import { inContainer, mendOf, type Kubectl } from './fixes.js'
 import type { Subject } from './subject.js'
 
 /** What a person has said of how the web is asked. */

@@ -1,10 +1,10 @@
 /** What another release has left, or holds. Pure. */
 import { shortTag } from '../kubernetes/image.js'
-import { titleOf, type Keeper } from '../kubernetes/lease.js'
-import { commandLine } from '../options/commandline.js'
+import { titleOf, type Keeper } from '../state/lease.js'
+import { commandLine } from '../options/command-line.js'
 import type { Settings } from '../options/table.js'
 import { ok, warning, type Finding } from '../report/finding.js'
-import { liveNow, type Begun, type History } from '../rollout/history.js'
+import { liveNow, type Begun, type History } from '../state/history.js'
 
 export function releaseFindings(
   settings: Settings,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import { asRoleRules, type Right } from '../kubernetes/access.js'
 import { error, ok, type Finding } from '../report/finding.js'
-import type { Kubectl } from './mending.js'
+import type { Kubectl } from './fixes.js'
 
 /**
  * @param account the name that the API server knows it by; not known to an old server.

@@ -1,7 +1,7 @@
 /** The programs of this machine that a release calls. Pure. */
 import { engineTrouble } from '../docker/client.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
-import type { Finished } from '../world/world.js'
+import type { Finished } from '../platform/platform.js'
 
 /** What each of them has answered. */
 export interface Answers {

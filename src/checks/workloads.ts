@@ -3,7 +3,7 @@ import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
 import { runsBeat, runsCeleryWorker } from '../django/roles.js'
 import { isBeingDeleted, templateOf } from '../kubernetes/objects.js'
 import { error, warning, type Finding } from '../report/finding.js'
-import { inContainer, inTemplate, mendOf, type Kubectl } from './mending.js'
+import { inContainer, inTemplate, mendOf, type Kubectl } from './fixes.js'
 import { ownerOf } from './owners.js'
 import type { Subject } from './subject.js'
 

@@ -1,4 +1,4 @@
-import type { FailingTest, TestReport } from './testoutput.js'
+import type { FailingTest, TestReport } from './test-output.js'
 import { isOwn, lastTraceback, ownFrame, sentence } from './traceback.js'
 
 /** The details of one failing test: what stands below its title. */

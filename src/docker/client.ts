@@ -1,5 +1,5 @@
-import type { Cause } from '../report/cause.js'
-import type { Channel, Finished, World } from '../world/world.js'
+import type { Cause } from '../failure/failure.js'
+import type { Channel, Finished, World } from '../platform/platform.js'
 import { shortened, tellingLine } from './text.js'
 
 export interface DockerHow {

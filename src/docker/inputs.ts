@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { Settings } from '../options/table.js'
-import type { World } from '../world/world.js'
+import type { World } from '../platform/platform.js'
 import { gitIn } from './source.js'
 
 /** The label that holds `inputsOf`: a hash alone, since the values of build arguments may be secret. */

@@ -1,5 +1,5 @@
-import { within } from '../world/deadline.js'
-import type { World } from '../world/world.js'
+import { within } from '../platform/time.js'
+import type { World } from '../platform/platform.js'
 import { gitIn, inFolder, type Git } from './source.js'
 
 /** How one commit stands to another: `unknown` when the checkout does not hold enough of the history. */

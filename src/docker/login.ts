@@ -1,5 +1,5 @@
-import { fail } from '../report/cause.js'
-import type { World } from '../world/world.js'
+import { fail } from '../failure/failure.js'
+import type { World } from '../platform/platform.js'
 import { hostOf } from './trouble.js'
 
 /**

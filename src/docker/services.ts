@@ -1,6 +1,6 @@
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import type { World } from '../world/world.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
+import type { World } from '../platform/platform.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import { duration, tellingLine } from './text.js'
 

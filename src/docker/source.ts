@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Settings } from '../options/table.js'
-import { fail, type Cause } from '../report/cause.js'
-import type { Finished, World } from '../world/world.js'
+import { fail, type Cause } from '../failure/failure.js'
+import type { Finished, World } from '../platform/platform.js'
 
 /** The commit that is released, and the tag that stands for it. */
 export interface Source {

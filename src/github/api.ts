@@ -1,9 +1,9 @@
 /** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
 import type { getOctokit } from '@actions/github'
-import { within } from '../world/deadline.js'
-import { retry } from '../world/retry.js'
-import { nameOf } from '../world/web.js'
-import type { World } from '../world/world.js'
+import { within } from '../platform/time.js'
+import { retry } from '../platform/retry.js'
+import { nameOf } from '../platform/web.js'
+import type { World } from '../platform/platform.js'
 import { refusal } from './refusal.js'
 
 /** For one request, in ms. */

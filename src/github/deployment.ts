@@ -5,7 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import { printable, verdict } from '../report/words.js'
 import type { Report } from '../report/report.js'
-import type { Begun, Entry, History } from '../rollout/history.js'
+import type { Begun, Entry, History } from '../state/history.js'
 
 /** What a deployment is for: other tools may keep others of the same environment. */
 export const task = 'deploy'

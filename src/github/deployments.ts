@@ -1,10 +1,10 @@
 /** Keeps GitHub's record of a deployment: beside the release, and never in its way. */
-import type { Holder } from '../kubernetes/lease.js'
+import type { Holder } from '../state/lease.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
-import type { Begun } from '../rollout/history.js'
-import { orAborted, TimeOver, within } from '../world/deadline.js'
-import type { World } from '../world/world.js'
+import type { Begun } from '../state/history.js'
+import { orAborted, TimeOver, within } from '../platform/time.js'
+import type { World } from '../platform/platform.js'
 import { apiOf } from './api.js'
 import {
   begunAs,

@@ -1,8 +1,8 @@
 /** `kubectl apply`, and what it will change, told before it is done. */
-import { fail } from '../report/cause.js'
-import type { Clock, Finished } from '../world/world.js'
-import { ApiError } from './apierror.js'
-import { isPassing, patiently } from './away.js'
+import { fail } from '../failure/failure.js'
+import type { Clock, Finished } from '../platform/platform.js'
+import { ApiError } from './api-error.js'
+import { isPassing, patiently } from './retry.js'
 import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
 import { decided, isWorkload, keyOf, nameOf, same, type KubeObject } from './objects.js'

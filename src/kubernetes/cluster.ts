@@ -3,14 +3,14 @@
  * socket serves all reading, watching and exact restores; the writes that people know are kubectl
  * commands.
  */
-import { ApiError } from './apierror.js'
-import { isPassingAtFirst, patiently } from './away.js'
+import { ApiError } from './api-error.js'
+import { isPassingAtFirst, patiently } from './retry.js'
 import { untilAnswered } from './kubectl.js'
 import { signsOfLife, startProxy, unreachable } from './proxy.js'
-import { Failure, fail } from '../report/cause.js'
+import { Failure, fail } from '../failure/failure.js'
 import { typed } from '../options/shell.js'
-import { within } from '../world/deadline.js'
-import type { Channel, Finished, Response, StreamHow, World } from '../world/world.js'
+import { within } from '../platform/time.js'
+import type { Channel, Finished, Response, StreamHow, World } from '../platform/platform.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */

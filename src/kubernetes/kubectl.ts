@@ -1,8 +1,8 @@
 /** What kubectl's end and words mean: whether the server has answered, and what it said. */
-import { fail } from '../report/cause.js'
-import type { Clock, Finished } from '../world/world.js'
-import { LeaseUnsure } from './away.js'
-import { noCredentials, noServer, patiently } from './away.js'
+import { fail } from '../failure/failure.js'
+import type { Clock, Finished } from '../platform/platform.js'
+import { LeaseUnsure } from './retry.js'
+import { noCredentials, noServer, patiently } from './retry.js'
 
 /**
  * done: it went well. refused: the server, or kubectl itself, says no, and will say it again. busy: the

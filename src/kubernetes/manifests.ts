@@ -1,7 +1,7 @@
 /** The user's manifests: read from files, folders and kustomizations, with our image put in. */
 import { parseAllDocuments, type Document, type Tags } from 'yaml'
-import { fail } from '../report/cause.js'
-import type { World } from '../world/world.js'
+import { fail } from '../failure/failure.js'
+import type { World } from '../platform/platform.js'
 import { keyOf } from './apply.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
@@ -17,7 +17,7 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from './objects.js'
-import { isKept } from './ours.js'
+import { isKept } from './managed.js'
 import { isNamespace, outside } from './paths.js'
 
 export interface Manifests {

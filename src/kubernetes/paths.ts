@@ -1,4 +1,4 @@
-import { fail } from '../report/cause.js'
+import { fail } from '../failure/failure.js'
 import type { Cluster } from './cluster.js'
 import { nameOf, type KubeObject } from './objects.js'
 

@@ -1,6 +1,6 @@
 /** `kubectl proxy` on a private socket, served for as long as the run lasts. */
-import { Failure } from '../report/cause.js'
-import type { World } from '../world/world.js'
+import { Failure } from '../failure/failure.js'
+import type { World } from '../platform/platform.js'
 
 /**
  * A connection that is cut without a word is given up by kubectl after 45 s, unless it is told (in seconds)

@@ -1,6 +1,6 @@
 /** The file of options, django-rollout.yml. Pure: its text in, the texts of its options out. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
-import { nearest } from './nearest.js'
+import { nearest } from './closest-match.js'
 import type { Takes } from './readers.js'
 import { table, type Option, type OptionName } from './table.js'
 

@@ -1,6 +1,6 @@
 import type { Command } from './commands.js'
 import { noFile, type FileOptions } from './file.js'
-import { nearest } from './nearest.js'
+import { nearest } from './closest-match.js'
 import { assignments, Problem } from './readers.js'
 import { typed } from './shell.js'
 import {

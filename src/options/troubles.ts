@@ -1,4 +1,4 @@
-/** What may go wrong in pods: the rows of the rules of a rollout (src/rollout/rules.ts). */
+/** What may go wrong in pods: the rows of the rules of a rollout (src/judge/rules.ts). */
 export const troubles = [
   'ImageNotFound',
   'ImagePull',

@@ -1,5 +1,5 @@
 /** What was found out before anything is done, as data: log, summary and JSON are renderings of it. */
-import { Failure } from './cause.js'
+import { Failure } from '../failure/failure.js'
 
 /** In the order in which they are told. */
 export const topics = [

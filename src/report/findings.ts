@@ -1,5 +1,5 @@
 /** What was found out, told in the order of its topics. Pure. */
-import type { ClosingLine } from './closing.js'
+import type { ClosingLine } from './final-lines.js'
 import { topics, type Finding } from './finding.js'
 
 export const signs = { ok: '✓', warning: '!', error: '✗' } as const

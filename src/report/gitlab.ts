@@ -1,5 +1,5 @@
 /** GitLab's job log as the place where a run is told: each stage is a section that can be folded. */
-import type { Clock } from '../world/world.js'
+import type { Clock } from '../platform/platform.js'
 import type { Sink } from './reporter.js'
 
 /**

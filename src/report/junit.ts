@@ -1,6 +1,6 @@
 /** The report as JUnit XML, which GitLab and Jenkins show. Pure. */
-import type { FailingTest, TestReport } from '../django/testoutput.js'
-import { pageOf, type Cause } from './cause.js'
+import type { FailingTest, TestReport } from '../django/test-output.js'
+import { pageOf, type Cause } from '../failure/failure.js'
 import type { Report, StageReport } from './report.js'
 import { evidence, printable } from './words.js'
 

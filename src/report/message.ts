@@ -1,7 +1,7 @@
 /** The end of a run as a message to a chat. Pure. */
-import type { Holder } from '../kubernetes/lease.js'
+import type { Holder } from '../state/lease.js'
 import { type Report } from './report.js'
-import { wentWell } from './result.js'
+import { wentWell } from '../failure/result.js'
 import { oneLine, seconds, verdict } from './words.js'
 
 /** Discord takes 2,000 characters, and this is the one part that may be of any length. */

@@ -1,11 +1,11 @@
-import type { TestReport } from '../django/testoutput.js'
+import type { TestReport } from '../django/test-output.js'
 import type { Command } from '../options/commands.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
-import type { History } from '../rollout/history.js'
-import type { Course } from '../rollout/types.js'
-import type { Cause } from './cause.js'
+import type { History } from '../state/history.js'
+import type { Course } from '../judge/types.js'
+import type { Cause } from '../failure/failure.js'
 import type { Finding } from './finding.js'
-import type { Result } from './result.js'
+import type { Result } from '../failure/result.js'
 
 export interface StageReport {
   readonly name: string

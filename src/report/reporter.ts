@@ -1,5 +1,5 @@
-import type { Clock } from '../world/world.js'
-import type { Journal, Standing, WaitedFor } from './journal.js'
+import type { Clock } from '../platform/platform.js'
+import type { Journal, Standing, WaitedFor } from '../platform/stage-log.js'
 import type { StageReport } from './report.js'
 import { stillWaiting } from './words.js'
 

@@ -1,7 +1,7 @@
 /** Lines that stay, and below them some that are drawn over and over. */
 import { stripVTControlCharacters } from 'node:util'
-import type { Clock, Window } from '../world/world.js'
-import { widthOf, type Size } from './livelines.js'
+import type { Clock, Window } from '../platform/platform.js'
+import { widthOf, type Size } from './live-lines.js'
 
 export interface Screen {
   /** A line that stays: what is drawn goes on below it. */

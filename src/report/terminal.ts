@@ -1,5 +1,5 @@
-import { closing } from './closing.js'
-import { liveLines, type Paint } from './livelines.js'
+import { closing } from './final-lines.js'
+import { liveLines, type Paint } from './live-lines.js'
 import type { Report } from './report.js'
 import type { Sink } from './reporter.js'
 import type { Screen } from './screen.js'

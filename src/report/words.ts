@@ -3,13 +3,13 @@ import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Command } from '../options/commands.js'
-import type { Course } from '../rollout/types.js'
-import type { Cause } from './cause.js'
+import type { Course } from '../judge/types.js'
+import type { Cause } from '../failure/failure.js'
 import type { Finding } from './finding.js'
-import type { Standing } from './journal.js'
+import type { Standing } from '../platform/stage-log.js'
 import { type Exception, type Report, type WorkloadReport } from './report.js'
-import { wentWell } from './result.js'
-import { type Result } from './result.js'
+import { wentWell } from '../failure/result.js'
+import { type Result } from '../failure/result.js'
 
 /** `8.2 s`, `2 min 05 s` */
 export function seconds(value: number): string {

@@ -1,7 +1,7 @@
 import type { Cluster } from '../kubernetes/cluster.js'
-import { within } from '../world/deadline.js'
-import type { Clock } from '../world/world.js'
-import type { LogWanted } from './types.js'
+import { within } from '../platform/time.js'
+import type { Clock } from '../platform/platform.js'
+import type { LogWanted } from '../judge/types.js'
 
 const tailLines = 200
 const tailBytes = 256 * 1024

@@ -1,7 +1,7 @@
 import { buildImage, type Built } from '../docker/build.js'
 import { findOrigin } from '../docker/source.js'
 import { duration } from '../docker/text.js'
-import type { Journal } from '../report/journal.js'
+import type { Journal } from '../platform/stage-log.js'
 import type { Release } from './release.js'
 
 export type { Built } from '../docker/build.js'

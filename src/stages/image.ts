@@ -15,8 +15,8 @@ import {
 } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
 import { pinned, type Release, type Source } from './release.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has there or is going to have. */

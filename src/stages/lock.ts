@@ -1,11 +1,11 @@
 /** One release at a time: the lock of the application in its namespace. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { takeLease, type HeldLease, type Holder } from '../kubernetes/lease.js'
-import { nameFor, twoOfOneName } from '../kubernetes/ours.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import { address } from '../rollout/recordshape.js'
-import type { World } from '../world/world.js'
+import { takeLease, type HeldLease, type Holder } from '../state/lease.js'
+import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
+import { address } from '../state/record-schema.js'
+import type { World } from '../platform/platform.js'
 import type { Release } from './release.js'
 
 /** A run renews its lock three times in this time; without a renewal for so long, the run is gone. */

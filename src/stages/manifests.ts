@@ -8,22 +8,15 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
 import { plural } from '../report/words.js'
-import { follow } from '../rollout/follow.js'
-import { standsSince } from '../rollout/restore.js'
-import {
-  asItWas,
-  isImmutable,
-  planned,
-  titleOf,
-  type Prior,
-  type Wrote,
-} from '../rollout/snapshot.js'
-import type { Aim } from '../rollout/types.js'
+import { follow } from '../rollout/track.js'
+import { standsSince } from '../undo/restore.js'
+import { asItWas, isImmutable, planned, titleOf, type Prior, type Wrote } from '../undo/snapshot.js'
+import type { Aim } from '../judge/types.js'
 import { liveOnceGone } from './leaving.js'
-import type { PlacedChange } from './placing.js'
+import type { PlacedChange } from './selectors.js'
 import type { Site } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 

@@ -1,14 +1,14 @@
 /** The release's own namespace, where a manifest has it: made when it is missing, labelled, never removed. */
 import { missingRights, type Right } from '../kubernetes/access.js'
-import { ApiError } from '../kubernetes/apierror.js'
-import { noCredentials } from '../kubernetes/away.js'
+import { ApiError } from '../kubernetes/api-error.js'
+import { noCredentials } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import type { Manifests } from '../kubernetes/manifests.js'
 import { isBeingDeleted, type KubeObject } from '../kubernetes/objects.js'
 import { namespacePath } from '../kubernetes/paths.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
 
 /** hidden: the account may not look at it; the rights inside of it decide then. */
 export type Presence = 'there' | 'missing' | 'hidden'

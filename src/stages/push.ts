@@ -4,7 +4,7 @@ import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
 import { lookUp, originOf } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
-import type { Journal } from '../report/journal.js'
+import type { Journal } from '../platform/stage-log.js'
 import type { Release } from './release.js'
 
 /**

@@ -1,11 +1,11 @@
 import { repoFile } from '../django/traceback.js'
 import type { Image } from '../docker/image.js'
 import type { Source } from '../docker/source.js'
-import type { Holder } from '../kubernetes/lease.js'
+import type { Holder } from '../state/lease.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
-import type { OwnPatience } from '../rollout/types.js'
-import type { World } from '../world/world.js'
+import type { OwnPatience } from '../judge/types.js'
+import type { World } from '../platform/platform.js'
 
 export type { Image, Source }
 

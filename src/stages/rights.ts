@@ -32,7 +32,7 @@ const namesOf = (app: string) => [`django-rollout-${app}`]
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
 /**
- * A broken pod of a StatefulSet stands in the way of its undo (src/rollout/unblock.ts): of one of ours, or of
+ * A broken pod of a StatefulSet stands in the way of its undo (src/undo/unblock.ts): of one of ours, or of
  * a database among the other manifests.
  */
 export function forStatefulSets(

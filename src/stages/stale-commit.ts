@@ -1,11 +1,11 @@
 /** A slow build may be overtaken by a newer push: the older commit must not go live after it. */
 import { lineageOf } from '../docker/lineage.js'
 import { shortTag } from '../kubernetes/image.js'
-import { titleOf } from '../kubernetes/lease.js'
-import { commandLine } from '../options/commandline.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import { liveNow, type History } from '../rollout/history.js'
+import { titleOf } from '../state/lease.js'
+import { commandLine } from '../options/command-line.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
+import { liveNow, type History } from '../state/history.js'
 import type { Release } from './release.js'
 
 /** Throws a Failure `stale-commit` when a descendant of this commit is live. Going back is a rollback's work. */

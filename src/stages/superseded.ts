@@ -1,9 +1,9 @@
 /** What somebody else has made of a workload in the middle of a release. Pure. */
 import { isBeingDeleted, templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
-import type { Cause } from '../report/cause.js'
-import type { Live } from '../rollout/live.js'
-import { isSameVersion } from '../rollout/ownership.js'
-import { deletion, takenOver } from '../rollout/progress.js'
+import type { Cause } from '../failure/failure.js'
+import type { Live } from '../judge/objects.js'
+import { isSameVersion } from '../undo/ownership.js'
+import { deletion, takenOver } from '../judge/rollout-status.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** What a workload has become since it was looked at; nothing for its restart, or its scale. */

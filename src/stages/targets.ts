@@ -21,10 +21,10 @@ import {
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
-import { nearest } from '../options/nearest.js'
+import { nearest } from '../options/closest-match.js'
 import type { Settings } from '../options/table.js'
-import { fail } from '../report/cause.js'
-import type { Picture } from '../rollout/types.js'
+import { fail } from '../failure/failure.js'
+import type { Picture } from '../judge/types.js'
 import type { Target, Web } from '../kubernetes/target.js'
 
 /** `web (Deployment, 2 replicas): runs 1f0e…` */

@@ -2,12 +2,12 @@
 import { findImage, lookUpImage, revisionOf } from '../docker/registry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
-import { titleOf } from '../kubernetes/lease.js'
-import { commandLine } from '../options/commandline.js'
+import { titleOf } from '../state/lease.js'
+import { commandLine } from '../options/command-line.js'
 import { imageTag, Problem } from '../options/readers.js'
-import { fail } from '../report/cause.js'
-import type { Journal } from '../report/journal.js'
-import { readArchive } from '../rollout/archive.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
+import { readArchive } from '../state/history-store.js'
 import {
   chosenFrom,
   foundBefore,
@@ -18,9 +18,9 @@ import {
   type Differ,
   type Entry,
   type History,
-} from '../rollout/history.js'
-import { readRecord } from '../rollout/record.js'
-import { templatesDiffer } from '../rollout/templates.js'
+} from '../state/history.js'
+import { readRecord } from '../state/record.js'
+import { templatesDiffer } from '../undo/templates.js'
 import type { Site } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { versionThere } from './snapshot.js'

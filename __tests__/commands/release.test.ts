@@ -1,0 +1,32 @@
+/** What becomes of more tags when they cannot be set. */
+import { expect, test } from '@jest/globals'
+import { LeaseLost } from '../../src/state/lease.js'
+import type { SoFar } from '../../src/commands/report-builder.js'
+import { moveTags } from '../../src/commands/release.js'
+import { Reporter } from '../../src/report/reporter.js'
+import { handClock } from '../support/clock.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
+
+async function warnings(tags: string, reason: Error) {
+  const soFar: SoFar = { migrations: [], warnings: [] }
+  const release = releaseOf(scripted([]).world, { 'extra-tags': tags })
+  const own = { ...release, signal: AbortSignal.abort(reason) }
+  const image = { repository: 'shop', tag: 'v2', digest: 'sha256:2' }
+  await moveTags({ reporter: new Reporter(silent, handClock(0)), soFar }, own, image)
+  return soFar.warnings
+}
+
+test('a cancelled run says that a tag was not set', async () => {
+  expect(await warnings('latest', new Error('ended by SIGINT'))).toEqual([
+    'the tag latest was not set: ended by SIGINT',
+  ])
+})
+
+test('one that has lost the lock sets none: another version may be live', async () => {
+  expect(await warnings('latest stable', new LeaseLost('taken', 'ada'))).toEqual([
+    'the tags latest, stable were not all set: another run has taken the lock (ada)',
+  ])
+})

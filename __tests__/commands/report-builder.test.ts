@@ -1,0 +1,284 @@
+/** Why a run ended, in words. */
+import { describe, expect, test } from '@jest/globals'
+import { ApiError } from '../../src/kubernetes/api-error.js'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import { outside } from '../../src/kubernetes/paths.js'
+import { LeaseLost, type WhyLost } from '../../src/state/lease.js'
+import {
+  causeOf,
+  lostCause,
+  report,
+  resultBefore,
+  sentenceOf,
+  type SoFar,
+} from '../../src/commands/report-builder.js'
+import { Failure, type Cause } from '../../src/failure/failure.js'
+import type { Result } from '../../src/failure/result.js'
+import { Reporter } from '../../src/report/reporter.js'
+import type { Course } from '../../src/judge/types.js'
+import type { Restored } from '../../src/undo/restore.js'
+import type { Target } from '../../src/kubernetes/target.js'
+import type { World } from '../../src/platform/platform.js'
+import { handClock } from '../support/clock.js'
+import { standing, nothing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const never = new AbortController().signal
+
+describe('a lock that was lost', () => {
+  const end = ': the release is left in the middle, and nothing more was written'
+  const back =
+    'the next release puts everything back before it begins; or at once: django-rollout recover'
+  const login = `renew the token or the login (kubectl auth whoami shows who you are); then ${back}`
+  test.each<[WhyLost, string, string, string]>([
+    [
+      'taken',
+      'ada, https://ci.example/7',
+      'another run has taken the lock (ada, https://ci.example/7)',
+      back,
+    ],
+    ['taken', '', 'another run has taken the lock', back],
+    [
+      'away',
+      'connect: connection refused',
+      'the API server did not answer for so long that the lock was lost (connect: connection refused)',
+      `when it answers again, ${back}`,
+    ],
+    [
+      'denied',
+      '401 Unauthorized',
+      'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized)',
+      login,
+    ],
+    [
+      'denied',
+      '403 Forbidden',
+      'the cluster no longer lets this account renew its lock (403 Forbidden)',
+      login,
+    ],
+  ])('%s, %s', (why, words, sentence, hint) => {
+    const lost = AbortSignal.abort(new LeaseLost(why, words))
+    expect(lostCause(lost)).toEqual({ code: 'lock-lost', sentence: sentence + end, hint })
+  })
+
+  test('and one that is held', () => {
+    expect(lostCause(never)).toBeUndefined()
+  })
+})
+
+describe('a server that was asked for as long as the patience lasts', () => {
+  const network = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  test.each<[string, Error, string, string]>([
+    ['cut off', network, 'cluster-unreachable', 'the API server did not answer: read ECONNRESET'],
+    [
+      'not reached by the proxy',
+      new ApiError(502, '', 'dial tcp: i/o timeout'),
+      'cluster-unreachable',
+      'the API server did not answer: dial tcp: i/o timeout',
+    ],
+    [
+      'knows nobody',
+      new ApiError(401, 'Unauthorized', 'Unauthorized'),
+      'cluster-unreachable',
+      'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
+    ],
+    [
+      'says no',
+      new ApiError(403, 'Forbidden', 'no'),
+      'write-failed',
+      'the API server refused a request (403): no',
+    ],
+    ['no server at all', new Error('a mistake of ours'), 'internal', 'a mistake of ours'],
+  ])('%s', (_, error, code, sentence) => {
+    expect(causeOf(error, never)).toMatchObject({ code, sentence })
+  })
+})
+
+describe('a run that was cancelled says so, unless something is left in the middle', () => {
+  const failed = (code: Cause['code']) => new Failure({ code, sentence: 'why' })
+  test.each<[string, Error, Cause['code'], Result]>([
+    ['stopped by it', new DOMException('ended by SIGINT', 'AbortError'), 'cancelled', 'cancelled'],
+    ['a failure in its course', failed('crash'), 'cancelled', 'cancelled'],
+    ["another's release not put back", failed('restore-failed'), 'restore-failed', 'stuck'],
+    ['the lock lost over that', failed('lock-lost'), 'lock-lost', 'stuck'],
+    ['the lock lost', new LeaseLost('taken', 'ada'), 'lock-lost', 'stuck'],
+  ])('%s', (_, error, code, result) => {
+    const cause = causeOf(error, AbortSignal.abort())
+    expect(cause.code).toBe(code)
+    expect(resultBefore(cause)).toBe(result)
+  })
+})
+
+test.each([
+  [new LeaseLost('taken', 'ada'), 'another run has taken the lock (ada)'],
+  [new Failure({ code: 'registry', sentence: 'the registry said no' }), 'the registry said no'],
+  [new Error('ended by SIGINT'), 'ended by SIGINT'],
+  [new ApiError(403, 'Forbidden', 'no'), 'the API server refused a request (403): no'],
+])('what happened, for a warning: %s', (error, sentence) => {
+  expect(sentenceOf(error)).toBe(sentence)
+})
+
+describe('the seconds of a workload are those of the write that brought it where it is', () => {
+  const course = (from: number, to?: number): Course => ({
+    ...{ startedAt: from, wanted: 2, ready: 2 },
+    ...(to !== undefined && { completeAt: to }),
+  })
+  const [rollout, undo] = [course(0, 4000), course(9000, 10_500)]
+  const release = releaseOf(scripted([]).world)
+  const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
+
+  /** A release of one Deployment that ran before, or did not. */
+  function ended(result: Result, soFar: Partial<SoFar>, wasThere: boolean) {
+    const target: Target = {
+      ...{ id: { kind: 'Deployment', name: 'web' }, path: '/web', uses: [], running: [] },
+      ...(wasThere && { live: { kind: 'Deployment' } as Target['live'] & object }),
+    }
+    const site = {
+      live: standing(nothing),
+      targets: [target],
+      others: [],
+      jobs: [],
+      resources: {},
+      services: [],
+    }
+    const told = report('release', release.settings, new Reporter(silent, handClock(0)), result, {
+      ...{
+        migrations: [],
+        warnings: [],
+        snapshot: [],
+        site: site as unknown as SoFar['site'] & object,
+      },
+      image: { repository: 'shop', tag: 'new', digest: 'sha256:1' },
+      ...soFar,
+    })
+    return told.workloads[0]
+  }
+
+  test.each<[string, Result, Course | undefined, Course | undefined, number | undefined]>([
+    ['deployed', 'deployed', rollout, undefined, 4],
+    ['put back', 'undone', rollout, undo, 1.5],
+    ['put back, but not back yet', 'stuck', rollout, course(9000), undefined],
+    ['left as it stands', 'kept', rollout, undefined, 4],
+    ['left as it stands, not complete', 'kept', course(0), undefined, undefined],
+    ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
+    ['never written to', 'failed', undefined, undefined, undefined],
+  ])('%s', (_, result, rolled, back, seconds) => {
+    const courses = { ...(rolled && { rollout: rolled }), ...(back && { undo: back }) }
+    const by = Object.fromEntries(
+      Object.entries(courses).map(([name, one]) => [name, { 'deployment/web': one }]),
+    )
+    const told = ended(result, by, true)
+    expect(told).toMatchObject(courses)
+    expect(told?.seconds).toBe(seconds)
+  })
+
+  test('created and removed again', () => {
+    const told = ended('undone', { rollout: { 'deployment/web': rollout } }, false)
+    expect(told).toMatchObject({ now: 'removed', rollout })
+    expect(told).not.toHaveProperty('seconds')
+  })
+})
+
+describe('what is told of a workload that was there, and of one that was not', () => {
+  type Stands = NonNullable<SoFar['stands']>
+  const both = (web: string[], fresh: string[]): Stands => ({
+    'deployment/web': web,
+    'deployment/fresh': fresh,
+  })
+  test.each<[Result, 'begun' | 'not begun', Stands | undefined, string, string]>([
+    ['deployed', 'begun', undefined, 'new', 'new'],
+    ['undone', 'begun', undefined, 'old', 'removed'],
+    ['cancelled', 'begun', undefined, 'old', 'removed'],
+    ['cancelled', 'not begun', undefined, 'old', 'absent'],
+    ['failed', 'begun', undefined, 'old', 'absent'],
+    ['failed', 'not begun', undefined, 'old', 'absent'],
+    ['superseded', 'begun', both([], ['shop:c']), 'gone', 'unknown'],
+    // A newer commit is live.
+    ['superseded', 'not begun', undefined, 'old', 'absent'],
+    ['kept', 'begun', both(['shop:b'], ['shop:b']), 'unknown', 'unknown'],
+    ['stuck', 'begun', undefined, 'unknown', 'unknown'],
+    ['stuck', 'not begun', undefined, 'old', 'absent'],
+    // What another run had left could not be put back.
+    ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
+    ['stuck', 'not begun', {}, 'unknown', 'absent'],
+  ])('%s, %s, seen: %j: %s and %s', (result, begun, stands, web, fresh) => {
+    const told = report(
+      'release',
+      releaseOf({} as World).settings,
+      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
+      result,
+      {
+        ...{ migrations: [], warnings: [] },
+        image: { repository: 'shop', tag: 'b', digest: 'sha256:0' },
+        site: {
+          ...{
+            live: standing(),
+            others: [],
+            jobs: [],
+            resources: { of: outside, pathOf: outside },
+            services: [],
+            warnings: [],
+          },
+          targets: [target('web', 'there'), target('fresh', 'not there')],
+        },
+        ...(begun === 'begun' && { snapshot: [] }),
+        ...(stands && { stands }),
+      },
+    )
+    expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
+  })
+
+  function target(name: string, is: 'there' | 'not there'): Target {
+    const live = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: {} }
+    return {
+      ...{ id: { kind: 'Deployment', name }, path: '', uses: [] },
+      ...(is === 'there' ? { live: live as WorkloadObject, running: ['shop:a'] } : { running: [] }),
+    }
+  }
+})
+
+describe('what became of objects', () => {
+  const prior = (name: string): Restored['prior'] => {
+    const object = { kind: 'ConfigMap', metadata: { name } }
+    return { path: '', object, written: object, was: 'whole', of: 'other' }
+  }
+  const all: readonly Restored[] = [
+    { prior: prior('a'), did: 'put' },
+    { prior: prior('b'), did: 'put', theirs: 'has another data.B' },
+    { prior: prior('c'), did: 'delete' },
+    { prior: prior('d'), did: 'keep', why: 'statefulset/db needs it' },
+    { prior: prior('e'), did: 'theirs', theirs: 'is another object' },
+    { prior: prior('f'), did: 'nothing' },
+    { prior: prior('g'), did: 'ask' },
+  ]
+  const told = (soFar: Pick<SoFar, 'restored' | 'left'>) =>
+    report(
+      'release',
+      releaseOf({} as World).settings,
+      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
+      'superseded',
+      { migrations: [], warnings: [], ...soFar },
+    ).restored.map(({ object, action }) => `${object}: ${action}`)
+
+  test('by an undo', () => {
+    expect(told({ restored: all })).toEqual([
+      'configmap/a: put back',
+      'configmap/b: put back, but it has another data.B: left alone',
+      'configmap/c: removed',
+      'configmap/d: kept, because statefulset/db needs it',
+      'configmap/e: left alone, since somebody else has changed it: it is another object',
+    ])
+  })
+
+  test('where nothing is put back: no half state is unsaid', () => {
+    expect(told({ left: all })).toEqual([
+      'configmap/a: stays as this release has written it',
+      'configmap/b: stays as this release has written it',
+      'configmap/c: stays, created by this release',
+      'configmap/d: stays as this release has written it',
+      'configmap/e: stays as somebody else has changed it: it is another object',
+      'configmap/g: was deleted by somebody else',
+    ])
+  })
+})

@@ -1,0 +1,156 @@
+import { describe, expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { buildCause } from '../../src/docker/build.js'
+import { BuildLog, lineOf } from '../../src/docker/build-log.js'
+
+/** What a real build wrote (with BuildKit 0.8 of engine 20.10, or 0.26), as it came. */
+function output(name: string): string[] {
+  const path = new URL(`outputs/buildkit-${name}.txt`, import.meta.url)
+  return readFileSync(path, 'utf8').trimEnd().split('\n')
+}
+
+const dockerfile = `ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM \${PYTHON_IMAGE} AS builder
+COPY requirements.txt .
+RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+
+FROM \${PYTHON_IMAGE}
+COPY nope ./x
+RUN echo one && \\
+    # in between
+    python -c "import nope" && \\
+    echo two
+`
+
+function causeOf(name: string) {
+  const log = new BuildLog()
+  for (const line of output(name)) log.read(line)
+  return buildCause('./backend/Dockerfile', log.failure(), dockerfile)
+}
+
+describe('the cause of a failed build is the instruction and what it said last', () => {
+  const pip =
+    'RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt'
+  const multi = 'RUN echo one && python -c "import nope" && echo two'
+  test.each([
+    [
+      '0.26-pip',
+      `"${pip}" (backend/Dockerfile:5) failed: No matching distribution found for Django==99.9`,
+    ],
+    [
+      '0.8-pip',
+      `"${pip}" (backend/Dockerfile:5) failed: No matching distribution found for Django==99.9`,
+    ],
+    ['0.26-copy', '"COPY nope ./x" (backend/Dockerfile:12) failed: "/nope": not found'],
+    ['0.8-copy', '"COPY nope ./x" (backend/Dockerfile:8) failed: "/nope" not found: not found'],
+    [
+      '0.26-parse',
+      '"USEER 10001" (backend/Dockerfile:15) failed: unknown instruction: USEER (did you mean USER?)',
+    ],
+    ['0.8-parse', 'backend/Dockerfile:15: unknown instruction: USEER'],
+    [
+      '0.26-base',
+      '"FROM ${PYTHON_IMAGE} AS builder" (backend/Dockerfile:3) failed: 127.0.0.1:5000/library/python:9.99: not found',
+    ],
+    [
+      '0.8-base',
+      '"FROM 127.0.0.1:5000/library/python:9.99" (backend/Dockerfile) failed: 127.0.0.1:5000/library/python:9.99: not found',
+    ],
+    ['0.26-target', 'backend/Dockerfile: target stage "nope" could not be found'],
+    ['0.8-target', 'backend/Dockerfile: target stage nope could not be found'],
+    [
+      '0.26-multi',
+      `"${multi}" (backend/Dockerfile:3) failed: ModuleNotFoundError: No module named 'nope'`,
+    ],
+    [
+      '0.8-multi',
+      `"${multi}" (backend/Dockerfile:9) failed: ModuleNotFoundError: No module named 'nope'`,
+    ],
+  ])('%s', (name, sentence) => {
+    expect(causeOf(name)).toMatchObject({ code: 'build-failed', sentence: `build: ${sentence}` })
+  })
+
+  test('its log is what the failed step wrote, and the annotation stands on its line', () => {
+    expect(causeOf('0.26-multi')).toMatchObject({
+      logs: [
+        {
+          lines: [
+            'one',
+            'Traceback (most recent call last):',
+            '  File "<string>", line 1, in <module>',
+            '    import nope',
+            "ModuleNotFoundError: No module named 'nope'",
+          ],
+        },
+      ],
+      annotations: [{ file: 'backend/Dockerfile', line: 3 }],
+    })
+  })
+
+  test('a step that wrote nothing has its place in the Dockerfile for a log', () => {
+    expect(causeOf('0.26-copy').logs?.[0]?.lines).toContain('  12 | >>> COPY nope ./x')
+  })
+
+  test('words that are not BuildKit’s are passed on', () => {
+    const log = new BuildLog()
+    log.read('something else entirely')
+    expect(buildCause('Dockerfile', log.failure())).toMatchObject({
+      sentence: 'build: Dockerfile: something else entirely',
+      logs: [{ lines: ['something else entirely'] }],
+      annotations: [],
+    })
+  })
+})
+
+describe('what is shown of a build', () => {
+  const shown = (lines: readonly string[]) => {
+    const log = new BuildLog()
+    return lines.filter((line) => log.read(line))
+  }
+
+  test('its steps, their output, and what took time; not BuildKit’s own progress', () => {
+    const lines = shown(output('0.8-ok'))
+    expect(lines.slice(0, 6)).toEqual([
+      '#4 [builder 1/3] FROM docker.io/library/python:3.13-slim',
+      '#4 CACHED',
+      '#6 [builder 2/3] COPY requirements.txt .',
+      '#7 [builder 3/3] RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt',
+      '#8 [stage-1 2/5] RUN useradd --uid 10001 --no-create-home shop',
+      '#9 [stage-1 3/5] WORKDIR /app',
+    ])
+    expect(lines).toContain('#7 DONE 5.0s')
+    expect(lines.join('\n')).not.toMatch(/exporting|transferring|DONE 0|internal/)
+  })
+
+  test('of a failure each line once', () => {
+    const lines = shown(output('0.26-multi')).filter((line) => line.includes('ModuleNotFoundError'))
+    expect(lines).toEqual(["#6 0.182 ModuleNotFoundError: No module named 'nope'"])
+  })
+
+  test('not each layer and not each package', () => {
+    const noise = [
+      '#4 [1/2] FROM docker.io/library/python:3.13-slim',
+      '#4 resolve docker.io/library/python:3.13-slim 0.4s done',
+      '#4 sha256:3da95a905ed546f99c4564407923a681757d89651a388ec3f1f5e9bf5ed0b39d 0B / 29.15MB 0.2s',
+      '#4 extracting sha256:3da95a905ed546f99c4564407923a681757d89651a388ec3f1f5e9bf5ed0b39d 2.1s',
+      '#5 [2/2] RUN apt-get update',
+      '#5 0.412 Get:1 http://mirror.example.org/debian trixie InRelease [140 kB]',
+      '#5 1.2 Selecting previously unselected package libpq5:amd64.',
+      '#5 1.3 Fetched 10 MB',
+      '#5 1.4 ',
+    ]
+    expect(shown(noise)).toEqual([noise[0], noise[4], noise[7]])
+  })
+})
+
+describe('the line of an instruction', () => {
+  test.each([
+    ['COPY requirements.txt .', 4],
+    ['RUN echo one &&     python -c "import nope" &&     echo two', 9],
+    ['FROM ${PYTHON_IMAGE}', undefined], // twice
+    ['COPY other .', undefined],
+  ])('%s: %s', (instruction, line) => {
+    expect(lineOf(instruction, dockerfile)).toBe(line)
+  })
+})

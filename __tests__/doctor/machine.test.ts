@@ -1,0 +1,129 @@
+import { describe, expect, test } from '@jest/globals'
+import { inputsLabel, inputsOf } from '../../src/docker/inputs.js'
+import { askMachine, examineMachine } from '../../src/doctor/machine.js'
+import { scripted, type Line } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const sha = 'd'.repeat(40)
+const kubectl = '{"clientVersion":{"gitVersion":"v1.34.4"}}'
+const docker = '{"Client":{"Version":"28.2.2"},"Server":{"Version":"27.1.0"}}'
+const good: Readonly<Record<string, Line>> = {
+  version: { when: /^git --version$/, stdout: 'git version 2.39.5' },
+  head: { when: /^git .*rev-parse --verify/, stdout: `${sha}\n` },
+  place: { when: /^git .*--show-prefix/, always: true },
+  top: { when: /^git .*--show-toplevel/, stdout: '/shop\n' },
+  status: { when: /^git .*status/ },
+  docker: { when: /^docker version/, stdout: docker },
+  buildx: { when: /^docker buildx version/, stdout: 'buildx v0.13.1' },
+  kubectl: { when: /kubectl version --client/, stdout: kubectl },
+  registry: {
+    when: /^docker buildx imagetools inspect/,
+    code: 1,
+    stderr: `ERROR: ghcr.io/acme/shop:${sha}: not found`,
+  },
+}
+const files = { Dockerfile: '', 'manage.py': '' }
+const config = '{"auths":{"ghcr.io":{}}}'
+const env = { HOME: '/home/ada' }
+const all = { ...files, '/home/ada/.docker/config.json': config }
+
+async function examined(
+  lines: Readonly<Record<string, Line>>,
+  more: { readonly files?: Readonly<Record<string, string>>; readonly given?: object } = {},
+) {
+  const script = scripted(Object.values({ ...lines, ...good, ...lines }), {
+    env,
+    files: more.files ?? all,
+  })
+  const { settings, signal } = releaseOf(script.world, { ...more.given })
+  const asking = { world: script.world, settings, signal }
+  const machine = await askMachine(asking)
+  const findings = await examineMachine(asking, machine, () => script.world.files.privateFolder())
+  const wrong = findings
+    .filter(({ severity }) => severity !== 'ok')
+    .map(({ severity, message }) => `${severity}: ${message}`)
+  return { ...script, wrong }
+}
+
+const { world: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
+const ofThisBuild = await inputsOf(bare, releaseOf(bare).settings)
+
+const gone: Line = { when: /^git --version$/, code: 127 }
+const noHead: Line = { when: /rev-parse --verify/, code: 127 }
+const denied = 'ERROR: denied: denied'
+
+describe('a machine', () => {
+  test.each<[string, Parameters<typeof examined>[0], Parameters<typeof examined>[1], string[]]>([
+    ['that has all', {}, {}, []],
+    [
+      'without git: the commit is told to be missing once, and what needs it once',
+      { version: gone, head: noHead },
+      {},
+      [
+        'error: git was not found, so the commit is not known',
+        'warning: ghcr.io was not asked, for want of the above',
+      ],
+    ],
+    [
+      'without a git checkout',
+      { head: { ...noHead, code: 128, stderr: 'fatal: not a git repository' } },
+      {},
+      [
+        'error: this folder is in no git checkout, so there is no commit to name the image after',
+        'warning: ghcr.io was not asked, for want of the above',
+      ],
+    ],
+    [
+      'without docker: the registry is not asked',
+      { docker: { ...good['docker']!, code: 127, stdout: '', stderr: 'docker was not found' } },
+      {},
+      ['error: docker was not found', 'warning: ghcr.io was not asked, for want of the above'],
+    ],
+    [
+      'without a Dockerfile',
+      {},
+      { files: { '/home/ada/.docker/config.json': config } },
+      ['error: build: there is no Dockerfile at "Dockerfile"'],
+    ],
+    [
+      'without a Dockerfile, which is not needed: the registry has the image',
+      {
+        labels: {
+          when: /^docker buildx imagetools inspect .*json \.Image/,
+          stdout: JSON.stringify({ config: { Labels: { [inputsLabel]: ofThisBuild } } }),
+        },
+        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
+      },
+      { files: {} },
+      [],
+    ],
+    [
+      'without a Dockerfile, which is needed: the tag names an image of another commit',
+      {
+        labels: {
+          when: /^docker buildx imagetools inspect .*json \.Image/,
+          stdout: '{"config":{"Labels":{"org.opencontainers.image.revision":"abc"}}}',
+        },
+        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
+      },
+      { files: {}, given: { tag: 'v1' } },
+      ['error: build: there is no Dockerfile at "Dockerfile"'],
+    ],
+    [
+      'whose login is denied',
+      { registry: { ...good['registry']!, stderr: denied } },
+      { files },
+      ['error: ghcr.io denies ghcr.io/acme/shop, and docker has no login there'],
+    ],
+  ])('%s', async (_, lines, more, expected) => {
+    expect((await examined(lines, more)).wrong).toEqual(expected)
+  })
+})
+
+test('a password that is given is in no command line, and in a file that only this user may read', async () => {
+  const given = { 'registry-username': 'ada', 'registry-password': 'secret' }
+  const { wrong, ran, written } = await examined({}, { given, files })
+  expect(wrong).toEqual([])
+  expect(ran.join('\n')).not.toMatch(/secret|login/)
+  expect(Object.keys(written)).toEqual(['/private/config.json'])
+})

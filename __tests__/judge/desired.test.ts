@@ -1,0 +1,185 @@
+/** What a workload is to become, seen from what it was before. */
+import { describe, expect, test } from '@jest/globals'
+import type { Pod } from 'kubernetes-types/core/v1'
+import { parse } from 'yaml'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import { aimBack, aimOf, slowestReady } from '../../src/judge/desired.js'
+import type { Picture } from '../../src/judge/types.js'
+import { nothing } from '../support/live.js'
+import { owner } from './scene.js'
+
+const id = { kind: 'Deployment', name: 'web' } as const
+const images = { web: 'shop:new' }
+
+const workload = (text: string) => parse(text) as WorkloadObject
+
+const now = workload('{kind: Deployment, metadata: {uid: uid-web, generation: 7}, spec: {}}')
+const before = (conditions = '') =>
+  workload(
+    `{kind: Deployment, metadata: {uid: uid-web, generation: 6}, spec: {}, status: {conditions: [${conditions}]}}`,
+  )
+
+interface Start {
+  /** Seconds after 12:00 at which its containers started; with `!` one that had restarted. */
+  readonly started: readonly (number | string)[]
+  /** When it became Ready; none: it is not. */
+  readonly ready?: number
+  readonly of?: { readonly kind: string; readonly uid: string }
+}
+
+const at = (second: number) =>
+  new Date(Date.parse('2026-01-01T12:00:00Z') + second * 1000).toISOString()
+
+function pod({ started, ready, of = { kind: 'ReplicaSet', uid: 'uid-old' } }: Start): Pod {
+  return {
+    metadata: { ownerReferences: [owner(of.kind, 'x', of.uid)] },
+    status: {
+      conditions: [
+        { type: 'Initialized', status: 'True', lastTransitionTime: at(500) },
+        {
+          type: 'Ready',
+          status: ready === undefined ? 'False' : 'True',
+          lastTransitionTime: at(ready ?? 900),
+        },
+      ],
+      containerStatuses: started.map((start, index) => ({
+        name: `c${index}`,
+        image: '',
+        imageID: '',
+        ready: true,
+        restartCount: String(start).startsWith('!') ? 1 : 0,
+        state: { running: { startedAt: at(Number(String(start).replace('!', ''))) } },
+      })),
+    },
+  }
+}
+
+describe('from start to Ready', () => {
+  test.each<[string, readonly Start[], number | undefined]>([
+    ['no pods', [], undefined],
+    ['one pod', [{ started: [0], ready: 4 }], 4000],
+    [
+      'the slowest of them',
+      [
+        { started: [0], ready: 4 },
+        { started: [10], ready: 19 },
+        { started: [0], ready: 1 },
+      ],
+      9000,
+    ],
+    ['from the start of its last container', [{ started: [0, 30, 20], ready: 34 }], 4000],
+    ['Ready within the second of its start', [{ started: [4], ready: 4 }], 0],
+    ['Ready before its start, by the clocks of two machines', [{ started: [4], ready: 3 }], 0],
+    ['one that is not Ready does not count', [{ started: [0] }], undefined],
+    ['…beside one that is', [{ started: [0] }, { started: [0], ready: 4 }], 4000],
+    ['one that has restarted says nothing', [{ started: ['!0'], ready: 4 }], undefined],
+    [
+      '…nor when only one of its containers has',
+      [{ started: [0, '!3600'], ready: 3610 }],
+      undefined,
+    ],
+    ['one without a running container', [{ started: [], ready: 4 }], undefined],
+  ])('%s', (_, pods, expected) => {
+    expect(slowestReady(pods.map(pod))).toBe(expected)
+  })
+})
+
+/** Pods by name, and the ReplicaSets `uid-old` of `web` and `uid-theirs` of another Deployment. */
+function pictureOf(...pods: readonly Start[]): Picture {
+  const set = (uid: string, of: string) => ({
+    metadata: { uid, ownerReferences: [owner('Deployment', 'x', of)] },
+  })
+  return {
+    ...nothing,
+    replicasets: new Map([
+      ['old', set('uid-old', 'uid-web')],
+      ['theirs', set('uid-theirs', 'uid-other')],
+    ]),
+    pods: new Map(pods.map((start, index) => [`pod-${index}`, pod(start)])),
+  }
+}
+
+describe('an aim', () => {
+  test('of a workload that was not there before', () => {
+    expect(aimOf(id, images, now, undefined, pictureOf({ started: [0], ready: 4 }))).toEqual({
+      workload: id,
+      images,
+      generation: 7,
+      first: true,
+    })
+  })
+
+  test('of one without pods or conditions', () => {
+    expect(aimOf(id, images, now, before(), nothing)).toEqual({
+      workload: id,
+      images,
+      generation: 7,
+      first: false,
+    })
+  })
+
+  test.each<[string, Start[], number | undefined]>([
+    ['pods of its ReplicaSets', [{ started: [0], ready: 4 }], 4000],
+    [
+      'pods of its own (a StatefulSet, a DaemonSet)',
+      [{ started: [0], ready: 5, of: { kind: 'StatefulSet', uid: 'uid-web' } }],
+      5000,
+    ],
+    [
+      'no pods of others',
+      [
+        { started: [0], ready: 9, of: { kind: 'ReplicaSet', uid: 'uid-theirs' } },
+        { started: [0], ready: 4 },
+      ],
+      4000,
+    ],
+    [
+      'only pods of others',
+      [{ started: [0], ready: 9, of: { kind: 'ReplicaSet', uid: 'uid-theirs' } }],
+      undefined,
+    ],
+  ])('knows what was Ready before: %s', (_, pods, expected) => {
+    expect(aimOf(id, images, now, before(), pictureOf(...pods)).readyBefore).toBe(expected)
+  })
+
+  test.each([
+    ['{type: Progressing, status: "False", lastTransitionTime: noon}', 'noon'],
+    ['{type: Progressing, status: "True", lastTransitionTime: noon}', undefined],
+    ['{type: Available, status: "False", lastTransitionTime: noon}', undefined],
+    [
+      '{type: Available, status: "True", lastTransitionTime: one}, {type: Progressing, status: "False", lastTransitionTime: two}',
+      'two',
+    ],
+  ])('a failure to progress that stood there before: %s', (conditions, expected) => {
+    expect(aimOf(id, images, now, before(conditions), nothing).staleProgressing).toBe(expected)
+  })
+})
+
+describe('the aim of an undo', () => {
+  const container = (name: string, image: string) => `{name: ${name}, image: '${image}'}`
+  const podSpec = `{spec: {initContainers: [${container('wait', 'shop:old')}], containers: [${container('web', 'shop:old')}, ${container('proxy', 'nginx:1')}]}}`
+
+  test.each([
+    ['Deployment', `{template: ${podSpec}}`],
+    ['CronJob', `{jobTemplate: {spec: {template: ${podSpec}}}}`],
+  ])('is all images that the %s had before', (kind, spec) => {
+    const prior = workload(`{kind: ${kind}, metadata: {generation: 6}, spec: ${spec}}`)
+    expect(aimBack(id, prior, now, nothing)).toEqual({
+      workload: id,
+      images: { wait: 'shop:old', web: 'shop:old', proxy: 'nginx:1' },
+      generation: 7,
+      first: false,
+    })
+  })
+
+  test('how fast the version was that is undone says nothing of the one before', () => {
+    const picture = pictureOf({ started: [0], ready: 4 })
+    expect(aimOf(id, images, now, before(), picture).readyBefore).toBe(4000)
+    expect(aimBack(id, before(), before(), picture).readyBefore).toBeUndefined()
+  })
+
+  test('a failure to progress of the version that is undone is not its own', () => {
+    const failed = before('{type: Progressing, status: "False", lastTransitionTime: noon}')
+    expect(aimBack(id, before(), failed, nothing).staleProgressing).toBe('noon')
+  })
+})

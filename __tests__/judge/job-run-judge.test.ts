@@ -1,0 +1,124 @@
+/** Following a Job of the user's, whose own end counts. */
+import { describe, expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
+import { parse } from 'yaml'
+import { diagnose } from '../../src/judge/diagnose.js'
+import { judgeRun } from '../../src/judge/job-run-judge.js'
+import { newLedger, withLog } from '../../src/judge/observations.js'
+import type { Picture } from '../../src/judge/types.js'
+import type { Cause } from '../../src/failure/failure.js'
+import { owner, PATIENCE, pictureOf, podOf, START } from './scene.js'
+
+/** A Job `seed` with these pods. */
+function picture(status: string, ...pods: readonly string[]): Picture {
+  const made = pods.map((pod, i) => {
+    const { metadata, spec, ...rest } = parse(pod) as { metadata?: object; spec?: object }
+    return podOf(`seed-${i}`, {
+      ...rest,
+      metadata: { ownerReferences: [owner('Job', 'seed', 'uid-seed')], ...metadata },
+      spec: { restartPolicy: 'Never', ...spec },
+    })
+  })
+  const job: Job = {
+    metadata: { name: 'seed', uid: 'uid-seed' },
+    status: parse(status) as NonNullable<Job['status']>,
+  }
+  return {
+    ...pictureOf('gone: true\nevents: []', 0),
+    jobs: new Map([['seed', job]]),
+    pods: new Map(made.map((each) => [each.metadata?.name ?? '', each])),
+  }
+}
+
+class Following {
+  ledger = newLedger(START)
+  crash: Cause | undefined
+
+  verdict(at: number, seen: Picture, log?: string): string {
+    const confirmed = { ...seen, confirmedAt: START + at * 1000 }
+    const look = () =>
+      judgeRun(confirmed, 'seed', PATIENCE, this.ledger, this.crash, START + at * 1000)
+    let judgement = look()
+    this.ledger = judgement.ledger
+    if (log !== undefined) {
+      for (const wanted of judgement.logsWanted) {
+        this.ledger = withLog(this.ledger, wanted, diagnose(log.split('\n')))
+      }
+      judgement = look()
+    }
+    const { verdict } = judgement
+    if (verdict.is === 'waiting') this.crash = verdict.crash ?? this.crash
+    return verdict.is === 'waiting'
+      ? `waiting: ${verdict.on}`
+      : verdict.is === 'done'
+        ? 'done'
+        : `failed ${verdict.cause.code}: ${verdict.cause.sentence}`
+  }
+}
+
+const ended = (code: number) =>
+  `{status: {phase: Failed}, container: {state: {terminated: {exitCode: ${code}, reason: Error}}}}`
+const runs = '{container: {}}'
+const failed = (reason: string) =>
+  `{failed: 1, conditions: [{type: Failed, status: "True", reason: ${reason}, message: m}]}`
+const log = 'Traceback (most recent call last):\nValueError: no such shop'
+
+describe('a Job', () => {
+  test.each<[string, Picture, string]>([
+    ['has no pod yet', picture('{}'), 'waiting: its pod to be made'],
+    ['runs', picture('{}', runs), 'waiting: it runs'],
+    ['is complete', picture('{conditions: [{type: Complete, status: "True"}]}', ended(0)), 'done'],
+    [
+      'is over its deadline',
+      picture(failed('DeadlineExceeded'), runs),
+      'failed timeout: seed: it ran longer than its activeDeadlineSeconds',
+    ],
+    [
+      'names an image that is not there',
+      picture('{}', '{container: {state: {waiting: {reason: InvalidImageName, message: m}}}}'),
+      'failed image-not-found: seed: image registry.example/shop:new cannot be pulled: m',
+    ],
+  ])('%s', (_, seen, words) => {
+    expect(new Following().verdict(0, seen)).toBe(words)
+  })
+
+  test('that has failed is told with the words of its log', () => {
+    const seen = picture(failed('BackoffLimitExceeded'), ended(1))
+    const words = new Following().verdict(0, seen, log)
+    expect(words).toBe('failed job-failed: seed: ValueError: no such shop')
+  })
+
+  test('may fail as often as it says itself', () => {
+    const job = new Following()
+    expect(job.verdict(0, picture('{failed: 1}', ended(1)), log)).toMatch(/^waiting: /)
+    expect(job.verdict(500, picture('{failed: 2}', ended(1), ended(1)), log)).toMatch(/^waiting: /)
+    expect(
+      job.verdict(900, picture('{conditions: [{type: Complete, status: "True"}]}', ended(1))),
+    ).toBe('done')
+  })
+
+  test('whose pods are gone with its failure is told by what was seen before', () => {
+    const job = new Following()
+    job.verdict(0, picture('{failed: 1}', ended(1)), log)
+    const gone = picture(failed('BackoffLimitExceeded'))
+    expect(job.verdict(5, gone)).toBe('waiting: its log')
+    expect(job.verdict(60, gone)).toBe('failed job-failed: seed: ValueError: no such shop')
+  })
+
+  test('of which nothing was seen is told in the words of its controller', () => {
+    const job = new Following()
+    const gone = picture(failed('BackoffLimitExceeded'))
+    job.verdict(0, gone)
+    expect(job.verdict(60, gone)).toBe('failed job-failed: seed: m')
+  })
+
+  test('that does not start is given up after the timeout, and one that has started is not', () => {
+    const late = PATIENCE.timeout / 1000 + 1
+    const stuck = new Following()
+    stuck.verdict(0, picture('{}'))
+    expect(stuck.verdict(late, picture('{}'))).toMatch(/^failed timeout: seed: not started after /)
+    const slow = new Following()
+    slow.verdict(0, picture('{}', runs))
+    expect(slow.verdict(late, picture('{}', runs))).toBe('waiting: it runs')
+  })
+})

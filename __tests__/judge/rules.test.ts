@@ -1,0 +1,914 @@
+/** The table of rules, row by row: what is seen, and when it means that the rollout is lost. */
+import { describe, expect, test } from '@jest/globals'
+import type { Aim, Patience } from '../../src/judge/types.js'
+import { AIM, NEW, PATIENCE, Rehearsal } from './scene.js'
+
+interface Fact {
+  readonly name: string
+  /** What all crashing containers have in their log. */
+  readonly log?: string
+  readonly aim?: Partial<Aim>
+  readonly patience?: Partial<Patience>
+  /** Seconds after our write, what is seen then, how the verdict begins (or what it contains). */
+  readonly steps: readonly (readonly [number, string, string | RegExp])[]
+}
+
+const noCpu = '0/3 nodes are available: 3 Insufficient cpu.'
+const oldEnds = 'web-o: {of: old, metadata: {deletionTimestamp: x}}'
+const another = 'web-b: {ready: false, container: {state: {waiting: {reason: ContainerCreating}}}}'
+
+function facts(title: string, all: readonly Fact[]) {
+  describe(title, () => {
+    test.each(all)('$name', ({ log, aim, patience, steps }) => {
+      const release = new Rehearsal([{ ...AIM, ...aim }], { ...PATIENCE, ...patience }, log)
+      const told = steps.map(([at, scene]) => `${at} s: ${release.verdict(at, scene)}`)
+      const expected = steps.map(([at, , verdict]) =>
+        expect.stringMatching(
+          verdict instanceof RegExp ? verdict : `^${at} s: ${verdict.replace(/[()]/g, '\\$&')}`,
+        ),
+      )
+      expect(told).toEqual(expected)
+    })
+  })
+}
+
+/** A pod whose container waits for a reason. */
+const waits = (reason: string, message: string) =>
+  `pods: {web-a: {container: {state: {waiting: {reason: ${reason}, message: ${JSON.stringify(message)}}}}}}`
+
+/** A pod whose container has just ended for the nth time. */
+const ended = (nth: number, code = 1, more = '') =>
+  `pods: {web-a: {container: {restartCount: ${nth - 1}, state: {terminated: {exitCode: ${code}, reason: Error${more}}}}}}`
+
+/** …and waits to be started again. */
+const loops = (nth: number, code = 1, reason = 'Error') =>
+  `pods: {web-a: {container: {restartCount: ${nth - 1},
+     state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: ${code}, reason: ${reason}}}}}}`
+
+/** …and runs again. */
+const runsAgain = (ends: number, code = 1) =>
+  `pods: {web-a: {container: {restartCount: ${ends}, lastState: {terminated: {exitCode: ${code}, reason: Error}}}}}`
+
+const noClaim = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
+
+const long = `registry.example/${'deep/'.repeat(30)}shop:new@sha256:${'0'.repeat(64)}`
+
+const evicted = 'web-a: {ready: false, status: {phase: Failed, reason: Evicted}}'
+
+const starting = `pods: {web-a: {container: {}}}`
+
+facts('image', [
+  {
+    name: 'a tag that is not there is lost at once',
+    steps: [
+      [
+        2,
+        waits(
+          'ErrImagePull',
+          'rpc error: code = NotFound desc = registry.example/shop:new: not found',
+        ),
+        'failed image-not-found: web: image registry.example/shop:new cannot be pulled: ',
+      ],
+    ],
+  },
+  {
+    name: 'the trouble is told, however long the names before it are',
+    steps: [
+      [
+        2,
+        waits(
+          'ErrImagePull',
+          `failed to pull and unpack image "${long}": failed to resolve reference "${long}": pulling from host registry.example failed with status code [manifests sha256:${'0'.repeat(64)}]: 401 Unauthorized`,
+        ),
+        'failed image-not-found: web: image registry.example/shop:new cannot be pulled: 401 Unauthorized$',
+      ],
+    ],
+  },
+  {
+    name: 'the back-off of Kubernetes 1.34 carries the error',
+    steps: [
+      [
+        2,
+        waits('ImagePullBackOff', 'Back-off pulling image "x": ErrImagePull: manifest unknown'),
+        'failed image-not-found',
+      ],
+    ],
+  },
+  {
+    name: 'the back-off of older versions does not: the event does',
+    steps: [
+      [
+        2,
+        `${waits('ImagePullBackOff', 'Back-off pulling image "registry.example/shop:new"')}
+events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry.example/shop:new": unauthorized'}]`,
+        'failed image-not-found',
+      ],
+    ],
+  },
+  {
+    name: 'an image whose name says "denied" is judged by the answer, not by its name',
+    steps: [[1, waits('ErrImagePull', 'pulling "r.io/access-denied:1": no answer'), 'waiting']],
+  },
+  {
+    name: 'a limit is not a refusal',
+    steps: [
+      [1, waits('ErrImagePull', 'failed to authorize: 429 Too Many Requests: denied'), 'waiting'],
+    ],
+  },
+  {
+    name: 'the 60 s go on when the sign is away for a moment',
+    steps: [
+      [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
+      [30, waits('ContainerCreating', ''), 'waiting'],
+      [31, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
+      [65, waits('ErrImagePull', 'i/o timeout'), 'failed image-pull'],
+    ],
+  },
+  {
+    name: 'an invalid name is lost at once',
+    steps: [[1, waits('InvalidImageName', 'could not parse'), 'failed image-not-found']],
+  },
+  {
+    name: 'a registry that is busy has 60 s, whatever the two reasons alternate',
+    steps: [
+      [5, waits('ErrImagePull', '429 Too Many Requests'), 'waiting: .*0 s of 60 s'],
+      [20, waits('ImagePullBackOff', 'Back-off pulling image "x"'), 'waiting: .*15 s of 60 s'],
+      [64, waits('ErrImagePull', '503 Service Unavailable'), 'waiting'],
+      [65, waits('ImagePullBackOff', 'Back-off pulling image "x"'), 'failed image-pull'],
+    ],
+  },
+  {
+    name: 'a registry that comes back in time loses nothing',
+    steps: [
+      [5, waits('ErrImagePull', 'TLS handshake timeout'), 'waiting'],
+      [50, 'pods: {web-a: }', 'complete'],
+      [80, 'pods: {web-a: }', 'done'],
+    ],
+  },
+  {
+    name: 'a grace that the user set',
+    patience: { grace: { ImagePull: 5000 } },
+    steps: [
+      [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
+      [10, waits('ErrImagePull', 'i/o timeout'), 'failed image-pull'],
+    ],
+  },
+])
+
+const moduleMissing = `Traceback (most recent call last):
+  File "/app/manage.py", line 8, in <module>
+    import shop.celery
+  File "/app/shop/celery.py", line 3, in <module>
+    from shop.task import app
+ModuleNotFoundError: No module named 'shop.task'`
+
+const refused = `Traceback (most recent call last):
+  File "/app/shop/worker.py", line 9, in main
+    connect()
+redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused.`
+
+facts('crash', [
+  {
+    name: 'an error that no time mends is lost at the first exit',
+    log: moduleMissing,
+    steps: [
+      [
+        3,
+        ended(1),
+        "failed crash: web: ModuleNotFoundError: No module named 'shop.task' (shop/celery.py:3)$",
+      ],
+    ],
+  },
+  {
+    name: 'also when the container runs again before its log has come',
+    log: moduleMissing,
+    steps: [[3, runsAgain(1), 'failed crash']],
+  },
+  {
+    name: 'without a log the cause is unknown: the second exit loses it',
+    log: '',
+    steps: [
+      [3, ended(1), 'waiting'],
+      [5, runsAgain(1), 'waiting'],
+      [6, ended(2), 'failed crash: web: exited with 1$'],
+    ],
+  },
+  {
+    name: 'CrashLoopBackOff counts as the second exit',
+    log: 'boot\nfatal: no licence',
+    steps: [[3, loops(1), 'failed crash: web: exited with 1: fatal: no licence']],
+  },
+  {
+    name: 'something it waits for: after the third exit and 60 s',
+    log: refused,
+    steps: [
+      [3, ended(1), 'waiting'],
+      [8, loops(2), 'waiting'],
+      [30, loops(3), 'waiting: .*27 s of 60 s'],
+      [62, loops(3), 'waiting'],
+      [63, loops(3), 'failed crash: web: ConnectionError: Error 111'],
+    ],
+  },
+  {
+    name: '…but not while it is trying again',
+    log: refused,
+    steps: [
+      [3, ended(1), 'waiting'],
+      [30, ended(3), 'waiting'],
+      [70, runsAgain(3), 'waiting'],
+      [72, ended(4), 'failed crash'],
+    ],
+  },
+  {
+    name: '…and 60 s with two exits are not enough',
+    log: refused,
+    steps: [
+      [3, ended(1), 'waiting'],
+      [90, ended(2), 'waiting'],
+    ],
+  },
+  {
+    name: 'exit 127 is hopeless whatever the log says',
+    log: refused,
+    steps: [[3, ended(1, 127), 'failed crash: web: ConnectionError']],
+  },
+  {
+    name: 'with another pod Ready: at least 60 s, also for a hopeless error',
+    log: moduleMissing,
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [62, withHealthy(loops(4)), 'waiting'],
+      [63, withHealthy(loops(4)), 'failed crash'],
+    ],
+  },
+  {
+    name: 'a Ready pod of the old version shelters nothing',
+    log: moduleMissing,
+    steps: [[3, withHealthy(loops(2), 'old'), 'failed crash']],
+  },
+  {
+    name: 'a grace that the user set counts instead of those 60 s',
+    log: moduleMissing,
+    patience: { grace: { Crash: 5000 } },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [8, withHealthy(loops(2)), 'failed crash'],
+    ],
+  },
+  {
+    name: 'on the way back a shorter grace gives nothing up sooner',
+    log: moduleMissing,
+    patience: { grace: { Crash: 5000 }, graces: 'lengthen' },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [62, withHealthy(loops(2)), 'waiting'],
+      [63, withHealthy(loops(2)), 'failed crash'],
+    ],
+  },
+  {
+    name: '…and a longer one counts there too',
+    log: moduleMissing,
+    patience: { grace: { Crash: 90_000 }, graces: 'lengthen' },
+    steps: [
+      [3, withHealthy(loops(2)), 'waiting'],
+      [92, withHealthy(loops(2)), 'waiting'],
+      [93, withHealthy(loops(2)), 'failed crash'],
+    ],
+  },
+  {
+    name: 'on a first deploy: at least 60 s',
+    log: moduleMissing,
+    aim: { first: true },
+    steps: [
+      [3, loops(2), 'waiting'],
+      [63, loops(4), 'failed crash'],
+    ],
+  },
+  {
+    name: 'a process that ends with 0, though it is to stay',
+    log: 'all done',
+    steps: [
+      [3, ended(1, 0), 'waiting'],
+      [5, loops(2, 0), 'failed crash: web: ended by itself'],
+    ],
+  },
+  {
+    name: 'the init container',
+    log: 'OperationalError',
+    steps: [
+      [3, initEnded(1), 'waiting'],
+      [9, initEnded(2), 'failed init-crash: web (container wait): OperationalError'],
+    ],
+  },
+  {
+    name: 'an init container that ended well after an error is no trouble',
+    log: '',
+    steps: [
+      [3, initEnded(1), 'waiting'],
+      [
+        9,
+        'pods: {web-a: {ready: true, init: {restartCount: 1, state: {terminated: {exitCode: 0}}, lastState: {terminated: {exitCode: 3}}}}}',
+        'complete',
+      ],
+    ],
+  },
+  {
+    name: 'a pod of the old version that crashes is not our failure',
+    log: moduleMissing,
+    steps: [
+      [
+        3,
+        `pods: {web-o: {of: old, container: {restartCount: 9, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}}}`,
+        'waiting: 0 of 1 ready',
+      ],
+    ],
+  },
+  {
+    name: 'a pod that is being deleted does not count',
+    log: moduleMissing,
+    steps: [
+      [
+        3,
+        ended(2).replace(
+          'web-a: {',
+          'web-a: {metadata: {deletionTimestamp: 2026-01-01T12:00:00Z}, ',
+        ),
+        'waiting',
+      ],
+    ],
+  },
+  {
+    name: 'evicted is not failed',
+    log: '',
+    steps: [
+      [
+        3,
+        'pods: {web-a: {ready: false, status: {phase: Failed, reason: Evicted}, container: {state: {terminated: {exitCode: 137, reason: Error}}}}}',
+        'waiting',
+      ],
+      [
+        9,
+        `pods: {web-a: {ready: false, status: {phase: Failed, reason: Evicted}, container: {restartCount: 3, state: {terminated: {exitCode: 137}}}}, web-b: }
+status: {replicas: 1, updatedReplicas: 1}`,
+        'complete',
+      ],
+    ],
+  },
+  {
+    name: 'a node that was cut off is not failed',
+    log: '',
+    steps: [
+      [3, ended(2, 137).replace('Error', 'ContainerStatusUnknown'), 'waiting'],
+      [
+        4,
+        `pods: {web-a: {conditions: [{type: DisruptionTarget, status: 'True'}], container: {restartCount: 2, state: {terminated: {exitCode: 143}}}}}`,
+        'waiting',
+      ],
+    ],
+  },
+  {
+    name: 'a liveness probe that kills it is told',
+    log: 'serving',
+    steps: [
+      [
+        40,
+        `${loops(2, 137)}
+events:
+  - {about: web-a, reason: Unhealthy, message: 'Liveness probe failed: HTTP probe failed with statuscode: 500'}
+  - {about: web-a, reason: Killing, message: 'Container web failed liveness probe, will be restarted'}`,
+        'failed crash: web: killed because of its probe: Liveness probe failed: HTTP',
+      ],
+    ],
+  },
+  {
+    name: 'out of memory once is borne, twice is not',
+    log: '',
+    steps: [
+      [3, ended(1, 137).replace('reason: Error', 'reason: OOMKilled'), 'waiting'],
+      [9, loops(2, 137, 'OOMKilled'), 'failed out-of-memory: web: killed again for using more'],
+    ],
+  },
+])
+
+facts('died after it had been Ready', [
+  {
+    name: 'twice is lost, though what it waits for may come',
+    log: refused,
+    steps: [
+      [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
+      [9, probed(ended(1)), 'waiting'],
+      [12, probed(runsAgain(1)), 'waiting'],
+      [14, probed(ended(2)), 'failed crash-after-ready: web: was Ready, and then died twice'],
+    ],
+  },
+  {
+    name: 'exits before it was Ready are not counted',
+    log: refused,
+    steps: [
+      [3, probed(ended(1)), 'waiting'],
+      [9, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting'],
+      [14, probed(ended(2)), 'waiting'],
+    ],
+  },
+  {
+    name: 'once, and well again: the bake starts anew',
+    log: '',
+    steps: [
+      [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
+      [9, probed(ended(1)), 'waiting: 0 of 1 ready'],
+      [20, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting: .*stay Ready'],
+      [29, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'waiting: .*stay Ready'],
+      [30, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'complete'],
+      [44, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'complete'],
+      [45, probed(runsAgain(1)).replace('{probe', '{ready: true, probe'), 'done'],
+    ],
+  },
+  {
+    name: 'restarts of long ago are history',
+    log: '',
+    steps: [
+      [1, runsAgain(7).replace('{container', '{ready: true, container'), 'complete'],
+      [16, runsAgain(7).replace('{container', '{ready: true, container'), 'done'],
+    ],
+  },
+])
+
+facts('start and configuration', [
+  {
+    name: 'command not found (containerd: StartError)',
+    steps: [
+      [
+        1,
+        loops(1, 128, 'StartError').replace(
+          'reason: StartError',
+          `reason: StartError, message: 'exec: "gunicron": executable file not found in $PATH'`,
+        ),
+        'failed cannot-start: web: cannot be started: exec: "gunicron"',
+      ],
+    ],
+  },
+  {
+    name: 'command not found (RunContainerError)',
+    steps: [[1, waits('RunContainerError', 'executable file not found'), 'failed cannot-start']],
+  },
+  {
+    name: 'a runtime that is busy has 120 s',
+    steps: [
+      [1, waits('CreateContainerError', 'context deadline exceeded'), 'waiting'],
+      [121, waits('CreateContainerError', 'context deadline exceeded'), 'failed cannot-start'],
+    ],
+  },
+  {
+    name: 'a ConfigMap that comes within 20 s',
+    steps: [
+      [1, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
+      [20, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
+      [21, 'pods: {web-a: }', 'complete'],
+    ],
+  },
+  {
+    name: 'a ConfigMap that does not',
+    steps: [
+      [1, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
+      [
+        21,
+        waits('CreateContainerConfigError', 'configmap "env" not found'),
+        'failed config-missing: web: its configuration is missing: configmap "env" not found',
+      ],
+    ],
+  },
+  {
+    name: 'a ConfigMap that is to be mounted',
+    steps: [
+      [1, mount('configmap "env" not found'), 'waiting'],
+      [21, mount('configmap "env" not found'), 'failed config-missing'],
+    ],
+  },
+  {
+    name: '"failed to sync cache" never loses it',
+    steps: [
+      [
+        1,
+        waits('CreateContainerConfigError', 'failed to sync configmap cache: timed out'),
+        'waiting',
+      ],
+      [
+        99,
+        waits('CreateContainerConfigError', 'failed to sync configmap cache: timed out'),
+        'waiting',
+      ],
+    ],
+  },
+  {
+    name: 'an image that runs as root where it may not',
+    steps: [
+      [
+        1,
+        waits(
+          'CreateContainerConfigError',
+          'container has runAsNonRoot and image will run as root',
+        ),
+        'failed cannot-start',
+      ],
+    ],
+  },
+  {
+    name: 'a volume has 120 s',
+    steps: [
+      [1, mount('MountVolume.SetUp failed: rpc error'), 'waiting'],
+      [120, mount('MountVolume.SetUp failed: rpc error'), 'waiting'],
+      [121, mount('MountVolume.SetUp failed: rpc error'), 'failed cannot-start: web: a volume'],
+    ],
+  },
+  {
+    name: 'a volume that is attached at last',
+    steps: [
+      [1, mount('rpc error'), 'waiting'],
+      [130, mount('rpc error').replace(/\]$/, ', {about: web-a, reason: Pulling}]'), 'waiting'],
+    ],
+  },
+])
+
+facts('pods that are not made', [
+  {
+    name: 'forbidden: after 5 s',
+    steps: [
+      [1, `refused: 'pods "web-x" is forbidden: violates PodSecurity'`, 'waiting: .*forbidden'],
+      [6, `refused: 'pods "web-x" is forbidden: violates PodSecurity'`, 'failed pod-refused'],
+    ],
+  },
+  {
+    name: 'a webhook that does not answer: after 60 s',
+    steps: [
+      [1, `refused: 'Internal error: failed calling webhook "x": denied by timeout'`, 'waiting'],
+      [59, `refused: 'Internal error: failed calling webhook "x": denied by timeout'`, 'waiting'],
+      [
+        61,
+        `refused: 'Internal error: failed calling webhook "x": denied by timeout'`,
+        'failed pod-refused',
+      ],
+    ],
+  },
+  {
+    name: 'quota: 30 s in which no pod ended or became Ready',
+    steps: [
+      [1, quota('old-1: {of: old}, old-2: {of: old}'), 'waiting'],
+      [29, quota('old-1: {of: old}'), 'waiting'],
+      [58, quota('old-1: {of: old}'), 'waiting'],
+      [59, quota('old-1: {of: old}'), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: a pod that is ending gives its share back',
+    steps: [
+      [1, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 1), 'waiting'],
+      [90, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 2), 'waiting'],
+      [91, quota('', 2), 'waiting'],
+      [94, quota('', 3), 'waiting'],
+      [121, quota('', 3), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: a pod of ours that is not Ready yet will let an old one end',
+    steps: [
+      [1, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 1), 'waiting'],
+      [55, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 2), 'waiting'],
+      [56, quota('old-1: {of: old}, web-a: ', 2), 'waiting'],
+    ],
+  },
+  {
+    name: 'quota: …a pod of the old version that is not Ready will not',
+    steps: [
+      [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
+      [31, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: a pod of another workload that is ending gives its share back too',
+    steps: [
+      [1, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 1), 'waiting'],
+      [60, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 2), 'waiting'],
+    ],
+  },
+  {
+    name: 'quota: a pod that was evicted gives nothing any more',
+    steps: [
+      [1, quota(evicted, 1), 'waiting'],
+      [4, quota(evicted, 2), 'waiting'],
+      [31, quota(evicted, 2), 'failed quota'],
+    ],
+  },
+  {
+    name: 'quota: what was refused before a pod ended says nothing of the room that it left',
+    steps: [
+      [1, quota('old-1: {of: old}, old-2: {of: old}', 1), 'waiting'],
+      [29, quota('old-1: {of: old}', 1), 'waiting'],
+      [90, quota('old-1: {of: old}', 1), 'waiting'],
+      [91, quota('old-1: {of: old}, web-a: ', 1), 'waiting'],
+      [92, quota('old-1: {of: old}, web-a: ', 2), 'waiting'],
+      [121, quota('old-1: {of: old}, web-a: ', 3), 'failed quota'],
+    ],
+  },
+  {
+    name: 'no node fits: 120 s',
+    steps: [
+      [1, unschedulable(), 'waiting: 0 of 1 ready, waiting for web-a (0/3 nodes'],
+      [120, unschedulable(), 'waiting'],
+      [121, unschedulable(), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'for want of a volume: no node has anything to do with it',
+    steps: [
+      [1, unschedulable(undefined, noClaim), 'waiting'],
+      [
+        121,
+        unschedulable(undefined, noClaim),
+        `failed cannot-start: web: a volume cannot be mounted: ${noClaim}`,
+      ],
+    ],
+  },
+  {
+    name: 'the autoscaler adds none: at once',
+    steps: [[1, unschedulable('NotTriggerScaleUp'), 'failed unschedulable']],
+  },
+  {
+    name: 'the autoscaler adds none, but an old pod is ending: until the scheduler has tried again',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [90, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [91, unschedulable('NotTriggerScaleUp'), 'waiting'],
+      [102, unschedulable('NotTriggerScaleUp'), 'waiting'],
+      [103, unschedulable('NotTriggerScaleUp'), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'no node fits, but an old pod that is ending has made room',
+    patience: { bake: 0 },
+    steps: [
+      [1, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [121, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
+      [160, 'pods: {web-a: }', 'done'],
+    ],
+  },
+  {
+    name: 'no node fits, but a pod of ours is starting, after which an old one ends',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
+      [60, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
+    ],
+  },
+  {
+    name: 'an ending pod that never ends holds nothing up for ever: the deadline',
+    steps: [
+      [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [600, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
+      [601, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'failed unschedulable'],
+    ],
+  },
+  {
+    name: 'the autoscaler adds one: the deadline',
+    steps: [
+      [1, unschedulable('TriggeredScaleUp'), 'waiting'],
+      [500, unschedulable('TriggeredScaleUp'), 'waiting'],
+      [601, unschedulable('TriggeredScaleUp'), 'failed unschedulable'],
+    ],
+  },
+])
+
+const unready = (more = '') =>
+  `pods: {web-a: {container: {ready: false, started: true}, probe: readiness}}
+events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 503'}]
+${more}`
+const slowProbe = `spec: {containers: [{name: web, image: '${NEW}',
+  readinessProbe: {httpGet: {port: 8000}, initialDelaySeconds: 60, periodSeconds: 30}}]}`
+const inStartup = 'pods: {web-a: {container: {ready: false, started: false}, probe: startup}}'
+
+facts('not Ready', [
+  {
+    name: 'five times what the old version took',
+    aim: { readyBefore: 20_000 },
+    steps: [
+      [2, unready(), 'waiting: .*statuscode: 503, 0 s of 100 s'],
+      [101, unready(), 'waiting'],
+      [
+        102,
+        unready(),
+        'failed not-ready: web: runs, but is not Ready: Readiness probe failed: HTTP',
+      ],
+    ],
+  },
+  {
+    name: 'at least 60 s',
+    aim: { readyBefore: 4000 },
+    steps: [
+      [2, unready(), 'waiting'],
+      [61, unready(), 'waiting'],
+      [62, unready(), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'at most the deadline',
+    aim: { readyBefore: 300_000 },
+    steps: [
+      [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [92, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'ready-timeout when it is set',
+    aim: { readyBefore: 300_000 },
+    patience: { readyTimeout: 10_000 },
+    steps: [
+      [2, unready(), 'waiting'],
+      [12, unready(), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'of an undo not before the deadline, whatever ready-timeout says',
+    patience: { readyTimeout: 10_000, graces: 'lengthen' },
+    steps: [
+      [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [91, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [92, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'of an undo as late as ready-timeout says',
+    patience: { readyTimeout: 120_000, graces: 'lengthen' },
+    steps: [
+      [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [121, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
+      [122, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'never before the readiness probe of the new version has asked three times',
+    aim: { readyBefore: 4000 },
+    steps: [
+      [2, unready().replace('probe: readiness', slowProbe), 'waiting: .*0 s of 150 s'],
+      [151, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [152, unready().replace('probe: readiness', slowProbe), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'a time that the user has set begins when the readiness probe asks first',
+    patience: { grace: { NotReady: 10_000 } },
+    steps: [
+      [2, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [71, unready().replace('probe: readiness', slowProbe), 'waiting'],
+      [72, unready().replace('probe: readiness', slowProbe), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'never before its startupProbe gives up (300 s)',
+    patience: { readyTimeout: 10_000 },
+    steps: [
+      [2, inStartup, 'waiting: 0 of 1 ready, waiting for web-a (startup probe 0 s of 300 s)'],
+      [301, inStartup, 'waiting'],
+      [302, inStartup, 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'the time to be Ready begins when the startupProbe has let it through',
+    patience: { readyTimeout: 10_000 },
+    steps: [
+      [2, inStartup, 'waiting'],
+      [200, unready(), 'waiting: .*0 s of 10 s'],
+      [209, unready(), 'waiting'],
+      [210, unready(), 'failed not-ready'],
+    ],
+  },
+  {
+    name: 'a slow start that ends well',
+    aim: { readyBefore: 4000 },
+    steps: [
+      [2, inStartup, 'waiting'],
+      [200, inStartup, 'waiting'],
+      [201, 'pods: {web-a: }', 'complete'],
+    ],
+  },
+  {
+    name: 'the answer is that of its own container',
+    patience: { readyTimeout: 1000 },
+    steps: [
+      [2, beside('nginx'), 'waiting'],
+      [3, beside('nginx'), 'failed not-ready: web (container web): .* container web is not ready'],
+      [4, beside('web'), 'failed not-ready: web (container web): .* no upstream'],
+    ],
+  },
+  {
+    name: 'of what a command has written the error that it ended with counts',
+    patience: { readyTimeout: 1000 },
+    steps: [
+      [2, unready(), 'waiting'],
+      [
+        3,
+        unready().replace(
+          /'Readiness.*'/,
+          '"Readiness probe failed: Traceback (most recent call last):\\n  File x\\n    y\\nOSError: no cache\\n"',
+        ),
+        'failed not-ready: web: runs, but is not Ready: Readiness probe failed: OSError: no cache$',
+      ],
+    ],
+  },
+  {
+    name: 'a readiness gate is named',
+    steps: [
+      [
+        2,
+        `pods: {web-a: {ready: false, container: {ready: true}, spec: {readinessGates: [{conditionType: lb/healthy}]}}}`,
+        'waiting: .*readiness gate lb/healthy is not met',
+      ],
+    ],
+  },
+])
+
+/** A pod with nginx beside it, and the answer to a probe of one of the two. */
+function beside(container: string): string {
+  return `pods: {web-a: {ready: false, spec: {containers: [{name: web}, {name: nginx}]}, status: {containerStatuses: [
+    {name: web, ready: false, state: {running: {}}}, {name: nginx, ready: false, state: {running: {}}}]}}}
+events: [{about: web-a, container: ${container}, reason: Unhealthy, message: 'Readiness probe failed: no upstream'}]`
+}
+
+const outOfTime = (at: string, pods = starting) =>
+  `${pods}
+progressing: {status: 'False', reason: ProgressDeadlineExceeded, lastTransitionTime: ${at}, message: 'has timed out progressing.'}`
+
+facts('the clock of the Deployment', [
+  {
+    name: 'at once when it ran out after our write, with the trouble that stands there',
+    steps: [
+      [
+        1,
+        outOfTime('2026-01-01T12:00:30Z', unready()),
+        'failed progress-deadline: web: made no progress within progressDeadlineSeconds: has timed out progressing.; web-a: Readiness probe',
+      ],
+    ],
+  },
+  {
+    name: 'not when it is the one of the rollout before',
+    aim: { staleProgressing: '2026-01-01T11:00:00Z' },
+    steps: [[1, outOfTime("'2026-01-01T11:00:00Z'"), 'waiting']],
+  },
+  {
+    name: 'not before the controller has seen our write',
+    steps: [
+      [
+        1,
+        `${outOfTime('2026-01-01T11:00:00Z')}\nstatus: {observedGeneration: 1}`,
+        'waiting: its controller',
+      ],
+    ],
+  },
+  {
+    name: 'not while a pod is inside its startupProbe',
+    steps: [
+      [1, inStartup, 'waiting'],
+      [200, outOfTime('2026-01-01T12:00:30Z', inStartup), 'waiting'],
+      [301, outOfTime('2026-01-01T12:00:30Z', inStartup), 'failed'],
+    ],
+  },
+])
+
+facts('the end of all waiting', [
+  {
+    name: 'says what it waited for',
+    patience: { timeout: 60_000 },
+    steps: [
+      [0, 'pods: {}', 'waiting: 0 of 1 ready'],
+      [60, 'pods: {}', 'failed timeout: web: not done after 60 s: 0 of 1 ready'],
+    ],
+  },
+])
+
+function withHealthy(scene: string, of = 'new'): string {
+  return `replicas: 2\n${scene.replace('{web-a', `{web-h: {of: ${of}}, web-a`)}`
+}
+
+function initEnded(nth: number): string {
+  return `pods: {web-a: {init: {restartCount: ${nth - 1}, state: {terminated: {exitCode: 3}}}, container: {state: {waiting: {reason: PodInitializing}}}}}`
+}
+
+function probed(scene: string): string {
+  return scene.replace('{container', '{probe: readiness, container')
+}
+
+function mount(message: string): string {
+  return `${waits('ContainerCreating', '')}
+events: [{about: web-a, reason: FailedMount, message: '${message}'}]`
+}
+
+/** @param tries how often the controller has tried in vain, where events tell it. */
+function quota(pods: string, tries?: number): string {
+  const refused = 'pods "web-x" is forbidden: exceeded quota: cpu'
+  const event = `{about: new, reason: FailedCreate, message: '${refused}', count: ${tries ?? 0}}`
+  return `refused: '${refused}'\npods: {${pods}}\nevents: [${tries === undefined ? '' : event}]`
+}
+
+/** @param beside another pod of the namespace. */
+function unschedulable(event?: string, message = noCpu, beside = ''): string {
+  return `pods: {${beside === '' ? '' : `${beside}, `}web-a: {ready: false, status: {phase: Pending, containerStatuses: []}, conditions: [
+  {type: PodScheduled, status: 'False', reason: Unschedulable, message: '${message}'}]}}
+events: [${event === undefined ? '' : `{about: web-a, reason: ${event}}`}]`
+}

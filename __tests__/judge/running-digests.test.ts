@@ -1,0 +1,127 @@
+import { describe, expect, test } from '@jest/globals'
+import { byDigest, taggedIn, versionIn } from '../../src/judge/running-digests.js'
+import { digest, running } from '../support/running.js'
+
+const shop = 'ghcr.io/acme/shop'
+
+/** `statefulset/web app a`: workload, container and the digest's letter, or `?`; is it of another repository? */
+function tagged(text: string): readonly string[] {
+  const { picture, workloads } = running(text)
+  return taggedIn(picture, workloads, shop).map(({ workload, container, ran }) => {
+    const letter = ran?.digest.split(':')[1]?.[0] ?? '?'
+    return `${workload} ${container} ${letter}${ran?.of === 'another repository' ? ' elsewhere' : ''}`
+  })
+}
+
+describe('what runs by a tag', () => {
+  test.each([
+    [
+      'the digest of its pods',
+      `web: {image: ${shop}:latest, pods: [a, a]}`,
+      ['statefulset/web app a'],
+    ],
+    ['an image without a tag too', `web: {image: ${shop}, pods: [a]}`, ['statefulset/web app a']],
+    [
+      'the one that most pods run',
+      `web: {image: ${shop}:v1, pods: [b, a, a]}`,
+      ['statefulset/web app a'],
+    ],
+    [
+      'its init container too',
+      `web: {image: ${shop}:v1, init: ${shop}:v1, pods: [a]}`,
+      ['statefulset/web init a', 'statefulset/web app a'],
+    ],
+    [
+      'as Docker tells it',
+      `web: {image: ${shop}:v1, pods: ['docker-pullable://${shop}@${digest('c')}']}`,
+      ['statefulset/web app c'],
+    ],
+    [
+      'the digest of another repository, where the node has the image from there too',
+      `web: {image: ${shop}:v1, pods: ['${shop}-base@${digest('c')}']}`,
+      ['statefulset/web app c elsewhere'],
+    ],
+    [
+      'not the id of an image that no registry has',
+      `web: {image: ${shop}:v1, pods: ['${digest('c')}']}`,
+      ['statefulset/web app ?'],
+    ],
+    [
+      'not yet, while the image is being pulled',
+      `web: {image: ${shop}:v1, pods: ['']}`,
+      ['statefulset/web app ?'],
+    ],
+    [
+      'not what an older template runs',
+      `web: {image: ${shop}:v1, pods: [a], old: true}`,
+      ['statefulset/web app ?'],
+    ],
+    [
+      'without pods what the others run by the same tag',
+      `{clean: {kind: CronJob, image: '${shop}:v1'}, web: {image: '${shop}:v1', pods: [a, b]}, worker: {image: '${shop}:v1', pods: [b]}, old: {image: '${shop}:v0', pods: [c, c, c]}}`,
+      [
+        'cronjob/clean app b',
+        'statefulset/web app a',
+        'statefulset/worker app b',
+        'statefulset/old app c',
+      ],
+    ],
+    ['no container with a digest', `web: {image: '${shop}:v1@${digest('a')}', pods: [a]}`, []],
+    ['no container of another image', 'web: {image: nginx, pods: [a]}', []],
+  ])('%s', (_, text, expected) => {
+    expect(tagged(text)).toEqual(expected)
+  })
+
+  test('Docker Hub’s images have short and long names', () => {
+    const { picture, workloads } = running(
+      `web: {image: 'acme/shop:latest', pods: ['docker.io/acme/shop@${digest('a')}']}`,
+    )
+    expect(taggedIn(picture, workloads, 'acme/shop')).toEqual([
+      {
+        workload: 'statefulset/web',
+        container: 'app',
+        image: 'acme/shop:latest',
+        ran: { digest: digest('a'), of: 'our repository' },
+      },
+    ])
+  })
+})
+
+test.each([
+  ['shop:v1', 'shop:v1@sha256:0'],
+  ['shop', 'shop:latest@sha256:0'],
+  ['localhost:5000/shop', 'localhost:5000/shop:latest@sha256:0'],
+])('%s by its digest: %s', (image, expected) => {
+  expect(byDigest(image, 'sha256:0')).toBe(expected)
+})
+
+describe('the one version that runs', () => {
+  test.each([
+    [
+      'by the pods, and by a template that has the digest',
+      `{web: {image: ${shop}:v1, pods: [a]}, worker: {image: '${shop}:v2@${digest('a')}'}}`,
+      ['v1', digest('a')],
+    ],
+    ['without a tag', `web: {image: '${shop}@${digest('a')}'}`, ['aaaaaaaaaaaa', digest('a')]],
+    [
+      'by others, of a workload without pods',
+      `{web: {image: ${shop}:v1, pods: [a]}, clean: {kind: CronJob, image: ${shop}:v1}}`,
+      ['v1', digest('a')],
+    ],
+    [
+      'none where there are two',
+      `{a: {image: ${shop}:v1, pods: [a]}, b: {image: ${shop}:v2, pods: [b]}}`,
+    ],
+    ['none where one is not known', `{a: {image: ${shop}:v1, pods: [a]}, b: {image: ${shop}:v2}}`],
+    ['none of another image', `{a: {image: ${shop}:v1, pods: [a]}, b: {image: nginx}}`],
+    [
+      'none of another repository',
+      `web: {image: ${shop}:v1, pods: ['${shop}-base@${digest('c')}']}`,
+    ],
+    ['none of nothing', '{}'],
+  ])('%s', (_, text, expected: readonly string[] = []) => {
+    const { picture, workloads } = running(text)
+    const { tag, digest } = versionIn(picture, workloads, shop) ?? {}
+    expect([tag, digest].filter(Boolean)).toEqual(expected)
+  })
+})

@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { Result } from '../../src/failure/result.js'
+import { tellWebhook } from '../../src/report/notify.js'
+import { Chat } from '../support/chat.js'
+import { hastyWorld } from '../support/hasty.js'
+import { reportOf } from '../support/report.js'
+
+let chat: Chat
+beforeEach(async () => {
+  chat = await Chat.start()
+})
+afterEach(() => {
+  chat.stop()
+})
+
+const tell = (result: Result = 'deployed', on: 'always' | 'failure' = 'always', url = chat.url) =>
+  tellWebhook(hastyWorld(), { webhook: url, 'webhook-on': on }, reportOf({ result }), {
+    ...{ id: 'run-1', who: 'ada' },
+  })
+
+test.each<[Result, 'always' | 'failure', number]>([
+  ['deployed', 'always', 1],
+  ['undone', 'always', 1],
+  ['deployed', 'failure', 0],
+  ['unchanged', 'failure', 0],
+  ['undone', 'failure', 1],
+  ['locked', 'failure', 1],
+  ['cancelled', 'failure', 1],
+])('%s with webhook-on %s: %i messages', async (result, on, count) => {
+  expect(await tell(result, on)).toEqual([])
+  expect(chat.messages).toHaveLength(count)
+})
+
+test('nobody is told without an address', async () => {
+  const none = { webhook: undefined, 'webhook-on': 'always' } as const
+  expect(await tellWebhook(hastyWorld(), none, reportOf(), { id: 'x', who: 'ada' })).toEqual([])
+})
+
+describe('a chat that', () => {
+  test.each<[string, readonly number[], readonly string[]]>([
+    ['is away for a moment is told all the same', [500, 429], []],
+    ['is away is a warning', [500, 502, 503], ['it was refused (503)']],
+    ['does not want it is a warning at once', [404], ['it was refused (404)']],
+  ])('%s', async (_, answers, warnings) => {
+    chat.answers.push(...answers)
+    expect(await tell()).toEqual(
+      warnings.map((why) => `the webhook was not told how this ended: ${why}`),
+    )
+    expect(chat.messages).toHaveLength(warnings.length === 0 ? 1 : 0)
+  })
+
+  test('is not there is a warning, without its address', async () => {
+    chat.stop()
+    expect(await tell()).toEqual([
+      'the webhook was not told how this ended: there was no answer (ECONNREFUSED)',
+    ])
+    expect(await tell('deployed', 'always', 'http://nowhere.invalid/very-secret')).toEqual([
+      expect.stringMatching(
+        /^the webhook was not told how this ended: there was no answer \(\w+\)$/,
+      ),
+    ])
+  })
+})

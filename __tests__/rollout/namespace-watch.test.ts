@@ -1,0 +1,360 @@
+/** The picture of a namespace against a server that ends, cuts and forgets watches. */
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { ApiError } from '../../src/kubernetes/api-error.js'
+import type { KubeObject } from '../../src/kubernetes/objects.js'
+import { watchNamespace, type LivePicture } from '../../src/rollout/namespace-watch.js'
+import { handClock, settled, type HandClock } from '../support/clock.js'
+import { clusterOf } from '../support/cluster.js'
+
+const kinds = [
+  'deployments',
+  'statefulsets',
+  'daemonsets',
+  'cronjobs',
+  'replicasets',
+  'jobs',
+  'pods',
+  'events',
+]
+
+interface List {
+  readonly version: string
+  readonly names: readonly string[]
+}
+
+/** One watch that a client has opened. */
+class Watch {
+  open = true
+  readonly #lines: string[] = []
+  #wake: () => void = () => {}
+  #end: { readonly by?: unknown } | undefined
+
+  constructor(readonly path: string) {}
+
+  event(type: string, name: string, version: string): Promise<void> {
+    const metadata = { name, resourceVersion: version }
+    return this.line(JSON.stringify({ type, object: { kind: 'Pod', metadata } }))
+  }
+
+  line(text: string): Promise<void> {
+    this.#lines.push(text)
+    this.#wake()
+    return settled()
+  }
+
+  /** Without an error: as the server ends it. */
+  end(by?: unknown): Promise<void> {
+    this.#end = { by }
+    this.#wake()
+    return settled()
+  }
+
+  async *lines(signal: AbortSignal): AsyncGenerator<string> {
+    signal.addEventListener('abort', () => void this.end(signal.reason))
+    try {
+      for (;;) {
+        const line = this.#lines.shift()
+        if (line !== undefined) yield line
+        else if (this.#end?.by !== undefined) throw this.#end.by as Error
+        else if (this.#end !== undefined) return
+        else await new Promise<void>((resolve) => (this.#wake = resolve))
+      }
+    } finally {
+      this.open = false
+    }
+  }
+}
+
+/** A server whose pods are listed and watched as a test says; of all other kinds there is nothing. */
+class Server {
+  readonly clock: HandClock = handClock()
+  readonly life = new AbortController()
+  readonly watches: Watch[] = []
+  /** Requests for pods, shortened: `list`, `watch from 7`. */
+  readonly asked: string[] = []
+  /** What the next requests get instead of an answer. */
+  readonly troubles: Error[] = []
+
+  constructor(public list: List = { version: '1', names: [] }) {}
+
+  start(): Promise<LivePicture> {
+    const cluster = clusterOf({
+      life: this.life.signal,
+      get: async <T>(path: string) => {
+        await settled()
+        if (!path.endsWith('/pods')) return { metadata: { resourceVersion: '1' }, items: [] } as T
+        this.asked.push('list')
+        const trouble = this.troubles.shift()
+        if (trouble) throw trouble
+        const items = this.list.names.map((name) => ({ metadata: { name } }))
+        return { metadata: { resourceVersion: this.list.version }, items } as T
+      },
+      lines: (path, signal) => this.#watch(path, signal),
+    })
+    return watchNamespace(cluster, this.clock)
+  }
+
+  /** The open watch of the pods. */
+  get pods(): Watch {
+    const open = this.watches.filter((watch) => watch.open && watch.path.includes('/pods?'))
+    if (open.length !== 1) throw new Error(`${open.length} watches of the pods are open`)
+    return open[0]!
+  }
+
+  async *#watch(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    await settled()
+    if (path.includes('/pods?')) {
+      this.asked.push(`watch from ${/resourceVersion=(\w+)/.exec(path)?.[1]}`)
+      const trouble = this.troubles.shift()
+      if (trouble) throw trouble
+    }
+    const watch = new Watch(path)
+    this.watches.push(watch)
+    yield* watch.lines(signal)
+  }
+}
+
+let server: Server
+afterEach(() => {
+  server.life.abort()
+})
+
+/** A picture whose watches are open. */
+async function watching(list?: List): Promise<LivePicture> {
+  server = new Server(list)
+  const live = await server.start()
+  await server.clock.pass(0)
+  return live
+}
+
+const namesIn = (live: LivePicture) => [...live.picture().pods.keys()].toSorted().join(' ')
+
+describe('the first lists', () => {
+  test('are all kinds; each is watched on from its version', async () => {
+    const live = await watching({ version: '7', names: ['a', 'b'] })
+    expect(namesIn(live)).toBe('a b')
+    expect(Object.keys(live.picture()).toSorted()).toEqual([...kinds, 'confirmedAt'].toSorted())
+    expect(server.watches.map(({ path }) => path.replace(/.*\/(\w+)\?.*/, '$1'))).toEqual(kinds)
+    expect(server.pods.path).toBe(
+      '/api/v1/namespaces/shop/pods?watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=25',
+    )
+  })
+
+  test('know their kind, which the items of a list do not say', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    expect(live.picture().pods.get('a')).toMatchObject({ apiVersion: 'v1', kind: 'Pod' })
+  })
+
+  test('are thrown when they fail', async () => {
+    server = new Server()
+    server.troubles.push(new ApiError(403, 'Forbidden', 'pods is forbidden'))
+    await expect(server.start()).rejects.toThrow('pods is forbidden')
+  })
+})
+
+describe('an event', () => {
+  test.each([
+    ['ADDED', 'c', 'a b c'],
+    ['MODIFIED', 'a', 'a b'],
+    ['DELETED', 'a', 'b'],
+    ['DELETED', 'unknown', 'a b'],
+    ['BOOKMARK', '', 'a b'],
+  ])('%s %s: %s', async (type, name, expected) => {
+    const live = await watching({ version: '7', names: ['a', 'b'] })
+    let called = 0
+    live.onChange(() => (called += 1))
+    await server.pods.event(type, name, '8')
+    expect(namesIn(live)).toBe(expected)
+    expect(called).toBe(1)
+  })
+
+  test('MODIFIED replaces the object', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    await server.pods.event('MODIFIED', 'a', '8')
+    expect((live.picture().pods.get('a') as KubeObject).metadata?.resourceVersion).toBe('8')
+  })
+
+  test('is not told to one who does not listen any more', async () => {
+    const live = await watching()
+    let called = 0
+    const stop = live.onChange(() => (called += 1))
+    stop()
+    await server.pods.event('ADDED', 'a', '2')
+    expect(called).toBe(0)
+  })
+
+  test.each(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'])(
+    '%s moves the version that the next watch goes on from',
+    async (type) => {
+      await watching({ version: '7', names: ['a'] })
+      await server.pods.event(type, 'a', '9')
+      await server.pods.end()
+      await server.clock.pass(0)
+      expect(server.asked).toEqual(['list', 'watch from 7', 'watch from 9'])
+    },
+  )
+})
+
+describe('a gap that the server cannot bridge is closed by a new list', () => {
+  test.each<[string, (live: LivePicture) => Promise<void>, readonly string[]]>([
+    [
+      'an ERROR event',
+      async () => {
+        const status = { kind: 'Status', code: 410, reason: 'Expired' }
+        await server.pods.line(JSON.stringify({ type: 'ERROR', object: status }))
+      },
+      ['list', 'watch from 7', 'list', 'watch from 20'],
+    ],
+    [
+      '410 Gone',
+      async () => {
+        server.troubles.push(new ApiError(410, 'Expired', 'too old resource version'))
+        await server.pods.end()
+      },
+      ['list', 'watch from 7', 'watch from 7', 'list', 'watch from 20'],
+    ],
+    [
+      '410 Gone, and the list fails twice',
+      async () => {
+        server.troubles.push(new ApiError(410, 'Expired', 'too old resource version'))
+        server.troubles.push(new Error('socket hang up'), new ApiError(503, '', 'starting'))
+        await server.pods.end()
+      },
+      ['list', 'watch from 7', 'watch from 7', 'list', 'list', 'list', 'watch from 20'],
+    ],
+  ])('%s: what was deleted in it is gone', async (_, gap, asked) => {
+    const live = await watching({ version: '7', names: ['a', 'b'] })
+    server.list = { version: '20', names: ['b', 'c'] }
+    let called = 0
+    live.onChange(() => (called += 1))
+    await gap(live)
+    await server.clock.pass(5000)
+    expect(namesIn(live)).toBe('b c')
+    expect(server.asked).toEqual(asked)
+    expect(called).toBeGreaterThan(0)
+  })
+})
+
+describe('a connection', () => {
+  test.each<[string, () => Promise<void>]>([
+    ['that the server ends', () => server.pods.end()],
+    ['that is cut', () => server.pods.end(new Error('aborted'))],
+    ['that ends in the middle of a line', () => server.pods.line('{"type": "ADD')],
+  ])('%s is taken up from the last version', async (_, end) => {
+    const live = await watching({ version: '7', names: ['a'] })
+    await server.pods.event('ADDED', 'b', '8')
+    await end()
+    await server.clock.pass(250)
+    expect(server.asked).toEqual(['list', 'watch from 7', 'watch from 8'])
+    await server.pods.event('ADDED', 'c', '9')
+    expect(namesIn(live)).toBe('a b c')
+  })
+
+  test.each([
+    [34.9, ['list', 'watch from 8'], 0],
+    [35.3, ['list', 'watch from 8', 'watch from 8'], 0],
+    [70, ['list', 'watch from 8', 'watch from 8'], 0],
+    [70.8, ['list', 'watch from 8', 'watch from 8', 'watch from 8'], 0],
+  ])('that is silent: after %d s %j', async (seconds, asked, confirmedAt) => {
+    const live = await watching({ version: '8', names: ['a'] })
+    await server.clock.pass(seconds * 1000)
+    expect(server.asked).toEqual(asked)
+    expect(live.picture().confirmedAt).toBe(confirmedAt)
+    expect(namesIn(live)).toBe('a')
+    expect(server.watches.filter(({ open }) => open)).toHaveLength(kinds.length)
+  })
+
+  test('that works in between is taken up soon, however often it is cut', async () => {
+    await watching({ version: '7', names: ['a'] })
+    for (const version of ['8', '9', '10', '11']) {
+      await server.pods.event('MODIFIED', 'a', version)
+      await server.pods.end(new Error('aborted'))
+      await server.clock.pass(250)
+      expect(server.asked.at(-1)).toBe(`watch from ${version}`)
+    }
+  })
+
+  test('is tried again for as long as it takes, with longer pauses', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    server.troubles.push(...new Array<Error>(6).fill(new Error('connect ECONNREFUSED')))
+    await server.pods.end(new Error('aborted'))
+    const tries: number[] = []
+    for (let second = 0; second < 14; second++) {
+      const before = server.asked.length
+      await server.clock.pass(1000)
+      tries.push(server.asked.length - before)
+    }
+    expect(tries).toEqual([2, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0])
+    await server.pods.event('ADDED', 'b', '8')
+    expect(namesIn(live)).toBe('a b')
+  })
+})
+
+describe('the picture is as old as its least fresh kind', () => {
+  const endAll = async (but?: string) => {
+    for (const watch of server.watches.filter(({ open }) => open)) {
+      if (but === undefined || !watch.path.includes(`/${but}?`)) await watch.end()
+    }
+  }
+
+  test.each<[string, () => Promise<void>, number]>([
+    ['all confirm', () => endAll(), 25_000],
+    ['all but one', () => endAll('jobs'), 0],
+    ['all but the events, which add words alone', () => endAll('events'), 25_000],
+    ['all but the CronJobs, which have no pods', () => endAll('cronjobs'), 25_000],
+    ['only one has an event', () => server.pods.event('ADDED', 'a', '2'), 0],
+    [
+      'all but one confirm, and that has a bookmark',
+      async () => {
+        await endAll('pods')
+        await server.pods.event('BOOKMARK', '', '2')
+      },
+      25_000,
+    ],
+    [
+      'one was cut',
+      async () => {
+        await endAll('pods')
+        await server.pods.end(new Error('aborted'))
+      },
+      0,
+    ],
+  ])('%s: %i', async (_, happens, expected) => {
+    const live = await watching()
+    await server.clock.pass(25_000)
+    expect(live.picture().confirmedAt).toBe(0)
+    await happens()
+    expect(live.picture().confirmedAt).toBe(expected)
+  })
+
+  test('and events that nobody confirms any more say nothing', async () => {
+    const live = await watching({ version: '7', names: ['a'] })
+    const watch = server.watches.find(({ path }) => path.includes('/events?'))
+    await watch?.event('ADDED', 'web.1', '8')
+    expect(live.picture().events.size).toBe(1)
+    await endAll('events')
+    server.troubles.push(...new Array<Error>(9).fill(new Error('connect ECONNREFUSED')))
+    await watch?.end(new Error('aborted'))
+    await server.clock.pass(10_000)
+    expect(live.picture().events.size).toBe(1)
+    await server.clock.pass(60_000)
+    expect(live.picture().events.size).toBe(0)
+  })
+
+  test('and a confirmation is told though nothing has changed', async () => {
+    const live = await watching()
+    let called = 0
+    live.onChange(() => (called += 1))
+    await server.pods.end()
+    expect(called).toBe(1)
+  })
+})
+
+test('ends with the connection to the cluster', async () => {
+  const live = await watching({ version: '7', names: ['a'] })
+  server.life.abort(new Error('closed'))
+  await server.clock.pass(60_000)
+  expect(server.watches.filter(({ open }) => open)).toEqual([])
+  expect(server.asked).toEqual(['list', 'watch from 7'])
+  expect(live.picture().confirmedAt).toBe(0)
+})

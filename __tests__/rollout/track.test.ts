@@ -1,0 +1,391 @@
+/** Following a rollout to its end, and what is said on the way. Scenes as in scene.ts. */
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { follow, type Followed, type NextWave } from '../../src/rollout/track.js'
+import type { Aim, Course, Courses, Patience } from '../../src/judge/types.js'
+import { handClock, type HandClock } from '../support/clock.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { standing } from '../support/live.js'
+import { AIM, inRepo, NEW, PATIENCE, pictureOf, START } from '../judge/scene.js'
+
+interface Rollout {
+  readonly clock: HandClock
+  readonly said: readonly string[]
+  readonly waitsFor: () => string | undefined
+  readonly stop: AbortController
+  /** How far the workloads have come, as noted last. */
+  readonly noted: () => Courses | undefined
+  readonly ended: () => Followed | Error | undefined
+  /** Lets so many seconds go by, then shows the scene. */
+  readonly show: (seconds: number, scene: string) => Promise<void>
+  readonly pass: (seconds: number) => Promise<void>
+}
+
+const running: AbortController[] = []
+afterEach(() => {
+  for (const stop of running.splice(0)) stop.abort(new Error('the test is over'))
+})
+
+/** Follows a release of `web` that shows `first` at its start. `log`: what each container has written. */
+async function rollout(
+  first: string,
+  {
+    aims = [AIM],
+    patience = PATIENCE,
+    log = [],
+    next,
+    verify,
+  }: {
+    verify?: (signal: AbortSignal) => Promise<void>
+    aims?: readonly Aim[]
+    patience?: Patience
+    log?: readonly string[]
+    next?: NextWave
+  } = {},
+): Promise<Rollout> {
+  const clock = handClock(START)
+  const live = standing(pictureOf(first, 0))
+  const journal = notebook()
+  const stop = new AbortController()
+  running.push(stop)
+  let ended: Followed | Error | undefined
+  let noted: Courses | undefined
+  follow({
+    cluster: clusterOf({
+      // eslint-disable-next-line @typescript-eslint/require-await -- a stream that is there already
+      lines: async function* () {
+        yield* log
+      },
+    }),
+    clock,
+    live,
+    signal: stop.signal,
+    aims,
+    ...(next && { next }),
+    ...(verify && { verify }),
+    patience,
+    startedAt: START,
+    noted: (courses) => (noted = courses),
+    toRepo: inRepo,
+    journal,
+  }).then(
+    (followed) => (ended = followed),
+    (error: unknown) => (ended = error as Error),
+  )
+  await clock.pass(0)
+  return {
+    clock,
+    said: journal.lines,
+    waitsFor: journal.waitsFor,
+    stop,
+    noted: () => noted,
+    ended: () => ended,
+    show: async (seconds, scene) => {
+      await clock.pass(seconds * 1000)
+      live.change(pictureOf(scene, (clock.now() - START) / 1000))
+      await clock.pass(0)
+    },
+    pass: (seconds) => clock.pass(seconds * 1000),
+  }
+}
+
+const healthy = 'pods: {web-a: }'
+const starting = 'pods: {web-a: {container: {}}}'
+const missing = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'x: not found'}}}}}`
+const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1, reason: Error}}}}}'
+const theirs = 'image: registry.example/shop:theirs'
+
+describe('done', () => {
+  test('after the bake', async () => {
+    const release = await rollout(starting)
+    await release.show(4, healthy)
+    await release.pass(14.9)
+    expect(release.ended()).toBeUndefined()
+    await release.pass(0.1)
+    expect(release.ended()).toEqual({ is: 'done' })
+  })
+
+  test('at once without a bake', async () => {
+    const release = await rollout(healthy, { patience: { ...PATIENCE, bake: 0 } })
+    expect(release.ended()).toEqual({ is: 'done' })
+  })
+
+  test('at once when there is nothing to follow', async () => {
+    const release = await rollout(healthy, { aims: [] })
+    expect(release.ended()).toEqual({ is: 'done' })
+    expect(release.said).toEqual([])
+  })
+})
+
+describe('failed', () => {
+  test('at the event that shows it, with the time of that', async () => {
+    const release = await rollout(starting)
+    await release.show(3, missing)
+    expect(release.ended()).toMatchObject({
+      is: 'failed',
+      cause: { code: 'image-not-found', workload: 'deployment/web', pod: 'web-a' },
+      at: START + 3000,
+    })
+  })
+
+  test('by what the log says, with the line of the repository', async () => {
+    const release = await rollout(starting, {
+      log: [
+        'Traceback (most recent call last):',
+        '  File "/app/shop/celery.py", line 3, in <module>',
+        '    import shop.task',
+        "ModuleNotFoundError: No module named 'shop.task'",
+      ],
+    })
+    await release.show(2, crashed)
+    expect(release.ended()).toMatchObject({
+      is: 'failed',
+      cause: { code: 'crash', annotations: [{ file: 'shop/celery.py', line: 3 }] },
+      at: START + 2000,
+    })
+  })
+
+  test('at the end of a grace though nothing happens', async () => {
+    const slow = missing.replace('x: not found', 'i/o timeout')
+    const release = await rollout(slow, { patience: { ...PATIENCE, grace: { ImagePull: 20_000 } } })
+    await release.pass(19.9)
+    expect(release.ended()).toBeUndefined()
+    await release.pass(0.1)
+    expect(release.ended()).toMatchObject({ is: 'failed', at: START + 20_000 })
+  })
+
+  test('but told after one that somebody else took over', async () => {
+    const gone: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'gone' } }
+    const release = await rollout(missing, { aims: [AIM, gone] })
+    expect(release.ended()).toEqual({
+      is: 'superseded',
+      by: { 'deployment/gone': 'its deletion' },
+    })
+  })
+})
+
+test.each([
+  [theirs, 'image registry.example/shop:theirs in container web'],
+  ['gone: true', 'its deletion'],
+])('superseded: %s', async (scene, by) => {
+  const release = await rollout(starting)
+  await release.show(2, scene)
+  expect(release.ended()).toEqual({ is: 'superseded', by: { 'deployment/web': by } })
+})
+
+test('stopped: with the reason', async () => {
+  const release = await rollout(starting)
+  release.stop.abort(new Error('cancelled'))
+  await release.pass(0)
+  expect(release.ended()).toEqual(new Error('cancelled'))
+})
+
+describe('each state is said once', () => {
+  test('of a release that goes well', async () => {
+    const release = await rollout('replicas: 2\npods: {web-a: {container: {}}}')
+    for (const second of [1, 2, 3]) await release.show(second, 'replicas: 2\npods: {web-a: }')
+    await release.show(1, 'replicas: 2\npods: {web-a: , web-b: }')
+    await release.show(5, 'replicas: 2\npods: {web-a: , web-b: }')
+    await release.pass(10)
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 2 ready',
+      'deployment/web: 1 of 2 ready',
+      'deployment/web: 2 of 2 ready',
+      'deployment/web is ready, and watched for 15 s more',
+    ])
+  })
+
+  test('of one that fails', async () => {
+    const release = await rollout(starting)
+    await release.show(1, missing)
+    await release.show(1, missing)
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 1 ready',
+      `deployment/web: failed: image ${NEW} cannot be pulled: x: not found`,
+    ])
+  })
+
+  test('of one that somebody else took over', async () => {
+    const release = await rollout(theirs)
+    expect(release.said).toEqual([
+      "deployment/web: runs somebody else's version: image registry.example/shop:theirs in container web",
+    ])
+  })
+
+  test('and again when it comes back', async () => {
+    const release = await rollout(starting)
+    await release.show(1, healthy)
+    await release.show(1, starting)
+    await release.show(1, healthy)
+    const back = [
+      'deployment/web: 1 of 1 ready',
+      'deployment/web is ready, and watched for 15 s more',
+    ]
+    const gone = 'deployment/web: 0 of 1 ready'
+    expect(release.said).toEqual([gone, ...back, gone, ...back])
+  })
+
+  test('of each workload for itself', async () => {
+    const clean: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
+    const release = await rollout(starting, { aims: [AIM, clean] })
+    expect(release.said).toEqual([
+      'deployment/web: 0 of 1 ready',
+      'deployment/clean: was deleted by somebody else',
+    ])
+  })
+})
+
+test('what it waits for is told with the seconds of the moment when it is asked, until it is over', async () => {
+  const release = await rollout(starting)
+  const answers = [release.waitsFor()]
+  await release.pass(7)
+  answers.push(release.waitsFor())
+  await release.show(1, healthy)
+  await release.pass(7)
+  answers.push(release.waitsFor())
+  await release.pass(8)
+  answers.push(release.waitsFor())
+  expect(answers).toEqual([
+    'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 0 s of 600 s)',
+    'deployment/web: 0 of 1 ready, waiting for web-a (container web is not ready, 7 s of 600 s)',
+    'all are ready, watched for 7 s of 15 s',
+    undefined,
+  ])
+})
+
+describe('a next wave', () => {
+  const begun: string[] = []
+  const clean = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } } as const
+  const next: NextWave = {
+    isDue: ({ progress }) => (progress['deployment/web']?.ready ?? 0) > 0,
+    begin: () => {
+      begun.push('clean')
+      return Promise.resolve([clean])
+    },
+  }
+  afterEach(() => void begun.splice(0))
+
+  test('begins when the first has a Ready pod, and nothing is done before it is', async () => {
+    const release = await rollout(starting, { next, patience: { ...PATIENCE, bake: 0 } })
+    expect(begun).toEqual([])
+    await release.show(2, healthy)
+    expect(begun).toEqual(['clean'])
+    // The picture has no such CronJob: that it is missed shows that it is followed.
+    expect(release.ended()).toMatchObject({ is: 'superseded' })
+  })
+
+  test('never begins when the first fails', async () => {
+    const release = await rollout(starting, { next })
+    await release.show(2, missing)
+    expect(release.ended()).toMatchObject({ is: 'failed' })
+    expect(begun).toEqual([])
+  })
+
+  test('passes on what its writes throw', async () => {
+    const failing = { ...next, begin: () => Promise.reject(new Error('kubectl: forbidden')) }
+    const release = await rollout(healthy, { next: failing })
+    expect(release.ended()).toEqual(new Error('kubectl: forbidden'))
+  })
+})
+
+describe('how far a workload has come is noted', () => {
+  const web = (course: Partial<Course>) => ({
+    'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...course },
+  })
+
+  test('from its write to complete', async () => {
+    const release = await rollout(starting)
+    expect(release.noted()).toEqual(web({}))
+    await release.show(4, healthy)
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START + 4000 }))
+    await release.pass(15)
+    expect(release.ended()).toEqual({ is: 'done' })
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START + 4000 }))
+  })
+
+  test('from the write of its own wave', async () => {
+    let isDue = false
+    const next = { isDue: () => isDue, begin: () => Promise.resolve([AIM]) }
+    const release = await rollout(healthy, { aims: [], next })
+    isDue = true
+    await release.show(3, healthy)
+    const at = START + 3000
+    expect(release.noted()).toEqual(web({ startedAt: at, ready: 1, completeAt: at }))
+  })
+
+  test('when it fails', async () => {
+    const release = await rollout(starting)
+    await release.show(3, missing)
+    expect(release.noted()).toEqual(web({}))
+  })
+
+  test('when the following is cut off', async () => {
+    const release = await rollout(healthy)
+    release.stop.abort(new Error('cancelled'))
+    await release.pass(0)
+    expect(release.ended()).toEqual(new Error('cancelled'))
+    expect(release.noted()).toEqual(web({ ready: 1, completeAt: START }))
+  })
+})
+
+describe('a verification', () => {
+  const asked = () => {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+    let begun = 0
+    let signal: AbortSignal | undefined
+    const verify = async (own: AbortSignal) => {
+      begun += 1
+      signal = own
+      await promise
+    }
+    return {
+      ...{ verify, reject },
+      good: () => {
+        resolve(undefined)
+      },
+      begun: () => begun,
+      isOver: () => signal?.aborted,
+    }
+  }
+
+  test('begins once all are there, beside the bake, and only once', async () => {
+    const request = asked()
+    const release = await rollout(starting, { verify: request.verify })
+    expect(request.begun()).toBe(0)
+    await release.show(1, healthy)
+    await release.pass(5)
+    await release.show(1, healthy)
+    expect(request.begun()).toBe(1)
+    request.good()
+    await release.pass(20)
+    expect(release.ended()).toMatchObject({ is: 'done' })
+  })
+
+  test('is waited for when the bake is over, and what happens meanwhile is seen', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    await release.pass(20)
+    expect(release.ended()).toBeUndefined()
+    expect(release.waitsFor()).toContain('waiting for a good answer')
+    await release.show(1, theirs)
+    expect(release.ended()).toMatchObject({ is: 'superseded' })
+    expect(request.isOver()).toBe(true)
+  })
+
+  test('that comes to a good end after the bake ends all', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    await release.pass(20)
+    request.good()
+    await release.pass(0)
+    expect(release.ended()).toMatchObject({ is: 'done' })
+  })
+
+  test('that fails ends all at once', async () => {
+    const request = asked()
+    const release = await rollout(healthy, { verify: request.verify })
+    request.reject(new Error('answered 500'))
+    await release.pass(0)
+    expect(release.ended()).toEqual(new Error('answered 500'))
+  })
+})

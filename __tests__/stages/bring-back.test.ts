@@ -1,0 +1,178 @@
+/** What a rollback brings back besides the image, and what keeps it from that. */
+import { describe, expect, test } from '@jest/globals'
+import type { PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
+import { parse } from 'yaml'
+import { ApiError } from '../../src/kubernetes/api-error.js'
+import { templateOf, usesOf, type WorkloadObject } from '../../src/kubernetes/objects.js'
+import { Failure } from '../../src/failure/failure.js'
+import { remember } from '../../src/state/history-store.js'
+import type { Ended, Entry } from '../../src/state/history.js'
+import { bringBack } from '../../src/stages/bring-back.js'
+import type { Target } from '../../src/kubernetes/target.js'
+import { handClock } from '../support/clock.js'
+import { memoryCluster } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const shop = 'ghcr.io/acme/shop'
+const digest = `sha256:${'1'.repeat(64)}`
+const imageOfThen = `${shop}:a@${digest}`
+const maps = '/api/v1/namespaces/shop/configmaps'
+
+interface Scene {
+  /** Fields of the container, as release 1, the last release and today have them; none: not kept. */
+  readonly then?: string
+  readonly released?: string
+  readonly now?: string
+  readonly objects?: Readonly<Record<string, object>>
+  readonly services?: readonly Service[]
+  readonly registry?: string
+  readonly forbidden?: true
+}
+
+const template = (text: string, image: string): PodTemplateSpec => ({
+  metadata: { labels: { app: 'web' } },
+  spec: { containers: [{ name: 'web', image, ...(parse(text) as object) }, ...side(text)] },
+})
+const side = (text: string) =>
+  text.includes('OLD') ? [{ name: 'side', image: 'docker.io/acme/side:1' }] : []
+
+async function brought({
+  now = '{}',
+  then,
+  released,
+  objects = {},
+  services = [],
+  ...more
+}: Scene) {
+  const memory = memoryCluster(objects)
+  const { signal } = new AbortController()
+  for (const [run, text] of Object.entries({ a: then, b: released })) {
+    const ended: Ended = {
+      ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: shop },
+      ...{ tag: run, digest, result: 'deployed', seconds: 1, migrations: [] },
+    }
+    const kept =
+      text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
+    await remember(memory.cluster, handClock(), signal, 'shop', ended, { templates: kept })
+  }
+  const live: WorkloadObject = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: { template: template(now, `${shop}:b`) },
+  }
+  const uses = usesOf(templateOf(live), (image) => image.startsWith(shop))
+  const id = { kind: 'Deployment', name: 'web' } as const
+  const target: Target = { id, path: '/web', uses, running: [], live }
+  const journal = notebook()
+  const world = scripted([
+    { when: /imagetools inspect/, code: 1, stderr: `ERROR: ${more.registry ?? 'denied'}` },
+  ]).world
+  const find = (path: string) =>
+    more.forbidden && path.endsWith('/own')
+      ? Promise.reject(new ApiError(403, 'Forbidden', 'no'))
+      : memory.cluster.find(path)
+  const cluster = { ...memory.cluster, find, commandLine: () => 'kubectl' } as typeof memory.cluster
+  const version = {
+    image: { repository: shop, tag: 'a', digest },
+    release: { number: 1 } as Entry,
+    appliedSince: [],
+  }
+  const site = { targets: [target], services }
+  const back = await bringBack(releaseOf(world), journal, cluster, site, version)
+  return { ...back, lines: journal.lines, web: back.targets[0]?.back?.spec?.containers[0] }
+}
+
+const sentence = async (scene: Scene): Promise<string> => {
+  const ended = await brought(scene).catch((error: unknown) => error)
+  if (!(ended instanceof Failure)) throw new Error('it went on')
+  return `${ended.cause.code}: ${ended.cause.sentence}`
+}
+
+describe('a rollback', () => {
+  test('brings back the template of then, with the image', async () => {
+    const { web, lines, warnings } = await brought({
+      ...{ then: '{command: [a]}', released: '{command: [b]}' },
+      now: '{command: [b], args: [hand]}',
+    })
+    expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'], args: ['hand'] })
+    expect(warnings).toEqual([])
+    expect(lines).toEqual([
+      'deployment/web goes back to release 1 in web: command',
+      'deployment/web was changed since the last release: web: args (it stays)',
+    ])
+  })
+
+  test('writes the image alone where nothing else differs', async () => {
+    const { web, warnings } = await brought({ then: '{}', released: '{}' })
+    expect([web, warnings]).toEqual([undefined, []])
+  })
+
+  test.each<[string, Scene, string]>([
+    ['of then', { released: '{}' }, 'no pod templates are kept of release 1'],
+    ['of the last release', { then: '{}' }, 'no pod templates are kept of release 2'],
+  ])('without the templates %s says that only the image goes back', async (_, scene, why) => {
+    const { web, warnings } = await brought(scene)
+    expect(web).toBe(undefined)
+    expect(warnings).toEqual([
+      `only the image goes back: ${why}; command, environment and probes stay as they are now`,
+    ])
+  })
+
+  const needs = { then: '{envFrom: [{configMapRef: {name: own}}]}', released: '{}' }
+  const needsKey = {
+    then: '{env: [{name: A, valueFrom: {configMapKeyRef: {name: own, key: a}}}]}',
+    released: '{}',
+  }
+  const named = {
+    then: '{ports: [{containerPort: 1, name: web}]}',
+    released: '{ports: [{containerPort: 1, name: http}]}',
+  }
+  const service = {
+    metadata: { name: 'web' },
+    spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] },
+  }
+  test.each<[string, Scene, string]>([
+    [
+      'a ConfigMap is gone',
+      needs,
+      'config-missing: deployment/web of release 1 needs configmap/own, which does not exist',
+    ],
+    [
+      'a key is gone',
+      { ...needsKey, objects: { [`${maps}/own`]: { data: { b: '' } } } },
+      'config-missing: deployment/web of release 1 needs the key "a" of configmap/own, which does not have it',
+    ],
+    [
+      'a Service asks for a port by the name of today',
+      { ...named, now: named.released, services: [service] },
+      'workload-unfit: service/web asks for the port "http", which deployment/web of release 1 does not have',
+    ],
+    [
+      'the registry has lost another image of then',
+      {
+        then: '{env: [{name: OLD, value: x}]}',
+        released: '{}',
+        registry: 'docker.io/acme/side:1: not found',
+      },
+      'image-missing: the registry does not have docker.io/acme/side:1 any more, which deployment/web of release 1 needs',
+    ],
+  ])('is refused when %s', async (_, scene, said) => {
+    expect(await sentence(scene)).toBe(said)
+  })
+
+  test('goes on where it may not look', async () => {
+    const { web, lines } = await brought({ ...needs, forbidden: true })
+    expect(web?.envFrom).toHaveLength(1)
+    expect(lines).toContain(
+      'configmap/own, which deployment/web of release 1 needs, may not be read by this account',
+    )
+  })
+
+  test('needs no key that is there', async () => {
+    const there = { [`${maps}/own`]: { data: { a: '1' } } }
+    expect((await brought({ ...needsKey, objects: there })).web?.env).toHaveLength(1)
+  })
+})

@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Holder } from '../../src/state/lease.js'
+import type { WorkloadObject } from '../../src/kubernetes/objects.js'
+import type { Command } from '../../src/options/commands.js'
+import type { WorkloadKind } from '../../src/kubernetes/workload.js'
+import {
+  annotate,
+  causeAfter,
+  causeFirst,
+  causeOfChange,
+  withCause,
+} from '../../src/stages/change-cause.js'
+import type { Target } from '../../src/kubernetes/target.js'
+import { clusterOf } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const sha = 'ef2714eb63e4'.padEnd(40, '0')
+const url = 'https://ci.example/1'
+
+test.each<[string, Command | undefined, Omit<Holder, 'id'>, string]>([
+  [sha, 'release', { who: 'ada', url }, 'release of ef2714eb63e4 by ada, https://ci.example/1'],
+  ['v2', 'deploy', { who: 'ada' }, 'release of v2 by ada'],
+  ['v2', undefined, { who: 'ada' }, 'release of v2 by ada'],
+  ['v1', 'rollback', { who: 'ada' }, 'rollback to v1 by ada'],
+])('the cause of %s by %s', (tag, command, holder, expected) => {
+  const release = {
+    ...releaseOf(scripted([]).world),
+    ...(command && { command }),
+    holder: { id: '1', ...holder },
+  }
+  const image = { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' }
+  expect(causeOfChange(release, image)).toBe(expected)
+})
+
+const object = (kind: WorkloadKind): WorkloadObject => ({
+  kind,
+  metadata: { name: 'web', annotations: { theirs: '1' } },
+  spec: {},
+})
+
+describe('a manifest', () => {
+  test.each<[WorkloadKind, string | undefined, Record<string, string>]>([
+    ['Deployment', 'new', { theirs: '1', 'kubernetes.io/change-cause': 'new' }],
+    ['StatefulSet', 'new', { theirs: '1', 'kubernetes.io/change-cause': 'new' }],
+    ['DaemonSet', 'new', { theirs: '1', 'kubernetes.io/change-cause': 'new' }],
+    ['CronJob', 'new', { theirs: '1' }],
+    ['Deployment', undefined, { theirs: '1' }],
+  ])('of a %s with the cause %s', (kind, cause, expected) => {
+    expect(withCause(object(kind), cause).metadata?.annotations).toEqual(expected)
+  })
+})
+
+const never = new AbortController().signal
+
+describe('kubectl annotate', () => {
+  const target = (kind: WorkloadKind, name: string, more: Partial<Target> = {}): Target => ({
+    id: { kind, name },
+    path: `/${name}`,
+    uses: [],
+    running: [],
+    live: object(kind),
+    ...more,
+  })
+  const all = [
+    target('Deployment', 'web'),
+    target('Deployment', 'worker'),
+    target('StatefulSet', 'queue'),
+    target('DaemonSet', 'agent'),
+    target('CronJob', 'clean'),
+    target('Deployment', 'api', { manifest: object('Deployment') }),
+  ]
+  async function run(targets: readonly Target[], kinds: readonly WorkloadKind[], stderr = '') {
+    const ran: string[] = []
+    const journal = notebook()
+    const cluster = clusterOf({
+      commandLine: (args) => args.join(' '),
+      kubectl: (args) => {
+        ran.push(args.join(' '))
+        return Promise.resolve({ code: stderr === '' ? 0 : 1, stdout: '', stderr })
+      },
+    })
+    await annotate({ signal: never }, journal, cluster, targets, kinds, 'x')
+    return { ran, lines: journal.lines }
+  }
+  const command = (ids: string) => `annotate --overwrite ${ids} kubernetes.io/change-cause=x`
+
+  test.each([
+    ['first', causeFirst, [command('statefulset/queue daemonset/agent')]],
+    ['after', causeAfter, [command('deployment/web deployment/worker')]],
+  ])('%s: one call for all that no manifest brings', async (_, kinds, expected) => {
+    const { ran, lines } = await run(all, kinds)
+    expect(ran).toEqual(expected)
+    expect(lines).toEqual(expected)
+  })
+
+  test('is not called for none', async () => {
+    expect((await run([target('CronJob', 'clean')], causeAfter)).ran).toEqual([])
+  })
+
+  test('that fails is told, and fails nothing', async () => {
+    const { lines } = await run([target('Deployment', 'web')], causeAfter, 'Error: forbidden\nmore')
+    expect(lines).toEqual([
+      command('deployment/web'),
+      'kubectl rollout history will not tell of this release: forbidden',
+    ])
+  })
+})

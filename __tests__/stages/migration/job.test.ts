@@ -1,0 +1,61 @@
+/** The migration's Job is created once, whatever becomes of the answers. */
+import { describe, expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
+import { ApiError } from '../../../src/kubernetes/api-error.js'
+import { createJob } from '../../../src/stages/migration/job.js'
+import type { Site } from '../../../src/stages/preflight.js'
+import { clusterOf } from '../../support/cluster.js'
+import { scripted } from '../../support/scripted.js'
+
+const never = new AbortController().signal
+const gone = new Error('socket hang up')
+const refused = new ApiError(502, '', 'connect: connection refused')
+const taken = new ApiError(409, 'AlreadyExists', 'exists')
+
+/** What becomes of each request that creates: done, done with the answer lost, or an error. */
+type Step = 'done' | 'answer lost' | Error
+
+function creating(steps: readonly Step[], known: readonly string[] = []) {
+  const left = [...steps]
+  const jobs = new Map<string, Job>()
+  const tried: string[] = []
+  const cluster = clusterOf({
+    find: <T>(path: string) =>
+      Promise.resolve(jobs.get(path.split('/').at(-1) ?? '') as T | undefined),
+    post: <T>(_path: string, body: unknown) => {
+      const step = left.shift() ?? new Error('not expected')
+      if (step instanceof Error) return Promise.reject(step)
+      jobs.set((body as Job).metadata?.name ?? '', body as Job)
+      return step === 'done' ? Promise.resolve(body as T) : Promise.reject(gone)
+    },
+  })
+  const live = { picture: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
+  const release = { ...scripted([]), app: 'shop', source: { tag: 'v1' }, signal: never }
+  const site = { live } as unknown as Site
+  const done = createJob(cluster, site, release, { metadata: {} }, (name) => tried.push(name))
+  return { done, jobs, tried }
+}
+
+const [first, second] = ['shop-migrate-v1-1', 'shop-migrate-v1-2']
+
+describe('created once', () => {
+  test.each<[string, readonly Step[], readonly string[], readonly string[]]>([
+    ['at once', ['done'], [], [first]],
+    ['when the server comes back', [refused, gone, 'done'], [], [first]],
+    ['when the answer was lost', ['answer lost'], [], [first]],
+    ['under the next name when an earlier try has left its own', ['done'], [first], [second]],
+    ['under the next name when that is only seen now', [taken, 'done'], [], [first, second]],
+  ])('%s', async (_, steps, known, names) => {
+    const { done, jobs, tried } = creating(steps, known)
+    expect((await done).metadata?.name).toBe(names.at(-1))
+    expect([...jobs.keys()]).toEqual(names.slice(-1))
+    expect(tried).toEqual(names)
+  })
+
+  test('and not at all when the server says no', async () => {
+    const no = new ApiError(403, 'Forbidden', 'no')
+    const { done, jobs } = creating([no])
+    await expect(done).rejects.toBe(no)
+    expect(jobs.size).toBe(0)
+  })
+})

@@ -1,0 +1,163 @@
+import { expect, test } from '@jest/globals'
+import type { DatabasePlan, Identity, Plan, Refused } from '../../../src/django/inspector.js'
+import {
+  alsoPassed,
+  comparisonLacks,
+  leftBehind,
+  refusalCause,
+  tellPlan,
+} from '../../../src/stages/migration/log.js'
+import { notebook } from '../../support/journal.js'
+
+const shop: Identity = {
+  ...{ vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
+  ...{ schema: 'public', server: '1' },
+}
+const file: Identity = { vendor: 'sqlite', name: '/tmp/db.sqlite3', host: '', port: '', user: '' }
+const words = {
+  ...{ command: 'python manage.py migrate --noinput', accept: 'kubectl annotate x' },
+  give: (variable: string) => `kubectl set env deployment/web ${variable}`,
+}
+const web = { alias: 'default', refused: 'web', module: 'shop.wsgi', given: true } as const
+
+test.each<[string, Refused, object, RegExp, RegExp]>([
+  [
+    'settings that are picked in wsgi.py',
+    { ...web, migration: file, other: shop, settings: ['shop.local', 'shop.production'] },
+    {},
+    /^the migration is for another database than the web's: SQLite \/tmp\/db.sqlite3 \(shop.local\), while shop.wsgi uses PostgreSQL shop at db:5432 schema public as ada \(shop.production\)$/,
+    /\nmigrate-command: DJANGO_SETTINGS_MODULE=shop.production python manage.py migrate --noinput$/,
+  ],
+  [
+    'settings that the command names otherwise',
+    { ...web, migration: file, other: shop, settings: ['shop.local', 'shop.production'] },
+    { command: 'cd src && DJANGO_SETTINGS_MODULE=shop.local python manage.py migrate' },
+    /./,
+    /\nmigrate-command: export DJANGO_SETTINGS_MODULE=shop.production && cd src && python manage.py migrate$/,
+  ],
+  [
+    'settings that the command names, where the web only falls back to others',
+    { ...web, given: false, migration: shop, other: file, settings: ['shop.live', 'shop.local'] },
+    { command: 'DJANGO_SETTINGS_MODULE=shop.live python manage.py migrate' },
+    /./,
+    /falls back to shop.local. .*\nkubectl set env deployment\/web DJANGO_SETTINGS_MODULE=shop.live$/,
+  ],
+  [
+    'settings that nobody names',
+    { ...web, given: false, migration: file, other: shop, settings: ['shop.local', 'shop.live'] },
+    {},
+    /./,
+    /\nmigrate-command: DJANGO_SETTINGS_MODULE=shop.live python manage.py migrate --noinput$/,
+  ],
+  [
+    'what the entrypoint sets',
+    { ...web, migration: { ...shop, name: 'shop_' }, other: shop, settings: ['shop', 'shop'] },
+    { starter: '/app/entrypoint' },
+    /: PostgreSQL shop_ at db:5432 as ada, while shop.wsgi uses PostgreSQL shop at db:5432 as ada$/,
+    /\nmigrate-command: \/app\/entrypoint python manage.py migrate --noinput$/,
+  ],
+  [
+    'another server behind the same name',
+    { alias: 'reports', refused: 'before', migration: { ...shop, server: '2' }, other: shop },
+    {},
+    /^the migration is for another database than the release before \(DATABASES\["reports"\]\): PostgreSQL shop at db:5432 as ada server 2, while that one used PostgreSQL shop at db:5432 as ada server 1$/,
+    /\nkubectl annotate x$/,
+  ],
+  [
+    'a file that goes with the pod',
+    { alias: 'default', refused: 'file', migration: file },
+    {},
+    /^the migration is for an SQLite file that no volume keeps: \/tmp\/db.sqlite3 is gone with/,
+    /migrate-command: none/,
+  ],
+  [
+    'what the command does not migrate',
+    { alias: 'reports', refused: 'left', migration: shop, pending: ['sums.0001_initial'] },
+    {},
+    /^the database "reports" lacks sums.0001_initial, and "python manage.py migrate --noinput" does not migrate it$/,
+    /^migrate-command: python manage.py migrate --noinput && python manage.py migrate --noinput --database=reports$/,
+  ],
+])('a refusal: %s', (_, refused, more, sentence, hint) => {
+  const cause = refusalCause(refused, { ...words, ...more })
+  expect(cause.sentence).toMatch(sentence)
+  expect(cause.hint).toMatch(hint)
+})
+
+const database = (name: string, pending: readonly string[]): DatabasePlan => ({
+  ...{ database: name, identity: shop, vendor: 'postgresql', vendorName: 'PostgreSQL' },
+  ...{ transactionalDdl: true, squashed: [], applied: {}, unknown: [] },
+  pending: pending.map((one) => ({
+    ...{ app: 'shop', name: one, operations: ['AddField'], atomic: true, reversible: true },
+  })),
+})
+const plan: Plan = {
+  django: '5.2',
+  python: '3.13',
+  runs: false,
+  databases: [database('default', [])],
+}
+
+test.each<[string, Plan, readonly string[]]>([
+  ['nothing to do', plan, ['Django 5.2 with PostgreSQL', 'no migrations to apply']],
+  [
+    'a command of the user’s own, with nothing pending',
+    { ...plan, runs: true },
+    [
+      ...['Django 5.2 with PostgreSQL', 'no migrations to apply'],
+      'the command runs all the same: it may do more than this plan sees',
+    ],
+  ],
+  [
+    'two databases',
+    { ...plan, runs: true, databases: [...plan.databases, database('reports', ['0002_sum'])] },
+    [
+      ...['default: Django 5.2 with PostgreSQL', 'default: no migrations to apply'],
+      ...['reports: Django 5.2 with PostgreSQL', 'reports: to apply: shop.0002_sum (AddField)'],
+    ],
+  ],
+  [
+    'a web that could not be asked',
+    { ...plan, web: { silent: 'ModuleNotFoundError: No module named a' } },
+    [
+      ...['Django 5.2 with PostgreSQL', 'no migrations to apply'],
+      "the database was not compared with the web's: ModuleNotFoundError: No module named a",
+    ],
+  ],
+])('a plan is told: %s', (_, told, lines) => {
+  const journal = notebook()
+  tellPlan(journal, told)
+  expect(journal.lines).toEqual(lines)
+})
+
+test.each([
+  ['ImproperlyConfigured: The SECRET_KEY setting must not be empty', true],
+  ["KeyError: 'DATABASE_HOST'", true],
+  ['OperationalError: connection to server at "db" failed', true],
+  ["ModuleNotFoundError: No module named 'orders'", false],
+  ["KeyError: 'name'", false],
+])('what a script may have set is the second hint: %s', (sentence, isAdded) => {
+  const cause = { code: 'crash' as const, sentence, hint: 'look' }
+  expect(alsoPassed(cause, 'by it').hint).toBe(isAdded ? 'look\nby it' : 'look')
+})
+
+test('a comparison that could not be made is a warning', () => {
+  expect(comparisonLacks(plan)).toBeUndefined()
+  expect(comparisonLacks({ ...plan, web: { module: 'shop.wsgi' } })).toBeUndefined()
+  expect(comparisonLacks({ ...plan, web: { silent: 'no module' } })).toContain('no module')
+})
+
+test.each<[string, readonly string[], number]>([
+  ['python manage.py migrate_all', [], 1],
+  ['python manage.py migrate_all', ['shop.0002_sum'], 0],
+  ['./x && python manage.py migrate --database=reports', [], 0],
+  ['python manage.py migrate', [], 0],
+])('what a command has left: %s', (command, applied, count) => {
+  const told = { ...plan, databases: [...plan.databases, database('reports', ['0002_sum'])] }
+  const left = leftBehind(told, command, applied)
+  expect(left).toHaveLength(count)
+  if (count > 0) {
+    expect(left[0]).toMatch(
+      /^the database "reports" lacks shop.0002_sum .*migrate --database=reports$/,
+    )
+  }
+})

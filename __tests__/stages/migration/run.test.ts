@@ -1,0 +1,280 @@
+/** A migration whose log cannot be read, and one that is given up. */
+import { expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
+import { ApiError } from '../../../src/kubernetes/api-error.js'
+import type { Cluster } from '../../../src/kubernetes/cluster.js'
+import type { Given } from '../../../src/options/read.js'
+import type { Plan } from '../../../src/django/inspector.js'
+import type { Picture } from '../../../src/judge/types.js'
+import { startMigration, type Migration } from '../../../src/stages/migration/run.js'
+import type { Site } from '../../../src/stages/preflight.js'
+import type { Web } from '../../../src/kubernetes/target.js'
+import { handClock, type HandClock } from '../../support/clock.js'
+import { clusterOf } from '../../support/cluster.js'
+import { notebook } from '../../support/journal.js'
+import { nothing, standing, type Standing } from '../../support/live.js'
+import { scripted } from '../../support/scripted.js'
+import { releaseOf } from '../../support/settings.js'
+import { owner, podOf } from '../../judge/scene.js'
+
+const image = { repository: 'ghcr.io/acme/shop', tag: '1', digest: `sha256:${'a'.repeat(64)}` }
+const web: Web = {
+  workload: { kind: 'Deployment', name: 'web' },
+  template: { spec: { containers: [{ name: 'web', image: 'ghcr.io/acme/shop:0' }] } },
+  container: 'web',
+  containers: ['web'],
+}
+const plan = {
+  ...{ django: '5.2', python: '3.13', runs: true },
+  databases: [
+    {
+      ...{ database: 'default', vendor: 'postgresql', vendorName: 'PostgreSQL' },
+      identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
+      ...{ transactionalDdl: true, pending: [], squashed: [], applied: {}, unknown: [] },
+    },
+  ],
+}
+
+interface Play {
+  readonly migration: Migration
+  readonly clock: HandClock
+  readonly live: Standing
+  readonly marker: () => string
+  readonly cancel: AbortController
+  /** The Job's pod, with this state of its container; none: it is gone. */
+  readonly pod: (state?: object) => void
+}
+
+type Log = (play: Play, signal: AbortSignal) => AsyncIterable<string>
+
+function play(log: Log, given: Given = {}): Play {
+  const clock = handClock()
+  const live = standing({ ...nothing, confirmedAt: Infinity })
+  const cancel = new AbortController()
+  let made: Job = {}
+  const cluster = clusterOf({
+    post: ((_path, job) => {
+      made = { ...(job as Job), metadata: { ...(job as Job).metadata, uid: 'uid-job' } }
+      return Promise.resolve(made)
+    }) as Cluster['post'],
+    find: () => Promise.resolve(undefined),
+    remove: () => Promise.resolve(),
+    lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
+    commandLine: (args) => `kubectl ${args.join(' ')}`,
+  })
+  const release = releaseOf({ ...scripted([]).world, clock }, given, cancel.signal)
+  const site = { live, targets: [], services: [] } as unknown as Site
+  const it: Play = {
+    migration: startMigration(release, cluster, site, web, image),
+    clock,
+    live,
+    cancel,
+    marker: () => {
+      const env = made.spec?.template.spec?.containers[0]?.env ?? []
+      const spec = env.find(({ name }) => name === 'DJANGO_ROLLOUT_SPEC')?.value ?? '{}'
+      return (JSON.parse(spec) as { marker: string }).marker
+    },
+    pod: (state) => {
+      const name = made.metadata?.name ?? ''
+      const pod = podOf('migrate-x', {
+        container: { state },
+        metadata: {
+          labels: { 'job-name': name },
+          ownerReferences: [owner('Job', name, 'uid-job')],
+        },
+        spec: { restartPolicy: 'Never' },
+      })
+      const picture: Picture = {
+        ...live.picture(),
+        jobs: new Map([[name, made]]),
+        pods: new Map(state ? [['migrate-x', pod]] : []),
+      }
+      live.change(picture)
+    },
+  }
+  return it
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- as a stream gives them
+async function* saying(lines: readonly string[], end?: Error): AsyncGenerator<string> {
+  yield* lines
+  if (end) throw end
+}
+const refused = new ApiError(500, 'InternalError', 'Get "https://10.0.0.4:10250": remote error')
+const running = { running: {} }
+const finished = { terminated: { exitCode: 0 } }
+const broken = { terminated: { exitCode: 1, reason: 'Error' } }
+
+const ofPlan = async (log: Log, state: object) => {
+  const it = play(log)
+  const told = it.migration.plan(notebook()).then(
+    (plan: Plan): unknown => plan,
+    (error: unknown) => (error as { cause: unknown }).cause,
+  )
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(60_000)
+  it.pod(state)
+  let took: number | undefined
+  const endedAt = it.clock.now()
+  void told.then(() => (took = it.clock.now() - endedAt))
+  await it.clock.pass(120_000)
+  expect(took).toBeLessThanOrEqual(31_000)
+  return told
+}
+
+test('a Job that ended well and whose log is never had: nothing is claimed of what it applied', async () => {
+  expect(await ofPlan(() => saying([], refused), finished)).toMatchObject({
+    code: 'plan-failed',
+    sentence: expect.stringMatching(
+      /^shop-migrate-aaaaaaa-1: it ended well, but its log cannot be read: Get "https:.*: remote error; what it has applied is not known$/,
+    ),
+    hint: expect.stringContaining('kubectl logs job/shop-migrate-aaaaaaa-1 -c web'),
+  })
+})
+
+test('one that failed: the same', async () => {
+  expect(await ofPlan(() => saying([], refused), broken)).toMatchObject({
+    code: 'plan-failed',
+    sentence: expect.stringMatching(
+      /exited with 1, and its log cannot be read: Get "https:.*; what it has applied is not known$/,
+    ),
+  })
+})
+
+test('a log that neither goes on nor ends', async () => {
+  const hangs: Log = async function* (_, signal) {
+    await new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error)
+      })
+    })
+    yield ''
+  }
+  expect(await ofPlan(hangs, finished)).toMatchObject({
+    sentence: expect.stringContaining('its log cannot be read: it did not end within 30 s'),
+  })
+})
+
+/** A log that breaks off in the middle of the migration, and how the Job ends then. */
+async function cutOff(state: object, given?: Given) {
+  let tries = 0
+  const like = { app: 'a', operations: [], atomic: true, reversible: true }
+  const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
+  const it = play((play) => {
+    const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
+    const told = JSON.stringify({ ...plan, databases: [{ ...plan.databases[0], pending }] })
+    const said = [marked(told), marked('migrate'), '  Applying a.0001_x... OK']
+    return saying(tries++ === 0 ? said : [], refused)
+  }, given)
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  expect(await planned).toMatchObject({ django: '5.2' })
+  const migrated = it.migration.migrate(notebook()).catch((error: unknown) => error)
+  it.pod(state)
+  await it.clock.pass(31_000)
+  return { ended: await migrated, applied: it.migration.applied() }
+}
+
+test('one that is cut off behind the plan, and ends well: all of the plan is applied', async () => {
+  expect(await cutOff(finished)).toEqual({ ended: undefined, applied: ['a.0001_x', 'a.0002_y'] })
+})
+
+test.each(['python manage.py migrate a', 'python manage.py migrate || true', './migrate.sh'])(
+  'the same where the command may do a part of the plan (%s): what was read',
+  async (command) => {
+    const given = { 'migrate-command': command }
+    expect(await cutOff(finished, given)).toEqual({ ended: undefined, applied: ['a.0001_x'] })
+  },
+)
+
+test('one that is cut off behind the plan, and fails', async () => {
+  expect(await cutOff(broken)).toMatchObject({
+    ended: {
+      cause: {
+        code: 'migration-failed',
+        sentence: expect.stringContaining('; applied as far as it was read: a.0001_x'),
+      },
+    },
+    applied: ['a.0001_x'],
+  })
+})
+
+test('a refusal ends the plan, and is no crash', async () => {
+  const refused = {
+    ...{ refused: 'before', alias: 'default', migration: plan.databases[0]?.identity },
+    other: { ...plan.databases[0]?.identity, name: 'shop_eu' },
+  }
+  const log: Log = (play) => saying([play.marker() + JSON.stringify(refused) + play.marker()])
+  expect(await ofPlan(log, broken)).toMatchObject({
+    code: 'wrong-database',
+    sentence: expect.stringContaining('PostgreSQL shop at db:5432 as ada, while that one used'),
+    hint: expect.stringContaining(
+      'kubectl annotate configmap django-rollout-shop django-rollout/databases-',
+    ),
+  })
+})
+
+test('what is applied behind a cancel, until the pod is gone, is known', async () => {
+  const more = Promise.withResolvers<undefined>()
+  const it = play(async function* (play) {
+    const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
+    yield* [marked(JSON.stringify(plan)), marked('migrate'), '  Applying a.0001_x... OK']
+    await more.promise
+    yield '  Applying a.0002_y... OK'
+  })
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  const journal = notebook()
+  const migrated = it.migration.migrate(journal).catch((error: unknown) => error)
+  it.cancel.abort(new Error('cancelled'))
+  expect(await migrated).toMatchObject({ message: 'cancelled' })
+  expect(it.migration.applied()).toEqual(['a.0001_x'])
+
+  const closing = it.migration.close()
+  await it.clock.pass(3_000)
+  it.pod()
+  more.resolve(undefined)
+  await it.clock.pass(1_500)
+  await closing
+  expect(it.migration.applied()).toEqual(['a.0001_x', 'a.0002_y'])
+  // The stage is over: its journal hears nothing more.
+  expect(journal.lines).toEqual(['>   Applying a.0001_x... OK'])
+})
+
+test('a log that hangs does not hold up the end', async () => {
+  const it = play(async function* () {
+    await new Promise(() => undefined)
+    yield ''
+  })
+  const planned = it.migration.plan(notebook()).catch((error: unknown) => error)
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  it.cancel.abort(new Error('cancelled'))
+  await planned
+  const closing = it.migration.close()
+  it.pod()
+  await it.clock.pass(1_000)
+  await closing
+})
+
+test('a cancel is heard while the log is still asked for', async () => {
+  const it = play(() => saying([], refused))
+  const planned = it.migration.plan(notebook()).catch((error: unknown) => error)
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  it.pod(finished)
+  await it.clock.pass(1_000)
+  it.cancel.abort(new Error('cancelled'))
+  expect(await planned).toMatchObject({ message: 'cancelled' })
+  const closing = it.migration.close()
+  await it.clock.pass(1_000)
+  await closing
+})

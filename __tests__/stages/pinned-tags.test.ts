@@ -1,0 +1,216 @@
+import { expect, test } from '@jest/globals'
+import { lostImages, pinsOf, runsAlready, taggedAlone } from '../../src/stages/pinned-tags.js'
+import { templateOf, usesOf, workloadId } from '../../src/kubernetes/objects.js'
+import type { Target } from '../../src/kubernetes/target.js'
+import { notebook } from '../support/journal.js'
+import { standing } from '../support/live.js'
+import { digest, running } from '../support/running.js'
+import { scripted, type Line } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const shop = 'ghcr.io/acme/shop'
+
+/** The registry's answer about `:tag` or `@digest`: a letter stands for a digest. */
+const names = (name: string, letter: string): Line => ({
+  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
+  stdout: JSON.stringify({ digest: digest(letter) }),
+})
+const refuses = (name: string, stderr: string): Line => ({
+  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
+  code: 1,
+  stderr,
+})
+const hangs: Line = { when: /imagetools inspect/, hangs: true }
+
+const onLatest = `web: {image: '${shop}:latest', pods: [a]}`
+const elsewhere = `web: {image: '${shop}:latest', pods: ['ghcr.io/acme/other@${digest('a')}']}`
+const unknown = 'which shop:latest runs is not known: an undo would bring back what it names then'
+const back = (tag: string, letter: string) => `${shop}:${tag}@${digest(letter)}`
+const short = (letter: string) => digest(letter).slice(0, 19)
+
+type Case = [string, string, Line[], Record<string, Record<string, string>>, string[]]
+
+test.each<Case>([
+  ['a tag that names what runs stays', onLatest, [names(':latest', 'a')], {}, []],
+  [
+    'a tag that has moved',
+    onLatest,
+    [names(':latest', 'b')],
+    { 'statefulset/web': { app: back('latest', 'a') } },
+    [`shop:latest has moved: an undo would bring back ${short('a')}, which runs`],
+  ],
+  [
+    'a tag that was deleted',
+    onLatest,
+    [refuses(':latest', 'manifest unknown')],
+    { 'statefulset/web': { app: back('latest', 'a') } },
+    [`shop:latest may have moved: an undo would bring back ${short('a')}, which runs`],
+  ],
+  [
+    'a registry that does not answer',
+    onLatest,
+    [hangs],
+    { 'statefulset/web': { app: back('latest', 'a') } },
+    [`shop:latest may have moved: an undo would bring back ${short('a')}, which runs`],
+  ],
+  [
+    'each tag is asked for once, and each workload has its own digest',
+    `{web: {image: '${shop}:latest', pods: [a]}, worker: {image: '${shop}:latest', pods: [b]}, old: {image: '${shop}:v1', init: '${shop}:latest', pods: [c]}}`,
+    [names(':latest', 'a'), names(':v1', 'c')],
+    {
+      'statefulset/worker': { app: back('latest', 'b') },
+      'statefulset/old': { init: back('latest', 'c') },
+    },
+    ['b', 'c'].map(
+      (letter) => `shop:latest has moved: an undo would bring back ${short(letter)}, which runs`,
+    ),
+  ],
+  [
+    'what has a digest is not asked for',
+    `web: {image: '${back('v1', 'a')}', pods: [a]}`,
+    [],
+    {},
+    [],
+  ],
+  ...(
+    [
+      [
+        'that ours has too',
+        names(`@${digest('a')}`, 'a'),
+        { 'statefulset/web': { app: back('latest', 'a') } },
+        `shop:latest has moved: an undo would bring back ${short('a')}, which runs`,
+      ],
+      ['that ours has not', refuses(`@${digest('a')}`, 'not found'), {}, unknown],
+    ] as const
+  ).map(([which, asked, pins, line]): Case => [
+    `a tag that has moved, of which the pods name a digest of another repository ${which}`,
+    elsewhere,
+    [names(':latest', 'b'), asked],
+    pins,
+    [line],
+  ]),
+  [
+    'a tag that names what the pods name of another repository stays',
+    elsewhere,
+    [names(':latest', 'a')],
+    {},
+    [],
+  ],
+  ['what no pod tells', `web: {image: '${shop}:latest'}`, [], {}, [unknown]],
+])('%s', async (_, text, registry, expected, said) => {
+  const { picture, workloads } = running(text)
+  const { world, ran } = scripted(registry)
+  const journal = notebook()
+  const targets = workloads.map((live) => ({ live }) as unknown as Target)
+  const pins = await pinsOf(releaseOf(world), journal, standing(picture), targets)
+  expect(Object.fromEntries(pins)).toEqual(expected)
+  expect(journal.lines).toEqual(said)
+  expect(ran).toHaveLength(registry.length)
+})
+
+test('a run that is cancelled does not take that for the registry’s answer', async () => {
+  const stop = new AbortController()
+  const { picture, workloads } = running(onLatest)
+  const targets = workloads.map((live) => ({ live }) as unknown as Target)
+  const release = releaseOf(scripted([hangs]).world, {}, stop.signal)
+  const pins = pinsOf(release, notebook(), standing(picture), targets)
+  stop.abort(new Error('cancelled'))
+  await expect(pins).rejects.toThrow('cancelled')
+})
+
+const targetsOf = (workloads: ReturnType<typeof running>['workloads']) =>
+  workloads.map((live) => ({
+    id: workloadId(live),
+    live,
+    uses: usesOf(templateOf(live), (image) => image.startsWith(shop)),
+    running: usesOf(templateOf(live), () => true).map(({ image }) => image),
+  })) as unknown as Target[]
+
+test.each<[string, string, Line[], boolean]>([
+  ['its pods say so', `web: {image: '${shop}:v1', pods: [a, a]}`, [], true],
+  ['its template says so', `web: {image: '${back('v1', 'a')}', pods: [a]}`, [], true],
+  ['the same by another tag', `web: {image: '${back('v0', 'a')}', pods: [a]}`, [], true],
+  ['not all of its pods', `web: {image: '${shop}:v1', pods: [a, b]}`, [], false],
+  ['a pod that does not say', `web: {image: '${shop}:v1', pods: [a, '']}`, [], false],
+  ['another digest in the template', `web: {image: '${back('v1', 'b')}', pods: [b]}`, [], false],
+  [
+    'another init container',
+    `web: {image: '${shop}:v1', init: '${back('v1', 'b')}', pods: [a]}`,
+    [],
+    false,
+  ],
+  [
+    'a node that has it from another repository',
+    `web: {image: '${shop}:v1', pods: ['ghcr.io/acme/other@${digest('a')}']}`,
+    [],
+    true,
+  ],
+  [
+    'a CronJob whose tag names it',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [names(':v1', 'a')],
+    true,
+  ],
+  [
+    'one whose tag names another',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [names(':v1', 'b')],
+    false,
+  ],
+  [
+    'one whose registry does not tell',
+    `job: {kind: CronJob, image: '${shop}:v1'}`,
+    [refuses(':v1', 'denied')],
+    false,
+  ],
+  [
+    'one workload of two',
+    `{web: {image: '${shop}:v1', pods: [a]}, worker: {image: '${shop}:v1', pods: [b]}}`,
+    [],
+    false,
+  ],
+])('whether an image runs already: %s', async (_, text, registry, is) => {
+  const { picture, workloads } = running(text)
+  const release = releaseOf(scripted(registry).world)
+  const image = { repository: shop, tag: 'new', digest: digest('a') }
+  expect(await runsAlready(release, standing(picture), targetsOf(workloads), image)).toBe(is)
+})
+
+test('a workload that is not there does not run it', async () => {
+  const targets = [{ uses: [{ name: 'web' }] }] as unknown as Target[]
+  const image = { repository: shop, tag: 'new', digest: digest('a') }
+  expect(await runsAlready(releaseOf(scripted([]).world), standing(), targets, image)).toBe(false)
+})
+
+test('what runs by a tag alone is named once', () => {
+  const { workloads } = running(
+    `{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}, old: {image: '${back('v1', 'a')}'}}`,
+  )
+  expect(taggedAlone(targetsOf(workloads))).toEqual([
+    `statefulset/web, statefulset/worker names ${shop}:v1 without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+  ])
+})
+
+const gone = (image: string) =>
+  `the registry does not have ${image} any more, which statefulset/web runs: nodes that have not kept it cannot start it, so an undo may fail`
+
+test.each<[string, string, Line[], string[]]>([
+  ['is there', back('v1', 'a'), [names(`@${digest('a')}`, 'a')], []],
+  ['is gone', back('v1', 'a'), [refuses(`@${digest('a')}`, 'not found')], [gone(back('v1', 'a'))]],
+  ['has a tag that is gone', `${shop}:v1`, [refuses(':v1', 'not found')], [gone(`${shop}:v1`)]],
+  ['may not be looked at', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
+  ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
+])('an image of an undo that %s', async (_, image, registry, said) => {
+  const { workloads } = running(`web: {image: '${image}'}`)
+  expect(await lostImages(releaseOf(scripted(registry).world), targetsOf(workloads))).toEqual(said)
+})
+
+test('an image of an undo by digest is looked up by that, and once for all workloads', async () => {
+  const { workloads } = running(`{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}}`)
+  const pin = { app: back('v1', 'a') }
+  const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))
+  const { world } = scripted([refuses(`@${digest('a')}`, 'not found')])
+  expect(await lostImages(releaseOf(world), targetsOf(workloads), pins)).toEqual([
+    gone(back('v1', 'a')).replace('statefulset/web', 'statefulset/web, statefulset/worker'),
+  ])
+})

@@ -1,0 +1,61 @@
+/** A migration whose run was killed is ended by whoever has the lock next. */
+import { expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
+import { ApiError } from '../../src/kubernetes/api-error.js'
+import { causeOf } from '../../src/commands/report-builder.js'
+import { lockAndRecover } from '../../src/commands/steps.js'
+import type { Run } from '../../src/commands/run.js'
+import { endMigrations } from '../../src/stages/recover.js'
+import type { Site } from '../../src/stages/preflight.js'
+import { memoryCluster } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
+import { standing } from '../support/live.js'
+import { scripted } from '../support/scripted.js'
+import { releaseOf } from '../support/settings.js'
+
+const job = (name: string, app: string, condition?: string): Job => ({
+  metadata: { name, labels: { 'django-rollout/app': app } },
+  status: condition === undefined ? {} : { conditions: [{ type: condition, status: 'True' }] },
+})
+
+test.each<[string, Job, boolean]>([
+  ['still runs', job('left', 'shop'), true],
+  ['is complete', job('done', 'shop', 'Complete'), false],
+  ['has failed', job('failed', 'shop', 'Failed'), false],
+  ['only begins to fail', job('failing', 'shop', 'FailureTarget'), true],
+  ['is of another application', job('other', 'blog'), false],
+])('a Job that %s', async (_, left, isEnded) => {
+  const memory = memoryCluster({})
+  const cluster = { ...memory.cluster, get: <T>() => Promise.resolve({ items: [left] } as T) }
+  const journal = notebook()
+  const release = releaseOf(scripted([]).world)
+  const closing: (() => Promise<void>)[] = []
+  const run = { resources: { add: (close: () => Promise<void>) => closing.push(close) } }
+  const site = { live: standing() }
+
+  await lockAndRecover(run as unknown as Run, release, journal, cluster, site as unknown as Site)
+  await Promise.all(closing.map((close) => close()))
+
+  const name = left.metadata?.name ?? ''
+  const path = `/apis/batch/v1/namespaces/shop/jobs/${name}`
+  const line = `job/${name} was left unfinished: it is ended`
+  expect(memory.asked.filter((request) => request.startsWith('DELETE'))).toEqual(
+    isEnded ? [`DELETE ${path} 200`] : [],
+  )
+  expect(journal.lines).toEqual(isEnded ? [line] : [])
+})
+
+test('one that cannot be ended is told as what is left open, also to who has cancelled', async () => {
+  const refused = new ApiError(403, 'Forbidden', 'jobs.batch is forbidden')
+  const cluster = {
+    ...memoryCluster({}).cluster,
+    get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
+    remove: () => Promise.reject(refused),
+  }
+  const ending = endMigrations(releaseOf(scripted([]).world), notebook(), cluster, standing())
+  const error = await ending.catch((one: unknown) => one)
+  expect(causeOf(error, AbortSignal.abort())).toEqual({
+    code: 'restore-failed',
+    sentence: 'job/left was left unfinished, and could not be ended: jobs.batch is forbidden',
+  })
+})

@@ -1,0 +1,257 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  added,
+  chosenFrom,
+  foundBefore,
+  hasGoneLive,
+  liveSince,
+  wanted,
+  withFound,
+  type Ended,
+  type Entry,
+  type History,
+} from '../../src/state/history.js'
+
+function ended(version: string, more: Partial<Ended> = {}): Ended {
+  return {
+    run: `run of ${version}`,
+    command: 'release',
+    who: 'ada',
+    at: '2026-01-31T12:00:00.000Z',
+    image: 'ghcr.io/acme/shop',
+    tag: version,
+    digest: `sha256:${version}`,
+    result: 'deployed',
+    seconds: 30,
+    migrations: [],
+    ...more,
+  }
+}
+
+/** `a` went live; `-b` was undone; `c>1` is a rollback to release 1 (whose version is named), `x>` to an image without one. */
+function historyOf(words: string): History {
+  return words
+    .trim()
+    .split(' ')
+    .reduce<History>((history, word, i) => {
+      const [version = '', back] = word.replace('-', '').split('>')
+      return added(
+        history,
+        ended(version, {
+          run: `run ${i}`,
+          ...(word.startsWith('-') && { result: 'undone' }),
+          ...(back !== undefined && { command: 'rollback' }),
+          ...(back && { back: Number(back) }),
+        }),
+      )
+    }, [])
+}
+
+const said = (history: History) =>
+  history.map(({ number, tag }: Entry) => `${number}${tag}`).join(' ')
+
+describe('a release that is added', () => {
+  test('has the next number', () => {
+    expect(said(historyOf('a -b c'))).toBe('1a 2b 3c')
+  })
+
+  test('takes the place of what was known of the same run, and keeps what that knew', () => {
+    const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
+    const recovered = ended('b', { result: 'undone', cause: 'its run was gone' })
+    const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
+    expect(entry).toMatchObject({
+      ...{ number: 3, result: 'undone', cause: 'web: exit 1', migrations: ['orders.0002'] },
+    })
+    expect(more).toEqual([])
+  })
+
+  test.each([
+    ['the oldest goes when there are more than twenty', 22, 3, 22],
+    ['twenty are kept', 20, 1, 20],
+  ])('%s', (_, count, first, last) => {
+    const history = historyOf(Array.from({ length: count }, (_, i) => `v${i}`).join(' '))
+    expect(history).toHaveLength(20)
+    expect([history[0]?.number, history.at(-1)?.number]).toEqual([first, last])
+  })
+
+  test('does not drive out the last five that went live, however many fail', () => {
+    const live = ['a', 'b', 'c', 'd', 'e', 'f']
+    const failed = Array.from({ length: 30 }, (_, i) => `-x${i}`)
+    const history = historyOf([...live, ...failed].join(' '))
+    expect(history).toHaveLength(20)
+    expect(said(history.slice(0, 6))).toBe('2b 3c 4d 5e 6f 22x15')
+  })
+
+  test('nor what a rollback needs, however often one version is rolled back from', () => {
+    const again = Array.from({ length: 15 }, () => 'b a>2')
+    const history = historyOf(['z a', ...again, 'c'].join(' '))
+    expect(history).toHaveLength(20)
+    expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag: 'a' } })
+    const back = added(history, ended('a', { command: 'rollback', back: 2, run: 'back' }))
+    expect(wanted(back, 'previous', undefined)).toMatchObject({ entry: { tag: 'z' } })
+  })
+})
+
+describe('what is found running', () => {
+  /** `b!` is found there, in the place that the history gives it. */
+  const withAll = (words: string) =>
+    words.split(' ').reduce<History>((history, word, i) => {
+      const one = ended(word.replace('!', ''), { run: `run ${i}` })
+      return word.endsWith('!') ? withFound(history, foundBefore(one, one)) : added(history, one)
+    }, [])
+
+  test.each([
+    ['the version before the first release', 'a! b', '1a 2b', 'a'],
+    ['a version that somebody has put there', 'a b! c', '1a 2b 3c', 'b'],
+    ['nothing new', 'a a! b', '1a 2b', 'a'],
+    ['an older one, which has its own place again', 'z a b a! c', '1z 2a 3b 4a 5c', 'a'],
+    ['an older one, and nothing since', 'z a b a!', '1z 2a 3b 4a', 'z'],
+  ])('%s: %s', (_, words, all, tag) => {
+    const history = withAll(words)
+    expect(said(history)).toBe(all)
+    expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag } })
+  })
+})
+
+describe('a rollback wants', () => {
+  test.each([
+    ['what ran before', 'a b', 'previous', 'a'],
+    ['what ran before, and nothing that failed', 'a b -c -d', 'previous', 'a'],
+    ['not the failed one in between', 'a -b c', 'previous', 'a'],
+    ['another version, when the same one was released twice', 'a b b', 'previous', 'a'],
+    ['further back after a rollback', 'a b c b>2', 'previous', 'a'],
+    ['not what was rolled back from, after the next release', 'a b a>1 c', 'previous', 'a'],
+    ['further back than that, the second time', 'z a b a>2 c a>2', 'previous', 'z'],
+    ['not a failed rollback', 'a b c -b>2', 'previous', 'b'],
+    ['what was rolled back from, once it was released anew', 'a b a>1 b c', 'previous', 'b'],
+    ['what ran before a version that a person named again', 'a b a>1 b>2', 'previous', 'a'],
+    ['not what that rollback has left', 'a b a>1 c b>2', 'previous', 'a'],
+    ['nothing that a rollback far back has passed by', 'z a b c a>2 d', 'previous', 'a'],
+    ['not the same version in an older release, either', 'y b a b a>3 c a>3', 'previous', 'y'],
+    ['what ran before a rollback to an image of the registry', 'a b x> ', 'previous', 'a'],
+    ['a rollback to such an image', 'a b x> c', 'previous', 'x'],
+    ['not the same version released twice in a row', 'a b b a>1 c', 'previous', 'a'],
+    ['a number', 'a b c', '2', 'b'],
+    ['a number that is written as one', 'a b c', '#2', 'b'],
+    ['a tag, and none that only begins like it', 'v1.2 v1.20', 'v1.2', 'v1.2'],
+    ['a tag that is a number nobody else has', 'a 47', '47', '47'],
+    ['a tag that went live and failed later', 'v1 -v1', 'v1', 'v1'],
+  ])('%s: %s', (_, words, to, tag) => {
+    const found = wanted(historyOf(words), to, undefined)
+    expect(found.is === 'found' ? found.entry.tag : found.why).toBe(tag)
+  })
+
+  test('a commit, whatever its tag is', () => {
+    const history = added(historyOf('a'), ended('v2', { sha: '4f2c1d9'.padEnd(40, '0') }))
+    expect(wanted(history, '4f2c1d9', undefined)).toMatchObject({
+      is: 'found',
+      entry: { tag: 'v2' },
+    })
+  })
+
+  test.each([
+    ['what was live last', 'a b -c', 'b'],
+    ['the first release, though nothing was before it', 'a -b', 'a'],
+  ])('while a release is open, as previous, %s', (_, words, tag) => {
+    expect(wanted(historyOf(words), 'previous', { command: 'release' })).toMatchObject({
+      entry: { tag },
+    })
+  })
+
+  test('while a rollback is open, as previous, what that one was going to', () => {
+    const open = { command: 'rollback' } as const
+    expect(wanted(historyOf('a b c b>2 d'), 'previous', open)).toMatchObject({
+      entry: { tag: 'b' },
+    })
+    expect(wanted(historyOf('a b'), 'previous', open)).toMatchObject({ entry: { tag: 'a' } })
+  })
+
+  test('the version as it ran last: what the rollback to it has left', () => {
+    expect(wanted(historyOf('a b a>1 c'), 'previous', undefined)).toMatchObject({
+      entry: { number: 3, back: 1 },
+    })
+  })
+
+  test('the same image in another way is another version', () => {
+    const differ = (one: Entry, other: Entry) => one.number !== other.number
+    expect(wanted(historyOf('a a a>1 b'), 'previous', undefined, differ)).toMatchObject({
+      entry: { number: 3 },
+    })
+    expect(wanted(historyOf('a b b'), 'previous', undefined, differ)).toMatchObject({
+      entry: { number: 2 },
+    })
+  })
+
+  test('a release is open while its record stands, unless the history has it as deployed', () => {
+    const history = historyOf('a b')
+    const [, b] = history
+    const begun = ended('c')
+    expect(chosenFrom(history, undefined)).toEqual({ history })
+    expect(chosenFrom(history, begun)).toEqual({ history, open: begun })
+    expect(chosenFrom(history, b)).toEqual({ history })
+    expect(hasGoneLive(historyOf('a -b'), { run: 'run 1' })).toBe(false)
+  })
+
+  test.each([
+    ['nothing', 'a b', 'a b', undefined, undefined],
+    ['what failed', 'a b', 'a b -c', undefined, undefined],
+    ['another release', 'a b', 'a b c', undefined, 'c'],
+    ['another rollback', 'a b', 'a b a>1', undefined, 'a'],
+    ['the release that was open then', 'a b', 'a b c', 'c', undefined],
+    ['one after it', 'a b', 'a b c d', 'c', 'd'],
+  ])('what has gone live since: %s', (_, before, now, open, tag) => {
+    const history = historyOf(now)
+    const chosen = {
+      history: history.slice(0, before.split(' ').length),
+      ...(open !== undefined && { open: history.find((one) => one.tag === open) ?? ended(open) }),
+    }
+    expect(liveSince(chosen, history)?.tag).toBe(tag)
+  })
+
+  test('seven letters of a commit at least', () => {
+    const history = added(historyOf('a'), ended('1'.repeat(40)))
+    expect(wanted(history, '1111111', undefined)).toMatchObject({ is: 'found' })
+    expect(wanted(history, '111111', undefined)).toMatchObject({ is: 'unknown' })
+  })
+
+  test.each([
+    ['an empty history', '-a', 'previous', 'none', 'no release is in the history yet'],
+    ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
+    [
+      ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),
+      'no release before a is in the history that nobody has rolled back from; that one comes back by its name: --to 2',
+    ],
+    ['a number that is not there', 'a', '7', 'unknown', 'release 7 is not in the history'],
+    ['a number that failed', 'a -b', '2', 'none', 'release 2 (b) did not go live: undone'],
+    ['a tag that failed', 'a -b', 'b', 'none', 'release 2 (b) did not go live: undone'],
+    [
+      ...(['a tag that is also a number', 'a 1', '1', 'none'] as const),
+      '"1" is a tag, and the number of the release of a: write #1 for that one',
+    ],
+    [
+      ...(['a tag that is not there', 'a', 'zz', 'unknown'] as const),
+      'no release in the history has the commit or tag "zz"',
+    ],
+  ])('but cannot have it: %s', (_, words, to, is, why) => {
+    expect(wanted(historyOf(words), to, undefined)).toEqual({ is, why })
+  })
+})
+
+test('of several builds of a commit each is known by its tag, and the first by the commit', () => {
+  const sha = 'a'.repeat(40)
+  const own = `${sha}-cccccccccccc`
+  const history = [sha, own].reduce<History>(
+    (before, tag) => added(before, ended(tag, { run: tag, sha, digest: `sha256:${tag}` })),
+    [],
+  )
+  const found = (to: string) => {
+    const one = wanted(history, to, undefined)
+    return one.is === 'found' ? one.entry.tag : one.why
+  }
+  expect([found(sha), found(own), found(`${sha.slice(0, 12)}-cccccccccccc`)]).toEqual([
+    sha,
+    own,
+    own,
+  ])
+  expect(found('aaaaaaa')).toBe(`"aaaaaaa" may be ${sha} or ${own}`)
+})

@@ -1,0 +1,954 @@
+/** What has to be done to have an object again as it was. Objects are YAML, as `kubectl get` shows them. */
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
+import { needsOf } from '../../src/undo/needs.js'
+import {
+  asItWas,
+  hasTemplateBack,
+  neededAfter,
+  planned,
+  titleOf,
+  undoOf,
+  withAnswers,
+  type Prior,
+  type UndoStep,
+} from '../../src/undo/snapshot.js'
+
+const object = (text: string) => parse(text) as KubeObject
+
+/** The release leaves it as `written`; without that as it creates it. */
+const prior = (
+  was: Prior['was'],
+  of: Prior['of'],
+  text: string,
+  written: string = text,
+): Prior => ({ path: '/x', object: object(text), written: planned(object(written)), was, of })
+
+interface PodTemplate {
+  readonly template: { readonly spec: { readonly containers: readonly { image: string }[] } }
+}
+
+/** What is to be done. */
+function step(before: Prior, live: string | undefined, needed: readonly string[] = []) {
+  const needs = new Map(needed.map((title) => [title, 'statefulset/db']))
+  return undoOf(before, live === undefined ? undefined : object(live), { needs }).do
+}
+
+/** What is put back of what the release has left; the test fails when it is another step. */
+function put(before: Omit<Prior, 'written'>, live: string, written: string = live): KubeObject {
+  const undo = undoOf({ ...before, written: planned(object(written)) }, object(live))
+  if (undo.do !== 'put') throw new Error(`not put, but: ${undo.do}`)
+  return undo.object
+}
+
+const web = (image: string, more = '') => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, uid: u, resourceVersion: "7"}
+spec:
+  replicas: 2
+  template: {spec: {containers: [{name: web, image: 'shop:${image}'}]}}
+${more}`
+
+const config = (color: string) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop-config}
+data: {COLOR: ${color}}`
+
+const database = (image: string) => `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {template: {spec: {containers: [{name: db, image: 'postgres:${image}'}]}}}`
+
+/** The server counts the templates of a DaemonSet, in an annotation. */
+const agent = (version: string) => `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, annotations: {deprecated.daemonset.template.generation: "${version}"}}
+spec: {template: {spec: {containers: [{name: agent, image: 'shop:${version}'}]}}}`
+
+const volume = (size: string) => `
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: media}
+spec: {resources: {requests: {storage: ${size}}}}`
+
+/** `web:old` */
+function made(name: string): string {
+  const [what, version = ''] = name.split(':')
+  const makers: Record<string, (version: string) => string> = {
+    web,
+    config,
+    database,
+    volume,
+    agent,
+  }
+  return makers[what ?? '']!(version)
+}
+
+describe('the step', () => {
+  /** What the release makes of each. */
+  const newer: Record<string, string> = {
+    ...{ web: 'new', config: 'blue', database: '17', volume: '2Gi' },
+  }
+
+  test.each<[Prior['was'], Prior['of'], string, string | undefined, string]>([
+    ['absent', 'workload', 'web:old', undefined, 'nothing'],
+    ['absent', 'workload', 'web:old', 'web:old', 'delete'],
+    ['absent', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['absent', 'workload', 'database:16', 'database:16', 'delete'],
+    ['absent', 'other', 'config:red', undefined, 'nothing'],
+    ['absent', 'other', 'config:red', 'config:red', 'delete'],
+    ['absent', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['absent', 'other', 'web:old', 'web:old', 'delete'],
+    ['absent', 'other', 'database:16', undefined, 'nothing'],
+    ['absent', 'other', 'database:16', 'database:16', 'keep'],
+    ['absent', 'other', 'volume:1Gi', 'volume:1Gi', 'keep'],
+
+    ['template', 'workload', 'web:old', undefined, 'ask'],
+    ['template', 'workload', 'web:old', 'web:old', 'nothing'],
+    ['template', 'workload', 'web:old', 'web:new', 'put'],
+    ['template', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['template', 'workload', 'database:16', 'database:17', 'put'],
+
+    ['whole', 'workload', 'web:old', undefined, 'ask'],
+    ['whole', 'workload', 'web:old', 'web:old', 'nothing'],
+    ['whole', 'workload', 'web:old', 'web:new', 'put'],
+    ['whole', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['whole', 'workload', 'database:16', 'database:17', 'put'],
+    ['whole', 'other', 'config:red', undefined, 'ask'],
+    ['whole', 'other', 'config:red', 'config:red', 'nothing'],
+    ['whole', 'other', 'config:red', 'config:blue', 'put'],
+    ['whole', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['whole', 'other', 'web:old', 'web:new', 'put'],
+    ['whole', 'other', 'database:16', undefined, 'ask'],
+    ['whole', 'other', 'database:16', 'database:16', 'nothing'],
+    ['whole', 'other', 'database:16', 'database:17', 'put'],
+    ['whole', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
+    ['whole', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
+    ['whole', 'other', 'volume:1Gi', 'volume:5Gi', 'theirs'],
+  ])('%s %s: %s -> %s: %s', (was, of, before, live, expected) => {
+    const now = live === undefined ? undefined : made(live)
+    const [kind = ''] = before.split(':')
+    const written = was === 'absent' ? before : `${kind}:${newer[kind]}`
+    expect(step(prior(was, of, made(before), made(written)), now)).toBe(expected)
+  })
+
+  test('of a database whose new pod has been Ready: it is kept', () => {
+    const before = prior('whole', 'other', database('16'), database('17'))
+    expect(undoOf(before, object(database('17')), { tookOver: true })).toEqual({
+      do: 'keep',
+      why: 'it holds data',
+    })
+    expect(undoOf(before, object(database('16')), { tookOver: true }).do).toBe('nothing')
+  })
+
+  test.each([
+    ['absent', [], 'delete'],
+    ['absent', ['secret/shop-config'], 'delete'],
+    ['absent', ['configmap/shop-config'], 'keep'],
+    ['whole', ['configmap/shop-config'], 'keep'],
+    ['whole', [], 'put'],
+  ] as const)('of a ConfigMap (%s) when %j is needed: %s', (was, needed, expected) => {
+    const [before, written] = was === 'absent' ? ['blue', 'blue'] : ['red', 'blue']
+    const what = prior(was, 'other', config(before), config(written))
+    expect(step(what, config('blue'), needed)).toBe(expected)
+    if (was === 'whole') expect(step(what, config('red'), needed)).toBe('nothing')
+  })
+
+  test.each([
+    ['postgresql.cnpg.io/v1', 'Cluster', 'keep'],
+    ['snapshot.storage.k8s.io/v1', 'VolumeSnapshot', 'keep'],
+    ['gateway.networking.k8s.io/v1', 'HTTPRoute', 'delete'],
+    ['gateway.networking.k8s.io/v1', 'Gateway', 'keep'],
+    ['traefik.io/v1alpha1', 'IngressRoute', 'delete'],
+    ['networking.istio.io/v1', 'VirtualService', 'delete'],
+    ['keda.sh/v1alpha1', 'ScaledObject', 'delete'],
+    ['monitoring.coreos.com/v1', 'ServiceMonitor', 'delete'],
+    ['monitoring.coreos.com/v1', 'PodMonitor', 'delete'],
+    ['monitoring.coreos.com/v1', 'Prometheus', 'keep'],
+    ['cilium.io/v2', 'CiliumNetworkPolicy', 'delete'],
+    ['projectcalico.org/v3', 'NetworkPolicy', 'delete'],
+    ['networking.k8s.io/v1', 'Ingress', 'delete'],
+    ['v1', 'Service', 'delete'],
+    ['batch/v1', 'CronJob', 'delete'],
+  ])('of a new %s %s: %s', (apiVersion, kind, expected) => {
+    const text = JSON.stringify({ apiVersion, kind, metadata: { name: 'x' }, spec: { size: 1 } })
+    expect(step(prior('absent', 'other', text), text)).toBe(expected)
+  })
+})
+
+describe('an object that the release has created', () => {
+  const created = (uid?: string): Prior => {
+    const before = prior('absent', 'other', config('red'))
+    return uid === undefined
+      ? before
+      : { ...before, written: { ...before.written, metadata: { name: 'shop-config', uid } } }
+  }
+  const live = (uid: string, color = 'red', more = '') =>
+    config(color).replace('{name', `{uid: ${uid}, ${more} name`)
+
+  test.each<[string, string | undefined, string, UndoStep['do']]>([
+    ['is the one of its uid', 'u', live('u'), 'delete'],
+    ['has another uid', 'u', live('v'), 'theirs'],
+    ['has another uid and content', 'u', live('v', 'blue'), 'theirs'],
+    ['has been changed', 'u', live('u', 'blue'), 'theirs'],
+    ['has a label of a controller', 'u', live('u', 'red', 'labels: {a: b},'), 'delete'],
+    ['has its content, and no answer has come', undefined, live('v'), 'delete'],
+    ['has another content, and no answer has come', undefined, live('v', 'blue'), 'theirs'],
+  ])('%s: %s -> %s: %s', (_, uid, now, expected) => {
+    expect(step(created(uid), now)).toBe(expected)
+  })
+
+  test('is deleted by its uid', () => {
+    expect(undoOf(created(), object(live('v')))).toEqual({ do: 'delete', uid: 'v' })
+  })
+
+  test('may have got its address from the server', () => {
+    const service = (spec: string) =>
+      `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {a: b}, ${spec}}}`
+    const planned = prior(
+      'absent',
+      'other',
+      service('clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{port: 80, nodePort: 30001}]'),
+    )
+    const given =
+      'clusterIP: 10.0.0.2, clusterIPs: [10.0.0.2], ports: [{port: 80, nodePort: 30002}]'
+    expect(step(planned, service(given))).toBe('delete')
+    expect(step(planned, service(given.replace('port: 80,', 'port: 81,')))).toBe('theirs')
+  })
+})
+
+describe('a Job that the release has created', () => {
+  const job = (drawn: string, image = 'shop:1', more = '') => `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: seed, labels: {batch.kubernetes.io/controller-uid: ${drawn}, job-name: seed}}
+spec:
+  selector: {matchLabels: {batch.kubernetes.io/controller-uid: ${drawn}}}
+  template:
+    metadata: {labels: {batch.kubernetes.io/controller-uid: ${drawn}, controller-uid: ${drawn}, job-name: seed${more}}}
+    spec: {containers: [{name: seed, image: '${image}'}]}`
+  const tried = prior('absent', 'other', job('tried'))
+
+  test.each([
+    ['by another uid', job('made'), 'delete'],
+    ['with another image', job('made', 'shop:2'), 'theirs'],
+    ['with a label more', job('made', 'shop:1', ', a: b'), 'delete'],
+  ])('is known from a try in which the server has drawn another uid: %s', (_, live, expected) => {
+    expect(step(tried, live)).toBe(expected)
+  })
+})
+
+describe('an object that the release has changed, field by field', () => {
+  const secret = (data: string, metadata = '') => `
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, uid: u, ${metadata}}
+data: {${data}}`
+  const applied = (what: string) =>
+    `annotations: {kubectl.kubernetes.io/last-applied-configuration: ${what}}`
+  const before = prior(
+    'whole',
+    'other',
+    secret('P: old, KEPT: k', applied('old')),
+    secret('P: new, Q: new, KEPT: k', applied('new')),
+  )
+  const decided = (live: string) => undoOf(before, object(live))
+
+  test('as written goes back, with the note of what was applied', () => {
+    expect(put(before, secret('P: new, Q: new, KEPT: k', applied('new')))).toEqual(
+      object(secret('P: old, KEPT: k', applied('old'))),
+    )
+  })
+
+  test('as written goes back alone: what others have changed beside it stays, and is named', () => {
+    const live = secret('P: new, Q: new, KEPT: theirs, R: theirs', applied('new'))
+    expect(decided(live)).toMatchObject({
+      do: 'put',
+      object: object(secret('P: old, KEPT: theirs, R: theirs', applied('old'))),
+      but: ['data.KEPT', 'data.R'],
+    })
+  })
+
+  test.each([
+    ['neither', 'P: rotated, Q: new, KEPT: k', applied('new'), 'has another data.P'],
+    ['the one and the other', 'P: old, Q: new, KEPT: k', applied('new'), 'has another data.P'],
+    ['taken away', 'P: new, KEPT: k', applied('new'), 'was applied again'],
+    ['applied by others', 'P: new, Q: new, KEPT: k', applied('theirs'), 'was applied again'],
+  ])('%s is left alone', (_, data, metadata) => {
+    expect(decided(secret(data, metadata)).do).toBe('theirs')
+  })
+
+  test('is told without any value', () => {
+    expect(decided(secret('P: rotated, Q: new, KEPT: k', applied('new')))).toEqual({
+      do: 'theirs',
+      words: 'has another data.P',
+    })
+  })
+
+  test.each([
+    ['"{\\"a\\":\\"<\\"}"', '"{\\"a\\":\\"\\\\u003c\\"}"', 'put'],
+    ['"{\\"a\\":1}"', '"{ \\"a\\": 1 }"', 'put'],
+    ['"{\\"a\\":1}"', '"{\\"a\\":2}"', 'theirs'],
+    ['no JSON', 'no other JSON', 'theirs'],
+  ])('a note of the last apply is read as JSON: %s and %s: %s', (planned, now, expected) => {
+    const data = 'P: new, Q: new, KEPT: k'
+    const [old, written] = [secret('P: old, KEPT: k'), secret(data, applied(planned))]
+    const noted = prior('whole', 'other', old, written)
+    expect(step(noted, secret(data, applied(now)))).toBe(expected)
+    if (expected === 'put') {
+      const back = put(noted, secret(data, applied(now)), written)
+      expect(back.metadata?.annotations).toEqual({})
+    }
+  })
+
+  test('as before is nothing, also with what others have applied', () => {
+    expect(decided(secret('P: old, KEPT: theirs', applied('theirs')))).toEqual({ do: 'nothing' })
+  })
+
+  test('made anew is another object', () => {
+    const other = (data: string) => secret(data).replace('uid: u', 'uid: v')
+    expect(decided(other('P: new, Q: new, KEPT: k'))).toEqual({
+      do: 'theirs',
+      words: 'is another object',
+    })
+    expect(decided(other('P: old, KEPT: k'))).toEqual({ do: 'nothing' })
+  })
+})
+
+describe('a workload', () => {
+  interface How {
+    readonly more?: string
+    readonly cause?: string
+    readonly kind?: string
+    readonly spec?: string
+  }
+  /** `web=old beat=old`: the containers with their images. */
+  const shop = (
+    images: string,
+    { more = '', cause = '', kind = 'Deployment', spec = '' }: How = {},
+  ) => {
+    const containers = images.split(' ').map((pair) => {
+      const [name, image] = pair.split('=')
+      return `{name: ${name}, image: 'shop:${image}'${more}}`
+    })
+    const template = `{spec: {containers: [${containers.join(', ')}]}}`
+    const inside =
+      kind === 'CronJob' ? `jobTemplate: {spec: {template: ${template}}}` : `template: ${template}`
+    return `
+apiVersion: ${kind === 'CronJob' ? 'batch/v1' : 'apps/v1'}
+kind: ${kind}
+metadata: {name: web, uid: u, annotations: {${cause && `kubernetes.io/change-cause: ${cause}`}}}
+spec: {${spec}${inside}}`
+  }
+  const of = (was: Prior['was'], before: string, written: string, how: How = {}, then: How = how) =>
+    prior(was, 'workload', shop(before, how), shop(written, then))
+
+  describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('%s', (kind) => {
+    test.each<[Prior['was'], string, string]>([
+      ['template', 'web=new', 'put'],
+      ['template', 'web=old', 'nothing'],
+      ['template', 'web=hotfix', 'theirs'],
+      ['template', 'app=hotfix', 'theirs'],
+      ['whole', 'web=new', 'put'],
+      ['whole', 'web=old', 'nothing'],
+      ['whole', 'web=hotfix', 'theirs'],
+      ['whole', 'app=hotfix', 'theirs'],
+      ['absent', 'web=new', 'delete'],
+      ['absent', 'web=old', 'theirs'],
+      ['absent', 'web=hotfix', 'theirs'],
+      ['absent', 'app=hotfix', 'theirs'],
+    ])('%s, and now %s: %s', (was, now, expected) => {
+      const before = was === 'absent' ? 'web=new' : 'web=old'
+      expect(step(of(was, before, 'web=new', { kind }), shop(now, { kind }))).toBe(expected)
+    })
+  })
+
+  test.each([
+    ['web=new beat=new', 'put'],
+    ['web=old beat=old', 'nothing'],
+    ['web=new beat=old', 'theirs'],
+    ['web=new beat=hotfix', 'theirs'],
+    ['web=old beat=hotfix', 'theirs'],
+    ['web=new', 'theirs'],
+  ])('of two containers: %s: %s', (now, expected) => {
+    expect(step(of('template', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
+  })
+
+  test("an image of a container that the release does not change is somebody else's version too", () => {
+    const before = of('template', 'web=old proxy=1', 'web=new proxy=1')
+    expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
+    expect(step(before, shop('web=new proxy=2'))).toBe('theirs')
+  })
+
+  test.each([
+    ['an environment', ', env: [{name: DEBUG, value: "1"}]'],
+    ['a command', ', command: [sleep, infinity]'],
+    ['resources', ', resources: {limits: {memory: 2Gi}}'],
+  ])('with %s that somebody has set since', (_, more) => {
+    for (const was of ['template', 'whole'] as const) {
+      const before = of(was, 'web=old', 'web=new')
+      expect(step(before, shop('web=new', { more }))).toBe('theirs')
+      // Our write has not happened: nothing of it is ours.
+      expect(step(before, shop('web=old', { more }))).toBe('nothing')
+    }
+  })
+
+  test.each([
+    ['web=old', ', command: [new]', 'theirs'],
+    ['web=old', ', command: [hotfix]', 'nothing'],
+    ['web=old', ', command: [old]', 'nothing'],
+    ['web=new', ', command: [new]', 'put'],
+    ['web=new', ', command: [old]', 'theirs'],
+  ])('whose image and command the release changes: %s%s: %s', (now, more, expected) => {
+    const how = (command: string) => ({ more: `, command: [${command}]` })
+    const before = of('whole', 'web=old', 'web=new', how('old'), how('new'))
+    expect(step(before, shop(now, { more }))).toBe(expected)
+  })
+
+  test('whose template the release does not change is nothing, whatever it is', () => {
+    const before = of('whole', 'web=old', 'web=old')
+    expect(step(before, shop('web=hotfix'))).toBe('nothing')
+  })
+
+  test.each([
+    [', env: [{name: STAKATER_CONF, value: "1"}]', 'put'],
+    [', env: []', 'put'],
+    [', resources: {}', 'put'],
+  ])('that only was restarted, or reads the same, is no other version: %s', (more, expected) => {
+    expect(step(of('template', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
+  })
+
+  test('that was restarted goes back, and stays restarted', () => {
+    const restarted = (image: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}}
+    spec: {containers: [{name: web, image: 'shop:${image}'}]}`
+    const before = of('template', 'web=old', 'web=new')
+    expect(put(before, restarted('new'), shop('web=new'))).toMatchObject(object(restarted('old')))
+    expect(step(before, restarted('old'))).toBe('nothing')
+  })
+
+  test.each<[Prior['was']]>([['template'], ['whole']])(
+    'what runs by its digest is back (%s), and so is what was never changed',
+    (was) => {
+      const before = { ...of(was, 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
+      expect(step(before, shop('web=old@sha256:1'))).toBe('nothing')
+      expect(step(before, shop('web=old'))).toBe('nothing')
+      expect(step(before, shop('web=old@sha256:2'))).toBe('theirs')
+    },
+  )
+
+  test('only our change-cause goes back, and not the one that somebody has written', () => {
+    const before = of('template', 'web=old', 'web=new', { cause: 'old' }, { cause: 'ours' })
+    const back = put(before, shop('web=old', { cause: 'ours' }), shop('web=new', { cause: 'ours' }))
+    expect(back).toEqual(object(shop('web=old', { cause: 'old' })))
+    expect(step(before, JSON.stringify(back))).toBe('nothing')
+    expect(step(before, shop('web=old', { cause: 'theirs' }))).toBe('nothing')
+  })
+
+  test('has its template back though somebody has decided about another field since', () => {
+    const before = of(
+      'whole',
+      'web=old',
+      'web=new',
+      { spec: 'minReadySeconds: 1, ' },
+      { spec: 'minReadySeconds: 2, ' },
+    )
+    const undo = undoOf(before, object(shop('web=new', { spec: 'minReadySeconds: 3, ' })))
+    expect(undo).toEqual({
+      do: 'put',
+      object: object(shop('web=old', { spec: 'minReadySeconds: 3, ' })),
+      by: { is: 'update' },
+      theirs: 'has another spec.minReadySeconds',
+    })
+  })
+
+  test.each([
+    ['web=hotfix', {}, 'runs shop:hotfix'],
+    ['web=new', { more: ', command: [sleep]' }, 'has another pod template'],
+  ])('of somebody else is told: %s %j: %s', (now, how, words) => {
+    expect(undoOf(of('template', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
+      do: 'theirs',
+      words,
+    })
+  })
+
+  test.each([
+    ['web=old', true],
+    ['web=old@sha256:1', true],
+    ['web=hotfix', false],
+  ])('%s: its pods are made as they were: %s', (now, expected) => {
+    const before = { ...of('template', 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
+    const stands = (how: How = {}) => object(shop(now, how)) as WorkloadObject
+    expect(hasTemplateBack(before, stands())).toBe(expected)
+    expect(hasTemplateBack(before, stands({ more: ', env: [{name: DEBUG}]' }))).toBe(false)
+  })
+})
+
+describe('what the release has made immutable', () => {
+  const before = prior('sealed', 'other', config('red'), `${config('blue')}\nimmutable: true`)
+  const sealed = `${config('blue').replace('{name', '{uid: u, name')}\nimmutable: true`
+  const given = 'uid: u, resourceVersion: "7", creationTimestamp: now, managedFields: []'
+
+  test.each<[string, string | undefined, unknown]>([
+    ['is replaced', sealed, { is: 'replace', uid: 'u' }],
+    ['is created where it was deleted for that', undefined, { is: 'create' }],
+  ])('%s', (_, live, by) => {
+    const undo = undoOf(before, live === undefined ? undefined : object(live))
+    expect(undo).toMatchObject({ do: 'put', by, object: { data: { COLOR: 'red' } } })
+  })
+
+  test('is nothing where it is as it was', () => {
+    expect(step(before, config('red'))).toBe('nothing')
+  })
+
+  test('is created without what the server gives', () => {
+    const old = config('red').replace('{name: shop-config}', `{name: shop-config, ${given}}`)
+    expect(undoOf(prior('sealed', 'other', old), undefined)).toMatchObject({
+      object: { ...object(config('red')), metadata: { name: 'shop-config' } },
+    })
+  })
+})
+
+describe('is nothing when only the server or a controller has written', () => {
+  test.each([
+    ['status', 'status: {observedGeneration: 4, availableReplicas: 2}'],
+    ['version', 'metadata: {name: web, uid: u, resourceVersion: "9", generation: 4}'],
+    ['managed fields', 'metadata: {name: web, managedFields: [{manager: kubectl-set}]}'],
+    [
+      'its revision',
+      'metadata: {name: web, annotations: {deployment.kubernetes.io/revision: "4"}}',
+    ],
+  ])('%s', (_, more) => {
+    const live = JSON.stringify({ ...object(web('old')), ...object(more) })
+    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
+  })
+
+  test('replicas changed by a person', () => {
+    const live = web('old').replace('replicas: 2', 'replicas: 5')
+    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
+  })
+})
+
+describe('a template', () => {
+  test('goes back into the live object, and nothing else does', () => {
+    const live = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, resourceVersion: "9", labels: {theirs: "1"}, annotations: {theirs: "1"}}
+spec:
+  replicas: 5
+  minReadySeconds: 3
+  template: {spec: {containers: [{name: web, image: 'shop:new'}]}}
+status: {replicas: 5}`
+    expect(put(prior('template', 'workload', web('old')), live, web('new'))).toEqual(
+      object(live.replace('shop:new', 'shop:old')),
+    )
+  })
+
+  const caused = (image: string, annotations: string) =>
+    web(image).replace('{name: web, uid', `{name: web, annotations: {${annotations}}, uid`)
+  const cause = (value: string) => `kubernetes.io/change-cause: ${value}`
+
+  test.each([
+    ['with its cause', cause('old'), cause('new'), { 'kubernetes.io/change-cause': 'old' }],
+    ['without the cause that it did not have', '', cause('new'), {}],
+    [
+      'with the cause that it has still',
+      cause('old'),
+      cause('old'),
+      { 'kubernetes.io/change-cause': 'old' },
+    ],
+    ['and leaves the annotations of others', '', 'theirs: "1"', { theirs: '1' }],
+  ])('goes back, %s', (_, before, live, expected) => {
+    const written = caused('new', live.startsWith('theirs') ? before : live)
+    const back = put(
+      prior('template', 'workload', caused('old', before)),
+      caused('new', live),
+      written,
+    )
+    expect(back.metadata?.annotations).toEqual(expected)
+  })
+
+  test('whose cause alone was written has it taken away', () => {
+    const before = prior('template', 'workload', web('old'), caused('new', cause('new')))
+    expect(put(before, caused('old', cause('new')), caused('new', cause('new')))).toEqual(
+      object(caused('old', '')),
+    )
+    expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
+  })
+
+  test.each(['template', 'whole'] as const)('of a CronJob (%s)', (was) => {
+    const clean = (image: string, version: string) => `
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: clean, resourceVersion: "${version}", labels: {}, annotations: {}}
+spec:
+  schedule: '0 3 * * *'
+  jobTemplate: {spec: {backoffLimit: 1, template: {spec: {containers: [{name: c, image: 'shop:${image}'}]}}}}`
+    const before = prior(was, 'workload', clean('old', '7'), clean('new', '7'))
+    expect(put(before, clean('new', '9'))).toEqual(object(clean('old', '9')))
+    expect(step(before, clean('old', '9'))).toBe('nothing')
+  })
+})
+
+describe('what ran by a tag that has moved', () => {
+  const ran = { web: 'shop:old@sha256:1' }
+  const images = ({ spec }: KubeObject) =>
+    (spec as PodTemplate).template.spec.containers.map(({ image }) => image)
+
+  describe.each(['template', 'whole'] as const)('%s', (was) => {
+    const before: Prior = { ...prior(was, 'workload', web('old'), web('new')), ran }
+
+    test('comes back by its digest', () => {
+      expect(images(put(before, web('new')))).toEqual(['shop:old@sha256:1'])
+    })
+
+    test.each([
+      ['was not changed', web('old')],
+      ['is back already', web('old@sha256:1')],
+      [
+        'is back already, in another number',
+        web('old@sha256:1').replace('replicas: 2', 'replicas: 5'),
+      ],
+    ])('is left alone where it %s', (_, live) => {
+      expect(step(before, live)).toBe('nothing')
+    })
+
+    test('leaves the other containers as they were', () => {
+      const two = (image: string) =>
+        web(image).replace('[{name: web', "[{name: proxy, image: 'nginx:1'}, {name: web")
+      const after = put({ ...prior(was, 'workload', two('old')), ran }, two('new'))
+      expect(images(after)).toEqual(['nginx:1', 'shop:old@sha256:1'])
+    })
+  })
+
+  test('does not come back by it when only its labels were changed: the pods are the old ones', () => {
+    const labelled = web('old').replace('{name: web, uid', '{name: web, labels: {a: new}, uid')
+    expect(images(put({ ...prior('whole', 'workload', web('old')), ran }, labelled))).toEqual([
+      'shop:old',
+    ])
+  })
+})
+
+test.each<[Prior['was'], string]>([
+  ['absent', 'nothing'],
+  ['template', 'ask'],
+  ['whole', 'ask'],
+])('what is being deleted counts as deleted: %s: %s', (was, expected) => {
+  const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
+  expect(step(prior(was, 'workload', web('old'), web('new')), live)).toBe(expected)
+})
+
+describe('a whole object', () => {
+  test.each([
+    [
+      'ConfigMap: keys that were changed, added and taken away',
+      'kind: ConfigMap\ndata: {A: old, GONE: "1"}\nbinaryData: {logo: b2xk}',
+      'kind: ConfigMap\ndata: {A: new, ADDED: "1"}\nbinaryData: {logo: bmV3, more: eA==}',
+    ],
+    [
+      'ConfigMap: binaryData that was not there',
+      'kind: ConfigMap\ndata: {A: old}',
+      'kind: ConfigMap\ndata: {A: old}\nbinaryData: {logo: bmV3}',
+    ],
+    ['ConfigMap: data that was not there', 'kind: ConfigMap', 'kind: ConfigMap\ndata: {A: new}'],
+    [
+      'Secret',
+      'kind: Secret\ntype: Opaque\ndata: {PASSWORD: b2xk}',
+      'kind: Secret\ntype: Opaque\ndata: {PASSWORD: bmV3}',
+    ],
+    [
+      'Service, with the address that the cluster gave it',
+      'kind: Service\nspec: {clusterIP: 10.0.0.7, clusterIPs: [10.0.0.7], ports: [{port: 80}]}',
+      'kind: Service\nspec: {clusterIP: 10.0.0.7, clusterIPs: [10.0.0.7], ports: [{port: 8080}]}',
+    ],
+    [
+      'ServiceAccount',
+      'kind: ServiceAccount\nimagePullSecrets: [{name: old}]',
+      'kind: ServiceAccount\nimagePullSecrets: [{name: new}]',
+    ],
+  ])('%s', (_, before, live) => {
+    const shell = 'metadata: {name: x, uid: u, resourceVersion: "9", annotations: {}, labels: {}}'
+    const back = put(prior('whole', 'other', `${before}\nmetadata: {name: x}`), `${live}\n${shell}`)
+    expect(back).toEqual(object(`${before}\n${shell}`))
+  })
+
+  test.each([
+    ['changed', 'labels: {a: old}', 'labels: {a: new}', { labels: { a: 'old' } }],
+    ['added', 'labels: {a: old}', 'labels: {a: old, b: new}', { labels: { a: 'old' } }],
+    ['added where there was none', '', 'labels: {b: new}', { labels: {} }],
+    ['taken away', 'labels: {a: old}', '', { labels: { a: 'old' } }],
+    ['changed', 'annotations: {a: old}', 'annotations: {a: new}', { annotations: { a: 'old' } }],
+    ['added where there was none', '', 'annotations: {b: new}', { annotations: {} }],
+    ['taken away', 'annotations: {a: old}', '', { annotations: { a: 'old' } }],
+    [
+      'what kubectl applied last',
+      'annotations: {kubectl.kubernetes.io/last-applied-configuration: old}',
+      'annotations: {kubectl.kubernetes.io/last-applied-configuration: new}',
+      { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': 'old' } },
+    ],
+    [
+      'what a controller counts, as it is now',
+      'annotations: {a: old, deployment.kubernetes.io/revision: "3"}',
+      'annotations: {a: new, deployment.kubernetes.io/revision: "4"}',
+      { annotations: { a: 'old', 'deployment.kubernetes.io/revision': '4' } },
+    ],
+    [
+      'what a controller counted, but not any more',
+      'annotations: {a: old, deployment.kubernetes.io/revision: "3"}',
+      'annotations: {a: new}',
+      { annotations: { a: 'old' } },
+    ],
+  ])('%s: %s -> %s', (_, before, live, expected) => {
+    const text = (metadata: string) =>
+      `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, ${metadata}}`
+    const { metadata } = put(prior('whole', 'workload', text(before)), text(live))
+    expect({ labels: {}, annotations: {}, ...metadata }).toEqual({
+      name: 'web',
+      labels: {},
+      annotations: {},
+      ...expected,
+    })
+  })
+
+  test('is written into the live shell: its version guards the write', () => {
+    const before = prior('whole', 'workload', web('old'))
+    const live = web('new').replace('"7"', '"9"')
+    expect(put(before, live).metadata?.resourceVersion).toBe('9')
+  })
+
+  test('keeps the number of replicas that a person or an autoscaler chose meanwhile', () => {
+    const live = web('new').replace('replicas: 2', 'replicas: 5')
+    expect(put(prior('whole', 'workload', web('old')), live, web('new')).spec).toEqual({
+      replicas: 5,
+      template: { spec: { containers: [{ name: 'web', image: 'shop:old' }] } },
+    })
+  })
+})
+
+describe('after the undo there is nothing to do', () => {
+  /** What the server makes of a write: it counts, and answers with a status. */
+  const written = (undone: KubeObject, counted: Record<string, string>): KubeObject => ({
+    ...undone,
+    metadata: {
+      ...undone.metadata,
+      resourceVersion: '100',
+      generation: 9,
+      annotations: { ...undone.metadata?.annotations, ...counted },
+    },
+    ...{ status: { observedGeneration: 9 } },
+  })
+
+  test.each<[Prior['was'], string, string, Record<string, string>]>([
+    ['template', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
+    ['whole', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
+    ['whole', 'config:red', 'config:blue', {}],
+    ['template', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
+    ['whole', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
+  ])('%s: %s -> %s', (was, before, live, counted) => {
+    const then = prior(was, 'workload', made(before), made(live))
+    expect(undoOf(then, written(put(then, made(live)), counted))).toEqual({ do: 'nothing' })
+  })
+})
+
+describe('what is left as it is needs', () => {
+  const of = (podSpec: string, more = '') =>
+    object(
+      `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {${more}template: {spec: {${podSpec}}}}}`,
+    )
+
+  test.each<[string, string, readonly string[]]>([
+    [
+      'env',
+      'containers: [{name: db, env: [{name: A, valueFrom: {secretKeyRef: {name: keys, key: a}}}, {name: B, valueFrom: {configMapKeyRef: {name: conf, key: b}}}, {name: C, value: c}]}]',
+      ['configmap/conf', 'secret/keys'],
+    ],
+    [
+      'envFrom',
+      'containers: [{name: db, envFrom: [{secretRef: {name: keys}}, {configMapRef: {name: conf}}]}]',
+      ['configmap/conf', 'secret/keys'],
+    ],
+    [
+      'init containers',
+      'initContainers: [{name: i, envFrom: [{secretRef: {name: keys}}]}], containers: [{name: db}]',
+      ['secret/keys'],
+    ],
+    [
+      'volumes',
+      'containers: [], volumes: [{name: v, secret: {secretName: keys}}, {name: w, configMap: {name: conf}}, {name: x, emptyDir: {}}, {name: y, persistentVolumeClaim: {claimName: media}}]',
+      ['configmap/conf', 'persistentvolumeclaim/media', 'secret/keys'],
+    ],
+    [
+      'projected volumes',
+      'containers: [], volumes: [{name: v, projected: {sources: [{secret: {name: keys}}, {configMap: {name: conf}}, {serviceAccountToken: {path: t}}]}}]',
+      ['configmap/conf', 'secret/keys'],
+    ],
+    ['pull secrets', 'containers: [], imagePullSecrets: [{name: pull}]', ['secret/pull']],
+    ['service account', 'containers: [], serviceAccountName: db', ['serviceaccount/db']],
+    ['nothing', 'containers: [{name: db}]', []],
+  ])('%s', (_, podSpec, expected) => {
+    expect([...needsOf([of(podSpec)], [])].map(([title]) => title).sort()).toEqual(
+      [...expected].sort(),
+    )
+  })
+
+  test('its Service, and says who needs it', () => {
+    expect([...needsOf([of('containers: []', 'serviceName: data, ')], [])]).toEqual([
+      ['service/data', 'statefulset/db'],
+    ])
+  })
+
+  test('the rights of its account', () => {
+    const binding = object(
+      '{kind: RoleBinding, metadata: {name: b}, roleRef: {kind: Role, name: r}, subjects: [{kind: ServiceAccount, name: db}]}',
+    )
+    const left = of('containers: [], serviceAccountName: db')
+    expect([...needsOf([left], [binding]).keys()].sort()).toEqual([
+      ...['role/r', 'rolebinding/b', 'serviceaccount/db'],
+    ])
+  })
+
+  test('whatever a resource of an unknown kind names', () => {
+    const cluster = object(
+      '{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: pg}, spec: {bootstrap: {secret: {name: keys}}}}',
+    )
+    const others = ['keys', 'other'].map((name) =>
+      object(`{kind: Secret, metadata: {name: ${name}}}`),
+    )
+    expect([...needsOf([cluster], others)]).toEqual([['secret/keys', 'cluster/pg']])
+  })
+
+  const naming = (image: string, name: string) =>
+    web(image).replace(
+      `'shop:${image}'`,
+      `'shop:${image}', envFrom: [{configMapRef: {name: ${name}}}]`,
+    )
+  test.each<[string, string, UndoStep['do'], readonly string[]]>([
+    ['that is put back: what it named before goes back too', naming('new', 'b'), 'put', []],
+    ['as it was', naming('old', 'a'), 'nothing', []],
+    ['of somebody else', naming('hotfix', 'b'), 'theirs', ['configmap/b']],
+    [
+      'that somebody has changed before its turn came',
+      naming('old', 'c'),
+      'nothing',
+      ['configmap/c'],
+    ],
+  ])('a workload %s', (_, live, expected, needed) => {
+    const before = prior('template', 'workload', naming('old', 'a'), naming('new', 'b'))
+    const undo = undoOf(before, object(live))
+    expect(undo.do).toBe(expected)
+    const looked = { prior: before, live: object(live), step: undo }
+    expect([...neededAfter([looked]).keys()]).toEqual(needed)
+  })
+})
+
+describe('what is kept of objects', () => {
+  const given = {
+    uid: 'u',
+    resourceVersion: '7',
+    generation: 3,
+    creationTimestamp: 'now',
+    managedFields: [],
+  }
+  const answer = {
+    ...object(config('red')),
+    metadata: { name: 'shop-config', labels: { a: 'b' }, ...given },
+    ...{ status: { phase: 'x' } },
+  }
+
+  test('that a release plans to write: what people decide', () => {
+    expect(planned(answer)).toEqual({
+      ...object(config('red')),
+      metadata: { name: 'shop-config', labels: { a: 'b' } },
+    })
+  })
+
+  test('that the server has answered: by its uid', () => {
+    const before = prior('absent', 'other', config('red'))
+    const [after] = withAnswers([before], [answer])
+    expect(after?.written.metadata).toEqual({ name: 'shop-config', labels: { a: 'b' }, uid: 'u' })
+    expect(withAnswers([before], [])).toEqual([before])
+  })
+
+  test('that the server has answered: what others have written before it is not the release’s', () => {
+    const data = (text: string) =>
+      `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: u}, data: {${text}}}`
+    const before = prior('whole', 'other', data('A: old, B: b'), data('A: new, B: b'))
+    const [after] = withAnswers([before], [object(data('A: new, B: theirs, C: theirs'))])
+    expect(after?.written).toEqual(object(data('A: new, B: b')))
+    expect(undoOf(after ?? before, object(data('A: new, B: theirs, C: theirs')))).toMatchObject({
+      do: 'put',
+      object: object(data('A: old, B: theirs, C: theirs')),
+    })
+  })
+
+  describe('that the server has answered: a pod template', () => {
+    const web = (generation: number, container: string, labels = '{}') =>
+      `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: ${generation}}, spec: {template: {metadata: {labels: ${labels}}, spec: {containers: [{name: web, ${container}}]}}}}`
+    const after = (planned: string, answer: string) => {
+      const before = prior('template', 'workload', web(4, 'image: "shop:1"'), planned)
+      const [known] = withAnswers([before], [object(answer)])
+      return known?.written.spec
+    }
+    const sent = web(5, 'image: "shop:2"')
+
+    test.each([
+      ['as it was sent', sent, sent, sent],
+      [
+        'as admission has made it, when nobody has written between',
+        sent,
+        web(5, 'image: "mirror/shop:2"', '{team: a}'),
+        web(5, 'image: "mirror/shop:2"', '{team: a}'),
+      ],
+      [
+        'without what somebody else wrote between',
+        sent,
+        web(6, 'image: "shop:2", env: [{name: DEBUG}]', '{theirs: b}'),
+        sent,
+      ],
+      [
+        'with what admission makes anew each time, though somebody else wrote between',
+        web(5, 'image: "shop:2", env: [{name: AT, value: one}]', '{at: one}'),
+        web(6, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two, b: c}'),
+        web(5, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two}'),
+      ],
+    ])('%s', (_, planned, answer, expected) => {
+      expect(after(planned, answer)).toEqual(object(expected).spec)
+    })
+  })
+
+  test('that the server has answered: the address that it gave', () => {
+    const service = (spec: string) =>
+      `{apiVersion: v1, kind: Service, metadata: {name: web, uid: u}, spec: {${spec}}}`
+    const before = prior(
+      'whole',
+      'other',
+      service('type: ClusterIP, ports: [{port: 80}]'),
+      service('type: NodePort, ports: [{port: 80, nodePort: 30001}]'),
+    )
+    const answer = object(service('type: NodePort, ports: [{port: 80, nodePort: 30002}]'))
+    const [after] = withAnswers([before], [answer])
+    expect(after?.written).toEqual(answer)
+  })
+
+  test('as they were: all but who manages which field', () => {
+    const { managedFields: _, ...metadata } = answer.metadata
+    expect(asItWas(answer)).toEqual({ ...answer, metadata })
+  })
+})
+
+test('a title names kind and object', () => {
+  expect(titleOf(object(config('red')))).toBe('configmap/shop-config')
+})

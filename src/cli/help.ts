@@ -1,0 +1,109 @@
+/** The text of `--help`, but for the lists that commander makes. Pure. */
+import { Help } from 'commander'
+import { about } from '../options/about.js'
+import type { Command } from '../options/commands.js'
+import { exits, lessons, words, type Example } from './help-content.js'
+
+/** Where help is read. */
+export interface Page {
+  /** In characters. */
+  readonly columns: number
+  readonly color: boolean
+}
+
+export function title(text: string): string {
+  return `\u001b[1m${text}\u001b[22m`
+}
+
+/** What stands above the options of a command. */
+export function introduction(command: Command, page: Page): string {
+  const { steps } = lessons[command]
+  const numbered = steps.map((step, i) => item(`${i + 1}.`, step, 2, page))
+  return [wrapped(about[command], page), '', title('What it does:'), ...numbered].join('\n')
+}
+
+/** What stands below them. */
+export function examples(command: Command, page: Page): string {
+  return [title('Examples:'), ...lessons[command].examples.map((one) => shown(one, page))].join(
+    '\n',
+  )
+}
+
+export function aboutAll(page: Page): string {
+  return wrapped(
+    'Takes a commit of a Django project to a running Kubernetes cluster as one transaction: at its end all workloads run the new version, or everything is as it was before and the log says why.',
+    page,
+  )
+}
+
+/** What stands below the commands. */
+export function moreOfAll(page: Page): string {
+  const codes = Object.entries(exits).map(
+    ([code, { means, results }]) => [code, `${means} (${results.join(', ')})`] as const,
+  )
+  return [
+    title('The smallest example:'),
+    shown(
+      {
+        what: 'In a checkout, with docker and kubectl logged in',
+        args: lessons.release.examples[0]?.args ?? [],
+      },
+      page,
+    ),
+    title('Where options may stand:'),
+    wrapped(
+      'On the command line, or in django-rollout.yml in the current folder as "name: value", a line each. A flag wins over the file, the file over the default. Passwords have no place in the file.',
+      page,
+      2,
+    ),
+    '',
+    title('Words:'),
+    ...list(words, page),
+    '',
+    title('Exit codes:'),
+    ...list(codes, page),
+    '',
+    wrapped(
+      'django-rollout help release tells all about a command, and --version which one this is.',
+      page,
+    ),
+  ].join('\n')
+}
+
+function list(items: readonly (readonly [string, string])[], page: Page): readonly string[] {
+  const width = Math.max(...items.map(([term]) => term.length))
+  return items.map(([term, text]) => item(term, text, width, page))
+}
+
+/** As a shell takes it; broken between options, so that it can be copied. */
+function shown({ what, args }: Example, page: Page): string {
+  const parts: string[] = ['django-rollout']
+  for (const word of args) {
+    const isValue = !word.startsWith('--')
+    const last = parts.pop() ?? ''
+    if (isValue) parts.push(`${last} ${word}`)
+    else parts.push(last, word)
+  }
+  const lines: string[] = []
+  for (const part of parts) {
+    const last = lines.at(-1)
+    // The indent, and ` \` at the end.
+    if (last !== undefined && last.length + part.length + 7 <= page.columns) {
+      lines[lines.length - 1] = `${last} ${part}`
+    } else lines.push(last === undefined ? part : `  ${part}`)
+  }
+  return `${wrapped(`${what}:`, page, 2)}\n${lines.map((line) => `    ${line}`).join(' \\\n')}\n`
+}
+
+function item(term: string, text: string, width: number, page: Page): string {
+  return `  ${term.padEnd(width)}  ${wrapped(text, page, width + 4).trimStart()}`
+}
+
+function wrapped(text: string, { columns }: Page, indent = 0): string {
+  const margin = ' '.repeat(indent)
+  return new Help()
+    .boxWrap(text, columns - indent)
+    .split('\n')
+    .map((line) => `${margin}${line}`)
+    .join('\n')
+}

@@ -1,0 +1,28 @@
+/** The image of a commit, for pipelines that put steps of their own between the parts of a release. */
+import { findSourceToBuild } from '../docker/source.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { build } from '../stages/build.js'
+import { imageThere } from '../stages/image.js'
+import { reported, type Run, type Start } from './run.js'
+import { pushed, releaseOf } from './steps.js'
+
+/** `done` when it was built, `unchanged` when the registry has the commit's image already. */
+export function buildOnly(start: Start): Promise<Report> {
+  return reported('build', start, ofCommit)
+}
+
+async function ofCommit(run: Run): Promise<Result> {
+  const { world, settings, reporter, soFar, resources } = run
+  const asked = releaseOf(run, await findSourceToBuild(world, settings, settings.context))
+  const built = await reporter.stage('build', async (journal) => {
+    await resources.login(world, settings)
+    const { image, source, inputs } = await imageThere(asked, journal)
+    const release = releaseOf(run, source)
+    if (image) soFar.image = image
+    return image ? undefined : build(release, journal, inputs)
+  })
+  if (!built) return 'unchanged'
+  if (settings.push) await pushed(run, asked, built)
+  return 'done'
+}

@@ -1,0 +1,55 @@
+/** Looks at everything that a release needs, says what would go wrong, and writes nothing. */
+import { clientVersion, skewFindings } from '../checks/tools.js'
+import { openCluster } from '../kubernetes/cluster.js'
+import { Failure } from '../failure/failure.js'
+import type { Finding } from '../report/finding.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { closed, examineCluster } from '../doctor/cluster.js'
+import { askMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
+import { orAborted } from '../platform/time.js'
+import { causeOf } from './report-builder.js'
+import { reported, type Run, type Start } from './run.js'
+
+/** `done` when nothing would keep a release from going live, though there may be warnings. */
+export function examine(start: Start): Promise<Report> {
+  return reported('doctor', start, (run) =>
+    run.reporter.stage('doctor', (journal) =>
+      orAborted(run.signal, async (): Promise<Result> => {
+        journal.waiting('looking at tools, registry and cluster')
+        const machine = await askMachine(run)
+        if (machine.source) run.soFar.source = machine.source
+        const findings = (
+          await Promise.all([
+            examineMachine(run, machine, () => privateFolder(run)),
+            reachesCluster(run.world, machine) ? examineThere(run, machine) : [],
+          ])
+        ).flat()
+        run.soFar.findings = findings
+        return findings.some(({ severity }) => severity === 'error') ? 'failed' : 'done'
+      }),
+    ),
+  )
+}
+
+async function privateFolder({ world, resources }: Run): Promise<string> {
+  const folder = await world.files.privateFolder()
+  resources.add(() => world.files.remove(folder))
+  return folder
+}
+
+async function examineThere(run: Run, { answers, source }: Machine): Promise<readonly Finding[]> {
+  const { world, settings, signal, resources } = run
+  try {
+    const cluster = await openCluster(world, await resources.access(world, settings), signal)
+    resources.add(() => cluster.close())
+    const release = { ...run, source: source ?? { tag: settings.tag ?? 'unknown' } }
+    return [
+      ...(answers.kubectl ? skewFindings(clientVersion(answers.kubectl), cluster.version) : []),
+      ...(await examineCluster(release, cluster)),
+    ]
+  } catch (error) {
+    signal.throwIfAborted()
+    return closed(new Failure(causeOf(error, signal)))
+  }
+}

@@ -1,0 +1,54 @@
+/** A release that finds its version running already leaves it in the history, where that does not have it. */
+import { shortTag } from '../kubernetes/image.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import type { ReleaseCommand } from '../options/commands.js'
+import { readHistory, remember } from '../state/history-store.js'
+import { liveNow } from '../state/history.js'
+import { templatesIn } from '../undo/templates.js'
+import { checkHistory } from '../stages/name-conflicts.js'
+import { runsAlready } from '../stages/pinned-tags.js'
+import type { Site } from '../stages/preflight.js'
+import type { Image, Release } from '../stages/release.js'
+import { siteOfNow } from '../stages/snapshot.js'
+import { sentenceOf } from './report-builder.js'
+import type { Run } from './run.js'
+import { lockAndRecover } from './steps.js'
+import { begunOf } from './transaction.js'
+
+/** So a rollback can come back to it. Nothing has to be undone when that fails: it is a warning. */
+export async function keepFound(
+  run: Run,
+  release: Release,
+  unlocked: Cluster,
+  site: Site,
+  command: ReleaseCommand,
+  image: Image,
+): Promise<void> {
+  const { world, app, settings, signal } = release
+  try {
+    const history = await readHistory(unlocked, app, settings.image)
+    if (liveNow(history)?.digest === image.digest) return
+    await run.reporter.stage('history', async (journal) => {
+      const { cluster } = await lockAndRecover(run, release, journal, unlocked, site)
+      // Another run may have had the lock since.
+      const say = (line: string) => {
+        journal.say(line)
+      }
+      const now = await siteOfNow(release, say, cluster, site)
+      await checkHistory(release, unlocked, now, run.command)
+      if (!(await runsAlready(release, now.live, now.targets, image))) return
+      const ended = {
+        ...begunOf(run, release, { command, image }),
+        ...({ result: 'found', seconds: 0, migrations: [] } as const),
+      }
+      const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
+      await remember(cluster, world.clock, cluster.life, app, ended, { templates })
+      journal.say(`${shortTag(image.tag)} is in the history now, as the version that ran already`)
+    })
+  } catch (error) {
+    signal.throwIfAborted()
+    run.soFar.warnings.push(
+      `${shortTag(image.tag)} is missing in the history, so a rollback cannot come back to it: ${sentenceOf(error)}`,
+    )
+  }
+}

@@ -1,0 +1,18 @@
+/** Reads the releases of an application. */
+import { openCluster } from '../kubernetes/cluster.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { readHistory } from '../state/history-store.js'
+import { orAborted } from '../platform/time.js'
+import { reported, type Start } from './run.js'
+
+export function tellHistory(start: Start): Promise<Report> {
+  return reported('history', start, ({ world, settings, signal, app, soFar, resources }) =>
+    orAborted(signal, async (): Promise<Result> => {
+      const cluster = await openCluster(world, await resources.access(world, settings), signal)
+      resources.add(() => cluster.close())
+      soFar.history = await readHistory(cluster, app, settings.image)
+      return 'unchanged'
+    }),
+  )
+}

@@ -1,0 +1,91 @@
+/** The migrations of an image that the registry has, by the same Job as in a release; nothing is rolled out. */
+import { findSource } from '../docker/source.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { fail, Failure } from '../failure/failure.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { imageToDeploy } from '../stages/image.js'
+import { startMigration } from '../stages/migration/run.js'
+import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
+import { checkHistory } from '../stages/name-conflicts.js'
+import type { Site } from '../stages/preflight.js'
+import type { Image, Release } from '../stages/release.js'
+import { siteOfNow } from '../stages/snapshot.js'
+import { lostCause, sentenceOf } from './report-builder.js'
+import { reported, type Run, type Start } from './run.js'
+import { lockAndRecover, lookAround, releaseOf } from './steps.js'
+import { together } from './all-or-abort.js'
+
+/** `done` when some were applied, `unchanged` when there was nothing to apply. */
+export function migrateOnly(start: Start): Promise<Report> {
+  return reported('migrate', start, toImage)
+}
+
+async function toImage(run: Run): Promise<Result> {
+  const { world, settings, reporter, signal, soFar, resources } = run
+  if (settings['migrate-command'] === '') {
+    fail({
+      code: 'usage',
+      sentence: 'there is nothing to migrate with: "migrate-command" is none',
+      hint: 'leave the option out for the default, or leave this step out',
+    })
+  }
+  const asked = releaseOf(run, await findSource(world, settings, settings.context))
+  const [[cluster, site], ready] = await together(signal, [
+    (own) => lookAround(run, { ...asked, signal: own }),
+    (own) =>
+      reporter.stage('image', async (journal) => {
+        await resources.login(world, settings)
+        return imageToDeploy({ ...asked, signal: own }, journal)
+      }),
+  ])
+  const { image } = ready
+  soFar.image = image
+  const release = releaseOf(run, ready.source)
+  const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
+    const { cluster: locked, lost } = await lockAndRecover(run, release, journal, cluster, site)
+    await checkHistory(release, locked, site, run.command)
+    const say = (line: string) => {
+      journal.say(line)
+    }
+    return { locked, lost, now: await siteOfNow(release, say, locked, site) }
+  })
+  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+  try {
+    return (await migrateTo(run, own, locked, now, image)) ? 'done' : 'unchanged'
+  } catch (error) {
+    const cause = lostCause(lost)
+    throw cause ? new Failure(cause) : error
+  }
+}
+
+/** Plan and migration. Whether the command was run; what was applied is in `soFar`. */
+export async function migrateTo(
+  { reporter, soFar }: Run,
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!site.web || release.settings['migrate-command'] === '') return false
+  const migration = startMigration(release, cluster, site, site.web, image)
+  try {
+    const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
+    soFar.databases = Object.fromEntries(
+      plan.databases.map(({ database, identity }) => [database, identity]),
+    )
+    const notCompared = comparisonLacks(plan)
+    if (notCompared !== undefined) soFar.warnings.push(notCompared)
+    if (!plan.runs) return false
+    await reporter.stage('migrate', (journal) => migration.migrate(journal))
+    const command = release.settings['migrate-command']
+    soFar.warnings.push(...leftBehind(plan, command, migration.applied()))
+    return true
+  } finally {
+    await migration.close().catch((error: unknown) => {
+      soFar.warnings.push(sentenceOf(error))
+    })
+    // Its pod may have applied some until it was gone.
+    soFar.migrations = migration.applied()
+  }
+}

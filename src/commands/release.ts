@@ -1,0 +1,164 @@
+/** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
+import { addTags } from '../docker/registry.js'
+import { findSource, findSourceToBuild } from '../docker/source.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { fingerprintOf } from '../kubernetes/jobs.js'
+import type { ReleaseCommand } from '../options/commands.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { readHistory } from '../state/history-store.js'
+import { wentLive } from '../state/history.js'
+import type { Wrote } from '../undo/snapshot.js'
+import { build } from '../stages/build.js'
+import { imageThere, imageToDeploy } from '../stages/image.js'
+import { jobsOf, runJobs } from '../stages/jobs.js'
+import { applyManifests, planManifests } from '../stages/manifests.js'
+import { checkNotStale } from '../stages/stale-commit.js'
+import { taggedAlone } from '../stages/pinned-tags.js'
+import type { Site } from '../stages/preflight.js'
+import { pinned, type Image, type Release } from '../stages/release.js'
+import { planAsLive } from '../stages/rollout.js'
+import type { Prepared } from '../stages/snapshot.js'
+import { sentenceOf } from './report-builder.js'
+import { keepFound } from './found.js'
+import { migrateTo } from './migrate.js'
+import { reported, type Run, type Start } from './run.js'
+import {
+  lookAround,
+  tellOthers,
+  pushed,
+  releaseOf,
+  rollOut,
+  runsUndisturbed,
+  runTests,
+} from './steps.js'
+import { together } from './all-or-abort.js'
+import { transaction } from './transaction.js'
+
+/**
+ * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
+ * is the same.
+ */
+export function release(command: ReleaseCommand, start: Start): Promise<Report> {
+  return reported(command, start, (run) => fromCommit(run, command))
+}
+
+async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
+  const { world, settings, reporter, signal, soFar, resources } = run
+  const find = command === 'deploy' ? findSource : findSourceToBuild
+  const asked = releaseOf(run, await find(world, settings, settings.context))
+
+  // Nothing is written in the cluster before all of this has passed.
+  const [[cluster, site], found] = await together(signal, [
+    (own) => lookAround(run, { ...asked, signal: own }),
+    (own) =>
+      reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
+        const here = { ...asked, signal: own }
+        await resources.login(world, settings)
+        if (command === 'deploy') {
+          return { is: 'pushed', ...(await imageToDeploy(here, journal)) } as const
+        }
+        const { image, source, inputs } = await imageThere(here, journal)
+        if (image) return { is: 'pushed', image, source } as const
+        const built = await build({ ...here, source }, journal, inputs)
+        return { is: 'built', built, source } as const
+      }),
+  ])
+  soFar.site = site
+
+  const named = releaseOf(run, found.source)
+  if (found.is === 'pushed' && (await isThere(named, cluster, site, found.image))) {
+    soFar.image = found.image
+    soFar.warnings.push(...taggedAlone(site.targets))
+    tellOthers(soFar, cluster, site, found.image)
+    await keepFound(run, named, cluster, site, command, found.image)
+    await moveTags(run, named, found.image)
+    return 'unchanged'
+  }
+  if (found.is === 'built' && settings['test-command'] !== '') {
+    await runTests(run, named, found.built)
+  }
+  const image = found.is === 'pushed' ? found.image : await pushed(run, named, found.built)
+  soFar.image = image
+  const release = { ...named, source: { ...named.source, tag: image.tag } }
+
+  return transaction(run, release, cluster, site, {
+    command,
+    image,
+    jobs: fingerprints(site, settings.image, image),
+    check: (journal, history) => checkNotStale(release, journal, history),
+    write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
+    live: (own) => moveTags(run, own, image),
+  })
+}
+
+/** Whether this version runs undisturbed, and the manifests would change nothing. */
+async function isThere(
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  if (!(await runsUndisturbed(release, cluster, site, image))) return false
+  const changes = await Promise.all([
+    planManifests(release, () => undefined, cluster, site.others),
+    planAsLive(cluster, site.targets, release.settings.image, pinned(image)),
+  ])
+  if (changes.flat().some(({ is }) => is !== 'none')) return false
+  const wanted = fingerprints(site, release.settings.image, image)
+  if (wanted.length === 0) return true
+  const ran = (await readHistory(cluster, release.app, release.settings.image)).filter(wentLive)
+  return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
+}
+
+/** Of the Jobs of the manifests, with this image. */
+function fingerprints({ jobs }: Site, repository: string, { digest }: Image): readonly string[] {
+  return jobs.map((manifest) => fingerprintOf(manifest, repository, `${repository}@${digest}`))
+}
+
+/** Everything that writes to the cluster. What it throws is undone by the caller. */
+export async function write(
+  run: Run,
+  release: Release,
+  cluster: Cluster,
+  { site, changes }: Prepared,
+  image: Image,
+  wrote: Wrote,
+): Promise<void> {
+  const { reporter } = run
+  const first = changes.filter(({ when }) => when === 'before')
+  if (first.length > 0) {
+    await reporter.stage('manifests', (journal) =>
+      applyManifests(release, journal, cluster, site, first, wrote),
+    )
+  }
+  await migrateTo(run, release, cluster, site, image)
+  const jobs = jobsOf(release, site.jobs, pinned(image))
+  if (jobs.length > 0) {
+    await reporter.stage('jobs', (journal) =>
+      runJobs(release, journal, cluster, site, jobs, (words) => run.soFar.warnings.push(words)),
+    )
+  }
+  const beside = changes.filter(({ when }) => when !== 'before')
+  await rollOut(run, release, cluster, site, image, beside, wrote)
+}
+
+/** A tag that cannot be set is told; it does not take back a version that runs well. */
+export async function moveTags(
+  { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
+  { world, settings, signal }: Release,
+  image: Image,
+): Promise<void> {
+  const tags = settings['extra-tags']
+  if (tags.length === 0) return
+  await reporter.stage('tags', async (journal) => {
+    try {
+      await addTags(world, image, tags, signal)
+      journal.say(`${tags.join(', ')} now name this version`)
+    } catch (error) {
+      const [were, all] =
+        tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']
+      soFar.warnings.push(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
+    }
+  })
+}

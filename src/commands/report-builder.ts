@@ -1,0 +1,323 @@
+/** How a run ends, told as data: what is known so far becomes the report. */
+import { commandLine } from '../options/command-line.js'
+import type { Command } from '../options/commands.js'
+import type { Settings } from '../options/table.js'
+import type { Databases } from '../django/inspector.js'
+import type { TestReport } from '../django/test-output.js'
+import { ApiError } from '../kubernetes/api-error.js'
+import { causeOfAway } from '../kubernetes/retry.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { LeaseLost } from '../state/lease.js'
+import { appOf, parseImage } from '../kubernetes/image.js'
+import {
+  isWorkload,
+  usesOfRepository,
+  workloadId,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import { Failure, type Cause } from '../failure/failure.js'
+import type { Finding } from '../report/finding.js'
+import type { Exception, Report, WorkloadReport } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import type { Reporter } from '../report/reporter.js'
+import { lastCourse } from '../report/words.js'
+import type { History } from '../state/history.js'
+import type { Restored } from '../undo/restore.js'
+import { titleOf, type Snapshot } from '../undo/snapshot.js'
+import type { Course, Courses } from '../judge/types.js'
+import type { Site } from '../stages/preflight.js'
+import { TimeOver } from '../platform/time.js'
+import type { Clock } from '../platform/platform.js'
+import { briefly } from './all-or-abort.js'
+import { pinned, type Image, type Release } from '../stages/release.js'
+
+/** What is known of a run so far: the report is made of it, however the run ends. */
+export interface SoFar {
+  source?: Release['source']
+  image?: Image
+  site?: Site
+  snapshot?: Snapshot
+  cause?: Cause
+  detectedAt?: number
+  restored?: readonly Restored[]
+  /** What an end that puts nothing back leaves as it stands. */
+  left?: readonly Restored[]
+  /** Migrations of vanished runs, as `job/<name>`. */
+  ended?: readonly string[]
+  /** Nothing was to be done, only said. */
+  dryRun?: true
+  history?: History
+  tests?: TestReport
+  findings?: readonly Finding[]
+  migrations: readonly string[]
+  /** What names the databases that the version uses, by alias, where a plan has told it. */
+  databases?: Databases
+  /** What a person should know though it does not decide how the run ends. */
+  warnings: string[]
+  /** What does not stand as the result says. */
+  exceptions?: readonly Exception[]
+  /** What became of our writes, and of those that put things back. */
+  rollout?: Courses
+  undo?: Courses
+  /** What each workload runs where the run could not make sure of it, by `idOf`. */
+  stands?: Readonly<Record<string, readonly string[]>>
+}
+
+export function causeOf(error: unknown, signal: AbortSignal): Cause {
+  // Who cancels has to hear of what is left in the middle: "cancelled" says that all is as it was.
+  if (error instanceof LeaseLost) return causeOfLoss(error)
+  if (error instanceof Failure && leavesOpen(error.cause)) return error.cause
+  if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
+  if (error instanceof Failure) return error.cause
+  if (error instanceof TimeOver) {
+    return {
+      code: 'timeout',
+      sentence: 'the cluster did not answer, or did not come to an end, in time',
+      hint: 'see whether the API server answers: kubectl version',
+    }
+  }
+  const away = causeOfAway(error)
+  if (away) return away
+  if (error instanceof ApiError) {
+    return {
+      code: 'write-failed',
+      sentence: `the API server refused a request (${error.status}): ${error.message}`,
+    }
+  }
+  const text = error instanceof Error ? error.message : String(error)
+  return {
+    code: 'internal',
+    sentence: text,
+    ...(error instanceof Error &&
+      error.stack !== undefined && { logs: [{ lines: error.stack.split('\n') }] }),
+  }
+}
+
+/** What happened, for a warning: whether the run was cancelled besides, and what follows, is no part of it. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof LeaseLost) return lostWords(error).sentence
+  return causeOf(error, new AbortController().signal).sentence
+}
+
+/** Whether something is left in the cluster that is neither the old version nor the new one. */
+function leavesOpen({ code }: Cause): boolean {
+  return code === 'restore-failed' || code === 'lock-lost'
+}
+
+/** Why nothing more may be written, if that is so. */
+export function lostCause({ reason }: AbortSignal): Cause | undefined {
+  return reason instanceof LeaseLost ? causeOfLoss(reason) : undefined
+}
+
+function causeOfLoss(reason: LeaseLost): Cause {
+  const { sentence, first } = lostWords(reason)
+  return {
+    code: 'lock-lost',
+    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
+    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout recover`,
+  }
+}
+
+function lostWords({ why, words }: LeaseLost): {
+  readonly sentence: string
+  readonly first: string
+} {
+  const [status] = words.split(' ')
+  switch (why) {
+    case 'taken':
+      return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
+    case 'away':
+      return {
+        sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+        first: 'when it answers again, ',
+      }
+    case 'denied':
+      return {
+        sentence:
+          status === '401'
+            ? `the cluster no longer accepts the credentials of the kubeconfig (${words})`
+            : `the cluster no longer lets this account renew its lock (${words})`,
+        first: 'renew the token or the login (kubectl auth whoami shows who you are); then ',
+      }
+  }
+}
+
+/**
+ * What a person types to have the old version back, when we could not make sure of it: the record is open
+ * still, so the whole undo can be asked for again; what the workloads ran is for doing it by hand.
+ */
+export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
+  const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
+    if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
+    const images = usesOfRepository(object, settings.image).map(
+      ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
+    )
+    return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
+  })
+  return [
+    `try again to put everything back: ${commandLine('recover', settings)}`,
+    ...(byHand.length > 0 ? ['or the images alone, by hand:', ...byHand] : []),
+  ].join('\n')
+}
+
+/** What our workloads run now, by `idOf`; those that cannot be read any more are left out. */
+export async function whatStands(
+  cluster: Cluster,
+  clock: Clock,
+  { image }: Settings,
+  snapshot: Snapshot,
+): Promise<Readonly<Record<string, readonly string[]>>> {
+  const read = await Promise.all(
+    snapshot.map(async ({ object, of, path }) => {
+      if (of !== 'workload' || !isWorkload(object)) return []
+      const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
+      if (live === null) return []
+      const uses = live ? usesOfRepository(live, image) : []
+      return [[idOf(workloadId(object)), uses.map((use) => use.image)] as const]
+    }),
+  )
+  return Object.fromEntries(read.flat())
+}
+
+/** How a run ends that wrote nothing. */
+export function resultBefore(cause: Cause): Result {
+  if (cause.code === 'usage') return 'usage'
+  if (cause.code === 'locked') return 'locked'
+  if (cause.code === 'stale-commit') return 'superseded'
+  if (leavesOpen(cause)) return 'stuck'
+  return cause.code === 'cancelled' ? 'cancelled' : 'failed'
+}
+
+export function report(
+  command: Command,
+  settings: Settings,
+  reporter: Reporter,
+  result: Result,
+  soFar: SoFar,
+): Report {
+  const { source, image, site, cause } = soFar
+  const previous = site?.targets.flatMap(({ running }) => running)[0]
+  const previousTag = previous === undefined ? undefined : parseImage(previous).tag
+  return {
+    command,
+    result,
+    app: settings.app ?? appOf(settings.image),
+    namespace: settings.namespace,
+    image: settings.image,
+    tag: source?.tag ?? settings.tag ?? '',
+    ...(image && { digest: image.digest }),
+    ...(previousTag !== undefined && { previousTag }),
+    ...(cause && { cause }),
+    ...(soFar.dryRun && { dryRun: true as const }),
+    ...(soFar.history && { history: soFar.history }),
+    ...(soFar.findings && { findings: soFar.findings }),
+    ...(soFar.detectedAt !== undefined && { detectedAt: soFar.detectedAt }),
+    stages: reporter.stages,
+    ...(soFar.tests && { tests: soFar.tests }),
+    workloads: workloadsOf(result, soFar),
+    migrations: soFar.migrations,
+    warnings: soFar.warnings,
+    restored: [
+      ...(soFar.ended ?? []).map((object) => ({ object, action: 'ended' })),
+      ...(soFar.restored ?? []).flatMap((restored) => {
+        const word = whatBecame(restored)
+        return word === undefined ? [] : [{ object: titleOf(restored.prior.object), action: word }]
+      }),
+      ...(soFar.left ?? []).flatMap((left) => {
+        const word = asLeft(left)
+        return word === undefined ? [] : [{ object: titleOf(left.prior.object), action: word }]
+      }),
+    ],
+    ...(soFar.exceptions && soFar.exceptions.length > 0 && { exceptions: soFar.exceptions }),
+    startedAt: reporter.startedAt,
+    seconds: reporter.seconds(),
+  }
+}
+
+function whatBecame({ did, why, theirs }: Restored): string | undefined {
+  switch (did) {
+    case 'put':
+      return theirs === undefined ? 'put back' : `put back, but it ${theirs}: left alone`
+    case 'delete':
+      return 'removed'
+    case 'keep':
+      return `kept, because ${why}`
+    case 'theirs':
+      return `left alone, since somebody else has changed it: it ${theirs}`
+    case 'ask':
+    case 'nothing':
+      return undefined
+  }
+}
+
+/** The same for a run that puts nothing back: what stands there that is not as before. */
+function asLeft({ did, theirs }: Restored): string | undefined {
+  switch (did) {
+    case 'put':
+    case 'keep':
+      return 'stays as this release has written it'
+    case 'delete':
+      return 'stays, created by this release'
+    case 'theirs':
+      return `stays as somebody else has changed it: it ${theirs}`
+    case 'ask':
+      return 'was deleted by somebody else'
+    case 'nothing':
+      return undefined
+  }
+}
+
+function workloadsOf(
+  result: Result,
+  { site, image, snapshot, stands, dryRun, ...followed }: SoFar,
+): readonly WorkloadReport[] {
+  if (!site || !image) return []
+  return site.targets.map(({ id, live, running }) => {
+    const [from] = running
+    const rollout = followed.rollout?.[idOf(id)]
+    const undo = followed.undo?.[idOf(id)]
+    const runs = stands?.[idOf(id)]?.[0]
+    const seen = stands ? stands[idOf(id)] : 'not asked'
+    const workload: WorkloadReport = {
+      ...id,
+      ...(from !== undefined && { from }),
+      to: pinned(image),
+      now: dryRun ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
+      ...(runs !== undefined && { runs }),
+      ...(rollout && { rollout }),
+      ...(undo && { undo }),
+    }
+    const took = secondsOf(lastCourse(workload))
+    return { ...workload, ...(took !== undefined && { seconds: took }) }
+  })
+}
+
+function secondsOf(course: Course | undefined): number | undefined {
+  const { startedAt, completeAt } = course ?? {}
+  return startedAt === undefined || completeAt === undefined
+    ? undefined
+    : (completeAt - startedAt) / 1000
+}
+
+function nowRuns(
+  result: Result,
+  wasThere: boolean,
+  begun: boolean,
+  seen: readonly string[] | 'not asked' | undefined,
+): WorkloadReport['now'] {
+  const before = wasThere ? 'old' : 'absent'
+  switch (result) {
+    case 'deployed':
+    case 'unchanged':
+      return 'new'
+    case 'stuck':
+    case 'kept':
+    case 'superseded':
+      // This run has written nothing of its own; what it did for another one was looked at.
+      if (!begun && (seen === 'not asked' || (!wasThere && !seen))) return before
+      return wasThere && seen?.length === 0 ? 'gone' : 'unknown'
+    default:
+      return !wasThere && begun && result !== 'failed' ? 'removed' : before
+  }
+}

@@ -1,0 +1,68 @@
+import { login } from '../docker/login.js'
+import type { ClusterAccess } from '../kubernetes/cluster.js'
+import type { Settings } from '../options/table.js'
+import { fail, type Cause } from '../failure/failure.js'
+import type { World } from '../platform/platform.js'
+
+/**
+ * What is wrong with a kubeconfig that is no file, if anything. Its value is shown only where it is a path for
+ * sure: people keep credentials in it.
+ */
+function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefined {
+  const joined = content.replace(/\s/g, '')
+  if (joined.length > 100 && /^\w[\w+/-]+=*$/.test(joined)) {
+    return {
+      sentence: '"kubeconfig" is base64, and not the text of a kubeconfig',
+      hint: 'keep its text as it is: gh secret set KUBECONFIG < kubeconfig',
+    }
+  }
+  if (/[\n:{]/.test(content)) return undefined
+  const path = /^[~./][^\s]{0,200}$/.test(content) ? ` (${content})` : ''
+  return {
+    sentence: `"kubeconfig" is neither a file that is there${path} nor the text of a kubeconfig`,
+    hint: 'give the path of a kubeconfig, or its content',
+  }
+}
+
+/** What is released in reverse order at the end of a run, however it ends. */
+export class Resources {
+  private readonly closers: (() => Promise<void>)[] = []
+  private isClosed = false
+
+  /** What is added when all is closed already (an aborted preflight came late) is closed at once. */
+  add(close: () => Promise<void>): void {
+    if (this.isClosed) void close().catch(() => undefined)
+    else this.closers.push(close)
+  }
+
+  /** Closes all of them; what cannot be closed keeps neither the others nor the report from their turn. */
+  async close(): Promise<void> {
+    this.isClosed = true
+    for (const close of this.closers.reverse()) await close().catch(() => undefined)
+  }
+
+  /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
+  async access(world: World, settings: Settings): Promise<ClusterAccess> {
+    const { kubeconfig: content, namespace, 'kube-context': context } = settings
+    const chosen = { namespace, ...(context !== undefined && { context }) }
+    if (content === undefined) return chosen
+    // A path, as everybody types it on a command line.
+    if (!content.includes('\n') && world.files.exists(content)) {
+      return { ...chosen, kubeconfig: content, keeps: true }
+    }
+    const wrong = whatIsWrong(content)
+    if (wrong) fail({ code: 'usage', ...wrong })
+    const folder = await world.files.privateFolder()
+    this.add(() => world.files.remove(folder))
+    const kubeconfig = `${folder}/kubeconfig`
+    await world.files.writePrivate(kubeconfig, content)
+    return { ...chosen, kubeconfig }
+  }
+
+  async login(world: World, settings: Settings): Promise<void> {
+    const username = settings['registry-username']
+    const password = settings['registry-password']
+    if (username === undefined || password === undefined) return
+    this.add(await login(world, settings.image, username, password))
+  }
+}

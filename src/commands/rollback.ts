@@ -1,0 +1,88 @@
+/** Back to a version that ran before: the same transaction as a release, without build and migrations. */
+import { shortTag } from '../kubernetes/image.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { bringBack } from '../stages/bring-back.js'
+import type { Image, Release } from '../stages/release.js'
+import { describe } from '../stages/targets.js'
+import { type Target } from '../kubernetes/target.js'
+import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
+import { reported, type Run, type Start } from './run.js'
+import { lookAround, tellOthers, rollOut, runsUndisturbed } from './steps.js'
+import { transaction } from './transaction.js'
+
+export function rollBack(start: Start): Promise<Report> {
+  return reported('rollback', start, toVersion)
+}
+
+async function toVersion(run: Run): Promise<Result> {
+  const { world, reporter, signal, holder, app, soFar, resources } = run
+  const release: Release = {
+    ...{ world, app, holder, signal },
+    // Old code does not migrate a newer database: its schema stays as it is.
+    settings: { ...run.settings, 'migrate-command': '' },
+    source: { tag: '' },
+  }
+  const [cluster, site] = await lookAround(run, release)
+  soFar.site = site
+  const { chosen, version } = await reporter.stage('version', async (journal) => {
+    await resources.login(world, run.settings)
+    const chosen = await lookBack(release, journal, cluster, site)
+    return { chosen, version: await versionWanted(release, journal, chosen) }
+  })
+  const { image, sha, appliedSince } = version
+  const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
+  soFar.source = source
+  soFar.image = image
+  if (appliedSince.length > 0) {
+    soFar.warnings.push(
+      `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
+    )
+  }
+  const { targets, warnings } = await reporter.stage('templates', (journal) =>
+    bringBack(release, journal, cluster, site, version),
+  )
+  soFar.warnings.push(...warnings)
+  const differs = targets.some(({ back }) => back !== undefined)
+  if (!differs && (await runsUndisturbed(release, cluster, site, image))) {
+    tellOthers(soFar, cluster, site, image)
+    return 'unchanged'
+  }
+  if (run.settings['dry-run']) return rehearse(run, targets, image)
+  return transaction(run, { ...release, source }, cluster, site, {
+    command: 'rollback',
+    image,
+    ...backOf(version),
+    check: (_, now) => {
+      checkStillPrevious(release, chosen, now)
+    },
+    bring: async (journal, now) => {
+      // It has been told before the lock.
+      const quiet = { ...journal, say: () => undefined }
+      return (await bringBack(release, quiet, cluster, now, version)).targets
+    },
+    write: (own, locked, prepared, wrote) =>
+      rollOut(run, own, locked, prepared.site, image, [], wrote),
+  })
+}
+
+/** A rollback to a rollback goes back to what that one went back to. */
+function backOf({ release }: Version): { readonly back?: number } {
+  return release ? { back: release.back ?? release.number } : {}
+}
+
+async function rehearse(
+  { reporter, soFar }: Run,
+  targets: readonly Target[],
+  { tag }: Image,
+): Promise<Result> {
+  await reporter.stage('dry run', (journal) => {
+    for (const target of targets) {
+      const besides = target.back ? ', and its pod template of then' : ''
+      journal.say(`${describe(target)}; would get ${shortTag(tag)}${besides}`)
+    }
+    return Promise.resolve()
+  })
+  soFar.dryRun = true
+  return 'unchanged'
+}

@@ -1,0 +1,54 @@
+/** One run of the program, from its options to its report. */
+import type { Holder } from '../state/lease.js'
+import { appOf } from '../kubernetes/image.js'
+import type { Command } from '../options/commands.js'
+import type { Settings } from '../options/table.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import type { Reporter } from '../report/reporter.js'
+import type { Begun } from '../state/history.js'
+import type { World } from '../platform/platform.js'
+import { causeOf, report, resultBefore, type SoFar } from './report-builder.js'
+import { Resources } from './resources.js'
+
+/** What an entry gives to a run. */
+export interface Start {
+  readonly world: World
+  readonly settings: Settings
+  readonly reporter: Reporter
+  /** Aborted when a person, or the runner, wants the run to end. */
+  readonly signal: AbortSignal
+  readonly holder: Holder
+  /** Told that this version is going to be written now; nobody waits for what comes of it. */
+  readonly onBegin?: (begun: Begun) => void
+}
+
+export interface Run extends Start {
+  readonly command: Command
+  /** Name of the application in jobs, labels and records. */
+  readonly app: string
+  readonly soFar: SoFar
+  readonly resources: Resources
+}
+
+/** Does the work of a command. Never throws: whatever happens ends in a report. */
+export async function reported(
+  command: Command,
+  start: Start,
+  work: (run: Run) => Promise<Result>,
+): Promise<Report> {
+  const { settings, reporter, signal } = start
+  const soFar: SoFar = { migrations: [], warnings: [] }
+  const resources = new Resources()
+  const app = settings.app ?? appOf(settings.image)
+  let result: Result
+  try {
+    result = await work({ ...start, command, app, soFar, resources })
+  } catch (error) {
+    soFar.cause = causeOf(error, signal)
+    result = resultBefore(soFar.cause)
+  } finally {
+    await resources.close()
+  }
+  return report(command, settings, reporter, result, soFar)
+}

@@ -1,0 +1,34 @@
+/** The options of a run: what was given, and what the file of options has. */
+import type { Command } from '../options/commands.js'
+import { mistakenFile, noFile, readFileOptions, usualFile } from '../options/file.js'
+import { readOptions, type Given, type Reading } from '../options/read.js'
+import type { Face } from '../options/table.js'
+import type { Files } from '../platform/platform.js'
+
+export async function readSettings(
+  command: Command,
+  given: Given,
+  face: Face,
+  files: Files,
+): Promise<Reading> {
+  const named = given['config']
+  const path = named || usualFile
+  let text: string | undefined
+  try {
+    text = await files.read(path)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    const why = code === 'EISDIR' ? 'is a folder' : `cannot be read (${code})`
+    return { is: 'wrong', problems: [`"config" "${path}" ${why}`] }
+  }
+  if (text === undefined && named) {
+    const problem = `"config" "${named}" is not there; has the repository been checked out?`
+    return { is: 'wrong', problems: [problem] }
+  }
+  if (text === undefined && (await files.read(mistakenFile)) !== undefined) {
+    const problem = `${mistakenFile} is not read: call it ${usualFile}, or name it by "config"`
+    return { is: 'wrong', problems: [problem] }
+  }
+  const file = text === undefined ? noFile : readFileOptions(path, text)
+  return readOptions(command, given, { face, file })
+}

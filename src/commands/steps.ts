@@ -1,0 +1,170 @@
+/** Steps that a release, a migration and a rollback have in common. */
+import type { Source } from '../docker/source.js'
+import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import { guarded } from '../state/fence.js'
+import type { KubeObject } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { Settings } from '../options/table.js'
+import { Failure } from '../failure/failure.js'
+import { drainTime } from '../judge/drain.js'
+import type { Journal } from '../platform/stage-log.js'
+import { onAnotherVersion } from '../stages/exceptions.js'
+import { readRecord, withPaths } from '../state/record.js'
+import type { Wrote } from '../undo/snapshot.js'
+import { checkAlone } from '../stages/name-conflicts.js'
+import type { Built } from '../stages/build.js'
+import { lock } from '../stages/lock.js'
+import type { PlacedChange } from '../stages/selectors.js'
+import { preflight, type Site } from '../stages/preflight.js'
+import { runsAlready } from '../stages/pinned-tags.js'
+import { push } from '../stages/push.js'
+import type { Image, Release } from '../stages/release.js'
+import { endMigrations } from '../stages/recover.js'
+import { rollout, runsWell } from '../stages/rollout.js'
+import { supersededBy } from '../stages/superseded.js'
+import { test } from '../stages/test.js'
+import { orAborted, within } from '../platform/time.js'
+import type { SoFar } from './report-builder.js'
+import type { Run } from './run.js'
+import { putBack } from './recover.js'
+
+/** What this run is about; from now on the report tells of this source. */
+export function releaseOf(
+  { world, settings, app, holder, signal, soFar }: Run,
+  source: Source,
+): Release {
+  soFar.source = source
+  return { world, settings, source, app, holder, signal }
+}
+
+/** Opens the cluster and looks at everything that the release is about. */
+export function lookAround(run: Run, release: Release): Promise<readonly [Cluster, Site]> {
+  const { world, settings, reporter, resources, soFar } = run
+  return reporter.stage('preflight', (journal) =>
+    // Nothing is written here, so nobody has to wait for a server that does not answer.
+    orAborted(release.signal, async () => {
+      const access = await resources.access(world, settings)
+      const opened = await openCluster(world, access, release.signal)
+      resources.add(() => opened.close())
+      const site = await preflight(release, journal, opened)
+      await checkAlone(release, opened, site, run.command)
+      soFar.warnings.push(...site.warnings)
+      return [opened, site] as const
+    }),
+  )
+}
+
+/** The image in the registry, whose tag may be another one by then: the report tells of that. */
+export async function pushed(run: Run, release: Release, built: Built): Promise<Image> {
+  const image = await run.reporter.stage('push', (journal) => push(release, journal, built))
+  releaseOf(run, { ...release.source, tag: image.tag })
+  run.soFar.image = image
+  return image
+}
+
+/** The user's tests in the image; what they said is kept, however they end. */
+export function runTests({ reporter, soFar }: Run, release: Release, built: Built): Promise<void> {
+  return reporter.stage('test', (journal) =>
+    test(release, journal, built, (report) => {
+      soFar.tests = report
+    }),
+  )
+}
+
+/** Whether this very version runs already and well, and no release was left open. */
+export async function runsUndisturbed(
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+): Promise<boolean> {
+  const { world, app, settings } = release
+  if (!(await runsAlready(release, site.live, site.targets, image))) return false
+  if (!runsWell(site, world.clock.now())) return false
+  return (await readRecord(cluster, app, settings.image)) === undefined
+}
+
+export interface Locked {
+  /** Its writes need the lock. */
+  readonly cluster: Cluster
+  /** Aborted when the lock is lost: the next run recovers. */
+  readonly lost: AbortSignal
+}
+
+/** Takes the lock; what a run left open that had it before is ended, or put back, first. */
+export async function lockAndRecover(
+  run: Run,
+  release: Release,
+  journal: Journal,
+  unlocked: Cluster,
+  site: Site,
+): Promise<Locked> {
+  const lease = await lock(release, journal, unlocked)
+  run.resources.add(() => lease.release())
+  const cluster = guarded(unlocked, lease)
+  const found = await readRecord(cluster, release.app, release.settings.image)
+  const record = found && (await withPaths(cluster, release.app, found, broughtBy(site)))
+  // Who cancels this release does not want the one before left in the middle of its way back.
+  const own = { ...release, signal: lease.lost }
+  if (record) await putBack(run, own, journal, cluster, lease.lost, site.live, record)
+  else await endMigrations(own, journal, cluster, site.live)
+  release.signal.throwIfAborted()
+  return { cluster, lost: lease.lost }
+}
+
+function broughtBy({ others, targets }: Site): readonly KubeObject[] {
+  return [...others, ...targets.flatMap(({ manifest }) => manifest ?? [])]
+}
+
+/** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
+export async function rollOut(
+  { command, reporter, soFar }: Run,
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  image: Image,
+  beside: readonly PlacedChange[],
+  wrote: Wrote,
+): Promise<void> {
+  const { world, settings, signal } = release
+  await reporter.stage('rollout', async (journal) => {
+    const drains = drainTime(site.targets.flatMap(({ live }) => live ?? []))
+    const ended = await within(world.clock, longestOf(settings) + drains, signal, (late) =>
+      rollout({ ...release, command, signal: late }, journal, cluster, site, image, beside, wrote, {
+        courses: (courses) => {
+          soFar.rollout = courses
+        },
+        warning: (warning) => soFar.warnings.push(warning),
+      }),
+    )
+    if (ended.is === 'failed') {
+      soFar.detectedAt = ended.at
+      throw new Failure(ended.cause)
+    }
+    if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
+    tellOthers(soFar, cluster, site, image)
+  })
+}
+
+/** What runs the image and not this version, though all workloads of the release do. */
+export function tellOthers(soFar: SoFar, cluster: Cluster, site: Site, image: Image): void {
+  const released = {
+    image,
+    targets: site.targets.map(({ id }) => idOf(id)),
+    before: site.targets.flatMap(({ running }) => running),
+  }
+  soFar.exceptions = onAnotherVersion(site.live.picture(), released, (args) =>
+    cluster.commandLine(args),
+  )
+}
+
+/**
+ * A workload that is complete and then grows has its time anew, and none is over while the server is away:
+ * but no release waits for ever. Bake and smoke request begin together.
+ */
+export function longestOf(
+  settings: Pick<Settings, 'timeout' | 'bake' | 'smoke-path' | 'smoke-timeout'>,
+): number {
+  const smoke = settings['smoke-path'] === undefined ? 0 : settings['smoke-timeout']
+  return 2 * settings.timeout + Math.max(settings.bake, smoke)
+}

@@ -1,0 +1,28 @@
+/** The tests of an image that was built before; with `push` it gets its tag when they have passed. */
+import { findSource } from '../docker/source.js'
+import type { Report } from '../report/report.js'
+import type { Result } from '../failure/result.js'
+import { imageToTest } from '../stages/image.js'
+import { reported, type Run, type Start } from './run.js'
+import { pushed, releaseOf, runTests } from './steps.js'
+
+/** `done` when they have passed or it was pushed, `unchanged` when there is no command for them and nothing to push. */
+export function testOnly(start: Start): Promise<Report> {
+  return reported('test', start, theImage)
+}
+
+async function theImage(run: Run): Promise<Result> {
+  const { world, settings, reporter, soFar, resources } = run
+  const asked = releaseOf(run, await findSource(world, settings, settings.context))
+  const { built, source, image } = await reporter.stage('image', async (journal) => {
+    await resources.login(world, settings)
+    return imageToTest(asked, journal)
+  })
+  const release = releaseOf(run, source)
+  if (image) soFar.image = image
+  const wanted = settings['test-command'] !== ''
+  if (wanted) await runTests(run, release, built)
+  const isPushed = settings.push && !image
+  if (isPushed) await pushed(run, release, built)
+  return wanted || isPushed ? 'done' : 'unchanged'
+}

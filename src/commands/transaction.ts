@@ -1,0 +1,325 @@
+/**
+ * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the way
+ * back. The order of the steps is what makes it hold wherever the run is cut off (docs/protocol.md).
+ */
+import { shortTag } from '../kubernetes/image.js'
+import { ApiError } from '../kubernetes/api-error.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { same, type KubeObject } from '../kubernetes/objects.js'
+import { commandLine } from '../options/command-line.js'
+import type { Journal } from '../platform/stage-log.js'
+import type { Cause } from '../failure/failure.js'
+import type { Result } from '../failure/result.js'
+import { remember } from '../state/history-store.js'
+import type { Begun, History } from '../state/history.js'
+import { notAsBefore } from '../stages/exceptions.js'
+import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../state/record.js'
+import { changedSince, leftToOthers, standsSince, type Restored } from '../undo/restore.js'
+import { leads, withAnswers, type Wrote } from '../undo/snapshot.js'
+import { templatesBefore, templatesOf } from '../undo/templates.js'
+import { checkHistory } from '../stages/name-conflicts.js'
+import type { Site } from '../stages/preflight.js'
+import { patienceOf, type Image, type Release } from '../stages/release.js'
+import { snapshot, type Prepared } from '../stages/snapshot.js'
+import type { Target } from '../kubernetes/target.js'
+import { undo, undoBudget } from '../stages/undo.js'
+import { within } from '../platform/time.js'
+import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './report-builder.js'
+import type { Run } from './run.js'
+import { lockAndRecover, type Locked } from './steps.js'
+import { briefly } from './all-or-abort.js'
+
+/** What is brought about, all or nothing. */
+export interface Work {
+  readonly command: Begun['command']
+  readonly image: Image
+  /** A rollback: the number of the release whose version it brings back. */
+  readonly back?: number
+  /** Fingerprints of the Jobs that it runs. */
+  readonly jobs?: readonly string[]
+  /** Ends the run, by throwing, when the history says that it is not wanted any more. */
+  readonly check?: (journal: Journal, history: History) => Promise<void> | void
+  /** A rollback: the workloads with what they get back besides the image, as they are under the lock. */
+  readonly bring?: (journal: Journal, site: Site) => Promise<readonly Target[]>
+  /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
+  readonly write: (
+    release: Release,
+    cluster: Cluster,
+    prepared: Prepared,
+    wrote: Wrote,
+  ) => Promise<void>
+  /** What follows when it is live. Its signal ends with the lock too: another version may be live then. */
+  readonly live?: (release: Release) => Promise<void>
+}
+
+interface Transaction extends Locked {
+  readonly run: Run
+  readonly release: Release
+  readonly begun: Begun
+  readonly prepared: Prepared
+  /** With its snapshot, to which the server's answers come. */
+  record: KeptRecord
+  /** The account may not write the record anew: it stays as it is. */
+  isFrozen?: true
+}
+
+/** Once the snapshot is kept, every failure is a result; before, it is thrown. */
+export async function transaction(
+  run: Run,
+  release: Release,
+  unlocked: Cluster,
+  site: Site,
+  work: Work,
+): Promise<Result> {
+  const { reporter, signal, soFar } = run
+  const { world, app } = release
+  const { cluster, lost } = await reporter.stage('lock', async (journal) => {
+    const locked = await lockAndRecover(run, release, journal, unlocked, site)
+    await work.check?.(journal, await checkHistory(release, unlocked, site, run.command))
+    return locked
+  })
+  const begun = begunOf(run, release, work)
+  const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
+    const { image, bring } = work
+    const own = bring && ((now: Site) => bring(journal, now))
+    const prepared = await snapshot(release, journal, cluster, site, image, own)
+    const patience = patienceOf(release.settings)
+    const open = { begun, patience, snapshot: prepared.snapshot }
+    return { prepared, record: await openRecord(cluster, world.clock, app, open) }
+  })
+  soFar.site = prepared.site
+  soFar.warnings.push(...prepared.warnings)
+  soFar.snapshot = prepared.snapshot
+  const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
+  run.onBegin?.(begun)
+  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+  try {
+    await work.write(own, cluster, prepared, (answers) => keepAnswers(open, answers))
+    own.signal.throwIfAborted()
+  } catch (error) {
+    soFar.detectedAt ??= world.clock.now()
+    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
+    return unwind(open)
+  }
+  const result = await close(open)
+  if (result === 'deployed') await work.live?.(own)
+  return result
+}
+
+/** What was written is known to this run first, and then to whoever may have to undo it. */
+async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): Promise<void> {
+  if (answers.length === 0) return
+  const { run, release, cluster } = open
+  const snapshot = withAnswers(open.record.snapshot, answers)
+  // As the dry run has said.
+  if (same(snapshot, open.record.snapshot)) return
+  run.soFar.snapshot = snapshot
+  open.record = { ...open.record, snapshot }
+  if (open.isFrozen === true) return
+  try {
+    open.record = await updateRecord(cluster, release.world.clock, release.app, open.record)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 403)) throw error
+    // A Role that was made for an older version: an undo by this run needs no more than it knows.
+    open.isFrozen = true
+    run.soFar.warnings.push(
+      `what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`,
+    )
+  }
+}
+
+/** What the history is told of a release when it begins. */
+export function begunOf(
+  { reporter }: Run,
+  { source, holder }: Release,
+  { command, image, back, jobs = [] }: Pick<Work, 'command' | 'image' | 'back' | 'jobs'>,
+): Begun {
+  return {
+    run: holder.id,
+    command,
+    who: holder.who,
+    ...(holder.url !== undefined && { url: holder.url }),
+    at: new Date(reporter.startedAt).toISOString(),
+    image: image.repository,
+    tag: image.tag,
+    digest: image.digest,
+    ...(source.sha !== undefined && { sha: source.sha }),
+    ...(back !== undefined && { back }),
+    ...(jobs.length > 0 && { jobs }),
+  }
+}
+
+/** A release that runs well must not be put back by the next run: its record has to be gone. */
+async function close(open: Transaction): Promise<Result> {
+  const { run, release, cluster, lost, record } = open
+  const { world, app, settings } = release
+  const told = await tellHistory(open, 'deployed')
+  try {
+    await closeRecord(cluster, world.clock, app, record)
+    return 'deployed'
+  } catch (error) {
+    // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
+    if (told) {
+      run.soFar.warnings.push(
+        `its record could not be removed (${sentenceOf(error)}); the next release, or recover, does it, and puts nothing back`,
+      )
+      return 'deployed'
+    }
+    run.soFar.cause = lostCause(lost) ?? {
+      code: 'write-failed',
+      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+      hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
+    }
+    return 'stuck'
+  }
+}
+
+/** Takes everything back that was written, and says how the run ends. */
+async function unwind(open: Transaction): Promise<Result> {
+  const { run, release, cluster, lost, prepared, record } = open
+  const { reporter, soFar, settings } = run
+  const { world, app } = release
+  const { site } = prepared
+  const { snapshot: priors, patience } = record
+  const end = async (result: Result) => {
+    await tellHistory(open, result)
+    await closeRecord(cluster, world.clock, app, record)
+    return result
+  }
+  const cancelled = soFar.cause?.code === 'cancelled'
+  try {
+    lost.throwIfAborted()
+    const superseded = soFar.cause?.code === 'superseded'
+    const left = superseded ? await standsSince(cluster, priors) : []
+    const keeps = settings['on-failure'] === 'keep' && !cancelled
+    if (left.some(isForPeople) || (superseded && keeps)) {
+      // Nothing is put back: what was written already, and what is theirs, is told.
+      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+      soFar.left = left
+      return await end('superseded')
+    }
+    if (!(await changedSince(cluster, priors))) {
+      return await end(superseded ? 'superseded' : cancelled ? 'cancelled' : 'failed')
+    }
+    if (keeps) return await keep(open)
+    // Not the release's own signal: what ended the release must not end its undo.
+    soFar.restored = await reporter.stage('undo', (journal) =>
+      within(world.clock, undoBudget(site.live, priors, patience), lost, (late) =>
+        undo(
+          { ...release, signal: late },
+          journal,
+          cluster,
+          site.live,
+          priors,
+          patience,
+          (seen) => {
+            soFar.undo = seen
+          },
+        ),
+      ),
+    )
+    soFar.exceptions = [
+      // Of a release that was put back here, before this one began.
+      ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
+      ...notAsBefore(site.live.picture(), soFar.restored, (args) => cluster.commandLine(args)),
+    ]
+    const others = leftToOthers(soFar.restored)
+    if (others !== undefined || superseded) {
+      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+      if (others !== undefined) soFar.cause = leftCause(others, soFar.cause)
+      return await end('superseded')
+    }
+    return await end(cancelled ? 'cancelled' : 'undone')
+  } catch (error) {
+    soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+    const lockLost = lostCause(lost)
+    if (lockLost) {
+      soFar.cause = lockLost
+      return 'stuck'
+    }
+    const trouble = causeOf(error, lost)
+    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
+    soFar.cause = {
+      ...trouble,
+      code: 'restore-failed',
+      sentence: trouble.sentence + why,
+      hint: [
+        ...(trouble.hint === undefined ? [] : [trouble.hint]),
+        commandsBack(settings, cluster, priors),
+      ].join('\n'),
+    }
+    await tellHistory(open, 'stuck')
+    return 'stuck'
+  }
+}
+
+/**
+ * A workload that the release has brought to its version, or that somebody else has deleted: to take that back is
+ * for people to decide.
+ */
+function isForPeople({ prior, did }: Restored): boolean {
+  return leads(prior) && ['put', 'delete', 'ask'].includes(did)
+}
+
+/** Theirs runs: what was wrong with the release is told, and is not the last word. */
+function leftCause(left: string, cause: Cause | undefined): Cause {
+  const why = cause ? `; the release was given up since ${cause.sentence}` : ''
+  return {
+    ...cause,
+    code: 'superseded',
+    sentence: `${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,
+    hint: 'release again when it is clear which version is wanted',
+  }
+}
+
+/** The record stays open: `recover`, and the next release before it begins, put things back from it. */
+async function keep(open: Transaction): Promise<Result> {
+  const { run, release, cluster, record } = open
+  const { soFar } = run
+  soFar.stands = await whatStands(cluster, release.world.clock, release.settings, record.snapshot)
+  if (soFar.cause) {
+    const back = `to have the version before: ${commandLine('recover', release.settings)}; the next release does it too, before it begins`
+    const { hint } = soFar.cause
+    soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
+  }
+  await tellHistory(open, 'kept')
+  return 'kept'
+}
+
+/** Whether the history has it now; what it misses is told. */
+async function tellHistory(
+  { run, release, cluster, begun, prepared, record }: Transaction,
+  result: Result,
+): Promise<boolean> {
+  const { soFar, reporter } = run
+  const { world, app } = release
+  const cause = soFar.cause?.sentence.split('\n')[0]
+  const ended = {
+    ...begun,
+    result,
+    ...(cause !== undefined && { cause }),
+    seconds: Math.round(reporter.seconds() * 10) / 10,
+    migrations: soFar.migrations,
+  }
+  const live =
+    result === 'deployed'
+      ? {
+          templates: templatesOf(record.snapshot),
+          databases: soFar.databases,
+          before: prepared.before && {
+            ...prepared.before,
+            templates: templatesBefore(record.snapshot),
+          },
+        }
+      : {}
+  const telling = () => remember(cluster, world.clock, cluster.life, app, ended, live)
+  try {
+    await (result === 'stuck' ? briefly(world.clock, telling) : telling())
+    return true
+  } catch (error) {
+    soFar.warnings.push(
+      `${shortTag(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`,
+    )
+    return false
+  }
+}

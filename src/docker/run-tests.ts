@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path/posix'
+import type { Journal } from '../platform/stage-log.js'
+import type { World } from '../platform/platform.js'
+import type { Built } from './build.js'
+import { docker } from './client.js'
+import { labelOf, removeBox, startServices, type Box, type ServiceName } from './services.js'
+import { shortened } from './text.js'
+
+export interface TestPlan {
+  readonly built: Built
+  /** For `/bin/sh -c`, in the image. */
+  readonly command: string
+  readonly services: readonly ServiceName[]
+  /** Wins over what the services give. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * Runs a command in a throw-away container of a built image, with throw-away servers beside it. Resolves
+ * with docker's exit code: the command's own, or 125 to 127 when it could not be started. Containers,
+ * network and files are gone at the end, whatever happened. Throws what `startServices` throws, and the
+ * signal's reason.
+ */
+export async function runInImage(
+  world: World,
+  plan: TestPlan,
+  onLine: (line: string) => void,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<number> {
+  const box: Box = { name: `django-rollout-test-${randomBytes(6).toString('hex')}` }
+  const folder = await world.files.privateFolder()
+  try {
+    const password = randomBytes(12).toString('hex')
+    const found =
+      plan.services.length === 0
+        ? {}
+        : await startServices(world, box, plan.services, password, journal, signal)
+    // In a file, since arguments can be read by every user of the machine.
+    const envFile = join(folder, 'env')
+    const env = { PYTHONUNBUFFERED: '1', ...found, ...plan.env }
+    await world.files.writePrivate(
+      envFile,
+      Object.entries(env)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    )
+    const args = [
+      ...['run', '--rm', '--init', '--name', box.name, '--label', labelOf(box)],
+      ...(plan.services.length === 0 ? [] : ['--network', box.name]),
+      ...['--env-file', envFile],
+      // An entrypoint that migrates, or waits for its database, is not what is tested.
+      ...['--entrypoint', '/bin/sh'],
+      ...[plan.built.id, '-c', plan.command],
+    ]
+    journal.waiting(`running ${shortened(plan.command, 100)}`)
+    return (await docker(world, args, { signal, onLine })).code
+  } finally {
+    journal.waiting(undefined)
+    await removeBox(world, box, journal)
+    await world.files.remove(folder)
+  }
+}
+
+/** The entrypoint of an image that has one, as one line. */
+export async function entrypointOf(
+  world: World,
+  built: Built,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const args = ['image', 'inspect', '--format', '{{json .Config.Entrypoint}}', built.id]
+  const { code, stdout } = await docker(world, args, { signal })
+  const words: unknown = code === 0 ? JSON.parse(stdout) : null
+  return Array.isArray(words) && words.length > 0 ? words.join(' ') : undefined
+}

@@ -1,0 +1,356 @@
+/** Looks at the cluster as a release does before it writes, and says all that it finds. Writes nothing. */
+import { aheadBy, clockFindings, clusterFinding } from '../checks/cluster.js'
+import { staleConfigurationFindings } from '../checks/configuration.js'
+import { probeFindings } from '../checks/probes.js'
+import { releaseFindings } from '../checks/release.js'
+import { rightsFindings } from '../checks/rights.js'
+import { subjectsOf } from '../checks/subject.js'
+import { pullFindings, workloadFindings } from '../checks/workloads.js'
+import { merged, missingRights, type Right } from '../kubernetes/access.js'
+import { ApiError } from '../kubernetes/api-error.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { readsOf } from '../kubernetes/configuration.js'
+import { keeperOf } from '../state/lease.js'
+import { noManifests, readManifests, type Manifests } from '../kubernetes/manifests.js'
+import { templateOf, type KubeObject } from '../kubernetes/objects.js'
+import { nameFor } from '../kubernetes/managed.js'
+import { collection, discover } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
+import { Failure } from '../failure/failure.js'
+import { failed, ok, warning, type Finding } from '../report/finding.js'
+import type { Journal } from '../platform/stage-log.js'
+import { readHistory } from '../state/history-store.js'
+import { ourPods } from '../judge/objects.js'
+import { readRecord } from '../state/record.js'
+import type { Picture } from '../judge/types.js'
+import { watchNamespace } from '../rollout/namespace-watch.js'
+import type { World } from '../platform/platform.js'
+import { checkAlone } from '../stages/name-conflicts.js'
+import { ailing } from './health.js'
+import { checkNotStale } from '../stages/stale-commit.js'
+import { lostImages } from '../stages/pinned-tags.js'
+import { checkNamespace, labelling } from '../stages/namespace.js'
+import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from '../stages/preflight.js'
+import { toRepo, type Release } from '../stages/release.js'
+import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
+import { smokeAim } from '../stages/smoke.js'
+import { checkImages, describe, findTargets, noWorkload, webOf } from '../stages/targets.js'
+import { type Target } from '../kubernetes/target.js'
+
+export async function examineCluster(
+  release: Release,
+  cluster: Cluster,
+): Promise<readonly Finding[]> {
+  const { world, settings } = release
+  const [me, context, manifests] = await Promise.all([
+    whoAmI(world, cluster),
+    contextOf(settings['kube-context'], cluster),
+    manifestsOf(release, cluster),
+  ])
+  const here = [
+    clusterFinding(cluster.version, context, cluster.namespace),
+    ...(me ? clockFindings(me.aheadMs) : []),
+  ]
+  const none = unseen('cluster', 'rights, workloads, probes and release')
+  try {
+    if ((await checkNamespace(cluster, manifests.known)) === 'missing') {
+      const says = `the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
+      return [...here, warning('cluster', says), none]
+    }
+  } catch (error) {
+    return [...here, failed('cluster', error), none]
+  }
+  const needed = rightsFor(release.app, manifests.known, manifests.resources)
+  const missing = await missingRights(cluster, needed)
+  const may = (verb: string, resources: readonly string[]) =>
+    !missing.some(({ resource, verbs }) => resources.includes(resource) && verbs.includes(verb))
+  const sees = missing.every(({ verbs }) => !verbs.includes('list') && !verbs.includes('watch'))
+  const remembers = may('get', ['leases', 'secrets', 'configmaps'])
+
+  const [workloads, left] = await Promise.all([
+    sees ? examineWorkloads(release, cluster, manifests, missing) : unseenWorkloads(cluster),
+    remembers ? examineReleases(release, cluster) : [],
+  ])
+  const parts = [...(sees ? [] : ['workloads and probes']), ...(remembers ? [] : ['release'])]
+  return [
+    ...here,
+    ...rightsFindings(
+      merged([...needed, ...workloads.needs]),
+      merged([...missing, ...workloads.missing]),
+      me?.account,
+      cluster.namespace,
+      kubectlOf(cluster),
+    ),
+    ...(parts.length > 0 ? [unseen('rights', parts.join(', '))] : []),
+    ...manifests.findings,
+    ...workloads.findings,
+    ...left,
+  ]
+}
+
+/** Said once for all that could not be looked at. */
+function unseen(about: 'cluster' | 'rights', parts: string): Finding {
+  return warning(about, `not looked at, for want of the above: ${parts}`)
+}
+
+interface Me {
+  /** `system:serviceaccount:shop:django-rollout` */
+  readonly account: string
+  readonly aheadMs: number
+}
+
+/** As `kubectl auth whoami` asks it; `undefined`: the server does not say. */
+async function whoAmI({ clock }: World, cluster: Cluster): Promise<Me | undefined> {
+  interface Review {
+    readonly metadata?: { readonly creationTimestamp?: string | null }
+    readonly status?: { readonly userInfo?: { readonly username?: string } }
+  }
+  const apiVersion = 'authentication.k8s.io/v1'
+  const from = clock.now()
+  try {
+    const { metadata, status } = await cluster.review<Review>(
+      `/apis/${apiVersion}/selfsubjectreviews`,
+      {
+        apiVersion,
+        kind: 'SelfSubjectReview',
+      },
+    )
+    const account = status?.userInfo?.username
+    const stamped = metadata?.creationTimestamp
+    const aheadMs = stamped ? aheadBy(stamped, { from, to: clock.now() }) : 0
+    return account === undefined ? undefined : { account, aheadMs }
+  } catch (error) {
+    if (error instanceof ApiError) return undefined
+    throw error
+  }
+}
+
+async function contextOf(
+  chosen: string | undefined,
+  cluster: Cluster,
+): Promise<string | undefined> {
+  if (chosen !== undefined) return chosen
+  const { code, stdout } = await cluster.kubectl(['config', 'current-context'])
+  return code === 0 ? stdout.trim() : undefined
+}
+
+interface Brought {
+  readonly known: Manifests
+  readonly resources: Awaited<ReturnType<typeof discover>>
+  /** Why they cannot be applied. */
+  readonly findings: readonly Finding[]
+}
+
+async function manifestsOf({ world, settings }: Release, cluster: Cluster): Promise<Brought> {
+  try {
+    const known = await readManifests(world, cluster, settings.manifests, settings.image)
+    const { ours, others, namespace } = known
+    const all = [...ours, ...others, ...(namespace ? [namespace] : [])]
+    const resources = await discover(cluster, all)
+    all.forEach((object) => resources.of(object))
+    return { known, resources, findings: [] }
+  } catch (error) {
+    return {
+      known: noManifests,
+      resources: await discover(cluster, []),
+      findings: [failed('workloads', error)],
+    }
+  }
+}
+
+interface Workloads {
+  readonly findings: readonly Finding[]
+  /** Rights that only these workloads need. */
+  readonly needs: readonly Right[]
+  /** Those that the account lacks. */
+  readonly missing: readonly Right[]
+}
+
+/** Which they are is not known: then all kinds of them need their rights. */
+async function unseenWorkloads(
+  cluster: Cluster,
+  findings: readonly Finding[] = [],
+): Promise<Workloads> {
+  const needs = rightsForWorkloads()
+  return { findings, needs, missing: await missingRights(cluster, needs) }
+}
+
+async function examineWorkloads(
+  release: Release,
+  cluster: Cluster,
+  { known, findings: wrong }: Brought,
+  missing: readonly Right[],
+): Promise<Workloads> {
+  const { world, settings } = release
+  const live = await watchNamespace(cluster, world.clock)
+  const picture = live.picture()
+  const misnamed = caught(() => {
+    checkImages(cluster, picture, known, settings.image)
+    return []
+  })
+  const targets = findTargets(picture, known, settings.image, cluster.namespace)
+  if (targets.length === 0) {
+    // What is wrong with the manifests may be why.
+    if (wrong.length > 0) return unseenWorkloads(cluster)
+    const none = () => noWorkload(picture, settings.image, cluster.namespace)
+    return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
+  }
+  const running = await servicesIn(cluster)
+  const services = servicesWith(known.others, running)
+  const subjects = subjectsOf(targets, services)
+  const kubectl = kubectlOf(cluster)
+  const ids = targets.map(({ id }) => id)
+  const needs = [
+    ...rightsForWorkloads(ids),
+    ...forStatefulSets([...ids, ...known.others]),
+    ...(settings['smoke-path'] === undefined ? [] : forSmoke),
+  ]
+  const lacking = await missingRights(cluster, needs)
+  const [sick, stale, alone, refused, lost] = await Promise.all([
+    ailing(cluster, world.clock, picture, targets, toRepo(release)),
+    staleConfiguration(cluster, picture, targets),
+    // What is wrong with lock, record or history by itself is told with them.
+    checkAlone(release, cluster, { live, targets }, 'doctor').then(
+      () => [],
+      (error: unknown) => (isOfTwo(error) ? [failed('release', error)] : []),
+    ),
+    // Without the rights to it the server refuses that, too.
+    missing.length + lacking.length > 0
+      ? []
+      : rehearsed(release, cluster, targets, known, running, picture),
+    lostImages(release, targets),
+  ])
+  return {
+    findings: [
+      ...targets.map((target) => ok('workloads', describe(target))),
+      ...webFindings(release, targets, services),
+      ...workloadFindings(subjects, kubectl),
+      ...pullFindings(subjects, kubectl),
+      ...Object.entries(sick).map(([id, why]) =>
+        warning(
+          'workloads',
+          `${id} is not well before any release: ${why}`,
+          kubectl(['describe', id]),
+        ),
+      ),
+      ...misnamed,
+      ...lost.map((says) =>
+        warning('registry', says, 'push the image again, or release before its pods have to move'),
+      ),
+      ...stale,
+      ...alone,
+      ...refused,
+      ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
+    ],
+    needs,
+    missing: lacking,
+  }
+}
+
+async function rehearsed(
+  release: Release,
+  cluster: Cluster,
+  targets: readonly Target[],
+  manifests: Manifests,
+  services: Awaited<ReturnType<typeof servicesIn>>,
+  picture: Picture,
+): Promise<readonly Finding[]> {
+  try {
+    const { applied, warnings } = await labelling(cluster, manifests)
+    const others = [...applied, ...manifests.others]
+    const unled = await rehearse(
+      release,
+      () => undefined,
+      cluster,
+      targets,
+      others,
+      manifests.jobs,
+      services,
+      picture,
+    )
+    return [...warnings, ...unled].map((says) => warning('workloads', says))
+  } catch (error) {
+    return [failed('workloads', error)]
+  }
+}
+
+/** What running pods have read before it was changed. An object that may not be read is passed over. */
+async function staleConfiguration(
+  cluster: Cluster,
+  picture: Picture,
+  targets: readonly Target[],
+): Promise<readonly Finding[]> {
+  const reads = targets.flatMap(({ live }) => (live ? readsOf(templateOf(live)) : []))
+  const paths = reads.map(({ kind, name }) => {
+    const plural = kind === 'Secret' ? 'secrets' : 'configmaps'
+    return `${collection('v1', cluster.namespace, plural)}/${name}`
+  })
+  const found = await Promise.all(
+    [...new Set(paths)].map((path) =>
+      cluster.find<KubeObject>(path).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 403) return undefined
+        throw error
+      }),
+    ),
+  )
+  const objects = found.flatMap((object) => (object ? [object] : []))
+  return targets.flatMap((target) => {
+    const aim = { workload: target.id, images: {}, generation: 0, first: false }
+    const pods = ourPods(picture, aim)
+    return staleConfigurationFindings(target, pods, objects, kubectlOf(cluster))
+  })
+}
+
+function webFindings(
+  { settings }: Release,
+  targets: readonly Target[],
+  services: Parameters<typeof webOf>[2],
+): readonly Finding[] {
+  return caught(() => {
+    const web = webOf(settings, targets, services)
+    if (!web) return []
+    if (settings['smoke-path'] !== undefined) smokeAim(web, services, settings['smoke-host'])
+    return [ok('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
+  })
+}
+
+function isOfTwo(error: unknown): boolean {
+  return error instanceof Failure && error.cause.code === 'usage'
+}
+
+function caught(work: () => readonly Finding[]): readonly Finding[] {
+  try {
+    return work()
+  } catch (error) {
+    return [failed('workloads', error)]
+  }
+}
+
+/** What other releases have left, and whether one of a newer commit is live. */
+async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
+  const { world, settings, app } = release
+  const [keeper, record, history] = await Promise.allSettled([
+    keeperOf(cluster, nameFor(app)),
+    readRecord(cluster, app, settings.image),
+    readHistory(cluster, app, settings.image),
+  ])
+  const wrong = [keeper, record, history].flatMap((one) =>
+    one.status === 'rejected' ? [failed('release', one.reason)] : [],
+  )
+  if (keeper.status !== 'fulfilled' || record.status !== 'fulfilled') return wrong
+  if (history.status !== 'fulfilled') return wrong
+  const silent: Journal = { say: () => undefined, quote: () => undefined, waiting: () => undefined }
+  // A CI's checkout is completed for this question; here it is left as it is.
+  const here = { ...release, world: { ...world, env: { ...world.env, CI: undefined } } }
+  const stale = await checkNotStale(here, silent, history.value).then(
+    () => [],
+    (error: unknown) => [failed('release', error)],
+  )
+  const known = releaseFindings(settings, keeper.value, record.value?.begun, history.value)
+  return [...known, ...stale]
+}
+
+/** For a cluster that could not be opened. */
+export function closed(error: unknown): readonly Finding[] {
+  return [failed('cluster', error), unseen('cluster', 'rights, workloads, probes and release')]
+}

@@ -1,0 +1,175 @@
+/** Looks at this machine: its tools, the commit, and the registry as it is seen from here. Writes nothing. */
+import { join } from 'node:path/posix'
+import { contextFindings, sourceFinding, type Context } from '../checks/commit.js'
+import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
+import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
+import { checkPlan } from '../docker/build.js'
+import { docker } from '../docker/client.js'
+import { findSource } from '../docker/source.js'
+import { hostOf } from '../docker/trouble.js'
+import { failed, warning, type Finding } from '../report/finding.js'
+import { TimeOver, within } from '../platform/time.js'
+import type { Finished, World } from '../platform/platform.js'
+import { lookForBuild, type Sought } from '../stages/image.js'
+import type { Release, Source } from '../stages/release.js'
+
+/** What the machine says at once. */
+export interface Machine {
+  readonly answers: Answers
+  /** None: it is not known. */
+  readonly source?: Source
+  /** Why not. */
+  readonly trouble?: Finding
+}
+
+export async function askMachine({ world, settings, signal }: Asking): Promise<Machine> {
+  const [answers, sought] = await Promise.all([
+    askTools(world, signal),
+    findSource(world, settings, settings.context).catch((error: unknown) =>
+      failed('commit', error),
+    ),
+  ])
+  return { answers, ...('tag' in sought ? { source: sought } : { trouble: sought }) }
+}
+
+/** Whether kubectl is there, or will be: a runner gets one. */
+export function reachesCluster({ env }: World, { answers: { kubectl } }: Machine): boolean {
+  return isRunner(env) || (kubectl !== undefined && has(kubectl))
+}
+
+function isRunner(env: World['env']): boolean {
+  return Boolean(env['RUNNER_TOOL_CACHE'])
+}
+
+type Asking = Pick<Release, 'world' | 'settings' | 'signal'>
+
+/** @param folder makes a folder that only this user may enter, and that goes with the run. */
+export async function examineMachine(
+  asking: Asking,
+  { answers, source, trouble }: Machine,
+  folder: () => Promise<string>,
+): Promise<readonly Finding[]> {
+  const { world, settings } = asking
+  const registry = await examineRegistry(asking, answers, source, folder)
+  const need = {
+    builds: !registry.has,
+    known: source !== undefined,
+    fetches: isRunner(world.env),
+  }
+  return [
+    ...toolFindings(answers, need),
+    ...(source ? [sourceFinding(source, settings.tag)] : []),
+    // Without git there is no commit: that is told already.
+    ...(trouble && has(answers.git) ? [trouble] : []),
+    ...(need.builds ? await examineContext(world, settings) : []),
+    ...registry.findings,
+  ]
+}
+
+async function examineRegistry(
+  { world, settings, signal }: Asking,
+  answers: Answers,
+  source: Source | undefined,
+  folder: () => Promise<string>,
+): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
+  const { image } = settings
+  if (!source || !hasDocker(answers) || !has(answers.buildx)) {
+    const says = `${hostOf(image)} was not asked, for want of the above`
+    return { has: false, findings: [warning('registry', says)] }
+  }
+  try {
+    const asking = { world, settings, source, signal }
+    const { there, login, beside, source: own } = await askRegistry(asking, folder)
+    const findings = registryFindings(image, own.tag, there, login, beside)
+    return { has: there.is === 'there', findings }
+  } catch (error) {
+    return { has: false, findings: [failed('registry', error)] }
+  }
+}
+
+/** Longer than any of them needs, in ms: an engine that hangs is one that does not answer. */
+const answerMs = 10_000
+
+async function askTools(world: World, signal: AbortSignal): Promise<Answers> {
+  const asked = async (args: readonly string[]): Promise<Finished> => {
+    try {
+      return await within(world.clock, answerMs, signal, (late) =>
+        docker(world, args, { signal: late }),
+      )
+    } catch (error) {
+      if (!(error instanceof TimeOver)) throw error
+      return { code: 1, stdout: '', stderr: `no answer within ${answerMs / 1000} s` }
+    }
+  }
+  const [git, version, buildx, kubectl] = await Promise.all([
+    world.processes.run('git', ['--version']),
+    asked(['version', '--format', '{{json .}}']),
+    asked(['buildx', 'version']),
+    askKubectl(world),
+  ])
+  return { git, docker: version, buildx, ...(kubectl && { kubectl }) }
+}
+
+async function askKubectl({ processes }: World): Promise<Finished | undefined> {
+  const path = await processes.find('kubectl')
+  return path === undefined ? undefined : processes.run(path, ['version', '--client', '-o', 'json'])
+}
+
+/** With a login that was given, in a configuration of its own: the user's stays as it is. */
+async function askRegistry(
+  asking: Asking & Pick<Release, 'source'>,
+  folder: () => Promise<string>,
+): Promise<Sought & { readonly login: boolean }> {
+  const { world, settings } = asking
+  const { image, 'registry-username': username, 'registry-password': password } = settings
+  const home = world.env['DOCKER_CONFIG'] || join(world.env['HOME'] ?? '', '.docker')
+  if (username === undefined || password === undefined) {
+    const config = await world.files.read(join(home, 'config.json'))
+    return {
+      ...(await lookForBuild(asking)),
+      login: hasLogin(config, hostOf(image)),
+    }
+  }
+  const own = await folder()
+  const config = configWith(image, username, password, join(home, 'cli-plugins'))
+  await world.files.writePrivate(join(own, 'config.json'), config)
+  return { ...(await lookForBuild({ ...asking, world: configured(world, own) })), login: true }
+}
+
+/** The same world, whose docker has its configuration in this folder. */
+function configured(world: World, folder: string): World {
+  const { processes } = world
+  return {
+    ...world,
+    processes: {
+      ...processes,
+      stream: (tool, args, how) =>
+        processes.stream(tool, args, { ...how, env: { ...how.env, DOCKER_CONFIG: folder } }),
+    },
+  }
+}
+
+async function examineContext(
+  world: World,
+  settings: Release['settings'],
+): Promise<readonly Finding[]> {
+  const { files } = world
+  const { context, file } = settings
+  try {
+    const dockerfile = checkPlan(world, { context, ...(file !== undefined && { file }) })
+    const names = await files.list(context)
+    const folders = names.filter((name) => files.isFolder(join(context, name)))
+    const looked: Context = {
+      names,
+      ignores: [join(context, '.dockerignore'), `${dockerfile}.dockerignore`].some((path) =>
+        files.exists(path),
+      ),
+      managers: ['', ...folders]
+        .map((name) => join(name, 'manage.py'))
+        .filter((path) => files.exists(join(context, path))),
+    }
+    return contextFindings(context, looked, settings)
+  } catch (error) {
+    return [failed('commit', error)]
+  }
+}

@@ -1,0 +1,87 @@
+import type { Pod } from 'kubernetes-types/core/v1'
+import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
+import type { WorkloadId } from '../kubernetes/workload.js'
+import { hasLostNode, podsOf } from './objects.js'
+import type { Aim, Picture } from './types.js'
+
+/** What a workload is to become, seen from what it is now and what it was before. */
+export function aimOf(
+  workload: WorkloadId,
+  images: Aim['images'],
+  now: WorkloadObject,
+  before: WorkloadObject | undefined,
+  picture: Picture,
+): Aim {
+  const stale = before === undefined ? undefined : staleProgressing(before)
+  const podsBefore = before === undefined ? [] : podsOfWorkload(picture, before)
+  const readyBefore = slowestReady(podsBefore)
+  const deadNodes =
+    workload.kind === 'DaemonSet'
+      ? podsBefore.filter(hasLostNode).flatMap(({ spec }) => spec?.nodeName ?? [])
+      : []
+  return {
+    workload,
+    images,
+    generation: now.metadata?.generation ?? 0,
+    first: before === undefined,
+    ...(stale !== undefined && { staleProgressing: stale }),
+    ...(readyBefore !== undefined && { readyBefore }),
+    ...(deadNodes.length > 0 && { deadNodes }),
+  }
+}
+
+/**
+ * The aim of an undo: the images that the template named before. The pods that run now are of the withdrawn
+ * version: how long those took says nothing.
+ */
+export function aimBack(
+  workload: WorkloadId,
+  prior: WorkloadObject,
+  now: WorkloadObject,
+  picture: Picture,
+): Aim {
+  const images = Object.fromEntries(
+    usesOf(templateOf(prior), () => true).map(({ name, image }) => [name, image]),
+  )
+  const { readyBefore: _, ...aim } = aimOf(workload, images, now, now, picture)
+  return aim
+}
+
+interface Condition {
+  readonly type: string
+  readonly status: string
+  readonly lastTransitionTime?: string
+}
+
+/** `lastTransitionTime` of a Progressing=False that stands there already. */
+function staleProgressing(object: WorkloadObject): string | undefined {
+  const status = (object as { status?: { conditions?: readonly Condition[] } }).status
+  return status?.conditions?.find((one) => one.type === 'Progressing' && one.status === 'False')
+    ?.lastTransitionTime
+}
+
+/** The pods that a workload controls, a Deployment's through its ReplicaSets. */
+function podsOfWorkload(picture: Picture, object: WorkloadObject): readonly Pod[] {
+  const uid = object.metadata?.uid
+  const owners = [...picture.replicasets.values()]
+    .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid))
+    .map(({ metadata }) => metadata?.uid)
+  return [uid, ...owners].flatMap((owner) => podsOf(picture, owner))
+}
+
+/** From the start of a pod's containers to Ready, in ms: the slowest that never restarted. */
+export function slowestReady(pods: readonly Pod[]): number | undefined {
+  const times = pods.flatMap((pod) => {
+    const ready = pod.status?.conditions?.find(
+      ({ type, status }) => type === 'Ready' && status === 'True',
+    )
+    const containers = pod.status?.containerStatuses ?? []
+    const starts = containers.flatMap(({ state }) =>
+      state?.running?.startedAt !== undefined ? [Date.parse(state.running.startedAt)] : [],
+    )
+    const restarted = containers.some(({ restartCount }) => restartCount > 0)
+    if (!ready?.lastTransitionTime || starts.length === 0 || restarted) return []
+    return [Date.parse(ready.lastTransitionTime) - Math.max(...starts)]
+  })
+  return times.length === 0 ? undefined : Math.max(0, ...times)
+}

@@ -1,0 +1,144 @@
+/** What there is to be seen of a failure before its pods are gone. Pure: what is to be read, and what is told. */
+import type { Event, Pod } from 'kubernetes-types/core/v1'
+import type { Cause } from '../failure/failure.js'
+import { replicaSetOf, timeOf } from './objects.js'
+import { brief } from './kubelet-messages.js'
+import { lastEndOf, partsOf, type Part } from './pod-symptoms.js'
+import type { LogWanted, Picture } from './types.js'
+import { oneLine } from './words.js'
+
+/** Logs that are read of one pod. */
+const mostLogs = 4
+/** Warnings that are told. */
+const mostWarnings = 8
+/** The cluster's clock and ours may differ by so many ms. */
+const clockSlack = 30_000
+
+/** A log to be read. */
+export type LogToRead = Pick<LogWanted, 'pod' | 'container' | 'previous'>
+
+/**
+ * The logs that may say why: of the container that the cause is about, and of those of its pod that are
+ * not ready or have ended with an error, unless the cause has them already.
+ */
+export function logsToRead(picture: Picture, cause: Cause): readonly LogToRead[] {
+  const { pod: name = '', container, logs = [] } = cause
+  const pod = picture.pods.get(name)
+  if (!pod) return []
+  const read = logs.map(({ source }) => source)
+  return partsOf(pod)
+    .filter(({ spec, status }) => !read.includes(ofContainer(spec.name)) && hasRun(status))
+    .filter((part) => part.spec.name === container || !part.status.ready || hasFailed(part))
+    .sort((one, other) => rank(one, container) - rank(other, container))
+    .slice(0, mostLogs)
+    .map((part) => ({
+      pod: name,
+      container: part.spec.name,
+      previous: hasFailed(part) && part.status.state?.running !== undefined,
+    }))
+}
+
+/** Whose a log is, as people are told. */
+export function ofContainer(name: string, previous = false): string {
+  return `container ${name}${previous ? ' before it was started again' : ''}`
+}
+
+function hasRun({ state, lastState }: Part['status']): boolean {
+  return [state?.running, state?.terminated, lastState?.terminated].some((one) => one !== undefined)
+}
+
+function hasFailed(part: Part): boolean {
+  return (lastEndOf(part)?.code ?? 0) !== 0
+}
+
+function rank({ spec }: Part, container: string | undefined): number {
+  return spec.name === container ? 0 : 1
+}
+
+/**
+ * The cluster's warnings about the pod of the cause and the claims that it mounts; without a pod, about the
+ * workload: a line each, oldest first. What says the same but for numbers is one line, and what the
+ * sentence says already, or what follows from it, is none.
+ *
+ * @param since our write, in ms since 1970: older ones are about something else.
+ */
+export function warningsOf(picture: Picture, cause: Cause, since: number): readonly string[] {
+  const isAbout = subjectOf(picture, cause)
+  const images = imagesOf(picture.pods.get(cause.pod ?? ''))
+  const told = masked(cause.sentence)
+  const groups = new Map<string, { readonly event: Event; readonly count: number }>()
+  const events = [...picture.events.values()]
+    .filter((event) => timeOf(event) >= since - clockSlack && isAbout(event))
+    .filter((event) => isWarning(event) && !isNoise(event, cause))
+    .sort((one, other) => timeOf(one) - timeOf(other))
+  for (const event of events) {
+    const words = masked(images.reduce<string>((text, image) => brief(text, image), bare(event)))
+    // The sentence may have been cut.
+    if (told.includes(words.slice(0, 100))) continue
+    const key = `${event.involvedObject.uid ?? ''} ${event.reason ?? ''} ${words}`
+    const count = (groups.get(key)?.count ?? 0) + (event.series?.count ?? event.count ?? 1)
+    // Where the newest of them stands.
+    groups.delete(key)
+    groups.set(key, { event, count })
+  }
+  return [...groups.values()]
+    .slice(-mostWarnings)
+    .map(({ event, count }) => warning(event, count, cause))
+}
+
+function subjectOf(picture: Picture, { pod: name, workload = '' }: Cause): (e: Event) => boolean {
+  const pod = picture.pods.get(name ?? '')
+  if (pod) {
+    const claims = (pod.spec?.volumes ?? []).map((one) => one.persistentVolumeClaim?.claimName)
+    return ({ involvedObject: { uid, kind, name: about } }) =>
+      uid === pod.metadata?.uid || (kind === 'PersistentVolumeClaim' && claims.includes(about))
+  }
+  const [kind, own = ''] = workload.split('/')
+  const deployment = kind === 'deployment' ? picture.deployments.get(own) : undefined
+  const objects = [
+    deployment,
+    deployment && replicaSetOf(picture, deployment),
+    kind === 'statefulset' ? picture.statefulsets.get(own) : undefined,
+    kind === 'daemonset' ? picture.daemonsets.get(own) : undefined,
+    kind === 'job' ? picture.jobs.get(own) : undefined,
+  ]
+  const uids = objects.flatMap((object) => object?.metadata?.uid ?? [])
+  return ({ involvedObject: { uid = '' } }) => uids.includes(uid)
+}
+
+function imagesOf(pod: Pod | undefined): readonly (string | undefined)[] {
+  const containers = [...(pod?.spec?.initContainers ?? []), ...(pod?.spec?.containers ?? [])]
+  return containers.length === 0 ? [undefined] : containers.map(({ image }) => image)
+}
+
+/** `FailedBinding` (no volume, and no storage class that makes one) is called normal, and is not. */
+function isWarning({ type, reason }: Event): boolean {
+  return type === 'Warning' || reason === 'FailedBinding'
+}
+
+/** What only follows from the trouble: that it is tried again later, that nobody listens where nobody runs. */
+function isNoise({ reason, message = '' }: Event, { code }: Cause): boolean {
+  if (reason === 'BackOff' || /^Error: (ErrImagePull|\w+BackOff)$/.test(message)) return true
+  if (reason !== 'Unhealthy') return false
+  return message.includes('connection refused') || /^(init-)?crash|^out-of-memory$/.test(code)
+}
+
+function bare({ message = '' }: Event): string {
+  return message
+    .replace(/^\(combined from similar events\): /, '')
+    .replace(/^Error( creating)?: /, '')
+}
+
+/** The same for what differs in numbers, addresses and made-up names alone; names in quotes and answers count. */
+function masked(text: string): string {
+  return oneLine(text, Infinity)
+    .replace(/\bpods "[^"]*"/g, 'pods')
+    .replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g, (_, kept?: string) => kept ?? '#')
+}
+
+function warning(event: Event, count: number, { pod }: Cause): string {
+  const { kind = '', name = '' } = event.involvedObject
+  const who = name === pod ? '' : `${kind.toLowerCase()}/${name}: `
+  const times = count === 1 ? '' : ` (${count} times)`
+  return oneLine(`${who}${event.reason ?? ''}${times}: ${bare(event)}`)
+}

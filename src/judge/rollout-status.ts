@@ -1,0 +1,163 @@
+import type { Pod } from 'kubernetes-types/core/v1'
+import { isBeingDeleted } from '../kubernetes/objects.js'
+import { isObserved, isReady, templateOf, imagesOf } from './objects.js'
+import type { Live } from './objects.js'
+import type { Aim, Progress } from './types.js'
+
+/** How the counts of a workload stand. */
+export interface Stand extends Progress {
+  /** All that its controller is to do is done, by its own counts. */
+  readonly complete: boolean
+  /** How far it is, in words: `3 of 3 ready, 1 old pod still there`. */
+  readonly on: string
+  readonly paused?: true
+}
+
+/** Whether a workload is done by what its controller says. Rules as in `kubectl rollout status` (polymorphichelpers). */
+export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
+  const ready = pods.filter(isReady).length
+  if (!isObserved(live, aim)) {
+    return { ready, complete: false, on: 'its controller has not seen the new version yet' }
+  }
+  switch (live.kind) {
+    case 'Deployment':
+      return deployment(live, ready)
+    case 'StatefulSet':
+      return statefulSet(live, ready)
+    case 'DaemonSet':
+      return daemonSet(live, aim, pods, ready)
+    case 'CronJob':
+      return complete(0, 0)
+  }
+}
+
+function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): Stand {
+  const wanted = object.spec?.replicas ?? 1
+  const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = object.status ?? {}
+  if (object.spec?.paused) return { ...unfinished(wanted, ready, 'paused'), paused: true }
+  if (updatedReplicas < wanted) return unfinished(wanted, ready)
+  if (availableReplicas < updatedReplicas) return unavailable(wanted, ready, availableReplicas)
+  // `replicas` leaves out what terminates: a process that ignores SIGTERM holds nothing up.
+  const old = replicas - updatedReplicas
+  if (old > 0 && ready < wanted) return unfinished(wanted, ready)
+  return old > 0
+    ? unfinished(wanted, ready, `${old} old ${old === 1 ? 'pod' : 'pods'} still there`)
+    : complete(wanted, ready)
+}
+
+/**
+ * Whether pods of other templates are on their way out. A rolling Deployment keeps them while too few of
+ * its own are available, for ever if need be (`reconcileOldReplicaSets`,
+ * kubernetes/pkg/controller/deployment/rolling.go).
+ */
+export function mayShrink(
+  { kind, object }: Live,
+  own: readonly Pod[],
+  others: readonly Pod[],
+): boolean {
+  if (kind !== 'Deployment' || others.length === 0) return false
+  const { replicas = 1, strategy } = object.spec ?? {}
+  if (strategy?.type === 'Recreate') return true
+  const { maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
+  const away =
+    typeof maxUnavailable === 'number'
+      ? maxUnavailable
+      : Math.floor((parseInt(maxUnavailable, 10) * replicas) / 100)
+  const least = replicas - away
+  const ready = (pods: readonly Pod[]) => pods.filter(isReady).length
+  const spare = others.length + ready(own) - least
+  return spare > 0 && (ready(others) < others.length || ready(own) + ready(others) > least)
+}
+
+function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): Stand {
+  const strategy = object.spec?.updateStrategy
+  const replicas = object.spec?.replicas ?? 1
+  // Its pods change when somebody deletes them: not waited for.
+  if (strategy?.type === 'OnDelete') return complete(0, ready)
+  const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0))
+  const { updatedReplicas = 0, currentRevision, updateRevision } = object.status ?? {}
+  const updated = currentRevision === updateRevision ? wanted : updatedReplicas
+  // Below the partition stand old pods, which are not ours to answer for: only our own are counted.
+  if (updated < wanted || ready < wanted) return unfinished(wanted, ready)
+  const availableReplicas = object.status?.availableReplicas ?? replicas
+  return wanted === replicas && availableReplicas < wanted
+    ? unavailable(wanted, ready, availableReplicas)
+    : complete(wanted, ready)
+}
+
+function daemonSet(
+  { object }: Live & { kind: 'DaemonSet' },
+  { deadNodes = [] }: Aim,
+  pods: readonly Pod[],
+  ready: number,
+): Stand {
+  if (object.spec?.updateStrategy?.type === 'OnDelete') return complete(0, ready)
+  const { desiredNumberScheduled = 0, numberMisscheduled = 0 } = object.status ?? {}
+  const { updatedNumberScheduled = 0, numberAvailable = 0 } = object.status ?? {}
+  // Where the set does not tolerate the taint of a dead node, the controller leaves that node out by itself,
+  // and calls its pod misscheduled.
+  const dead = deadNodes.filter((node) => pods.every(({ spec }) => spec?.nodeName !== node)).length
+  const wanted = desiredNumberScheduled - Math.max(0, dead - numberMisscheduled)
+  if (updatedNumberScheduled < wanted) return unfinished(wanted, ready)
+  return numberAvailable < wanted
+    ? unavailable(wanted, ready, numberAvailable)
+    : complete(wanted, ready)
+}
+
+function complete(wanted: number, ready: number): Stand {
+  return { wanted, ready, complete: true, on: readyWords({ wanted, ready }) }
+}
+
+function unfinished(wanted: number, ready: number, but?: string): Stand {
+  const on = readyWords({ wanted, ready })
+  return { wanted, ready, complete: false, on: but === undefined ? on : `${on}, ${but}` }
+}
+
+/** Ready and available differ by `minReadySeconds`. */
+function unavailable(wanted: number, ready: number, available: number): Stand {
+  return unfinished(wanted, ready, ready > available ? `${available} available` : undefined)
+}
+
+/** `2 of 3 ready`. While it is scaled down there may be more of them than are wanted. */
+export function readyWords({ wanted = 0, ready }: Progress): string {
+  return wanted === 0 ? 'no pods to wait for' : `${Math.min(ready, wanted)} of ${wanted} ready`
+}
+
+/** What takes a workload over that is not there any more, or will be gone once its finalizers are done. */
+export const deletion = 'its deletion'
+
+/**
+ * Who took a workload over: its image is another one than ours, or it is gone. `undefined`: it is ours still.
+ * A restart, an annotation or a change of scale is no take-over.
+ */
+export function takenOver(live: Live | undefined, aim: Aim): string | undefined {
+  if (!live || isBeingDeleted(live.object)) return deletion
+  // What the watch shows is from before our write.
+  if ((live.object.metadata?.generation ?? 0) < aim.generation) return undefined
+  const images = imagesOf(templateOf(live)?.spec)
+  for (const [container, image] of Object.entries(aim.images)) {
+    if (images[container] === image) continue
+    const theirs = images[container]
+    return theirs === undefined
+      ? `a template without our container ${container}`
+      : `image ${theirs} in container ${container}${writerOf(live, container)}`
+  }
+  return undefined
+}
+
+/** `, written by argocd-controller`: who owns the field, where the object tells it. */
+function writerOf(live: Live, container: string): string {
+  const owner = live.object.metadata?.managedFields?.find(({ fieldsV1 }) =>
+    holdsImage(fieldsV1, `k:{"name":"${container}"}`),
+  )
+  return owner?.manager === undefined ? '' : `, written by ${owner.manager}`
+}
+
+function holdsImage(fields: unknown, key: string): boolean {
+  if (fields === null || typeof fields !== 'object') return false
+  return Object.entries(fields).some(([name, inner]) =>
+    name === key
+      ? inner !== null && typeof inner === 'object' && 'f:image' in inner
+      : holdsImage(inner, key),
+  )
+}

@@ -1,0 +1,200 @@
+import type { CauseCode } from '../failure/failure.js'
+import * as hints from './hints.js'
+import type { Reason, Sign } from './symptoms.js'
+import type { Diagnosis } from './types.js'
+import { oneLine } from './words.js'
+
+/** How long a trouble may last. Counted from when it was first seen. */
+export type Wait =
+  | SimpleWait
+  /** What the log says decides. */
+  | ({ readonly is: 'by-cause' } & Readonly<Record<Diagnosis['patience'], SimpleWait>>)
+
+export type SimpleWait =
+  | { readonly is: 'after'; readonly ms: number }
+  /** As long as the workload may take for a step: its progressDeadlineSeconds, at most the release's timeout. */
+  | { readonly is: 'deadline' }
+  /** As long as pods of the old version took to be Ready, with room, and never shorter than a startupProbe. */
+  | { readonly is: 'ready' }
+  /** At the nth end of the container, and not before `ms`. `loop`: or as soon as it is in CrashLoopBackOff. */
+  | { readonly is: 'exit'; readonly nth: number; readonly ms: number; readonly loop: boolean }
+
+/** What sentences are made of. */
+export interface Told {
+  /** `web`, or `web (container nginx)` where the pod has several. */
+  readonly who: string
+  readonly sign: Sign
+  /** What the container's log says, where it was read. */
+  readonly diagnosis?: Diagnosis
+}
+
+export interface Rule {
+  readonly code: CauseCode
+  readonly wait: Wait
+  /**
+   * Not before this many ms when another pod of our template is Ready, or on a first deploy: one bad node
+   * must not undo fifty pods.
+   */
+  readonly sheltered?: number
+  readonly sentence: (told: Told) => string
+  readonly hint: (told: Told) => string
+}
+
+const atOnce: Wait = { is: 'after', ms: 0 }
+const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
+
+/** The cause decides: what no time mends, what it may only have missed, and all else. */
+const byCause: Wait = {
+  is: 'by-cause',
+  hopeless: { is: 'exit', nth: 1, ms: 0, loop: true },
+  waits: { is: 'exit', nth: 3, ms: 60_000, loop: false },
+  unknown: { is: 'exit', nth: 2, ms: 0, loop: true },
+}
+
+const names = (what: string) => (told: Told) => `${told.who}: ${what}: ${told.sign.says}`
+
+/** The image as people know it: a tag says enough, and its digest stands in the log of the write. */
+const byTag = ({ image = '' }: Sign) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
+
+/** When a rollout is lost, one row for each reason. Where two are met at the same time, the upper one is told. */
+export const RULES: Readonly<Record<Reason, Rule>> = {
+  ImageNotFound: {
+    code: 'image-not-found',
+    wait: atOnce,
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
+    hint: hints.ofImage,
+  },
+  ImagePull: {
+    code: 'image-pull',
+    wait: after(60),
+    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
+    hint: hints.ofPull,
+  },
+  CannotStart: {
+    code: 'cannot-start',
+    wait: atOnce,
+    sentence: names('cannot be started'),
+    hint: hints.ofStart,
+  },
+  ConfigMissing: {
+    code: 'config-missing',
+    wait: after(20),
+    sentence: names('its configuration is missing'),
+    hint: hints.ofConfig,
+  },
+  OutOfMemory: {
+    code: 'out-of-memory',
+    wait: { is: 'exit', nth: 2, ms: 0, loop: false },
+    sentence: ({ who, sign }) =>
+      `${who}: killed${sign.exit?.number === 1 ? '' : ' again'} for using more memory than its limit`,
+    hint: () => 'Raise `resources.limits.memory` of the container, or let it start fewer processes',
+  },
+  CrashAfterReady: {
+    code: 'crash-after-ready',
+    wait: atOnce,
+    sentence: ({ who, ...told }) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
+    hint: hints.ofEnd,
+  },
+  Crash: {
+    code: 'crash',
+    wait: byCause,
+    sheltered: 60_000,
+    sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
+    hint: hints.ofEnd,
+  },
+  InitCrash: {
+    code: 'init-crash',
+    wait: byCause,
+    sheltered: 60_000,
+    sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
+    hint: hints.ofEnd,
+  },
+  PodRefused: {
+    code: 'pod-refused',
+    wait: after(5),
+    sentence: names('the cluster refuses its pods'),
+    hint: hints.ofRefusal,
+  },
+  PodNotCreated: {
+    code: 'pod-refused',
+    wait: after(60),
+    sentence: names('its pods could not be created'),
+    hint: hints.ofWebhook,
+  },
+  Quota: {
+    code: 'quota',
+    wait: after(30),
+    sentence: names("the namespace's quota has no room for its pods"),
+    hint: hints.ofQuota,
+  },
+  NoScaleUp: {
+    code: 'unschedulable',
+    wait: atOnce,
+    sentence: names('no node fits, and the autoscaler adds none'),
+    hint: hints.ofPlace(
+      'Lower the requests, loosen the placement rules, or let the node group grow',
+    ),
+  },
+  ScalingUp: {
+    code: 'unschedulable',
+    wait: { is: 'deadline' },
+    sentence: names('the node that is being added or freed did not come in time'),
+    hint: () => 'Look at the autoscaler: new nodes take longer than the deadline',
+  },
+  Unschedulable: {
+    code: 'unschedulable',
+    wait: after(120),
+    sentence: names('no node fits'),
+    hint: hints.ofPlace('Lower the requests, loosen the placement rules, or add a node'),
+  },
+  MultiAttach: {
+    code: 'cannot-start',
+    wait: { is: 'deadline' },
+    sentence: names('its volume is still held by another pod'),
+    hint: () =>
+      'A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod',
+  },
+  Volume: {
+    code: 'cannot-start',
+    wait: after(120),
+    sentence: names('a volume cannot be mounted'),
+    hint: hints.ofVolume,
+  },
+  Sandbox: {
+    code: 'cannot-start',
+    wait: after(120),
+    sentence: names('the node cannot set up the pod'),
+    hint: () => "Look at the node's network plugin and container runtime",
+  },
+  NotReady: {
+    code: 'not-ready',
+    wait: { is: 'ready' },
+    sentence: names('runs, but is not Ready'),
+    hint: hints.ofUnready,
+  },
+  ProgressDeadline: {
+    code: 'progress-deadline',
+    wait: atOnce,
+    sentence: names('made no progress within progressDeadlineSeconds'),
+    hint: () =>
+      'See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long',
+  },
+}
+
+/** What a container ended with: the error itself where the log tells it. */
+function endWords({ sign, diagnosis }: Omit<Told, 'who'>): string {
+  const probe = sign.exit?.probe
+  if (probe !== undefined) return `killed because of its probe: ${probe}`
+  const code = sign.exit?.code ?? 0
+  const summary = diagnosis?.summary
+  if (
+    summary !== undefined &&
+    /^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(summary)
+  ) {
+    return summary
+  }
+  const ended =
+    code === 0 ? 'ended by itself (exit code 0), though it is to stay' : `exited with ${code}`
+  const words = summary ?? (sign.says.startsWith('exited with') ? undefined : sign.says)
+  return words === undefined ? ended : `${ended}: ${oneLine(words)}`
+}

@@ -1,0 +1,70 @@
+/** What we keep in the cluster has one name, and our label: what has the name alone is somebody else's. */
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import { fail } from '../failure/failure.js'
+import type { Cluster } from './cluster.js'
+import { appOf } from './image.js'
+import { keyOf, type KubeObject } from './objects.js'
+
+/** Of lock, record and history. */
+export function nameFor(app: string): string {
+  return `django-rollout-${app}`
+}
+
+const keptKinds = ['coordination.k8s.io/Lease', '/Secret', '/ConfigMap']
+
+/**
+ * Whether an object has the name of a lock, a record or a history, of any application. The token of a service
+ * account is none: a Secret's type never changes, and people give their token such a name.
+ */
+export function isKept(object: KubeObject): boolean {
+  const { type } = object as { readonly type?: unknown }
+  const key = keyOf(object)
+  return (
+    type !== 'kubernetes.io/service-account-token' &&
+    keptKinds.some((kind) => key.startsWith(`${kind}/${nameFor('')}`))
+  )
+}
+
+const [label, us] = ['app.kubernetes.io/managed-by', 'django-rollout']
+
+export const managed = { [label]: us }
+
+export function isOurs(metadata: ObjectMeta = {}): boolean {
+  return metadata.labels?.[label] === us
+}
+
+/** Throws a Failure `name-taken` for an object that is there, and not ours. */
+export function checkOurs(
+  cluster: Cluster,
+  kind: 'secret' | 'configmap' | 'lease',
+  metadata: ObjectMeta | undefined,
+): void {
+  if (isOurs(metadata)) return
+  const { name = '' } = metadata ?? {}
+  fail({
+    code: 'name-taken',
+    sentence: `${kind}/${name} is not of django-rollout (it has no label ${label}=${us}), and has the name of what it keeps for this application`,
+    hint: [
+      'nothing was written; give the application another name: app: my-shop (in django-rollout.yml), or --app my-shop',
+      `or, when nobody needs that object: ${cluster.commandLine(['delete', kind, name])}`,
+    ].join('\n'),
+  })
+}
+
+/** Throws a Failure `usage`: two applications have one name here, and nothing of them may mix. */
+export function twoOfOneName(
+  { namespace }: Pick<Cluster, 'namespace'>,
+  app: string,
+  theirs: { readonly image: string; readonly what: string; readonly so: string },
+  ours: string,
+): never {
+  const own = appOf(`/${ours.split('/').slice(-2).join('-')}`)
+  return fail({
+    code: 'usage',
+    sentence: `${theirs.what} is of ${theirs.image}, and this is about ${ours}: both have the name "${app}" in the namespace "${namespace}"`,
+    hint: [
+      `nothing was written; give this application a name of its own: app: ${own} (in django-rollout.yml), or --app ${own}`,
+      theirs.so,
+    ].join('\n'),
+  })
+}

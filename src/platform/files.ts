@@ -1,0 +1,43 @@
+import { existsSync, statSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Files, World } from './platform.js'
+
+/** The file system. `RUNNER_TEMP` is emptied by the runner after each job, so it goes before the system's folder. */
+export function realFiles(env: World['env']): Files {
+  return {
+    read: async (path) => {
+      try {
+        return await readFile(path, 'utf8')
+      } catch (error) {
+        if (isMissing(error)) return undefined
+        throw error
+      }
+    },
+    exists: (path) => existsSync(path),
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+    // Systems differ in what they say of an ordinary file; who reads it hears what else is wrong with it.
+    link: (path) => readlink(path).catch(() => undefined),
+    list: async (path) => (await readdir(path)).sort(),
+    // mkdtemp makes 0700.
+    privateFolder: () => mkdtemp(join(env['RUNNER_TEMP'] || tmpdir(), 'django-rollout-')),
+    socketFolder: () => mkdtemp(join(tmpdir(), 'django-rollout-')),
+    writePrivate: async (path, text) => {
+      // The mode of writeFile counts for new files only; an old one is emptied and closed up before it is filled.
+      await writeFile(path, '', { mode: 0o600 })
+      await chmod(path, 0o600)
+      await writeFile(path, text)
+    },
+    write: async (path, text) => {
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, text)
+    },
+    remove: (path) => rm(path, { recursive: true, force: true }),
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}

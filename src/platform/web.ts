@@ -1,0 +1,133 @@
+import { getProxyUrl } from '@actions/http-client'
+import {
+  request as overHttp,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
+import { request as overHttps } from 'node:https'
+import { isIP, type Socket } from 'node:net'
+import { connect } from 'node:tls'
+import type { Web } from './platform.js'
+
+/**
+ * One connection a request: there are few. The toolkit's own client is not used, since a proxy that never
+ * answers would hold it, and the process with it, whatever the signal says.
+ */
+export const realWeb: Web = {
+  fetch: async (url, { method, headers = {}, body, signal }) => {
+    signal.throwIfAborted()
+    const target = new URL(url)
+    const sent = body === undefined ? undefined : Buffer.from(body)
+    const options = {
+      method,
+      signal,
+      headers: {
+        'user-agent': 'django-rollout',
+        ...(sent && { 'content-length': sent.length }),
+        ...headers,
+      },
+    }
+    try {
+      const proxy = getProxyUrl(url)
+      const call =
+        proxy === '' ? open(target, options) : await behind(new URL(proxy), target, options)
+      return await answerTo(call, sent)
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error
+    }
+  },
+}
+
+/** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
+export function nameOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException
+  // An AbortError has a number for a code.
+  return typeof code === 'string' ? code : name
+}
+
+type Options = Omit<RequestOptions, 'headers'> & {
+  readonly signal: AbortSignal
+  readonly headers: Readonly<Record<string, string | number>>
+}
+
+function open(target: URL, options: RequestOptions): ClientRequest {
+  const request = target.protocol === 'https:' ? overHttps : overHttp
+  return request(target, { agent: false, ...options })
+}
+
+/** A proxy is asked for the page itself, or for a way through to a server that only we may hear. */
+async function behind(proxy: URL, target: URL, options: Options): Promise<ClientRequest> {
+  const known = credentials(proxy)
+  if (target.protocol === 'http:') {
+    const headers = { ...options.headers, host: target.host, ...known }
+    return open(proxy, { ...options, path: target.href, headers })
+  }
+  const { hostname } = target
+  const way = `${hostname}:${target.port || '443'}`
+  const socket = await wayThrough(
+    open(proxy, {
+      method: 'CONNECT',
+      path: way,
+      headers: { host: way, ...known },
+      signal: options.signal,
+    }),
+  )
+  const servername = isIP(hostname) === 0 ? hostname : ''
+  return overHttps(target, {
+    ...options,
+    // Without an agent it would be that of http:, and the header `host` would name it.
+    defaultPort: 443,
+    createConnection: () => connect({ socket, host: hostname, servername }),
+  })
+}
+
+function credentials({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '') return {}
+  const words = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
+}
+
+function wayThrough(call: ClientRequest): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    call.on('connect', ({ statusCode }, socket) => {
+      if (statusCode === 200) return resolve(socket)
+      socket.destroy()
+      reject(new Error(`the proxy answers ${statusCode}`))
+    })
+    call.on('response', ({ statusCode }) => {
+      call.destroy()
+      reject(new Error(`the proxy answers ${statusCode}`))
+    })
+    call.on('error', reject)
+    call.end()
+  })
+}
+
+/** The whole answer. */
+async function answerTo(call: ClientRequest, sent: Buffer | undefined): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<[IncomingMessage, Buffer]>()
+  call.on('response', (message) => {
+    const parts: Buffer[] = []
+    message.on('data', (part: Buffer) => parts.push(part))
+    message.on('error', reject)
+    message.on('end', () => {
+      resolve([message, Buffer.concat(parts)])
+    })
+  })
+  call.on('error', reject)
+  call.end(sent)
+  const [message, body] = await promise
+  return responseOf(message, body)
+}
+
+/** Throws an Error for a status that the standard does not have. */
+function responseOf({ statusCode = 0, rawHeaders }: IncomingMessage, body: Buffer): Response {
+  const headers = new Headers()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
+  }
+  // The standard wants no body of these, not even an empty one.
+  const none = [204, 205, 304].includes(statusCode)
+  return new Response(none ? null : new Uint8Array(body), { status: statusCode, headers })
+}

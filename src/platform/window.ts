@@ -1,0 +1,23 @@
+import type { Window, World } from './platform.js'
+
+/**
+ * Whether what is written to a stream has colors. NO_COLOR (https://no-color.org) is for people who want none
+ * anywhere, so it wins over FORCE_COLOR, which has them where no terminal is: in the log of a CI that shows them.
+ */
+export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: World['env']): boolean {
+  if (env['NO_COLOR']) return false
+  const forced = env['FORCE_COLOR']
+  if (forced) return forced !== '0' && forced !== 'false'
+  return isTTY === true && env['TERM'] !== 'dumb'
+}
+
+/** The window behind a stream; none where nobody looks, or where nothing can be drawn over. */
+export function windowOf(stream: NodeJS.WriteStream, env: World['env']): Window | undefined {
+  const isOn = (name: string) => !['', '0', 'false', undefined].includes(env[name])
+  if (!stream.isTTY || env['TERM'] === 'dumb' || isOn('CI')) return undefined
+  return {
+    write: (text) => void stream.write(text),
+    // A terminal that does not tell its size says 0.
+    size: () => ({ columns: stream.columns || 80, rows: stream.rows || 24 }),
+  }
+}

@@ -1,0 +1,52 @@
+/** Tells a chat how a run ended; what comes of that decides nothing. */
+import type { Holder } from '../state/lease.js'
+import type { Settings } from '../options/table.js'
+import { TimeOver, within } from '../platform/time.js'
+import { retry } from '../platform/retry.js'
+import { nameOf } from '../platform/web.js'
+import type { World } from '../platform/platform.js'
+import { messageOf } from './message.js'
+import { type Report } from './report.js'
+import { wentWell } from '../failure/result.js'
+
+/** For one try, in ms. */
+const requestMs = 10_000
+
+/** A sentence when it could not be told; it is given up when `signal` is aborted. The address is a secret: nothing of it is in there. */
+export async function tellWebhook(
+  { clock, web }: World,
+  { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
+  report: Report,
+  holder: Holder,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<readonly string[]> {
+  if (url === undefined || (on === 'failure' && wentWell(report.result))) return []
+  const body = JSON.stringify(messageOf(report, holder))
+  const headers = { 'content-type': 'application/json' }
+  const { trouble } = await retry<Try>(
+    { clock, signal, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
+    async () => {
+      try {
+        const { status } = await within(clock, requestMs, signal, (late) =>
+          web.fetch(url, { method: 'POST', headers, body, signal: late }),
+        )
+        if (status >= 200 && status < 300) return { passing: false }
+        return { trouble: `it was refused (${status})`, passing: status === 429 || status >= 500 }
+      } catch (error) {
+        // One that did not answer in time may have heard it, and would hear it twice.
+        const passing = !(error instanceof TimeOver)
+        return { trouble: `there was no answer (${nameOf(error)})`, passing }
+      }
+    },
+  ).catch((error: unknown): Try => ({
+    trouble: `there was no answer (${nameOf(error)})`,
+    passing: false,
+  }))
+  return trouble === undefined ? [] : [`the webhook was not told how this ended: ${trouble}`]
+}
+
+interface Try {
+  readonly trouble?: string
+  /** Whether it may be tried again. */
+  readonly passing: boolean
+}

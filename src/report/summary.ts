@@ -1,0 +1,136 @@
+/** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
+import { idOf } from '../kubernetes/workload.js'
+import { pageOf } from '../failure/failure.js'
+import { byTopic, signs } from './findings.js'
+import { type Report, type WorkloadReport } from './report.js'
+import { wentWell } from '../failure/result.js'
+import { mostShown, timeline } from './timeline.js'
+import {
+  evidence,
+  keptMigrations,
+  lastCourse,
+  moved,
+  plural,
+  printable,
+  seconds,
+  verdict,
+  warningsOf,
+} from './words.js'
+
+const mostLogLines = 100
+const longestLogLine = 1000
+/** Of workloads; more are folded up, so that what comes after them is seen. */
+const mostOpen = 20
+/** Of anything else; a hint may hold the rules of a whole Role. */
+const longestText = 10_000
+
+export function summary(report: Report): string {
+  const { cause, result } = report
+  const sign = wentWell(result) ? '✅' : '❌'
+  const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
+  if (cause) {
+    parts.push(`**Cause:** ${escaped(cause.sentence)}`)
+    if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
+    parts.push(`**More:** [${cause.code}](${pageOf(cause)})`)
+    for (const { title = 'last lines of the log', lines } of evidence(cause)) {
+      parts.push(open(title, fenced(lines.slice(-mostLogLines))))
+    }
+  }
+  for (const [topic, found] of byTopic(report.findings ?? [])) {
+    parts.push(`**${topic}**`)
+    for (const { severity, message, fix } of found) {
+      parts.push(
+        `${signs[severity]} ${escaped(message)}`,
+        ...(fix === undefined ? [] : [fenced(fix.split('\n'))]),
+      )
+    }
+  }
+  if (report.workloads.length > 0) {
+    const rows = report.workloads.map((workload) => [
+      idOf(workload),
+      moved(workload),
+      podsOf(workload),
+      workload.seconds === undefined ? '' : workload.seconds.toFixed(1),
+    ])
+    const all = table(['Workload', 'Version', 'Pods ready', 'Seconds'], rows)
+    parts.push(rows.length > mostOpen ? closed(plural(rows.length, 'workload'), all) : all)
+  }
+  const chart = timeline(report)
+  if (chart !== undefined) {
+    parts.push(`\`\`\`mermaid\n${chart}\n\`\`\``)
+    if (report.workloads.length > mostShown) {
+      parts.push(`Of the workloads, these are the ${mostShown} that took longest.`)
+    }
+  }
+  const told = report.workloads.map(idOf)
+  const others = report.restored.filter(({ object }) => !told.includes(object))
+  if (others.length > 0) {
+    parts.push(
+      table(
+        ['Put back', 'How'],
+        others.map(({ object, action }) => [object, action]),
+      ),
+    )
+  }
+  if (report.migrations.length > 0) {
+    const kept = keptMigrations(report)
+    const names = report.migrations.join(', ')
+    parts.push(kept === undefined ? `**Migrations applied:** ${escaped(names)}` : escaped(kept))
+  }
+  for (const warning of warningsOf(report)) parts.push(`**Warning:** ${escaped(warning)}`)
+  if (report.stages.length > 0) {
+    const rows = report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended])
+    parts.push(closed('Stages', table(['Stage', 'Took', ''], rows)))
+  }
+  if (report.digest !== undefined) {
+    parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``)
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function podsOf(workload: WorkloadReport): string {
+  const { ready, wanted } = lastCourse(workload) ?? {}
+  return ready === undefined || !wanted ? '' : `${ready} of ${wanted}`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`
+  return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
+}
+
+/**
+ * Foreign words must stay words: no table cell, image, tag, formula or hidden link may come out of them.
+ * GitHub makes links of bare addresses all the same, which show where they lead.
+ */
+function escaped(text: string): string {
+  return cut(text, longestText)
+    .split(/\r\n|\r|\n/)
+    .map((line) => printable(line).replace(/[\\|`*_[\]<>#~&$]/g, (sign) => `\\${sign}`))
+    .join('<br>')
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
+}
+
+const open = (title: string, text: string) => details('<details open>', title, text)
+const closed = (title: string, text: string) => details('<details>', title, text)
+
+/** A title may have the name of a container. */
+function details(tag: string, title: string, text: string): string {
+  const named = printable(title)
+    .replace(/\s+/g, ' ')
+    .replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  return `${tag}<summary>${named}</summary>\n\n${text}\n\n</details>`
+}
+
+/** A fence longer than any run of backticks inside keeps a log from ending it. */
+function fenced(log: readonly string[]): string {
+  const lines = log.map((line) => cut(printable(line), longestLogLine))
+  const longest = Math.max(
+    2,
+    ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)),
+  )
+  const fence = '`'.repeat(longest + 1)
+  return `${fence}\n${lines.join('\n')}\n${fence}`
+}

@@ -1,0 +1,61 @@
+/** Reads what is to be seen of a failure, as long as its pods are there: an undo removes them. */
+import { lastError } from '../django/traceback.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import type { Cause } from '../failure/failure.js'
+import type { Clock } from '../platform/platform.js'
+import { diagnose, type ToRepo } from '../judge/diagnose.js'
+import { logsToRead, ofContainer, warningsOf } from '../judge/evidence.js'
+import { fetchLog } from './logs.js'
+import type { LivePicture } from './namespace-watch.js'
+
+/** Longer than this an undo does not wait for it, in ms. */
+const mostMs = 1000
+/** Lines of a container that the sentence is not about. */
+const linesBeside = 10
+
+export interface Witness {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly live: LivePicture
+  /** When our writes left, in ms since 1970. */
+  readonly startedAt: number
+  readonly toRepo: ToRepo
+}
+
+/**
+ * The cause with the logs that it has not yet, and with the cluster's warnings. A Python error in the log of
+ * its own container is told in the sentence: a pod that does not become Ready has mostly written why.
+ */
+export async function gather(
+  cause: Cause,
+  { cluster, clock, live, startedAt, toRepo }: Witness,
+): Promise<Cause> {
+  const read = await Promise.all(
+    logsToRead(live.picture(), cause).map(async ({ pod, container, previous }) => {
+      const all = await fetchLog(cluster, clock, { pod, container, previous }, mostMs)
+      const { lines, summary, at } = diagnose(all, toRepo)
+      const own = container === cause.container
+      return {
+        log: {
+          of: ofContainer(container, previous),
+          lines: own ? lines : lines.slice(-linesBeside),
+        },
+        error: own && lastError(all) ? { message: summary ?? '', at } : undefined,
+      }
+    }),
+  )
+  const [error] = read.flatMap((one) => one.error ?? [])
+  const { logs: before = [], ...told } = cause
+  const logs = [...before, ...read.map(({ log }) => log)].filter(({ lines }) => lines.length > 0)
+  // After the logs, since events come a moment later than what they are about.
+  const events = warningsOf(live.picture(), cause, startedAt)
+  return {
+    ...told,
+    ...(error && { sentence: `${cause.sentence}; its log has: ${error.message}` }),
+    ...(error?.at && {
+      annotations: [{ ...error.at, title: cause.code, message: error.message }],
+    }),
+    ...(logs.length > 0 && { logs }),
+    ...(events.length > 0 && { events }),
+  }
+}

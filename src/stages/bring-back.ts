@@ -1,0 +1,216 @@
+/** What a rollback writes: the pod templates of then, where they are kept, with what others have set since. */
+import type { ConfigMap, PodTemplateSpec, Secret, Service } from 'kubernetes-types/core/v1'
+import { lookUp, lookUpImage } from '../docker/registry.js'
+import { ApiError } from '../kubernetes/api-error.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isOfRepository, parseImage } from '../kubernetes/image.js'
+import { isBeingDeleted, same, templateOf, usesOf, withImage } from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
+import { idOf } from '../kubernetes/workload.js'
+import { fail } from '../failure/failure.js'
+import type { Journal } from '../platform/stage-log.js'
+import { readArchive } from '../state/history-store.js'
+import { liveNow } from '../state/history.js'
+import { broughtBack, differences, neededBy, type Templates } from '../undo/templates.js'
+import type { Site } from './preflight.js'
+import { pinned, type Release } from './release.js'
+import type { Target } from '../kubernetes/target.js'
+import type { Version } from './version.js'
+
+export interface BroughtBack {
+  readonly targets: readonly Target[]
+  /** What does not come back, a sentence each. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * The workloads with the templates that they are going to have. Throws a Failure when the pods of then would
+ * not start today: `config-missing`, `workload-unfit` or `image-missing`.
+ */
+export async function bringBack(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  { targets, services }: Pick<Site, 'targets' | 'services'>,
+  version: Version,
+): Promise<BroughtBack> {
+  const { app, settings } = release
+  const { history, templates: kept } = await readArchive(cluster, app, settings.image)
+  const number = version.release?.number
+  const live = liveNow(history)
+  const then = number === undefined ? undefined : kept.get(number)
+  const released = live && kept.get(live.number)
+  if (!then || !released) {
+    const of = then ? live?.number : number
+    const why =
+      of === undefined
+        ? 'this version has never been released here'
+        : `no pod templates are kept of release ${of}`
+    return { targets, warnings: [`only the image goes back: ${why}; ${stays}`] }
+  }
+  const back = targets.map((target) => withBack(release, target, version, then, released))
+  for (const target of back) tell(journal, target, number, released)
+  await checkStarts(release, journal, cluster, back, services, number)
+  const alone = back.filter(({ id, live: now }) => now && !then[idOf(id)])
+  const names = alone.map(({ id }) => idOf(id)).join(', ')
+  return {
+    targets: back,
+    warnings:
+      alone.length === 0
+        ? []
+        : [`only the image of ${names} goes back: release ${number} did not have it; ${stays}`],
+  }
+}
+
+const stays = 'command, environment and probes stay as they are now'
+
+/** Where nothing but the image differs, the image is written as in any release. */
+function withBack(
+  { settings }: Release,
+  target: Target,
+  { image }: Version,
+  then: Templates,
+  released: Templates,
+): Target {
+  const { id, live } = target
+  const [before, last] = [then[idOf(id)], released[idOf(id)]]
+  if (!live || !before || !last) return target
+  const isOurs = (one: string) => isOfRepository(one, settings.image)
+  const now = withImage(templateOf(live), isOurs, pinned(image))
+  const back = withImage(broughtBack(before, last, live), isOurs, pinned(image))
+  const uses = usesOf(back, isOurs)
+  return uses.length === 0 || same(back, now) ? target : { ...target, uses, back }
+}
+
+/** `deployment/web goes back to release 3 in web: command, env DEBUG` */
+function tell(
+  journal: Journal,
+  { id, live, back }: Target,
+  number: number | undefined,
+  released: Templates,
+): void {
+  if (!live || !back) return
+  const goes = differences(templateOf(live), back)
+  journal.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
+  const last = released[idOf(id)]
+  const theirs = last ? differences(last, templateOf(live)) : []
+  if (theirs.length > 0) {
+    journal.say(`${idOf(id)} was changed since the last release: ${theirs.join('; ')} (it stays)`)
+  }
+}
+
+async function checkStarts(
+  release: Release,
+  journal: Journal,
+  cluster: Cluster,
+  targets: readonly Target[],
+  services: readonly Service[],
+  number: number | undefined,
+): Promise<void> {
+  const missing: string[] = []
+  for (const { id, live, back } of targets) {
+    if (!live || !back) continue
+    const name = `${idOf(id)} of release ${number}`
+    checkPorts(name, templateOf(live), back, services, release)
+    await checkImages(release, journal, name, templateOf(live), back)
+    missing.push(...(await missingFor(journal, cluster, name, back)))
+  }
+  if (missing.length === 0) return
+  fail({
+    code: 'config-missing',
+    sentence: missing.join('; '),
+    hint: `nothing was changed; create what is missing, then roll back again. To see it: ${cluster.commandLine(['get', 'configmaps,secrets'])}`,
+  })
+}
+
+/** ConfigMaps, Secrets and keys that are not there today, a sentence each. */
+async function missingFor(
+  journal: Journal,
+  cluster: Cluster,
+  name: string,
+  back: PodTemplateSpec,
+): Promise<readonly string[]> {
+  const found = await Promise.all(
+    neededBy(back).map(async (needed): Promise<readonly string[]> => {
+      const plural = `${needed.kind.toLowerCase()}s`
+      const title = `${needed.kind.toLowerCase()}/${needed.name}`
+      try {
+        const path = `${collection('v1', cluster.namespace, plural)}/${needed.name}`
+        const object = await cluster.find<ConfigMap & Secret>(path)
+        if (!object) return [`${name} needs ${title}, which does not exist`]
+        if (isBeingDeleted(object)) {
+          return [`${name} needs ${title}, which is being deleted`]
+        }
+        const has = { ...object.data, ...object.binaryData }
+        return needed.keys
+          .filter((key) => !(key in has))
+          .map((key) => `${name} needs the key "${key}" of ${title}, which does not have it`)
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 403)) throw error
+        journal.say(`${title}, which ${name} needs, may not be read by this account`)
+        return []
+      }
+    }),
+  )
+  return found.flat()
+}
+
+/** A Service of today that finds its port by name finds none in a template that names it otherwise. */
+function checkPorts(
+  name: string,
+  live: PodTemplateSpec,
+  back: PodTemplateSpec,
+  services: readonly Service[],
+  { settings }: Release,
+): void {
+  const [now, then] = [portsOf(live), portsOf(back)]
+  const labels = back.metadata?.labels ?? {}
+  for (const { metadata, spec } of services) {
+    const selector = Object.entries(spec?.selector ?? {})
+    if (selector.length === 0 || !selector.every(([key, value]) => labels[key] === value)) continue
+    const lost = (spec?.ports ?? []).find(
+      ({ targetPort }) =>
+        typeof targetPort === 'string' && now.has(targetPort) && !then.has(targetPort),
+    )
+    if (!lost) continue
+    fail({
+      code: 'workload-unfit',
+      sentence: `service/${metadata?.name ?? ''} asks for the port "${String(lost.targetPort)}", which ${name} does not have`,
+      hint: `nothing was changed; give the Service the number of the port of then: kubectl -n ${settings.namespace} edit service ${metadata?.name ?? ''}`,
+    })
+  }
+}
+
+function portsOf({ spec }: PodTemplateSpec): ReadonlySet<string> {
+  const ports = (spec?.containers ?? []).flatMap((container) => container.ports ?? [])
+  return new Set(ports.flatMap(({ name }) => (name === undefined ? [] : [name])))
+}
+
+/** Images of other repositories that come back too. Only a registry that says no ends a rollback. */
+async function checkImages(
+  { world, settings, signal }: Release,
+  journal: Journal,
+  name: string,
+  live: PodTemplateSpec,
+  back: PodTemplateSpec,
+): Promise<void> {
+  const of = (template: PodTemplateSpec) => usesOf(template, () => true).map(({ image }) => image)
+  const now = of(live)
+  const others = of(back).filter(
+    (image) => !now.includes(image) && !isOfRepository(image, settings.image),
+  )
+  for (const image of new Set(others)) {
+    const { repository, tag = 'latest', digest } = parseImage(image)
+    const found = await (digest === undefined
+      ? lookUp(world, repository, tag, signal)
+      : lookUpImage(world, { repository, tag, digest }, signal))
+    if (found.is === 'absent') {
+      fail({
+        code: 'image-missing',
+        sentence: `the registry does not have ${image} any more, which ${name} needs`,
+        hint: 'nothing was changed; push that image again, then roll back again',
+      })
+    }
+    if (found.is !== 'there') journal.say(`${image} could not be looked up (${found.said})`)
+  }
+}

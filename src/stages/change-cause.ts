@@ -1,0 +1,57 @@
+/**
+ * `kubernetes.io/change-cause` of our workloads, so that `kubectl rollout history` tells which release made
+ * which revision. CronJobs have no such history.
+ */
+import type { Cluster } from '../kubernetes/cluster.js'
+import { shortTag } from '../kubernetes/image.js'
+import { troubleOf } from '../kubernetes/kubectl.js'
+import { titleOf } from '../state/lease.js'
+import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
+import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
+import type { Journal } from '../platform/stage-log.js'
+import type { Image, Release } from './release.js'
+import type { Target } from '../kubernetes/target.js'
+
+/** `release of 4f2c1d9a… by ada, https://…`, or `rollback to …` */
+export function causeOfChange({ command, holder }: Release, image: Image): string {
+  const what = command === 'rollback' ? 'rollback to' : 'release of'
+  return `${what} ${shortTag(image.tag)} by ${titleOf(holder)}`
+}
+
+/** The same object with its cause, where its kind has a history. */
+export function withCause(object: WorkloadObject, cause: string | undefined): WorkloadObject {
+  return cause === undefined || object.kind === 'CronJob'
+    ? object
+    : withAnnotation(object, changeCause, cause)
+}
+
+/**
+ * The controllers of these kinds copy annotations when they make a revision, and never again: the cause has
+ * to be there before the template. That of a Deployment copies them to the newest ReplicaSet at any time:
+ * before the template, the cause would go to the old one.
+ */
+export const causeFirst: readonly WorkloadKind[] = ['StatefulSet', 'DaemonSet']
+export const causeAfter: readonly WorkloadKind[] = ['Deployment']
+
+/**
+ * Annotates the workloads of these kinds of which the image alone is written, by one kubectl for all of them. A cause
+ * that cannot be written is told, and no reason to give a release up.
+ */
+export async function annotate(
+  { signal }: Pick<Release, 'signal'>,
+  journal: Journal,
+  cluster: Cluster,
+  targets: readonly Target[],
+  kinds: readonly WorkloadKind[],
+  cause: string,
+): Promise<void> {
+  const ids = targets
+    .filter(({ id, live, manifest, back }) => live && !manifest && !back && kinds.includes(id.kind))
+    .map(({ id }) => idOf(id))
+  if (ids.length === 0) return
+  const args = ['annotate', '--overwrite', ...ids, `${changeCause}=${cause}`]
+  journal.say(cluster.commandLine(args))
+  const done = await cluster.kubectl(args, { signal })
+  if (done.code === 0) return
+  journal.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
+}

@@ -1,0 +1,435 @@
+/**
+ * What does not stand as the end of a run says: what goes on with another version after a release, and
+ * with the withdrawn one after an undo. Pure.
+ */
+import type { Job } from 'kubernetes-types/batch/v1'
+import type { Pod } from 'kubernetes-types/core/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import { isOfRepository, parseImage, shortName, versionOf } from '../kubernetes/image.js'
+import {
+  isIgnored,
+  isWorkload,
+  templateOf,
+  usesOf,
+  workloadId,
+  type ContainerUse,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { Exception } from '../report/report.js'
+import { liveOf, otherPods, podsOf, type Live } from '../judge/objects.js'
+import type { Restored } from '../undo/restore.js'
+import type { Picture } from '../judge/types.js'
+import { oneLine } from '../judge/words.js'
+
+/** The command line for these arguments of kubectl. */
+export type Typed = (args: readonly string[]) => string
+
+/** What a release has brought. */
+export interface Released {
+  readonly image: { readonly repository: string; readonly tag: string; readonly digest: string }
+  /** The workloads of the release, by `idOf`. */
+  readonly targets: readonly string[]
+  /** The images that they ran before. */
+  readonly before: readonly string[]
+}
+
+/** What runs the repository's image after a release, and not the version that it brought. */
+export function onAnotherVersion(
+  picture: Picture,
+  released: Released,
+  typed: Typed,
+): readonly Exception[] {
+  const { image, targets } = released
+  const isOld = (use: string, id?: string) =>
+    isOfRepository(use, image.repository) && !isReleased(use, id, image)
+  const old = (pod: Pod) => containersOf(pod).filter(({ image: use, id }) => isOld(use, id))
+  const workloads = workloadsOf(picture)
+  const known = new Set(workloads.map((object) => idOf(workloadId(object))))
+  const loose = groupsOf(
+    [...picture.pods.values()]
+      .filter((pod) => isThere(pod) && old(pod).length > 0)
+      .map((pod) => ({ pod, owner: ownerOf(picture, pod.metadata) })),
+  ).filter(({ owner }) => owner.kind !== 'Job' && !known.has(owner.id))
+  return [
+    ...workloads.flatMap((object) => {
+      const id = idOf(workloadId(object))
+      const pods = podsOf(picture, object.metadata?.uid).filter((pod) => old(pod).length > 0)
+      if (targets.includes(id)) return heldBack(object, pods, versionsOf(pods.flatMap(old)), typed)
+      const uses = usesOf(templateOf(object), (use) => isOld(use))
+      return uses.length === 0 ? [] : leftOut(id, object, versionsOf(uses), typed)
+    }),
+    ...jobsOf(picture, (use) => isOld(use)).map(({ job, uses }): Exception => {
+      const cron = cronOf(job)
+      const since = cron === undefined ? '' : `, which cronjob/${cron} began before,`
+      return {
+        object: titled(job),
+        is: 'another version',
+        message: `${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,
+        fix: typed(['delete', 'job', nameOf(job)]),
+      }
+    }),
+    ...loose.map(({ owner, pods }) => {
+      const uses = pods.flatMap(old)
+      const first = { object: owner.id, is: 'another version' as const }
+      if (owner.kind === 'Pod') {
+        const sets = uses.map(({ name }) => `${name}=${written(image)}`)
+        return {
+          ...first,
+          message: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
+          mend: typed(['set', 'image', owner.id, ...sets]),
+        }
+      }
+      const message = `${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
+      return { ...first, message }
+    }),
+    ...companions(workloads, released, typed),
+  ]
+}
+
+/** Pods of a workload of ours that its strategy leaves on the old version. */
+function heldBack(
+  object: WorkloadObject,
+  pods: readonly Pod[],
+  version: string,
+  typed: Typed,
+): readonly Exception[] {
+  const why = heldBy(object)
+  if (!why || pods.length === 0) return []
+  const id = idOf(workloadId(object))
+  const names = pods.map(nameOf)
+  return [
+    {
+      object: id,
+      is: 'another version',
+      pods: pods.length,
+      message: `${id}: ${counted(pods)} still ${pods.length === 1 ? 'runs' : 'run'} ${version}, ${why.words}`,
+      fix: typed(
+        why.is === 'OnDelete'
+          ? ['delete', 'pod', ...names]
+          : ['patch', id, '--patch', JSON.stringify(noPartition)],
+      ),
+    },
+  ]
+}
+
+const noPartition = { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } }
+
+function heldBy({ kind, spec }: WorkloadObject) {
+  if (kind !== 'StatefulSet' && kind !== 'DaemonSet') return undefined
+  const { updateStrategy } = spec as {
+    updateStrategy?: { type?: string; rollingUpdate?: { partition?: number } }
+  }
+  if (updateStrategy?.type === 'OnDelete') {
+    return {
+      is: 'OnDelete',
+      words: 'since updateStrategy: OnDelete changes a pod when it is deleted',
+    } as const
+  }
+  const partition = updateStrategy?.rollingUpdate?.partition ?? 0
+  return partition > 0
+    ? ({ is: 'partition', words: `since its partition is ${partition}` } as const)
+    : undefined
+}
+
+function leftOut(
+  id: string,
+  object: WorkloadObject,
+  version: string,
+  typed: Typed,
+): readonly Exception[] {
+  const first = { object: id, is: 'another version' as const }
+  return isIgnored(object)
+    ? [
+        {
+          ...first,
+          message: `${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,
+          fix: typed(['annotate', id, 'django-rollout/ignore-']),
+        },
+      ]
+    : [{ ...first, message: `${id} runs ${version}: it was made while the release was under way` }]
+}
+
+/**
+ * Images of the same commit beside ours (`shop-static` of the static files) that stay on the version
+ * before: its pages then name files that are not there.
+ */
+function companions(
+  workloads: readonly WorkloadObject[],
+  { image, before }: Released,
+  typed: Typed,
+): readonly Exception[] {
+  const tags = [...new Set(before.flatMap((one) => parseImage(one).tag ?? []))]
+  const old = tags.filter((tag) => tag !== image.tag)
+  const ours = shortName(image.repository)
+  return workloads.flatMap((object) => {
+    if (isIgnored(object)) return []
+    const uses = usesOf(templateOf(object), (use) => !isOfRepository(use, image.repository))
+    return uses.flatMap(({ name, image: use }): readonly Exception[] => {
+      const { repository, tag = '' } = parseImage(use)
+      const isKin = shortName(repository).startsWith(`${ours}-`)
+      const stale = old.find((one) =>
+        isCommit(one) ? tag.includes(one) : isKin && isVersion(one) && tag === one,
+      )
+      if (stale === undefined) return []
+      const id = idOf(workloadId(object))
+      const next = `${repository}:${tag.replace(stale, image.tag)}`
+      return [
+        {
+          object: id,
+          is: 'another version',
+          message: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the version before`,
+          fix: typed(['set', 'image', id, `${name}=${next}`]),
+        },
+      ]
+    })
+  })
+}
+
+/** `1.4`, `v2`: not one that moves, as `main`. Any image may have it, so the name has to say whose it is. */
+function isVersion(tag: string): boolean {
+  return /^v?\d/.test(tag)
+}
+
+/** A commit, perhaps with something behind it. */
+function isCommit(tag: string): boolean {
+  const [sha = ''] = /^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag) ?? []
+  return /\d/.test(sha) && /[a-f]/.test(sha)
+}
+
+/** What does not stand as an undo says: it is put back, and runs as before. */
+export function notAsBefore(
+  picture: Picture,
+  restored: readonly Restored[],
+  typed: Typed,
+): readonly Exception[] {
+  return [...stillWithdrawn(picture, restored, typed), ...unwell(picture, restored)]
+}
+
+/** Images that were written and are taken back. */
+function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
+  const images = (object: KubeObject) =>
+    isWorkload(object) ? usesOf(templateOf(object), () => true).map(({ image }) => image) : []
+  const before = restored.flatMap(({ prior }) =>
+    prior.was === 'absent' ? [] : [...images(prior.object), ...Object.values(prior.ran ?? {})],
+  )
+  const written = restored
+    .filter(({ prior, did }) => prior.of === 'workload' && did !== 'theirs' && did !== 'keep')
+    .flatMap(({ prior }) => images(prior.written))
+  return new Set(written.filter((image) => !before.includes(image)))
+}
+
+/**
+ * What goes on with the version that an undo has withdrawn, though all workloads have theirs back: Jobs
+ * that a CronJob has begun meanwhile, and pods that nobody but a person ends.
+ */
+function stillWithdrawn(
+  picture: Picture,
+  restored: readonly Restored[],
+  typed: Typed,
+): readonly Exception[] {
+  const withdrawn = withdrawnBy(restored)
+  const isIt = (image: string) => withdrawn.has(image)
+  return [
+    ...jobsOf(picture, isIt).map(({ job, uses }): Exception => {
+      const cron = cronOf(job)
+      const of = cron === undefined ? '' : `, which cronjob/${cron} has begun,`
+      return {
+        object: titled(job),
+        is: 'withdrawn',
+        message: `${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,
+        fix: typed(['delete', 'job', nameOf(job)]),
+      }
+    }),
+    ...restored.flatMap(({ prior, did }): readonly Exception[] => {
+      if (did === 'theirs' || did === 'keep' || !isWorkload(prior.object)) return []
+      const live = liveOf(picture, workloadId(prior.object))
+      const why = live && keptPods(picture, live, prior.object)
+      const pods = (why?.pods ?? []).filter((pod) =>
+        containersOf(pod).some(({ image }) => isIt(image)),
+      )
+      if (!why || pods.length === 0) return []
+      const id = idOf(workloadId(prior.object))
+      return [
+        {
+          object: id,
+          is: 'withdrawn',
+          pods: pods.length,
+          message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'goes' : 'go'} on with the withdrawn version, ${why.words}`,
+          ...(why.mended && { fix: typed(['delete', 'pod', ...pods.map(nameOf)]) }),
+        },
+      ]
+    }),
+  ]
+}
+
+/** Pods that a controller leaves on another template, and why. */
+function keptPods(picture: Picture, live: Live, before: WorkloadObject) {
+  const object = live.object as KubeObject
+  if (isWorkload(object) && heldBy(object)?.is === 'OnDelete') {
+    const pods = podsOf(picture, live.object.metadata?.uid)
+    return { pods, words: heldBy(object)?.words ?? '', mended: true }
+  }
+  const { available, wanted } = availabilityOf(before)
+  // Those of a Deployment that is complete are ending, whether the picture has it already or not.
+  if (live.kind !== 'Deployment' || available >= wanted) return undefined
+  const words = 'since too few of the version before are Ready, as it was before the release'
+  return { pods: otherPods(picture, live), words, mended: false }
+}
+
+/**
+ * What was left as it is, or was not well before, is told where it is not well: nobody has waited for
+ * more of its pods.
+ */
+function unwell(picture: Picture, restored: readonly Restored[]): readonly Exception[] {
+  return restored.flatMap(({ prior, did }): readonly Exception[] => {
+    if (!isWorkload(prior.object) || did === 'delete' || did === 'ask') return []
+    const live = liveOf(picture, workloadId(prior.object))
+    if (!live) return []
+    const { available, wanted } = availabilityOf(live.object as WorkloadObject)
+    if (available >= wanted) return []
+    const id = idOf(workloadId(prior.object))
+    const then = availabilityOf(prior.object)
+    const isLeft = did === 'theirs' || did === 'keep'
+    // What was complete before has been seen to be so again: it is about to be.
+    if (!isLeft && (prior.was === 'absent' || then.available >= then.wanted)) return []
+    const why = isLeft ? 'was left as it is' : 'was not well before the release either'
+    const pods = `${available} of ${wanted} pods available`
+    return [
+      {
+        object: id,
+        is: 'unwell',
+        pods: wanted - available,
+        message: `${id} ${why}, and is not well: ${pods}`,
+      },
+    ]
+  })
+}
+
+/** How many pods of a workload are available, of those that it is to have; by its own status. */
+export function availabilityOf(object: WorkloadObject): {
+  readonly available: number
+  readonly wanted: number
+} {
+  const status = (object as { status?: Record<string, number | undefined> }).status ?? {}
+  switch (object.kind) {
+    case 'CronJob':
+      return { available: 0, wanted: 0 }
+    case 'DaemonSet':
+      return {
+        available: status['numberAvailable'] ?? 0,
+        wanted: status['desiredNumberScheduled'] ?? 0,
+      }
+    default:
+      return { available: status['availableReplicas'] ?? 0, wanted: object.spec.replicas ?? 1 }
+  }
+}
+
+interface Use {
+  readonly name: string
+  readonly image: string
+  /** What the kubelet has pulled for it. */
+  readonly id?: string
+}
+
+function containersOf({ spec, status }: Pod): readonly Use[] {
+  return (spec?.containers ?? []).flatMap(({ name, image }) => {
+    const id = status?.containerStatuses?.find((one) => one.name === name)?.imageID
+    return image === undefined ? [] : [{ name, image, ...(id !== undefined && { id }) }]
+  })
+}
+
+/** Written so, or pulled as such: `latest` may be the very image. */
+function isReleased(use: string, id: string | undefined, image: Released['image']): boolean {
+  const { tag, digest } = parseImage(use)
+  const pulled = id === undefined ? undefined : parseImage(id).digest
+  if (digest === image.digest || pulled === image.digest) return true
+  return digest === undefined && tag === image.tag && pulled === undefined
+}
+
+function written({ repository, tag, digest }: Released['image']): string {
+  return `${repository}:${tag}@${digest}`
+}
+
+/** Neither over nor about to end. */
+function isThere({ metadata, status }: Pod): boolean {
+  const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed'
+  return !metadata?.deletionTimestamp && !isOver
+}
+
+/** Jobs under way whose template has such an image; ours are left out. */
+function jobsOf(
+  picture: Picture,
+  isIt: (image: string) => boolean,
+): readonly { readonly job: Job; readonly uses: readonly ContainerUse[] }[] {
+  return [...picture.jobs.values()].flatMap((job) => {
+    const { metadata, spec, status } = job
+    const isOurs = metadata?.labels?.['django-rollout/job'] !== undefined
+    const isOver = (status?.conditions ?? []).some(
+      ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
+    )
+    if (isOurs || isOver || metadata?.deletionTimestamp || spec?.suspend) return []
+    const uses = usesOf(spec?.template ?? {}, isIt)
+    return uses.length === 0 ? [] : [{ job, uses }]
+  })
+}
+
+function cronOf({ metadata }: Job): string | undefined {
+  return metadata?.ownerReferences?.find(({ kind }) => kind === 'CronJob')?.name
+}
+
+interface Owner {
+  readonly kind: string
+  readonly apiVersion: string
+  /** `rollout/web` */
+  readonly id: string
+}
+
+/** What makes a pod anew in the end: a Deployment stands above its ReplicaSet. */
+function ownerOf(picture: Picture, metadata: ObjectMeta = {}): Owner {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller)
+  if (!owner) return { kind: 'Pod', apiVersion: 'v1', id: `pod/${metadata.name ?? ''}` }
+  const { kind, apiVersion, name } = owner
+  const above = kind === 'ReplicaSet' ? picture.replicasets.get(name)?.metadata : undefined
+  return above?.ownerReferences?.some(({ controller }) => controller)
+    ? ownerOf(picture, above)
+    : // Nobody looks at what an owner is called.
+      { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
+}
+
+function groupsOf(
+  all: readonly { readonly pod: Pod; readonly owner: Owner }[],
+): readonly { readonly owner: Owner; readonly pods: readonly Pod[] }[] {
+  const ids = [...new Set(all.map(({ owner }) => owner.id))]
+  return ids.flatMap((id) => {
+    const own = all.filter(({ owner }) => owner.id === id)
+    const [first] = own
+    return first ? [{ owner: first.owner, pods: own.map(({ pod }) => pod) }] : []
+  })
+}
+
+function workloadsOf(picture: Picture): readonly WorkloadObject[] {
+  return [
+    ...picture.deployments.values(),
+    ...picture.statefulsets.values(),
+    ...picture.daemonsets.values(),
+    ...picture.cronjobs.values(),
+  ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
+}
+
+function versionsOf(uses: readonly { readonly image: string }[]): string {
+  return [...new Set(uses.map(({ image }) => versionOf(image)))].join(', ')
+}
+
+function counted(pods: readonly Pod[]): string {
+  return pods.length === 1 ? '1 pod' : `${pods.length} pods`
+}
+
+function titled(job: Job): string {
+  return `job/${nameOf(job)}`
+}
+
+function nameOf({ metadata }: { readonly metadata?: ObjectMeta }): string {
+  return metadata?.name ?? ''
+}

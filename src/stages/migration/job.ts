@@ -1,0 +1,230 @@
+/** The Job of a migration: made from the web workload's template, and created under a free name. */
+import type { Job } from 'kubernetes-types/batch/v1'
+import type { PersistentVolumeClaim, Pod, Service } from 'kubernetes-types/core/v1'
+import { databasesOfJson, inspectorEnv, planCommand } from '../../django/inspector.js'
+import {
+  jobName,
+  lastingFolders,
+  matches,
+  migrationJob,
+  type ClaimUse,
+  type NamedSelector,
+  type PodMarks,
+} from '../../django/job.js'
+import { launchOf, type Launch } from '../../django/launch.js'
+import { commandOf } from '../../docker/registry.js'
+import { ApiError } from '../../kubernetes/api-error.js'
+import { patiently } from '../../kubernetes/retry.js'
+import type { Cluster } from '../../kubernetes/cluster.js'
+import { collection } from '../../kubernetes/paths.js'
+import { idOf } from '../../kubernetes/workload.js'
+import { fail } from '../../failure/failure.js'
+import { readArchive } from '../../state/history-store.js'
+import { titleOf } from '../../undo/snapshot.js'
+import { within } from '../../platform/time.js'
+import type { Site } from '../preflight.js'
+import { pinned, type Image, type Release } from '../release.js'
+import type { Web } from '../../kubernetes/target.js'
+
+/** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
+const databaseWaitSeconds = 15
+
+/** A registry that does not answer holds no release up for longer, in ms: the lock is held meanwhile. */
+const answerMs = 15_000
+
+export interface MadeJob {
+  readonly job: Job
+  readonly container: string
+  readonly from: string
+  readonly notes: readonly string[]
+  /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing behind it. */
+  readonly script?: { readonly name: string; readonly isAll: boolean }
+}
+
+/** Throws a Failure `plan-failed` when no Job can be made of the template. */
+export async function makeJob(
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  web: Web,
+  image: Image,
+  marker: string,
+): Promise<MadeJob> {
+  const { world, settings, source, app, holder, signal } = release
+  const command = settings['migrate-command']
+  const sha = source.sha ?? source.tag
+  const [launch, claims, kept] = await Promise.all([
+    launchOfWeb(release, web, image),
+    patiently(world.clock, signal, () => claimsOf(cluster, site, web)),
+    patiently(world.clock, signal, () => readArchive(cluster, app, settings.image)),
+  ])
+  const marks = marksOfPods(site, web)
+  const made = migrationJob({
+    name: '',
+    app,
+    sha,
+    run: holder.id,
+    template: web.template,
+    container: web.container,
+    ours: web.containers,
+    image: pinned(image),
+    command: planCommand(command, launch.starter, marker),
+    env: inspectorEnv({
+      ...{ marker, migrate: command, waitSeconds: databaseWaitSeconds, web: launch.words },
+      volumes: lastingFolders(web.template, web.container, claims),
+      kept: databasesOfJson(kept.databases),
+    }),
+    timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
+    selectors: selectorsOf(site),
+    claims,
+    ...(marks && { live: marks }),
+  })
+  if (made.is === 'impossible') {
+    return fail({ code: 'plan-failed', sentence: `no migration Job can be made: ${made.problem}` })
+  }
+  const script = launch.starter?.isScript === true ? launch.starter.words.join(' ') : undefined
+  return {
+    job: made.job,
+    container: web.container,
+    from: idOf(web.workload),
+    notes: made.notes,
+    ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
+  }
+}
+
+/** The image is asked only where the template leaves something to it. */
+async function launchOfWeb(
+  { world, signal }: Release,
+  { template, container }: Web,
+  image: Image,
+): Promise<Launch> {
+  const own = template.spec?.containers.find(({ name }) => name === container)
+  if (!own) return { words: [] }
+  const asked =
+    own.command === undefined
+      ? await within(world.clock, answerMs, signal, (own) => commandOf(world, image, own)).catch(
+          () => {
+            // The pods pull it by themselves: what it runs is good to know, and no more.
+            signal.throwIfAborted()
+            return undefined
+          },
+        )
+      : undefined
+  return launchOf(own, asked)
+}
+
+/** What each claim of the template allows of a second pod, while pods of now have it. */
+async function claimsOf(
+  cluster: Cluster,
+  { live }: Pick<Site, 'live'>,
+  { template }: Web,
+): Promise<Readonly<Record<string, ClaimUse>>> {
+  const names = (template.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim }) =>
+    persistentVolumeClaim ? [persistentVolumeClaim.claimName] : [],
+  )
+  const pods = [...live.picture().pods.values()]
+  const uses = await Promise.all(
+    names.map(async (name) => {
+      const users = pods.filter(
+        ({ spec, status }) =>
+          status?.phase !== 'Succeeded' &&
+          status?.phase !== 'Failed' &&
+          spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name),
+      )
+      if (users.length === 0) return []
+      const path = `${collection('v1', cluster.namespace, 'persistentvolumeclaims')}/${name}`
+      // Whoever may not look at it is told nothing of it: then it is taken for one of a single node.
+      const claim = await cluster.find<PersistentVolumeClaim>(path).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 403) return undefined
+        throw error
+      })
+      const use = claimUse(claim?.spec?.accessModes ?? ['ReadWriteOnce'], users)
+      return use ? [[name, use] as const] : []
+    }),
+  )
+  return Object.fromEntries(uses.flat())
+}
+
+function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | undefined {
+  if (modes.includes('ReadWriteOncePod')) return { is: 'taken' }
+  const nodes = new Set(users.flatMap(({ spec }) => spec?.nodeName ?? []))
+  const [node] = nodes
+  const isOnce = modes.every((mode) => mode === 'ReadWriteOnce')
+  return isOnce && nodes.size === 1 && node !== undefined ? { is: 'on-node', node } : undefined
+}
+
+/** What all running pods of the web have in common beside their template: admission may have added it. */
+function marksOfPods({ live, targets }: Site, { workload }: Web): PodMarks | undefined {
+  const target = targets.find(({ id }) => idOf(id) === idOf(workload))
+  const selector = (target?.live?.spec as { selector?: NamedSelector['selector'] } | undefined)
+    ?.selector
+  if (!selector) return undefined
+  const all = [...live.picture().pods.values()].flatMap(({ metadata, status }) =>
+    status?.phase === 'Running' && matches(selector, metadata?.labels ?? {})
+      ? [{ labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} }]
+      : [],
+  )
+  const common = (kind: keyof PodMarks) =>
+    Object.fromEntries(
+      Object.entries(all[0]?.[kind] ?? {}).filter(([key, value]) =>
+        all.every((each) => each[kind][key] === value),
+      ),
+    )
+  return { labels: common('labels'), annotations: common('annotations') }
+}
+
+/** Everything that picks pods by labels and must not pick ours. */
+function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[] {
+  const { deployments, statefulsets, daemonsets } = live.picture()
+  const manifests = targets.flatMap(({ manifest }) => (manifest ? [manifest] : []))
+  const workloads = [
+    ...deployments.values(),
+    ...statefulsets.values(),
+    ...daemonsets.values(),
+    ...manifests,
+  ].flatMap((object) => {
+    const { selector } = (object.spec ?? {}) as { selector?: NamedSelector['selector'] }
+    return selector ? [{ of: titleOf(object), selector }] : []
+  })
+  const behind = services.flatMap((service: Service) => {
+    const matchLabels = service.spec?.selector
+    return matchLabels
+      ? [{ of: titleOf({ ...service, kind: 'Service' }), selector: { matchLabels } }]
+      : []
+  })
+  return [...workloads, ...behind]
+}
+
+/**
+ * Creates it under the first free name, told before it is tried (an answer may be lost): an earlier
+ * try of the same commit may have left its Job.
+ */
+export async function createJob(
+  cluster: Cluster,
+  { live }: Pick<Site, 'live'>,
+  { world, app, source, signal }: Pick<Release, 'world' | 'app' | 'source' | 'signal'>,
+  job: Job,
+  onTry: (name: string) => void,
+): Promise<Job> {
+  const path = collection('batch/v1', cluster.namespace, 'jobs')
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted()
+    const name = jobName(app, source.sha ?? source.tag, attempt)
+    if (live.picture().jobs.has(name)) continue
+    onTry(name)
+    const named = { ...job, metadata: { ...job.metadata, name } }
+    let isLost = false
+    try {
+      return await patiently(world.clock, signal, async () => {
+        // Two Jobs must never run: the one whose answer was lost is the one.
+        const there = isLost ? await cluster.find<Job>(`${path}/${name}`) : undefined
+        if (there) return there
+        isLost = true
+        return cluster.post<Job>(path, named)
+      })
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 409) continue
+      throw error
+    }
+  }
+}

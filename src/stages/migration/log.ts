@@ -1,0 +1,290 @@
+/** What a migration's container says, for us and for people. */
+import {
+  databasesOf,
+  isMarked,
+  isPlain,
+  migrationBegins,
+  readPassed,
+  readPlan,
+  readRefused,
+  type DatabasePlan,
+  type Identity,
+  type Plan,
+  type Refused,
+} from '../../django/inspector.js'
+import { migrated } from '../../django/progress.js'
+import { Failure, type Cause } from '../../failure/failure.js'
+import type { Journal } from '../../platform/stage-log.js'
+import type { JobVerdict } from '../../judge/job-judge.js'
+
+/** What the container says: the plan between markers for us, the rest for people. */
+export class Output {
+  /** All lines but the marked ones. */
+  readonly lines: string[] = []
+  /** Rejects when the command must not run. */
+  readonly plan: Promise<Plan>
+  /** Why the script that starts the web was passed by. */
+  passed: string | undefined
+  private readonly found: (plan: Plan) => void
+  private readonly refused: (why: Error) => void
+  private readonly held: string[] = []
+  private journal: Journal | undefined
+  private begun = false
+
+  constructor(
+    private readonly marker: string,
+    private readonly refusal: (refused: Refused) => Cause,
+  ) {
+    const { promise, resolve, reject } = Promise.withResolvers<Plan>()
+    this.plan = promise
+    this.plan.catch(() => undefined)
+    this.found = resolve
+    this.refused = reject
+  }
+
+  /** Lines go to this journal from now on, those held back first. */
+  to(journal: Journal): void {
+    this.journal = journal
+    this.held.splice(0).forEach((line) => {
+      journal.quote(line)
+    })
+  }
+
+  /** Keeps lines back until the next stage listens. */
+  hold(): void {
+    this.journal = undefined
+  }
+
+  waiting(on: string): void {
+    this.journal?.waiting(`waiting for the Job's pod: ${on}`)
+  }
+
+  line(line: string): void {
+    if (isMarked(line, this.marker)) {
+      if (migrationBegins(line, this.marker)) this.begun = true
+      const plan = readPlan([line], this.marker)
+      if (plan) this.found(plan)
+      const refused = readRefused(line, this.marker)
+      if (refused) this.refused(new Failure(this.refusal(refused)))
+      this.passed ??= readPassed(line, this.marker)
+      return
+    }
+    this.lines.push(line)
+    if (this.journal) this.journal.quote(line)
+    else this.held.push(line)
+  }
+
+  progress() {
+    return this.begun ? migrated(this.lines) : { applied: [] }
+  }
+}
+
+/** A new version that does not start: told as what it means for the release. */
+export function planCause(cause: Cause): Cause {
+  return {
+    ...cause,
+    code: 'plan-failed',
+    sentence: `the new version does not start: ${withoutName(cause)}`,
+  }
+}
+
+/** A migration that failed: which one, and what was applied before it. */
+export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
+  const { open, applied } = migrated(lines)
+  const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
+  return {
+    ...cause,
+    code: 'migration-failed',
+    sentence: `migration ${open ?? ''} failed: ${withoutName(cause)}${kept}`.replace('  ', ' '),
+  }
+}
+
+/** Codes of a migration whose log cannot be read: before its plan was known, or behind it. */
+export type Unread = 'plan-failed' | 'migration-failed'
+
+/** How the Job ended is known; what it has applied is not, so nothing is claimed of that. */
+export function unreadCause(
+  code: Unread,
+  job: string,
+  verdict: JobVerdict,
+  words: string,
+  { lines, logs }: { readonly lines: readonly string[]; readonly logs: string },
+): Cause {
+  const { applied } = migrated(lines)
+  const known =
+    applied.length === 0
+      ? 'what it has applied is not known'
+      : `applied as far as it was read: ${applied.join(', ')}`
+  const how =
+    verdict.is === 'failed' ? `${verdict.cause.sentence}, and` : `${job}: it ended well, but`
+  return {
+    ...(verdict.is === 'failed' ? verdict.cause : { workload: `job/${job}` }),
+    code,
+    sentence: `${how} its log cannot be read: ${words}; ${known}`,
+    hint: `"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`,
+  }
+}
+
+/** The sentence without the Job's name at its beginning, which tells people nothing. */
+function withoutName({ sentence, workload }: Cause): string {
+  const name = workload?.replace(/^job\//, '')
+  return name !== undefined && sentence.startsWith(`${name}: `)
+    ? sentence.slice(name.length + 2)
+    : sentence
+}
+
+/** How a person reads the refusal of the inspector, and what mends it. */
+export interface RefusalWords {
+  /** The option `migrate-command`. */
+  readonly command: string
+  /** What the web's own command begins with: `/app/entrypoint`. */
+  readonly starter?: string
+  /** The command by which another database than that of the release before is accepted. */
+  readonly accept: string
+  /** The command that gives the web a variable. */
+  readonly give: (variable: string) => string
+}
+
+/** A migration that was not begun, since it would go to a database that the web does not use. */
+export function refusalCause(refused: Refused, how: RefusalWords): Cause {
+  const { alias, migration } = refused
+  const at = alias === 'default' ? '' : ` (DATABASES["${alias}"])`
+  switch (refused.refused) {
+    case 'web': {
+      const { other, module, settings, given } = refused
+      const [own, theirs] = settings
+      const [by, webBy] = own === theirs ? ['', ''] : [` (${own})`, ` (${theirs})`]
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
+        hint:
+          !given && own !== theirs && /DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)
+            ? `Nothing tells the web its settings, so ${module} falls back to ${theirs}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
+            : `Let the migration have what the web has, for example:\n${mending(how, own === theirs ? undefined : theirs)}`,
+      }
+    }
+    case 'before':
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for another database than the release before${at}: ${named(migration, refused.other)}, while that one used ${named(refused.other, migration)}`,
+        hint: `Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`,
+      }
+    case 'file':
+      return {
+        code: 'wrong-database',
+        sentence: `the migration is for an SQLite file that no volume keeps${at}: ${migration.name} is gone with the migration's pod`,
+        hint: 'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations',
+      }
+    case 'left':
+      return {
+        code: 'plan-failed',
+        sentence: `the database "${alias}" lacks ${refused.pending.join(', ')}, and "${how.command}" does not migrate it`,
+        hint: `migrate-command: ${how.command} && ${how.command} --database=${alias}`,
+      }
+  }
+}
+
+/** `PostgreSQL shop at db:5432, as ada`; the server's own identifier where nothing else differs. */
+function named(identity: Identity, other: Identity): string {
+  const { vendor, name, host, port, user, schema, server } = identity
+  if (vendor === 'sqlite') return `SQLite ${name}`
+  const kind = { postgresql: 'PostgreSQL', mysql: 'MySQL' }[vendor] ?? vendor
+  const isAlike = (['name', 'host', 'port', 'user', 'schema'] as const).every(
+    (key) => identity[key] === other[key],
+  )
+  return [
+    `${kind} ${name}`,
+    ...(host === '' ? [] : [`at ${host}${port === '' ? '' : `:${port}`}`]),
+    ...(schema !== undefined && schema !== '' && schema !== other.schema
+      ? [`schema ${schema}`]
+      : []),
+    ...(user === '' ? [] : [`as ${user}`]),
+    ...(isAlike && server !== undefined ? [`server ${server}`] : []),
+  ].join(' ')
+}
+
+/** The option by which the migration gets what the web has. */
+function mending({ command, starter }: RefusalWords, settings: string | undefined): string {
+  if (settings !== undefined && settings !== '') {
+    const bare = command
+      .replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g, '')
+      .replaceAll(/ --settings[= ]\S+/g, '')
+    const isOne = !/[;&|]/.test(bare)
+    return `migrate-command: ${isOne ? '' : 'export '}DJANGO_SETTINGS_MODULE=${settings} ${isOne ? '' : '&& '}${bare}`
+  }
+  return starter === undefined
+    ? `migrate-command: <what sets it for the web> ${command}`
+    : `migrate-command: ${starter} ${command}`
+}
+
+/** The hint of a plan that failed while what starts the web was passed by: what it sets is missing. */
+export function passedHint(script: string, why: string, command: string): string {
+  const by = `${script}, which starts the web, was passed by (${why}): what it sets is missing here`
+  return why.startsWith('it calls')
+    ? `${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`
+    : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
+}
+
+/** The crash's own hint comes first; the other is added where what a script sets may be what is missing. */
+export function alsoPassed(cause: Cause, hint: string): Cause {
+  const isMissing =
+    /ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+  if (!isMissing.test(cause.sentence)) return cause
+  return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
+}
+
+export function tellPlan(journal: Journal, plan: Plan): void {
+  for (const database of plan.databases) tellDatabase(journal, plan, database)
+  const notCompared = comparisonLacks(plan)
+  if (notCompared !== undefined) journal.say(notCompared)
+  const isPending = plan.databases.some(hasWork)
+  if (plan.runs && !isPending) {
+    journal.say('the command runs all the same: it may do more than this plan sees')
+  }
+}
+
+/** Why nobody knows whether the web has the database that is migrated. */
+export function comparisonLacks({ web }: Plan): string | undefined {
+  return web && 'silent' in web
+    ? `the database was not compared with the web's: ${web.silent}`
+    : undefined
+}
+
+/** What a command of more than Django's own `migrate` has left in databases that it does not name. */
+export function leftBehind(
+  { databases }: Plan,
+  command: string,
+  applied: readonly string[],
+): readonly string[] {
+  if (isPlain(command)) return []
+  const named = databasesOf(command)
+  return databases.flatMap(({ database, pending, squashed }) => {
+    const names = [...pending, ...squashed].map(({ app, name }) => `${app}.${name}`)
+    const left = names.filter((name) => !applied.includes(name))
+    return left.length === 0 || named.includes(database)
+      ? []
+      : [
+          `the database "${database}" lacks ${left.join(', ')} as far as the log of "${command}" tells: python manage.py migrate --database=${database}`,
+        ]
+  })
+}
+
+/** Squashed migrations are recorded by \`migrate\`, though nothing is run. */
+function hasWork({ pending, squashed }: DatabasePlan): boolean {
+  return pending.length + squashed.length > 0
+}
+
+function tellDatabase(journal: Journal, { django, databases }: Plan, plan: DatabasePlan): void {
+  const { database, vendorName, version = '', pending, unknown } = plan
+  const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
+  journal.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
+  if (!hasWork(plan)) journal.say(`${of}no migrations to apply`)
+  for (const { app, name, operations } of pending) {
+    journal.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
+  }
+  const newer = unknown.filter((migration) => migration.newer)
+  if (newer.length > 0) {
+    const names = newer.map(({ app, name }) => `${app}.${name}`).join(', ')
+    journal.say(`${of}the database is newer than this version: it has ${names}`)
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * The plan and the migration: one Job made from the web workload's own template, whose container first
+ * tells what is to be migrated and then becomes the migrate command. A new version that does not even
+ * start with its real settings is found here, before any running pod is touched.
+ */
+import type { Pod } from 'kubernetes-types/core/v1'
+import { isMarked, isPlain } from '../../django/inspector.js'
+import type { Plan } from '../../django/inspector.js'
+import { isPassing, patiently } from '../../kubernetes/retry.js'
+import type { Cluster } from '../../kubernetes/cluster.js'
+import { collection } from '../../kubernetes/paths.js'
+import { idOf } from '../../kubernetes/workload.js'
+import { Failure, fail, type Cause } from '../../failure/failure.js'
+import type { Journal } from '../../platform/stage-log.js'
+import { plural } from '../../report/words.js'
+import { forgetDatabases } from '../../state/history-store.js'
+import { diagnose } from '../../judge/diagnose.js'
+import { ofContainer } from '../../judge/evidence.js'
+import { gather } from '../../rollout/collect.js'
+import { judgeJob, type JobVerdict } from '../../judge/job-judge.js'
+import { newLedger, withLog } from '../../judge/observations.js'
+import { logPath } from '../../rollout/logs.js'
+import { looking } from '../../rollout/reconcile.js'
+import { titleOf } from '../../undo/snapshot.js'
+import type { Picture } from '../../judge/types.js'
+import type { LivePicture } from '../../rollout/namespace-watch.js'
+import { orAborted, within, withinAfter } from '../../platform/time.js'
+import { createJob, makeJob, type MadeJob } from './job.js'
+import {
+  migrationCause,
+  Output,
+  alsoPassed,
+  passedHint,
+  planCause,
+  refusalCause,
+  tellPlan,
+  unreadCause,
+  type Unread,
+} from './log.js'
+import type { Site } from '../preflight.js'
+import { toRepo, type Image, type Release } from '../release.js'
+import type { Web } from '../../kubernetes/target.js'
+
+export interface Migration {
+  /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
+  plan(journal: Journal): Promise<Plan>
+  /** Resolves when the migrations are applied; to be called after `plan`, when something is pending. */
+  migrate(journal: Journal): Promise<void>
+  /** What has been applied so far: `orders.0002_note`. */
+  applied(): readonly string[]
+  /**
+   * Makes sure that nothing of the migration runs or ever starts after this: a Job whose container has not
+   * ended is removed, and its pod waited for. One that has ended stays for an hour, for people to look at.
+   */
+  close(): Promise<void>
+}
+
+/** How a Job ended that was followed. */
+interface Ended {
+  readonly verdict: JobVerdict
+  /** Why the log of a container that has ended could not be read to its end. */
+  readonly unread?: string
+}
+
+const reconnectMs = 500
+/**
+ * How long the log of a container that has ended is asked for: where the server cannot reach the node's
+ * kubelet every try fails, and the lock is held meanwhile.
+ */
+const lastWordsMs = 30_000
+/** The same when the migration is given up and its pod is gone: what is on its way still comes. */
+const briefWordsMs = 1_000
+/** Lines of the log of a migration that failed. */
+const shownLines = 50
+/** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
+const podGoneMs = 30_000
+
+export function startMigration(
+  release: Release,
+  cluster: Cluster,
+  site: Site,
+  web: Web,
+  image: Image,
+): Migration {
+  const { world, settings, signal } = release
+  const over = new AbortController()
+  const until = AbortSignal.any([signal, over.signal])
+  const marker = `rollout-${crypto.randomUUID()}`
+  const command = settings['migrate-command']
+  let script: MadeJob['script']
+  const output = new Output(marker, (refused) =>
+    refusalCause(refused, {
+      command,
+      ...(script && !script.isAll && { starter: script.name }),
+      accept: cluster.commandLine(forgetDatabases(release.app)),
+      give: (variable) =>
+        cluster.commandLine(['set', 'env', idOf(web.workload), '-c', web.container, variable]),
+    }),
+  )
+  let job: string | undefined
+  let container = ''
+  let ended: Promise<Ended> | undefined
+  let containerEnded = false
+  /** Why the log could not be read to its end, if so. Not ended by a cancel: the pod writes on until it is gone. */
+  let reading: Promise<string | undefined> | undefined
+  const jobOver = new AbortController()
+  const closed = new AbortController()
+
+  const start = async (journal: Journal) => {
+    const made = await makeJob(release, cluster, site, web, image, marker)
+    container = made.container
+    script = made.script
+    made.notes.forEach((note) => {
+      journal.say(note)
+    })
+    const created = await createJob(cluster, site, release, made.job, (name) => {
+      job = name
+    })
+    journal.say(`${titleOf(created)}, made from ${made.from}`)
+    ended = followJob(job ?? '')
+    // The plan stage may end before the Job does; who awaits it last hears of a failure.
+    ended.catch(() => undefined)
+  }
+
+  /** Resolves when our container has ended and all its words are read. */
+  const followJob = async (job: string): Promise<Ended> => {
+    const startedAt = world.clock.now()
+    let ledger = newLedger(startedAt)
+    const aim = { job, container }
+    const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
+    const verdict = await looking<JobVerdict>(
+      { cluster, clock: world.clock, live: site.live, signal: until },
+      (now) => {
+        const judgement = judgeJob(site.live.picture(), aim, patience, ledger, now)
+        ledger = judgement.ledger
+        const { verdict: is } = judgement
+        if (is.is === 'started' || is.is === 'finished') reading ??= readLog(is.pod)
+        if (is.is === 'waiting') output.waiting(is.on)
+        const { lookAgainAt, logsWanted } = judgement
+        return {
+          logsWanted,
+          ...(lookAgainAt !== undefined && { lookAgainAt }),
+          ...((is.is === 'failed' || is.is === 'finished') && { ended: is }),
+        }
+      },
+      (wanted, lines) => {
+        const said = lines.filter((line) => !isMarked(line, marker))
+        ledger = withLog(ledger, wanted, diagnose(said, toRepo(release)))
+      },
+    )
+    if (
+      verdict.is === 'failed' &&
+      verdict.cause.pod !== undefined &&
+      verdict.exitCode !== undefined
+    ) {
+      reading ??= readLog(verdict.cause.pod)
+    }
+    containerEnded =
+      verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
+    jobOver.abort()
+    const words = await orAborted(until, () => Promise.resolve(reading))
+    const unread = words !== undefined && containerEnded ? { unread: words } : {}
+    if (verdict.is !== 'failed') return { verdict, ...unread }
+    // What our container has said is read already, without the lines that are for us.
+    const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
+    const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
+    const seen = { cluster, clock: world.clock, live: site.live, startedAt }
+    const more = gather(cause, { ...seen, toRepo: toRepo(release) })
+    return { verdict: { ...verdict, cause: await more.catch(() => cause) }, ...unread }
+  }
+
+  /**
+   * Reads the log to its end; a connection that was cut is taken up again behind what was read. Resolves with
+   * the server's words when it cannot be had: soon after the Job's end.
+   */
+  const readLog = (pod: string): Promise<string | undefined> =>
+    withinAfter(world.clock, lastWordsMs, jobOver.signal, async (late) => {
+      const enough = AbortSignal.any([cluster.life, closed.signal, late])
+      const isOver = () => enough.aborted
+      let read = 0
+      let words = `it did not end within ${lastWordsMs / 1000} s of its container`
+      while (!isOver()) {
+        try {
+          let at = 0
+          for await (const line of cluster.lines(
+            `${logPath(cluster, pod, container)}&follow=true`,
+            enough,
+          )) {
+            if (at++ < read) continue
+            read += 1
+            output.line(line)
+          }
+          return undefined
+        } catch (error) {
+          if (isOver()) break
+          words = error instanceof Error ? error.message : String(error)
+          if (!isPassing(error)) break
+          await world.clock.sleep(reconnectMs, enough).catch(() => undefined)
+        }
+      }
+      return words
+    })
+
+  /** All of the plan, where the log does not tell what was applied. */
+  let whole: readonly string[] | undefined
+  const applied = () => whole ?? output.progress().applied
+
+  const unreadOf: ToldUnread = (code, verdict, words) =>
+    unreadCause(code, job ?? '', verdict, words, {
+      lines: output.lines,
+      logs: cluster.commandLine(['logs', `job/${job ?? ''}`, '-c', container]),
+    })
+
+  return {
+    plan: async (journal) => {
+      output.to(journal)
+      await start(journal)
+      const plan = await Promise.race([
+        output.plan,
+        endOfPlan(ended, output, unreadOf, (why) => passedHint(script?.name ?? '', why, command)),
+      ])
+      output.hold()
+      tellPlan(journal, plan)
+      return plan
+    },
+    migrate: async (journal) => {
+      output.to(journal)
+      const how = await ended
+      if (how?.verdict.is === 'failed') {
+        if (how.unread === undefined)
+          throw new Failure(migrationCause(how.verdict.cause, output.lines))
+        fail(unreadOf('migration-failed', how.verdict, how.unread))
+      }
+      if (how?.unread !== undefined) {
+        journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+        // When it ends well, all of the plan is applied; other commands may do a part of it.
+        if (isPlain(command)) {
+          const { databases } = await output.plan
+          whole = databases.flatMap(({ pending }) =>
+            pending.map(({ app, name }) => `${app}.${name}`),
+          )
+        }
+      }
+      journal.say(`${plural(applied().length, 'migration')} applied`)
+    },
+    applied,
+    close: async () => {
+      over.abort(new Error('the migration is closed'))
+      output.hold()
+      try {
+        if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
+      } finally {
+        // Python does not hear SIGTERM: what was applied until the pod was gone stands at the log's end.
+        const { clock } = world
+        await within(clock, briefWordsMs, cluster.life, (late) =>
+          orAborted(late, () => Promise.resolve(reading)),
+        ).catch(() => undefined)
+        closed.abort()
+      }
+    },
+  }
+}
+
+/** Removes a Job and waits for its pod to be gone; throws an Error when that does not come about. */
+export async function removeJob(
+  { world }: Release,
+  cluster: Cluster,
+  live: LivePicture,
+  name: string,
+): Promise<void> {
+  const path = `${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`
+  await patiently(world.clock, cluster.life, () => cluster.remove(path))
+  await within(world.clock, podGoneMs, cluster.life, (signal) =>
+    looking(
+      { cluster, clock: world.clock, live, signal },
+      () => {
+        const gone = podsOfJob(live.picture(), name).length === 0
+        return { logsWanted: [], ...(gone && { ended: true }) }
+      },
+      () => undefined,
+    ),
+  ).catch(() => {
+    throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)
+  })
+}
+
+/** The Job's pods, those that are being deleted too. */
+function podsOfJob(picture: Picture, name: string): readonly Pod[] {
+  return [...picture.pods.values()].filter(
+    ({ metadata }) => metadata?.labels?.['job-name'] === name,
+  )
+}
+
+type ToldUnread = (code: Unread, verdict: JobVerdict, words: string) => Cause
+
+/** When the Job ends without a plan: its cause, told as what it means for the release. */
+async function endOfPlan(
+  ended: Promise<Ended> | undefined,
+  output: Output,
+  unreadOf: ToldUnread,
+  hintOf: (passed: string) => string,
+): Promise<Plan> {
+  const how = await ended
+  if (how?.verdict.is === 'failed') {
+    const { cause } = how.verdict
+    // What the inspector said is on its way before its end is: a refusal is no crash.
+    await Promise.race([output.plan, Promise.resolve()])
+    if (output.progress().applied.length > 0) return output.plan
+    if (cause.code !== 'crash') throw new Failure(cause)
+    if (how.unread === undefined) {
+      const { passed } = output
+      throw new Failure(planCause(passed === undefined ? cause : alsoPassed(cause, hintOf(passed))))
+    }
+  }
+  const early = await Promise.race([output.plan, Promise.resolve(undefined)])
+  if (!early && how?.unread !== undefined) fail(unreadOf('plan-failed', how.verdict, how.unread))
+  return (
+    early ??
+    fail({
+      code: 'plan-failed',
+      sentence: 'the new version started, but ended without telling its migrations',
+      hint: 'does "migrate-command" call Django’s manage.py?',
+      logs: [{ lines: output.lines.slice(-shownLines) }],
+    })
+  )
+}

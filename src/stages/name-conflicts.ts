@@ -1,0 +1,74 @@
+/** Two applications whose images end alike have one name, unless `app` tells them apart: nothing of them may mix. */
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isOfRepository } from '../kubernetes/image.js'
+import { keeperOf } from '../state/lease.js'
+import {
+  isWorkload,
+  usesOfRepository,
+  workloadId,
+  type KubeObject,
+  type WorkloadObject,
+} from '../kubernetes/objects.js'
+import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { Command } from '../options/commands.js'
+import { readReleases } from '../state/history-store.js'
+import type { History } from '../state/history.js'
+import { readRecord } from '../state/record.js'
+import type { Picture } from '../judge/types.js'
+import type { Site } from './preflight.js'
+import type { Release } from './release.js'
+
+/**
+ * Throws a Failure before anything is written: `usage` when record or history are of another image that other
+ * workloads run, `name-taken` when something is not ours, `record-unusable`. An image that none of them runs
+ * any more is what this very application had before its registry moved. A rollback that has a history of its
+ * own goes on: it is wanted now, and looks at nothing else.
+ */
+export async function checkAlone(
+  release: Pick<Release, 'app' | 'settings'>,
+  cluster: Cluster,
+  site: Pick<Site, 'live' | 'targets'>,
+  command: Command,
+): Promise<void> {
+  const { app, settings } = release
+  await Promise.all([
+    checkHistory(release, cluster, site, command),
+    readRecord(cluster, app, settings.image),
+    keeperOf(cluster, nameFor(app)),
+  ])
+}
+
+/**
+ * The same of the history alone: under the lock, since another application may have released meanwhile.
+ * Returns the part of it that is of our image.
+ */
+export async function checkHistory(
+  { app, settings }: Pick<Release, 'app' | 'settings'>,
+  cluster: Cluster,
+  { live, targets }: Pick<Site, 'live' | 'targets'>,
+  command: Command,
+): Promise<History> {
+  const releases = await readReleases(cluster, app)
+  const foreign = releases.filter(({ image }) => !isOfRepository(image, settings.image))
+  const own = releases.filter((entry) => !foreign.includes(entry))
+  if (foreign.length === 0 || (command === 'rollback' && own.length > 0)) return own
+  const ours = targets.map(({ id }) => idOf(id))
+  const others = workloadsIn(live.picture()).filter(
+    (object) => !ours.includes(idOf(workloadId(object))),
+  )
+  for (const image of new Set(foreign.map((entry) => entry.image))) {
+    const runs = others.find((object) => usesOfRepository(object, image).length > 0)
+    if (!runs) continue
+    const id = idOf(workloadId(runs))
+    const what = `the history in configmap/${nameFor(app)}`
+    const so = `when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`
+    twoOfOneName(cluster, app, { image, what, so }, settings.image)
+  }
+  return own
+}
+
+function workloadsIn(picture: Picture): readonly WorkloadObject[] {
+  const all = [picture.deployments, picture.statefulsets, picture.daemonsets, picture.cronjobs]
+  return all.flatMap((kind) => [...kind.values()] as KubeObject[]).filter(isWorkload)
+}

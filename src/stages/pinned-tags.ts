@@ -1,0 +1,160 @@
+/** Which images run, which of them have to come back by digest, and which have gone from the registry. */
+import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
+import { parseImage, shortName } from '../kubernetes/image.js'
+import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { Journal } from '../platform/stage-log.js'
+import { byDigest, runsOf, taggedIn, type Ran } from '../judge/running-digests.js'
+import type { LivePicture } from '../rollout/namespace-watch.js'
+import { within } from '../platform/time.js'
+import type { Image, Release } from './release.js'
+import type { Target } from '../kubernetes/target.js'
+
+/** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */
+export type Pins = ReadonlyMap<string, Readonly<Record<string, string>>>
+
+/** A registry that does not answer holds no release up for longer, in ms: the tag counts as moved then. */
+const answerMs = 15_000
+
+/** Asks the registry once for each tag that a workload runs by. It need not answer. */
+export async function pinsOf(
+  release: Release,
+  journal: Journal,
+  live: LivePicture,
+  targets: readonly Target[],
+): Promise<Pins> {
+  const workloads = targets.flatMap((target) => (target.live ? [target.live] : []))
+  const tagged = taggedIn(live.picture(), workloads, release.settings.image)
+  const ask = once((image: string) => lookUpSoon(release, image))
+  const pins = new Map<string, Record<string, string>>()
+  const lines = new Set<string>()
+  await Promise.all(
+    tagged.map(async ({ workload, container, image, ran }) => {
+      const fate = ran ? await fateOf(image, ran, ask) : 'not known'
+      if (fate === 'comes back') return
+      const { repository, tag = 'latest' } = parseImage(image)
+      const name = `${shortName(repository)}:${tag}`
+      if (ran === undefined || fate === 'not known') {
+        lines.add(`which ${name} runs is not known: an undo would bring back what it names then`)
+        return
+      }
+      const pin = byDigest(image, ran.digest)
+      pins.set(workload, { ...pins.get(workload), [container]: pin })
+      const why = fate === 'moved' ? 'has moved' : 'may have moved'
+      lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`)
+    }),
+  )
+  for (const line of lines) journal.say(line)
+  return pins
+}
+
+/** Whether every container of ours runs exactly this image already, whatever its template calls it. */
+export async function runsAlready(
+  release: Release,
+  live: LivePicture,
+  targets: readonly Target[],
+  { repository, digest }: Image,
+): Promise<boolean> {
+  const picture = live.picture()
+  const ask = once((image: string) => lookUpSoon(release, image))
+  const all = targets.flatMap(({ live: object, uses }) =>
+    uses.map(async ({ name }): Promise<boolean> => {
+      const use = object && usesOf(templateOf(object), () => true).find((one) => one.name === name)
+      if (!use) return false
+      const runs = runsOf(picture, object, use, { repository, digest })
+      if (runs !== 'what its tag names') return runs === 'this image'
+      const named = await ask(use.image)
+      return named?.is === 'there' && named.image.digest === digest
+    }),
+  )
+  return (await Promise.all(all)).every(Boolean)
+}
+
+/** Workloads that run the image by a tag alone: new pods run what it names then. A sentence for each tag. */
+export function taggedAlone(targets: readonly Target[]): readonly string[] {
+  const ids = new Map<string, string[]>()
+  for (const { id, running } of targets) {
+    for (const image of new Set(running)) {
+      if (parseImage(image).digest !== undefined) continue
+      ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
+    }
+  }
+  return [...ids].map(
+    ([image, names]) =>
+      `${names.join(', ')} names ${image} without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+  )
+}
+
+/**
+ * Images that an undo would bring back and that the registry does not have any more, a sentence each. A
+ * registry that does not answer, or denies, says nothing.
+ */
+export async function lostImages(
+  release: Pick<Release, 'world' | 'settings' | 'signal'>,
+  targets: readonly Target[],
+  pins: Pins = new Map(),
+): Promise<readonly string[]> {
+  const ids = new Map<string, string[]>()
+  for (const { id, live } of targets) {
+    const pinned = pins.get(idOf(id))
+    const uses = live ? usesOfRepository(live, release.settings.image) : []
+    const images = new Set(uses.map(({ name, image }) => pinned?.[name] ?? image))
+    for (const image of images) ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
+  }
+  const asked = await Promise.all(
+    [...ids].map(async ([image, names]) => {
+      const found = await lookUpSoon(release, image)
+      return found?.is === 'absent'
+        ? [
+            `the registry does not have ${image} any more, which ${names.join(', ')} runs: nodes that have not kept it cannot start it, so an undo may fail`,
+          ]
+        : []
+    }),
+  )
+  return asked.flat()
+}
+
+/** What would come back if the tag were put back as it is. */
+type Fate = 'comes back' | 'moved' | 'may have moved' | 'not known'
+
+async function fateOf(
+  image: string,
+  { digest, of }: Ran,
+  ask: (image: string) => Promise<Lookup | undefined>,
+): Promise<Fate> {
+  const named = await ask(image)
+  if (named?.is === 'there' && named.image.digest === digest) return 'comes back'
+  if (of === 'another repository') {
+    const there = await ask(byDigest(image, digest))
+    if (there?.is !== 'there') return 'not known'
+  }
+  return named?.is === 'there' ? 'moved' : 'may have moved'
+}
+
+/** `undefined`: no answer. */
+async function lookUpSoon(
+  { world, signal }: Pick<Release, 'world' | 'signal'>,
+  image: string,
+): Promise<Lookup | undefined> {
+  const { repository, tag = 'latest', digest } = parseImage(image)
+  try {
+    return await within(world.clock, answerMs, signal, (own) =>
+      digest === undefined
+        ? lookUp(world, repository, tag, own)
+        : lookUpImage(world, { repository, tag, digest }, own),
+    )
+  } catch {
+    signal.throwIfAborted()
+    return undefined
+  }
+}
+
+/** Asks only once for the same. */
+function once<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>()
+  return (key) => {
+    const answer = asked.get(key) ?? ask(key)
+    asked.set(key, answer)
+    return answer
+  }
+}

@@ -1,0 +1,230 @@
+/** Keeps the history of an application in a ConfigMap of its namespace, a release a key. */
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { ConfigMap } from 'kubernetes-types/core/v1'
+import { ApiError } from '../kubernetes/api-error.js'
+import { isPassing, patiently } from '../kubernetes/retry.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isOfRepository } from '../kubernetes/image.js'
+import { checkOurs, managed, nameFor } from '../kubernetes/managed.js'
+import { collection } from '../kubernetes/paths.js'
+import type { Clock } from '../platform/platform.js'
+import {
+  added,
+  foundBefore,
+  wentLive,
+  withFound,
+  type Ended,
+  type Entry,
+  type History,
+} from './history.js'
+import { type Found } from '../judge/running-digests.js'
+import { wrongInEntry } from './record-schema.js'
+import { isTemplates, type Templates } from '../undo/templates.js'
+
+/** All that is kept of an application. */
+export interface Archive {
+  readonly history: History
+  /** The pod templates of the versions that went live, by the numbers of their releases. */
+  readonly templates: ReadonlyMap<number, Templates>
+  /**
+   * The databases that the last version which went live has used, by alias: a migration of another one is
+   * refused. Whoever means another one removes the annotation (`forgetDatabases`).
+   */
+  readonly databases: unknown
+}
+
+/** Of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+export async function readArchive(
+  cluster: Cluster,
+  app: string,
+  repository: string,
+): Promise<Archive> {
+  const live = await readLive(cluster, app)
+  const history = historyOf(live).filter(({ image }) => isOfRepository(image, repository))
+  const templates = history.flatMap(({ number }) => {
+    const own = unpacked(live?.binaryData?.[templatesKeyOf(number)])
+    return own ? [[number, own] as const] : []
+  })
+  return { history, templates: new Map(templates), databases: databasesOf(live) }
+}
+
+/** Of this image: what another application of the name has left is no history of it. */
+export async function readHistory(
+  cluster: Cluster,
+  app: string,
+  repository: string,
+): Promise<History> {
+  const all = await readReleases(cluster, app)
+  return all.filter(({ image }) => isOfRepository(image, repository))
+}
+
+/** All that were told under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+export async function readReleases(cluster: Cluster, app: string): Promise<History> {
+  return historyOf(await readLive(cluster, app))
+}
+
+async function readLive(cluster: Cluster, app: string): Promise<ConfigMap | undefined> {
+  const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
+  if (live) checkOurs(cluster, 'configmap', live.metadata)
+  return live
+}
+
+/** What names the databases of the last version that went live, as JSON by alias. */
+const databasesAnnotation = 'django-rollout/databases'
+
+function databasesOf(live: ConfigMap | undefined): unknown {
+  try {
+    return JSON.parse(live?.metadata?.annotations?.[databasesAnnotation] ?? '{}') as unknown
+  } catch {
+    return {}
+  }
+}
+
+/** The arguments of kubectl by which another database is accepted. */
+export function forgetDatabases(app: string): readonly string[] {
+  return ['annotate', 'configmap', nameFor(app), `${databasesAnnotation}-`]
+}
+
+/** What is kept of a version that went live, for the releases after it. */
+export interface Live {
+  /** As it has written them. */
+  readonly templates?: Templates | undefined
+  /** What names the databases that it uses, by alias. */
+  readonly databases?: unknown
+  /** What ran before it, which the history may not know. */
+  readonly before?: Before | undefined
+}
+
+export interface Before extends Found {
+  readonly templates: Templates
+}
+
+/**
+ * Adds a release, or tells anew how the one of the same run ended; of one that went live with what is kept of
+ * it.
+ */
+export async function remember(
+  cluster: Cluster,
+  clock: Clock,
+  signal: AbortSignal,
+  app: string,
+  ended: Ended,
+  { templates, databases, before }: Live = {},
+): Promise<void> {
+  const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
+  const configMaps = configMapsOf(cluster)
+  const path = `${configMaps}/${nameFor(app)}`
+  await patiently(
+    clock,
+    signal,
+    async () => {
+      const live = await readLive(cluster, app)
+      const found = before && foundBefore(ended, before)
+      const history = told(historyOf(live), ended, found)
+      const data = Object.fromEntries(
+        history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
+      )
+      const binaryData = withTemplates(history, live?.binaryData ?? {}, {
+        [ended.run]: templates,
+        ...(found && { [found.run]: before.templates }),
+      })
+      await (live
+        ? cluster.put(path, {
+            ...live,
+            metadata: {
+              ...live.metadata,
+              annotations: { ...live.metadata?.annotations, ...used },
+            },
+            data,
+            binaryData,
+          })
+        : cluster.post(configMaps, {
+            apiVersion: 'v1',
+            kind: 'ConfigMap',
+            metadata: {
+              name: nameFor(app),
+              labels: managed,
+              ...(databases !== undefined && { annotations: used }),
+            },
+            data,
+            binaryData,
+          }))
+    },
+    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+  )
+}
+
+/** A request that is sent again tells the same. */
+function told(history: History, ended: Ended, found: Ended | undefined): History {
+  if (history.some(({ run }) => run === ended.run)) return added(history, ended)
+  if (ended.result === 'found') return withFound(history, ended)
+  return added(found ? withFound(history, found) : history, ended)
+}
+
+/** The templates have a third of what a ConfigMap may hold, in bytes: the newest that fit in. */
+const templatesBytes = 350 * 1024
+/** When unpacked. */
+const longestBytes = 16 * 1024 * 1024
+
+function withTemplates(
+  history: History,
+  before: Readonly<Record<string, string>>,
+  byRun: Readonly<Record<string, Templates | undefined>>,
+): Readonly<Record<string, string>> {
+  let left = templatesBytes
+  const kept = history
+    .filter(wentLive)
+    .toReversed()
+    .flatMap((entry) => {
+      const key = templatesKeyOf(entry.number)
+      const templates = byRun[entry.run]
+      const own = templates ? packed(templates) : before[key]
+      left -= own?.length ?? 0
+      return own === undefined || left < 0 ? [] : [[key, own] as const]
+    })
+  return Object.fromEntries(kept)
+}
+
+function packed(templates: Templates): string {
+  return gzipSync(JSON.stringify(templates)).toString('base64')
+}
+
+/** What cannot be read (a person's edit) is as if it were not there. */
+function unpacked(text: string | undefined): Templates | undefined {
+  if (text === undefined) return undefined
+  try {
+    const json = gunzipSync(Buffer.from(text, 'base64'), { maxOutputLength: longestBytes })
+    const templates: unknown = JSON.parse(json.toString())
+    return isTemplates(templates) ? templates : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** An entry that cannot be read (a person's edit), or that says what no release has said, is left out. */
+function historyOf(live: ConfigMap | undefined): History {
+  return Object.entries(live?.data ?? {})
+    .flatMap(([key, text]): readonly Entry[] => {
+      try {
+        const entry = JSON.parse(text) as unknown
+        if (wrongInEntry(entry) !== undefined) return []
+        return keyOf((entry as Entry).number) === key ? [entry as Entry] : []
+      } catch {
+        return []
+      }
+    })
+    .sort((one, other) => one.number - other.number)
+}
+
+/** Sorted by name as they are by number: `release-000012`. */
+function keyOf(number: number): string {
+  return `release-${String(number).padStart(6, '0')}`
+}
+
+function templatesKeyOf(number: number): string {
+  return keyOf(number).replace('release', 'templates')
+}
+
+function configMapsOf(cluster: Cluster): string {
+  return collection('v1', cluster.namespace, 'configmaps')
+}

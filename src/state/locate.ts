@@ -1,0 +1,114 @@
+/**
+ * Where the objects of a record stand. A record says kind and name; the path is made of those and of the
+ * namespace of this run, so that no record leads anywhere else.
+ */
+import { keyOf } from '../kubernetes/apply.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { groupOf, nameOf, type KubeObject } from '../kubernetes/objects.js'
+import { isKept } from '../kubernetes/managed.js'
+import { collection, resourcesOf } from '../kubernetes/paths.js'
+import { titleOf, type Prior, type Snapshot } from '../undo/snapshot.js'
+
+export type Entry = Omit<Prior, 'path'>
+
+export type Located =
+  | { readonly is: 'found'; readonly snapshot: Snapshot }
+  /** One of them is nothing that a release writes; `why`: what is wrong with it, `wayOut`: what mends it. */
+  | { readonly is: 'refused'; readonly why: string; readonly wayOut?: string }
+
+/** What releases bring: the server is not asked what these are called. */
+const ordinary: Readonly<Record<string, string>> = {
+  'v1 ConfigMap': 'configmaps',
+  'v1 Secret': 'secrets',
+  'v1 Service': 'services',
+  'v1 ServiceAccount': 'serviceaccounts',
+  'v1 PersistentVolumeClaim': 'persistentvolumeclaims',
+  'apps/v1 Deployment': 'deployments',
+  'apps/v1 StatefulSet': 'statefulsets',
+  'apps/v1 DaemonSet': 'daemonsets',
+  'batch/v1 CronJob': 'cronjobs',
+  'batch/v1 Job': 'jobs',
+  'networking.k8s.io/v1 Ingress': 'ingresses',
+  'networking.k8s.io/v1 NetworkPolicy': 'networkpolicies',
+  'autoscaling/v1 HorizontalPodAutoscaler': 'horizontalpodautoscalers',
+  'autoscaling/v2 HorizontalPodAutoscaler': 'horizontalpodautoscalers',
+  'policy/v1 PodDisruptionBudget': 'poddisruptionbudgets',
+}
+
+/**
+ * Groups of Kubernetes itself: of their other kinds a release asks a right only when its manifests bring one.
+ * Definitions of custom kinds have groups that end like these: gateway.networking.k8s.io.
+ */
+const builtIn = [
+  ...['', 'apps', 'autoscaling', 'batch', 'extensions', 'policy'],
+  ...[
+    ...['admissionregistration', 'apiextensions', 'apiregistration', 'authentication'],
+    ...['authorization', 'certificates', 'coordination', 'discovery', 'events'],
+    ...['flowcontrol.apiserver', 'internal.apiserver', 'metrics', 'networking', 'node'],
+    ...['rbac.authorization', 'resource', 'scheduling', 'storage', 'storagemigration'],
+  ].map((name) => `${name}.k8s.io`),
+]
+
+const bringIt = 'release again with the manifests of that release (option manifests)'
+
+/** What a release asks of the kinds in its manifests: a kind without these cannot be put back. */
+const needed = ['get', 'create', 'update', 'delete']
+
+/** @param brought what comes with this run's own manifests: it has asked the rights for those kinds. */
+export async function locate(
+  cluster: Cluster,
+  entries: readonly Entry[],
+  brought: readonly KubeObject[],
+): Promise<Located> {
+  const own = new Set(brought.map(kindOf))
+  const seen = new Set<string>()
+  for (const { object, written } of entries) {
+    const title = titleOf(object)
+    const namespaces = [object, written].map(({ metadata }) => metadata?.namespace)
+    const foreign = namespaces.find((one) => one !== undefined && one !== cluster.namespace)
+    if (foreign !== undefined) return refused(`${title} is of the namespace "${foreign}"`)
+    if (seen.has(keyOf(object))) return refused(`${title} is in it twice`)
+    seen.add(keyOf(object))
+    if (keyOf(written) !== keyOf(object)) return refused(`${title} was to become another object`)
+    if (isKept(object)) return refused(`${title} is none of a release’s manifests`)
+    if (
+      !(kindOf(object) in ordinary) &&
+      builtIn.includes(groupOf(object)) &&
+      !own.has(kindOf(object))
+    ) {
+      const why = `${title}: a run without one in its manifests asks no right for that kind`
+      return { is: 'refused', why, wayOut: bringIt }
+    }
+  }
+  const others = entries
+    .map(({ object }) => object)
+    .filter((object) => !(kindOf(object) in ordinary))
+  const resources = await resourcesOf(cluster, others)
+  const snapshot: Prior[] = []
+  for (const entry of entries) {
+    const { object } = entry
+    const resource = resources.get(kindOf(object))
+    const plural = ordinary[kindOf(object)] ?? resource?.plural
+    if (plural === undefined) return refused(`${titleOf(object)}: the cluster has no such kind`)
+    if (resource && !resource.namespaced)
+      return refused(`${titleOf(object)} stands outside of any namespace`)
+    if (resource && !needed.every((verb) => resource.verbs.includes(verb))) {
+      return refused(`${titleOf(object)} is of a kind that cannot be put back`)
+    }
+    const path = `${collection(versionOf(object), cluster.namespace, plural)}/${nameOf(object)}`
+    snapshot.push({ ...entry, path })
+  }
+  return { is: 'found', snapshot }
+}
+
+function refused(why: string): Located {
+  return { is: 'refused', why }
+}
+
+function versionOf(object: KubeObject): string {
+  return object.apiVersion ?? ''
+}
+
+function kindOf(object: KubeObject): string {
+  return `${object.apiVersion} ${object.kind}`
+}

@@ -1,0 +1,191 @@
+/** What a record and an entry of the history have to look like: whoever may write in the namespace may have written them. */
+import type { Begun, Entry } from './history.js'
+import type { Namespace, OpenRecord } from './record.js'
+import {
+  all,
+  anything,
+  anyText,
+  count,
+  fields,
+  listOf,
+  mapOf,
+  maybe,
+  oneOf,
+  text,
+  type Check,
+  type Fields,
+} from './schema.js'
+import type { Prior } from '../undo/snapshot.js'
+
+/** None begins with a dash, since they become arguments of git, docker and kubectl. */
+const commit = text(/^[0-9a-f]{4,64}$/, 'a commit')
+const tag = text(/^\w[\w.-]{0,127}$/, 'a tag')
+const digest = text(/^[a-z0-9]+:[0-9A-Za-z]+$/, 'a digest')
+const repository = text(/^[a-z0-9][\w./:-]*$/i, 'a repository')
+const image = text(/^[a-z0-9][\w./:@+-]*$/i, 'an image')
+/** Goes into a path. */
+const name = text(/^[a-z0-9][\w.:-]{0,252}$/i, 'a name')
+const time = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'a time')
+
+/** Of a run, for people to open. */
+export const address = /^https?:\/\/\S+$/
+
+const begun: Fields<Begun> = {
+  run: text(/^\S{1,200}$/, 'the id of a run'),
+  command: oneOf('release', 'deploy', 'rollback'),
+  who: text(),
+  url: maybe(text(address, 'an address')),
+  at: time,
+  image: repository,
+  tag,
+  digest,
+  sha: maybe(commit),
+  jobs: maybe(listOf(text())),
+  back: maybe(count),
+}
+
+const entry: Fields<Entry> = {
+  ...begun,
+  result: text(/^[a-z]+$/, 'a result'),
+  cause: maybe(text()),
+  seconds: count,
+  migrations: listOf(text()),
+  number: count,
+}
+
+const texts = mapOf(anyText)
+
+/** Of what is read here; the server looks at all that it gets. */
+const metadata = fields(
+  {
+    name,
+    namespace: maybe(name),
+    uid: maybe(text()),
+    resourceVersion: maybe(text()),
+    generation: maybe(count),
+    labels: maybe(texts),
+    annotations: maybe(texts),
+    ownerReferences: maybe(listOf(fields({}, 'left'))),
+  },
+  'left',
+)
+
+const object = fields(
+  {
+    apiVersion: text(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/, 'a version of an API'),
+    kind: text(/^[A-Z]\w*$/, 'a kind'),
+    metadata,
+  },
+  'left',
+)
+
+const named = fields({ name: maybe(text()) }, 'left')
+const reference = maybe(named)
+const container = fields(
+  {
+    name: text(),
+    image: maybe(anyText),
+    env: maybe(
+      listOf(
+        fields(
+          {
+            name: text(),
+            value: maybe(anyText),
+            valueFrom: maybe(
+              fields({ configMapKeyRef: reference, secretKeyRef: reference }, 'left'),
+            ),
+          },
+          'left',
+        ),
+      ),
+    ),
+    envFrom: maybe(listOf(fields({ configMapRef: reference, secretRef: reference }, 'left'))),
+    ports: maybe(listOf(fields({}, 'left'))),
+    volumeMounts: maybe(listOf(fields({}, 'left'))),
+  },
+  'left',
+)
+const source = fields({ configMap: reference, secret: maybe(fields({}, 'left')) }, 'left')
+const template = fields(
+  {
+    metadata: maybe(fields({ labels: maybe(texts), annotations: maybe(texts) }, 'left')),
+    spec: fields(
+      {
+        containers: listOf(container),
+        initContainers: maybe(listOf(container)),
+        volumes: maybe(
+          listOf(
+            all(
+              source,
+              fields(
+                { projected: maybe(fields({ sources: maybe(listOf(source)) }, 'left')) },
+                'left',
+              ),
+            ),
+          ),
+        ),
+        imagePullSecrets: maybe(listOf(named)),
+        serviceAccountName: maybe(text()),
+      },
+      'left',
+    ),
+  },
+  'left',
+)
+const replicas = maybe(count)
+const inJob = fields(
+  { jobTemplate: fields({ spec: fields({ template }, 'left') }, 'left') },
+  'left',
+)
+const specs: Readonly<Record<string, Check>> = {
+  Deployment: fields({ replicas, template }, 'left'),
+  StatefulSet: fields({ replicas, template, serviceName: maybe(text()) }, 'left'),
+  DaemonSet: fields({ template }, 'left'),
+  CronJob: inJob,
+}
+
+/** A custom kind may have the name of one of ours, and another shape. */
+const workload: Check = (value, at) => {
+  const { apiVersion, kind = '' } = value as { apiVersion?: string; kind?: string }
+  const spec = /^(apps|batch)\//.test(apiVersion ?? '') ? specs[kind] : undefined
+  return spec && fields({ spec }, 'left')(value, at)
+}
+
+const prior: Fields<Prior> = {
+  // Of a record that was written before paths were left out of it: nobody reads it.
+  path: anything,
+  object: all(object, workload),
+  written: all(object, workload),
+  was: oneOf('absent', 'template', 'whole', 'sealed'),
+  of: oneOf('workload', 'other'),
+  ran: maybe(mapOf(image)),
+  back: maybe(oneOf('after')),
+}
+
+/** Workloads of ours are of the kinds that we release. */
+const workloadsAreOurs: Check = (value, at) => {
+  const { of, object } = value as Prior
+  const { kind = '' } = object
+  return of === 'workload' && !Object.hasOwn(specs, kind)
+    ? `${at}.object is no workload`
+    : undefined
+}
+
+const namespace: Fields<Namespace> = { uid: maybe(text()), roots: maybe(text()) }
+
+const record: Fields<OpenRecord> = {
+  begun: fields(begun, 'refused'),
+  namespace: fields(namespace, 'refused'),
+  patience: fields({ timeout: count, grace: mapOf(count), readyTimeout: maybe(count) }, 'refused'),
+  snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
+}
+
+/** What is wrong with a record, if anything. */
+export function wrongInRecord(value: unknown): string | undefined {
+  return fields(record, 'refused')(value, 'record')
+}
+
+/** What is wrong with an entry of the history, if anything. One of a later version may say more. */
+export function wrongInEntry(value: unknown): string | undefined {
+  return fields(entry, 'left')(value, 'entry')
+}

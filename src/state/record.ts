@@ -1,0 +1,284 @@
+/**
+ * The record of a release that is under way: all that an undo needs, kept in the cluster from before the
+ * first write until the release has ended. Whoever finds an open one whose run is gone can finish the undo.
+ */
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { ConfigMap, Secret } from 'kubernetes-types/core/v1'
+import { ApiError } from '../kubernetes/api-error.js'
+import { isPassing, patiently } from '../kubernetes/retry.js'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { isOfRepository } from '../kubernetes/image.js'
+import type { KubeObject } from '../kubernetes/objects.js'
+import { checkOurs, isOurs, managed, nameFor, twoOfOneName } from '../kubernetes/managed.js'
+import { collection } from '../kubernetes/paths.js'
+import { fail } from '../failure/failure.js'
+import type { Clock } from '../platform/platform.js'
+import type { Begun } from './history.js'
+import { locate, type Entry } from './locate.js'
+import { wrongInRecord } from './record-schema.js'
+import { depthOf } from './schema.js'
+import type { Snapshot } from '../undo/snapshot.js'
+import type { OwnPatience } from '../judge/types.js'
+
+export interface OpenRecord {
+  /** The release that wrote it. */
+  readonly begun: Begun
+  /** Where it ran. */
+  readonly namespace: Namespace
+  /** Its own: whoever takes it back waits as long, and ten minutes at least. In ms. */
+  readonly patience: OwnPatience
+  readonly snapshot: Snapshot
+}
+
+/** Tells a namespace from a copy of it, and from one that had its name before. */
+export interface Namespace {
+  /** Its uid, which not every account may read. */
+  readonly uid?: string
+  /** That of the ConfigMap kube-root-ca.crt, which the cluster makes in each. */
+  readonly roots?: string
+}
+
+/** An object of the API holds 1 MiB at most, with all its fields (etcd's limit is a little above). */
+const longestBytes = 900 * 1024
+/** The same unpacked: what is small in the cluster may be a bomb. */
+const longestText = 16 * 1024 * 1024
+/** Objects of the API are not deeper than a few dozen. */
+const deepest = 200
+
+/** A record that stands in the cluster. */
+export interface KeptRecord extends OpenRecord {
+  readonly uid: string
+  readonly version: string
+}
+
+/** A record that was found: where its objects stand is not known yet. */
+export interface FoundRecord extends Omit<KeptRecord, 'snapshot'> {
+  readonly entries: readonly Entry[]
+}
+
+/** Writes the record; throws a Failure when the snapshot is too large to be kept. */
+export async function openRecord(
+  cluster: Cluster,
+  clock: Clock,
+  app: string,
+  begun: Omit<OpenRecord, 'namespace'>,
+): Promise<KeptRecord> {
+  const record = { ...begun, namespace: await namespaceOf(cluster) }
+  const secret = secretOf(app, record)
+  return patiently(clock, cluster.life, async () => {
+    try {
+      const { metadata } = await cluster.post<Secret>(secretsOf(cluster), secret)
+      return keptAs(record, metadata)
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 409)) throw error
+      // It is our own when the answer to the try before was lost.
+      const there = await readRecord(cluster, app, record.begun.image)
+      if (there?.begun.run !== record.begun.run) throw error
+      return { ...record, uid: there.uid, version: there.version }
+    }
+  })
+}
+
+/**
+ * The open record of the application; `undefined` when no release is under way or was left unfinished. Throws
+ * a Failure `record-unusable` for what cannot be read, or was not written in this namespace, and `usage` for
+ * that of another application.
+ */
+export async function readRecord(
+  cluster: Cluster,
+  app: string,
+  repository: string,
+): Promise<FoundRecord | undefined> {
+  const secret = await cluster.find<Secret>(`${secretsOf(cluster)}/${nameFor(app)}`)
+  if (!secret) return undefined
+  const data = secret.data?.['record']
+  if (data === undefined) checkOurs(cluster, 'secret', secret.metadata)
+  if (!isOurs(secret.metadata))
+    return unusable(
+      cluster,
+      app,
+      'it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it',
+    )
+  const read = unpacked(data ?? '')
+  if (read.is === 'wrong') return unusable(cluster, app, read.why)
+  const { snapshot: entries, ...record } = read.record
+  const here = await namespaceOf(cluster)
+  if (!isSame(here, record.namespace)) {
+    return unusable(
+      cluster,
+      app,
+      'it was written in another namespace, of which this one is a copy, or which had this name before: its release has written nothing here',
+    )
+  }
+  const { image } = record.begun
+  if (!isOfRepository(image, repository)) {
+    const what = `the release that secret/${nameFor(app)} remembers, and that has not ended,`
+    const so = `when it is the same application, whose registry has moved, end that release first: django-rollout recover --image ${image} --namespace ${cluster.namespace} --app ${app}`
+    return twoOfOneName(cluster, app, { image, what, so }, repository)
+  }
+  const { uid = '', resourceVersion: version = '' } = secret.metadata ?? {}
+  return { ...record, entries, uid, version }
+}
+
+/**
+ * The record with the paths of its objects. Throws a Failure `record-unusable` when one of them is nothing
+ * that a release writes. `brought`: what comes with the manifests of this run.
+ */
+export async function withPaths(
+  cluster: Cluster,
+  app: string,
+  { entries, ...record }: FoundRecord,
+  brought: readonly KubeObject[],
+): Promise<KeptRecord> {
+  const located = await locate(cluster, entries, brought)
+  if (located.is === 'refused') return unusable(cluster, app, located.why, located.wayOut)
+  return { ...record, snapshot: located.snapshot }
+}
+
+type Unpacked =
+  | {
+      readonly is: 'record'
+      readonly record: Omit<OpenRecord, 'snapshot'> & { readonly snapshot: readonly Entry[] }
+    }
+  | { readonly is: 'wrong'; readonly why: string }
+
+function unpacked(data: string): Unpacked {
+  const wrong = (why: string): Unpacked => ({ is: 'wrong', why })
+  if (data === '') return wrong('it has no key "record"')
+  let json: string
+  try {
+    json = gunzipSync(Buffer.from(data, 'base64'), { maxOutputLength: longestText }).toString()
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
+      ? wrong(`it is larger than ${longestText / 1024 / 1024} MiB when it is unpacked`)
+      : wrong('its key "record" is not gzip')
+  }
+  if (depthOf(json) > deepest) return wrong('its lists lie too deep in each other')
+  let record: unknown
+  try {
+    record = JSON.parse(json)
+  } catch {
+    return wrong('its key "record" is not JSON')
+  }
+  const why = wrongInRecord(record)
+  if (why !== undefined)
+    return wrong(`${why}: another version of django-rollout, or somebody else, has written it`)
+  return { is: 'record', record: record as Omit<OpenRecord, 'snapshot'> & { snapshot: Entry[] } }
+}
+
+/** What leads out is said in full: no run can do anything about it. */
+function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): never {
+  const name = nameFor(app)
+  return fail({
+    code: 'record-unusable',
+    sentence: `secret/${name} is no record that can be put back: ${why}`,
+    hint: [
+      ...(wayOut === undefined ? [] : [`${wayOut}: that puts it back; else:`]),
+      'nothing was written; what a release has left in the middle, if one has, stays as it is now',
+      `see who has written it: ${cluster.commandLine(['get', 'secret', name, '-o', 'yaml', '--show-managed-fields'])}`,
+      `see what runs: ${cluster.commandLine(['get', 'deployments,statefulsets,daemonsets,cronjobs', '-o', 'wide'])}`,
+      `delete it: ${cluster.commandLine(['delete', 'secret', name])}`,
+      'then release, or roll back to, the version that is wanted',
+    ].join('\n'),
+  })
+}
+
+/** What this account may know of the namespace. */
+async function namespaceOf(cluster: Cluster): Promise<Namespace> {
+  const uidAt = async (path: string) => {
+    try {
+      return (await cluster.find<ConfigMap>(path))?.metadata?.uid
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 403) return undefined
+      throw error
+    }
+  }
+  const [uid, roots] = await Promise.all([
+    uidAt(`/api/v1/namespaces/${cluster.namespace}`),
+    uidAt(`${collection('v1', cluster.namespace, 'configmaps')}/kube-root-ca.crt`),
+  ])
+  return { ...(uid !== undefined && { uid }), ...(roots !== undefined && { roots }) }
+}
+
+/** By what both are known by; where one of the accounts may know nothing of it, it has to be taken as it is. */
+function isSame(here: Namespace, there: Namespace): boolean {
+  if (here.uid !== undefined && there.uid !== undefined) return here.uid === there.uid
+  if (here.roots !== undefined && there.roots !== undefined) return here.roots === there.roots
+  return [here, there].some(({ uid, roots }) => uid === undefined && roots === undefined)
+}
+
+/**
+ * Writes the record anew, with what the server has answered to writes since. The caller holds the lock. Only
+ * into the Secret that it stands in: another one of its name is a conflict, which is thrown.
+ */
+export async function updateRecord(
+  cluster: Cluster,
+  clock: Clock,
+  app: string,
+  { uid, version, ...record }: KeptRecord,
+): Promise<KeptRecord> {
+  const secret = secretOf(app, record)
+  let resourceVersion = version
+  return patiently(
+    clock,
+    cluster.life,
+    async () => {
+      try {
+        const { metadata } = await cluster.put<Secret>(`${secretsOf(cluster)}/${nameFor(app)}`, {
+          ...secret,
+          metadata: { ...secret.metadata, uid, resourceVersion },
+        })
+        return keptAs(record, metadata)
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 409)) throw error
+        // It is our own write when the answer to the try before was lost: nobody else writes there.
+        const there = await readRecord(cluster, app, record.begun.image)
+        if (there?.uid !== uid || there.version === resourceVersion) throw error
+        resourceVersion = there.version
+        throw new LeftOver('the record was written by a request whose answer was lost')
+      }
+    },
+    (error) => error instanceof LeftOver || isPassing(error),
+  )
+}
+
+class LeftOver extends Error {}
+
+function keptAs(record: OpenRecord, metadata: Secret['metadata']): KeptRecord {
+  return { ...record, uid: metadata?.uid ?? '', version: metadata?.resourceVersion ?? '' }
+}
+
+/** A Secret, since it may hold Secrets as they were. Paths are left out: whoever reads it makes them anew. */
+function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
+  const entries = snapshot.map(({ path: _path, ...entry }): Entry => entry)
+  const json = JSON.stringify({ ...record, snapshot: entries })
+  const data = gzipSync(json).toString('base64')
+  if (data.length > longestBytes || json.length > longestText) {
+    fail({
+      code: 'write-failed',
+      sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
+      hint: 'split the manifests over several releases',
+    })
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: nameFor(app), labels: managed },
+    data: { record: data },
+  }
+}
+
+/** The release has ended, one way or the other: nothing is left to be recovered. No other's record is meant. */
+export async function closeRecord(
+  cluster: Cluster,
+  clock: Clock,
+  app: string,
+  { uid }: KeptRecord,
+): Promise<void> {
+  const path = `${secretsOf(cluster)}/${nameFor(app)}`
+  await patiently(clock, cluster.life, () => cluster.remove(path, { uid }))
+}
+
+function secretsOf(cluster: Cluster): string {
+  return collection('v1', cluster.namespace, 'secrets')
+}

@@ -1,0 +1,102 @@
+/**
+ * A StatefulSet replaces its pods one by one, and waits for a pod that is not Ready before it touches the
+ * next: a broken pod would stand in the way of the version that is put back. It has to be deleted.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+ */
+import type { StatefulSet } from 'kubernetes-types/apps/v1'
+import type { Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
+import type { Cluster } from '../kubernetes/cluster.js'
+import { same } from '../kubernetes/objects.js'
+import { collection } from '../kubernetes/paths.js'
+import type { Journal } from '../platform/stage-log.js'
+import { isReady, podsOf } from '../judge/objects.js'
+import type { Picture } from '../judge/types.js'
+import type { LivePicture } from '../rollout/namespace-watch.js'
+
+/** A StatefulSet that has its template back: `isPut`, from this undo. */
+export interface PutBackSet {
+  readonly name: string
+  readonly before: PodTemplateSpec
+  /** The one that was withdrawn. */
+  readonly written: PodTemplateSpec
+  readonly isPut: boolean
+}
+
+/**
+ * Its pods that are not of the revision that was put back, and not Ready. Where the release may not have
+ * touched them (the set is updated by hand (OnDelete) or in part, or was not put back), only those that are
+ * made from the withdrawn template: what webhooks change in pods may hide that. Pure.
+ */
+export function blockingPods(
+  picture: Picture,
+  { name, before, written, isPut }: PutBackSet,
+): readonly Pod[] {
+  const set = picture.statefulsets.get(name)
+  const { observedGeneration = 0, updateRevision } = set?.status ?? {}
+  // Until the controller has seen our write, the revision that it names is the broken one.
+  if (!set || observedGeneration < (set.metadata?.generation ?? 0)) return []
+  return podsOf(picture, set.metadata?.uid).filter(
+    (pod) =>
+      pod.metadata?.labels?.['controller-revision-hash'] !== updateRevision &&
+      !isReady(pod) &&
+      ((isPut && replacesAll(set)) || isMadeFrom(pod, written, before)),
+  )
+}
+
+/** Whether its controller brings all pods to its template, so that one of another revision is the release's. */
+function replacesAll({ spec }: StatefulSet): boolean {
+  const { type, rollingUpdate } = spec?.updateStrategy ?? {}
+  return type !== 'OnDelete' && (rollingUpdate?.partition ?? 0) === 0
+}
+
+/** Whether a pod is made from the one template and not from the other. Its revision says no template. */
+function isMadeFrom({ spec }: Pod, one: PodTemplateSpec, other: PodTemplateSpec): boolean {
+  if (!contains(spec, one.spec)) return false
+  if (!contains(spec, other.spec)) return true
+  // What is added in the one is in no pod of the other.
+  return contains(one.spec, other.spec) && !contains(other.spec, one.spec)
+}
+
+/** Whether all of `part` is in `whole`: the server and its webhooks add to what a template says. */
+function contains(whole: unknown, part: unknown): boolean {
+  if (part === undefined || part === null) return true
+  if (typeof part !== 'object') return part === whole
+  if (Array.isArray(part)) {
+    const items: readonly unknown[] = Array.isArray(whole) ? whole : []
+    if (part.some((item) => typeof item !== 'object')) return same(items, part)
+    return part.every((item) => items.some((candidate) => contains(candidate, item)))
+  }
+  const fields = typeof whole === 'object' && whole !== null ? whole : {}
+  return Object.entries(part).every(([key, value]) =>
+    contains((fields as Record<string, unknown>)[key], value),
+  )
+}
+
+/** Deletes such pods as they show themselves, each once, until the function that is returned is called. */
+export function keepUnblocked(
+  cluster: Cluster,
+  live: LivePicture,
+  sets: readonly PutBackSet[],
+  journal: Journal,
+): () => void {
+  const deleted = new Set<string>()
+  const look = () => {
+    for (const pod of sets.flatMap((set) => blockingPods(live.picture(), set))) {
+      const { uid = '', name = '' } = pod.metadata ?? {}
+      if (deleted.has(uid)) continue
+      deleted.add(uid)
+      const path = `${collection('v1', cluster.namespace, 'pods')}/${name}`
+      // The pod that comes next has the same name.
+      cluster.remove(path, { uid }).then(
+        () => {
+          journal.say(`pod/${name} of the broken version stands in the way: deleted`)
+        },
+        () => {
+          deleted.delete(uid)
+        },
+      )
+    }
+  }
+  look()
+  return live.onChange(look)
+}
