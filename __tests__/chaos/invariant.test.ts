@@ -91,7 +91,7 @@ describe('what may stand there in the end', () => {
 describe('what somebody has written by hand meanwhile', () => {
   const theirs = {
     id: 'configmap/x',
-    stands: (content: unknown) => (content as { mine?: string }).mine === 'by-hand',
+    current: (content: unknown) => (content as { mine?: string }).mine === 'by-hand',
     without: (content: unknown) => ({ of: (content as { of?: string }).of }),
   }
   const nobody = { theirs, mayCover: () => false }

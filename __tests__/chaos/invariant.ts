@@ -147,7 +147,7 @@ function matching(
   const { theirs, mayCover } = meddled
   if (differs.some((id) => id !== theirs.id)) return 'no'
   const content = now[theirs.id]
-  if (!theirs.stands(content)) {
+  if (!theirs.current(content)) {
     return differs.length === 0 && told.some(mayCover) ? 'yes' : 'no'
   }
   const isRestOf = (one: State) =>

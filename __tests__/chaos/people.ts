@@ -8,7 +8,7 @@ import type { Deed, GoodTag } from './plan.js'
 export interface Theirs {
   readonly id: string
   /** Whether it stands in this content as they have written it. */
-  readonly stands: (content: unknown) => boolean
+  readonly current: (content: unknown) => boolean
   /** The content without it: the release's again. */
   readonly without: (content: unknown) => unknown
 }
@@ -37,7 +37,7 @@ export function byHand(deed: Deed, extra: string, tag: GoodTag, images: Images):
       return {
         theirs: {
           id: `configmap/${extra}`,
-          stands: (content) => isDeepStrictEqual(content, { of: word }),
+          current: (content) => isDeepStrictEqual(content, { of: word }),
           without: () => 'theirs',
         },
         write: [
@@ -108,7 +108,7 @@ function inData(id: string, key: string, value: string): ByHand {
 function field(id: string, path: readonly string[], value: unknown): Theirs {
   return {
     id,
-    stands: (content) => isDeepStrictEqual(at(content, path), value),
+    current: (content) => isDeepStrictEqual(at(content, path), value),
     without: (content) => without(content, path),
   }
 }
@@ -119,7 +119,7 @@ function inEnv(id: string): Theirs {
   const envOf = (content: unknown) => (at(content, path) ?? []) as readonly { name: string }[]
   return {
     id,
-    stands: (content) => envOf(content).some(({ name }) => name === 'THEIRS'),
+    current: (content) => envOf(content).some(({ name }) => name === 'THEIRS'),
     without: (content) => {
       const rest = envOf(content).filter(({ name }) => name !== 'THEIRS')
       return rest.length === 0 ? without(content, path) : withValue(content, path, rest)
@@ -151,9 +151,18 @@ function withValue(content: unknown, path: readonly string[], value: unknown): u
   return { ...copy, [key]: next }
 }
 
+/** A release may create what they are about to create: they begin again then. */
 export async function asPerson(
   namespace: string,
   commands: readonly (readonly string[])[],
+  again = 5,
 ): Promise<void> {
-  for (const args of commands) await must('kubectl', ['-n', namespace, ...args], { env: stack.env })
+  try {
+    for (const args of commands) {
+      await must('kubectl', ['-n', namespace, ...args], { env: stack.env })
+    }
+  } catch (error) {
+    if (again === 0) throw error
+    await asPerson(namespace, commands, again - 1)
+  }
 }

@@ -29,7 +29,7 @@ describe('a round', () => {
       [...bad, 'good'].sort(),
     )
     expect(kinds(({ order }) => order.manifests)).toEqual(['config', 'config-and-web', 'none'])
-    expect(kinds(({ next }) => next.is)).toEqual(['release', 'recover', 'recover-killed'])
+    expect(kinds(({ next }) => next.is)).toEqual(['recover', 'recover-killed', 'release'])
     expect(kinds(({ person }) => person?.deed.is ?? 'nobody')).toEqual([
       'adds-key',
       'annotates-service',

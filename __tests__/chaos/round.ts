@@ -106,6 +106,8 @@ export async function playRound(place: Place, round: Round): Promise<Played> {
     const run = await deploy('new', { ...order, tag, way: 'relay' })
     const { moment = { at: 'end' as const } } = person ?? {}
     const meddling = moment.at === 'end' ? undefined : meddle(run, moment)
+    // It may fail long before it is waited for.
+    meddling?.catch(() => undefined)
     const wasReached =
       interruption.is !== 'none' && (await reached(run, round.moment, place.usualMs))
     const scene = {
