@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
-import { exits, lessons } from '../src/cli/help-content.ts'
+import { exits, helpContent } from '../src/cli/help-content.ts'
 import { about } from '../src/options/about.ts'
 import { actions, commands, type Command } from '../src/options/commands.ts'
 import { schema } from '../src/options/schema.ts'
@@ -392,7 +392,7 @@ function actionReadme(command: ActionCommand): string {
     '<!-- Made by `npm run generate` from src/options and the help texts: change those, not this file. -->',
     `# django-rollout: ${command}`,
     `${about[command]}.`,
-    lessons[command].steps.map((text, at) => `${at + 1}. ${text}`).join('\n'),
+    helpContent[command].steps.map((text, at) => `${at + 1}. ${text}`).join('\n'),
     ['```yaml', ...step, '```'].join('\n'),
     'It is one of the [sub-actions](../../docs/workflows.md#sub-actions). [examples/composite](../../examples/composite) is a pipeline of them.',
     '## Inputs',

@@ -21,9 +21,9 @@ import { tellWebhook } from './report/notify.js'
 import { oneLine } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
-import { withinAfter } from './platform/time.js'
+import { withGracePeriod } from './platform/time.js'
 import { realFiles } from './platform/files.js'
-import { realWorld } from './platform/real.js'
+import { realPlatform } from './platform/real.js'
 
 const command = actionOf(process.env)
 
@@ -51,23 +51,23 @@ if (reading.is === 'wrong') {
   // Post wants the same options, and the checkout may be another one by then.
   const config = await files.read(given['config'] ?? usualFile)
   if (config !== undefined) await files.write(`${folder}/${usualFile}`, config)
-  const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
+  const platform = realPlatform({ ...process.env, RUNNER_TEMP: folder })
   outliveReaders()
   const signal = cancelSignal((why) => {
     core.info(why)
   })
-  const reporter = new Reporter(runnerSink(), world.clock)
+  const reporter = new Reporter(runnerSink(), platform.clock)
   // Post looks for the record of this very run, in case that it does not come to its end.
-  const holder = await holderOf(world)
+  const holder = await holderOf(platform)
   if ((locking as readonly Command[]).includes(command)) core.saveState('run', holder.id)
   const { settings } = reading
-  const record = deploymentRecord(world, settings, holder, {
+  const record = deploymentRecord(platform, settings, holder, {
     onKept: (id) => {
       core.saveState('deployment', id)
     },
   })
   const ended = await runCommand(command, {
-    ...{ world, settings, reporter, signal, holder },
+    ...{ platform, settings, reporter, signal, holder },
     ...(record && { onBegin: record.begin }),
   })
   // Before all that may fail.
@@ -75,15 +75,15 @@ if (reading.is === 'wrong') {
   // What is at hand is told first: when GitHub cancels a job it does not wait for long.
   const path = settings.report ?? `${folder}/report.json`
   const write = (report: Report) =>
-    world.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
+    platform.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
       core.warning(`the report could not be written: ${String(error)}`)
     })
   await write(ended)
   await tellRunner(ended, path)
-  const warnings = await withinAfter(world.clock, lastWordsMs, signal, (late) =>
+  const warnings = await withGracePeriod(platform.clock, lastWordsMs, signal, (late) =>
     Promise.all([
       record?.end(endedAs(ended), late) ?? [],
-      tellWebhook(world, settings, ended, holder, late),
+      tellWebhook(platform, settings, ended, holder, late),
     ]),
   )
   // Not before all is told: post tells what is not.

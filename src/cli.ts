@@ -1,7 +1,7 @@
 import project from '../package.json' with { type: 'json' }
 import { readCommandLine } from './cli/parse-args.js'
 import type { Command } from './options/commands.js'
-import type { Given } from './options/read.js'
+import type { RawInputs } from './options/read.js'
 import { runCommand } from './commands/run-command.js'
 import { readSettings } from './commands/settings.js'
 import { codeQuality } from './report/code-quality.js'
@@ -17,7 +17,7 @@ import { tellWebhook } from './report/notify.js'
 import { oneLine, onCancel } from './report/words.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
-import { realWorld } from './platform/real.js'
+import { realPlatform } from './platform/real.js'
 import { colorOf, windowOf } from './platform/window.js'
 
 type Render = (report: Report) => string
@@ -47,9 +47,9 @@ switch (asked.is) {
     process.exitCode = exitCodes.usage
 }
 
-async function run(command: Command, given: Given): Promise<void> {
-  const world = realWorld(process.env)
-  const reading = await readSettings(command, given, 'command', world.files)
+async function run(command: Command, given: RawInputs): Promise<void> {
+  const platform = realPlatform(process.env)
+  const reading = await readSettings(command, given, 'command', platform.files)
   if (reading.is === 'wrong') {
     for (const problem of reading.problems)
       console.error(oneLine(`django-rollout ${command}: ${problem}`))
@@ -62,7 +62,7 @@ async function run(command: Command, given: Given): Promise<void> {
   const inGitLab = process.env['GITLAB_CI'] === 'true'
   const color = colorOf(stream, process.env)
   const window = windowOf(stream, process.env)
-  const drawn = window && screen(window, world.clock)
+  const drawn = window && screen(window, platform.clock)
   const write = (line: string) => {
     if (drawn) drawn.print(line)
     else stream.write(`${line}\n`)
@@ -73,13 +73,13 @@ async function run(command: Command, given: Given): Promise<void> {
   })
   const sink = terminalSink(write, color, drawn)
   const raw = (text: string) => void stream.write(text)
-  const told = inGitLab ? withSections(sink, raw, world.clock) : sink
-  const reporter = new Reporter(told, world.clock)
-  const holder = await holderOf(world)
-  const ended = await runCommand(command, { world, settings, reporter, signal, holder })
+  const told = inGitLab ? withSections(sink, raw, platform.clock) : sink
+  const reporter = new Reporter(told, platform.clock)
+  const holder = await holderOf(platform)
+  const ended = await runCommand(command, { platform, settings, reporter, signal, holder })
   // Before all that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
-  const report = warned(ended, await tellWebhook(world, settings, ended, holder))
+  const report = warned(ended, await tellWebhook(platform, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {
@@ -89,7 +89,7 @@ async function run(command: Command, given: Given): Promise<void> {
   for (const [option, render] of Object.entries(forms) as [keyof typeof forms, Render][]) {
     const path = settings[option]
     if (path === undefined) continue
-    await world.files.write(path, render(report)).catch((error: unknown) => {
+    await platform.files.write(path, render(report)).catch((error: unknown) => {
       console.error(`the report could not be written: ${String(error)}`)
     })
   }

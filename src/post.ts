@@ -22,8 +22,8 @@ import { tellWebhook } from './report/notify.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { realFiles } from './platform/files.js'
-import { realWorld } from './platform/real.js'
-import type { World } from './platform/platform.js'
+import { realPlatform } from './platform/real.js'
+import type { Platform } from './platform/platform.js'
 
 /**
  * Runs after the job whatever became of it: what `main` left open is put back, and no kubeconfig stays
@@ -61,19 +61,19 @@ async function finish(settings: Settings): Promise<void> {
   cancelSignal((why) => {
     core.info(`${why}: what was left open is put back all the same`)
   })
-  const world = realWorld({ ...process.env, RUNNER_TEMP: folder })
-  if (run !== '') await recoverOwn(world, settings)
-  if (settings['registry-username'] !== undefined) await logout(world, settings.image)
+  const platform = realPlatform({ ...process.env, RUNNER_TEMP: folder })
+  if (run !== '') await recoverOwn(platform, settings)
+  if (settings['registry-username'] !== undefined) await logout(platform, settings.image)
 }
 
 /** What main has left open in the cluster. */
-async function recoverOwn(world: World, settings: Settings): Promise<void> {
-  const reporter = new Reporter(runnerSink(), world.clock)
-  const holder = await holderOf(world, run)
-  const start = { world, reporter, settings, holder, signal: new AbortController().signal }
+async function recoverOwn(platform: Platform, settings: Settings): Promise<void> {
+  const reporter = new Reporter(runnerSink(), platform.clock)
+  const holder = await holderOf(platform, run)
+  const start = { platform, reporter, settings, holder, signal: new AbortController().signal }
   const kept = core.getState('deployment')
   const record =
-    kept === '' ? undefined : deploymentRecord(world, settings, holder, { kept: Number(kept) })
+    kept === '' ? undefined : deploymentRecord(platform, settings, holder, { kept: Number(kept) })
   const report = await recoverLeft(start, 'own')
   // Before all that may fail.
   process.exitCode = exitCodes[report.result] || process.exitCode
@@ -83,7 +83,7 @@ async function recoverOwn(world: World, settings: Settings): Promise<void> {
   const warnings = await Promise.all([
     record ? record.end(await said()) : [],
     // Nothing was left: then main has told it, or there is nothing to tell.
-    isRecovered ? [] : tellWebhook(world, settings, report, holder),
+    isRecovered ? [] : tellWebhook(platform, settings, report, holder),
   ])
   const ended = warned(report, warnings.flat())
   // What main has said stays the last word: it may be that something is left of another run.

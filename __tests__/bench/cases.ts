@@ -1,6 +1,6 @@
 /** What is compared: healthy releases of several sizes, a slow one, and faults of the catalogue. */
 import { faults, type Fault } from '../faults/catalogue.js'
-import type { Sight } from '../faults/sights.js'
+import type { EvaluationContext } from '../faults/sights.js'
 import type { Shape } from '../faults/workload.js'
 
 /** All Deployments of a healthy release are the same. */
@@ -27,7 +27,7 @@ export interface Broken {
   readonly title: string
   readonly fault: Fault
   /** What shows the fault in the cluster, and how long the rule waits from there, in s; none: nothing gets there. */
-  readonly rule?: { readonly sign: Sight; readonly grace: number }
+  readonly rule?: { readonly sign: EvaluationContext; readonly grace: number }
   /** The true cause, as any tool may put it. */
   readonly cause: RegExp
 }

@@ -27,7 +27,7 @@ export interface Tool {
 }
 
 /** As the script has it, for each single wait. */
-const patience = '120s'
+const timeouts = '120s'
 
 const ours: Tool = {
   prepare: async () => Promise.resolve(),
@@ -77,10 +77,10 @@ const helm: Tool = {
   release: async (bed, tag) => {
     const { now, changed = now } = bed.manifests
     const given = ['--namespace', bed.namespace, '--set', `image=${bed.repository}:${tag}`]
-    const patiently = ['--rollback-on-failure', '--wait', '--timeout', patience]
+    const retryTransient = ['--rollback-on-failure', '--wait', '--timeout', timeouts]
     return {
       program: 'helm',
-      args: ['upgrade', 'shop', await writeChart(bed, changed), ...given, ...patiently],
+      args: ['upgrade', 'shop', await writeChart(bed, changed), ...given, ...retryTransient],
     }
   },
   failedAt: firstLine(/upgrade failed/i),

@@ -31,7 +31,7 @@ export function neverSays(pattern: RegExp): Check {
 }
 
 /** What the script itself has seen in the cluster. */
-export function stands(pattern: RegExp): Check {
+export function current(pattern: RegExp): Check {
   return that(`the cluster shows ${pattern}`, ({ seen }) => pattern.test(seen))
 }
 

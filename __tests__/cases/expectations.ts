@@ -10,7 +10,7 @@ import {
   run,
   runsTag,
   says,
-  stands,
+  current,
   that,
   type Check,
 } from './checks.js'
@@ -76,8 +76,8 @@ const othersKept: Check = all(
 
 /** record-is-untrusted: what belongs to others is as they have made it. */
 const othersUntouched = all(
-  stands(/^victim +of-others$/m),
-  stands(/^doomed +of-others$/m),
+  current(/^victim +of-others$/m),
+  current(/^doomed +of-others$/m),
   neverStands(/^pwned\b/m),
 )
 const unreadable: Check = all(
@@ -113,7 +113,7 @@ const refusesTheImage = (theirs: RegExp): Check =>
 export const expectations: Readonly<Record<string, Forms>> = {
   'busybox-setpriv': {
     '': all(
-      stands(/^BusyBox /m),
+      current(/^BusyBox /m),
       says(/^kubectl was called$/m),
       neverSays(/unrecognized option|invalid option/),
       says(/cluster|API server/),
@@ -125,7 +125,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
     '': all(
       neverSays(/unschedulable/),
       either(
-        all(deployed(1), stands(/^media +Bound/m)),
+        all(deployed(1), current(/^media +Bound/m)),
         // Told before it waits: the claim, and why.
         all(refused(1), run(1).says(/media/), run(1).says(/ReadWriteOncePod|one pod/)),
       ),
@@ -170,7 +170,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
   'jobs-of-a-withdrawn-cronjob': {
     '': all(
       run(1).ends(1),
-      stands(/:v1(@\S+)?$/m),
+      current(/:v1(@\S+)?$/m),
       that('a Job of the bad version has begun', ({ output }) => /tick-\d+/.test(output)),
       that('each Job of the bad version is named', ({ seen, runs }) =>
         [...seen.matchAll(/^(tick-\d+) +\S+:bad\S* +1$/gm)].every(([, name = '']) =>
@@ -185,7 +185,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
     conf: all(
       run(1).fails,
       neverSays(/non-existent config key/),
-      stands(/^db-0 +1\/1 +Running/m),
+      current(/^db-0 +1\/1 +Running/m),
       that('db-conf has what statefulset/db wants', ({ output }) => {
         const [, has = '', wants = ''] =
           last(/^configmap\/db-conf: (.*); statefulset\/db wants: (.*)$/, output) ?? []
@@ -207,7 +207,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
       ),
     ),
     typo: either(
-      all(run(1).fails, stands(/^db-0 +1\/1 +Running/m)),
+      all(run(1).fails, current(/^db-0 +1\/1 +Running/m)),
       all(run(1).ends(3), run(1).says(/statefulset\/db/)),
     ),
   },
@@ -218,7 +218,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
       all(
         neverStands(/^shop_: .*stock/m),
         either(
-          all(deployed(1), runsTag('v2'), stands(/^shop_eu: .*stock_two/m)),
+          all(deployed(1), runsTag('v2'), current(/^shop_eu: .*stock_two/m)),
           all(refused(1), run(1).says(/label/), run(1).says(/shard/i), runsTag('v1')),
         ),
       ),
@@ -227,15 +227,15 @@ export const expectations: Readonly<Record<string, Forms>> = {
 
   'manage-py-and-wsgi-differ': {
     a: either(
-      all(deployed(2), runsTag('v2'), stands(/^shop: .*stock_two/m), stands(/^page: 200$/m)),
+      all(deployed(2), runsTag('v2'), current(/^shop: .*stock_two/m), current(/^page: 200$/m)),
       all(
         ...[refused(2), runsTag('v1'), run(2).says(/entrypoint/i)],
         run(2).says(/migrate-command.*\/app\/entrypoint python manage\.py migrate/),
       ),
     ),
     b: either(
-      all(deployed(2), runsTag('v2'), stands(/^shop: .*stock_two/m), stands(/^page: 200$/m)),
-      all(refused(2), runsTag('v1'), stands(/^page: 200$/m)),
+      all(deployed(2), runsTag('v2'), current(/^shop: .*stock_two/m), current(/^page: 200$/m)),
+      all(refused(2), runsTag('v1'), current(/^page: 200$/m)),
     ),
   },
 
@@ -254,8 +254,8 @@ export const expectations: Readonly<Record<string, Forms>> = {
   'replicas-in-last-applied': {
     '': all(
       deployed(1),
-      stands(/^replicas in last-applied: null; live: 3$/m),
-      stands(/^after kubectl apply by hand: 3$/m),
+      current(/^replicas in last-applied: null; live: 3$/m),
+      current(/^after kubectl apply by hand: 3$/m),
     ),
   },
 
@@ -298,9 +298,9 @@ export const expectations: Readonly<Record<string, Forms>> = {
 
   'secret-changed-same-image': {
     '': all(
-      ...[deployed(1), deployed(2), stands(/two is in the Secret$/m)],
+      ...[deployed(1), deployed(2), current(/two is in the Secret$/m)],
       either(
-        stands(/^in the pods: (two )+$/m),
+        current(/^in the pods: (two )+$/m),
         all(run(2).says(/deployment\/web/), run(2).says(/rollout restart/)),
       ),
     ),
@@ -344,7 +344,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
       either(all(run(2).ends(2), run(2).says(/\bapp\b/)), deployed(2)),
       // Its first release found v1-front running.
       run(4).ends(0),
-      stands(/^front +\S+\/front\/web:v1-front/m),
+      current(/^front +\S+\/front\/web:v1-front/m),
       run(3).ends(0),
       run(3).neverSays(/-back\b/),
       run(3).says(/v2-front/),

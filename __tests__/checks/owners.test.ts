@@ -70,7 +70,7 @@ test.each<[string, Drawn['metadata'], string | undefined, Drawn['kind']?]>([
 test('the lines for Argo CD name the images where this kind has them', () => {
   const annotations = { [tracking]: 'shop:batch/CronJob:shop/web' }
   const { object } = subject({ kind: 'CronJob', metadata: { annotations } })
-  expect(ownerOf(object)?.mend).toBe(`# in the application shop
+  expect(ownerOf(object)?.fix).toBe(`# in the application shop
 spec:
   ignoreDifferences:
     - group: batch

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import { releaseFindings } from '../../src/checks/release.js'
-import type { Begun, History } from '../../src/state/history.js'
+import type { ReleaseStart, History } from '../../src/state/history.js'
 import { scripted } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
 
-const { settings } = releaseOf(scripted([]).world, { app: 'store' })
-const begun: Begun = {
+const { settings } = releaseOf(scripted([]).platform, { app: 'store' })
+const begun: ReleaseStart = {
   run: 'run-1',
   command: 'release',
   who: 'ada',
@@ -19,7 +19,9 @@ const history: History = [{ ...begun, number: 7, result: 'deployed', seconds: 9,
 const none = 'ok: no release of this application has gone live yet'
 const seven = 'ok: release 7 of cccccccccccc by ada, https://ci.example/1 is the one that is live'
 
-test.each<[string, Parameters<typeof releaseFindings>[1], Begun | undefined, History, string[]]>([
+test.each<
+  [string, Parameters<typeof releaseFindings>[1], ReleaseStart | undefined, History, string[]]
+>([
   ['nothing yet', undefined, undefined, [], [none]],
   ['one that ended well', undefined, undefined, history, [seven]],
   [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { stripVTControlCharacters } from 'node:util'
-import { lessons, exits } from '../../src/cli/help-content.js'
+import { helpContent, exits } from '../../src/cli/help-content.js'
 import { readCommandLine, type Asked } from '../../src/cli/parse-args.js'
 import { commands } from '../../src/options/commands.js'
 import { readOptions } from '../../src/options/read.js'
@@ -117,7 +117,7 @@ describe.each(commands)('the help of %s', (command) => {
     expect(wide).toEqual([])
   })
 
-  test.each(lessons[command].examples)('works: $what', ({ args }) => {
+  test.each(helpContent[command].examples)('works: $what', ({ args }) => {
     // Quotes are the shell's.
     const words = args.map((word) => word.replace(/^'(.*)'$/, '$1'))
     const asked = readCommandLine(words, '', { columns: 80, color: false })

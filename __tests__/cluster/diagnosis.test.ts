@@ -49,8 +49,8 @@ async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {
   const lines = output.split('\n').filter((line) => line !== '')
   expect(lines.at(-2)).toBe(pageOf({ code } as Cause).replace(/^/, 'more: '))
   // How long the way back took is another matter.
-  const closing = lines.slice(lines.lastIndexOf(`✗ ${sentence}`), -2)
-  return { report, lines: closing.map((line) => line.replace(/, [\d.]+ s$/, '')) }
+  const finalLines = lines.slice(lines.lastIndexOf(`✗ ${sentence}`), -2)
+  return { report, lines: finalLines.map((line) => line.replace(/, [\d.]+ s$/, '')) }
 }
 
 const raised = [

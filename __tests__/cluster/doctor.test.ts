@@ -180,10 +180,10 @@ async function badPlace(): Promise<string> {
     ...{ run: 'gone', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z' },
     ...{ image: shop.image, tag: 'v0', digest: `sha256:${'0'.repeat(64)}` },
   }
-  const patience = { timeout: 600_000, grace: {} }
+  const timeouts = { timeout: 600_000, grace: {} }
   const roots = ['-n', shop.namespace, 'get', 'configmap', 'kube-root-ca.crt']
   const { metadata } = await kubectlJson<{ metadata: { uid: string } }>(...roots)
-  const open = { begun, namespace: { roots: metadata.uid }, patience, snapshot: [] }
+  const open = { begun, namespace: { roots: metadata.uid }, timeouts, snapshot: [] }
   const record = gzipSync(JSON.stringify(open)).toString('base64')
   const failing = "raise ModuleNotFoundError(\"No module named 'shop.tasks'\")"
   const items = [

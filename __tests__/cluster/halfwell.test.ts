@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals'
 import type { Fault } from '../faults/catalogue.js'
 import { makeImages } from '../faults/images.js'
 import { makePlace, type Place } from '../faults/place.js'
-import { conditions, exits, type Seen, type Sight } from '../faults/sights.js'
+import { conditions, exits, type Seen, type EvaluationContext } from '../faults/sights.js'
 
 const images = await makeImages()
 
@@ -17,7 +17,7 @@ const fault: Fault = {
 
 const runs = ({ spec }: Seen, tag: 'first') =>
   spec?.containers?.every(({ image }) => image === images.pinned[tag]) === true
-const isWell: Sight = (pod) =>
+const isWell: EvaluationContext = (pod) =>
   pod.metadata.name === 'web-1' && runs(pod, 'first') && conditions('Ready', 'True')(pod)
 
 test('a version that was half well is put back, and its pod that was well is waited for', async () => {

@@ -1,6 +1,6 @@
 /** Works side by side: all of them, or the first error. */
 import { describe, expect, test } from '@jest/globals'
-import { Stopped, together } from '../../src/commands/all-or-abort.js'
+import { Stopped, allOrAbort } from '../../src/commands/all-or-abort.js'
 import { handClock } from '../support/clock.js'
 
 /** `ok 20`, `throws 20`: after so many ms; an abort ends it, or (`stubborn`) does not. */
@@ -22,7 +22,7 @@ async function run(scripts: readonly string[], cancelAt?: number) {
     return index
   })
   let ended = ''
-  together(cancel.signal, works).then(
+  allOrAbort(cancel.signal, works).then(
     (values) => (ended = `${values.join(',')} at ${clock.now()}`),
     (error: unknown) => (ended = `${(error as Error).message} at ${clock.now()}`),
   )
@@ -76,7 +76,7 @@ describe('together', () => {
   })
 
   test('gives the values in the order of the works, each of its own type', async () => {
-    const values: [number, string] = await together(new AbortController().signal, [
+    const values: [number, string] = await allOrAbort(new AbortController().signal, [
       () => Promise.resolve(1),
       () => Promise.resolve('two'),
     ])
@@ -84,7 +84,7 @@ describe('together', () => {
   })
 
   test('what throws before it has begun to wait counts as well', async () => {
-    const ended = together(new AbortController().signal, [
+    const ended = allOrAbort(new AbortController().signal, [
       () => {
         throw new Error('at once')
       },
@@ -95,7 +95,7 @@ describe('together', () => {
 
   test('even `undefined` that is thrown is an error', async () => {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
-    const ended = together(new AbortController().signal, [() => Promise.reject(undefined)])
+    const ended = allOrAbort(new AbortController().signal, [() => Promise.reject(undefined)])
     await expect(ended).rejects.toBeUndefined()
   })
 

@@ -12,7 +12,7 @@ const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {}
 
 async function warnings(tags: string, reason: Error) {
   const soFar: SoFar = { migrations: [], warnings: [] }
-  const release = releaseOf(scripted([]).world, { 'extra-tags': tags })
+  const release = releaseOf(scripted([]).platform, { 'extra-tags': tags })
   const own = { ...release, signal: AbortSignal.abort(reason) }
   const image = { repository: 'shop', tag: 'v2', digest: 'sha256:2' }
   await moveTags({ reporter: new Reporter(silent, handClock(0)), soFar }, own, image)

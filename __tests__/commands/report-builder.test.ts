@@ -15,10 +15,10 @@ import {
 import { Failure, type Cause } from '../../src/failure/failure.js'
 import type { Result } from '../../src/failure/result.js'
 import { Reporter } from '../../src/report/reporter.js'
-import type { Course } from '../../src/judge/types.js'
+import type { WriteProgress } from '../../src/judge/types.js'
 import type { Restored } from '../../src/undo/restore.js'
 import type { Target } from '../../src/kubernetes/target.js'
-import type { World } from '../../src/platform/platform.js'
+import type { Platform } from '../../src/platform/platform.js'
 import { handClock } from '../support/clock.js'
 import { standing, nothing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
@@ -120,12 +120,12 @@ test.each([
 })
 
 describe('the seconds of a workload are those of the write that brought it where it is', () => {
-  const course = (from: number, to?: number): Course => ({
+  const progress = (from: number, to?: number): WriteProgress => ({
     ...{ startedAt: from, wanted: 2, ready: 2 },
     ...(to !== undefined && { completeAt: to }),
   })
-  const [rollout, undo] = [course(0, 4000), course(9000, 10_500)]
-  const release = releaseOf(scripted([]).world)
+  const [rollout, undo] = [progress(0, 4000), progress(9000, 10_500)]
+  const release = releaseOf(scripted([]).platform)
   const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
 
   /** A release of one Deployment that ran before, or did not. */
@@ -155,12 +155,14 @@ describe('the seconds of a workload are those of the write that brought it where
     return told.workloads[0]
   }
 
-  test.each<[string, Result, Course | undefined, Course | undefined, number | undefined]>([
+  test.each<
+    [string, Result, WriteProgress | undefined, WriteProgress | undefined, number | undefined]
+  >([
     ['deployed', 'deployed', rollout, undefined, 4],
     ['put back', 'undone', rollout, undo, 1.5],
-    ['put back, but not back yet', 'stuck', rollout, course(9000), undefined],
+    ['put back, but not back yet', 'stuck', rollout, progress(9000), undefined],
     ['left as it stands', 'kept', rollout, undefined, 4],
-    ['left as it stands, not complete', 'kept', course(0), undefined, undefined],
+    ['left as it stands, not complete', 'kept', progress(0), undefined, undefined],
     ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
     ['never written to', 'failed', undefined, undefined, undefined],
   ])('%s', (_, result, rolled, back, seconds) => {
@@ -181,7 +183,7 @@ describe('the seconds of a workload are those of the write that brought it where
 })
 
 describe('what is told of a workload that was there, and of one that was not', () => {
-  type Stands = NonNullable<SoFar['stands']>
+  type Stands = NonNullable<SoFar['current']>
   const both = (web: string[], fresh: string[]): Stands => ({
     'deployment/web': web,
     'deployment/fresh': fresh,
@@ -202,10 +204,10 @@ describe('what is told of a workload that was there, and of one that was not', (
     // What another run had left could not be put back.
     ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
     ['stuck', 'not begun', {}, 'unknown', 'absent'],
-  ])('%s, %s, seen: %j: %s and %s', (result, begun, stands, web, fresh) => {
+  ])('%s, %s, seen: %j: %s and %s', (result, begun, current, web, fresh) => {
     const told = report(
       'release',
-      releaseOf({} as World).settings,
+      releaseOf({} as Platform).settings,
       new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
       result,
       {
@@ -223,7 +225,7 @@ describe('what is told of a workload that was there, and of one that was not', (
           targets: [target('web', 'there'), target('fresh', 'not there')],
         },
         ...(begun === 'begun' && { snapshot: [] }),
-        ...(stands && { stands }),
+        ...(current && { current }),
       },
     )
     expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
@@ -241,7 +243,7 @@ describe('what is told of a workload that was there, and of one that was not', (
 describe('what became of objects', () => {
   const prior = (name: string): Restored['prior'] => {
     const object = { kind: 'ConfigMap', metadata: { name } }
-    return { path: '', object, written: object, was: 'whole', of: 'other' }
+    return { path: '', object, written: object, change: 'apply', of: 'other' }
   }
   const all: readonly Restored[] = [
     { prior: prior('a'), did: 'put' },
@@ -255,7 +257,7 @@ describe('what became of objects', () => {
   const told = (soFar: Pick<SoFar, 'restored' | 'left'>) =>
     report(
       'release',
-      releaseOf({} as World).settings,
+      releaseOf({} as Platform).settings,
       new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
       'superseded',
       { migrations: [], warnings: [], ...soFar },

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import type { Settings } from '../../src/options/table.js'
 import { Resources } from '../../src/commands/resources.js'
 import type { Failure } from '../../src/failure/failure.js'
-import { realWorld } from '../../src/platform/real.js'
+import { realPlatform } from '../../src/platform/real.js'
 
 const text = 'apiVersion: v1\nkind: Config\nusers: [{name: a, user: {token: hunter2-hunter2}}]\n'
 const access = (kubeconfig: string, resources = new Resources()) =>
-  resources.access(realWorld({ PATH: '' }), { kubeconfig, namespace: 'shop' } as Settings)
+  resources.access(realPlatform({ PATH: '' }), { kubeconfig, namespace: 'shop' } as Settings)
 const why = async (kubeconfig: string) => {
   const { cause } = await access(kubeconfig).then(
     () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readSettings } from '../../src/commands/settings.js'
-import { realWorld } from '../../src/platform/real.js'
+import { realPlatform } from '../../src/platform/real.js'
 
 let folder = ''
 let before = ''
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 const given = { image: 'ghcr.io/acme/shop', namespace: 'shop' }
 const read = (more: Readonly<Record<string, string>> = {}) =>
-  readSettings('release', { ...given, ...more }, 'command', realWorld({}).files)
+  readSettings('release', { ...given, ...more }, 'command', realPlatform({}).files)
 
 describe('the file of options', () => {
   test('is django-rollout.yml, where there is one', async () => {

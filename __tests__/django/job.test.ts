@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { PodSpec, PodTemplateSpec, Volume } from 'kubernetes-types/core/v1'
 import { jobName, lastingFolders, matches, migrationJob } from '../../src/django/job.js'
-import type { MigrationJobHow } from '../../src/django/job.js'
+import type { MigrationJobOptions } from '../../src/django/job.js'
 
 const template: PodTemplateSpec = {
   metadata: {
@@ -77,7 +77,7 @@ const template: PodTemplateSpec = {
   },
 }
 
-const how: MigrationJobHow = {
+const how: MigrationJobOptions = {
   name: 'shop-migrate-0123456-1',
   app: 'shop',
   run: 'run-1',
@@ -212,7 +212,7 @@ test('a plain template gets nothing that it does not need', () => {
 /** What the Job's pod is made of this pod and these marks. */
 function podOf(
   spec: Partial<PodSpec>,
-  more: Partial<MigrationJobHow> = {},
+  more: Partial<MigrationJobOptions> = {},
   metadata: PodTemplateSpec['metadata'] = {
     labels: { app: 'web', shard: 'eu$(X)' },
     annotations: { zone: 'a', 'kubectl.kubernetes.io/restartedAt': 'now' },

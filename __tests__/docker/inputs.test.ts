@@ -13,8 +13,8 @@ interface Told {
 
 function hash({ given = {}, files = { Dockerfile: 'FROM python' }, env = {}, prefix = '' }: Told) {
   const git = { when: /^git .*--show-prefix$/, stdout: `${prefix}\n`, always: true } as const
-  const { world } = scripted([git], { files, env })
-  return inputsOf(world, releaseOf(world, given).settings)
+  const { platform } = scripted([git], { files, env })
+  return inputsOf(platform, releaseOf(platform, given).settings)
 }
 
 describe('what a build is told', () => {
@@ -41,8 +41,10 @@ describe('what a build is told', () => {
   })
 
   test('needs no repository', async () => {
-    const { world } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], { files: {} })
-    const at = (context: string) => inputsOf(world, releaseOf(world, { context }).settings)
+    const { platform } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], {
+      files: {},
+    })
+    const at = (context: string) => inputsOf(platform, releaseOf(platform, { context }).settings)
     expect(await at('a')).toBe(await at('./a/'))
     expect(await at('a')).not.toBe(await at('b'))
   })

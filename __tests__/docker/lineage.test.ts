@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lineageOf } from '../../src/docker/lineage.js'
-import { realWorld } from '../../src/platform/real.js'
+import { realPlatform } from '../../src/platform/real.js'
 
 // A real git on real checkouts: a repository that is pushed to, and a checkout of it.
 let home = ''
@@ -29,7 +29,7 @@ function push(): string {
 const { CI: _ci, GITHUB_ACTIONS: _actions, ...env } = process.env
 const never = new AbortController().signal
 const lineage = (ours: string, theirs: string, more: Record<string, string> = { CI: 'true' }) =>
-  lineageOf(realWorld({ ...env, ...more }), checkout(), ours, theirs, never)
+  lineageOf(realPlatform({ ...env, ...more }), checkout(), ours, theirs, never)
 
 let one = ''
 let two = ''

@@ -92,24 +92,28 @@ describe('looking up a tag', () => {
     ['another answer', [{ when: inspect, stdout: '{}' }], 'failed', []],
   ])('%s', async (_, lines, is, slept) => {
     const script = scripted(lines)
-    expect((await lookUp(script.world, repository, 'a', never)).is).toBe(is)
+    expect((await lookUp(script.platform, repository, 'a', never)).is).toBe(is)
     expect(script.slept).toEqual(slept)
   })
 
   test('a registry that never answers is asked three times for 30 s each', async () => {
     const script = scripted([{ when: inspect, hangs: true, always: true }])
-    expect(await lookUp(script.world, repository, 'a', never)).toMatchObject({ is: 'unreachable' })
+    expect(await lookUp(script.platform, repository, 'a', never)).toMatchObject({
+      is: 'unreachable',
+    })
     expect(script.slept).toEqual([30_000, 1_000, 30_000, 3_000, 30_000])
   })
 
   test('an abort is passed on', async () => {
     const reason = new Error('enough')
-    const { world } = scripted([])
-    await expect(findImage(world, repository, 'a', AbortSignal.abort(reason))).rejects.toBe(reason)
+    const { platform } = scripted([])
+    await expect(findImage(platform, repository, 'a', AbortSignal.abort(reason))).rejects.toBe(
+      reason,
+    )
   })
 
   test('an image, none, or a sentence', async () => {
-    const find = (line: Line) => findImage(scripted([line]).world, repository, 'a', never)
+    const find = (line: Line) => findImage(scripted([line]).platform, repository, 'a', never)
     expect(await find({ when: inspect, stdout: manifest })).toEqual(image)
     expect(await find(failed('ERROR: ghcr.io/acme/shop:a: not found'))).toBeUndefined()
     await expect(find(failed('ERROR: 403 Forbidden'))).rejects.toMatchObject({
@@ -141,8 +145,8 @@ describe('more tags', () => {
 
   test('are set in one go on the digest', async () => {
     const script = scripted([{ when: create }])
-    await addTags(script.world, image, ['latest', 'v1'], never)
-    await addTags(script.world, image, [], never)
+    await addTags(script.platform, image, ['latest', 'v1'], never)
+    await addTags(script.platform, image, [], never)
     expect(script.ran).toHaveLength(1)
   })
 
@@ -152,13 +156,13 @@ describe('more tags', () => {
       { when: create, code: 1, stderr },
       { when: new RegExp(`create --tag .*:latest --tag .*:v1 ${at}`) },
     ])
-    await addTags(script.world, image, ['latest', 'v1'], never)
+    await addTags(script.platform, image, ['latest', 'v1'], never)
     expect(script.ran).toHaveLength(2)
   })
 
   test('that are not taken: a sentence', async () => {
     const script = scripted([{ when: create, code: 1, stderr: 'ERROR: 403 Forbidden' }])
-    await expect(addTags(script.world, image, ['latest', 'v1'], never)).rejects.toMatchObject({
+    await expect(addTags(script.platform, image, ['latest', 'v1'], never)).rejects.toMatchObject({
       cause: {
         code: 'registry',
         sentence: 'registry: ghcr.io/acme/shop did not take the tags latest, v1: 403 Forbidden',
@@ -184,26 +188,26 @@ ac771c3324ed: Mounted from acme/base
 a: digest: ${digest} size: 1575`
 
   test('sends the very image that was built, and tells its digest', async () => {
-    const { world, ran } = scripted([tag, push('', 0, taken)])
-    const journal = notebook()
-    expect(await pushImage(world, built, journal, never)).toEqual(image)
-    expect(journal.lines).toEqual(['pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 were there'])
+    const { platform, ran } = scripted([tag, push('', 0, taken)])
+    const stageLog = notebook()
+    expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
+    expect(stageLog.lines).toEqual(['pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 were there'])
     expect(ran).toHaveLength(2)
   })
 
   test('a digest that docker does not tell is asked of the registry', async () => {
     const stdout = JSON.stringify({ digest })
-    const { world } = scripted([tag, push('', 0), { when: inspect, stdout }])
-    expect(await pushImage(world, built, notebook(), never)).toEqual(image)
+    const { platform } = scripted([tag, push('', 0), { when: inspect, stdout }])
+    expect(await pushImage(platform, built, notebook(), never)).toEqual(image)
   })
 
   test('passing trouble is tried again', async () => {
     const gateway = 'received unexpected HTTP status: 502 Bad Gateway'
-    const { world, slept } = scripted([tag, push(gateway), push(gateway), push('', 0, taken)])
-    const journal = notebook()
-    expect(await pushImage(world, built, journal, never)).toEqual(image)
+    const { platform, slept } = scripted([tag, push(gateway), push(gateway), push('', 0, taken)])
+    const stageLog = notebook()
+    expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
     expect(slept).toEqual([2_000, 6_000])
-    expect(journal.lines.slice(0, 2)).toEqual([
+    expect(stageLog.lines.slice(0, 2)).toEqual([
       `> ${gateway}`,
       'ghcr.io did not take it; again in 2 s',
     ])
@@ -223,8 +227,8 @@ a: digest: ${digest} size: 1575`
     ],
     ['no space left on device', 'ghcr.io/acme/shop:a was not taken: no space left', undefined],
   ])('%s', async (stderr, sentence, hint) => {
-    const { world } = scripted([tag, push(stderr)])
-    await expect(pushImage(world, built, notebook(), never)).rejects.toMatchObject({
+    const { platform } = scripted([tag, push(stderr)])
+    await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
       cause: {
         code: 'push-failed',
         sentence: expect.stringContaining(`push: ${sentence}`),
@@ -237,8 +241,8 @@ a: digest: ${digest} size: 1575`
     const refused = push(
       'Get "http://ghcr.io/v2/": dial tcp 1.2.3.4:443: connect: connection refused',
     )
-    const { world } = scripted([tag, { ...refused, always: true }])
-    await expect(pushImage(world, built, notebook(), never)).rejects.toMatchObject({
+    const { platform } = scripted([tag, { ...refused, always: true }])
+    await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
       cause: { sentence: expect.stringContaining('in three attempts: Get') },
     })
   })

@@ -9,7 +9,7 @@ import {
   findSourceToBuild,
   withoutCredentials,
 } from '../../src/docker/source.js'
-import { realWorld } from '../../src/platform/real.js'
+import { realPlatform } from '../../src/platform/real.js'
 
 // A real git on real checkouts: what it says is the contract.
 let top = ''
@@ -35,7 +35,7 @@ afterEach(() => {
 
 const { GITHUB_SHA: _sha, GITHUB_ACTIONS: _actions, CI: _ci, ...env } = process.env
 const source = (more: Record<string, string> = {}, tag?: string, folder = join(top, 'backend')) =>
-  findSource(realWorld({ ...env, ...more }), { tag }, folder)
+  findSource(realPlatform({ ...env, ...more }), { tag }, folder)
 const commit = (): string => {
   git('add', '--all')
   git('commit', '--quiet', '--message', 'x')
@@ -101,7 +101,7 @@ describe('the tag of a checkout', () => {
     write('out/quality [1].json', '[]')
     const told = { report: join(top, 'release.json'), junit: '/elsewhere/release.xml' }
     const all = { ...told, 'code-quality': join(top, 'out/quality [1].json') }
-    const found = (given: object) => findSource(realWorld(env), given, join(top, 'backend'))
+    const found = (given: object) => findSource(realPlatform(env), given, join(top, 'backend'))
 
     expect(await found(all)).toEqual({ sha, tag: sha })
     expect((await found(told)).tag).toContain('-dirty-')
@@ -215,14 +215,14 @@ describe('the address of the repository', () => {
   })
 
   test('comes from origin', async () => {
-    expect(await findOrigin(realWorld(env), top)).toBeUndefined()
+    expect(await findOrigin(realPlatform(env), top)).toBeUndefined()
     git('remote', 'add', 'origin', 'https://t0ken@github.com/acme/shop.git')
-    expect(await findOrigin(realWorld(env), top)).toBe('https://github.com/acme/shop')
+    expect(await findOrigin(realPlatform(env), top)).toBe('https://github.com/acme/shop')
   })
 })
 
 describe('a tag for what is built', () => {
-  const build = (tag: string) => findSourceToBuild(realWorld({ ...env }), { tag }, top)
+  const build = (tag: string) => findSourceToBuild(realPlatform({ ...env }), { tag }, top)
 
   test('may be anything but the name of another commit, whose image it would replace', async () => {
     const older = commit()

@@ -41,9 +41,9 @@ pods:
     '0 of 1 ready, waiting for new-1 (no room)',
   ],
 ])('a workload that %s', async (_, scene, expected) => {
-  const picture = pictureOf(scene, 20)
+  const clusterState = pictureOf(scene, 20)
   const live: KubeObject = {
-    ...picture.deployments.get('web'),
+    ...clusterState.deployments.get('web'),
     apiVersion: 'apps/v1',
     kind: 'Deployment',
   }
@@ -62,6 +62,6 @@ pods:
     },
   })
   const clock = handClock(START + 20_000)
-  const found = await ailing(cluster, clock, picture, [target], () => undefined)
+  const found = await ailing(cluster, clock, clusterState, [target], () => undefined)
   expect(found).toEqual(expected === undefined ? {} : { 'deployment/web': expected })
 })

@@ -35,17 +35,19 @@ async function examined(
     env,
     files: more.files ?? all,
   })
-  const { settings, signal } = releaseOf(script.world, { ...more.given })
-  const asking = { world: script.world, settings, signal }
+  const { settings, signal } = releaseOf(script.platform, { ...more.given })
+  const asking = { platform: script.platform, settings, signal }
   const machine = await askMachine(asking)
-  const findings = await examineMachine(asking, machine, () => script.world.files.privateFolder())
+  const findings = await examineMachine(asking, machine, () =>
+    script.platform.files.privateFolder(),
+  )
   const wrong = findings
     .filter(({ severity }) => severity !== 'ok')
     .map(({ severity, message }) => `${severity}: ${message}`)
   return { ...script, wrong }
 }
 
-const { world: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
+const { platform: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
 const ofThisBuild = await inputsOf(bare, releaseOf(bare).settings)
 
 const gone: Line = { when: /^git --version$/, code: 127 }

@@ -3,7 +3,7 @@
  * and the benchmark all play these.
  */
 import type { CauseCode } from '../../src/failure/failure.js'
-import { conditions, containers, ends, exits, waits, type Sight } from './sights.js'
+import { conditions, containers, ends, exits, waits, type EvaluationContext } from './sights.js'
 import type { Place } from './place.js'
 import type { Shape } from './workload.js'
 
@@ -61,7 +61,7 @@ export type Ends =
       readonly code: CauseCode
       readonly sentence: RegExp
       /** What the cluster shows when the rule is first met, and the rule's grace from there, in seconds. */
-      readonly sign: Sight
+      readonly sign: EvaluationContext
       readonly grace: number
       /** Options by which the mechanism is tried without the long wait, and the grace then. */
       readonly quick?: { readonly options: Options; readonly grace: number }

@@ -7,7 +7,7 @@ import { Site } from '../e2e/site.js'
 import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
 import type { Fault, Tag } from './catalogue.js'
 import type { Images } from './images.js'
-import { conditions, type Seen, type Sight } from './sights.js'
+import { conditions, type Seen, type EvaluationContext } from './sights.js'
 import { workload, type Shape } from './workload.js'
 
 export interface Place {
@@ -27,7 +27,7 @@ export interface Place {
   /** As somebody would by hand: not our release. */
   setImage(tag: Tag): Promise<string>
   /** Waits until some pod is seen like that. */
-  until(sight: Sight): Promise<void>
+  until(sight: EvaluationContext): Promise<void>
   /** An HPA that wants so many pods at least: the controller looks every 15 s. */
   autoscale(least: number): Promise<void>
   /** Evicts a pod that is not Ready yet, as a node that is drained would. */

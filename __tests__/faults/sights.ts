@@ -31,15 +31,15 @@ interface State {
   readonly waiting?: { readonly reason?: string }
 }
 
-export type Sight = (object: Seen) => boolean
+export type EvaluationContext = (object: Seen) => boolean
 
 export const containers =
-  (meets: (container: SeenContainer) => boolean): Sight =>
+  (meets: (container: SeenContainer) => boolean): EvaluationContext =>
   ({ status }) =>
     [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(meets)
 
 /** A container has ended with an error so many times; CrashLoopBackOff ends any counting. */
-export const exits = (times: number): Sight =>
+export const exits = (times: number): EvaluationContext =>
   containers(({ state, lastState, restartCount }) => {
     const failed = (one?: State) => (one?.terminated?.exitCode ?? 0) !== 0
     const now = failed(state) ? 1 : 0
@@ -48,16 +48,16 @@ export const exits = (times: number): Sight =>
   })
 
 /** The same, whatever the exit code: a process that ends well when it is told to is killed for its probe all the same. */
-export const ends = (times: number): Sight =>
+export const ends = (times: number): EvaluationContext =>
   containers(({ state, restartCount }) => {
     const now = state?.terminated ? 1 : 0
     return now + restartCount >= times || state?.waiting?.reason === 'CrashLoopBackOff'
   })
 
-export const waits = (...reasons: readonly string[]): Sight =>
+export const waits = (...reasons: readonly string[]): EvaluationContext =>
   containers(({ state }) => reasons.includes(state?.waiting?.reason ?? ''))
 
 export const conditions =
-  (type: string, status: string): Sight =>
+  (type: string, status: string): EvaluationContext =>
   (object) =>
     (object.status?.conditions ?? []).some((one) => one.type === type && one.status === status)

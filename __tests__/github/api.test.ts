@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals'
 import { apiOf } from '../../src/github/api.js'
-import type { WebRequest, World } from '../../src/platform/platform.js'
+import type { WebRequest, Platform } from '../../src/platform/platform.js'
 import { hastyWorld } from '../support/hasty.js'
 
 const json = { 'content-type': 'application/json; charset=utf-8' }
@@ -12,18 +12,18 @@ function setUp(
   {
     token = 'ghs-secret',
     ...more
-  }: { token?: string; env?: World['env']; signal?: AbortSignal } = {},
+  }: { token?: string; env?: Platform['env']; signal?: AbortSignal } = {},
 ) {
   const sent: (WebRequest & { readonly url: string })[] = []
-  const web: World['web'] = {
+  const web: Platform['web'] = {
     fetch: async (url, request) => {
       sent.push({ url, ...request })
       return answer()
     },
   }
-  const world = { ...hastyWorld(more.env ?? env), web }
+  const platform = { ...hastyWorld(more.env ?? env), web }
   const { signal = new AbortController().signal } = more
-  return { sent, ...apiOf(world, token, signal) }
+  return { sent, ...apiOf(platform, token, signal) }
 }
 
 const list = ({ ask }: ReturnType<typeof setUp>) =>
@@ -124,7 +124,7 @@ describe('the reason that there is no answer', () => {
     ],
   ])('is %s', async (_, answer, words, tries) => {
     const api = setUp(answer)
-    await expect(api.patiently(() => list(api))).rejects.toThrow(new Error(words))
+    await expect(api.retryTransient(() => list(api))).rejects.toThrow(new Error(words))
     expect(api.sent).toHaveLength(tries)
   })
 

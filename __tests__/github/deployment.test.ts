@@ -14,11 +14,11 @@ import {
 } from '../../src/github/deployment.js'
 import type { Command } from '../../src/options/commands.js'
 import type { Result } from '../../src/failure/result.js'
-import type { Begun, Ended } from '../../src/state/history.js'
+import type { ReleaseStart, ReleaseEnd } from '../../src/state/history.js'
 import { newSha, oldSha, reportOf } from '../support/report.js'
 
 const url = 'https://github.com/acme/shop/actions/runs/7'
-const begun: Begun = {
+const begun: ReleaseStart = {
   ...{ run: 'run-2', command: 'release', who: 'ada', url, at: '2026-01-31T12:00:00.000Z' },
   ...{ image: 'ghcr.io/acme/shop', tag: newSha, digest: 'sha256:2', sha: newSha },
 }
@@ -37,7 +37,7 @@ describe('the record', () => {
   })
 
   test('of a rollback names the commit that comes back; an unknown one by its tag', () => {
-    const back: Begun = { ...begun, command: 'rollback', tag: 'v1.4', sha: oldSha }
+    const back: ReleaseStart = { ...begun, command: 'rollback', tag: 'v1.4', sha: oldSha }
     expect(recordOf(back, 'production').ref).toBe(oldSha)
     const { sha: _, ...unknown } = back
     expect(recordOf(unknown, 'production').ref).toBe('v1.4')
@@ -102,8 +102,8 @@ describe('the end of a run', () => {
     expect(endedAs(reportOf({ result: 'undone', cause })).description).toBe(cause.sentence)
   })
 
-  const ended: Ended = { ...begun, result: 'deployed', seconds: 8, migrations: [] }
-  test.each<[string, Partial<Ended>, string, string]>([
+  const ended: ReleaseEnd = { ...begun, result: 'deployed', seconds: 8, migrations: [] }
+  test.each<[string, Partial<ReleaseEnd>, string, string]>([
     ['went live', {}, 'success', 'ef2714eb63e4 is deployed'],
     ['was undone', { result: 'undone', cause: 'web: crash' }, 'failure', 'web: crash'],
     ['is not in it', { run: 'run-1' }, 'error', 'the run was killed: nobody knows what runs'],

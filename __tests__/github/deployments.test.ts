@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { endedAs, type Said } from '../../src/github/deployment.js'
 import { deploymentRecord } from '../../src/github/deployments.js'
-import type { Begun } from '../../src/state/history.js'
+import type { ReleaseStart } from '../../src/state/history.js'
 import { GitHub } from '../support/github.js'
 import { hastyWorld } from '../support/hasty.js'
 import { newSha, oldSha, reportOf } from '../support/report.js'
@@ -33,7 +33,7 @@ function keep(
     { ...(kept !== undefined && { kept }), onKept: (id) => ids.push(id) },
   )
   if (!record) throw new Error('no record')
-  const begin = (more: Partial<Begun> = {}) => {
+  const begin = (more: Partial<ReleaseStart> = {}) => {
     record.begin({
       ...{ run: `run-${run}`, command: 'release', who: 'ada', url, at: '', image: 'acme/shop' },
       ...{ tag: newSha, digest: 'sha256:2', sha: newSha },

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import { aimBack, aimOf, slowestReady } from '../../src/judge/desired.js'
-import type { Picture } from '../../src/judge/types.js'
+import { desiredBack, desiredOf, slowestReady } from '../../src/judge/desired.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { nothing } from '../support/live.js'
 import { owner } from './scene.js'
 
@@ -85,7 +85,7 @@ describe('from start to Ready', () => {
 })
 
 /** Pods by name, and the ReplicaSets `uid-old` of `web` and `uid-theirs` of another Deployment. */
-function pictureOf(...pods: readonly Start[]): Picture {
+function pictureOf(...pods: readonly Start[]): ClusterState {
   const set = (uid: string, of: string) => ({
     metadata: { uid, ownerReferences: [owner('Deployment', 'x', of)] },
   })
@@ -101,7 +101,7 @@ function pictureOf(...pods: readonly Start[]): Picture {
 
 describe('an aim', () => {
   test('of a workload that was not there before', () => {
-    expect(aimOf(id, images, now, undefined, pictureOf({ started: [0], ready: 4 }))).toEqual({
+    expect(desiredOf(id, images, now, undefined, pictureOf({ started: [0], ready: 4 }))).toEqual({
       workload: id,
       images,
       generation: 7,
@@ -110,7 +110,7 @@ describe('an aim', () => {
   })
 
   test('of one without pods or conditions', () => {
-    expect(aimOf(id, images, now, before(), nothing)).toEqual({
+    expect(desiredOf(id, images, now, before(), nothing)).toEqual({
       workload: id,
       images,
       generation: 7,
@@ -139,7 +139,7 @@ describe('an aim', () => {
       undefined,
     ],
   ])('knows what was Ready before: %s', (_, pods, expected) => {
-    expect(aimOf(id, images, now, before(), pictureOf(...pods)).readyBefore).toBe(expected)
+    expect(desiredOf(id, images, now, before(), pictureOf(...pods)).readyBefore).toBe(expected)
   })
 
   test.each([
@@ -151,7 +151,7 @@ describe('an aim', () => {
       'two',
     ],
   ])('a failure to progress that stood there before: %s', (conditions, expected) => {
-    expect(aimOf(id, images, now, before(conditions), nothing).staleProgressing).toBe(expected)
+    expect(desiredOf(id, images, now, before(conditions), nothing).staleProgressing).toBe(expected)
   })
 })
 
@@ -164,7 +164,7 @@ describe('the aim of an undo', () => {
     ['CronJob', `{jobTemplate: {spec: {template: ${podSpec}}}}`],
   ])('is all images that the %s had before', (kind, spec) => {
     const prior = workload(`{kind: ${kind}, metadata: {generation: 6}, spec: ${spec}}`)
-    expect(aimBack(id, prior, now, nothing)).toEqual({
+    expect(desiredBack(id, prior, now, nothing)).toEqual({
       workload: id,
       images: { wait: 'shop:old', web: 'shop:old', proxy: 'nginx:1' },
       generation: 7,
@@ -173,13 +173,13 @@ describe('the aim of an undo', () => {
   })
 
   test('how fast the version was that is undone says nothing of the one before', () => {
-    const picture = pictureOf({ started: [0], ready: 4 })
-    expect(aimOf(id, images, now, before(), picture).readyBefore).toBe(4000)
-    expect(aimBack(id, before(), before(), picture).readyBefore).toBeUndefined()
+    const clusterState = pictureOf({ started: [0], ready: 4 })
+    expect(desiredOf(id, images, now, before(), clusterState).readyBefore).toBe(4000)
+    expect(desiredBack(id, before(), before(), clusterState).readyBefore).toBeUndefined()
   })
 
   test('a failure to progress of the version that is undone is not its own', () => {
     const failed = before('{type: Progressing, status: "False", lastTransitionTime: noon}')
-    expect(aimBack(id, before(), failed, nothing).staleProgressing).toBe('noon')
+    expect(desiredBack(id, before(), failed, nothing).staleProgressing).toBe('noon')
   })
 })

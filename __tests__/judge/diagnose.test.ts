@@ -11,52 +11,60 @@ const traceback = (frames: string, error: string) =>
   `starting\nTraceback (most recent call last):\n${frames}\n${error}`
 
 describe('with a traceback', () => {
-  test.each<[Diagnosis['patience'], string, string]>([
-    ['hopeless', own, "ModuleNotFoundError: No module named 'shop.task'"],
-    ['hopeless', own, "ImportError: cannot import name 'a' from 'b'"],
-    ['hopeless', '  File "/app/shop/a.py", line 2\n    def (', 'SyntaxError: invalid syntax'],
+  test.each<[Diagnosis['kind'], string, string]>([
+    ['permanent', own, "ModuleNotFoundError: No module named 'shop.task'"],
+    ['permanent', own, "ImportError: cannot import name 'a' from 'b'"],
+    ['permanent', '  File "/app/shop/a.py", line 2\n    def (', 'SyntaxError: invalid syntax'],
     [
-      'hopeless',
+      'permanent',
       inFunction,
       'django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty',
     ],
-    ['hopeless', inFunction, "NameError: name 'x' is not defined"],
-    ['hopeless', own, "AttributeError: module 'a' has no attribute 'b'"],
-    ['hopeless', `${importing}\n${inFunction}`, 'TypeError: f() takes 1 positional argument'],
+    ['permanent', inFunction, "NameError: name 'x' is not defined"],
+    ['permanent', own, "AttributeError: module 'a' has no attribute 'b'"],
+    ['permanent', `${importing}\n${inFunction}`, 'TypeError: f() takes 1 positional argument'],
     ['unknown', inFunction, "AttributeError: 'NoneType' object has no attribute 'b'"],
     [
-      'hopeless',
+      'permanent',
       `${own}\n  File "<frozen os>", line 709, in __getitem__`,
       "KeyError: 'DATABASE_URL'",
     ],
     [
-      'hopeless',
+      'permanent',
       `${own}\n  File "/usr/lib/python3.11/os.py", line 679, in __getitem__`,
       "KeyError: 'X'",
     ],
     ['unknown', own, "KeyError: 'x'"],
-    ['waits', own, 'ConnectionRefusedError: [Errno 111] Connection refused'],
+    ['transient', own, 'ConnectionRefusedError: [Errno 111] Connection refused'],
     [
-      'waits',
+      'transient',
       inFunction,
       'django.db.utils.OperationalError: connection to server at "db", port 5432 failed: Connection refused',
     ],
     [
-      'waits',
+      'transient',
       inFunction,
       'django.db.utils.OperationalError: could not translate host name "db" to address: Name or service not known',
     ],
-    ['waits', inFunction, 'redis.exceptions.ConnectionError: Error -2 connecting to redis:6379.'],
-    ['waits', inFunction, 'socket.gaierror: [Errno -3] Temporary failure in name resolution'],
-    ['waits', inFunction, 'psycopg.OperationalError: FATAL:  the database system is starting up'],
+    [
+      'transient',
+      inFunction,
+      'redis.exceptions.ConnectionError: Error -2 connecting to redis:6379.',
+    ],
+    ['transient', inFunction, 'socket.gaierror: [Errno -3] Temporary failure in name resolution'],
+    [
+      'transient',
+      inFunction,
+      'psycopg.OperationalError: FATAL:  the database system is starting up',
+    ],
     [
       'unknown',
       inFunction,
       'django.db.utils.OperationalError: could not connect to server: FATAL:  password authentication failed for user "shop"',
     ],
     ['unknown', inFunction, 'django.db.utils.ProgrammingError: relation "a" does not exist'],
-  ])('%s: %s %s', (patience, frames, error) => {
-    expect(diagnose(traceback(frames, error).split('\n')).patience).toBe(patience)
+  ])('%s: %s %s', (kind, frames, error) => {
+    expect(diagnose(traceback(frames, error).split('\n')).kind).toBe(kind)
   })
 
   test('tells the deepest line of the user’s own code, below the WORKDIR', () => {
@@ -67,7 +75,7 @@ describe('with a traceback', () => {
     const said = "ModuleNotFoundError: No module named 'shop.task'"
     expect(diagnose(log.split('\n'), (file) => file.replace(/^\/app\//, ''))).toEqual({
       lines: log.split('\n'),
-      patience: 'hopeless',
+      kind: 'permanent',
       summary: `${said} (shop/celery.py:3)`,
       at: { file: 'shop/celery.py', line: 3 },
     })
@@ -78,28 +86,28 @@ describe('with a traceback', () => {
 })
 
 describe('without one', () => {
-  test.each<[Diagnosis['patience'], string | undefined, string]>([
+  test.each<[Diagnosis['kind'], string | undefined, string]>([
     ['unknown', undefined, ''],
     ['unknown', undefined, '\n---\n'],
     ['unknown', 'bye now', 'hello\nbye now\n'],
     ['unknown', 'FATAL: no licence', 'FATAL: no licence\nshutting down'],
     [
-      'hopeless',
+      'permanent',
       'exec /entrypoint.sh: exec format error',
       'exec /entrypoint.sh: exec format error',
     ],
     [
-      'hopeless',
+      'permanent',
       "python: can't open file '/app/manag.py': [Errno 2] No such file or directory",
       "python: can't open file '/app/manag.py': [Errno 2] No such file or directory",
     ],
     [
-      'hopeless',
+      'permanent',
       '/usr/bin/python: No module named shopp',
       '/usr/bin/python: No module named shopp',
     ],
     [
-      'waits',
+      'transient',
       'dial tcp 10.0.0.1:5432: connect: connection refused',
       'dial tcp 10.0.0.1:5432: connect: connection refused',
     ],
@@ -108,9 +116,9 @@ describe('without one', () => {
       'FATAL: role "shop" does not exist',
       'connection refused\nFATAL: role "shop" does not exist',
     ],
-  ])('%s: %s', (patience, summary, log) => {
+  ])('%s: %s', (kind, summary, log) => {
     const diagnosis = diagnose(log.split('\n'))
-    expect(diagnosis.patience).toBe(patience)
+    expect(diagnosis.kind).toBe(kind)
     expect(diagnosis.summary).toBe(summary)
   })
 })

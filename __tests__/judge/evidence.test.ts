@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../../src/failure/failure.js'
 import { logsToRead, warningsOf } from '../../src/judge/evidence.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { pictureOf, START } from './scene.js'
 
 const ended = (exitCode: number) => ({ terminated: { exitCode } })
@@ -27,7 +27,7 @@ const states = {
 
 type Containers = Readonly<Record<string, keyof typeof states>>
 
-function pictureWith(containers: Containers, init: Containers = {}): Picture {
+function pictureWith(containers: Containers, init: Containers = {}): ClusterState {
   const statuses = (all: Containers) =>
     Object.entries(all).map(([name, state]) => {
       const base = { name, image: '', imageID: '', ready: false, restartCount: 0 }
@@ -118,7 +118,7 @@ interface Told {
 
 /** `web-a`: a pod of `web`, with a claim `media`, beside which everything is well. */
 function warnings(cause: Cause, told: readonly Told[]): readonly string[] {
-  const picture = pictureOf(
+  const clusterState = pictureOf(
     'pods: {web-a: {spec: {volumes: [{name: media, persistentVolumeClaim: {claimName: media}}]}}}',
     0,
   )
@@ -134,7 +134,7 @@ function warnings(cause: Cause, told: readonly Told[]): readonly string[] {
       return [event.metadata.name ?? '', event] as const
     },
   )
-  return warningsOf({ ...picture, events: new Map(events) }, cause, START)
+  return warningsOf({ ...clusterState, events: new Map(events) }, cause, START)
 }
 
 const about = (code: Cause['code'], sentence: string): Cause => ({ ...unready, code, sentence })

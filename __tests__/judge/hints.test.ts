@@ -3,10 +3,10 @@ import { expect, test } from '@jest/globals'
 import { troubles, type Trouble } from '../../src/options/troubles.js'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { RULES } from '../../src/judge/rules.js'
-import type { Sign } from '../../src/judge/symptoms.js'
+import type { Symptom } from '../../src/judge/symptoms.js'
 
 /** The hint for a sign; `log` is what its container has written. */
-function hintOf(reason: Trouble, says: string, sign: Partial<Sign> = {}, log?: string): string {
+function hintOf(reason: Trouble, says: string, sign: Partial<Symptom> = {}, log?: string): string {
   return RULES[reason].hint({
     who: 'web',
     sign: { reason, key: 'uid', says, ...sign },

@@ -5,14 +5,14 @@ import { parse } from 'yaml'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { judgeJob } from '../../src/judge/job-judge.js'
 import type { JobJudgement } from '../../src/judge/job-judge.js'
-import { newLedger, withLog } from '../../src/judge/observations.js'
-import type { Picture } from '../../src/judge/types.js'
+import { newObservations, withLog } from '../../src/judge/observations.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { owner, PATIENCE, pictureOf, podOf, START } from './scene.js'
 
-const aim = { job: 'migrate', container: 'web' }
+const desired = { job: 'migrate', container: 'web' }
 
 /** A Job `migrate`, with the pod `migrate-x` where the text describes one. */
-function picture(pod: string | undefined, job: Partial<Job> = {}, events = ''): Picture {
+function clusterState(pod: string | undefined, job: Partial<Job> = {}, events = ''): ClusterState {
   const made =
     pod === undefined ? [] : [podOf('migrate-x', { ...(parse(pod) as object), ...ofJob(pod) })]
   return {
@@ -30,18 +30,18 @@ function ofJob(pod: string) {
   }
 }
 
-class Following {
-  ledger = newLedger(START)
+class TrackOptions {
+  observations = newObservations(START)
   last: JobJudgement | undefined
 
-  verdict(at: number, seen: Picture, log?: string): string {
+  verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
-    const look = () => judgeJob(confirmed, aim, PATIENCE, this.ledger, START + at * 1000)
+    const look = () => judgeJob(confirmed, desired, PATIENCE, this.observations, START + at * 1000)
     this.last = look()
-    this.ledger = this.last.ledger
+    this.observations = this.last.observations
     if (log !== undefined) {
       for (const wanted of this.last.logsWanted) {
-        this.ledger = withLog(this.ledger, wanted, diagnose(log.split('\n')))
+        this.observations = withLog(this.observations, wanted, diagnose(log.split('\n')))
       }
       this.last = look()
     }
@@ -62,74 +62,80 @@ const ended = (code: number, reason = 'Error') =>
   `{status: {phase: Failed}, container: {state: {terminated: {exitCode: ${code}, reason: ${reason}}}}}`
 
 describe('a Job', () => {
-  test.each<[string, Picture, string]>([
-    ['no pod yet', picture(undefined), 'waiting: its pod to be made'],
+  test.each<[string, ClusterState, string]>([
+    ['no pod yet', clusterState(undefined), 'waiting: its pod to be made'],
     [
       'pulling',
-      picture('{container: {state: {waiting: {reason: ContainerCreating}}}}'),
+      clusterState('{container: {state: {waiting: {reason: ContainerCreating}}}}'),
       'waiting: its containers are being created',
     ],
-    ['runs', picture('{container: {}}'), 'started migrate-x'],
+    ['runs', clusterState('{container: {}}'), 'started migrate-x'],
     [
       'its init container runs',
-      picture('{init: {}, container: {state: {waiting: {reason: PodInitializing}}}}'),
+      clusterState('{init: {}, container: {state: {waiting: {reason: PodInitializing}}}}'),
       'waiting: init container wait runs',
     ],
     [
       'ended well',
-      picture('{container: {state: {terminated: {exitCode: 0}}}}'),
+      clusterState('{container: {state: {terminated: {exitCode: 0}}}}'),
       'finished migrate-x',
     ],
     [
       'failed',
-      picture(ended(1)),
+      clusterState(ended(1)),
       'failed crash (1): migrate: exited with 1: relation "a" already exists',
     ],
-    ['failed by a late service is not tried again', picture(ended(2)), 'failed crash (2)'],
+    ['failed by a late service is not tried again', clusterState(ended(2)), 'failed crash (2)'],
     [
       'out of memory',
-      picture(ended(137, 'OOMKilled')),
+      clusterState(ended(137, 'OOMKilled')),
       'failed out-of-memory (137): migrate: killed for using more',
     ],
     [
       'its init container failed',
-      picture(
+      clusterState(
         '{init: {state: {terminated: {exitCode: 5}}}, container: {state: {waiting: {reason: PodInitializing}}}}',
       ),
       'failed init-crash (5)',
     ],
     [
       'the image is not there',
-      picture("{container: {state: {waiting: {reason: ErrImagePull, message: 'x: not found'}}}}"),
+      clusterState(
+        "{container: {state: {waiting: {reason: ErrImagePull, message: 'x: not found'}}}}",
+      ),
       'failed image-not-found (-): migrate: image',
     ],
     [
       'evicted',
-      picture('{status: {phase: Failed, reason: Evicted, message: low on memory}}'),
+      clusterState('{status: {phase: Failed, reason: Evicted, message: low on memory}}'),
       'failed migration-failed (-): migrate: its pod was taken away: low on memory',
     ],
     [
       'too long',
-      picture(ended(137), {
+      clusterState(ended(137), {
         status: { conditions: [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }] },
       }),
       'failed timeout (-): migrate: stopped: it ran longer',
     ],
     [
       'a busy registry',
-      picture("{container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}"),
+      clusterState(
+        "{container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}",
+      ),
       'waiting: i/o timeout, 0 s of 60 s',
     ],
   ])('%s', (_, seen, expected) => {
-    expect(new Following().verdict(1, seen, 'relation "a" already exists')).toContain(expected)
+    expect(new TrackOptions().verdict(1, seen, 'relation "a" already exists')).toContain(expected)
   })
 
   test('ended well though a sidecar of it runs on, or ended too', () => {
     const sidecars = (state: string) =>
       `{status: {containerStatuses: [{name: web, ready: false, restartCount: 0, state: {terminated: {exitCode: 0}}},
         {name: mesh, ready: true, restartCount: 0, state: {${state}}}]}, spec: {containers: [{name: web}, {name: mesh}]}}`
-    expect(new Following().verdict(1, picture(sidecars('running: {}')))).toBe('finished migrate-x')
-    expect(new Following().verdict(1, picture(sidecars('terminated: {exitCode: 0}')))).toBe(
+    expect(new TrackOptions().verdict(1, clusterState(sidecars('running: {}')))).toBe(
+      'finished migrate-x',
+    )
+    expect(new TrackOptions().verdict(1, clusterState(sidecars('terminated: {exitCode: 0}')))).toBe(
       'finished migrate-x',
     )
   })
@@ -137,23 +143,25 @@ describe('a Job', () => {
   test('goes on when only a sidecar has ended with 0', () => {
     const scene = `{status: {containerStatuses: [{name: web, ready: true, restartCount: 0, state: {running: {}}},
         {name: mesh, ready: false, restartCount: 0, state: {terminated: {exitCode: 0}}}]}, spec: {containers: [{name: web}, {name: mesh}]}}`
-    expect(new Following().verdict(1, picture(scene))).toBe('started migrate-x')
+    expect(new TrackOptions().verdict(1, clusterState(scene))).toBe('started migrate-x')
   })
 
   test('waits for the log of its end, 5 s at most', () => {
-    const following = new Following()
-    expect(following.verdict(1, picture(ended(1)))).toBe('waiting: exited with 1')
-    expect(following.last?.lookAgainAt).toBe(START + 6000)
-    expect(following.verdict(6, picture(ended(1)))).toBe('failed crash (1): migrate: exited with 1')
+    const following = new TrackOptions()
+    expect(following.verdict(1, clusterState(ended(1)))).toBe('waiting: exited with 1')
+    expect(following.last?.requeueAt).toBe(START + 6000)
+    expect(following.verdict(6, clusterState(ended(1)))).toBe(
+      'failed crash (1): migrate: exited with 1',
+    )
   })
 
   test('may not make its pod: 5 s', () => {
-    const refused = picture(
+    const refused = clusterState(
       undefined,
       {},
       '{about: migrate, reason: FailedCreate, message: is forbidden}',
     )
-    const following = new Following()
+    const following = new TrackOptions()
     expect(following.verdict(1, refused)).toMatch(/^waiting/)
     expect(following.verdict(6, refused)).toBe(
       'failed pod-refused (-): migrate: the cluster refuses its pods: is forbidden',
@@ -161,9 +169,9 @@ describe('a Job', () => {
   })
 
   test('does not start at all', () => {
-    const following = new Following()
-    expect(following.verdict(0, picture(undefined))).toMatch(/^waiting/)
-    expect(following.verdict(600, picture(undefined))).toMatch(
+    const following = new TrackOptions()
+    expect(following.verdict(0, clusterState(undefined))).toMatch(/^waiting/)
+    expect(following.verdict(600, clusterState(undefined))).toMatch(
       /^failed timeout \(-\): migrate: not started after 600 s/,
     )
   })

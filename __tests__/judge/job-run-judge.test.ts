@@ -4,13 +4,13 @@ import type { Job } from 'kubernetes-types/batch/v1'
 import { parse } from 'yaml'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { judgeRun } from '../../src/judge/job-run-judge.js'
-import { newLedger, withLog } from '../../src/judge/observations.js'
-import type { Picture } from '../../src/judge/types.js'
+import { newObservations, withLog } from '../../src/judge/observations.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import type { Cause } from '../../src/failure/failure.js'
 import { owner, PATIENCE, pictureOf, podOf, START } from './scene.js'
 
 /** A Job `seed` with these pods. */
-function picture(status: string, ...pods: readonly string[]): Picture {
+function clusterState(status: string, ...pods: readonly string[]): ClusterState {
   const made = pods.map((pod, i) => {
     const { metadata, spec, ...rest } = parse(pod) as { metadata?: object; spec?: object }
     return podOf(`seed-${i}`, {
@@ -30,19 +30,19 @@ function picture(status: string, ...pods: readonly string[]): Picture {
   }
 }
 
-class Following {
-  ledger = newLedger(START)
+class TrackOptions {
+  observations = newObservations(START)
   crash: Cause | undefined
 
-  verdict(at: number, seen: Picture, log?: string): string {
+  verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
     const look = () =>
-      judgeRun(confirmed, 'seed', PATIENCE, this.ledger, this.crash, START + at * 1000)
+      judgeRun(confirmed, 'seed', PATIENCE, this.observations, this.crash, START + at * 1000)
     let judgement = look()
-    this.ledger = judgement.ledger
+    this.observations = judgement.observations
     if (log !== undefined) {
       for (const wanted of judgement.logsWanted) {
-        this.ledger = withLog(this.ledger, wanted, diagnose(log.split('\n')))
+        this.observations = withLog(this.observations, wanted, diagnose(log.split('\n')))
       }
       judgement = look()
     }
@@ -64,61 +64,69 @@ const failed = (reason: string) =>
 const log = 'Traceback (most recent call last):\nValueError: no such shop'
 
 describe('a Job', () => {
-  test.each<[string, Picture, string]>([
-    ['has no pod yet', picture('{}'), 'waiting: its pod to be made'],
-    ['runs', picture('{}', runs), 'waiting: it runs'],
-    ['is complete', picture('{conditions: [{type: Complete, status: "True"}]}', ended(0)), 'done'],
+  test.each<[string, ClusterState, string]>([
+    ['has no pod yet', clusterState('{}'), 'waiting: its pod to be made'],
+    ['runs', clusterState('{}', runs), 'waiting: it runs'],
+    [
+      'is complete',
+      clusterState('{conditions: [{type: Complete, status: "True"}]}', ended(0)),
+      'done',
+    ],
     [
       'is over its deadline',
-      picture(failed('DeadlineExceeded'), runs),
+      clusterState(failed('DeadlineExceeded'), runs),
       'failed timeout: seed: it ran longer than its activeDeadlineSeconds',
     ],
     [
       'names an image that is not there',
-      picture('{}', '{container: {state: {waiting: {reason: InvalidImageName, message: m}}}}'),
+      clusterState('{}', '{container: {state: {waiting: {reason: InvalidImageName, message: m}}}}'),
       'failed image-not-found: seed: image registry.example/shop:new cannot be pulled: m',
     ],
   ])('%s', (_, seen, words) => {
-    expect(new Following().verdict(0, seen)).toBe(words)
+    expect(new TrackOptions().verdict(0, seen)).toBe(words)
   })
 
   test('that has failed is told with the words of its log', () => {
-    const seen = picture(failed('BackoffLimitExceeded'), ended(1))
-    const words = new Following().verdict(0, seen, log)
+    const seen = clusterState(failed('BackoffLimitExceeded'), ended(1))
+    const words = new TrackOptions().verdict(0, seen, log)
     expect(words).toBe('failed job-failed: seed: ValueError: no such shop')
   })
 
   test('may fail as often as it says itself', () => {
-    const job = new Following()
-    expect(job.verdict(0, picture('{failed: 1}', ended(1)), log)).toMatch(/^waiting: /)
-    expect(job.verdict(500, picture('{failed: 2}', ended(1), ended(1)), log)).toMatch(/^waiting: /)
+    const job = new TrackOptions()
+    expect(job.verdict(0, clusterState('{failed: 1}', ended(1)), log)).toMatch(/^waiting: /)
+    expect(job.verdict(500, clusterState('{failed: 2}', ended(1), ended(1)), log)).toMatch(
+      /^waiting: /,
+    )
     expect(
-      job.verdict(900, picture('{conditions: [{type: Complete, status: "True"}]}', ended(1))),
+      job.verdict(900, clusterState('{conditions: [{type: Complete, status: "True"}]}', ended(1))),
     ).toBe('done')
   })
 
   test('whose pods are gone with its failure is told by what was seen before', () => {
-    const job = new Following()
-    job.verdict(0, picture('{failed: 1}', ended(1)), log)
-    const gone = picture(failed('BackoffLimitExceeded'))
+    const job = new TrackOptions()
+    job.verdict(0, clusterState('{failed: 1}', ended(1)), log)
+    const gone = clusterState(failed('BackoffLimitExceeded'))
     expect(job.verdict(5, gone)).toBe('waiting: its log')
     expect(job.verdict(60, gone)).toBe('failed job-failed: seed: ValueError: no such shop')
   })
 
   test('of which nothing was seen is told in the words of its controller', () => {
-    const job = new Following()
-    const gone = picture(failed('BackoffLimitExceeded'))
+    const job = new TrackOptions()
+    const gone = clusterState(failed('BackoffLimitExceeded'))
     job.verdict(0, gone)
     expect(job.verdict(60, gone)).toBe('failed job-failed: seed: m')
   })
 
   test('that does not start is given up after the timeout, and one that has started is not', () => {
     const late = PATIENCE.timeout / 1000 + 1
-    const stuck = new Following()
-    stuck.verdict(0, picture('{}'))
-    expect(stuck.verdict(late, picture('{}'))).toMatch(/^failed timeout: seed: not started after /)
-    const slow = new Following()
-    slow.verdict(0, picture('{}', runs))
-    expect(slow.verdict(late, picture('{}', runs))).toBe('waiting: it runs')
+    const stuck = new TrackOptions()
+    stuck.verdict(0, clusterState('{}'))
+    expect(stuck.verdict(late, clusterState('{}'))).toMatch(
+      /^failed timeout: seed: not started after /,
+    )
+    const slow = new TrackOptions()
+    slow.verdict(0, clusterState('{}', runs))
+    expect(slow.verdict(late, clusterState('{}', runs))).toBe('waiting: it runs')
   })
 })

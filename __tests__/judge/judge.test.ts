@@ -1,9 +1,9 @@
 /** When a release is done, whose pods count, and what is nobody's failure. */
 import { describe, expect, test } from '@jest/globals'
 import { judge } from '../../src/judge/judge.js'
-import { newLedger } from '../../src/judge/observations.js'
+import { newObservations } from '../../src/judge/observations.js'
 import type { Cause } from '../../src/failure/failure.js'
-import type { Aim, Patience, Picture } from '../../src/judge/types.js'
+import type { DesiredWorkload, Timeouts, ClusterState } from '../../src/judge/types.js'
 import {
   AIM,
   line,
@@ -27,7 +27,7 @@ describe('a Deployment is done', () => {
     expect(release.verdict(0, 'pods: {}')).toBe('waiting: 0 of 1 ready, waiting for its next pod')
     expect(release.verdict(4, healthy)).toBe('complete')
     expect(release.last?.completeAt).toBe(START + 4000)
-    expect(release.last?.lookAgainAt).toBe(START + 19_000)
+    expect(release.last?.requeueAt).toBe(START + 19_000)
     expect(release.verdict(18.9, healthy)).toBe('complete')
     expect(release.verdict(19, healthy)).toBe('done')
   })
@@ -104,7 +104,7 @@ describe('a Deployment is done', () => {
     release.look(1, 'pods: {web-a: {container: {}}}')
     release.look(2, crashed)
     expect(release.verdict(3, again)).toMatch(/waiting for web-a .*stay Ready/)
-    expect(release.last?.lookAgainAt).toBe(START + 13_000)
+    expect(release.last?.requeueAt).toBe(START + 13_000)
     expect(release.verdict(13, again)).toBe('done')
   })
 })
@@ -231,7 +231,7 @@ describe('nobody’s failure', () => {
     const pull = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}}`
     release.look(1, pull)
     expect(line(release.look(90, pull, 44))).toMatch(/^waiting/)
-    expect(release.last?.lookAgainAt).toBeUndefined()
+    expect(release.last?.requeueAt).toBeUndefined()
     expect(line(release.look(90, pull, 46))).toMatch(/^failed image-pull/)
   })
 
@@ -256,19 +256,22 @@ describe('superseded', () => {
   })
 
   test('tells who wrote it', () => {
-    const picture = pictureOf('image: registry.example/shop:theirs', 4)
-    picture.deployments.get('web')!.metadata!.managedFields = [
+    const clusterState = pictureOf('image: registry.example/shop:theirs', 4)
+    clusterState.deployments.get('web')!.metadata!.managedFields = [
       { manager: 'kubectl-set', fieldsV1: fields('f:command') },
       { manager: 'argocd-controller', fieldsV1: fields('f:image') },
     ]
-    expect(new Rehearsal().verdict(4, picture)).toMatch(
+    expect(new Rehearsal().verdict(4, clusterState)).toMatch(
       /in container web, written by argocd-controller$/,
     )
   })
 
   test('a superseded workload holds no other one up', () => {
-    const aims = [AIM, { ...AIM, workload: { kind: 'Deployment', name: 'gone' } } as const]
-    const release = new Rehearsal(aims)
+    const desiredWorkloads = [
+      AIM,
+      { ...AIM, workload: { kind: 'Deployment', name: 'gone' } } as const,
+    ]
+    const release = new Rehearsal(desiredWorkloads)
     release.look(0, healthy)
     expect(release.verdict(15, healthy)).toBe('done')
     expect(release.verdict(15, healthy, 'deployment/gone')).toBe('superseded: its deletion')
@@ -281,7 +284,7 @@ describe('superseded', () => {
 })
 
 describe('a StatefulSet', () => {
-  const aim: Aim = { ...AIM, workload: { kind: 'StatefulSet', name: 'db' } }
+  const desired: DesiredWorkload = { ...AIM, workload: { kind: 'StatefulSet', name: 'db' } }
 
   test.each<[string, object, object, Record<string, string>, string]>([
     ['all updated', {}, {}, { 'db-0': 'new', 'db-1': 'new' }, 'done'],
@@ -316,27 +319,27 @@ describe('a StatefulSet', () => {
     ],
     ['its pods are refused', {}, { updatedReplicas: 1 }, { 'db-1': 'new' }, 'failed pod-refused'],
   ])('%s', (_, spec, status, pods, expected) => {
-    const picture = statefulSet(spec, status, pods)
-    const release = new Rehearsal([aim], { ...PATIENCE, bake: 0 })
-    release.look(0, picture)
-    expect(release.verdict(5, picture, 'statefulset/db')).toContain(expected)
+    const clusterState = statefulSet(spec, status, pods)
+    const release = new Rehearsal([desired], { ...PATIENCE, bake: 0 })
+    release.look(0, clusterState)
+    expect(release.verdict(5, clusterState, 'statefulset/db')).toContain(expected)
   })
 
   test('a refusal from before our write is not ours', () => {
-    const picture = statefulSet({}, { updatedReplicas: 1 }, { 'db-1': 'new' }, -3600)
-    const release = new Rehearsal([aim])
-    release.look(0, picture)
-    expect(release.verdict(5, picture, 'statefulset/db')).toMatch(/^waiting/)
+    const clusterState = statefulSet({}, { updatedReplicas: 1 }, { 'db-1': 'new' }, -3600)
+    const release = new Rehearsal([desired])
+    release.look(0, clusterState)
+    expect(release.verdict(5, clusterState, 'statefulset/db')).toMatch(/^waiting/)
   })
 
   test.each<[string, Record<string, string>]>([
     ['one that was followed by a pod is over', { 'db-1': 'new, made since' }],
     ['a place that is still taken was not refused', { 'db-0': 'old, ending', 'db-1': 'new' }],
   ])('a refusal in the middle: %s', (_, pods) => {
-    const picture = statefulSet({}, { updatedReplicas: 1 }, pods)
-    const release = new Rehearsal([aim])
-    release.look(0, picture)
-    expect(release.verdict(5, picture, 'statefulset/db')).toMatch(/^waiting/)
+    const clusterState = statefulSet({}, { updatedReplicas: 1 }, pods)
+    const release = new Rehearsal([desired])
+    release.look(0, clusterState)
+    expect(release.verdict(5, clusterState, 'statefulset/db')).toMatch(/^waiting/)
   })
 
   function statefulSet(
@@ -344,7 +347,7 @@ describe('a StatefulSet', () => {
     status: object,
     pods: Record<string, string>,
     refusedAt = 0,
-  ): Picture {
+  ): ClusterState {
     const set = {
       metadata: { name: 'db', uid: 'uid-db', generation: 2 },
       spec: { replicas: 2, selector: {}, serviceName: 'db', template: template(NEW), ...spec },
@@ -420,7 +423,7 @@ describe('a pod that is ending', () => {
 })
 
 describe('a DaemonSet', () => {
-  const aim: Aim = { ...AIM, workload: { kind: 'DaemonSet', name: 'agent' } }
+  const desired: DesiredWorkload = { ...AIM, workload: { kind: 'DaemonSet', name: 'agent' } }
 
   test.each<[string, object, object, Record<string, string>, string]>([
     ['all updated', {}, {}, { a: 'new', b: 'new' }, 'done'],
@@ -446,7 +449,7 @@ describe('a DaemonSet', () => {
       'done',
     ],
   ])('%s', (_, spec, status, pods, expected) => {
-    const release = new Rehearsal([aim], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([desired], { ...PATIENCE, bake: 0 })
     expect(release.verdict(5, daemonSet(spec, status, pods), 'daemonset/agent')).toContain(expected)
   })
 
@@ -472,18 +475,22 @@ describe('a DaemonSet', () => {
       'waiting: 0 of 1 ready',
     ],
   ])('of which a node was dead before: %s', (_, status, pods, expected) => {
-    const dead = { ...aim, deadNodes: ['node-dead'] }
+    const dead = { ...desired, deadNodes: ['node-dead'] }
     const release = new Rehearsal([dead], { ...PATIENCE, bake: 0 })
-    const picture = daemonSet({}, { numberAvailable: 1, ...status }, pods)
-    const pod = picture.pods.get('dead')
+    const clusterState = daemonSet({}, { numberAvailable: 1, ...status }, pods)
+    const pod = clusterState.pods.get('dead')
     if (pod?.spec) pod.spec.nodeName = 'node-dead'
-    expect(release.verdict(5, picture, 'daemonset/agent')).toContain(expected)
+    expect(release.verdict(5, clusterState, 'daemonset/agent')).toContain(expected)
   })
 
   test('a broken pod of the old version, recognised by its image, is not ours', () => {
-    const release = new Rehearsal([aim], PATIENCE, broken)
-    const picture = daemonSet({}, { updatedNumberScheduled: 1 }, { a: 'old crashed', b: 'new' })
-    expect(release.verdict(5, picture, 'daemonset/agent')).toBe(
+    const release = new Rehearsal([desired], PATIENCE, broken)
+    const clusterState = daemonSet(
+      {},
+      { updatedNumberScheduled: 1 },
+      { a: 'old crashed', b: 'new' },
+    )
+    expect(release.verdict(5, clusterState, 'daemonset/agent')).toBe(
       'waiting: 1 of 2 ready, waiting for its next pod',
     )
     const ours = daemonSet({}, { updatedNumberScheduled: 1 }, { a: 'new crashed', b: 'old' })
@@ -491,24 +498,28 @@ describe('a DaemonSet', () => {
   })
 
   test('after a restart by somebody else only the newest generation is ours', () => {
-    const picture = daemonSet({}, { updatedNumberScheduled: 1 }, { a: 'new crashed', b: 'new' })
-    const set = picture.daemonsets.get('agent')
+    const clusterState = daemonSet(
+      {},
+      { updatedNumberScheduled: 1 },
+      { a: 'new crashed', b: 'new' },
+    )
+    const set = clusterState.daemonsets.get('agent')
     set!.metadata!.annotations = { 'deprecated.daemonset.template.generation': '3' }
-    picture.pods.get('a')!.metadata!.labels = {
+    clusterState.pods.get('a')!.metadata!.labels = {
       'pod-template-generation': '2',
       'controller-revision-hash': 'x',
     }
-    picture.pods.get('b')!.metadata!.labels = {
+    clusterState.pods.get('b')!.metadata!.labels = {
       'pod-template-generation': '3',
       'controller-revision-hash': 'y',
     }
-    const release = new Rehearsal([aim], PATIENCE, broken)
-    expect(release.verdict(5, picture, 'daemonset/agent')).toBe(
+    const release = new Rehearsal([desired], PATIENCE, broken)
+    expect(release.verdict(5, clusterState, 'daemonset/agent')).toBe(
       'waiting: 1 of 2 ready, waiting for its next pod',
     )
   })
 
-  function daemonSet(spec: object, status: object, pods: Record<string, string>): Picture {
+  function daemonSet(spec: object, status: object, pods: Record<string, string>): ClusterState {
     const set = {
       metadata: { name: 'agent', uid: 'uid-agent', generation: 2 },
       spec: { selector: {}, template: template(NEW), ...spec },
@@ -534,7 +545,7 @@ describe('a DaemonSet', () => {
 })
 
 describe('a CronJob', () => {
-  const aim: Aim = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } }
+  const desired: DesiredWorkload = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } }
 
   test.each([
     [NEW, 'done'],
@@ -542,16 +553,16 @@ describe('a CronJob', () => {
   ])('%s', (image, expected) => {
     const jobTemplate = { spec: { template: template(image) } }
     const job = { metadata: { generation: 2 }, spec: { schedule: '* * * * *', jobTemplate } }
-    const picture = { ...pictureOf('gone: true', 0), cronjobs: new Map([['clean', job]]) }
-    expect(new Rehearsal([aim]).verdict(0, picture, 'cronjob/clean')).toBe(expected)
+    const clusterState = { ...pictureOf('gone: true', 0), cronjobs: new Map([['clean', job]]) }
+    expect(new Rehearsal([desired]).verdict(0, clusterState, 'cronjob/clean')).toBe(expected)
   })
 })
 
 describe('several workloads', () => {
   test('the bake is counted once, from the last of them', () => {
-    const cron: Aim = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } }
+    const cron: DesiredWorkload = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } }
     const release = new Rehearsal([AIM, cron])
-    const withCron = (scene: string, at: number): Picture => ({
+    const withCron = (scene: string, at: number): ClusterState => ({
       ...pictureOf(scene, at),
       cronjobs: new Map([
         [
@@ -578,13 +589,13 @@ describe('the judge', () => {
     'pods: {web-a: {container: {restartCount: 1, state: {terminated: {exitCode: 1}}}, ready: false}}'
 
   test('gives the same answer to the same question, and changes nothing', () => {
-    const ledger = Object.freeze({ ...newLedger(START) })
-    const picture = pictureOf(crashed, 3)
-    const before = JSON.stringify([...picture.pods])
-    const one = judge(picture, [AIM], PATIENCE, ledger, START + 3000)
-    expect(judge(picture, [AIM], PATIENCE, ledger, START + 3000)).toEqual(one)
-    expect(ledger).toEqual(newLedger(START))
-    expect(JSON.stringify([...picture.pods])).toBe(before)
+    const observations = Object.freeze({ ...newObservations(START) })
+    const clusterState = pictureOf(crashed, 3)
+    const before = JSON.stringify([...clusterState.pods])
+    const one = judge(clusterState, [AIM], PATIENCE, observations, START + 3000)
+    expect(judge(clusterState, [AIM], PATIENCE, observations, START + 3000)).toEqual(one)
+    expect(observations).toEqual(newObservations(START))
+    expect(JSON.stringify([...clusterState.pods])).toBe(before)
   })
 
   test('asks for the log of the run that ended, and waits 5 s for it', () => {
@@ -593,7 +604,7 @@ describe('the judge', () => {
     expect(release.last?.logsWanted).toEqual([
       { pod: 'web-a', podUid: 'uid-web-a', container: 'web', previous: false, exit: 2 },
     ])
-    expect(release.last?.lookAgainAt).toBe(START + 8000)
+    expect(release.last?.requeueAt).toBe(START + 8000)
     expect(line(release.look(7.9, crashed))).toMatch(/^waiting/)
     expect(line(release.look(8, crashed))).toBe('failed crash: web: exited with 1')
   })
@@ -642,7 +653,7 @@ describe('the judge', () => {
     })
   })
 
-  test.each<[string, string, Partial<Patience>, Partial<Cause>]>([
+  test.each<[string, string, Partial<Timeouts>, Partial<Cause>]>([
     [
       'a probe is named by what it asks for, with the number of its port',
       `pods: {web-a: {container: {ready: false}, spec: {containers: [{name: web, ports: [{name: http, containerPort: 8000}],
@@ -684,8 +695,8 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       { timeout: 0 },
       { code: 'timeout', pod: 'web-a', hint: expect.stringContaining('"timeout"') as never },
     ],
-  ])('says where and what to do: %s', (_, scene, patience, cause) => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, ...patience })
+  ])('says where and what to do: %s', (_, scene, timeouts, cause) => {
+    const release = new Rehearsal([AIM], { ...PATIENCE, ...timeouts })
     expect(release.look(3, scene).verdicts['deployment/web']).toMatchObject({ is: 'failed', cause })
   })
 
@@ -706,8 +717,8 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
   })
 
   test('takes the oldest ReplicaSet of the same template, whatever the order of its keys', () => {
-    const picture = pictureOf('pods: {web-a: }', 3)
-    const set = picture.replicasets.get('web-new')!
+    const clusterState = pictureOf('pods: {web-a: }', 3)
+    const set = clusterState.replicasets.get('web-new')!
     const { containers } = set.spec!.template!.spec!
     const reversed = containers.map(({ image, name }) => ({ image: image!, name, env: [] }))
     set.spec!.template!.spec = { containers: reversed }
@@ -718,9 +729,9 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       uid: 'uid-twin',
       creationTimestamp: '2026-01-01T10:00:00Z',
     }
-    const replicasets = new Map([['web-twin', twin], ...picture.replicasets])
+    const replicasets = new Map([['web-twin', twin], ...clusterState.replicasets])
     expect(
-      new Rehearsal().look(3, { ...picture, replicasets }).progress['deployment/web']?.ready,
+      new Rehearsal().look(3, { ...clusterState, replicasets }).progress['deployment/web']?.ready,
     ).toBe(1)
   })
 })

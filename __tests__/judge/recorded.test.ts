@@ -9,41 +9,42 @@ import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { judge } from '../../src/judge/judge.js'
-import { logKey, newLedger, withLog } from '../../src/judge/observations.js'
-import type { Patience, Picture } from '../../src/judge/types.js'
-import { aimOf } from '../../src/judge/desired.js'
+import { logKey, newObservations, withLog } from '../../src/judge/observations.js'
+import type { Timeouts, ClusterState } from '../../src/judge/types.js'
+import { desiredOf } from '../../src/judge/desired.js'
 import { faults } from '../faults/catalogue.js'
 import { playedBy, type Recorded, type Recording } from '../faults/recording.js'
-import type { Seen, Sight } from '../faults/sights.js'
+import type { Seen, EvaluationContext } from '../faults/sights.js'
 import { inRepo, line, pictureOf, START } from './scene.js'
 
 const folder = new URL('../fixtures/rollout/', import.meta.url)
 
 /** All that was said, and when: `[2.1, 'waiting: …']`, the same lines but once. */
-function play(fault: string, patience: Partial<Patience> = {}): [number, string][] {
+function play(fault: string, timeouts: Partial<Timeouts> = {}): [number, string][] {
   const { workload, frames, generation, images, logs } = recordingOf(fault)
   const before = new Map((frames[0]?.changed ?? []).map((object) => [idOf(object), object]))
   const old = before.get(`${workload.kind}/${workload.name}`) as WorkloadObject
   const now = { ...old, metadata: { ...old.metadata, generation } }
-  const aim = aimOf(workload, images, now, old, pictureOfObjects(before, START))
+  const desired = desiredOf(workload, images, now, old, pictureOfObjects(before, START))
   const told: [number, string][] = []
   const objects = new Map<string, Recorded>()
-  let ledger = newLedger(START)
+  let observations = newObservations(START)
 
   const look = (at: number): number | undefined => {
     const now = START + at * 1000
-    const picture = pictureOfObjects(objects, now)
-    const whole = { timeout: 600_000, bake: 15_000, grace: {}, ...patience }
-    let judgement = judge(picture, [aim], whole, ledger, now)
-    ledger = judgement.ledger
+    const clusterState = pictureOfObjects(objects, now)
+    const whole = { timeout: 600_000, bake: 15_000, grace: {}, ...timeouts }
+    let judgement = judge(clusterState, [desired], whole, observations, now)
+    observations = judgement.observations
     for (const wanted of judgement.logsWanted) {
-      ledger = withLog(ledger, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
+      observations = withLog(observations, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
     }
-    if (judgement.logsWanted.length > 0) judgement = judge(picture, [aim], whole, ledger, now)
-    ledger = judgement.ledger
+    if (judgement.logsWanted.length > 0)
+      judgement = judge(clusterState, [desired], whole, observations, now)
+    observations = judgement.observations
     const said = line(judgement, `${workload.kind.toLowerCase()}/${workload.name}`)
     if (told.at(-1)?.[1] !== said) told.push([at, said])
-    return judgement.lookAgainAt === undefined ? undefined : (judgement.lookAgainAt - START) / 1000
+    return judgement.requeueAt === undefined ? undefined : (judgement.requeueAt - START) / 1000
   }
 
   for (const [index, { at, changed, gone }] of frames.entries()) {
@@ -59,7 +60,10 @@ function play(fault: string, patience: Partial<Patience> = {}): [number, string]
   return told
 }
 
-function pictureOfObjects(objects: ReadonlyMap<string, Recorded>, confirmedAt: number): Picture {
+function pictureOfObjects(
+  objects: ReadonlyMap<string, Recorded>,
+  confirmedAt: number,
+): ClusterState {
   const of = <T>(kind: string) =>
     new Map(
       [...objects.values()]
@@ -82,7 +86,7 @@ function idOf({ kind, metadata }: Recorded): string {
 }
 
 /** When something was first seen in a recording, in seconds after the write. */
-function firstSeen(fault: string, sight: Sight): number {
+function firstSeen(fault: string, sight: EvaluationContext): number {
   const { frames } = recordingOf(fault)
   const seen = frames.find(
     ({ at, changed }) => at > 0 && changed.some((object) => sight(object as unknown as Seen)),

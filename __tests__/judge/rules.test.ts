@@ -1,14 +1,14 @@
 /** The table of rules, row by row: what is seen, and when it means that the rollout is lost. */
 import { describe, expect, test } from '@jest/globals'
-import type { Aim, Patience } from '../../src/judge/types.js'
+import type { DesiredWorkload, Timeouts } from '../../src/judge/types.js'
 import { AIM, NEW, PATIENCE, Rehearsal } from './scene.js'
 
 interface Fact {
   readonly name: string
   /** What all crashing containers have in their log. */
   readonly log?: string
-  readonly aim?: Partial<Aim>
-  readonly patience?: Partial<Patience>
+  readonly desired?: Partial<DesiredWorkload>
+  readonly timeouts?: Partial<Timeouts>
   /** Seconds after our write, what is seen then, how the verdict begins (or what it contains). */
   readonly steps: readonly (readonly [number, string, string | RegExp])[]
 }
@@ -19,8 +19,8 @@ const another = 'web-b: {ready: false, container: {state: {waiting: {reason: Con
 
 function facts(title: string, all: readonly Fact[]) {
   describe(title, () => {
-    test.each(all)('$name', ({ log, aim, patience, steps }) => {
-      const release = new Rehearsal([{ ...AIM, ...aim }], { ...PATIENCE, ...patience }, log)
+    test.each(all)('$name', ({ log, desired, timeouts, steps }) => {
+      const release = new Rehearsal([{ ...AIM, ...desired }], { ...PATIENCE, ...timeouts }, log)
       const told = steps.map(([at, scene]) => `${at} s: ${release.verdict(at, scene)}`)
       const expected = steps.map(([at, , verdict]) =>
         expect.stringMatching(
@@ -147,7 +147,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
   },
   {
     name: 'a grace that the user set',
-    patience: { grace: { ImagePull: 5000 } },
+    timeouts: { grace: { ImagePull: 5000 } },
     steps: [
       [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
       [10, waits('ErrImagePull', 'i/o timeout'), 'failed image-pull'],
@@ -249,7 +249,7 @@ facts('crash', [
   {
     name: 'a grace that the user set counts instead of those 60 s',
     log: moduleMissing,
-    patience: { grace: { Crash: 5000 } },
+    timeouts: { grace: { Crash: 5000 } },
     steps: [
       [3, withHealthy(loops(2)), 'waiting'],
       [8, withHealthy(loops(2)), 'failed crash'],
@@ -258,7 +258,7 @@ facts('crash', [
   {
     name: 'on the way back a shorter grace gives nothing up sooner',
     log: moduleMissing,
-    patience: { grace: { Crash: 5000 }, graces: 'lengthen' },
+    timeouts: { grace: { Crash: 5000 }, graces: 'lengthen' },
     steps: [
       [3, withHealthy(loops(2)), 'waiting'],
       [62, withHealthy(loops(2)), 'waiting'],
@@ -268,7 +268,7 @@ facts('crash', [
   {
     name: '…and a longer one counts there too',
     log: moduleMissing,
-    patience: { grace: { Crash: 90_000 }, graces: 'lengthen' },
+    timeouts: { grace: { Crash: 90_000 }, graces: 'lengthen' },
     steps: [
       [3, withHealthy(loops(2)), 'waiting'],
       [92, withHealthy(loops(2)), 'waiting'],
@@ -278,7 +278,7 @@ facts('crash', [
   {
     name: 'on a first deploy: at least 60 s',
     log: moduleMissing,
-    aim: { first: true },
+    desired: { first: true },
     steps: [
       [3, loops(2), 'waiting'],
       [63, loops(4), 'failed crash'],
@@ -644,7 +644,7 @@ facts('pods that are not made', [
   },
   {
     name: 'no node fits, but an old pod that is ending has made room',
-    patience: { bake: 0 },
+    timeouts: { bake: 0 },
     steps: [
       [1, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
       [121, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
@@ -687,7 +687,7 @@ const inStartup = 'pods: {web-a: {container: {ready: false, started: false}, pro
 facts('not Ready', [
   {
     name: 'five times what the old version took',
-    aim: { readyBefore: 20_000 },
+    desired: { readyBefore: 20_000 },
     steps: [
       [2, unready(), 'waiting: .*statuscode: 503, 0 s of 100 s'],
       [101, unready(), 'waiting'],
@@ -700,7 +700,7 @@ facts('not Ready', [
   },
   {
     name: 'at least 60 s',
-    aim: { readyBefore: 4000 },
+    desired: { readyBefore: 4000 },
     steps: [
       [2, unready(), 'waiting'],
       [61, unready(), 'waiting'],
@@ -709,7 +709,7 @@ facts('not Ready', [
   },
   {
     name: 'at most the deadline',
-    aim: { readyBefore: 300_000 },
+    desired: { readyBefore: 300_000 },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [92, unready('spec: {progressDeadlineSeconds: 90}'), 'failed not-ready'],
@@ -717,8 +717,8 @@ facts('not Ready', [
   },
   {
     name: 'ready-timeout when it is set',
-    aim: { readyBefore: 300_000 },
-    patience: { readyTimeout: 10_000 },
+    desired: { readyBefore: 300_000 },
+    timeouts: { readyTimeout: 10_000 },
     steps: [
       [2, unready(), 'waiting'],
       [12, unready(), 'failed not-ready'],
@@ -726,7 +726,7 @@ facts('not Ready', [
   },
   {
     name: 'of an undo not before the deadline, whatever ready-timeout says',
-    patience: { readyTimeout: 10_000, graces: 'lengthen' },
+    timeouts: { readyTimeout: 10_000, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [91, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -735,7 +735,7 @@ facts('not Ready', [
   },
   {
     name: 'of an undo as late as ready-timeout says',
-    patience: { readyTimeout: 120_000, graces: 'lengthen' },
+    timeouts: { readyTimeout: 120_000, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [121, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -744,7 +744,7 @@ facts('not Ready', [
   },
   {
     name: 'never before the readiness probe of the new version has asked three times',
-    aim: { readyBefore: 4000 },
+    desired: { readyBefore: 4000 },
     steps: [
       [2, unready().replace('probe: readiness', slowProbe), 'waiting: .*0 s of 150 s'],
       [151, unready().replace('probe: readiness', slowProbe), 'waiting'],
@@ -753,7 +753,7 @@ facts('not Ready', [
   },
   {
     name: 'a time that the user has set begins when the readiness probe asks first',
-    patience: { grace: { NotReady: 10_000 } },
+    timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, unready().replace('probe: readiness', slowProbe), 'waiting'],
       [71, unready().replace('probe: readiness', slowProbe), 'waiting'],
@@ -762,7 +762,7 @@ facts('not Ready', [
   },
   {
     name: 'never before its startupProbe gives up (300 s)',
-    patience: { readyTimeout: 10_000 },
+    timeouts: { readyTimeout: 10_000 },
     steps: [
       [2, inStartup, 'waiting: 0 of 1 ready, waiting for web-a (startup probe 0 s of 300 s)'],
       [301, inStartup, 'waiting'],
@@ -771,7 +771,7 @@ facts('not Ready', [
   },
   {
     name: 'the time to be Ready begins when the startupProbe has let it through',
-    patience: { readyTimeout: 10_000 },
+    timeouts: { readyTimeout: 10_000 },
     steps: [
       [2, inStartup, 'waiting'],
       [200, unready(), 'waiting: .*0 s of 10 s'],
@@ -781,7 +781,7 @@ facts('not Ready', [
   },
   {
     name: 'a slow start that ends well',
-    aim: { readyBefore: 4000 },
+    desired: { readyBefore: 4000 },
     steps: [
       [2, inStartup, 'waiting'],
       [200, inStartup, 'waiting'],
@@ -790,7 +790,7 @@ facts('not Ready', [
   },
   {
     name: 'the answer is that of its own container',
-    patience: { readyTimeout: 1000 },
+    timeouts: { readyTimeout: 1000 },
     steps: [
       [2, beside('nginx'), 'waiting'],
       [3, beside('nginx'), 'failed not-ready: web (container web): .* container web is not ready'],
@@ -799,7 +799,7 @@ facts('not Ready', [
   },
   {
     name: 'of what a command has written the error that it ended with counts',
-    patience: { readyTimeout: 1000 },
+    timeouts: { readyTimeout: 1000 },
     steps: [
       [2, unready(), 'waiting'],
       [
@@ -848,7 +848,7 @@ facts('the clock of the Deployment', [
   },
   {
     name: 'not when it is the one of the rollout before',
-    aim: { staleProgressing: '2026-01-01T11:00:00Z' },
+    desired: { staleProgressing: '2026-01-01T11:00:00Z' },
     steps: [[1, outOfTime("'2026-01-01T11:00:00Z'"), 'waiting']],
   },
   {
@@ -874,7 +874,7 @@ facts('the clock of the Deployment', [
 facts('the end of all waiting', [
   {
     name: 'says what it waited for',
-    patience: { timeout: 60_000 },
+    timeouts: { timeout: 60_000 },
     steps: [
       [0, 'pods: {}', 'waiting: 0 of 1 ready'],
       [60, 'pods: {}', 'failed timeout: web: not done after 60 s: 0 of 1 ready'],

@@ -6,8 +6,8 @@ const shop = 'ghcr.io/acme/shop'
 
 /** `statefulset/web app a`: workload, container and the digest's letter, or `?`; is it of another repository? */
 function tagged(text: string): readonly string[] {
-  const { picture, workloads } = running(text)
-  return taggedIn(picture, workloads, shop).map(({ workload, container, ran }) => {
+  const { clusterState, workloads } = running(text)
+  return taggedIn(clusterState, workloads, shop).map(({ workload, container, ran }) => {
     const letter = ran?.digest.split(':')[1]?.[0] ?? '?'
     return `${workload} ${container} ${letter}${ran?.of === 'another repository' ? ' elsewhere' : ''}`
   })
@@ -73,10 +73,10 @@ describe('what runs by a tag', () => {
   })
 
   test('Docker Hub’s images have short and long names', () => {
-    const { picture, workloads } = running(
+    const { clusterState, workloads } = running(
       `web: {image: 'acme/shop:latest', pods: ['docker.io/acme/shop@${digest('a')}']}`,
     )
-    expect(taggedIn(picture, workloads, 'acme/shop')).toEqual([
+    expect(taggedIn(clusterState, workloads, 'acme/shop')).toEqual([
       {
         workload: 'statefulset/web',
         container: 'app',
@@ -120,8 +120,8 @@ describe('the one version that runs', () => {
     ],
     ['none of nothing', '{}'],
   ])('%s', (_, text, expected: readonly string[] = []) => {
-    const { picture, workloads } = running(text)
-    const { tag, digest } = versionIn(picture, workloads, shop) ?? {}
+    const { clusterState, workloads } = running(text)
+    const { tag, digest } = versionIn(clusterState, workloads, shop) ?? {}
     expect([tag, digest].filter(Boolean)).toEqual(expected)
   })
 })

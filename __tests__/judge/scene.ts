@@ -5,9 +5,15 @@
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { judge } from '../../src/judge/judge.js'
-import { newLedger, withLog } from '../../src/judge/observations.js'
+import { newObservations, withLog } from '../../src/judge/observations.js'
 import { diagnose } from '../../src/judge/diagnose.js'
-import type { Aim, Judgement, Ledger, Patience, Picture } from '../../src/judge/types.js'
+import type {
+  DesiredWorkload,
+  Judgement,
+  Observations,
+  Timeouts,
+  ClusterState,
+} from '../../src/judge/types.js'
 
 export const START = Date.parse('2026-01-01T12:00:00Z')
 export const OLD = 'registry.example/shop:old'
@@ -54,7 +60,7 @@ interface Scene {
 }
 
 /** A picture from a scene; `at` in seconds after our write. */
-export function pictureOf(text: string, at: number): Picture {
+export function pictureOf(text: string, at: number): ClusterState {
   const scene = (parse(text) ?? {}) as Scene
   const replicas = scene.replicas ?? 1
   const image = scene.image ?? NEW
@@ -227,50 +233,56 @@ function eventOf(
   }
 }
 
-export const AIM: Aim = {
+export const AIM: DesiredWorkload = {
   workload: { kind: 'Deployment', name: 'web' },
   images: { web: NEW },
   generation: 2,
   first: false,
 }
 
-export const PATIENCE: Patience = { timeout: 600_000, bake: 15_000, grace: {} }
+export const PATIENCE: Timeouts = { timeout: 600_000, bake: 15_000, grace: {} }
 
 /** A release that is looked at again and again, as the watch loop does. */
 export class Rehearsal {
-  ledger: Ledger = newLedger(START)
+  observations: Observations = newObservations(START)
   last: Judgement | undefined
 
   constructor(
-    readonly aims: readonly Aim[] = [AIM],
-    readonly patience: Patience = PATIENCE,
+    readonly desiredWorkloads: readonly DesiredWorkload[] = [AIM],
+    readonly timeouts: Timeouts = PATIENCE,
     /** What every crashing container has in its log. */
     readonly log?: string,
   ) {}
 
   /** Looks at a scene (YAML) or a picture, `at` seconds after our write; logs that are wanted come at once. */
-  look(at: number, scene: string | Picture, confirmed = at): Judgement {
-    const picture = {
+  look(at: number, scene: string | ClusterState, confirmed = at): Judgement {
+    const clusterState = {
       ...(typeof scene === 'string' ? pictureOf(scene, at) : scene),
       confirmedAt: START + confirmed * 1000,
     }
     const now = START + at * 1000
-    let judgement = judge(picture, this.aims, this.patience, this.ledger, now)
-    this.ledger = judgement.ledger
+    let judgement = judge(
+      clusterState,
+      this.desiredWorkloads,
+      this.timeouts,
+      this.observations,
+      now,
+    )
+    this.observations = judgement.observations
     if (this.log !== undefined && judgement.logsWanted.length > 0) {
       const lines = this.log.split('\n')
       for (const wanted of judgement.logsWanted) {
-        this.ledger = withLog(this.ledger, wanted, diagnose(lines, inRepo))
+        this.observations = withLog(this.observations, wanted, diagnose(lines, inRepo))
       }
-      judgement = judge(picture, this.aims, this.patience, this.ledger, now)
-      this.ledger = judgement.ledger
+      judgement = judge(clusterState, this.desiredWorkloads, this.timeouts, this.observations, now)
+      this.observations = judgement.observations
     }
     this.last = judgement
     return judgement
   }
 
   /** The verdict as a line: `failed crash: web: …`. */
-  verdict(at: number, scene: string | Picture, id = 'deployment/web'): string {
+  verdict(at: number, scene: string | ClusterState, id = 'deployment/web'): string {
     return line(this.look(at, scene), id)
   }
 }

@@ -2,9 +2,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiError } from '../../src/kubernetes/api-error.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../../src/kubernetes/cluster.js'
-import { LeaseUnsure } from '../../src/kubernetes/retry.js'
+import { LeaseUncertain } from '../../src/kubernetes/retry.js'
 import type { Cause } from '../../src/failure/failure.js'
-import type { Request, World } from '../../src/platform/platform.js'
+import type { Request, Platform } from '../../src/platform/platform.js'
 import { causeOf } from '../support/cause.js'
 import { settled } from '../support/clock.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -54,22 +54,22 @@ function scene({ access = {}, answers = {}, proxy = serving, kubectl = [], fetch
       },
     })
   }
-  const world: World = {
-    ...script.world,
+  const platform: Platform = {
+    ...script.platform,
     network: { request: async (one) => request(one) },
     files: {
-      ...script.world.files,
+      ...script.platform.files,
       remove: (path) => {
         removed.push(path)
         return Promise.resolve()
       },
     },
     ...(fetch && {
-      processes: { ...script.world.processes, find: () => Promise.resolve(undefined) },
+      processes: { ...script.platform.processes, find: () => Promise.resolve(undefined) },
       tools: { fetchKubectl: fetch },
     }),
   }
-  const open = () => openCluster(world, { namespace: 'shop', ...access }, never)
+  const open = () => openCluster(platform, { namespace: 'shop', ...access }, never)
   return { open, asked, removed, ...script }
 }
 
@@ -373,7 +373,7 @@ describe('kubectl', () => {
     })
     await settled()
     expect(ran).toHaveLength(2)
-    first.abort(new LeaseUnsure())
+    first.abort(new LeaseUncertain())
     expect(await set).toMatchObject({ code: 0, stdout: 'done' })
     expect(asked).toEqual([])
   })

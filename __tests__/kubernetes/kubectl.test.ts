@@ -1,7 +1,7 @@
 /** What kubectl says, in the words of kubectl 1.34 and older ones. */
 import { describe, expect, test } from '@jest/globals'
 import { meaningOf, untilAnswered, type Meaning } from '../../src/kubernetes/kubectl.js'
-import { LeaseUnsure } from '../../src/kubernetes/retry.js'
+import { LeaseUncertain } from '../../src/kubernetes/retry.js'
 import type { Failure } from '../../src/failure/failure.js'
 import type { Finished } from '../../src/platform/platform.js'
 import { scripted } from '../support/scripted.js'
@@ -98,10 +98,10 @@ describe('what it means', () => {
 
 /** Calls a kubectl that answers so, one after the other and then the last again and again. */
 function calling(answers: readonly (Finished | Error | (() => Finished))[], signal = never) {
-  const { world, slept } = scripted([])
+  const { platform, slept } = scripted([])
   const left = [...answers]
   let calls = 0
-  const done = untilAnswered(world.clock, signal, async () => {
+  const done = untilAnswered(platform.clock, signal, async () => {
     calls += 1
     await Promise.resolve()
     const answer = (left.length > 1 ? left.shift() : left[0]) ?? said('')
@@ -124,7 +124,7 @@ describe('kubectl is called until the server has answered', () => {
     ['away for a moment', [away, away, good], good],
     ['busy, and then no', [busy, no], no],
     ['a login that is accepted again', [unknown, good], good],
-    ['ended in its middle, since the lock was not sure', [new LeaseUnsure(), good], good],
+    ['ended in its middle, since the lock was not sure', [new LeaseUncertain(), good], good],
   ])('%s', async (_, answers, answer) => {
     const { done, calls } = calling(answers)
     expect(await done).toBe(answer)

@@ -147,9 +147,9 @@ function read(
   paths: readonly string[],
   kustomized: Partial<Finished> = {},
 ) {
-  const { world } = scripted([], { files: texts })
+  const { platform } = scripted([], { files: texts })
   const files: Files = {
-    ...world.files,
+    ...platform.files,
     list: (folder) =>
       Promise.resolve(
         Object.keys(texts)
@@ -157,14 +157,14 @@ function read(
           .map((path) => path.slice(folder.replace(/\/$/, '').length + 1).split('/')[0] ?? '')
           .sort(),
       ),
-    isFolder: (path) => world.files.isFolder(path.replace(/\/$/, '')),
-    exists: (path) => world.files.exists(path.replace(/\/$/, '')),
+    isFolder: (path) => platform.files.isFolder(path.replace(/\/$/, '')),
+    exists: (path) => platform.files.exists(path.replace(/\/$/, '')),
   }
   const cluster = clusterOf({
     kustomize: () =>
       Promise.resolve({ code: 0, stdout: config('built'), stderr: '', ...kustomized }),
   })
-  return readManifests({ ...world, files }, cluster, paths, 'ghcr.io/acme/shop')
+  return readManifests({ ...platform, files }, cluster, paths, 'ghcr.io/acme/shop')
 }
 
 async function refusal(

@@ -33,12 +33,12 @@ async function patch(
   const after: KubeObject[] = []
   for (const id of args.filter((arg) => /^(cronjob|deployment)\//.test(arg))) {
     const path = workloadPath(id)
-    const { status, body: stands } = await send({ method: 'PATCH', path, body, brings })
+    const { status, body: current } = await send({ method: 'PATCH', path, body, brings })
     if (status >= 300) {
       const words = 'Error from server (Forbidden): the version is not wanted'
       return { ...failed(words), stdout: printed(after).stdout }
     }
-    after.push(stands as KubeObject)
+    after.push(current as KubeObject)
   }
   return printed(after)
 }
@@ -61,11 +61,11 @@ async function apply(
       continue
     }
     const folder = path.slice(0, path.lastIndexOf('/'))
-    const { status, body: stands } = await (live
+    const { status, body: current } = await (live
       ? send({ method: 'PATCH', path, body: { apply: object }, brings })
       : send({ method: 'POST', path: folder, body: applied(object, undefined), brings }))
     if (status >= 300) return failed(`Error from server (Conflict): ${nameOf(object)} has changed`)
-    after.push(stands as KubeObject)
+    after.push(current as KubeObject)
   }
   return printed(after)
 }

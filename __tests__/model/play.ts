@@ -209,7 +209,7 @@ export class Play {
     const writer = does.is === 'release' ? { id: holder, version: does.version } : { id: holder }
     const actor: Actor = { process, writer, does, cancel }
     this.actors.set(name, actor)
-    startRun(does, holder, process.world, cancel.signal, this.scene.brings).then(
+    startRun(does, holder, process.platform, cancel.signal, this.scene.brings).then(
       (report) => this.end(name, actor, report),
       (error: unknown) => this.troubles.push(error as Error),
     )

@@ -1,7 +1,7 @@
 /** A process that runs the real code, with everything that it asks of the world in the hands of a play. */
 import { hash } from 'node:crypto'
 import { collection, watched } from '../../src/kubernetes/paths.js'
-import type { Clock, Request, Response, World } from '../../src/platform/platform.js'
+import type { Clock, Request, Response, Platform } from '../../src/platform/platform.js'
 import { kubectl } from './kubectl.js'
 import { otherFolders, workloadFolders } from './places.js'
 import type { Answer, Call, Change, Server, Weakness } from './server.js'
@@ -23,7 +23,7 @@ interface Alarm {
 }
 
 export class Process {
-  readonly world: World
+  readonly platform: Platform
   readonly pending = new Map<number, Pending>()
   /** Nothing that it sends arrives, nothing that is answered comes back. */
   cutAt: number | undefined
@@ -41,7 +41,7 @@ export class Process {
     private readonly now: () => number,
     private readonly weak: Weakness | undefined,
   ) {
-    this.world = {
+    this.platform = {
       clock: this.clock(),
       processes: {
         account: () => 'runner',
@@ -222,25 +222,25 @@ export class Process {
 
   private watch(collection: string, signal?: AbortSignal): Promise<Response> {
     const lines: string[] = []
-    let news = Promise.withResolvers<undefined>()
+    let progressLines = Promise.withResolvers<undefined>()
     this.watchers.set(collection, (line) => {
       lines.push(line)
-      news.resolve(undefined)
+      progressLines.resolve(undefined)
     })
     signal?.addEventListener('abort', () => {
       this.watchers.delete(collection)
-      news.reject(signal.reason as Error)
+      progressLines.reject(signal.reason as Error)
     })
-    news.promise.catch(() => undefined)
+    progressLines.promise.catch(() => undefined)
     return Promise.resolve({
       status: 200,
       text: () => Promise.resolve(''),
       lines: async function* () {
         for (;;) {
           yield* lines.splice(0)
-          await news.promise
-          news = Promise.withResolvers()
-          news.promise.catch(() => undefined)
+          await progressLines.promise
+          progressLines = Promise.withResolvers()
+          progressLines.promise.catch(() => undefined)
         }
       },
     })

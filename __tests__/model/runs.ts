@@ -1,7 +1,7 @@
 /** The runs of the model: the real pipeline, from its lock to its report. */
 import { openCluster } from '../../src/kubernetes/cluster.js'
 import { noManifests } from '../../src/kubernetes/manifests.js'
-import { readOptions, type Given } from '../../src/options/read.js'
+import { readOptions, type RawInputs } from '../../src/options/read.js'
 import { write } from '../../src/commands/release.js'
 import { reported, type Start } from '../../src/commands/run.js'
 import { recoverLeft } from '../../src/commands/recover.js'
@@ -11,7 +11,7 @@ import type { Report } from '../../src/report/report.js'
 import { watchNamespace } from '../../src/rollout/namespace-watch.js'
 import type { Release } from '../../src/stages/release.js'
 import { findTargets } from '../../src/stages/targets.js'
-import type { World } from '../../src/platform/platform.js'
+import type { Platform } from '../../src/platform/platform.js'
 import { namespace, pathOf } from './places.js'
 import { manifestOf, repository, type Thing } from './things.js'
 
@@ -25,11 +25,11 @@ export type Does =
 export function startRun(
   does: Does,
   id: string,
-  world: World,
+  platform: Platform,
   signal: AbortSignal,
   brings: readonly Thing[] = [],
 ): Promise<Report> {
-  const given: Given = { image: repository, namespace, 'lock-wait': '10m' }
+  const given: RawInputs = { image: repository, namespace, 'lock-wait': '10m' }
   const reading = readOptions(
     does.is === 'release' ? 'deploy' : 'recover',
     does.is === 'release' ? { ...given, bake: '0', 'migrate-command': '' } : given,
@@ -37,8 +37,8 @@ export function startRun(
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   const { settings } = reading
   // Its clock wakes nobody to say that it is still waiting.
-  const reporter = new Reporter(silent, { ...world.clock, every: () => () => undefined })
-  const start: Start = { world, settings, reporter, signal, holder: { id, who: id } }
+  const reporter = new Reporter(silent, { ...platform.clock, every: () => () => undefined })
+  const start: Start = { platform, settings, reporter, signal, holder: { id, who: id } }
   switch (does.is) {
     case 'recover':
       return recoverLeft(start, 'any')
@@ -52,15 +52,15 @@ export function startRun(
 /** A release as `commands/release.ts` does it, from the moment when its image is in the registry. */
 function release(start: Start, version: number, brings: readonly Thing[]): Promise<Report> {
   return reported('deploy', start, async (run) => {
-    const { world, settings, holder, app, signal } = run
+    const { platform, settings, holder, app, signal } = run
     const tag = `v${version}`
-    const release: Release = { world, settings, source: { tag }, app, holder, signal }
-    const cluster = await openCluster(world, { namespace }, signal)
+    const release: Release = { platform, settings, source: { tag }, app, holder, signal }
+    const cluster = await openCluster(platform, { namespace }, signal)
     run.resources.add(() => cluster.close())
-    const live = await watchNamespace(cluster, world.clock)
+    const live = await watchNamespace(cluster, platform.clock)
     const others = brings.flatMap((thing) => manifestOf(thing, version) ?? [])
     const manifests = { ...noManifests, others }
-    const targets = findTargets(live.picture(), manifests, repository, namespace)
+    const targets = findTargets(live.clusterState(), manifests, repository, namespace)
     const found = { live, targets, others, jobs: [], resources, services: [] }
     const site = { ...found, warnings: [] }
     const image = { repository, tag, digest: `sha256:${version}` }

@@ -1,14 +1,14 @@
 import { expect, test } from '@jest/globals'
 import { commandLine } from '../../src/options/command-line.js'
-import { readOptions, type Given } from '../../src/options/read.js'
+import { readOptions, type RawInputs } from '../../src/options/read.js'
 
-function hint(given: Given): string {
+function hint(given: RawInputs): string {
   const reading = readOptions('recover', { image: 'acme/shop', namespace: 'shop', ...given })
   if (reading.is === 'wrong') throw new Error(reading.problems.join())
   return commandLine('recover', reading.settings)
 }
 
-test.each<[string, Given, string]>([
+test.each<[string, RawInputs, string]>([
   ['no more than is needed', {}, ''],
   ['a name of its own', { app: 'store' }, ' --app store'],
   ['a path', { kubeconfig: './kc' }, ' --kubeconfig ./kc'],

@@ -1,19 +1,19 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Command } from '../../src/options/commands.js'
 import { readFileOptions } from '../../src/options/file.js'
-import { nearest } from '../../src/options/closest-match.js'
-import { readOptions, type Given } from '../../src/options/read.js'
+import { closestMatch } from '../../src/options/closest-match.js'
+import { readOptions, type RawInputs } from '../../src/options/read.js'
 import type { Settings } from '../../src/options/table.js'
 
 const least = { image: 'ghcr.io/acme/shop', namespace: 'shop' }
 
-function read(given: Given, command: Command = 'release'): Settings {
+function read(given: RawInputs, command: Command = 'release'): Settings {
   const reading = readOptions(command, { ...least, ...given })
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   return reading.settings
 }
 
-function problems(given: Given, command: Command = 'release'): readonly string[] {
+function problems(given: RawInputs, command: Command = 'release'): readonly string[] {
   const reading = readOptions(command, { ...least, ...given })
   return reading.is === 'wrong' ? reading.problems : []
 }
@@ -138,7 +138,7 @@ describe('a file of options', () => {
       '\n',
     ),
   )
-  const reading = (given: Given, command: Command = 'release') =>
+  const reading = (given: RawInputs, command: Command = 'release') =>
     readOptions(command, given, { face: 'command', file })
 
   test('what is given wins over it, and it wins over the defaults', () => {
@@ -185,5 +185,5 @@ test.each([
   ['zzz', undefined],
   ['', undefined],
 ])('%j is near to %s', (word, near) => {
-  expect(nearest(word, ['image', 'namespace', 'kube-context', 'migrate-command'])).toBe(near)
+  expect(closestMatch(word, ['image', 'namespace', 'kube-context', 'migrate-command'])).toBe(near)
 })

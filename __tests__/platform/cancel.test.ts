@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The exit code of a program that says in `after` what it does once it listens for its end. */
 function endsWith(after: string): number | null {
-  const program = `import { cancelSignal } from './src/world/cancel.js'; cancelSignal(); ${after}`
+  const program = `import { cancelSignal } from './src/platform/cancel.ts'; cancelSignal(); ${after}`
   return spawnSync(
     process.execPath,
     ['--import', './scripts/typescript.mjs', '--input-type=module', '--eval', program],

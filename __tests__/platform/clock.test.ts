@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { realClock } from '../../src/platform/clock.js'
-import { TimeOver, within } from '../../src/platform/time.js'
+import { TimeOver, withTimeout } from '../../src/platform/time.js'
 import { retry } from '../../src/platform/retry.js'
 import type { Clock } from '../../src/platform/platform.js'
 
@@ -90,13 +90,13 @@ describe('within', () => {
     })
 
   test('ends by its time, by the other signal, or by itself', async () => {
-    expect(await within(realClock, 10, never, untilAborted)).toBeInstanceOf(TimeOver)
+    expect(await withTimeout(realClock, 10, never, untilAborted)).toBeInstanceOf(TimeOver)
     const reason = new Error('enough')
     const ending = new AbortController()
-    const waiting = within(realClock, 60_000, ending.signal, untilAborted)
+    const waiting = withTimeout(realClock, 60_000, ending.signal, untilAborted)
     ending.abort(reason)
     expect(await waiting).toBe(reason)
-    expect(await within(realClock, 60_000, never, () => Promise.resolve(1))).toBe(1)
-    expect(await within(realClock, 0, never, () => realClock.sleep(5).then(() => 2))).toBe(2)
+    expect(await withTimeout(realClock, 60_000, never, () => Promise.resolve(1))).toBe(1)
+    expect(await withTimeout(realClock, 0, never, () => realClock.sleep(5).then(() => 2))).toBe(2)
   })
 })

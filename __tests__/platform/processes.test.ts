@@ -213,7 +213,7 @@ describe('a command that is bound to this process', () => {
       console.log(process.pid, child.pid)
       setInterval(() => {}, 1000)`
     const main = `
-      import { realProcesses } from './src/world/processes.js'
+      import { realProcesses } from './src/platform/processes.ts'
       const { stream } = realProcesses({ PATH: ${JSON.stringify(path)} })
       await stream(process.execPath, ['-e', ${JSON.stringify(bound)}], {
         bound: true, signal: new AbortController().signal, onLine: (line) => { console.log(line) },

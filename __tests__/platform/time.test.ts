@@ -1,20 +1,20 @@
 import { expect, test } from '@jest/globals'
-import { orAborted } from '../../src/platform/time.js'
+import { abortable } from '../../src/platform/time.js'
 
 const reason = new Error('cancelled')
 const never = new Promise<string>(() => undefined)
 
 test('work that comes to its end first', async () => {
   const { signal } = new AbortController()
-  expect(await orAborted(signal, () => Promise.resolve('done'))).toBe('done')
-  await expect(orAborted(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
+  expect(await abortable(signal, () => Promise.resolve('done'))).toBe('done')
+  await expect(abortable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
     'broken',
   )
 })
 
 test('work that goes on when it is aborted is left alone', async () => {
   const cancel = new AbortController()
-  const ended = orAborted(cancel.signal, () => never)
+  const ended = abortable(cancel.signal, () => never)
   cancel.abort(reason)
   await expect(ended).rejects.toBe(reason)
 })
@@ -25,6 +25,6 @@ test('what is aborted already is not begun', async () => {
     begun += 1
     return never
   }
-  await expect(orAborted(AbortSignal.abort(reason), work)).rejects.toBe(reason)
+  await expect(abortable(AbortSignal.abort(reason), work)).rejects.toBe(reason)
   expect(begun).toBe(0)
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
-import { newerThan, planOf, type Given } from '../../scripts/publish/plan.js'
+import { newerThan, planOf, type RawInputs } from '../../scripts/publish/plan.js'
 
 const changelog = `# Changelog
 
@@ -26,7 +26,7 @@ const changelog = `# Changelog
 [1.2.0]: https://example.org/1.2.0
 `
 const project = (version: string) => JSON.stringify({ name: 'boat', version })
-const given = (more: Partial<Given>): Given => ({
+const given = (more: Partial<RawInputs>): RawInputs => ({
   ...{ project: project('1.2.0'), changelog, tag: 'v1.2.0' },
   ...more,
 })
@@ -39,7 +39,7 @@ test('a version is published with its section of the changelog', () => {
 })
 
 describe('what keeps a version from being published', () => {
-  test.each<[string, Partial<Given>, string]>([
+  test.each<[string, Partial<RawInputs>, string]>([
     ['another tag', { tag: 'v1.2.1' }, 'the tag v1.2.1 is not the version of package.json, 1.2.0'],
     [
       'a tag without v',

@@ -51,10 +51,10 @@ test('each trouble has its row with the patience and the cause of its rule', () 
   const rows = [...page.matchAll(/^\| `(\w+)` +\| (.+?) +\| \[`([\w-]+)`\]\(#\3\) +\|$/gm)]
   expect(rows.map(([, trouble]) => trouble)).toEqual(Object.keys(RULES))
   expect(new Set(Object.keys(RULES))).toEqual(new Set(troubles))
-  for (const [, trouble = '', patience, code] of rows) {
+  for (const [, trouble = '', timeouts, code] of rows) {
     const rule = RULES[trouble as keyof typeof RULES]
     expect([trouble, code]).toEqual([trouble, rule.code])
-    expect(patience).toMatch(words(rule.wait))
+    expect(timeouts).toMatch(words(rule.wait))
     expect(sections.get(rule.code)).toContain(`\`${trouble}\``)
   }
 })

@@ -30,13 +30,13 @@ test('each field of the type of reports is on the page, and says whether it may 
       const path = before + property.name
       const mark = property.flags & ts.SymbolFlags.Optional ? '?' : ''
       const value = checker.getNonNullableType(checker.getTypeOfSymbol(property))
-      return [path + mark, ...within(value, path)]
+      return [path + mark, ...withTimeout(value, path)]
     })
-  const within = (value: ts.Type, path: string): readonly string[] => {
+  const withTimeout = (value: ts.Type, path: string): readonly string[] => {
     const [entry] = checker.isArrayType(value)
       ? checker.getTypeArguments(value as ts.TypeReference)
       : []
-    if (entry) return within(entry, `${path}[]`)
+    if (entry) return withTimeout(entry, `${path}[]`)
     const isObject = value.flags & ts.TypeFlags.Object
     return isObject ? fieldsOf(value, `${path}.`) : []
   }

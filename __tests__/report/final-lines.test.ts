@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { pageOf } from '../../src/failure/failure.js'
-import { closing } from '../../src/report/final-lines.js'
+import { finalLines } from '../../src/report/final-lines.js'
 import { type Report } from '../../src/report/report.js'
 import { exitCodes } from '../../src/failure/result.js'
 import { type Result } from '../../src/failure/result.js'
@@ -10,7 +10,7 @@ const marks = { ours: ' ', quoted: '>', error: '✗', warning: '!', good: '✓' 
 
 /** The lines with a mark for their kind. */
 const told = (more: Partial<Report>) =>
-  closing(reportOf(more)).map(({ kind, text }) => `${marks[kind]} ${text}`)
+  finalLines(reportOf(more)).map(({ kind, text }) => `${marks[kind]} ${text}`)
 
 test('a release that went well', () => {
   expect(told({ migrations: ['orders.0002_note', 'shop.0009_x'] })).toEqual([

@@ -68,10 +68,10 @@ test('stages that go side by side are sections one after the other', async () =>
     clock,
   )
   const stage = (name: string, ms: number) =>
-    reporter.stage(name, async (journal) => {
-      journal.say('begun')
+    reporter.stage(name, async (stageLog) => {
+      stageLog.say('begun')
       await clock.sleep(ms)
-      journal.say('over')
+      stageLog.say('over')
     })
   const both = Promise.all([stage('preflight', 9000), stage('build', 4000)])
   await settled()

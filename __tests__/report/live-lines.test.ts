@@ -1,22 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Standing } from '../../src/platform/stage-log.js'
+import type { StatusRow } from '../../src/platform/stage-log.js'
 import { liveLines, widthOf } from '../../src/report/live-lines.js'
 
 const plain = (_: number, text: string) => text
-const web: Standing = { of: 'deployment/web', is: 'ready', words: '2 of 2 ready', seconds: 8.2 }
-const worker: Standing = {
+const web: StatusRow = { of: 'deployment/web', is: 'ready', words: '2 of 2 ready', seconds: 8.2 }
+const worker: StatusRow = {
   ...{ of: 'deployment/worker', is: 'waiting', seconds: 20 },
   words: '2 of 3 ready, waiting for worker-7d (startup probe 14 s of 60 s)',
 }
-const beat: Standing = {
+const beat: StatusRow = {
   ...{ of: 'deployment/beat', is: 'troubled', seconds: 125 },
   words: '0 of 1 ready, waiting for beat-1 (exited with 1)',
 }
-const failed: Standing = { of: 'deployment/beat', is: 'failed', words: 'failed: x' }
-const bake: Standing = { is: 'waiting', words: 'all are ready, watched for 3 s of 15 s' }
+const failed: StatusRow = { of: 'deployment/beat', is: 'failed', words: 'failed: x' }
+const bake: StatusRow = { is: 'waiting', words: 'all are ready, watched for 3 s of 15 s' }
 
 describe('a line for each', () => {
-  test.each<[string, Standing[], string[]]>([
+  test.each<[string, StatusRow[], string[]]>([
     ['nothing', [], []],
     [
       'with sign, name, seconds and words',
@@ -65,7 +65,7 @@ describe('a small window', () => {
     expect(liveLines([worker], { columns, rows }, plain)).toEqual([])
   })
 
-  const many = Array.from({ length: 60 }, (_, i): Standing => ({
+  const many = Array.from({ length: 60 }, (_, i): StatusRow => ({
     of: `w${i}`,
     is: i % 2 === 0 ? 'ready' : 'waiting',
     words: '…',

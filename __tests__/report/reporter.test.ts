@@ -1,6 +1,6 @@
 /** The story of a run as it reaches the terminal: one stage after the other, whatever goes on at the same time. */
 import { describe, expect, test } from '@jest/globals'
-import type { Journal, Standing, WaitedFor } from '../../src/platform/stage-log.js'
+import type { StageLog, StatusRow, WaitedFor } from '../../src/platform/stage-log.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import { handClock, type HandClock } from '../support/clock.js'
 
@@ -28,17 +28,17 @@ function run(): Run {
 
 /** A stage that is led by hand. */
 function stage({ reporter }: Run, name: string) {
-  let journal: Journal | undefined
+  let stageLog: StageLog | undefined
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const ended = reporter.stage(name, (own) => {
-    journal = own
+    stageLog = own
     return promise
   })
   ended.catch(() => {})
-  return { journal: journal!, ended, end: resolve, fail: reject }
+  return { stageLog: stageLog!, ended, end: resolve, fail: reject }
 }
 
-function workload(of: string, words: string, is: Standing['is'] = 'waiting'): Standing {
+function workload(of: string, words: string, is: StatusRow['is'] = 'waiting'): StatusRow {
   return { of, is, words }
 }
 
@@ -52,8 +52,8 @@ describe('one stage', () => {
     await release.clock.pass(1500)
     const build = stage(release, 'build')
     await release.clock.pass(1000)
-    build.journal.say('building shop')
-    build.journal.quote('#1 FROM python')
+    build.stageLog.say('building shop')
+    build.stageLog.quote('#1 FROM python')
     await release.clock.pass(500)
     build.end('built')
     expect(await build.ended).toBe('built')
@@ -72,7 +72,7 @@ describe('one stage', () => {
   test('is heard at once', () => {
     const release = run()
     const build = stage(release, 'build')
-    build.journal.say('building shop')
+    build.stageLog.say('building shop')
     expect(release.shown).toEqual(['[build', '0 building shop'])
   })
 
@@ -106,11 +106,11 @@ describe('two stages side by side', () => {
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
     await release.clock.pass(1000)
-    tests.journal.say('t1')
-    push.journal.say('p1')
+    tests.stageLog.say('t1')
+    push.stageLog.say('p1')
     await release.clock.pass(1000)
-    tests.journal.quote('t2')
-    push.journal.say('p2')
+    tests.stageLog.quote('t2')
+    push.stageLog.say('p2')
     expect(release.shown).toEqual(['[push', '1 p1', '2 p2'])
     push.end('')
     await push.ended
@@ -123,7 +123,7 @@ describe('two stages side by side', () => {
       '1 t1',
       '> t2',
     ])
-    tests.journal.say('t3')
+    tests.stageLog.say('t3')
     expect(release.shown.at(-1)).toBe('2 t3')
   })
 
@@ -131,11 +131,11 @@ describe('two stages side by side', () => {
     const release = run()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
-    tests.journal.say('t1')
+    tests.stageLog.say('t1')
     tests.end('')
     await tests.ended
     await release.clock.pass(3000)
-    push.journal.say('p1')
+    push.stageLog.say('p1')
     push.end('')
     await push.ended
     expect(release.shown).toEqual([
@@ -184,7 +184,7 @@ describe('a line after 10 s of silence', () => {
   ])('%s', async (_, on, line) => {
     const release = run()
     const build = stage(release, 'build')
-    build.journal.waiting(on)
+    build.stageLog.waiting(on)
     await release.clock.pass(9999)
     expect(release.shown).toEqual(['[build'])
     await release.clock.pass(20_001)
@@ -194,7 +194,7 @@ describe('a line after 10 s of silence', () => {
   test('a function is asked at that time', async () => {
     const release = run()
     const build = stage(release, 'build')
-    build.journal.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
+    build.stageLog.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
     await release.clock.pass(20_000)
     expect(release.shown).toEqual(['[build', '10 web: 10 s', '20 web: 20 s'])
   })
@@ -203,9 +203,9 @@ describe('a line after 10 s of silence', () => {
     const release = run()
     const rollout = stage(release, 'rollout')
     await release.clock.pass(2000)
-    rollout.journal.waiting(() => [workload('web', 'no node')])
+    rollout.stageLog.waiting(() => [workload('web', 'no node')])
     for (let second = 0; second < 24; second += 4) {
-      rollout.journal.say('worker: ready')
+      rollout.stageLog.say('worker: ready')
       await release.clock.pass(4000)
     }
     const reasons = release.shown.filter((line) => line.includes('web'))
@@ -215,21 +215,21 @@ describe('a line after 10 s of silence', () => {
   test('of workloads it counts anew when something else is waited for', async () => {
     const release = run()
     const rollout = stage(release, 'rollout')
-    rollout.journal.waiting(() => [workload('web', 'starts')])
+    rollout.stageLog.waiting(() => [workload('web', 'starts')])
     await release.clock.pass(9000)
-    rollout.journal.waiting(() => [workload('web', 'is watched')])
+    rollout.stageLog.waiting(() => [workload('web', 'is watched')])
     await release.clock.pass(10_000)
     expect(release.shown).toEqual(['[rollout', '19 web: is watched'])
   })
 
-  test.each<[string, (journal: Journal) => void]>([
-    ['one of our own', (journal) => journal.say('x')],
-    ['a foreign one', (journal) => journal.quote('x')],
+  test.each<[string, (stageLog: StageLog) => void]>([
+    ['one of our own', (stageLog) => stageLog.say('x')],
+    ['a foreign one', (stageLog) => stageLog.quote('x')],
   ])('counts from the last line: %s', async (_, speak) => {
     const release = run()
     const build = stage(release, 'build')
     await release.clock.pass(6000)
-    speak(build.journal)
+    speak(build.stageLog)
     await release.clock.pass(9000)
     expect(release.shown).toHaveLength(2)
     await release.clock.pass(1000)
@@ -240,8 +240,8 @@ describe('a line after 10 s of silence', () => {
     const release = run()
     const build = stage(release, 'build')
     await release.clock.pass(6000)
-    build.journal.waiting('step 4')
-    build.journal.waiting(undefined)
+    build.stageLog.waiting('step 4')
+    build.stageLog.waiting(undefined)
     await release.clock.pass(4000)
     expect(release.shown).toEqual(['[build', '10 build is still running'])
   })
@@ -251,7 +251,7 @@ describe('a line after 10 s of silence', () => {
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
     await release.clock.pass(8000)
-    push.journal.say('p1')
+    push.stageLog.say('p1')
     await release.clock.pass(4000)
     expect(release.shown).toEqual(['[push', '8 p1'])
     push.end('')
@@ -275,7 +275,7 @@ describe('a sink that draws', () => {
   /** What is drawn, when it is asked for; every change of it is noted down. */
   function drawing() {
     const release = run()
-    let standings: (() => readonly Standing[]) | undefined
+    let standings: (() => readonly StatusRow[]) | undefined
     const sink: Sink = {
       ...release.sink,
       draw: (now) => {
@@ -290,7 +290,7 @@ describe('a sink that draws', () => {
   test('is given what is waited for, and nothing any more at the end', async () => {
     const release = drawing()
     const rollout = stage(release, 'rollout')
-    rollout.journal.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
+    rollout.stageLog.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
     await release.clock.pass(3000)
     expect(release.drawn()).toEqual([workload('web', '3 s')])
     rollout.fail(new Error('x'))
@@ -302,20 +302,20 @@ describe('a sink that draws', () => {
     const release = drawing()
     await release.clock.pass(1000)
     const build = stage(release, 'build')
-    build.journal.waiting('building: step 3 of 9')
+    build.stageLog.waiting('building: step 3 of 9')
     await release.clock.pass(4000)
     expect(release.drawn()).toEqual([{ is: 'waiting', words: 'building: step 3 of 9', seconds: 4 }])
-    build.journal.waiting(undefined)
+    build.stageLog.waiting(undefined)
     expect(release.drawn()).toBeUndefined()
   })
 
   test('needs no line every 10 s, but where there is nothing to draw', async () => {
     const release = drawing()
     const rollout = stage(release, 'rollout')
-    rollout.journal.waiting(() => [workload('web', 'starts')])
+    rollout.stageLog.waiting(() => [workload('web', 'starts')])
     await release.clock.pass(30_000)
     expect(release.shown).toEqual(['[rollout', 'draws'])
-    rollout.journal.waiting(undefined)
+    rollout.stageLog.waiting(undefined)
     await release.clock.pass(10_000)
     expect(release.shown.slice(2)).toEqual(['draws nothing', '40 rollout is still running'])
   })
@@ -324,7 +324,7 @@ describe('a sink that draws', () => {
     const release = drawing()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
-    tests.journal.waiting('running the tests')
+    tests.stageLog.waiting('running the tests')
     expect(release.drawn()).toBeUndefined()
     push.end('')
     await push.ended

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Report, StageReport } from '../../src/report/report.js'
 import { timeline } from '../../src/report/timeline.js'
-import type { Course } from '../../src/judge/types.js'
+import type { WriteProgress } from '../../src/judge/types.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
 const start = Date.parse('2026-01-01T12:00:00Z')
@@ -15,7 +15,7 @@ const stage = (
   ended: StageReport['ended'] = 'done',
 ): StageReport => ({ name, startedAt: start + from * 1000, seconds: took, ended })
 
-const course = (from: number, to?: number, wanted = 2): Course => ({
+const progress = (from: number, to?: number, wanted = 2): WriteProgress => ({
   ...{ startedAt: start + from * 1000, wanted, ready: to === undefined ? 0 : wanted },
   ...(to !== undefined && { completeAt: start + to * 1000 }),
 })
@@ -35,8 +35,8 @@ test('a release that went well', () => {
     ...{ startedAt: start, seconds: 20 },
     stages: [stage('build', 0, 5), stage('preflight', 0, 1.25), stage('rollout', 5, 15)],
     workloads: [
-      workloadOf('worker', { rollout: course(7, 9) }),
-      workloadOf('web', { rollout: course(5, 12) }),
+      workloadOf('worker', { rollout: progress(7, 9) }),
+      workloadOf('web', { rollout: progress(5, 12) }),
     ],
   })
   expect(timeline(report)?.split('\n').slice(1)).toEqual([
@@ -62,9 +62,9 @@ test('one that was undone', () => {
       detectedAt: start + 10_000,
       stages: [stage('rollout', 1, 9, 'failed'), stage('undo', 10.1, 5)],
       workloads: [
-        workloadOf('web', { rollout: course(1, 4), undo: course(10.1, 15) }),
-        workloadOf('worker', { rollout: course(4), undo: course(10.1, 11) }),
-        workloadOf('mail', { rollout: course(4), undo: course(10.1) }),
+        workloadOf('web', { rollout: progress(1, 4), undo: progress(10.1, 15) }),
+        workloadOf('worker', { rollout: progress(4), undo: progress(10.1, 11) }),
+        workloadOf('mail', { rollout: progress(4), undo: progress(10.1) }),
       ],
     }),
   ).toEqual([
@@ -90,7 +90,7 @@ describe('no row for', () => {
     ['a workload that nothing was written to', { workloads: [workloadOf('web')] }],
     [
       'one that is to have no pods',
-      { workloads: [workloadOf('tidy', { kind: 'CronJob', rollout: course(1, undefined, 0) })] },
+      { workloads: [workloadOf('tidy', { kind: 'CronJob', rollout: progress(1, undefined, 0) })] },
     ],
     [
       'one that the undo only looked at',
@@ -145,16 +145,16 @@ describe('names', () => {
     ['x'.repeat(21), `deployment/${'x'.repeat(21)}`],
     [`${'x'.repeat(30)}-mail`, `deployment/xxxxx…${'x'.repeat(10)}-mail`],
   ])('%j', (name, shown) => {
-    const [, , , , row = ''] = rows({ workloads: [workloadOf(name, { rollout: course(1, 2) })] })
+    const [, , , , row = ''] = rows({ workloads: [workloadOf(name, { rollout: progress(1, 2) })] })
     expect(row).toBe(`${shown}, 1.0 s :00:01.000, 00:02.000`)
   })
 })
 
 test('of many workloads: the one that failed, those not complete, and those that took longest', () => {
   const workloads = [
-    ...Array.from({ length: 50 }, (_, i) => workloadOf(`w${i}`, { rollout: course(0, i + 1) })),
-    workloadOf('slow', { rollout: course(0) }),
-    workloadOf('broken', { rollout: course(1) }),
+    ...Array.from({ length: 50 }, (_, i) => workloadOf(`w${i}`, { rollout: progress(0, i + 1) })),
+    workloadOf('slow', { rollout: progress(0) }),
+    workloadOf('broken', { rollout: progress(1) }),
   ]
   const cause = { code: 'crash', sentence: 'it fell', workload: 'deployment/broken' } as const
   const shown = rows({ workloads, cause, detectedAt: start + 60_000, seconds: 70 })

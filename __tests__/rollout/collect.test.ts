@@ -28,7 +28,7 @@ type Written = Readonly<
   Record<string, { readonly lines: readonly string[]; readonly hangs?: true }>
 >
 
-async function gathered(cause: Cause, written: Written, picture = scene) {
+async function gathered(cause: Cause, written: Written, clusterState = scene) {
   const clock = handClock(START)
   const asked: string[] = []
   const cluster = clusterOf({
@@ -41,7 +41,7 @@ async function gathered(cause: Cause, written: Written, picture = scene) {
     },
   })
   let took: number | undefined
-  const live = standing(pictureOf(picture, 5))
+  const live = standing(pictureOf(clusterState, 5))
   const ended = gather(cause, { cluster, clock, live, startedAt: START, toRepo: inRepo }).finally(
     () => (took = clock.now() - START),
   )
@@ -59,9 +59,9 @@ test('logs of its container and of one beside it, and the warnings', async () =>
   expect(cause).toEqual({
     ...unready,
     logs: [
-      { of: 'container web', lines: ['starting', 'waits for the cache'] },
+      { source: 'container web', lines: ['starting', 'waits for the cache'] },
       {
-        of: 'container nginx before it was started again',
+        source: 'container nginx before it was started again',
         lines: numbered(50).slice(-10),
       },
     ],
@@ -83,7 +83,7 @@ test('a Python error in the log of its container is told, and where it was raise
   const message = 'ConnectionError: no such host (shop/views.py:7)'
   expect(cause).toMatchObject({
     sentence: `web: runs, but is not Ready; its log has: ${message}`,
-    logs: [{ of: 'container web', lines }],
+    logs: [{ source: 'container web', lines }],
     annotations: [{ file: 'shop/views.py', line: 7, title: 'not-ready', message }],
   })
 })
@@ -98,8 +98,8 @@ test('what is known stays, and is not read again', async () => {
   const { cause, asked } = await gathered(crashed, { nginx: { lines: ['no upstream'] } })
   expect(asked).toEqual(['nginx, previous'])
   expect(cause.logs).toEqual([
-    { of: 'container web', lines: ['KeyError'] },
-    { of: 'container nginx before it was started again', lines: ['no upstream'] },
+    { source: 'container web', lines: ['KeyError'] },
+    { source: 'container nginx before it was started again', lines: ['no upstream'] },
   ])
 })
 
@@ -108,7 +108,7 @@ test('a node that does not answer is waited for a second, and what came is told'
     web: { lines: ['one'], hangs: true },
     nginx: { lines: [], hangs: true },
   })
-  expect(cause.logs).toEqual([{ of: 'container web', lines: ['one'] }])
+  expect(cause.logs).toEqual([{ source: 'container web', lines: ['one'] }])
   expect(took).toBe(1000)
 })
 

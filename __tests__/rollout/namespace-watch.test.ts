@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import { watchNamespace, type LivePicture } from '../../src/rollout/namespace-watch.js'
+import { watchNamespace, type NamespaceWatch } from '../../src/rollout/namespace-watch.js'
 import { handClock, settled, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 
@@ -77,7 +77,7 @@ class Server {
 
   constructor(public list: List = { version: '1', names: [] }) {}
 
-  start(): Promise<LivePicture> {
+  start(): Promise<NamespaceWatch> {
     const cluster = clusterOf({
       life: this.life.signal,
       get: async <T>(path: string) => {
@@ -120,20 +120,22 @@ afterEach(() => {
 })
 
 /** A picture whose watches are open. */
-async function watching(list?: List): Promise<LivePicture> {
+async function watching(list?: List): Promise<NamespaceWatch> {
   server = new Server(list)
   const live = await server.start()
   await server.clock.pass(0)
   return live
 }
 
-const namesIn = (live: LivePicture) => [...live.picture().pods.keys()].toSorted().join(' ')
+const namesIn = (live: NamespaceWatch) => [...live.clusterState().pods.keys()].toSorted().join(' ')
 
 describe('the first lists', () => {
   test('are all kinds; each is watched on from its version', async () => {
     const live = await watching({ version: '7', names: ['a', 'b'] })
     expect(namesIn(live)).toBe('a b')
-    expect(Object.keys(live.picture()).toSorted()).toEqual([...kinds, 'confirmedAt'].toSorted())
+    expect(Object.keys(live.clusterState()).toSorted()).toEqual(
+      [...kinds, 'confirmedAt'].toSorted(),
+    )
     expect(server.watches.map(({ path }) => path.replace(/.*\/(\w+)\?.*/, '$1'))).toEqual(kinds)
     expect(server.pods.path).toBe(
       '/api/v1/namespaces/shop/pods?watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=25',
@@ -142,7 +144,7 @@ describe('the first lists', () => {
 
   test('know their kind, which the items of a list do not say', async () => {
     const live = await watching({ version: '7', names: ['a'] })
-    expect(live.picture().pods.get('a')).toMatchObject({ apiVersion: 'v1', kind: 'Pod' })
+    expect(live.clusterState().pods.get('a')).toMatchObject({ apiVersion: 'v1', kind: 'Pod' })
   })
 
   test('are thrown when they fail', async () => {
@@ -171,7 +173,7 @@ describe('an event', () => {
   test('MODIFIED replaces the object', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     await server.pods.event('MODIFIED', 'a', '8')
-    expect((live.picture().pods.get('a') as KubeObject).metadata?.resourceVersion).toBe('8')
+    expect((live.clusterState().pods.get('a') as KubeObject).metadata?.resourceVersion).toBe('8')
   })
 
   test('is not told to one who does not listen any more', async () => {
@@ -196,7 +198,7 @@ describe('an event', () => {
 })
 
 describe('a gap that the server cannot bridge is closed by a new list', () => {
-  test.each<[string, (live: LivePicture) => Promise<void>, readonly string[]]>([
+  test.each<[string, (live: NamespaceWatch) => Promise<void>, readonly string[]]>([
     [
       'an ERROR event',
       async () => {
@@ -259,7 +261,7 @@ describe('a connection', () => {
     const live = await watching({ version: '8', names: ['a'] })
     await server.clock.pass(seconds * 1000)
     expect(server.asked).toEqual(asked)
-    expect(live.picture().confirmedAt).toBe(confirmedAt)
+    expect(live.clusterState().confirmedAt).toBe(confirmedAt)
     expect(namesIn(live)).toBe('a')
     expect(server.watches.filter(({ open }) => open)).toHaveLength(kinds.length)
   })
@@ -322,23 +324,23 @@ describe('the picture is as old as its least fresh kind', () => {
   ])('%s: %i', async (_, happens, expected) => {
     const live = await watching()
     await server.clock.pass(25_000)
-    expect(live.picture().confirmedAt).toBe(0)
+    expect(live.clusterState().confirmedAt).toBe(0)
     await happens()
-    expect(live.picture().confirmedAt).toBe(expected)
+    expect(live.clusterState().confirmedAt).toBe(expected)
   })
 
   test('and events that nobody confirms any more say nothing', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     const watch = server.watches.find(({ path }) => path.includes('/events?'))
     await watch?.event('ADDED', 'web.1', '8')
-    expect(live.picture().events.size).toBe(1)
+    expect(live.clusterState().events.size).toBe(1)
     await endAll('events')
     server.troubles.push(...new Array<Error>(9).fill(new Error('connect ECONNREFUSED')))
     await watch?.end(new Error('aborted'))
     await server.clock.pass(10_000)
-    expect(live.picture().events.size).toBe(1)
+    expect(live.clusterState().events.size).toBe(1)
     await server.clock.pass(60_000)
-    expect(live.picture().events.size).toBe(0)
+    expect(live.clusterState().events.size).toBe(0)
   })
 
   test('and a confirmation is told though nothing has changed', async () => {
@@ -356,5 +358,5 @@ test('ends with the connection to the cluster', async () => {
   await server.clock.pass(60_000)
   expect(server.watches.filter(({ open }) => open)).toEqual([])
   expect(server.asked).toEqual(['list', 'watch from 7'])
-  expect(live.picture().confirmedAt).toBe(0)
+  expect(live.clusterState().confirmedAt).toBe(0)
 })

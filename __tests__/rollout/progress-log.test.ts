@@ -1,7 +1,7 @@
 /** What people are told while a rollout runs, for what the judge says one look after the other. */
 import { describe, expect, test } from '@jest/globals'
-import { newLedger } from '../../src/judge/observations.js'
-import { news, nothingTold, standingsOf } from '../../src/rollout/progress-log.js'
+import { newObservations } from '../../src/judge/observations.js'
+import { progressLines, nothingTold, statusRowsOf } from '../../src/rollout/progress-log.js'
 import type { Judgement, Progress, Verdict } from '../../src/judge/types.js'
 import { stillWaiting } from '../../src/report/words.js'
 import { START } from '../judge/scene.js'
@@ -44,7 +44,7 @@ function judgement(look: string, completeSince = {}): Judgement {
   return {
     verdicts,
     progress: Object.fromEntries(progress) as Judgement['progress'],
-    ledger: { ...newLedger(START), completeSince },
+    observations: { ...newObservations(START), completeSince },
     logsWanted: [],
     ...(isThere && { completeAt: START + 17_000 }),
   }
@@ -54,7 +54,7 @@ function judgement(look: string, completeSince = {}): Judgement {
 function said(looks: readonly string[], ownBake: number | undefined = bake): readonly string[] {
   let told = nothingTold
   return looks.flatMap((look) => {
-    const { lines, told: after } = news(judgement(look), told, ownBake)
+    const { lines, told: after } = progressLines(judgement(look), told, ownBake)
     told = after
     return lines
   })
@@ -185,7 +185,7 @@ describe('several workloads', () => {
   test('while others are still to be written to, no bake is told', () => {
     let told = nothingTold
     const lines = [undefined, bake].map((ownBake) => {
-      const now = news(judgement('a 1/1 complete'), told, ownBake)
+      const now = progressLines(judgement('a 1/1 complete'), told, ownBake)
       told = now.told
       return now.lines
     })
@@ -228,7 +228,7 @@ describe('how all stand', () => {
     const seen = judgement('web 2/2 complete, worker 1/3, beat 0/1 Crash', {
       'deployment/web': START + 8000,
     })
-    expect(standingsOf(seen, START + 20_000, bake)).toEqual([
+    expect(statusRowsOf(seen, START + 20_000, bake)).toEqual([
       { of: 'deployment/web', is: 'ready', words: '2 of 2 ready', seconds: 8 },
       {
         ...{ of: 'deployment/worker', is: 'waiting', seconds: 20 },
@@ -246,7 +246,7 @@ describe('how all stand', () => {
     ['asked', 2000, 'all are ready, waiting for a good answer of the new version'],
     ['followed by others', undefined, undefined],
   ])('and what is waited for when all are there: %s', (_, ownBake, words) => {
-    const last = standingsOf(judgement('web 2/2 complete'), START + 20_000, ownBake).slice(1)
+    const last = statusRowsOf(judgement('web 2/2 complete'), START + 20_000, ownBake).slice(1)
     expect(last).toEqual(words === undefined ? [] : [{ is: 'waiting', words }])
   })
 
@@ -259,12 +259,12 @@ describe('how all stand', () => {
     ['a 1/1 complete', 'all are ready, watched for 3 s of 15 s'],
     ['a 1/1 done, b failed b: x', 'deployment/b: failed: x'],
   ])('on one line: %s', (look, line) => {
-    expect(stillWaiting(standingsOf(judgement(look), START + 20_000, bake))).toBe(line)
+    expect(stillWaiting(statusRowsOf(judgement(look), START + 20_000, bake))).toBe(line)
   })
 
   test('on one line, however many they are', () => {
     const sixty = Array.from({ length: 60 }, (_, i) => `w${i} 0/3`).join(', ')
-    const line = stillWaiting(standingsOf(judgement(sixty), START, bake))
+    const line = stillWaiting(statusRowsOf(judgement(sixty), START, bake))
     expect(line).toMatch(/^deployment\/w0: .*; deployment\/w2: 0 of 3 [^;]*; … and 57 more$/)
     expect(line.length).toBeLessThan(200)
   })

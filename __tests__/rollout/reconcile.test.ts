@@ -1,10 +1,10 @@
 /** When it is looked at the picture again, and for what logs. */
 import { describe, expect, test } from '@jest/globals'
-import { looking, type Looked } from '../../src/rollout/reconcile.js'
+import { reconcileUntil, type Looked } from '../../src/rollout/reconcile.js'
 import type { LogWanted } from '../../src/judge/types.js'
 import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
-import { standing, type Standing } from '../support/live.js'
+import { standing, type StatusRow } from '../support/live.js'
 
 const log = (pod: string, exit = 1): LogWanted => ({
   pod,
@@ -19,7 +19,7 @@ const wait: Looked<string> = { logsWanted: [] }
 
 interface Seen {
   readonly clock: HandClock
-  readonly live: Standing
+  readonly live: StatusRow
   readonly stop: AbortController
   /** When it was looked, in ms. */
   readonly looks: number[]
@@ -51,7 +51,7 @@ function look({ gives, answers = [], onLog, aborted }: Scene): Seen {
       yield* left.shift() ?? []
     },
   })
-  looking<string>(
+  reconcileUntil<string>(
     { cluster, clock, live: seen.live, signal: stop.signal },
     (now) => {
       const given = gives[Math.min(seen.looks.length, gives.length - 1)] ?? wait
@@ -97,11 +97,11 @@ describe('it is looked', () => {
 
   test.each<[string, readonly Looked<string>[], readonly number[]]>([
     ['when nothing is due', [wait], [0]],
-    ['when a grace ends', [{ ...wait, lookAgainAt: 700 }, wait], [0, 700]],
-    ['when it has ended already', [{ ...wait, lookAgainAt: -5 }, wait], [0, 0]],
+    ['when a grace ends', [{ ...wait, requeueAt: 700 }, wait], [0, 700]],
+    ['when it has ended already', [{ ...wait, requeueAt: -5 }, wait], [0, 0]],
     [
       'when each of them ends',
-      [{ ...wait, lookAgainAt: 700 }, { ...wait, lookAgainAt: 900 }, wait],
+      [{ ...wait, requeueAt: 700 }, { ...wait, requeueAt: 900 }, wait],
       [0, 700, 900],
     ],
   ])('%s', async (_, gives, looks) => {
@@ -111,7 +111,7 @@ describe('it is looked', () => {
   })
 
   test('not at a time that a later look has taken back', async () => {
-    const seen = look({ gives: [{ ...wait, lookAgainAt: 700 }, wait] })
+    const seen = look({ gives: [{ ...wait, requeueAt: 700 }, wait] })
     await seen.clock.pass(500)
     seen.live.change()
     await seen.clock.pass(5000)
@@ -170,7 +170,7 @@ describe('it ends', () => {
     ['with what a look throws', { gives: [new Error('no such thing')] }, 'thrown: no such thing'],
     [
       'with what a later look throws',
-      { gives: [{ ...wait, lookAgainAt: 50 }, new Error('no such thing')] },
+      { gives: [{ ...wait, requeueAt: 50 }, new Error('no such thing')] },
       'thrown: no such thing',
     ],
     [
@@ -193,7 +193,7 @@ describe('it ends', () => {
   })
 
   test('when it is aborted, with the reason', async () => {
-    const seen = look({ gives: [{ ...wait, lookAgainAt: 5000 }] })
+    const seen = look({ gives: [{ ...wait, requeueAt: 5000 }] })
     await seen.clock.pass(1000)
     seen.stop.abort(new Error('cancelled'))
     await seen.clock.pass(0)
@@ -202,7 +202,7 @@ describe('it ends', () => {
 
   test.each<[string, Scene]>([
     ['its end', { gives: [wait, { ended: 'done', logsWanted: [] }] }],
-    ['an exception', { gives: [{ ...wait, lookAgainAt: 5000 }, new Error('x')] }],
+    ['an exception', { gives: [{ ...wait, requeueAt: 5000 }, new Error('x')] }],
   ])('and after %s nothing is looked at any more', async (_, scene) => {
     const seen = look(scene)
     await seen.clock.pass(0)

@@ -1,7 +1,12 @@
 /** Following a rollout to its end, and what is said on the way. Scenes as in scene.ts. */
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { follow, type Followed, type NextWave } from '../../src/rollout/track.js'
-import type { Aim, Course, Courses, Patience } from '../../src/judge/types.js'
+import { trackRollout, type RolloutOutcome, type Wave } from '../../src/rollout/track.js'
+import type {
+  DesiredWorkload,
+  WriteProgress,
+  WriteProgresses,
+  Timeouts,
+} from '../../src/judge/types.js'
 import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -14,8 +19,8 @@ interface Rollout {
   readonly waitsFor: () => string | undefined
   readonly stop: AbortController
   /** How far the workloads have come, as noted last. */
-  readonly noted: () => Courses | undefined
-  readonly ended: () => Followed | Error | undefined
+  readonly noted: () => WriteProgresses | undefined
+  readonly ended: () => RolloutOutcome | Error | undefined
   /** Lets so many seconds go by, then shows the scene. */
   readonly show: (seconds: number, scene: string) => Promise<void>
   readonly pass: (seconds: number) => Promise<void>
@@ -30,27 +35,27 @@ afterEach(() => {
 async function rollout(
   first: string,
   {
-    aims = [AIM],
-    patience = PATIENCE,
+    desiredWorkloads = [AIM],
+    timeouts = PATIENCE,
     log = [],
     next,
     verify,
   }: {
     verify?: (signal: AbortSignal) => Promise<void>
-    aims?: readonly Aim[]
-    patience?: Patience
+    desiredWorkloads?: readonly DesiredWorkload[]
+    timeouts?: Timeouts
     log?: readonly string[]
-    next?: NextWave
+    next?: Wave
   } = {},
 ): Promise<Rollout> {
   const clock = handClock(START)
   const live = standing(pictureOf(first, 0))
-  const journal = notebook()
+  const stageLog = notebook()
   const stop = new AbortController()
   running.push(stop)
-  let ended: Followed | Error | undefined
-  let noted: Courses | undefined
-  follow({
+  let ended: RolloutOutcome | Error | undefined
+  let noted: WriteProgresses | undefined
+  trackRollout({
     cluster: clusterOf({
       // eslint-disable-next-line @typescript-eslint/require-await -- a stream that is there already
       lines: async function* () {
@@ -60,14 +65,14 @@ async function rollout(
     clock,
     live,
     signal: stop.signal,
-    aims,
+    desiredWorkloads,
     ...(next && { next }),
     ...(verify && { verify }),
-    patience,
+    timeouts,
     startedAt: START,
     noted: (courses) => (noted = courses),
     toRepo: inRepo,
-    journal,
+    stageLog,
   }).then(
     (followed) => (ended = followed),
     (error: unknown) => (ended = error as Error),
@@ -75,8 +80,8 @@ async function rollout(
   await clock.pass(0)
   return {
     clock,
-    said: journal.lines,
-    waitsFor: journal.waitsFor,
+    said: stageLog.lines,
+    waitsFor: stageLog.waitsFor,
     stop,
     noted: () => noted,
     ended: () => ended,
@@ -106,12 +111,12 @@ describe('done', () => {
   })
 
   test('at once without a bake', async () => {
-    const release = await rollout(healthy, { patience: { ...PATIENCE, bake: 0 } })
+    const release = await rollout(healthy, { timeouts: { ...PATIENCE, bake: 0 } })
     expect(release.ended()).toEqual({ is: 'done' })
   })
 
   test('at once when there is nothing to follow', async () => {
-    const release = await rollout(healthy, { aims: [] })
+    const release = await rollout(healthy, { desiredWorkloads: [] })
     expect(release.ended()).toEqual({ is: 'done' })
     expect(release.said).toEqual([])
   })
@@ -147,7 +152,7 @@ describe('failed', () => {
 
   test('at the end of a grace though nothing happens', async () => {
     const slow = missing.replace('x: not found', 'i/o timeout')
-    const release = await rollout(slow, { patience: { ...PATIENCE, grace: { ImagePull: 20_000 } } })
+    const release = await rollout(slow, { timeouts: { ...PATIENCE, grace: { ImagePull: 20_000 } } })
     await release.pass(19.9)
     expect(release.ended()).toBeUndefined()
     await release.pass(0.1)
@@ -155,8 +160,8 @@ describe('failed', () => {
   })
 
   test('but told after one that somebody else took over', async () => {
-    const gone: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'gone' } }
-    const release = await rollout(missing, { aims: [AIM, gone] })
+    const gone: DesiredWorkload = { ...AIM, workload: { kind: 'Deployment', name: 'gone' } }
+    const release = await rollout(missing, { desiredWorkloads: [AIM, gone] })
     expect(release.ended()).toEqual({
       is: 'superseded',
       by: { 'deployment/gone': 'its deletion' },
@@ -226,8 +231,8 @@ describe('each state is said once', () => {
   })
 
   test('of each workload for itself', async () => {
-    const clean: Aim = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
-    const release = await rollout(starting, { aims: [AIM, clean] })
+    const clean: DesiredWorkload = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
+    const release = await rollout(starting, { desiredWorkloads: [AIM, clean] })
     expect(release.said).toEqual([
       'deployment/web: 0 of 1 ready',
       'deployment/clean: was deleted by somebody else',
@@ -256,7 +261,7 @@ test('what it waits for is told with the seconds of the moment when it is asked,
 describe('a next wave', () => {
   const begun: string[] = []
   const clean = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } } as const
-  const next: NextWave = {
+  const next: Wave = {
     isDue: ({ progress }) => (progress['deployment/web']?.ready ?? 0) > 0,
     begin: () => {
       begun.push('clean')
@@ -266,7 +271,7 @@ describe('a next wave', () => {
   afterEach(() => void begun.splice(0))
 
   test('begins when the first has a Ready pod, and nothing is done before it is', async () => {
-    const release = await rollout(starting, { next, patience: { ...PATIENCE, bake: 0 } })
+    const release = await rollout(starting, { next, timeouts: { ...PATIENCE, bake: 0 } })
     expect(begun).toEqual([])
     await release.show(2, healthy)
     expect(begun).toEqual(['clean'])
@@ -289,8 +294,8 @@ describe('a next wave', () => {
 })
 
 describe('how far a workload has come is noted', () => {
-  const web = (course: Partial<Course>) => ({
-    'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...course },
+  const web = (progress: Partial<WriteProgress>) => ({
+    'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...progress },
   })
 
   test('from its write to complete', async () => {
@@ -306,7 +311,7 @@ describe('how far a workload has come is noted', () => {
   test('from the write of its own wave', async () => {
     let isDue = false
     const next = { isDue: () => isDue, begin: () => Promise.resolve([AIM]) }
-    const release = await rollout(healthy, { aims: [], next })
+    const release = await rollout(healthy, { desiredWorkloads: [], next })
     isDue = true
     await release.show(3, healthy)
     const at = START + 3000

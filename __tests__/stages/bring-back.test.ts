@@ -5,8 +5,8 @@ import { parse } from 'yaml'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import { templateOf, usesOf, type WorkloadObject } from '../../src/kubernetes/objects.js'
 import { Failure } from '../../src/failure/failure.js'
-import { remember } from '../../src/state/history-store.js'
-import type { Ended, Entry } from '../../src/state/history.js'
+import { saveRelease } from '../../src/state/history-store.js'
+import type { ReleaseEnd, Entry } from '../../src/state/history.js'
 import { bringBack } from '../../src/stages/bring-back.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import { handClock } from '../support/clock.js'
@@ -49,13 +49,13 @@ async function brought({
   const memory = memoryCluster(objects)
   const { signal } = new AbortController()
   for (const [run, text] of Object.entries({ a: then, b: released })) {
-    const ended: Ended = {
+    const ended: ReleaseEnd = {
       ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: shop },
       ...{ tag: run, digest, result: 'deployed', seconds: 1, migrations: [] },
     }
     const kept =
       text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
-    await remember(memory.cluster, handClock(), signal, 'shop', ended, { templates: kept })
+    await saveRelease(memory.cluster, handClock(), signal, 'shop', ended, { templates: kept })
   }
   const live: WorkloadObject = {
     apiVersion: 'apps/v1',
@@ -66,10 +66,10 @@ async function brought({
   const uses = usesOf(templateOf(live), (image) => image.startsWith(shop))
   const id = { kind: 'Deployment', name: 'web' } as const
   const target: Target = { id, path: '/web', uses, running: [], live }
-  const journal = notebook()
-  const world = scripted([
+  const stageLog = notebook()
+  const platform = scripted([
     { when: /imagetools inspect/, code: 1, stderr: `ERROR: ${more.registry ?? 'denied'}` },
-  ]).world
+  ]).platform
   const find = (path: string) =>
     more.forbidden && path.endsWith('/own')
       ? Promise.reject(new ApiError(403, 'Forbidden', 'no'))
@@ -81,8 +81,8 @@ async function brought({
     appliedSince: [],
   }
   const site = { targets: [target], services }
-  const back = await bringBack(releaseOf(world), journal, cluster, site, version)
-  return { ...back, lines: journal.lines, web: back.targets[0]?.back?.spec?.containers[0] }
+  const back = await bringBack(releaseOf(platform), stageLog, cluster, site, version)
+  return { ...back, lines: stageLog.lines, web: back.targets[0]?.back?.spec?.containers[0] }
 }
 
 const sentence = async (scene: Scene): Promise<string> => {

@@ -21,9 +21,9 @@ const files = { Dockerfile: 'FROM python', 'backend/prod.Dockerfile': 'FROM pyth
 describe('building', () => {
   test('names the image after the commit, and loads it into the engine', async () => {
     const stderr = '#1 [internal] load\n#2 [1/2] FROM python\n#2 sha256:12 1MB / 2MB\n#2 CACHED'
-    const { world, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
-    const journal = notebook()
-    expect(await build(releaseOf(world), journal, inputs)).toEqual({
+    const { platform, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
+    const stageLog = notebook()
+    expect(await build(releaseOf(platform), stageLog, inputs)).toEqual({
       ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs },
     })
     expect(ran[1]).toBe(
@@ -38,7 +38,7 @@ describe('building', () => {
         '-- .',
       ].join(' '),
     )
-    expect(journal.lines).toEqual([
+    expect(stageLog.lines).toEqual([
       '> #2 [1/2] FROM python',
       '> #2 CACHED',
       `built ghcr.io/acme/shop:${sha} in 0 s`,
@@ -46,12 +46,14 @@ describe('building', () => {
   })
 
   test('takes context, file, target and arguments', async () => {
-    const { world, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], { files })
+    const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
+      files,
+    })
     const given = {
       ...{ context: 'backend', file: 'backend/prod.Dockerfile', target: 'production' },
       'build-args': 'VERSION=1.4\nNAME=a b $HOME',
     }
-    await build(releaseOf(world, given), notebook(), inputs)
+    await build(releaseOf(platform, given), notebook(), inputs)
     expect(ran[1]).toContain(
       '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
     )
@@ -97,8 +99,8 @@ describe('a build that does not go through', () => {
       'build: no Docker engine answers at unix:///var/run/docker.sock',
     ],
   ])('%s', async (_, given, lines, code, sentence) => {
-    const { world } = scripted([origin, ...lines], { files })
-    await expect(build(releaseOf(world, given), notebook(), inputs)).rejects.toMatchObject({
+    const { platform } = scripted([origin, ...lines], { files })
+    await expect(build(releaseOf(platform, given), notebook(), inputs)).rejects.toMatchObject({
       cause: { code, sentence },
     })
   })
@@ -106,12 +108,15 @@ describe('a build that does not go through', () => {
   test('an abort ends it with its reason', async () => {
     const reason = new Error('enough')
     const ending = new AbortController()
-    const { world } = scripted([origin, { when: buildx, stderr: '#2 [1/1] FROM x', hangs: true }], {
-      files,
-    })
-    const journal = notebook()
+    const { platform } = scripted(
+      [origin, { when: buildx, stderr: '#2 [1/1] FROM x', hangs: true }],
+      {
+        files,
+      },
+    )
+    const stageLog = notebook()
     const quote = (): void => ending.abort(reason)
-    const building = build(releaseOf(world, {}, ending.signal), { ...journal, quote }, inputs)
+    const building = build(releaseOf(platform, {}, ending.signal), { ...stageLog, quote }, inputs)
     await expect(building).rejects.toBe(reason)
   })
 })

@@ -26,7 +26,7 @@ test.each<[string, Command | undefined, Omit<Holder, 'id'>, string]>([
   ['v1', 'rollback', { who: 'ada' }, 'rollback to v1 by ada'],
 ])('the cause of %s by %s', (tag, command, holder, expected) => {
   const release = {
-    ...releaseOf(scripted([]).world),
+    ...releaseOf(scripted([]).platform),
     ...(command && { command }),
     holder: { id: '1', ...holder },
   }
@@ -73,7 +73,7 @@ describe('kubectl annotate', () => {
   ]
   async function run(targets: readonly Target[], kinds: readonly WorkloadKind[], stderr = '') {
     const ran: string[] = []
-    const journal = notebook()
+    const stageLog = notebook()
     const cluster = clusterOf({
       commandLine: (args) => args.join(' '),
       kubectl: (args) => {
@@ -81,8 +81,8 @@ describe('kubectl annotate', () => {
         return Promise.resolve({ code: stderr === '' ? 0 : 1, stdout: '', stderr })
       },
     })
-    await annotate({ signal: never }, journal, cluster, targets, kinds, 'x')
-    return { ran, lines: journal.lines }
+    await annotate({ signal: never }, stageLog, cluster, targets, kinds, 'x')
+    return { ran, lines: stageLog.lines }
   }
   const command = (ids: string) => `annotate --overwrite ${ids} kubernetes.io/change-cause=x`
 

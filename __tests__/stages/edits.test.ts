@@ -100,7 +100,7 @@ describe('what the server would make of it is asked before the first write', () 
     },
   })
   const plan = (dryRun: (object: KubeObject) => KubeObject, more: Partial<Target> = {}) => {
-    const journal = notebook()
+    const stageLog = notebook()
     const asked: KubeObject[] = []
     const cluster = clusterOf({
       dryRun: <T>(_path: string, body: unknown) =>
@@ -111,9 +111,9 @@ describe('what the server would make of it is asked before the first write', () 
         })(),
     })
     const targets = [target('web', ['web'], more)]
-    return planEdits(journal, cluster, targets, pinned, 'release').then(([becomes]) => ({
+    return planEdits(stageLog, cluster, targets, pinned, 'release').then(([becomes]) => ({
       becomes,
-      lines: journal.lines,
+      lines: stageLog.lines,
       asked,
     }))
   }

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { notAsBefore, onAnotherVersion } from '../../src/stages/exceptions.js'
 import type { Restored } from '../../src/undo/restore.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { nothing } from '../support/live.js'
 
 const typed = (args: readonly string[]) => `kubectl ${args.join(' ')}`
@@ -15,15 +15,15 @@ const old = 'ghcr.io/acme/shop:1.4@sha256:4'
 
 type Yaml = Record<string, unknown>
 
-const plurals: Readonly<Record<string, keyof Picture>> = {
+const plurals: Readonly<Record<string, keyof ClusterState>> = {
   ...{ Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' },
   ...{ CronJob: 'cronjobs', ReplicaSet: 'replicasets', Job: 'jobs', Pod: 'pods' },
 }
 const apis: Readonly<Record<string, string>> = { CronJob: 'batch/v1', Job: 'batch/v1', Pod: 'v1' }
 
 /** `Kind/name [of Kind/name] image; more YAML` a line. */
-function pictureOf(lines: readonly string[]): Picture {
-  const picture = Object.fromEntries(
+function pictureOf(lines: readonly string[]): ClusterState {
+  const clusterState = Object.fromEntries(
     Object.entries(nothing).map(([key, value]) => [key, value instanceof Map ? new Map() : value]),
   ) as unknown as Record<string, Map<string, unknown>>
   for (const line of lines) {
@@ -42,7 +42,7 @@ function pictureOf(lines: readonly string[]): Picture {
         : kind === 'CronJob'
           ? { jobTemplate: { spec: { template: pod } } }
           : { template: pod }
-    picture[plurals[kind] ?? '']?.set(name, {
+    clusterState[plurals[kind] ?? '']?.set(name, {
       ...{ apiVersion: apis[kind] ?? 'apps/v1', kind },
       metadata: {
         ...{ name, uid: `${kind}/${name}` },
@@ -55,7 +55,7 @@ function pictureOf(lines: readonly string[]): Picture {
       status,
     })
   }
-  return picture as unknown as Picture
+  return clusterState as unknown as ClusterState
 }
 
 describe('on another version after a release', () => {
@@ -252,14 +252,14 @@ describe('after an undo', () => {
     const all = Object.entries(restored).map(([id, [did, more]]): Restored => {
       const objectOf = (use: string) => {
         const [kind = '', name = ''] = id.split('/')
-        const picture = pictureOf([`${id} ${use}; ${more}`]) as unknown as Record<
+        const clusterState = pictureOf([`${id} ${use}; ${more}`]) as unknown as Record<
           string,
           Map<string, KubeObject>
         >
-        return picture[plurals[kind] ?? '']?.get(name) ?? {}
+        return clusterState[plurals[kind] ?? '']?.get(name) ?? {}
       }
       const prior = { path: id, object: objectOf(old), written: objectOf(fresh) }
-      return { prior: { ...prior, was: 'template', of: 'workload' }, did }
+      return { prior: { ...prior, change: 'set-image', of: 'workload' }, did }
     })
     return notAsBefore(pictureOf(lines), all, typed).map(({ object, is, message, fix = '-' }) => [
       ...[object, is, message, fix],

@@ -1,7 +1,7 @@
 /** Which image is meant, and of which commit it is: nobody's word is taken but the image's own. */
 import { describe, expect, test } from '@jest/globals'
 import { findSource } from '../../src/docker/source.js'
-import { readOptions, type Given } from '../../src/options/read.js'
+import { readOptions, type RawInputs } from '../../src/options/read.js'
 import { Failure } from '../../src/failure/failure.js'
 import { imageToDeploy, imageToTest, lookForBuild } from '../../src/stages/image.js'
 import type { Release } from '../../src/stages/release.js'
@@ -42,17 +42,21 @@ function machine(registry: object | undefined, engine?: object, tags: readonly s
     },
     { when: /^docker image inspect .*Labels/, stdout: JSON.stringify(engine ?? null) },
   ]
-  return scripted(lines).world
+  return scripted(lines).platform
 }
 
-async function releaseOf(command: 'deploy' | 'test', world: Release['world'], given: Given) {
+async function releaseOf(
+  command: 'deploy' | 'test',
+  platform: Release['platform'],
+  given: RawInputs,
+) {
   const options = command === 'deploy' ? { namespace: 'shop', ...given } : given
   const reading = readOptions(command, { image: repository, ...options }, { face: 'command' })
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   const { settings } = reading
-  const source = await findSource(world, settings, '.')
+  const source = await findSource(platform, settings, '.')
   const signal = new AbortController().signal
-  return { world, settings, source, app: 'shop', holder: { id: 'run-1', who: 'ada' }, signal }
+  return { platform, settings, source, app: 'shop', holder: { id: 'run-1', who: 'ada' }, signal }
 }
 
 const sentence = (error: unknown) => {
@@ -60,7 +64,7 @@ const sentence = (error: unknown) => {
   return error.cause.sentence
 }
 
-test.each<[string, Given, object, string]>([
+test.each<[string, RawInputs, object, string]>([
   ['its own labels', { digest }, labelsOf(older, 'v1'), `v1 of ${older}`],
   [
     'its own commit, and the tag that is given',
@@ -94,7 +98,7 @@ test.each<[string, Given, object, string]>([
 describe('two builds of one commit', () => {
   const own = `${head}-${'c'.repeat(12)}`
   const refused = `${repository}:${head} is one of several builds of this commit (other build-args, target, Dockerfile or context, or an unknown build): this machine has also built ${own}`
-  test.each<['deploy' | 'test', Given, readonly string[], string]>([
+  test.each<['deploy' | 'test', RawInputs, readonly string[], string]>([
     ['deploy', {}, [head, own], refused],
     ['test', {}, [own, '<none>'], refused],
     ['deploy', { tag: head }, [head, own], head],
@@ -113,7 +117,7 @@ describe('an image to test', () => {
   const name = `${repository}:latest`
   const own = { tag: 'latest' }
   const short = (sha: string) => sha.slice(0, 12)
-  test.each<[string, Given, object | undefined, object | undefined, string]>([
+  test.each<[string, RawInputs, object | undefined, object | undefined, string]>([
     ['built here of this commit', own, undefined, labelsOf(head), `built ${id}`],
     [
       'built here of another one',
@@ -155,10 +159,10 @@ describe('an image to test', () => {
   })
 
   test('of a digest, to be pushed: it is there already', async () => {
-    const journal = notebook()
-    const world = machine(labelsOf(older, 'v1'), {})
-    await imageToTest(await releaseOf('test', world, { digest, push: 'true' }), journal)
-    expect(journal.lines).toContain('it is not pushed: the registry has it already')
+    const stageLog = notebook()
+    const platform = machine(labelsOf(older, 'v1'), {})
+    await imageToTest(await releaseOf('test', platform, { digest, push: 'true' }), stageLog)
+    expect(stageLog.lines).toContain('it is not pushed: the registry has it already')
   })
 })
 
@@ -167,7 +171,7 @@ describe('an image to build', () => {
   const built = (labels: object) => ({ ...labels, 'io.github.django-rollout.inputs': 'INPUTS' })
 
   /** A registry by its tags: `undefined` has none; INPUTS is the hash of what this build is told. */
-  async function sought(given: Given, tags: Readonly<Record<string, object>>) {
+  async function sought(given: RawInputs, tags: Readonly<Record<string, object>>) {
     const lines = (hash: string): readonly Line[] => [
       { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
       { when: /^git .*(--show-prefix|--show-toplevel|status)/, always: true },
@@ -187,15 +191,15 @@ describe('an image to build', () => {
       }),
       { when: /imagetools inspect/, code: 1, stderr: `ERROR: x: not found`, always: true },
     ]
-    const at = (world: Release['world']) => releaseFor(world, given)
-    const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).world))
-    const { there, source } = await lookForBuild(await at(scripted(lines(hash)).world))
+    const at = (platform: Release['platform']) => releaseFor(platform, given)
+    const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).platform))
+    const { there, source } = await lookForBuild(await at(scripted(lines(hash)).platform))
     const tag = source.tag.replace(hash.slice(0, 12), 'OWN').replace(head, 'HEAD')
     return `${there.is} as ${tag}`
   }
 
-  async function releaseFor(world: Release['world'], given: Given): Promise<Release> {
-    const release = await releaseOf('test', world, { tag: 'none' })
+  async function releaseFor(platform: Release['platform'], given: RawInputs): Promise<Release> {
+    const release = await releaseOf('test', platform, { tag: 'none' })
     const reading = readOptions('build', { image: repository, ...given }, { face: 'command' })
     if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
     const settings = {
@@ -207,7 +211,7 @@ describe('an image to build', () => {
   }
 
   const tag = { tag: 'v1' }
-  test.each<[string, Given, Readonly<Record<string, object>>, string]>([
+  test.each<[string, RawInputs, Readonly<Record<string, object>>, string]>([
     ['nobody has built', {}, {}, 'absent as HEAD'],
     ['this build', {}, { [head]: built({}) }, 'there as HEAD'],
     [

@@ -24,7 +24,7 @@ const web = target('web', ['web']).live!
 
 /** A server that shows these, one after the other; the last one from then on. */
 function showing(...shown: readonly (KubeObject | undefined)[]) {
-  const { world, slept } = scripted([])
+  const { platform, slept } = scripted([])
   const { signal } = new AbortController()
   const { say, lines } = notebook()
   const left = [...shown]
@@ -35,7 +35,7 @@ function showing(...shown: readonly (KubeObject | undefined)[]) {
     },
     commandLine: (args) => ['kubectl', ...args].join(' '),
   })
-  return { release: { world, signal }, say, cluster, lines, slept }
+  return { release: { platform, signal }, say, cluster, lines, slept }
 }
 
 describe('an object of the manifests that is being deleted', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { holderOf } from '../../src/stages/lock.js'
-import type { World } from '../../src/platform/platform.js'
+import type { Platform } from '../../src/platform/platform.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const git = (line: Omit<Line, 'when'>): readonly Line[] => [
@@ -19,11 +19,11 @@ test.each([
   [{ BUILD_URL: 'http://jenkins/my job/1' }, undefined],
   [{ BUILD_URL: '' }, undefined],
 ])('of %j the address is %s: another one could not be read from a record', async (env, url) => {
-  const { world } = scripted([], { env: { ...env, USER: 'ada' } })
-  expect((await holderOf(world, 'x')).url).toBe(url)
+  const { platform } = scripted([], { env: { ...env, USER: 'ada' } })
+  expect((await holderOf(platform, 'x')).url).toBe(url)
 })
 
-test.each<[string, World['env'], readonly Line[], string]>([
+test.each<[string, Platform['env'], readonly Line[], string]>([
   ['GitHub’s actor', { GITHUB_ACTOR: 'ada', USER: 'runner' }, [], 'ada'],
   ['GitLab’s user', { GITLAB_USER_LOGIN: 'ada', USER: 'root' }, [], 'ada'],
   ['who is logged in', { USER: 'ada' }, [], 'ada'],
@@ -33,6 +33,6 @@ test.each<[string, World['env'], readonly Line[], string]>([
   ['the account, where git knows nobody', {}, git({ code: 1 }), 'runner'],
   ['the account, where git is not there', {}, git({ code: 127, stderr: 'no git' }), 'runner'],
 ])('a run is started by %s', async (_, env, lines, who) => {
-  const { world } = scripted(lines, { env })
-  expect(await holderOf(world, 'x')).toEqual({ id: 'x', who })
+  const { platform } = scripted(lines, { env })
+  expect(await holderOf(platform, 'x')).toEqual({ id: 'x', who })
 })

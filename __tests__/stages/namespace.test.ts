@@ -67,7 +67,7 @@ describe('it is made', () => {
     stderr?: string,
   ) => {
     const calls: string[] = []
-    const journal = notebook()
+    const stageLog = notebook()
     const here = cluster(verbs, undefined, {
       kubectl: (args) => {
         calls.push(args.join(' '))
@@ -78,8 +78,8 @@ describe('it is made', () => {
         })
       },
     })
-    await makeNamespace(journal, here, manifest, presence)
-    return { calls, said: journal.lines }
+    await makeNamespace(stageLog, here, manifest, presence)
+    return { calls, said: stageLog.lines }
   }
   const called = ['create --save-config -f -']
 

@@ -98,22 +98,22 @@ test.each<Case>([
   ],
   ['what no pod tells', `web: {image: '${shop}:latest'}`, [], {}, [unknown]],
 ])('%s', async (_, text, registry, expected, said) => {
-  const { picture, workloads } = running(text)
-  const { world, ran } = scripted(registry)
-  const journal = notebook()
+  const { clusterState, workloads } = running(text)
+  const { platform, ran } = scripted(registry)
+  const stageLog = notebook()
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const pins = await pinsOf(releaseOf(world), journal, standing(picture), targets)
+  const pins = await pinsOf(releaseOf(platform), stageLog, standing(clusterState), targets)
   expect(Object.fromEntries(pins)).toEqual(expected)
-  expect(journal.lines).toEqual(said)
+  expect(stageLog.lines).toEqual(said)
   expect(ran).toHaveLength(registry.length)
 })
 
 test('a run that is cancelled does not take that for the registry’s answer', async () => {
   const stop = new AbortController()
-  const { picture, workloads } = running(onLatest)
+  const { clusterState, workloads } = running(onLatest)
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const release = releaseOf(scripted([hangs]).world, {}, stop.signal)
-  const pins = pinsOf(release, notebook(), standing(picture), targets)
+  const release = releaseOf(scripted([hangs]).platform, {}, stop.signal)
+  const pins = pinsOf(release, notebook(), standing(clusterState), targets)
   stop.abort(new Error('cancelled'))
   await expect(pins).rejects.toThrow('cancelled')
 })
@@ -170,16 +170,18 @@ test.each<[string, string, Line[], boolean]>([
     false,
   ],
 ])('whether an image runs already: %s', async (_, text, registry, is) => {
-  const { picture, workloads } = running(text)
-  const release = releaseOf(scripted(registry).world)
+  const { clusterState, workloads } = running(text)
+  const release = releaseOf(scripted(registry).platform)
   const image = { repository: shop, tag: 'new', digest: digest('a') }
-  expect(await runsAlready(release, standing(picture), targetsOf(workloads), image)).toBe(is)
+  expect(await runsAlready(release, standing(clusterState), targetsOf(workloads), image)).toBe(is)
 })
 
 test('a workload that is not there does not run it', async () => {
   const targets = [{ uses: [{ name: 'web' }] }] as unknown as Target[]
   const image = { repository: shop, tag: 'new', digest: digest('a') }
-  expect(await runsAlready(releaseOf(scripted([]).world), standing(), targets, image)).toBe(false)
+  expect(await runsAlready(releaseOf(scripted([]).platform), standing(), targets, image)).toBe(
+    false,
+  )
 })
 
 test('what runs by a tag alone is named once', () => {
@@ -202,15 +204,17 @@ test.each<[string, string, Line[], string[]]>([
   ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
 ])('an image of an undo that %s', async (_, image, registry, said) => {
   const { workloads } = running(`web: {image: '${image}'}`)
-  expect(await lostImages(releaseOf(scripted(registry).world), targetsOf(workloads))).toEqual(said)
+  expect(await lostImages(releaseOf(scripted(registry).platform), targetsOf(workloads))).toEqual(
+    said,
+  )
 })
 
 test('an image of an undo by digest is looked up by that, and once for all workloads', async () => {
   const { workloads } = running(`{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}}`)
   const pin = { app: back('v1', 'a') }
   const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))
-  const { world } = scripted([refuses(`@${digest('a')}`, 'not found')])
-  expect(await lostImages(releaseOf(world), targetsOf(workloads), pins)).toEqual([
+  const { platform } = scripted([refuses(`@${digest('a')}`, 'not found')])
+  expect(await lostImages(releaseOf(platform), targetsOf(workloads), pins)).toEqual([
     gone(back('v1', 'a')).replace('statefulset/web', 'statefulset/web, statefulset/worker'),
   ])
 })

@@ -9,11 +9,11 @@ import { releaseOf } from '../support/settings.js'
 test('what was built and tested gets its tag, and is known by its digest from then on', async () => {
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
   const digest = `sha256:${'ab'.repeat(32)}`
-  const { world } = scripted([
+  const { platform } = scripted([
     { when: new RegExp(`^docker image tag ${built.id} ghcr.io/acme/shop:a$`) },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
   ])
-  const image = await push(releaseOf(world), notebook(), built)
+  const image = await push(releaseOf(platform), notebook(), built)
   expect(pinned(image)).toBe(`ghcr.io/acme/shop:a@${digest}`)
 })
 
@@ -26,7 +26,7 @@ test.each<[string, object, string]>([
   const digest = `sha256:${'ab'.repeat(32)}`
   const id = `sha256:${'01'.repeat(32)}`
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id, inputs: 'c'.repeat(64) }
-  const { world } = scripted([
+  const { platform } = scripted([
     { when: /imagetools inspect .*Manifest/, stdout: JSON.stringify({ digest }) },
     { when: /imagetools inspect .*Image/, stdout: JSON.stringify({ config: { Labels: labels } }) },
     { when: new RegExp(`^docker image tag ${id} ghcr.io/acme/shop:${tag}$`) },
@@ -35,16 +35,16 @@ test.each<[string, object, string]>([
       stdout: `${tag}: digest: ${digest} size: 1575`,
     },
   ])
-  expect((await push(releaseOf(world), notebook(), built)).tag).toBe(tag)
+  expect((await push(releaseOf(platform), notebook(), built)).tag).toBe(tag)
 })
 
 test('a registry that does not tell what it has keeps no image from its push', async () => {
   const digest = `sha256:${'ab'.repeat(32)}`
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: 'sha256:1', inputs: 'c' }
-  const { world } = scripted([
+  const { platform } = scripted([
     { when: /imagetools inspect/, code: 1, stderr: 'ERROR: denied' },
     { when: /^docker image tag/ },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
   ])
-  expect((await push(releaseOf(world), notebook(), built)).digest).toBe(digest)
+  expect((await push(releaseOf(platform), notebook(), built)).digest).toBe(digest)
 })

@@ -6,7 +6,7 @@ import { causeOf } from '../../src/commands/report-builder.js'
 import { lockAndRecover } from '../../src/commands/steps.js'
 import type { Run } from '../../src/commands/run.js'
 import { endMigrations } from '../../src/stages/recover.js'
-import type { Site } from '../../src/stages/preflight.js'
+import type { PreflightResult } from '../../src/stages/preflight.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
@@ -27,14 +27,20 @@ test.each<[string, Job, boolean]>([
 ])('a Job that %s', async (_, left, isEnded) => {
   const memory = memoryCluster({})
   const cluster = { ...memory.cluster, get: <T>() => Promise.resolve({ items: [left] } as T) }
-  const journal = notebook()
-  const release = releaseOf(scripted([]).world)
-  const closing: (() => Promise<void>)[] = []
-  const run = { resources: { add: (close: () => Promise<void>) => closing.push(close) } }
+  const stageLog = notebook()
+  const release = releaseOf(scripted([]).platform)
+  const finalLines: (() => Promise<void>)[] = []
+  const run = { resources: { add: (close: () => Promise<void>) => finalLines.push(close) } }
   const site = { live: standing() }
 
-  await lockAndRecover(run as unknown as Run, release, journal, cluster, site as unknown as Site)
-  await Promise.all(closing.map((close) => close()))
+  await lockAndRecover(
+    run as unknown as Run,
+    release,
+    stageLog,
+    cluster,
+    site as unknown as PreflightResult,
+  )
+  await Promise.all(finalLines.map((close) => close()))
 
   const name = left.metadata?.name ?? ''
   const path = `/apis/batch/v1/namespaces/shop/jobs/${name}`
@@ -42,7 +48,7 @@ test.each<[string, Job, boolean]>([
   expect(memory.asked.filter((request) => request.startsWith('DELETE'))).toEqual(
     isEnded ? [`DELETE ${path} 200`] : [],
   )
-  expect(journal.lines).toEqual(isEnded ? [line] : [])
+  expect(stageLog.lines).toEqual(isEnded ? [line] : [])
 })
 
 test('one that cannot be ended is told as what is left open, also to who has cancelled', async () => {
@@ -52,7 +58,7 @@ test('one that cannot be ended is told as what is left open, also to who has can
     get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
     remove: () => Promise.reject(refused),
   }
-  const ending = endMigrations(releaseOf(scripted([]).world), notebook(), cluster, standing())
+  const ending = endMigrations(releaseOf(scripted([]).platform), notebook(), cluster, standing())
   const error = await ending.catch((one: unknown) => one)
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',

@@ -3,7 +3,7 @@ import type { Service } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import type { Change } from '../../src/kubernetes/apply.js'
 import { keyOf, type KubeObject } from '../../src/kubernetes/objects.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { Failure } from '../../src/failure/failure.js'
 import { planOf } from '../../src/stages/selectors.js'
 
@@ -38,7 +38,7 @@ const pictureOf = (...objects: readonly KubeObject[]) =>
           .map((one) => [one.metadata?.name, one]),
       ),
     ]),
-  ) as unknown as Picture
+  ) as unknown as ClusterState
 
 const service = object(
   'apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}',

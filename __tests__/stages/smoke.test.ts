@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net'
 import type { Service } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { Failure } from '../../src/failure/failure.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { pinned } from '../../src/stages/release.js'
-import { endpointsOf, smoke, smokeAim, type EndpointSlice } from '../../src/stages/smoke.js'
+import { endpointsOf, smoke, smokeTarget, type EndpointSlice } from '../../src/stages/smoke.js'
 import type { Web } from '../../src/kubernetes/target.js'
 import { realClock } from '../../src/platform/clock.js'
 import { realNetwork } from '../../src/platform/network.js'
-import type { World } from '../../src/platform/platform.js'
+import type { Platform } from '../../src/platform/platform.js'
 import { handClock, settled } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -67,8 +67,8 @@ describe('what a smoke request asks', () => {
          ports: [{ name: quic, port: 80, protocol: UDP }, { name: a, port: 9100 }] } }`,
       { service: 'shop', port: 'a' },
     ],
-  ])('%s', (_, yaml, aim) => {
-    expect(smokeAim(web(), [service(yaml)], undefined)).toMatchObject(aim)
+  ])('%s', (_, yaml, desired) => {
+    expect(smokeTarget(web(), [service(yaml)], undefined)).toMatchObject(desired)
   })
 
   test('the best of all Services, not the first', () => {
@@ -76,7 +76,7 @@ describe('what a smoke request asks', () => {
       '{ metadata: { name: shop-metrics }, spec: { selector: { app: web }, ports: [{ name: metrics, port: 9100 }] } }'
     const shop =
       '{ metadata: { name: shop }, spec: { selector: { app: web }, ports: [{ port: 80 }] } }'
-    expect(smokeAim(web(), [metrics, shop].map(service), undefined)).toMatchObject({
+    expect(smokeTarget(web(), [metrics, shop].map(service), undefined)).toMatchObject({
       ...{ service: 'shop', port: '' },
     })
   })
@@ -88,7 +88,7 @@ describe('what a smoke request asks', () => {
     ['by the name that the readiness probe uses', web(probe), undefined, 'shop.test'],
     ['by the name that is given', web(probe), 'shop.example.com', 'shop.example.com'],
   ])('%s', (_, of, given, host) => {
-    expect(smokeAim(of, [any], given)).toMatchObject({ host })
+    expect(smokeTarget(of, [any], given)).toMatchObject({ host })
   })
 
   test.each([
@@ -97,7 +97,7 @@ describe('what a smoke request asks', () => {
     ['one without a port', ['{ spec: { selector: { app: web } } }']],
     ['one for UDP', ['{ spec: { selector: { app: web }, ports: [{ port: 80, protocol: UDP }] } }']],
   ])('cannot be told with %s', (_, services) => {
-    expect(() => smokeAim(web(), services.map(service), undefined)).toThrow(
+    expect(() => smokeTarget(web(), services.map(service), undefined)).toThrow(
       '"smoke-path" is asked through a Service, and none leads to web',
     )
   })
@@ -152,8 +152,8 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
   const cancel = new AbortController()
   const waits = [...away]
   const statuses = [...answers]
-  const world: World = {
-    ...scripted([]).world,
+  const platform: Platform = {
+    ...scripted([]).platform,
     clock,
     network: {
       request: () =>
@@ -182,23 +182,23 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
   })
   const workload = parse(`{ metadata: { name: web }, spec: { ${spec} } }`) as object
   const pod = { spec: { containers: [{ name: 'web', image: 'shop:2@sha256:0' }] } }
-  const picture = {
+  const clusterState = {
     ...nothing,
     [`${kind.toLowerCase()}s`]: new Map([['web', workload]]),
     pods: new Map([['web-1', pod]]),
-  } as Picture
-  const journal = notebook()
-  const aim = {
+  } as ClusterState
+  const stageLog = notebook()
+  const desired = {
     ...{ web: { ...web(), workload: { kind, name: 'web' } }, service: 'shop' },
     ...{ port: 'http', host: 'localhost' },
   }
   const release = releaseOf(
-    world,
+    platform,
     { 'smoke-path': '/healthz', 'smoke-timeout': '60s' },
     cancel.signal,
   )
-  const scene = { clock, cancel, journal, ended: 'not yet', hint: '' }
-  smoke(release, journal, cluster, { live: standing(picture) }, aim, pinned(image)).then(
+  const scene = { clock, cancel, stageLog, ended: 'not yet', hint: '' }
+  smoke(release, stageLog, cluster, { live: standing(clusterState) }, desired, pinned(image)).then(
     () => (scene.ended = `good at ${clock.now()}`),
     (error: unknown) => {
       scene.ended = `${error instanceof Error ? error.message : ''} at ${clock.now()}`
@@ -245,7 +245,7 @@ describe('a smoke request', () => {
     const scene = asking({ answers: [404], ...script })
     await scene.clock.pass(0)
     expect(scene.ended).toBe('good at 0')
-    expect(scene.journal.lines).toEqual([
+    expect(scene.stageLog.lines).toEqual([
       `${asked}: left out, since ${id} is to have no new pod now`,
     ])
   })
@@ -288,27 +288,27 @@ async function visiting(pages: Readonly<Record<string, Page>>, path = '/', host 
     },
     lines: async function* () {},
   })
-  const picture = {
+  const clusterState = {
     ...nothing,
     deployments: new Map([['web', parse('{ metadata: { name: web }, spec: {} }') as object]]),
     pods: new Map([
       ['web-1', { spec: { containers: [{ name: 'web', image: 'shop:2@sha256:0' }] } }],
     ]),
-  } as Picture
-  const world: World = { ...scripted([]).world, clock, network: realNetwork() }
-  const release = releaseOf(world, { 'smoke-path': path, 'smoke-timeout': '30s' })
-  const journal = notebook()
+  } as ClusterState
+  const platform: Platform = { ...scripted([]).platform, clock, network: realNetwork() }
+  const release = releaseOf(platform, { 'smoke-path': path, 'smoke-timeout': '30s' })
+  const stageLog = notebook()
   try {
-    const aim = { web: web(), service: 'web', port: 'http', host }
+    const desired = { web: web(), service: 'web', port: 'http', host }
     const warning = await smoke(
       release,
-      journal,
+      stageLog,
       cluster,
-      { live: standing(picture) },
-      aim,
+      { live: standing(clusterState) },
+      desired,
       pinned(image),
     )
-    return { asked, is: 'good', warning, said: journal.lines[0], hint: undefined }
+    return { asked, is: 'good', warning, said: stageLog.lines[0], hint: undefined }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { sentence, hint } = error.cause

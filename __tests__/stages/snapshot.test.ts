@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import type { Site } from '../../src/stages/preflight.js'
+import type { PreflightResult } from '../../src/stages/preflight.js'
 import { siteOfNow } from '../../src/stages/snapshot.js'
 import { memoryCluster } from '../support/cluster.js'
 import { standing } from '../support/live.js'
@@ -19,7 +19,7 @@ const web = (database: string, image = 'ghcr.io/acme/shop:1', more = {}): KubeOb
     },
   },
 })
-const release = releaseOf(scripted([]).world)
+const release = releaseOf(scripted([]).platform)
 const before = {
   live: standing(),
   targets: [
@@ -34,8 +34,8 @@ const before = {
   others: [],
   services: [],
   warnings: [],
-} as unknown as Site
-const now = (object?: KubeObject): Promise<Site> =>
+} as unknown as PreflightResult
+const now = (object?: KubeObject): Promise<PreflightResult> =>
   siteOfNow(
     release,
     () => undefined,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { Failure } from '../../src/failure/failure.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { keyOf } from '../../src/kubernetes/apply.js'
 import { ownImage, type Manifests } from '../../src/kubernetes/manifests.js'
 import {
@@ -66,13 +66,13 @@ describe('no workload runs the image', () => {
     ['another one', 'postgres:17', /^check the options image and namespace/],
   ])('%s', (_, image, hint) => {
     const spec = { template: { spec: { containers: [{ name: 'app', image }] } } }
-    const picture = {
+    const clusterState = {
       deployments: new Map([['web', { metadata: { name: 'web' }, spec }]]),
       statefulsets: new Map(),
-    } as unknown as Picture
+    } as unknown as ClusterState
     let thrown: unknown
     try {
-      noWorkload(picture, 'ghcr.io/acme/shop', 'prod')
+      noWorkload(clusterState, 'ghcr.io/acme/shop', 'prod')
     } catch (error) {
       thrown = error
     }
@@ -114,7 +114,7 @@ describe('the images that the manifests name', () => {
     ({
       deployments: new Map(live.map((object) => [object.metadata?.name, object])),
       ...{ statefulsets: new Map(), daemonsets: new Map(), cronjobs: new Map() },
-    }) as unknown as Picture
+    }) as unknown as ClusterState
   const causeOf = (manifest: KubeObject, ...live: KubeObject[]) => {
     try {
       checkImages(cluster, pictureOf(...live), manifestsOf(manifest), repository)

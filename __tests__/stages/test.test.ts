@@ -1,7 +1,7 @@
 import { describe, expect, test as it } from '@jest/globals'
 import type { TestReport } from '../../src/django/test-output.js'
 import type { Failure } from '../../src/failure/failure.js'
-import type { Journal } from '../../src/platform/stage-log.js'
+import type { StageLog } from '../../src/platform/stage-log.js'
 import type { Release } from '../../src/stages/release.js'
 import { test as stage } from '../../src/stages/test.js'
 import { notebook } from '../support/journal.js'
@@ -63,17 +63,17 @@ FAILED (failures=1)`
 let reports: TestReport[] = []
 
 /** The stage; what the tests said is in `reports`. */
-function test(release: Release, journal: Journal, image: typeof built): Promise<void> {
+function test(release: Release, stageLog: StageLog, image: typeof built): Promise<void> {
   reports = []
-  return stage(release, journal, image, (report) => reports.push(report))
+  return stage(release, stageLog, image, (report) => reports.push(report))
 }
 
 describe('the tests', () => {
   it('run in a container of the very image, without its entrypoint', async () => {
-    const { world, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
-    const journal = notebook()
+    const { platform, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
+    const stageLog = notebook()
     const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
-    await test(releaseOf(world, given), journal, built)
+    await test(releaseOf(platform, given), stageLog, built)
     expect(reports).toMatchObject([{ run: 2, failures: 0, failing: [] }])
     expect(ran[1]).toMatch(
       new RegExp(
@@ -81,16 +81,16 @@ describe('the tests', () => {
       ),
     )
     expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nA=x y\nB=$HOME\n')
-    expect(journal.lines).toContain('> Ran 2 tests in 0.1s')
-    expect(journal.lines.at(-1)).toBe('2 tests passed in 0 s')
+    expect(stageLog.lines).toContain('> Ran 2 tests in 0.1s')
+    expect(stageLog.lines.at(-1)).toBe('2 tests passed in 0 s')
   })
 
   it('say once that an entrypoint is passed by', async () => {
     const stdout = '["/entrypoint.sh","--wait"]'
-    const { world } = scripted([{ ...entrypoint, stdout }, run({ stderr: passed }), ...tidy])
-    const journal = notebook()
-    await test(releaseOf(world), journal, built)
-    expect(journal.lines[0]).toBe(
+    const { platform } = scripted([{ ...entrypoint, stdout }, run({ stderr: passed }), ...tidy])
+    const stageLog = notebook()
+    await test(releaseOf(platform), stageLog, built)
+    expect(stageLog.lines[0]).toBe(
       "tests run without the image's entrypoint (/entrypoint.sh --wait)",
     )
   })
@@ -98,11 +98,11 @@ describe('the tests', () => {
   it('find servers on a network of their own; test-env wins over their addresses', async () => {
     const notYet = { when: ready[0]?.when ?? /-/, code: 2, stdout: 'no response' }
     const running = { when: /^docker container inspect .* \S+-postgres$/, stdout: 'true' }
-    const { world, ran, written, slept } = scripted([
+    const { platform, ran, written, slept } = scripted([
       ...[entrypoint, ...services, notYet, running, ...ready, run({ stderr: passed }), ...tidy],
     ])
     const given = { 'test-services': 'postgres redis', 'test-env': 'PGHOST=other' }
-    await test(releaseOf(world, given), notebook(), built)
+    await test(releaseOf(platform, given), notebook(), built)
     const lines = (written['/private/env'] ?? '').split('\n')
     const password = /PGPASSWORD=([0-9a-f]{24})/.exec(written['/private/env'] ?? '')?.[1] ?? '-'
     expect(lines).toContain(`DATABASE_URL=postgres://test:${password}@postgres:5432/test`)
@@ -119,10 +119,10 @@ describe('the tests', () => {
 
   it('that are none are a warning', async () => {
     const stderr = 'Found 0 test(s).\n\n---\nRan 0 tests in 0.000s\n\nNO TESTS RAN'
-    const { world } = scripted([entrypoint, run({ stderr }), ...tidy])
-    const journal = notebook()
-    await test(releaseOf(world), journal, built)
-    expect(journal.lines.at(-1)).toBe('warning: no tests ran; does "test-command" find them?')
+    const { platform } = scripted([entrypoint, run({ stderr }), ...tidy])
+    const stageLog = notebook()
+    await test(releaseOf(platform), stageLog, built)
+    expect(stageLog.lines.at(-1)).toBe('warning: no tests ran; does "test-command" find them?')
   })
 })
 
@@ -184,15 +184,17 @@ describe('the cause of failed tests', () => {
       {},
     ],
   ])('%s', async (_, code, stderr, sentence, more) => {
-    const { world } = scripted([entrypoint, run({ code, stderr }), ...tidy], { files })
-    await expect(test(releaseOf(world), notebook(), built)).rejects.toMatchObject({
+    const { platform } = scripted([entrypoint, run({ code, stderr }), ...tidy], { files })
+    await expect(test(releaseOf(platform), notebook(), built)).rejects.toMatchObject({
       cause: { code: 'tests-failed', sentence: `tests: ${sentence}`, ...more },
     })
   })
 
   it('is told beside what the tests said, with paths of the repository', async () => {
-    const { world } = scripted([entrypoint, run({ code: 1, stderr: failing }), ...tidy], { files })
-    await expect(test(releaseOf(world), notebook(), built)).rejects.toThrow('1 of 14 failed')
+    const { platform } = scripted([entrypoint, run({ code: 1, stderr: failing }), ...tidy], {
+      files,
+    })
+    await expect(test(releaseOf(platform), notebook(), built)).rejects.toThrow('1 of 14 failed')
     const place = { file: 'orders/tests.py', line: 41 }
     expect(reports).toMatchObject([{ run: 14, failures: 1, failing: [place] }])
   })
@@ -200,8 +202,8 @@ describe('the cause of failed tests', () => {
   it('is the missing engine, when that is what is missing', async () => {
     const stderr =
       'docker: Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?.'
-    const { world } = scripted([entrypoint, run({ code: 125, stderr }), ...tidy])
-    await expect(test(releaseOf(world), notebook(), built)).rejects.toMatchObject({
+    const { platform } = scripted([entrypoint, run({ code: 125, stderr }), ...tidy])
+    await expect(test(releaseOf(platform), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'tool-missing',
         sentence: 'tests: no Docker engine answers at unix:///nope.sock',
@@ -210,7 +212,7 @@ describe('the cause of failed tests', () => {
   })
 
   it('is the server that did not come up, with what it wrote', async () => {
-    const { world } = scripted([
+    const { platform } = scripted([
       entrypoint,
       ...services,
       { when: /pg_isready/, code: 1, stderr: 'container is not running' },
@@ -220,7 +222,7 @@ describe('the cause of failed tests', () => {
       ...tidy,
     ])
     const given = { 'test-services': 'postgres redis' }
-    await expect(test(releaseOf(world, given), notebook(), built)).rejects.toMatchObject({
+    await expect(test(releaseOf(platform, given), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'tests-failed',
         sentence: 'tests: postgres ended before its first answer: FATAL: no room in memory',
@@ -233,14 +235,14 @@ describe('the cause of failed tests', () => {
     const stderr =
       "Unable to find image 'postgres:17' locally\ndocker: Error response from daemon: toomanyrequests: rate limit"
     const [network, postgres] = services
-    const { world } = scripted([
+    const { platform } = scripted([
       ...[entrypoint, network, { ...postgres, code: 125, stderr }].filter(
         (each) => each !== undefined,
       ),
       ...tidy,
     ] as Line[])
     const given = { 'test-services': 'postgres' }
-    await expect(test(releaseOf(world, given), notebook(), built)).rejects.toMatchObject({
+    await expect(test(releaseOf(platform, given), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'registry',
         sentence: expect.stringContaining('from the image postgres:17: '),
@@ -262,9 +264,13 @@ describe('nothing is left behind', () => {
   it('after an abort, which is passed on', async () => {
     const reason = new Error('enough')
     const ending = new AbortController()
-    const { world, ran } = scripted([entrypoint, run({ stderr: 'up', hangs: true }), ...leftovers])
+    const { platform, ran } = scripted([
+      entrypoint,
+      run({ stderr: 'up', hangs: true }),
+      ...leftovers,
+    ])
     const quote = (): void => ending.abort(reason)
-    const testing = test(releaseOf(world, {}, ending.signal), { ...notebook(), quote }, built)
+    const testing = test(releaseOf(platform, {}, ending.signal), { ...notebook(), quote }, built)
     await expect(testing).rejects.toBe(reason)
     expect(ran).toContain('docker rm --force --volumes c1 c2')
     expect(ran).toContain('docker network rm n1')
@@ -272,10 +278,12 @@ describe('nothing is left behind', () => {
 
   it('after the time is over, which is told with the last line', async () => {
     const hanging = run({ stderr: 'test_login ...\n\n', hangs: true })
-    const { world, ran } = scripted([entrypoint, hanging, ...leftovers])
-    const error = await test(releaseOf(world, { 'test-timeout': '30m' }), notebook(), built).catch(
-      (thrown: unknown) => thrown as Failure,
-    )
+    const { platform, ran } = scripted([entrypoint, hanging, ...leftovers])
+    const error = await test(
+      releaseOf(platform, { 'test-timeout': '30m' }),
+      notebook(),
+      built,
+    ).catch((thrown: unknown) => thrown as Failure)
     expect(error).toMatchObject({
       cause: {
         code: 'tests-failed',
@@ -286,13 +294,13 @@ describe('nothing is left behind', () => {
   })
 
   it('or it is told', async () => {
-    const { world } = scripted([
+    const { platform } = scripted([
       ...[entrypoint, run({ stderr: passed })],
       { when: /^docker (ps|network ls) /, stdout: 'x1\n', always: true },
       { when: /^docker (rm|network rm) /, code: 1, stderr: 'busy', always: true },
     ])
-    const journal = notebook()
-    await test(releaseOf(world), journal, built)
-    expect(journal.lines.join('\n')).toMatch(/label django-rollout\.test=\S+ could not be removed/)
+    const stageLog = notebook()
+    await test(releaseOf(platform), stageLog, built)
+    expect(stageLog.lines.join('\n')).toMatch(/label django-rollout\.test=\S+ could not be removed/)
   })
 })

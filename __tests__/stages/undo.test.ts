@@ -2,8 +2,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Deployment } from 'kubernetes-types/apps/v1'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
-import type { Prior } from '../../src/undo/snapshot.js'
-import type { Courses } from '../../src/judge/types.js'
+import type { ObjectSnapshot } from '../../src/undo/snapshot.js'
+import type { WriteProgresses } from '../../src/judge/types.js'
 import { undo } from '../../src/stages/undo.js'
 import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -25,29 +25,37 @@ function deployment(name: string, image: string, available = true, env?: string)
   }
 }
 
-const priorOf = (name: string): Prior => ({
+const priorOf = (name: string): ObjectSnapshot => ({
   path: `/${name}`,
   object: deployment(name, 'old'),
   written: deployment(name, 'new'),
-  was: 'template',
+  change: 'set-image',
   of: 'workload',
 })
 
 /** What became of each, in words; or why it is stuck. */
-async function undone(memory: Memory, noted?: (courses: Courses) => void): Promise<string> {
-  const { world } = scripted([])
+async function undone(memory: Memory, noted?: (courses: WriteProgresses) => void): Promise<string> {
+  const { platform } = scripted([])
   const live = {
-    picture: () => {
+    clusterState: () => {
       const all = [...memory.objects.values()].map(
         (object) => [object.metadata?.name ?? '', object as Deployment] as const,
       )
-      return { ...nothing, deployments: new Map(all), confirmedAt: world.clock.now() }
+      return { ...nothing, deployments: new Map(all), confirmedAt: platform.clock.now() }
     },
     onChange: () => () => undefined,
   }
   const snapshot = [priorOf('web'), priorOf('worker')]
-  const patience = { timeout: 60_000, grace: {} }
-  return undo(releaseOf(world), notebook(), memory.cluster, live, snapshot, patience, noted).then(
+  const timeouts = { timeout: 60_000, grace: {} }
+  return undo(
+    releaseOf(platform),
+    notebook(),
+    memory.cluster,
+    live,
+    snapshot,
+    timeouts,
+    noted,
+  ).then(
     (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     (error: unknown) => (error as Error).message,
   )
@@ -88,10 +96,10 @@ describe('while the old version comes back, somebody', () => {
       'deployment/web was deleted by somebody else in the middle of the release, all others are as before',
       'shop:old',
     ],
-  ])('%s', async (_, troubles, expected, stands) => {
+  ])('%s', async (_, troubles, expected, current) => {
     const memory = memoryCluster(ours, troubles)
     expect(await undone(memory)).toBe(expected)
-    expect(images(memory)).toBe(stands)
+    expect(images(memory)).toBe(current)
   })
 })
 
@@ -107,7 +115,7 @@ describe('a workload that does not come up', () => {
 })
 
 test('how far each has come is noted; of what was not written to, no time of a write', async () => {
-  let last: Courses = {}
+  let last: WriteProgresses = {}
   const memory = memoryCluster({ ...ours, '/worker': deployment('worker', 'old') })
   expect(await undone(memory, (courses) => (last = courses))).toBe('/web put, /worker nothing')
   expect(last).toEqual({

@@ -20,7 +20,7 @@ const entry = (number: number): Entry => ({
 const [one, two, three] = [entry(1), entry(2), entry(3)]
 
 function check(to: string, now: readonly Entry[]) {
-  const release = releaseOf(scripted([]).world)
+  const release = releaseOf(scripted([]).platform)
   const settings = { ...release.settings, to }
   checkStillPrevious({ settings }, { history: [one, two] }, now)
 }

@@ -1,15 +1,15 @@
 /** The history in its ConfigMap, with the pod templates of what went live. */
 import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
-import { readArchive, readHistory, remember, type Live } from '../../src/state/history-store.js'
-import type { Ended } from '../../src/state/history.js'
+import { readArchive, readHistory, saveRelease, type Live } from '../../src/state/history-store.js'
+import type { ReleaseEnd } from '../../src/state/history.js'
 import type { Templates } from '../../src/undo/templates.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
 
 const path = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
 
-const ended = (run: string, result: Ended['result'] = 'deployed'): Ended => ({
+const ended = (run: string, result: ReleaseEnd['result'] = 'deployed'): ReleaseEnd => ({
   ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: 'shop' },
   ...{ tag: run, digest: `sha256:${run}`, result, seconds: 1, migrations: [] },
 })
@@ -24,10 +24,10 @@ function archive() {
   const clock = handClock()
   return {
     ...memory,
-    add: (one: Ended, own?: Templates) =>
-      remember(memory.cluster, clock, signal, 'shop', one, { templates: own }),
-    remembered: (one: Ended, live: Live) =>
-      remember(memory.cluster, clock, signal, 'shop', one, live),
+    add: (one: ReleaseEnd, own?: Templates) =>
+      saveRelease(memory.cluster, clock, signal, 'shop', one, { templates: own }),
+    remembered: (one: ReleaseEnd, live: Live) =>
+      saveRelease(memory.cluster, clock, signal, 'shop', one, live),
     kept: async () => [...(await readArchive(memory.cluster, 'shop', 'shop')).templates.keys()],
   }
 }

@@ -7,12 +7,12 @@ import {
   liveSince,
   wanted,
   withFound,
-  type Ended,
+  type ReleaseEnd,
   type Entry,
   type History,
 } from '../../src/state/history.js'
 
-function ended(version: string, more: Partial<Ended> = {}): Ended {
+function ended(version: string, more: Partial<ReleaseEnd> = {}): ReleaseEnd {
   return {
     run: `run of ${version}`,
     command: 'release',

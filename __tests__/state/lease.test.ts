@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
-import { guarded } from '../../src/state/fence.js'
+import { fenced } from '../../src/state/fence.js'
 import {
   isFree,
   LeaseLost,
-  takeLease,
+  acquireLease,
   type HeldLease,
   type Holder,
   type Taking,
@@ -48,7 +48,7 @@ const holder = (id: string): Holder => ({ id, who: id, url: `https://ci.example/
 function take(id: string, waitMs = 0) {
   const waits: string[] = []
   let taking: Taking | undefined
-  const done = takeLease(
+  const done = acquireLease(
     cluster,
     clock,
     'django-rollout-shop',
@@ -167,9 +167,9 @@ describe('the lock', () => {
     const lease = await taken('a')
     cluster.put = () => Promise.reject(new Error('socket hang up'))
     await clock.pass(26_900)
-    expect((await lease.ours()).aborted).toBe(false)
+    expect((await lease.ensureHeld()).aborted).toBe(false)
     await clock.pass(200)
-    expect(await isOurs(lease)).toBe('waits')
+    expect(await isOurs(lease)).toBe('transient')
     expect(lease.lost.aborted).toBe(false)
   })
 
@@ -182,7 +182,7 @@ describe('the lock', () => {
     }
     await clock.pass(28_000)
     const wrote: number[] = []
-    void lease.ours().then(() => wrote.push(clock.now()))
+    void lease.ensureHeld().then(() => wrote.push(clock.now()))
     await clock.pass(10_500)
     expect([owner(), wrote]).toEqual(['a', []])
   })
@@ -192,21 +192,21 @@ describe('the lock', () => {
     const version = () => live()?.metadata?.resourceVersion
     const before = version()
     clock.standStill(40_000)
-    const atWrite = lease.ours().then(version)
+    const atWrite = lease.ensureHeld().then(version)
     await clock.pass(1_000)
     expect(await atWrite).not.toBe(before)
   })
 
   test('is ours again when the server comes back and nobody has taken it', async () => {
     const lease = await taken('a')
-    const before = await lease.ours()
+    const before = await lease.ensureHeld()
     const { put } = cluster
     cluster.put = () => Promise.reject(new ApiError(502, '', 'connect: connection refused'))
     await clock.pass(60_000)
-    expect([before.aborted, await isOurs(lease)]).toEqual([true, 'waits'])
+    expect([before.aborted, await isOurs(lease)]).toEqual([true, 'transient'])
     cluster.put = put
     await clock.pass(2_000)
-    expect([await isOurs(lease), (await lease.ours()).aborted]).toEqual(['ours', false])
+    expect([await isOurs(lease), (await lease.ensureHeld()).aborted]).toEqual(['ours', false])
     await clock.pass(300_000)
     expect(await isOurs(lease)).toBe('ours')
   })
@@ -224,7 +224,7 @@ describe('the lock', () => {
     expect(lease.lost.aborted).toBe(false)
     await clock.pass(200)
     expect(lease.lost.reason).toMatchObject({ name: 'LeaseLost', why, words })
-    await expect(lease.ours()).rejects.toBe(lease.lost.reason)
+    await expect(lease.ensureHeld()).rejects.toBe(lease.lost.reason)
   })
 
   test('is lost at once when the server comes back and does not know the account any more', async () => {
@@ -249,7 +249,7 @@ describe('the lock', () => {
       memory.write(path, { metadata: { name: 'x', annotations }, ...now })
     } else memory.objects.delete(path)
     cluster.put = put
-    const wanted = lease.ours().catch((reason: unknown) => reason)
+    const wanted = lease.ensureHeld().catch((reason: unknown) => reason)
     await clock.pass(2_000)
     expect(lease.lost.reason).toMatchObject({ why: 'taken', words })
     expect(await wanted).toBe(lease.lost.reason)
@@ -259,11 +259,11 @@ describe('the lock', () => {
 /** What a write would meet now. */
 function isOurs(lease: HeldLease): Promise<string> {
   return Promise.race([
-    lease.ours().then(
+    lease.ensureHeld().then(
       () => 'ours',
       () => 'lost',
     ),
-    clock.pass(3_000).then(() => 'waits'),
+    clock.pass(3_000).then(() => 'transient'),
   ])
 }
 
@@ -277,7 +277,7 @@ describe('writes of a run that may have lost its lock', () => {
     ['remove', (one) => one.remove('/a')],
     ['kubectl', (one) => one.kubectl(['set', 'image'])],
   ]
-  const scene = (ours: HeldLease['ours']) => {
+  const scene = (ours: HeldLease['ensureHeld']) => {
     const given: unknown[] = []
     const write = (signal: unknown) => Promise.resolve(void given.push(signal))
     const bare = clusterOf({
@@ -289,7 +289,7 @@ describe('writes of a run that may have lost its lock', () => {
         return done
       },
     })
-    return { given, guard: guarded(bare, { ours }) }
+    return { given, guard: fenced(bare, { ensureHeld: ours }) }
   }
 
   test.each(writes)(

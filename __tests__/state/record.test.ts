@@ -5,7 +5,7 @@ import type { Cluster } from '../../src/kubernetes/cluster.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { locate } from '../../src/state/locate.js'
 import { openRecord, readRecord, withPaths, type Namespace } from '../../src/state/record.js'
-import type { Prior } from '../../src/undo/snapshot.js'
+import type { ObjectSnapshot } from '../../src/undo/snapshot.js'
 import { causeOf } from '../support/cause.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
@@ -19,17 +19,17 @@ const begun = {
   ...({ run: 'x', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z', image } as const),
   ...{ tag: '1', digest: 'sha256:0f' },
 } as const
-const patience = { timeout: 600_000, grace: {}, readyTimeout: 90_000 }
+const timeouts = { timeout: 600_000, grace: {}, readyTimeout: 90_000 }
 const namespace = { uid: 'here', roots: 'roots' }
 
 const configMap = (name: string, more: object = {}): KubeObject => ({
   ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more } },
 })
 const entry = (object: unknown, more: object = {}) => ({
-  ...{ object, written: object, was: 'whole', of: 'other' },
+  ...{ object, written: object, change: 'apply', of: 'other' },
   ...more,
 })
-const good = { begun, patience, namespace, snapshot: [entry(configMap('a'))] }
+const good = { begun, timeouts, namespace, snapshot: [entry(configMap('a'))] }
 
 const kinds = (...resources: object[]) => ({ resources }) as unknown as KubeObject
 const verbs = ['get', 'create', 'update', 'delete']
@@ -62,10 +62,13 @@ async function read(cluster: Cluster, brought: readonly KubeObject[] = []) {
 
 test('what is written is read again, with paths that are made anew', async () => {
   const memory = memoryCluster({ '/api/v1/namespaces/shop': { metadata: { uid: 'here' } } })
-  const prior: Prior = { ...(entry(configMap('a')) as unknown as Prior), path: '/elsewhere' }
-  await openRecord(memory.cluster, handClock(0), 'shop', { begun, patience, snapshot: [prior] })
+  const prior: ObjectSnapshot = {
+    ...(entry(configMap('a')) as unknown as ObjectSnapshot),
+    path: '/elsewhere',
+  }
+  await openRecord(memory.cluster, handClock(0), 'shop', { begun, timeouts, snapshot: [prior] })
   expect(await read(memory.cluster)).toMatchObject({
-    ...{ begun, patience, namespace: { uid: 'here' } },
+    ...{ begun, timeouts, namespace: { uid: 'here' } },
     snapshot: [{ ...prior, path: '/api/v1/namespaces/shop/configmaps/a' }],
   })
 })
@@ -103,7 +106,7 @@ test.each([
     '/api/v1/namespaces/shop': { metadata: { uid: 'here' } },
     [`/apis/${apiVersion}`]: kinds({ name: 'things', kind: 'Thing', namespaced: true, verbs }),
   })
-  const located = await locate(memory.cluster, [entry(thing) as unknown as Prior], [])
+  const located = await locate(memory.cluster, [entry(thing) as unknown as ObjectSnapshot], [])
   expect(located.is).toBe(isBack ? 'found' : 'refused')
 })
 

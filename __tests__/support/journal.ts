@@ -1,8 +1,8 @@
-import type { Journal, WaitedFor } from '../../src/platform/stage-log.js'
+import type { StageLog, WaitedFor } from '../../src/platform/stage-log.js'
 import { stillWaiting } from '../../src/report/words.js'
 
 /** A journal that keeps what it is told, foreign lines with `> ` before them. */
-export function notebook(): Journal & {
+export function notebook(): StageLog & {
   readonly lines: string[]
   /** What is being waited for, asked for now. */
   readonly waitsFor: () => string | undefined

@@ -1,14 +1,14 @@
-import type { Picture } from '../../src/judge/types.js'
-import type { LivePicture } from '../../src/rollout/namespace-watch.js'
+import type { ClusterState } from '../../src/judge/types.js'
+import type { NamespaceWatch } from '../../src/rollout/namespace-watch.js'
 
-export interface Standing extends LivePicture {
+export interface StatusRow extends NamespaceWatch {
   /** Tells all who listen, with another picture where one is given. */
-  change(picture?: Picture): void
+  change(clusterState?: ClusterState): void
   /** How many listen. */
   readonly listeners: number
 }
 
-export const nothing: Picture = {
+export const nothing: ClusterState = {
   deployments: new Map(),
   statefulsets: new Map(),
   daemonsets: new Map(),
@@ -21,11 +21,11 @@ export const nothing: Picture = {
 }
 
 /** A picture that changes by hand. */
-export function standing(picture: Picture = nothing): Standing {
-  let shown = picture
+export function standing(clusterState: ClusterState = nothing): StatusRow {
+  let shown = clusterState
   const callbacks = new Set<() => void>()
   return {
-    picture: () => shown,
+    clusterState: () => shown,
     onChange: (callback) => {
       callbacks.add(callback)
       return () => callbacks.delete(callback)

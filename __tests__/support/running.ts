@@ -3,7 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { WorkloadKind } from '../../src/kubernetes/workload.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { nothing } from './live.js'
 
 interface Running {
@@ -23,7 +23,7 @@ export const digest = (letter: string) => `sha256:${letter.repeat(64)}`
 const imageId = (told: string) => (told.length === 1 ? `ghcr.io/acme/shop@${digest(told)}` : told)
 
 export function running(text: string): {
-  readonly picture: Picture
+  readonly clusterState: ClusterState
   readonly workloads: readonly WorkloadObject[]
 } {
   const all = Object.entries(parse(text) as Record<string, Running>)
@@ -78,7 +78,7 @@ export function running(text: string): {
     )
   return {
     workloads,
-    picture: {
+    clusterState: {
       ...nothing,
       statefulsets: of('StatefulSet'),
       cronjobs: of('CronJob'),

@@ -1,4 +1,4 @@
-import type { Clock, Files, Finished, Processes, World } from '../../src/platform/platform.js'
+import type { Clock, Files, Finished, Processes, Platform } from '../../src/platform/platform.js'
 
 /** A command that is expected, and what it answers. */
 export interface Line {
@@ -14,7 +14,7 @@ export interface Line {
 }
 
 export interface Script {
-  readonly world: World
+  readonly platform: Platform
   /** The command lines that ran, in their order. */
   readonly ran: string[]
   /** How long was slept, in ms. */
@@ -29,7 +29,7 @@ export interface Script {
  */
 export function scripted(
   lines: readonly Line[],
-  more: { readonly env?: World['env']; readonly files?: Readonly<Record<string, string>> } = {},
+  more: { readonly env?: Platform['env']; readonly files?: Readonly<Record<string, string>> } = {},
 ): Script {
   const left = [...lines]
   const ran: string[] = []
@@ -124,7 +124,7 @@ export function scripted(
   const web = { fetch: () => Promise.reject(new Error('no web here')) }
   const tools = { fetchKubectl: () => Promise.resolve(undefined) }
   return {
-    world: { clock, processes, files, network, web, tools, env: more.env ?? {} },
+    platform: { clock, processes, files, network, web, tools, env: more.env ?? {} },
     ran,
     slept,
     written,

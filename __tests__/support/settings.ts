@@ -1,9 +1,13 @@
-import { readOptions, type Given } from '../../src/options/read.js'
+import { readOptions, type RawInputs } from '../../src/options/read.js'
 import type { Release } from '../../src/stages/release.js'
-import type { World } from '../../src/platform/platform.js'
+import type { Platform } from '../../src/platform/platform.js'
 
 /** A release of the commit `sha` (40 times `a`) with the options that a user gave. */
-export function releaseOf(world: World, given: Given = {}, signal?: AbortSignal): Release {
+export function releaseOf(
+  platform: Platform,
+  given: RawInputs = {},
+  signal?: AbortSignal,
+): Release {
   const reading = readOptions('release', {
     image: 'ghcr.io/acme/shop',
     namespace: 'shop',
@@ -12,7 +16,7 @@ export function releaseOf(world: World, given: Given = {}, signal?: AbortSignal)
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   const sha = 'a'.repeat(40)
   return {
-    world,
+    platform,
     settings: reading.settings,
     source: { sha, tag: sha },
     app: 'shop',

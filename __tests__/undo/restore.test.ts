@@ -8,7 +8,7 @@ import {
   type KubeObject,
 } from '../../src/kubernetes/objects.js'
 import { changedSince, leftToOthers, restore } from '../../src/undo/restore.js'
-import type { Prior, Snapshot } from '../../src/undo/snapshot.js'
+import type { ObjectSnapshot, Snapshot } from '../../src/undo/snapshot.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
@@ -28,18 +28,18 @@ const volume: KubeObject = {
   spec: {},
 }
 
-const changed = (name: string): Prior => ({
+const changed = (name: string): ObjectSnapshot => ({
   path: `/${name}`,
   object: config(name, 'old'),
   written: config(name, 'new'),
-  was: 'whole',
+  change: 'apply',
   of: 'other',
 })
-const created = (name: string, object = config(name, 'new')): Prior => ({
+const created = (name: string, object = config(name, 'new')): ObjectSnapshot => ({
   path: `/${name}`,
   object,
   written: object,
-  was: 'absent',
+  change: 'create',
   of: 'other',
 })
 
@@ -53,13 +53,13 @@ function onCluster(troubles: Readonly<Record<string, readonly Trouble[]>> = {}):
 
 /** Restores; each object with what was done, what was said, and the pauses between (ms). */
 async function run(memory: Memory, what: Snapshot = snapshot) {
-  const { world, slept } = scripted([])
-  const journal = notebook()
+  const { platform, slept } = scripted([])
+  const stageLog = notebook()
   const { signal } = new AbortController()
-  const restored = await restore(memory.cluster, world.clock, what, journal, signal)
+  const restored = await restore(memory.cluster, platform.clock, what, stageLog, signal)
   return {
     did: restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
-    lines: journal.lines.toSorted(),
+    lines: stageLog.lines.toSorted(),
     slept,
   }
 }
@@ -153,9 +153,9 @@ describe('a template that admission makes another one when it is put back', () =
         )
       : object
   const ends = async (memory: Memory) => {
-    const { world } = scripted([])
+    const { platform } = scripted([])
     const { signal } = new AbortController()
-    const [one] = await restore(memory.cluster, world.clock, [web], notebook(), signal)
+    const [one] = await restore(memory.cluster, platform.clock, [web], notebook(), signal)
     return one && `${one.did}${one.isBack ? ', back' : ''}`
   }
 
@@ -190,10 +190,10 @@ describe('what is being deleted', () => {
     metadata: { ...object.metadata, deletionTimestamp: '2026-07-01T10:00:00Z' },
   })
 
-  test.each<[string, Prior, KubeObject, string]>([
+  test.each<[string, ObjectSnapshot, KubeObject, string]>([
     ['ours', setsNew(), deployment('shop:new'), '/web ask'],
     ['as it was', setsNew(), deployment('shop:latest'), '/web ask'],
-    ['created', { ...setsNew(), was: 'absent' }, deployment('shop:new'), '/web nothing'],
+    ['created', { ...setsNew(), change: 'create' }, deployment('shop:new'), '/web nothing'],
   ])('is as good as gone: %s', async (_, prior, live, did) => {
     const memory = memoryCluster({ '/web': leaving(live) })
     expect((await run(memory, [prior])).did).toBe(did)
@@ -201,7 +201,7 @@ describe('what is being deleted', () => {
   })
 
   test('is waited for where our own undo has deleted it, to make it anew', async () => {
-    const sealed = { ...changed('a'), was: 'sealed' } as const
+    const sealed = { ...changed('a'), change: 'make-immutable' } as const
     const memory = memoryCluster(
       { '/a': leaving(config('a', 'new')) },
       { 'POST /a': [409, (now) => now.objects.delete('/a')] },
@@ -229,9 +229,9 @@ describe("somebody else's image", () => {
     expect((await run(memory, [...snapshot, web])).did).toBe('/a nothing, /b nothing, /web theirs')
   })
 
-  test.each<[string, Prior, string]>([
+  test.each<[string, ObjectSnapshot, string]>([
     ['that comes while ours is put back', web, 'PUT /web'],
-    ['that comes while ours is removed', { ...web, was: 'absent' }, 'DELETE /web'],
+    ['that comes while ours is removed', { ...web, change: 'create' }, 'DELETE /web'],
   ])('%s is left alone', async (_, prior, request) => {
     const theirs = (uid: string, image: string) => ({
       ...deployment(image),
@@ -265,20 +265,20 @@ describe("somebody else's image", () => {
     ],
   ])('leaves to others %s: %s', async (expected, _, objects) => {
     const memory = memoryCluster(Object.fromEntries(objects.map((one, i) => [`/${i}`, one])))
-    const { world } = scripted([])
+    const { platform } = scripted([])
     const priors = objects.map((_, i) => ({ ...web, path: `/${i}` }))
     const { signal } = new AbortController()
-    const restored = await restore(memory.cluster, world.clock, priors, notebook(), signal)
+    const restored = await restore(memory.cluster, platform.clock, priors, notebook(), signal)
     expect(leftToOthers(restored)).toBe(expected)
   })
 
   test('tells how each object stands afterwards', async () => {
     const memory = memoryCluster({ ...released, '/web': deployment('shop:new') })
-    const { world } = scripted([])
+    const { platform } = scripted([])
     const { signal } = new AbortController()
     const what = [...snapshot, web]
-    const restored = await restore(memory.cluster, world.clock, what, notebook(), signal)
-    expect(restored.map(({ stands }) => stands)).toEqual([
+    const restored = await restore(memory.cluster, platform.clock, what, notebook(), signal)
+    expect(restored.map(({ current }) => current)).toEqual([
       memory.objects.get('/a'),
       undefined,
       memory.objects.get('/web'),
@@ -296,7 +296,7 @@ describe('what objects need that are left as they are', () => {
       },
     },
   })
-  const web: Prior = {
+  const web: ObjectSnapshot = {
     ...ofOurs('web'),
     object: reading('shop:old', 'a'),
     written: reading('shop:new', 'b'),
@@ -342,7 +342,11 @@ describe('what objects need that are left as they are', () => {
       metadata: { name: 'db', uid: 'set' },
       ...{ status: { currentRevision: 'one', updateRevision: 'two' } },
     })
-    const db: Prior = { ...changed('db'), object: of('postgres:16'), written: of('postgres:17') }
+    const db: ObjectSnapshot = {
+      ...changed('db'),
+      object: of('postgres:16'),
+      written: of('postgres:17'),
+    }
     const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'set' }
     const pod = {
       metadata: {
@@ -364,14 +368,14 @@ describe('however often it is begun, it ends the same', () => {
   const ran = { web: 'shop:latest@sha256:1' }
   const sealedConfig: KubeObject = { ...config('x', 'new'), ...{ immutable: true } }
   /** Of all kinds of steps one, with what is there after the release, and after the undo. */
-  const cases: [string, Prior, KubeObject | undefined, KubeObject | undefined][] = [
+  const cases: [string, ObjectSnapshot, KubeObject | undefined, KubeObject | undefined][] = [
     ['an object that was changed', changed('x'), config('x', 'new'), config('x', 'old')],
     ['an object that was not reached', changed('x'), config('x', 'old'), config('x', 'old')],
     ['an object that was created', created('x'), config('x', 'new'), undefined],
     ['an object that was to be created', created('x'), undefined, undefined],
     [
       'an object that was made immutable',
-      { ...changed('x'), written: sealedConfig, was: 'sealed' },
+      { ...changed('x'), written: sealedConfig, change: 'make-immutable' },
       { ...sealedConfig, metadata: { name: 'x', uid: 'u' } },
       config('x', 'old'),
     ],
@@ -385,7 +389,7 @@ describe('however often it is begun, it ends the same', () => {
     ],
     [
       'an applied workload whose tag has moved',
-      { ...ofOurs('x'), was: 'whole', ran },
+      { ...ofOurs('x'), change: 'apply', ran },
       deployment('shop:new'),
       deployment('shop:latest@sha256:1'),
     ],
@@ -415,7 +419,7 @@ describe('however often it is begun, it ends the same', () => {
     ],
   ]
   /** As people decide about it. */
-  const stands = ({ objects }: Memory) => {
+  const current = ({ objects }: Memory) => {
     const { metadata: _, ...decided } = objects.get('/x') ?? {}
     return decided
   }
@@ -436,7 +440,7 @@ describe('however often it is begun, it ends the same', () => {
       for (const _ of tries) await run(memory, [prior]).catch(() => undefined)
       await run(memory, [prior])
       const { metadata: _metadata, ...wanted } = expected ?? {}
-      expect(stands(memory)).toEqual(wanted)
+      expect(current(memory)).toEqual(wanted)
 
       const before = [...memory.objects]
       const { did } = await run(memory, [prior])
@@ -544,7 +548,7 @@ test('what took the name of an immutable object meanwhile is not deleted for it'
     metadata: { name: 'a', uid: 'u' },
     ...{ immutable: true },
   }
-  const before = { ...changed('a'), written: sealed, was: 'sealed' } as const
+  const before = { ...changed('a'), written: sealed, change: 'make-immutable' } as const
   const theirs = { ...config('a', 'theirs'), metadata: { name: 'a', uid: 'v' } }
   const memory = memoryCluster(
     { '/a': sealed },
@@ -580,18 +584,18 @@ describe('changedSince', () => {
 })
 
 /** One of our workloads that ran `shop:latest`. */
-function ofOurs(name: string): Prior {
+function ofOurs(name: string): ObjectSnapshot {
   return {
     path: `/${name}`,
     object: deployment('shop:latest'),
     written: deployment('shop:new'),
-    was: 'template',
+    change: 'set-image',
     of: 'workload',
   }
 }
 
 /** The same in a release of `shop:new`. */
-function setsNew(): Prior {
+function setsNew(): ObjectSnapshot {
   return ofOurs('web')
 }
 

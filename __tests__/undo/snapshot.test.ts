@@ -9,9 +9,9 @@ import {
   neededAfter,
   planned,
   titleOf,
-  undoOf,
+  planRestore,
   withAnswers,
-  type Prior,
+  type ObjectSnapshot,
   type UndoStep,
 } from '../../src/undo/snapshot.js'
 
@@ -19,25 +19,35 @@ const object = (text: string) => parse(text) as KubeObject
 
 /** The release leaves it as `written`; without that as it creates it. */
 const prior = (
-  was: Prior['was'],
-  of: Prior['of'],
+  was: ObjectSnapshot['change'],
+  of: ObjectSnapshot['of'],
   text: string,
   written: string = text,
-): Prior => ({ path: '/x', object: object(text), written: planned(object(written)), was, of })
+): ObjectSnapshot => ({
+  path: '/x',
+  object: object(text),
+  written: planned(object(written)),
+  change: was,
+  of,
+})
 
 interface PodTemplate {
   readonly template: { readonly spec: { readonly containers: readonly { image: string }[] } }
 }
 
 /** What is to be done. */
-function step(before: Prior, live: string | undefined, needed: readonly string[] = []) {
+function step(before: ObjectSnapshot, live: string | undefined, needed: readonly string[] = []) {
   const needs = new Map(needed.map((title) => [title, 'statefulset/db']))
-  return undoOf(before, live === undefined ? undefined : object(live), { needs }).do
+  return planRestore(before, live === undefined ? undefined : object(live), { needs }).do
 }
 
 /** What is put back of what the release has left; the test fails when it is another step. */
-function put(before: Omit<Prior, 'written'>, live: string, written: string = live): KubeObject {
-  const undo = undoOf({ ...before, written: planned(object(written)) }, object(live))
+function put(
+  before: Omit<ObjectSnapshot, 'written'>,
+  live: string,
+  written: string = live,
+): KubeObject {
+  const undo = planRestore({ ...before, written: planned(object(written)) }, object(live))
   if (undo.do !== 'put') throw new Error(`not put, but: ${undo.do}`)
   return undo.object
 }
@@ -95,68 +105,68 @@ describe('the step', () => {
     ...{ web: 'new', config: 'blue', database: '17', volume: '2Gi' },
   }
 
-  test.each<[Prior['was'], Prior['of'], string, string | undefined, string]>([
-    ['absent', 'workload', 'web:old', undefined, 'nothing'],
-    ['absent', 'workload', 'web:old', 'web:old', 'delete'],
-    ['absent', 'workload', 'web:old', 'web:hotfix', 'theirs'],
-    ['absent', 'workload', 'database:16', 'database:16', 'delete'],
-    ['absent', 'other', 'config:red', undefined, 'nothing'],
-    ['absent', 'other', 'config:red', 'config:red', 'delete'],
-    ['absent', 'other', 'config:red', 'config:theirs', 'theirs'],
-    ['absent', 'other', 'web:old', 'web:old', 'delete'],
-    ['absent', 'other', 'database:16', undefined, 'nothing'],
-    ['absent', 'other', 'database:16', 'database:16', 'keep'],
-    ['absent', 'other', 'volume:1Gi', 'volume:1Gi', 'keep'],
+  test.each<[ObjectSnapshot['change'], ObjectSnapshot['of'], string, string | undefined, string]>([
+    ['create', 'workload', 'web:old', undefined, 'nothing'],
+    ['create', 'workload', 'web:old', 'web:old', 'delete'],
+    ['create', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['create', 'workload', 'database:16', 'database:16', 'delete'],
+    ['create', 'other', 'config:red', undefined, 'nothing'],
+    ['create', 'other', 'config:red', 'config:red', 'delete'],
+    ['create', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['create', 'other', 'web:old', 'web:old', 'delete'],
+    ['create', 'other', 'database:16', undefined, 'nothing'],
+    ['create', 'other', 'database:16', 'database:16', 'keep'],
+    ['create', 'other', 'volume:1Gi', 'volume:1Gi', 'keep'],
 
-    ['template', 'workload', 'web:old', undefined, 'ask'],
-    ['template', 'workload', 'web:old', 'web:old', 'nothing'],
-    ['template', 'workload', 'web:old', 'web:new', 'put'],
-    ['template', 'workload', 'web:old', 'web:hotfix', 'theirs'],
-    ['template', 'workload', 'database:16', 'database:17', 'put'],
+    ['set-image', 'workload', 'web:old', undefined, 'ask'],
+    ['set-image', 'workload', 'web:old', 'web:old', 'nothing'],
+    ['set-image', 'workload', 'web:old', 'web:new', 'put'],
+    ['set-image', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['set-image', 'workload', 'database:16', 'database:17', 'put'],
 
-    ['whole', 'workload', 'web:old', undefined, 'ask'],
-    ['whole', 'workload', 'web:old', 'web:old', 'nothing'],
-    ['whole', 'workload', 'web:old', 'web:new', 'put'],
-    ['whole', 'workload', 'web:old', 'web:hotfix', 'theirs'],
-    ['whole', 'workload', 'database:16', 'database:17', 'put'],
-    ['whole', 'other', 'config:red', undefined, 'ask'],
-    ['whole', 'other', 'config:red', 'config:red', 'nothing'],
-    ['whole', 'other', 'config:red', 'config:blue', 'put'],
-    ['whole', 'other', 'config:red', 'config:theirs', 'theirs'],
-    ['whole', 'other', 'web:old', 'web:new', 'put'],
-    ['whole', 'other', 'database:16', undefined, 'ask'],
-    ['whole', 'other', 'database:16', 'database:16', 'nothing'],
-    ['whole', 'other', 'database:16', 'database:17', 'put'],
-    ['whole', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
-    ['whole', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
-    ['whole', 'other', 'volume:1Gi', 'volume:5Gi', 'theirs'],
+    ['apply', 'workload', 'web:old', undefined, 'ask'],
+    ['apply', 'workload', 'web:old', 'web:old', 'nothing'],
+    ['apply', 'workload', 'web:old', 'web:new', 'put'],
+    ['apply', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['apply', 'workload', 'database:16', 'database:17', 'put'],
+    ['apply', 'other', 'config:red', undefined, 'ask'],
+    ['apply', 'other', 'config:red', 'config:red', 'nothing'],
+    ['apply', 'other', 'config:red', 'config:blue', 'put'],
+    ['apply', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['apply', 'other', 'web:old', 'web:new', 'put'],
+    ['apply', 'other', 'database:16', undefined, 'ask'],
+    ['apply', 'other', 'database:16', 'database:16', 'nothing'],
+    ['apply', 'other', 'database:16', 'database:17', 'put'],
+    ['apply', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
+    ['apply', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
+    ['apply', 'other', 'volume:1Gi', 'volume:5Gi', 'theirs'],
   ])('%s %s: %s -> %s: %s', (was, of, before, live, expected) => {
     const now = live === undefined ? undefined : made(live)
     const [kind = ''] = before.split(':')
-    const written = was === 'absent' ? before : `${kind}:${newer[kind]}`
+    const written = was === 'create' ? before : `${kind}:${newer[kind]}`
     expect(step(prior(was, of, made(before), made(written)), now)).toBe(expected)
   })
 
   test('of a database whose new pod has been Ready: it is kept', () => {
-    const before = prior('whole', 'other', database('16'), database('17'))
-    expect(undoOf(before, object(database('17')), { tookOver: true })).toEqual({
+    const before = prior('apply', 'other', database('16'), database('17'))
+    expect(planRestore(before, object(database('17')), { tookOver: true })).toEqual({
       do: 'keep',
       why: 'it holds data',
     })
-    expect(undoOf(before, object(database('16')), { tookOver: true }).do).toBe('nothing')
+    expect(planRestore(before, object(database('16')), { tookOver: true }).do).toBe('nothing')
   })
 
   test.each([
-    ['absent', [], 'delete'],
-    ['absent', ['secret/shop-config'], 'delete'],
-    ['absent', ['configmap/shop-config'], 'keep'],
-    ['whole', ['configmap/shop-config'], 'keep'],
-    ['whole', [], 'put'],
+    ['create', [], 'delete'],
+    ['create', ['secret/shop-config'], 'delete'],
+    ['create', ['configmap/shop-config'], 'keep'],
+    ['apply', ['configmap/shop-config'], 'keep'],
+    ['apply', [], 'put'],
   ] as const)('of a ConfigMap (%s) when %j is needed: %s', (was, needed, expected) => {
-    const [before, written] = was === 'absent' ? ['blue', 'blue'] : ['red', 'blue']
+    const [before, written] = was === 'create' ? ['blue', 'blue'] : ['red', 'blue']
     const what = prior(was, 'other', config(before), config(written))
     expect(step(what, config('blue'), needed)).toBe(expected)
-    if (was === 'whole') expect(step(what, config('red'), needed)).toBe('nothing')
+    if (was === 'apply') expect(step(what, config('red'), needed)).toBe('nothing')
   })
 
   test.each([
@@ -177,13 +187,13 @@ describe('the step', () => {
     ['batch/v1', 'CronJob', 'delete'],
   ])('of a new %s %s: %s', (apiVersion, kind, expected) => {
     const text = JSON.stringify({ apiVersion, kind, metadata: { name: 'x' }, spec: { size: 1 } })
-    expect(step(prior('absent', 'other', text), text)).toBe(expected)
+    expect(step(prior('create', 'other', text), text)).toBe(expected)
   })
 })
 
 describe('an object that the release has created', () => {
-  const created = (uid?: string): Prior => {
-    const before = prior('absent', 'other', config('red'))
+  const created = (uid?: string): ObjectSnapshot => {
+    const before = prior('create', 'other', config('red'))
     return uid === undefined
       ? before
       : { ...before, written: { ...before.written, metadata: { name: 'shop-config', uid } } }
@@ -204,14 +214,14 @@ describe('an object that the release has created', () => {
   })
 
   test('is deleted by its uid', () => {
-    expect(undoOf(created(), object(live('v')))).toEqual({ do: 'delete', uid: 'v' })
+    expect(planRestore(created(), object(live('v')))).toEqual({ do: 'delete', uid: 'v' })
   })
 
   test('may have got its address from the server', () => {
     const service = (spec: string) =>
       `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {a: b}, ${spec}}}`
     const planned = prior(
-      'absent',
+      'create',
       'other',
       service('clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{port: 80, nodePort: 30001}]'),
     )
@@ -232,7 +242,7 @@ spec:
   template:
     metadata: {labels: {batch.kubernetes.io/controller-uid: ${drawn}, controller-uid: ${drawn}, job-name: seed${more}}}
     spec: {containers: [{name: seed, image: '${image}'}]}`
-  const tried = prior('absent', 'other', job('tried'))
+  const tried = prior('create', 'other', job('tried'))
 
   test.each([
     ['by another uid', job('made'), 'delete'],
@@ -252,12 +262,12 @@ data: {${data}}`
   const applied = (what: string) =>
     `annotations: {kubectl.kubernetes.io/last-applied-configuration: ${what}}`
   const before = prior(
-    'whole',
+    'apply',
     'other',
     secret('P: old, KEPT: k', applied('old')),
     secret('P: new, Q: new, KEPT: k', applied('new')),
   )
-  const decided = (live: string) => undoOf(before, object(live))
+  const decided = (live: string) => planRestore(before, object(live))
 
   test('as written goes back, with the note of what was applied', () => {
     expect(put(before, secret('P: new, Q: new, KEPT: k', applied('new')))).toEqual(
@@ -298,7 +308,7 @@ data: {${data}}`
   ])('a note of the last apply is read as JSON: %s and %s: %s', (planned, now, expected) => {
     const data = 'P: new, Q: new, KEPT: k'
     const [old, written] = [secret('P: old, KEPT: k'), secret(data, applied(planned))]
-    const noted = prior('whole', 'other', old, written)
+    const noted = prior('apply', 'other', old, written)
     expect(step(noted, secret(data, applied(now)))).toBe(expected)
     if (expected === 'put') {
       const back = put(noted, secret(data, applied(now)), written)
@@ -345,25 +355,30 @@ kind: ${kind}
 metadata: {name: web, uid: u, annotations: {${cause && `kubernetes.io/change-cause: ${cause}`}}}
 spec: {${spec}${inside}}`
   }
-  const of = (was: Prior['was'], before: string, written: string, how: How = {}, then: How = how) =>
-    prior(was, 'workload', shop(before, how), shop(written, then))
+  const of = (
+    was: ObjectSnapshot['change'],
+    before: string,
+    written: string,
+    how: How = {},
+    then: How = how,
+  ) => prior(was, 'workload', shop(before, how), shop(written, then))
 
   describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('%s', (kind) => {
-    test.each<[Prior['was'], string, string]>([
-      ['template', 'web=new', 'put'],
-      ['template', 'web=old', 'nothing'],
-      ['template', 'web=hotfix', 'theirs'],
-      ['template', 'app=hotfix', 'theirs'],
-      ['whole', 'web=new', 'put'],
-      ['whole', 'web=old', 'nothing'],
-      ['whole', 'web=hotfix', 'theirs'],
-      ['whole', 'app=hotfix', 'theirs'],
-      ['absent', 'web=new', 'delete'],
-      ['absent', 'web=old', 'theirs'],
-      ['absent', 'web=hotfix', 'theirs'],
-      ['absent', 'app=hotfix', 'theirs'],
+    test.each<[ObjectSnapshot['change'], string, string]>([
+      ['set-image', 'web=new', 'put'],
+      ['set-image', 'web=old', 'nothing'],
+      ['set-image', 'web=hotfix', 'theirs'],
+      ['set-image', 'app=hotfix', 'theirs'],
+      ['apply', 'web=new', 'put'],
+      ['apply', 'web=old', 'nothing'],
+      ['apply', 'web=hotfix', 'theirs'],
+      ['apply', 'app=hotfix', 'theirs'],
+      ['create', 'web=new', 'delete'],
+      ['create', 'web=old', 'theirs'],
+      ['create', 'web=hotfix', 'theirs'],
+      ['create', 'app=hotfix', 'theirs'],
     ])('%s, and now %s: %s', (was, now, expected) => {
-      const before = was === 'absent' ? 'web=new' : 'web=old'
+      const before = was === 'create' ? 'web=new' : 'web=old'
       expect(step(of(was, before, 'web=new', { kind }), shop(now, { kind }))).toBe(expected)
     })
   })
@@ -376,11 +391,11 @@ spec: {${spec}${inside}}`
     ['web=old beat=hotfix', 'theirs'],
     ['web=new', 'theirs'],
   ])('of two containers: %s: %s', (now, expected) => {
-    expect(step(of('template', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
+    expect(step(of('set-image', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
   })
 
   test("an image of a container that the release does not change is somebody else's version too", () => {
-    const before = of('template', 'web=old proxy=1', 'web=new proxy=1')
+    const before = of('set-image', 'web=old proxy=1', 'web=new proxy=1')
     expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
     expect(step(before, shop('web=new proxy=2'))).toBe('theirs')
   })
@@ -390,7 +405,7 @@ spec: {${spec}${inside}}`
     ['a command', ', command: [sleep, infinity]'],
     ['resources', ', resources: {limits: {memory: 2Gi}}'],
   ])('with %s that somebody has set since', (_, more) => {
-    for (const was of ['template', 'whole'] as const) {
+    for (const was of ['set-image', 'apply'] as const) {
       const before = of(was, 'web=old', 'web=new')
       expect(step(before, shop('web=new', { more }))).toBe('theirs')
       // Our write has not happened: nothing of it is ours.
@@ -406,12 +421,12 @@ spec: {${spec}${inside}}`
     ['web=new', ', command: [old]', 'theirs'],
   ])('whose image and command the release changes: %s%s: %s', (now, more, expected) => {
     const how = (command: string) => ({ more: `, command: [${command}]` })
-    const before = of('whole', 'web=old', 'web=new', how('old'), how('new'))
+    const before = of('apply', 'web=old', 'web=new', how('old'), how('new'))
     expect(step(before, shop(now, { more }))).toBe(expected)
   })
 
   test('whose template the release does not change is nothing, whatever it is', () => {
-    const before = of('whole', 'web=old', 'web=old')
+    const before = of('apply', 'web=old', 'web=old')
     expect(step(before, shop('web=hotfix'))).toBe('nothing')
   })
 
@@ -420,7 +435,7 @@ spec: {${spec}${inside}}`
     [', env: []', 'put'],
     [', resources: {}', 'put'],
   ])('that only was restarted, or reads the same, is no other version: %s', (more, expected) => {
-    expect(step(of('template', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
+    expect(step(of('set-image', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
   })
 
   test('that was restarted goes back, and stays restarted', () => {
@@ -432,12 +447,12 @@ spec:
   template:
     metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}}
     spec: {containers: [{name: web, image: 'shop:${image}'}]}`
-    const before = of('template', 'web=old', 'web=new')
+    const before = of('set-image', 'web=old', 'web=new')
     expect(put(before, restarted('new'), shop('web=new'))).toMatchObject(object(restarted('old')))
     expect(step(before, restarted('old'))).toBe('nothing')
   })
 
-  test.each<[Prior['was']]>([['template'], ['whole']])(
+  test.each<[ObjectSnapshot['change']]>([['set-image'], ['apply']])(
     'what runs by its digest is back (%s), and so is what was never changed',
     (was) => {
       const before = { ...of(was, 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
@@ -448,7 +463,7 @@ spec:
   )
 
   test('only our change-cause goes back, and not the one that somebody has written', () => {
-    const before = of('template', 'web=old', 'web=new', { cause: 'old' }, { cause: 'ours' })
+    const before = of('set-image', 'web=old', 'web=new', { cause: 'old' }, { cause: 'ours' })
     const back = put(before, shop('web=old', { cause: 'ours' }), shop('web=new', { cause: 'ours' }))
     expect(back).toEqual(object(shop('web=old', { cause: 'old' })))
     expect(step(before, JSON.stringify(back))).toBe('nothing')
@@ -457,13 +472,13 @@ spec:
 
   test('has its template back though somebody has decided about another field since', () => {
     const before = of(
-      'whole',
+      'apply',
       'web=old',
       'web=new',
       { spec: 'minReadySeconds: 1, ' },
       { spec: 'minReadySeconds: 2, ' },
     )
-    const undo = undoOf(before, object(shop('web=new', { spec: 'minReadySeconds: 3, ' })))
+    const undo = planRestore(before, object(shop('web=new', { spec: 'minReadySeconds: 3, ' })))
     expect(undo).toEqual({
       do: 'put',
       object: object(shop('web=old', { spec: 'minReadySeconds: 3, ' })),
@@ -476,7 +491,7 @@ spec:
     ['web=hotfix', {}, 'runs shop:hotfix'],
     ['web=new', { more: ', command: [sleep]' }, 'has another pod template'],
   ])('of somebody else is told: %s %j: %s', (now, how, words) => {
-    expect(undoOf(of('template', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
+    expect(planRestore(of('set-image', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
       do: 'theirs',
       words,
     })
@@ -487,15 +502,20 @@ spec:
     ['web=old@sha256:1', true],
     ['web=hotfix', false],
   ])('%s: its pods are made as they were: %s', (now, expected) => {
-    const before = { ...of('template', 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
-    const stands = (how: How = {}) => object(shop(now, how)) as WorkloadObject
-    expect(hasTemplateBack(before, stands())).toBe(expected)
-    expect(hasTemplateBack(before, stands({ more: ', env: [{name: DEBUG}]' }))).toBe(false)
+    const before = { ...of('set-image', 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
+    const current = (how: How = {}) => object(shop(now, how)) as WorkloadObject
+    expect(hasTemplateBack(before, current())).toBe(expected)
+    expect(hasTemplateBack(before, current({ more: ', env: [{name: DEBUG}]' }))).toBe(false)
   })
 })
 
 describe('what the release has made immutable', () => {
-  const before = prior('sealed', 'other', config('red'), `${config('blue')}\nimmutable: true`)
+  const before = prior(
+    'make-immutable',
+    'other',
+    config('red'),
+    `${config('blue')}\nimmutable: true`,
+  )
   const sealed = `${config('blue').replace('{name', '{uid: u, name')}\nimmutable: true`
   const given = 'uid: u, resourceVersion: "7", creationTimestamp: now, managedFields: []'
 
@@ -503,7 +523,7 @@ describe('what the release has made immutable', () => {
     ['is replaced', sealed, { is: 'replace', uid: 'u' }],
     ['is created where it was deleted for that', undefined, { is: 'create' }],
   ])('%s', (_, live, by) => {
-    const undo = undoOf(before, live === undefined ? undefined : object(live))
+    const undo = planRestore(before, live === undefined ? undefined : object(live))
     expect(undo).toMatchObject({ do: 'put', by, object: { data: { COLOR: 'red' } } })
   })
 
@@ -513,7 +533,7 @@ describe('what the release has made immutable', () => {
 
   test('is created without what the server gives', () => {
     const old = config('red').replace('{name: shop-config}', `{name: shop-config, ${given}}`)
-    expect(undoOf(prior('sealed', 'other', old), undefined)).toMatchObject({
+    expect(planRestore(prior('make-immutable', 'other', old), undefined)).toMatchObject({
       object: { ...object(config('red')), metadata: { name: 'shop-config' } },
     })
   })
@@ -530,14 +550,14 @@ describe('is nothing when only the server or a controller has written', () => {
     ],
   ])('%s', (_, more) => {
     const live = JSON.stringify({ ...object(web('old')), ...object(more) })
-    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
-    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('apply', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 
   test('replicas changed by a person', () => {
     const live = web('old').replace('replicas: 2', 'replicas: 5')
-    expect(step(prior('whole', 'workload', web('old'), web('new')), live)).toBe('nothing')
-    expect(step(prior('template', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('apply', 'workload', web('old'), web('new')), live)).toBe('nothing')
+    expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 })
 
@@ -552,7 +572,7 @@ spec:
   minReadySeconds: 3
   template: {spec: {containers: [{name: web, image: 'shop:new'}]}}
 status: {replicas: 5}`
-    expect(put(prior('template', 'workload', web('old')), live, web('new'))).toEqual(
+    expect(put(prior('set-image', 'workload', web('old')), live, web('new'))).toEqual(
       object(live.replace('shop:new', 'shop:old')),
     )
   })
@@ -574,7 +594,7 @@ status: {replicas: 5}`
   ])('goes back, %s', (_, before, live, expected) => {
     const written = caused('new', live.startsWith('theirs') ? before : live)
     const back = put(
-      prior('template', 'workload', caused('old', before)),
+      prior('set-image', 'workload', caused('old', before)),
       caused('new', live),
       written,
     )
@@ -582,14 +602,14 @@ status: {replicas: 5}`
   })
 
   test('whose cause alone was written has it taken away', () => {
-    const before = prior('template', 'workload', web('old'), caused('new', cause('new')))
+    const before = prior('set-image', 'workload', web('old'), caused('new', cause('new')))
     expect(put(before, caused('old', cause('new')), caused('new', cause('new')))).toEqual(
       object(caused('old', '')),
     )
     expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
   })
 
-  test.each(['template', 'whole'] as const)('of a CronJob (%s)', (was) => {
+  test.each(['set-image', 'apply'] as const)('of a CronJob (%s)', (was) => {
     const clean = (image: string, version: string) => `
 apiVersion: batch/v1
 kind: CronJob
@@ -608,8 +628,8 @@ describe('what ran by a tag that has moved', () => {
   const images = ({ spec }: KubeObject) =>
     (spec as PodTemplate).template.spec.containers.map(({ image }) => image)
 
-  describe.each(['template', 'whole'] as const)('%s', (was) => {
-    const before: Prior = { ...prior(was, 'workload', web('old'), web('new')), ran }
+  describe.each(['set-image', 'apply'] as const)('%s', (was) => {
+    const before: ObjectSnapshot = { ...prior(was, 'workload', web('old'), web('new')), ran }
 
     test('comes back by its digest', () => {
       expect(images(put(before, web('new')))).toEqual(['shop:old@sha256:1'])
@@ -636,16 +656,16 @@ describe('what ran by a tag that has moved', () => {
 
   test('does not come back by it when only its labels were changed: the pods are the old ones', () => {
     const labelled = web('old').replace('{name: web, uid', '{name: web, labels: {a: new}, uid')
-    expect(images(put({ ...prior('whole', 'workload', web('old')), ran }, labelled))).toEqual([
+    expect(images(put({ ...prior('apply', 'workload', web('old')), ran }, labelled))).toEqual([
       'shop:old',
     ])
   })
 })
 
-test.each<[Prior['was'], string]>([
-  ['absent', 'nothing'],
-  ['template', 'ask'],
-  ['whole', 'ask'],
+test.each<[ObjectSnapshot['change'], string]>([
+  ['create', 'nothing'],
+  ['set-image', 'ask'],
+  ['apply', 'ask'],
 ])('what is being deleted counts as deleted: %s: %s', (was, expected) => {
   const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
   expect(step(prior(was, 'workload', web('old'), web('new')), live)).toBe(expected)
@@ -681,7 +701,7 @@ describe('a whole object', () => {
     ],
   ])('%s', (_, before, live) => {
     const shell = 'metadata: {name: x, uid: u, resourceVersion: "9", annotations: {}, labels: {}}'
-    const back = put(prior('whole', 'other', `${before}\nmetadata: {name: x}`), `${live}\n${shell}`)
+    const back = put(prior('apply', 'other', `${before}\nmetadata: {name: x}`), `${live}\n${shell}`)
     expect(back).toEqual(object(`${before}\n${shell}`))
   })
 
@@ -714,7 +734,7 @@ describe('a whole object', () => {
   ])('%s: %s -> %s', (_, before, live, expected) => {
     const text = (metadata: string) =>
       `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, ${metadata}}`
-    const { metadata } = put(prior('whole', 'workload', text(before)), text(live))
+    const { metadata } = put(prior('apply', 'workload', text(before)), text(live))
     expect({ labels: {}, annotations: {}, ...metadata }).toEqual({
       name: 'web',
       labels: {},
@@ -724,14 +744,14 @@ describe('a whole object', () => {
   })
 
   test('is written into the live shell: its version guards the write', () => {
-    const before = prior('whole', 'workload', web('old'))
+    const before = prior('apply', 'workload', web('old'))
     const live = web('new').replace('"7"', '"9"')
     expect(put(before, live).metadata?.resourceVersion).toBe('9')
   })
 
   test('keeps the number of replicas that a person or an autoscaler chose meanwhile', () => {
     const live = web('new').replace('replicas: 2', 'replicas: 5')
-    expect(put(prior('whole', 'workload', web('old')), live, web('new')).spec).toEqual({
+    expect(put(prior('apply', 'workload', web('old')), live, web('new')).spec).toEqual({
       replicas: 5,
       template: { spec: { containers: [{ name: 'web', image: 'shop:old' }] } },
     })
@@ -751,15 +771,15 @@ describe('after the undo there is nothing to do', () => {
     ...{ status: { observedGeneration: 9 } },
   })
 
-  test.each<[Prior['was'], string, string, Record<string, string>]>([
-    ['template', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
-    ['whole', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
-    ['whole', 'config:red', 'config:blue', {}],
-    ['template', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
-    ['whole', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
+  test.each<[ObjectSnapshot['change'], string, string, Record<string, string>]>([
+    ['set-image', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
+    ['apply', 'web:old', 'web:new', { 'deployment.kubernetes.io/revision': '5' }],
+    ['apply', 'config:red', 'config:blue', {}],
+    ['set-image', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
+    ['apply', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
   ])('%s: %s -> %s', (was, before, live, counted) => {
     const then = prior(was, 'workload', made(before), made(live))
-    expect(undoOf(then, written(put(then, made(live)), counted))).toEqual({ do: 'nothing' })
+    expect(planRestore(then, written(put(then, made(live)), counted))).toEqual({ do: 'nothing' })
   })
 })
 
@@ -846,8 +866,8 @@ describe('what is left as it is needs', () => {
       ['configmap/c'],
     ],
   ])('a workload %s', (_, live, expected, needed) => {
-    const before = prior('template', 'workload', naming('old', 'a'), naming('new', 'b'))
-    const undo = undoOf(before, object(live))
+    const before = prior('set-image', 'workload', naming('old', 'a'), naming('new', 'b'))
+    const undo = planRestore(before, object(live))
     expect(undo.do).toBe(expected)
     const looked = { prior: before, live: object(live), step: undo }
     expect([...neededAfter([looked]).keys()]).toEqual(needed)
@@ -876,7 +896,7 @@ describe('what is kept of objects', () => {
   })
 
   test('that the server has answered: by its uid', () => {
-    const before = prior('absent', 'other', config('red'))
+    const before = prior('create', 'other', config('red'))
     const [after] = withAnswers([before], [answer])
     expect(after?.written.metadata).toEqual({ name: 'shop-config', labels: { a: 'b' }, uid: 'u' })
     expect(withAnswers([before], [])).toEqual([before])
@@ -885,10 +905,12 @@ describe('what is kept of objects', () => {
   test('that the server has answered: what others have written before it is not the release’s', () => {
     const data = (text: string) =>
       `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: u}, data: {${text}}}`
-    const before = prior('whole', 'other', data('A: old, B: b'), data('A: new, B: b'))
+    const before = prior('apply', 'other', data('A: old, B: b'), data('A: new, B: b'))
     const [after] = withAnswers([before], [object(data('A: new, B: theirs, C: theirs'))])
     expect(after?.written).toEqual(object(data('A: new, B: b')))
-    expect(undoOf(after ?? before, object(data('A: new, B: theirs, C: theirs')))).toMatchObject({
+    expect(
+      planRestore(after ?? before, object(data('A: new, B: theirs, C: theirs'))),
+    ).toMatchObject({
       do: 'put',
       object: object(data('A: old, B: theirs, C: theirs')),
     })
@@ -898,7 +920,7 @@ describe('what is kept of objects', () => {
     const web = (generation: number, container: string, labels = '{}') =>
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: ${generation}}, spec: {template: {metadata: {labels: ${labels}}, spec: {containers: [{name: web, ${container}}]}}}}`
     const after = (planned: string, answer: string) => {
-      const before = prior('template', 'workload', web(4, 'image: "shop:1"'), planned)
+      const before = prior('set-image', 'workload', web(4, 'image: "shop:1"'), planned)
       const [known] = withAnswers([before], [object(answer)])
       return known?.written.spec
     }
@@ -933,7 +955,7 @@ describe('what is kept of objects', () => {
     const service = (spec: string) =>
       `{apiVersion: v1, kind: Service, metadata: {name: web, uid: u}, spec: {${spec}}}`
     const before = prior(
-      'whole',
+      'apply',
       'other',
       service('type: ClusterIP, ports: [{port: 80}]'),
       service('type: NodePort, ports: [{port: 80, nodePort: 30001}]'),

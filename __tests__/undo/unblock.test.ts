@@ -3,7 +3,7 @@ import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { parse } from 'yaml'
 import { blockingPods, keepUnblocked, type PutBackSet } from '../../src/undo/unblock.js'
-import type { Picture } from '../../src/judge/types.js'
+import type { ClusterState } from '../../src/judge/types.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing, standing } from '../support/live.js'
@@ -28,7 +28,7 @@ interface Scene {
 }
 
 /** A StatefulSet `queue` that is to have the revision `old` again. */
-function picture(scene: string, updateStrategy: Strategy = all): Picture {
+function clusterState(scene: string, updateStrategy: Strategy = all): ClusterState {
   const { seen = 2, pods } = parse(scene) as Scene
   const set: StatefulSet = {
     metadata: { name: 'queue', uid: 'set', generation: 2 },
@@ -78,9 +78,9 @@ describe('a pod blocks the way back', () => {
     ['on its way out already', 'pods: {queue-1: [new, false, deleted]}', []],
     ['the controller has not seen the undo yet', '{seen: 1, pods: {queue-1: [new, false]}}', []],
   ])('%s', (_, scene, names) => {
-    expect(blockingPods(picture(scene), putBack).map(({ metadata }) => metadata?.name)).toEqual(
-      names,
-    )
+    expect(
+      blockingPods(clusterState(scene), putBack).map(({ metadata }) => metadata?.name),
+    ).toEqual(names)
   })
 
   /** A mesh rewrites images, probes and more of the pods that are made from any template. */
@@ -94,7 +94,7 @@ describe('a pod blocks the way back', () => {
     ['of neither: the release has not touched it (a partition)', inPart, true, 'older', []],
     ['of the withdrawn one (a partition)', inPart, true, 'new', ['queue-1']],
   ])('%s', (_, strategy, isPut, revision, names) => {
-    const scene = picture(`pods: {queue-1: [${revision}, false]}`, strategy)
+    const scene = clusterState(`pods: {queue-1: [${revision}, false]}`, strategy)
     const blocking = blockingPods(scene, { ...putBack, isPut })
     expect(blocking.map(({ metadata }) => metadata?.name)).toEqual(names)
   })
@@ -107,7 +107,7 @@ describe('a pod blocks the way back', () => {
   ])('where the withdrawn template %s', (_, before, written, names) => {
     const templates = { before: template('x', before), written: template('x', written) }
     const set = { name: 'queue', ...templates, isPut: true }
-    const scene = picture('pods: {queue-0: [older, false], queue-1: [new, false]}', byHand)
+    const scene = clusterState('pods: {queue-0: [older, false], queue-1: [new, false]}', byHand)
     const pods = new Map(
       [...scene.pods].map(([name, pod]) => {
         const more = name === 'queue-1' ? written : before
@@ -132,12 +132,12 @@ test('each is deleted once, as it shows itself, until it is stopped', async () =
       return path.endsWith('queue-0') ? Promise.reject(new Error('no')) : Promise.resolve()
     },
   })
-  const live = standing(picture('pods: {queue-1: [new, false]}'))
+  const live = standing(clusterState('pods: {queue-1: [new, false]}'))
   const stop = keepUnblocked(cluster, live, [putBack], said)
   live.change()
-  live.change(picture('pods: {queue-0: [new, false], queue-1: [new, false]}'))
+  live.change(clusterState('pods: {queue-0: [new, false], queue-1: [new, false]}'))
   stop()
-  live.change(picture('pods: {queue-2: [new, false]}'))
+  live.change(clusterState('pods: {queue-2: [new, false]}'))
   expect(removed).toEqual([
     '/api/v1/namespaces/shop/pods/queue-1 uid-queue-1',
     '/api/v1/namespaces/shop/pods/queue-0 uid-queue-0',

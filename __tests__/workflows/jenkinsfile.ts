@@ -58,10 +58,10 @@ export function readJenkinsfile(text: string): Pipeline {
 
 type Condition = (build: Build) => boolean
 
-function stagesOf(statement: Statement, within: readonly Condition[]): readonly Stage[] {
+function stagesOf(statement: Statement, withTimeout: readonly Condition[]): readonly Stage[] {
   if (statement.name !== 'stage') throw unknown(statement)
   const { when, steps, stages } = partsOf(statement, ['when', 'steps', 'stages'])
-  const conditions = [...within, ...bodyOf(when).map(conditionOf)]
+  const conditions = [...withTimeout, ...bodyOf(when).map(conditionOf)]
   if (stages) return bodyOf(stages).flatMap((stage) => stagesOf(stage, conditions))
   return [
     {

@@ -11,7 +11,7 @@ export interface Plan {
   readonly notes: string
 }
 
-export interface Given {
+export interface RawInputs {
   /** Text of package.json. */
   readonly project: string
   /** Text of CHANGELOG.md. */
@@ -21,7 +21,7 @@ export interface Given {
 }
 
 /** Throws one sentence for what keeps it from being published. */
-export function planOf({ project, changelog, tag }: Given): Plan {
+export function planOf({ project, changelog, tag }: RawInputs): Plan {
   const { name, version } = JSON.parse(project) as { name: string; version: string }
   const major = /^(\d+)\.\d+\.\d+$/.exec(version)?.[1]
   if (major === undefined) {

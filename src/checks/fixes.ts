@@ -7,7 +7,7 @@ import type { Target } from '../kubernetes/target.js'
 export type Kubectl = (args: readonly string[]) => string
 
 /** `change`: the part of the object that is to be changed. */
-export function mendOf({ id, manifest }: Target, change: object, kubectl: Kubectl): string {
+export function fixOf({ id, manifest }: Target, change: object, kubectl: Kubectl): string {
   return manifest
     ? `# in the manifest of ${idOf(id)}\n${stringify(change).trim()}`
     : kubectl(['patch', idOf(id), '--patch', JSON.stringify(change)])

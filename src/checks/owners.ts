@@ -8,7 +8,7 @@ export interface Owner {
   /** When it sets the image back. */
   readonly when: string
   /** Lines that make it leave the image alone, and where they go. */
-  readonly mend?: string
+  readonly fix?: string
 }
 
 /** By the marks that each of them leaves on what it has written; a mark that was copied along is none. */
@@ -41,7 +41,7 @@ function argo({ kind, metadata = {} }: WorkloadObject): Owner | undefined {
   return {
     name: `Argo CD (application ${app})`,
     when: 'at its next sync, unless the application ignores images',
-    mend: `# in the application ${app}\n${stringify({ spec }).trim()}`,
+    fix: `# in the application ${app}\n${stringify({ spec }).trim()}`,
   }
 }
 
@@ -64,7 +64,7 @@ function flux({
     return {
       name: `Flux (Kustomization ${kustomization})`,
       when: 'at its next reconciliation',
-      mend: `# in its manifest, where Flux reads it\n${stringify(lines).trim()}`,
+      fix: `# in its manifest, where Flux reads it\n${stringify(lines).trim()}`,
     }
   }
   const release = named('helm')

@@ -3,7 +3,7 @@ import type { Container, Probe } from 'kubernetes-types/core/v1'
 import { roleOf } from '../django/roles.js'
 import { same, templateOf } from '../kubernetes/objects.js'
 import { ok, warning, type Finding } from '../report/finding.js'
-import { inContainer, mendOf, type Kubectl } from './fixes.js'
+import { inContainer, fixOf, type Kubectl } from './fixes.js'
 import type { Subject } from './subject.js'
 
 /** What a person has said of how the web is asked. */
@@ -55,13 +55,13 @@ function unready(subject: Subject, asked: Asked, kubectl: Kubectl): readonly Fin
     const probe = { ...pageOf(container, asked), tcpSocket: null }
     const change =
       'httpGet' in probe && inContainer(target, container.name, { readinessProbe: probe })
-    return [warning('probes', says, change ? mendOf(target, change, kubectl) : undefined)]
+    return [warning('probes', says, change ? fixOf(target, change, kubectl) : undefined)]
   }
   if (all.some(({ readinessProbe }) => readinessProbe)) return []
   const says = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
   const readinessProbe = readinessOf(container, asked)
   const change = readinessProbe && inContainer(target, container.name, { readinessProbe })
-  return [warning('probes', says, change && mendOf(target, change, kubectl))]
+  return [warning('probes', says, change && fixOf(target, change, kubectl))]
 }
 
 /** What is asked already is known to be answered; else the port: it tells that the server listens, and no more. */
@@ -103,7 +103,7 @@ function killed(
     const change = inContainer(target, name, {
       startupProbe: { ...handlerOf(liveness), periodSeconds: period, failureThreshold },
     })
-    return [warning('probes', says, mendOf(target, change, kubectl))]
+    return [warning('probes', says, fixOf(target, change, kubectl))]
   })
 }
 

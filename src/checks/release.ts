@@ -4,12 +4,12 @@ import { titleOf, type Keeper } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import type { Settings } from '../options/table.js'
 import { ok, warning, type Finding } from '../report/finding.js'
-import { liveNow, type Begun, type History } from '../state/history.js'
+import { liveNow, type ReleaseStart, type History } from '../state/history.js'
 
 export function releaseFindings(
   settings: Settings,
   keeper: Keeper | undefined,
-  open: Begun | undefined,
+  open: ReleaseStart | undefined,
   history: History,
 ): readonly Finding[] {
   const live = liveNow(history)
@@ -33,7 +33,7 @@ function held({ by, renewed }: Keeper): Finding {
   )
 }
 
-function left(settings: Settings, begun: Begun): Finding {
+function left(settings: Settings, begun: ReleaseStart): Finding {
   return warning(
     'release',
     `the release of ${shortTag(begun.tag)} by ${titleOf(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,

@@ -3,7 +3,7 @@ import type { DeploymentSpec } from 'kubernetes-types/apps/v1'
 import { runsBeat, runsCeleryWorker } from '../django/roles.js'
 import { isBeingDeleted, templateOf } from '../kubernetes/objects.js'
 import { error, warning, type Finding } from '../report/finding.js'
-import { inContainer, inTemplate, mendOf, type Kubectl } from './fixes.js'
+import { inContainer, inTemplate, fixOf, type Kubectl } from './fixes.js'
 import { ownerOf } from './owners.js'
 import type { Subject } from './subject.js'
 
@@ -50,14 +50,14 @@ function owned({ id, target }: Subject): readonly Finding[] {
   const owner = target.live && ownerOf(target.live)
   if (!owner) return []
   const says = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`
-  return [warning('workloads', says, owner.mend)]
+  return [warning('workloads', says, owner.fix)]
 }
 
 function withoutRevisions({ id, target, object }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (object.spec.revisionHistoryLimit !== 0) return []
   const says = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
   return [
-    warning('workloads', says, mendOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
+    warning('workloads', says, fixOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
   ]
 }
 
@@ -70,7 +70,7 @@ function recreated(
   const says = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
   // The new type goes only without what belonged to the other one.
   const change = { spec: { strategy: { type: 'RollingUpdate' } } }
-  return [warning('workloads', says, mendOf(target, change, kubectl))]
+  return [warning('workloads', says, fixOf(target, change, kubectl))]
 }
 
 function allAtOnce(
@@ -92,7 +92,7 @@ function allAtOnce(
       : `${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
   const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 }
   return [
-    warning('workloads', says, mendOf(target, { spec: { strategy: { rollingUpdate } } }, kubectl)),
+    warning('workloads', says, fixOf(target, { spec: { strategy: { rollingUpdate } } }, kubectl)),
   ]
 }
 
@@ -114,7 +114,7 @@ function cutShort(
   if (object.kind === 'CronJob' || !worker || grace > usualGraceSeconds) return []
   const says = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
   const change = inTemplate(target, { terminationGracePeriodSeconds: 300 })
-  return [warning('workloads', says, mendOf(target, change, kubectl))]
+  return [warning('workloads', says, fixOf(target, change, kubectl))]
 }
 
 /**
@@ -129,7 +129,7 @@ function beatsTwice({ id, target, object, containers, isServed }: Subject, kubec
   const says = `${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
   if (isServed) return [warning('workloads', `${says}: give beat a Deployment without a Service`)]
   const change = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }
-  return [warning('workloads', `${says}: set strategy: Recreate`, mendOf(target, change, kubectl))]
+  return [warning('workloads', `${says}: set strategy: Recreate`, fixOf(target, change, kubectl))]
 }
 
 /** https://docs.celeryq.dev/en/stable/userguide/periodic-tasks.html#starting-the-scheduler */
@@ -161,7 +161,7 @@ export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): re
       .map(({ name }) => {
         const says = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
         const change = inContainer(target, name, { imagePullPolicy: 'IfNotPresent' })
-        return warning('workloads', says, mendOf(target, change, kubectl))
+        return warning('workloads', says, fixOf(target, change, kubectl))
       }),
   )
 }

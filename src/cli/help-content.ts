@@ -25,7 +25,7 @@ export interface Example {
 
 const shop = ['--image', 'ghcr.io/acme/shop', '--namespace', 'shop']
 
-export const lessons: Readonly<Record<Command, Lesson>> = {
+export const helpContent: Readonly<Record<Command, Lesson>> = {
   release: {
     kind: 'whole',
     steps: [

@@ -2,7 +2,7 @@
 import { Help } from 'commander'
 import { about } from '../options/about.js'
 import type { Command } from '../options/commands.js'
-import { exits, lessons, words, type Example } from './help-content.js'
+import { exits, helpContent, words, type Example } from './help-content.js'
 
 /** Where help is read. */
 export interface Page {
@@ -17,14 +17,14 @@ export function title(text: string): string {
 
 /** What stands above the options of a command. */
 export function introduction(command: Command, page: Page): string {
-  const { steps } = lessons[command]
+  const { steps } = helpContent[command]
   const numbered = steps.map((step, i) => item(`${i + 1}.`, step, 2, page))
   return [wrapped(about[command], page), '', title('What it does:'), ...numbered].join('\n')
 }
 
 /** What stands below them. */
 export function examples(command: Command, page: Page): string {
-  return [title('Examples:'), ...lessons[command].examples.map((one) => shown(one, page))].join(
+  return [title('Examples:'), ...helpContent[command].examples.map((one) => shown(one, page))].join(
     '\n',
   )
 }
@@ -46,7 +46,7 @@ export function moreOfAll(page: Page): string {
     shown(
       {
         what: 'In a checkout, with docker and kubectl logged in',
-        args: lessons.release.examples[0]?.args ?? [],
+        args: helpContent.release.examples[0]?.args ?? [],
       },
       page,
     ),

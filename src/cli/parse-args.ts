@@ -2,8 +2,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { about } from '../options/about.js'
 import { commands, type Command as CommandName } from '../options/commands.js'
-import { nearest } from '../options/closest-match.js'
-import { example, type Given } from '../options/read.js'
+import { closestMatch } from '../options/closest-match.js'
+import { example, type RawInputs } from '../options/read.js'
 import { wordFor } from '../options/readers.js'
 import {
   groups,
@@ -13,10 +13,10 @@ import {
   type OptionName,
 } from '../options/table.js'
 import { aboutAll, examples, introduction, moreOfAll, title, type Page } from './help.js'
-import { kinds, lessons } from './help-content.js'
+import { kinds, helpContent } from './help-content.js'
 
 export type Asked =
-  | { readonly is: 'run'; readonly command: CommandName; readonly given: Given }
+  | { readonly is: 'run'; readonly command: CommandName; readonly given: RawInputs }
   /** Help, or the version: an answer for the standard output. */
   | { readonly is: 'answer'; readonly text: string }
   /** Help for who gave no command: for the standard error. */
@@ -79,7 +79,7 @@ function programOf(
     .configureHelp({ ...look, visibleOptions: () => [], subcommandTerm: (one) => one.name() })
     .addHelpText('after', `\n${moreOfAll(page)}`)
   for (const [kind, heading] of Object.entries(kinds)) {
-    for (const name of commands.filter((one) => lessons[one].kind === kind)) {
+    for (const name of commands.filter((one) => helpContent[one].kind === kind)) {
       program.addCommand(commandOf(name, program, page, onAsked).helpGroup(heading))
     }
   }
@@ -147,7 +147,7 @@ function optionOf(
 }
 
 /** All option names are read by their own long form, not by the camel-cased one. */
-function givenTo(called: Command): Given {
+function givenTo(called: Command): RawInputs {
   const given: Record<string, string> = {}
   for (const option of called.options) {
     const value = called.getOptionValue(option.attributeName()) as string | undefined
@@ -177,7 +177,7 @@ function refuse(error: CommanderError, command?: CommandName): never {
 }
 
 function noCommand(name: string): string {
-  const near = nearest(name, commands)
+  const near = closestMatch(name, commands)
   const meant = near === undefined ? `it takes ${commands.join(', ')}` : `did you mean "${near}"?`
   return `django-rollout: "${name}" is not a command; ${meant}`
 }
@@ -190,7 +190,7 @@ function noOption(typed: string, command: CommandName | undefined): string {
   const said = `django-rollout ${command}: "${typed}" is not an option of ${command}`
   const names = optionsOf(command, 'command').map(([option]) => option)
   // `-image` has one dash too few.
-  const near = names.find((option) => option === name) ?? nearest(name, names)
+  const near = names.find((option) => option === name) ?? closestMatch(name, names)
   const takers = commands.filter((one) =>
     optionsOf(one, 'command').some(([option]) => option === name),
   )

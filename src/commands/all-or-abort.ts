@@ -1,11 +1,11 @@
-import { orAborted, within } from '../platform/time.js'
+import { abortable, withTimeout } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 
 /**
  * Runs works side by side. The first that throws aborts the others' signal; all have ended when this
  * throws that first error, so that nothing goes on behind the pipeline's back.
  */
-export async function together<
+export async function allOrAbort<
   const T extends readonly ((signal: AbortSignal) => Promise<unknown>)[],
 >(signal: AbortSignal, works: T): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }> {
   const stop = new AbortController()
@@ -32,9 +32,9 @@ export async function together<
 const brieflyMs = 5_000
 
 /** What `work` comes to when it does so soon, else a `TimeOver`; it may be left alone. */
-export function briefly<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+export function withShortTimeout<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
   const never = new AbortController().signal
-  return within(clock, brieflyMs, never, (late) => orAborted(late, work))
+  return withTimeout(clock, brieflyMs, never, (late) => abortable(late, work))
 }
 
 /** Why a stage was ended: the one beside it failed. */

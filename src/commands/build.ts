@@ -13,14 +13,14 @@ export function buildOnly(start: Start): Promise<Report> {
 }
 
 async function ofCommit(run: Run): Promise<Result> {
-  const { world, settings, reporter, soFar, resources } = run
-  const asked = releaseOf(run, await findSourceToBuild(world, settings, settings.context))
-  const built = await reporter.stage('build', async (journal) => {
-    await resources.login(world, settings)
-    const { image, source, inputs } = await imageThere(asked, journal)
+  const { platform, settings, reporter, soFar, resources } = run
+  const asked = releaseOf(run, await findSourceToBuild(platform, settings, settings.context))
+  const built = await reporter.stage('build', async (stageLog) => {
+    await resources.login(platform, settings)
+    const { image, source, inputs } = await imageThere(asked, stageLog)
     const release = releaseOf(run, source)
     if (image) soFar.image = image
-    return image ? undefined : build(release, journal, inputs)
+    return image ? undefined : build(release, stageLog, inputs)
   })
   if (!built) return 'unchanged'
   if (settings.push) await pushed(run, asked, built)

@@ -7,22 +7,22 @@ import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { closed, examineCluster } from '../doctor/cluster.js'
 import { askMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
-import { orAborted } from '../platform/time.js'
+import { abortable } from '../platform/time.js'
 import { causeOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
 /** `done` when nothing would keep a release from going live, though there may be warnings. */
 export function examine(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
-    run.reporter.stage('doctor', (journal) =>
-      orAborted(run.signal, async (): Promise<Result> => {
-        journal.waiting('looking at tools, registry and cluster')
+    run.reporter.stage('doctor', (stageLog) =>
+      abortable(run.signal, async (): Promise<Result> => {
+        stageLog.waiting('looking at tools, registry and cluster')
         const machine = await askMachine(run)
         if (machine.source) run.soFar.source = machine.source
         const findings = (
           await Promise.all([
             examineMachine(run, machine, () => privateFolder(run)),
-            reachesCluster(run.world, machine) ? examineThere(run, machine) : [],
+            reachesCluster(run.platform, machine) ? examineThere(run, machine) : [],
           ])
         ).flat()
         run.soFar.findings = findings
@@ -32,16 +32,16 @@ export function examine(start: Start): Promise<Report> {
   )
 }
 
-async function privateFolder({ world, resources }: Run): Promise<string> {
-  const folder = await world.files.privateFolder()
-  resources.add(() => world.files.remove(folder))
+async function privateFolder({ platform, resources }: Run): Promise<string> {
+  const folder = await platform.files.privateFolder()
+  resources.add(() => platform.files.remove(folder))
   return folder
 }
 
 async function examineThere(run: Run, { answers, source }: Machine): Promise<readonly Finding[]> {
-  const { world, settings, signal, resources } = run
+  const { platform, settings, signal, resources } = run
   try {
-    const cluster = await openCluster(world, await resources.access(world, settings), signal)
+    const cluster = await openCluster(platform, await resources.access(platform, settings), signal)
     resources.add(() => cluster.close())
     const release = { ...run, source: source ?? { tag: settings.tag ?? 'unknown' } }
     return [

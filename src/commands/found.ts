@@ -2,12 +2,12 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/commands.js'
-import { readHistory, remember } from '../state/history-store.js'
+import { readHistory, saveRelease } from '../state/history-store.js'
 import { liveNow } from '../state/history.js'
 import { templatesIn } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { runsAlready } from '../stages/pinned-tags.js'
-import type { Site } from '../stages/preflight.js'
+import type { PreflightResult } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
 import { sentenceOf } from './report-builder.js'
@@ -20,19 +20,19 @@ export async function keepFound(
   run: Run,
   release: Release,
   unlocked: Cluster,
-  site: Site,
+  site: PreflightResult,
   command: ReleaseCommand,
   image: Image,
 ): Promise<void> {
-  const { world, app, settings, signal } = release
+  const { platform, app, settings, signal } = release
   try {
     const history = await readHistory(unlocked, app, settings.image)
     if (liveNow(history)?.digest === image.digest) return
-    await run.reporter.stage('history', async (journal) => {
-      const { cluster } = await lockAndRecover(run, release, journal, unlocked, site)
+    await run.reporter.stage('history', async (stageLog) => {
+      const { cluster } = await lockAndRecover(run, release, stageLog, unlocked, site)
       // Another run may have had the lock since.
       const say = (line: string) => {
-        journal.say(line)
+        stageLog.say(line)
       }
       const now = await siteOfNow(release, say, cluster, site)
       await checkHistory(release, unlocked, now, run.command)
@@ -42,8 +42,8 @@ export async function keepFound(
         ...({ result: 'found', seconds: 0, migrations: [] } as const),
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
-      await remember(cluster, world.clock, cluster.life, app, ended, { templates })
-      journal.say(`${shortTag(image.tag)} is in the history now, as the version that ran already`)
+      await saveRelease(cluster, platform.clock, cluster.life, app, ended, { templates })
+      stageLog.say(`${shortTag(image.tag)} is in the history now, as the version that ran already`)
     })
   } catch (error) {
     signal.throwIfAborted()

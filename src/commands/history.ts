@@ -3,13 +3,17 @@ import { openCluster } from '../kubernetes/cluster.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
-import { orAborted } from '../platform/time.js'
+import { abortable } from '../platform/time.js'
 import { reported, type Start } from './run.js'
 
 export function tellHistory(start: Start): Promise<Report> {
-  return reported('history', start, ({ world, settings, signal, app, soFar, resources }) =>
-    orAborted(signal, async (): Promise<Result> => {
-      const cluster = await openCluster(world, await resources.access(world, settings), signal)
+  return reported('history', start, ({ platform, settings, signal, app, soFar, resources }) =>
+    abortable(signal, async (): Promise<Result> => {
+      const cluster = await openCluster(
+        platform,
+        await resources.access(platform, settings),
+        signal,
+      )
       resources.add(() => cluster.close())
       soFar.history = await readHistory(cluster, app, settings.image)
       return 'unchanged'

@@ -8,13 +8,13 @@ import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
-import type { Site } from '../stages/preflight.js'
+import type { PreflightResult } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
-import { lockAndRecover, lookAround, releaseOf } from './steps.js'
-import { together } from './all-or-abort.js'
+import { lockAndRecover, runPreflight, releaseOf } from './steps.js'
+import { allOrAbort } from './all-or-abort.js'
 
 /** `done` when some were applied, `unchanged` when there was nothing to apply. */
 export function migrateOnly(start: Start): Promise<Report> {
@@ -22,7 +22,7 @@ export function migrateOnly(start: Start): Promise<Report> {
 }
 
 async function toImage(run: Run): Promise<Result> {
-  const { world, settings, reporter, signal, soFar, resources } = run
+  const { platform, settings, reporter, signal, soFar, resources } = run
   if (settings['migrate-command'] === '') {
     fail({
       code: 'usage',
@@ -30,23 +30,23 @@ async function toImage(run: Run): Promise<Result> {
       hint: 'leave the option out for the default, or leave this step out',
     })
   }
-  const asked = releaseOf(run, await findSource(world, settings, settings.context))
-  const [[cluster, site], ready] = await together(signal, [
-    (own) => lookAround(run, { ...asked, signal: own }),
+  const asked = releaseOf(run, await findSource(platform, settings, settings.context))
+  const [[cluster, site], ready] = await allOrAbort(signal, [
+    (own) => runPreflight(run, { ...asked, signal: own }),
     (own) =>
-      reporter.stage('image', async (journal) => {
-        await resources.login(world, settings)
-        return imageToDeploy({ ...asked, signal: own }, journal)
+      reporter.stage('image', async (stageLog) => {
+        await resources.login(platform, settings)
+        return imageToDeploy({ ...asked, signal: own }, stageLog)
       }),
   ])
   const { image } = ready
   soFar.image = image
   const release = releaseOf(run, ready.source)
-  const { locked, lost, now } = await reporter.stage('lock', async (journal) => {
-    const { cluster: locked, lost } = await lockAndRecover(run, release, journal, cluster, site)
+  const { locked, lost, now } = await reporter.stage('lock', async (stageLog) => {
+    const { cluster: locked, lost } = await lockAndRecover(run, release, stageLog, cluster, site)
     await checkHistory(release, locked, site, run.command)
     const say = (line: string) => {
-      journal.say(line)
+      stageLog.say(line)
     }
     return { locked, lost, now: await siteOfNow(release, say, locked, site) }
   })
@@ -64,20 +64,20 @@ export async function migrateTo(
   { reporter, soFar }: Run,
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: Image,
 ): Promise<boolean> {
   if (!site.web || release.settings['migrate-command'] === '') return false
   const migration = startMigration(release, cluster, site, site.web, image)
   try {
-    const plan = await reporter.stage('plan', (journal) => migration.plan(journal))
+    const plan = await reporter.stage('plan', (stageLog) => migration.plan(stageLog))
     soFar.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
     const notCompared = comparisonLacks(plan)
     if (notCompared !== undefined) soFar.warnings.push(notCompared)
     if (!plan.runs) return false
-    await reporter.stage('migrate', (journal) => migration.migrate(journal))
+    await reporter.stage('migrate', (stageLog) => migration.migrate(stageLog))
     const command = release.settings['migrate-command']
     soFar.warnings.push(...leftBehind(plan, command, migration.applied()))
     return true

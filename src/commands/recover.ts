@@ -1,12 +1,12 @@
 /** Looks for a release, or a migration, that was left unfinished, and puts it back, or ends it. */
 import { runOf } from '../django/job.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
-import { guarded } from '../state/fence.js'
+import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import { Failure } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
@@ -14,7 +14,7 @@ import { hasGoneLive } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord, readRecord, withPaths, type KeptRecord } from '../state/record.js'
 import type { Restored } from '../undo/restore.js'
-import { watchNamespace, type LivePicture } from '../rollout/namespace-watch.js'
+import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { lock } from '../stages/lock.js'
 import type { Release } from '../stages/release.js'
 import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
@@ -27,10 +27,14 @@ export type Wanted = 'any' | 'own'
 /** `unchanged` when there is nothing to recover. */
 export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
   return reported('recover', start, (run) =>
-    run.reporter.stage('recover', async (journal): Promise<Result> => {
-      const { world, settings, signal, holder, app, soFar, resources } = run
-      const release = { world, settings, source: { tag: '' }, app, holder, signal }
-      const cluster = await openCluster(world, await resources.access(world, settings), signal)
+    run.reporter.stage('recover', async (stageLog): Promise<Result> => {
+      const { platform, settings, signal, holder, app, soFar, resources } = run
+      const release = { platform, settings, source: { tag: '' }, app, holder, signal }
+      const cluster = await openCluster(
+        platform,
+        await resources.access(platform, settings),
+        signal,
+      )
       resources.add(() => cluster.close())
       const isWanted = (by: string | undefined) => wanted === 'any' || by === holder.id
       const findLeft = async () => {
@@ -40,23 +44,23 @@ export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
         return jobs.some((job) => isWanted(runOf(job))) ? {} : undefined
       }
       if (!(await findLeft())) return 'unchanged'
-      const lease = await lock(release, journal, cluster)
+      const lease = await lock(release, stageLog, cluster)
       resources.add(() => lease.release())
       // The run may have finished, or another may have recovered it, while we waited for the lock.
       const left = await findLeft()
       if (!left) return 'unchanged'
-      const live = await watchNamespace(cluster, world.clock)
+      const live = await watchNamespace(cluster, platform.clock)
       signal.throwIfAborted()
       // Once begun it goes on to its end: half a way back is worse than the state that it began with.
       const own = { ...release, signal: lease.lost }
-      const locked = guarded(cluster, lease)
+      const locked = fenced(cluster, lease)
       const { record: found } = left
       if (!found) {
-        soFar.ended = await endMigrations(own, journal, locked, live)
+        soFar.ended = await endMigrations(own, stageLog, locked, live)
         return 'undone'
       }
       const record = await withPaths(cluster, app, found, await broughtBy(release, cluster))
-      const ended = await putBack(run, own, journal, locked, lease.lost, live, record)
+      const ended = await putBack(run, own, stageLog, locked, lease.lost, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
@@ -66,11 +70,16 @@ export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
 
 /** In the post step these are the manifests of the release itself. Without them most is put back all the same. */
 async function broughtBy(
-  { world, settings }: Release,
+  { platform, settings }: Release,
   cluster: Cluster,
 ): Promise<readonly KubeObject[]> {
   try {
-    const { ours, others } = await readManifests(world, cluster, settings.manifests, settings.image)
+    const { ours, others } = await readManifests(
+      platform,
+      cluster,
+      settings.manifests,
+      settings.image,
+    )
     return [...ours, ...others]
   } catch {
     return []
@@ -88,28 +97,30 @@ export type PutBack =
 export async function putBack(
   { soFar }: Pick<Run, 'soFar'>,
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   lost: AbortSignal,
-  live: LivePicture,
+  live: NamespaceWatch,
   record: KeptRecord,
 ): Promise<PutBack> {
-  const { world, app, settings, signal } = release
+  const { platform, app, settings, signal } = release
   const { begun, snapshot } = record
   try {
-    await endMigrations(release, journal, cluster, live)
+    await endMigrations(release, stageLog, cluster, live)
     const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
-      journal.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
-      await closeRecord(cluster, world.clock, app, record)
+      stageLog.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
+      await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const restored = await recover(release, journal, cluster, live, record)
-    soFar.exceptions = notAsBefore(live.picture(), restored, (args) => cluster.commandLine(args))
+    const restored = await recover(release, stageLog, cluster, live, record)
+    soFar.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
+      cluster.commandLine(args),
+    )
     return { is: 'put back', restored }
   } catch (error) {
-    const stands = await whatStands(cluster, world.clock, settings, snapshot)
-    soFar.stands = stands
+    const current = await whatStands(cluster, platform.clock, settings, snapshot)
+    soFar.current = current
     const lockLost = lostCause(lost)
     if (lockLost) throw new Failure(lockLost)
     const trouble = causeOf(error, signal)
@@ -118,7 +129,7 @@ export async function putBack(
       code: 'restore-failed',
       sentence: `the release of ${shortTag(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
       hint: [
-        ...Object.entries(stands).map(
+        ...Object.entries(current).map(
           ([id, images]) => `${id} runs ${images.map(versionOf).join(', ') || 'nothing'}`,
         ),
         commandsBack(settings, cluster, snapshot),

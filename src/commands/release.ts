@@ -15,16 +15,16 @@ import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { taggedAlone } from '../stages/pinned-tags.js'
-import type { Site } from '../stages/preflight.js'
+import type { PreflightResult } from '../stages/preflight.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 import { planAsLive } from '../stages/rollout.js'
-import type { Prepared } from '../stages/snapshot.js'
+import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './report-builder.js'
 import { keepFound } from './found.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import {
-  lookAround,
+  runPreflight,
   tellOthers,
   pushed,
   releaseOf,
@@ -32,7 +32,7 @@ import {
   runsUndisturbed,
   runTests,
 } from './steps.js'
-import { together } from './all-or-abort.js'
+import { allOrAbort } from './all-or-abort.js'
 import { transaction } from './transaction.js'
 
 /**
@@ -44,23 +44,23 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
 }
 
 async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
-  const { world, settings, reporter, signal, soFar, resources } = run
+  const { platform, settings, reporter, signal, soFar, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
-  const asked = releaseOf(run, await find(world, settings, settings.context))
+  const asked = releaseOf(run, await find(platform, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
-  const [[cluster, site], found] = await together(signal, [
-    (own) => lookAround(run, { ...asked, signal: own }),
+  const [[cluster, site], found] = await allOrAbort(signal, [
+    (own) => runPreflight(run, { ...asked, signal: own }),
     (own) =>
-      reporter.stage(command === 'deploy' ? 'image' : 'build', async (journal) => {
+      reporter.stage(command === 'deploy' ? 'image' : 'build', async (stageLog) => {
         const here = { ...asked, signal: own }
-        await resources.login(world, settings)
+        await resources.login(platform, settings)
         if (command === 'deploy') {
-          return { is: 'pushed', ...(await imageToDeploy(here, journal)) } as const
+          return { is: 'pushed', ...(await imageToDeploy(here, stageLog)) } as const
         }
-        const { image, source, inputs } = await imageThere(here, journal)
+        const { image, source, inputs } = await imageThere(here, stageLog)
         if (image) return { is: 'pushed', image, source } as const
-        const built = await build({ ...here, source }, journal, inputs)
+        const built = await build({ ...here, source }, stageLog, inputs)
         return { is: 'built', built, source } as const
       }),
   ])
@@ -86,7 +86,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     command,
     image,
     jobs: fingerprints(site, settings.image, image),
-    check: (journal, history) => checkNotStale(release, journal, history),
+    check: (stageLog, history) => checkNotStale(release, stageLog, history),
     write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
     live: (own) => moveTags(run, own, image),
   })
@@ -96,7 +96,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
 async function isThere(
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: Image,
 ): Promise<boolean> {
   if (!(await runsUndisturbed(release, cluster, site, image))) return false
@@ -112,7 +112,11 @@ async function isThere(
 }
 
 /** Of the Jobs of the manifests, with this image. */
-function fingerprints({ jobs }: Site, repository: string, { digest }: Image): readonly string[] {
+function fingerprints(
+  { jobs }: PreflightResult,
+  repository: string,
+  { digest }: Image,
+): readonly string[] {
   return jobs.map((manifest) => fingerprintOf(manifest, repository, `${repository}@${digest}`))
 }
 
@@ -121,22 +125,22 @@ export async function write(
   run: Run,
   release: Release,
   cluster: Cluster,
-  { site, changes }: Prepared,
+  { site, changes }: SnapshotResult,
   image: Image,
   wrote: Wrote,
 ): Promise<void> {
   const { reporter } = run
   const first = changes.filter(({ when }) => when === 'before')
   if (first.length > 0) {
-    await reporter.stage('manifests', (journal) =>
-      applyManifests(release, journal, cluster, site, first, wrote),
+    await reporter.stage('manifests', (stageLog) =>
+      applyManifests(release, stageLog, cluster, site, first, wrote),
     )
   }
   await migrateTo(run, release, cluster, site, image)
   const jobs = jobsOf(release, site.jobs, pinned(image))
   if (jobs.length > 0) {
-    await reporter.stage('jobs', (journal) =>
-      runJobs(release, journal, cluster, site, jobs, (words) => run.soFar.warnings.push(words)),
+    await reporter.stage('jobs', (stageLog) =>
+      runJobs(release, stageLog, cluster, site, jobs, (words) => run.soFar.warnings.push(words)),
     )
   }
   const beside = changes.filter(({ when }) => when !== 'before')
@@ -146,15 +150,15 @@ export async function write(
 /** A tag that cannot be set is told; it does not take back a version that runs well. */
 export async function moveTags(
   { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
-  { world, settings, signal }: Release,
+  { platform, settings, signal }: Release,
   image: Image,
 ): Promise<void> {
   const tags = settings['extra-tags']
   if (tags.length === 0) return
-  await reporter.stage('tags', async (journal) => {
+  await reporter.stage('tags', async (stageLog) => {
     try {
-      await addTags(world, image, tags, signal)
-      journal.say(`${tags.join(', ')} now name this version`)
+      await addTags(platform, image, tags, signal)
+      stageLog.say(`${tags.join(', ')} now name this version`)
     } catch (error) {
       const [were, all] =
         tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']

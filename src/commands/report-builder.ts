@@ -21,22 +21,22 @@ import type { Finding } from '../report/finding.js'
 import type { Exception, Report, WorkloadReport } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import type { Reporter } from '../report/reporter.js'
-import { lastCourse } from '../report/words.js'
+import { lastWriteProgress } from '../report/words.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
 import { titleOf, type Snapshot } from '../undo/snapshot.js'
-import type { Course, Courses } from '../judge/types.js'
-import type { Site } from '../stages/preflight.js'
+import type { WriteProgress, WriteProgresses } from '../judge/types.js'
+import type { PreflightResult } from '../stages/preflight.js'
 import { TimeOver } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
-import { briefly } from './all-or-abort.js'
+import { withShortTimeout } from './all-or-abort.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 
 /** What is known of a run so far: the report is made of it, however the run ends. */
 export interface SoFar {
   source?: Release['source']
   image?: Image
-  site?: Site
+  site?: PreflightResult
   snapshot?: Snapshot
   cause?: Cause
   detectedAt?: number
@@ -58,10 +58,10 @@ export interface SoFar {
   /** What does not stand as the result says. */
   exceptions?: readonly Exception[]
   /** What became of our writes, and of those that put things back. */
-  rollout?: Courses
-  undo?: Courses
+  rollout?: WriteProgresses
+  undo?: WriteProgresses
   /** What each workload runs where the run could not make sure of it, by `idOf`. */
-  stands?: Readonly<Record<string, readonly string[]>>
+  current?: Readonly<Record<string, readonly string[]>>
 }
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
@@ -148,8 +148,8 @@ function lostWords({ why, words }: LeaseLost): {
  * still, so the whole undo can be asked for again; what the workloads ran is for doing it by hand.
  */
 export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
-  const byHand = snapshot.flatMap(({ object, of, was, ran = {} }) => {
-    if (of !== 'workload' || was === 'absent' || !isWorkload(object)) return []
+  const byHand = snapshot.flatMap(({ object, of, change, ran = {} }) => {
+    if (of !== 'workload' || change === 'create' || !isWorkload(object)) return []
     const images = usesOfRepository(object, settings.image).map(
       ({ name, image: before }) => `${name}=${ran[name] ?? before}`,
     )
@@ -171,7 +171,9 @@ export async function whatStands(
   const read = await Promise.all(
     snapshot.map(async ({ object, of, path }) => {
       if (of !== 'workload' || !isWorkload(object)) return []
-      const live = await briefly(clock, () => cluster.find<WorkloadObject>(path)).catch(() => null)
+      const live = await withShortTimeout(clock, () => cluster.find<WorkloadObject>(path)).catch(
+        () => null,
+      )
       if (live === null) return []
       const uses = live ? usesOfRepository(live, image) : []
       return [[idOf(workloadId(object)), uses.map((use) => use.image)] as const]
@@ -270,15 +272,15 @@ function asLeft({ did, theirs }: Restored): string | undefined {
 
 function workloadsOf(
   result: Result,
-  { site, image, snapshot, stands, dryRun, ...followed }: SoFar,
+  { site, image, snapshot, current, dryRun, ...followed }: SoFar,
 ): readonly WorkloadReport[] {
   if (!site || !image) return []
   return site.targets.map(({ id, live, running }) => {
     const [from] = running
     const rollout = followed.rollout?.[idOf(id)]
     const undo = followed.undo?.[idOf(id)]
-    const runs = stands?.[idOf(id)]?.[0]
-    const seen = stands ? stands[idOf(id)] : 'not asked'
+    const runs = current?.[idOf(id)]?.[0]
+    const seen = current ? current[idOf(id)] : 'not asked'
     const workload: WorkloadReport = {
       ...id,
       ...(from !== undefined && { from }),
@@ -288,13 +290,13 @@ function workloadsOf(
       ...(rollout && { rollout }),
       ...(undo && { undo }),
     }
-    const took = secondsOf(lastCourse(workload))
+    const took = secondsOf(lastWriteProgress(workload))
     return { ...workload, ...(took !== undefined && { seconds: took }) }
   })
 }
 
-function secondsOf(course: Course | undefined): number | undefined {
-  const { startedAt, completeAt } = course ?? {}
+function secondsOf(progress: WriteProgress | undefined): number | undefined {
+  const { startedAt, completeAt } = progress ?? {}
   return startedAt === undefined || completeAt === undefined
     ? undefined
     : (completeAt - startedAt) / 1000

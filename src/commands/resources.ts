@@ -2,7 +2,7 @@ import { login } from '../docker/login.js'
 import type { ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 
 /**
  * What is wrong with a kubeconfig that is no file, if anything. Its value is shown only where it is a path for
@@ -42,27 +42,27 @@ export class Resources {
   }
 
   /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
-  async access(world: World, settings: Settings): Promise<ClusterAccess> {
+  async access(platform: Platform, settings: Settings): Promise<ClusterAccess> {
     const { kubeconfig: content, namespace, 'kube-context': context } = settings
     const chosen = { namespace, ...(context !== undefined && { context }) }
     if (content === undefined) return chosen
     // A path, as everybody types it on a command line.
-    if (!content.includes('\n') && world.files.exists(content)) {
+    if (!content.includes('\n') && platform.files.exists(content)) {
       return { ...chosen, kubeconfig: content, keeps: true }
     }
     const wrong = whatIsWrong(content)
     if (wrong) fail({ code: 'usage', ...wrong })
-    const folder = await world.files.privateFolder()
-    this.add(() => world.files.remove(folder))
+    const folder = await platform.files.privateFolder()
+    this.add(() => platform.files.remove(folder))
     const kubeconfig = `${folder}/kubeconfig`
-    await world.files.writePrivate(kubeconfig, content)
+    await platform.files.writePrivate(kubeconfig, content)
     return { ...chosen, kubeconfig }
   }
 
-  async login(world: World, settings: Settings): Promise<void> {
+  async login(platform: Platform, settings: Settings): Promise<void> {
     const username = settings['registry-username']
     const password = settings['registry-password']
     if (username === undefined || password === undefined) return
-    this.add(await login(world, settings.image, username, password))
+    this.add(await login(platform, settings.image, username, password))
   }
 }

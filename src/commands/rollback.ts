@@ -8,7 +8,7 @@ import { describe } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
 import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
-import { lookAround, tellOthers, rollOut, runsUndisturbed } from './steps.js'
+import { runPreflight, tellOthers, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
 export function rollBack(start: Start): Promise<Report> {
@@ -16,19 +16,19 @@ export function rollBack(start: Start): Promise<Report> {
 }
 
 async function toVersion(run: Run): Promise<Result> {
-  const { world, reporter, signal, holder, app, soFar, resources } = run
+  const { platform, reporter, signal, holder, app, soFar, resources } = run
   const release: Release = {
-    ...{ world, app, holder, signal },
+    ...{ platform, app, holder, signal },
     // Old code does not migrate a newer database: its schema stays as it is.
     settings: { ...run.settings, 'migrate-command': '' },
     source: { tag: '' },
   }
-  const [cluster, site] = await lookAround(run, release)
+  const [cluster, site] = await runPreflight(run, release)
   soFar.site = site
-  const { chosen, version } = await reporter.stage('version', async (journal) => {
-    await resources.login(world, run.settings)
-    const chosen = await lookBack(release, journal, cluster, site)
-    return { chosen, version: await versionWanted(release, journal, chosen) }
+  const { chosen, version } = await reporter.stage('version', async (stageLog) => {
+    await resources.login(platform, run.settings)
+    const chosen = await lookBack(release, stageLog, cluster, site)
+    return { chosen, version: await versionWanted(release, stageLog, chosen) }
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
@@ -39,8 +39,8 @@ async function toVersion(run: Run): Promise<Result> {
       `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
-  const { targets, warnings } = await reporter.stage('templates', (journal) =>
-    bringBack(release, journal, cluster, site, version),
+  const { targets, warnings } = await reporter.stage('templates', (stageLog) =>
+    bringBack(release, stageLog, cluster, site, version),
   )
   soFar.warnings.push(...warnings)
   const differs = targets.some(({ back }) => back !== undefined)
@@ -56,9 +56,9 @@ async function toVersion(run: Run): Promise<Result> {
     check: (_, now) => {
       checkStillPrevious(release, chosen, now)
     },
-    bring: async (journal, now) => {
+    bring: async (stageLog, now) => {
       // It has been told before the lock.
-      const quiet = { ...journal, say: () => undefined }
+      const quiet = { ...stageLog, say: () => undefined }
       return (await bringBack(release, quiet, cluster, now, version)).targets
     },
     write: (own, locked, prepared, wrote) =>
@@ -76,10 +76,10 @@ async function rehearse(
   targets: readonly Target[],
   { tag }: Image,
 ): Promise<Result> {
-  await reporter.stage('dry run', (journal) => {
+  await reporter.stage('dry run', (stageLog) => {
     for (const target of targets) {
       const besides = target.back ? ', and its pod template of then' : ''
-      journal.say(`${describe(target)}; would get ${shortTag(tag)}${besides}`)
+      stageLog.say(`${describe(target)}; would get ${shortTag(tag)}${besides}`)
     }
     return Promise.resolve()
   })

@@ -6,21 +6,21 @@ import type { Settings } from '../options/table.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import type { Reporter } from '../report/reporter.js'
-import type { Begun } from '../state/history.js'
-import type { World } from '../platform/platform.js'
+import type { ReleaseStart } from '../state/history.js'
+import type { Platform } from '../platform/platform.js'
 import { causeOf, report, resultBefore, type SoFar } from './report-builder.js'
 import { Resources } from './resources.js'
 
 /** What an entry gives to a run. */
 export interface Start {
-  readonly world: World
+  readonly platform: Platform
   readonly settings: Settings
   readonly reporter: Reporter
   /** Aborted when a person, or the runner, wants the run to end. */
   readonly signal: AbortSignal
   readonly holder: Holder
   /** Told that this version is going to be written now; nobody waits for what comes of it. */
-  readonly onBegin?: (begun: Begun) => void
+  readonly onBegin?: (begun: ReleaseStart) => void
 }
 
 export interface Run extends Start {

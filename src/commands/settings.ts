@@ -1,14 +1,14 @@
 /** The options of a run: what was given, and what the file of options has. */
 import type { Command } from '../options/commands.js'
 import { mistakenFile, noFile, readFileOptions, usualFile } from '../options/file.js'
-import { readOptions, type Given, type Reading } from '../options/read.js'
-import type { Face } from '../options/table.js'
+import { readOptions, type RawInputs, type Reading } from '../options/read.js'
+import type { Surface } from '../options/table.js'
 import type { Files } from '../platform/platform.js'
 
 export async function readSettings(
   command: Command,
-  given: Given,
-  face: Face,
+  given: RawInputs,
+  face: Surface,
   files: Files,
 ): Promise<Reading> {
   const named = given['config']

@@ -1,13 +1,13 @@
 /** Steps that a release, a migration and a rollback have in common. */
 import type { Source } from '../docker/source.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
-import { guarded } from '../state/fence.js'
+import { fenced } from '../state/fence.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Settings } from '../options/table.js'
 import { Failure } from '../failure/failure.js'
 import { drainTime } from '../judge/drain.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { onAnotherVersion } from '../stages/exceptions.js'
 import { readRecord, withPaths } from '../state/record.js'
 import type { Wrote } from '../undo/snapshot.js'
@@ -15,7 +15,7 @@ import { checkAlone } from '../stages/name-conflicts.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
 import type { PlacedChange } from '../stages/selectors.js'
-import { preflight, type Site } from '../stages/preflight.js'
+import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { runsAlready } from '../stages/pinned-tags.js'
 import { push } from '../stages/push.js'
 import type { Image, Release } from '../stages/release.js'
@@ -23,30 +23,33 @@ import { endMigrations } from '../stages/recover.js'
 import { rollout, runsWell } from '../stages/rollout.js'
 import { supersededBy } from '../stages/superseded.js'
 import { test } from '../stages/test.js'
-import { orAborted, within } from '../platform/time.js'
+import { abortable, withTimeout } from '../platform/time.js'
 import type { SoFar } from './report-builder.js'
 import type { Run } from './run.js'
 import { putBack } from './recover.js'
 
 /** What this run is about; from now on the report tells of this source. */
 export function releaseOf(
-  { world, settings, app, holder, signal, soFar }: Run,
+  { platform, settings, app, holder, signal, soFar }: Run,
   source: Source,
 ): Release {
   soFar.source = source
-  return { world, settings, source, app, holder, signal }
+  return { platform, settings, source, app, holder, signal }
 }
 
 /** Opens the cluster and looks at everything that the release is about. */
-export function lookAround(run: Run, release: Release): Promise<readonly [Cluster, Site]> {
-  const { world, settings, reporter, resources, soFar } = run
-  return reporter.stage('preflight', (journal) =>
+export function runPreflight(
+  run: Run,
+  release: Release,
+): Promise<readonly [Cluster, PreflightResult]> {
+  const { platform, settings, reporter, resources, soFar } = run
+  return reporter.stage('preflight', (stageLog) =>
     // Nothing is written here, so nobody has to wait for a server that does not answer.
-    orAborted(release.signal, async () => {
-      const access = await resources.access(world, settings)
-      const opened = await openCluster(world, access, release.signal)
+    abortable(release.signal, async () => {
+      const access = await resources.access(platform, settings)
+      const opened = await openCluster(platform, access, release.signal)
       resources.add(() => opened.close())
-      const site = await preflight(release, journal, opened)
+      const site = await preflight(release, stageLog, opened)
       await checkAlone(release, opened, site, run.command)
       soFar.warnings.push(...site.warnings)
       return [opened, site] as const
@@ -56,7 +59,7 @@ export function lookAround(run: Run, release: Release): Promise<readonly [Cluste
 
 /** The image in the registry, whose tag may be another one by then: the report tells of that. */
 export async function pushed(run: Run, release: Release, built: Built): Promise<Image> {
-  const image = await run.reporter.stage('push', (journal) => push(release, journal, built))
+  const image = await run.reporter.stage('push', (stageLog) => push(release, stageLog, built))
   releaseOf(run, { ...release.source, tag: image.tag })
   run.soFar.image = image
   return image
@@ -64,8 +67,8 @@ export async function pushed(run: Run, release: Release, built: Built): Promise<
 
 /** The user's tests in the image; what they said is kept, however they end. */
 export function runTests({ reporter, soFar }: Run, release: Release, built: Built): Promise<void> {
-  return reporter.stage('test', (journal) =>
-    test(release, journal, built, (report) => {
+  return reporter.stage('test', (stageLog) =>
+    test(release, stageLog, built, (report) => {
       soFar.tests = report
     }),
   )
@@ -75,12 +78,12 @@ export function runTests({ reporter, soFar }: Run, release: Release, built: Buil
 export async function runsUndisturbed(
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: Image,
 ): Promise<boolean> {
-  const { world, app, settings } = release
+  const { platform, app, settings } = release
   if (!(await runsAlready(release, site.live, site.targets, image))) return false
-  if (!runsWell(site, world.clock.now())) return false
+  if (!runsWell(site, platform.clock.now())) return false
   return (await readRecord(cluster, app, settings.image)) === undefined
 }
 
@@ -95,24 +98,24 @@ export interface Locked {
 export async function lockAndRecover(
   run: Run,
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   unlocked: Cluster,
-  site: Site,
+  site: PreflightResult,
 ): Promise<Locked> {
-  const lease = await lock(release, journal, unlocked)
+  const lease = await lock(release, stageLog, unlocked)
   run.resources.add(() => lease.release())
-  const cluster = guarded(unlocked, lease)
+  const cluster = fenced(unlocked, lease)
   const found = await readRecord(cluster, release.app, release.settings.image)
   const record = found && (await withPaths(cluster, release.app, found, broughtBy(site)))
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
-  if (record) await putBack(run, own, journal, cluster, lease.lost, site.live, record)
-  else await endMigrations(own, journal, cluster, site.live)
+  if (record) await putBack(run, own, stageLog, cluster, lease.lost, site.live, record)
+  else await endMigrations(own, stageLog, cluster, site.live)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }
 
-function broughtBy({ others, targets }: Site): readonly KubeObject[] {
+function broughtBy({ others, targets }: PreflightResult): readonly KubeObject[] {
   return [...others, ...targets.flatMap(({ manifest }) => manifest ?? [])]
 }
 
@@ -121,21 +124,30 @@ export async function rollOut(
   { command, reporter, soFar }: Run,
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: Image,
   beside: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
-  const { world, settings, signal } = release
-  await reporter.stage('rollout', async (journal) => {
+  const { platform, settings, signal } = release
+  await reporter.stage('rollout', async (stageLog) => {
     const drains = drainTime(site.targets.flatMap(({ live }) => live ?? []))
-    const ended = await within(world.clock, longestOf(settings) + drains, signal, (late) =>
-      rollout({ ...release, command, signal: late }, journal, cluster, site, image, beside, wrote, {
-        courses: (courses) => {
-          soFar.rollout = courses
+    const ended = await withTimeout(platform.clock, longestOf(settings) + drains, signal, (late) =>
+      rollout(
+        { ...release, command, signal: late },
+        stageLog,
+        cluster,
+        site,
+        image,
+        beside,
+        wrote,
+        {
+          courses: (courses) => {
+            soFar.rollout = courses
+          },
+          warning: (warning) => soFar.warnings.push(warning),
         },
-        warning: (warning) => soFar.warnings.push(warning),
-      }),
+      ),
     )
     if (ended.is === 'failed') {
       soFar.detectedAt = ended.at
@@ -147,13 +159,18 @@ export async function rollOut(
 }
 
 /** What runs the image and not this version, though all workloads of the release do. */
-export function tellOthers(soFar: SoFar, cluster: Cluster, site: Site, image: Image): void {
+export function tellOthers(
+  soFar: SoFar,
+  cluster: Cluster,
+  site: PreflightResult,
+  image: Image,
+): void {
   const released = {
     image,
     targets: site.targets.map(({ id }) => idOf(id)),
     before: site.targets.flatMap(({ running }) => running),
   }
-  soFar.exceptions = onAnotherVersion(site.live.picture(), released, (args) =>
+  soFar.exceptions = onAnotherVersion(site.live.clusterState(), released, (args) =>
     cluster.commandLine(args),
   )
 }

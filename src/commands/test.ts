@@ -12,11 +12,11 @@ export function testOnly(start: Start): Promise<Report> {
 }
 
 async function theImage(run: Run): Promise<Result> {
-  const { world, settings, reporter, soFar, resources } = run
-  const asked = releaseOf(run, await findSource(world, settings, settings.context))
-  const { built, source, image } = await reporter.stage('image', async (journal) => {
-    await resources.login(world, settings)
-    return imageToTest(asked, journal)
+  const { platform, settings, reporter, soFar, resources } = run
+  const asked = releaseOf(run, await findSource(platform, settings, settings.context))
+  const { built, source, image } = await reporter.stage('image', async (stageLog) => {
+    await resources.login(platform, settings)
+    return imageToTest(asked, stageLog)
   })
   const release = releaseOf(run, source)
   if (image) soFar.image = image

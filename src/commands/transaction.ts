@@ -7,45 +7,45 @@ import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/command-line.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Cause } from '../failure/failure.js'
 import type { Result } from '../failure/result.js'
-import { remember } from '../state/history-store.js'
-import type { Begun, History } from '../state/history.js'
+import { saveRelease } from '../state/history-store.js'
+import type { ReleaseStart, History } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../state/record.js'
 import { changedSince, leftToOthers, standsSince, type Restored } from '../undo/restore.js'
 import { leads, withAnswers, type Wrote } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
-import type { Site } from '../stages/preflight.js'
-import { patienceOf, type Image, type Release } from '../stages/release.js'
-import { snapshot, type Prepared } from '../stages/snapshot.js'
+import type { PreflightResult } from '../stages/preflight.js'
+import { timeoutsOf, type Image, type Release } from '../stages/release.js'
+import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
 import { undo, undoBudget } from '../stages/undo.js'
-import { within } from '../platform/time.js'
+import { withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover, type Locked } from './steps.js'
-import { briefly } from './all-or-abort.js'
+import { withShortTimeout } from './all-or-abort.js'
 
 /** What is brought about, all or nothing. */
 export interface Work {
-  readonly command: Begun['command']
+  readonly command: ReleaseStart['command']
   readonly image: Image
   /** A rollback: the number of the release whose version it brings back. */
   readonly back?: number
   /** Fingerprints of the Jobs that it runs. */
   readonly jobs?: readonly string[]
   /** Ends the run, by throwing, when the history says that it is not wanted any more. */
-  readonly check?: (journal: Journal, history: History) => Promise<void> | void
+  readonly check?: (stageLog: StageLog, history: History) => Promise<void> | void
   /** A rollback: the workloads with what they get back besides the image, as they are under the lock. */
-  readonly bring?: (journal: Journal, site: Site) => Promise<readonly Target[]>
+  readonly bring?: (stageLog: StageLog, site: PreflightResult) => Promise<readonly Target[]>
   /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
   readonly write: (
     release: Release,
     cluster: Cluster,
-    prepared: Prepared,
+    prepared: SnapshotResult,
     wrote: Wrote,
   ) => Promise<void>
   /** What follows when it is live. Its signal ends with the lock too: another version may be live then. */
@@ -55,8 +55,8 @@ export interface Work {
 interface Transaction extends Locked {
   readonly run: Run
   readonly release: Release
-  readonly begun: Begun
-  readonly prepared: Prepared
+  readonly begun: ReleaseStart
+  readonly prepared: SnapshotResult
   /** With its snapshot, to which the server's answers come. */
   record: KeptRecord
   /** The account may not write the record anew: it stays as it is. */
@@ -68,24 +68,24 @@ export async function transaction(
   run: Run,
   release: Release,
   unlocked: Cluster,
-  site: Site,
+  site: PreflightResult,
   work: Work,
 ): Promise<Result> {
   const { reporter, signal, soFar } = run
-  const { world, app } = release
-  const { cluster, lost } = await reporter.stage('lock', async (journal) => {
-    const locked = await lockAndRecover(run, release, journal, unlocked, site)
-    await work.check?.(journal, await checkHistory(release, unlocked, site, run.command))
+  const { platform, app } = release
+  const { cluster, lost } = await reporter.stage('lock', async (stageLog) => {
+    const locked = await lockAndRecover(run, release, stageLog, unlocked, site)
+    await work.check?.(stageLog, await checkHistory(release, unlocked, site, run.command))
     return locked
   })
   const begun = begunOf(run, release, work)
-  const { prepared, record } = await reporter.stage('snapshot', async (journal) => {
+  const { prepared, record } = await reporter.stage('snapshot', async (stageLog) => {
     const { image, bring } = work
-    const own = bring && ((now: Site) => bring(journal, now))
-    const prepared = await snapshot(release, journal, cluster, site, image, own)
-    const patience = patienceOf(release.settings)
-    const open = { begun, patience, snapshot: prepared.snapshot }
-    return { prepared, record: await openRecord(cluster, world.clock, app, open) }
+    const own = bring && ((now: PreflightResult) => bring(stageLog, now))
+    const prepared = await snapshot(release, stageLog, cluster, site, image, own)
+    const timeouts = timeoutsOf(release.settings)
+    const open = { begun, timeouts, snapshot: prepared.snapshot }
+    return { prepared, record: await openRecord(cluster, platform.clock, app, open) }
   })
   soFar.site = prepared.site
   soFar.warnings.push(...prepared.warnings)
@@ -97,7 +97,7 @@ export async function transaction(
     await work.write(own, cluster, prepared, (answers) => keepAnswers(open, answers))
     own.signal.throwIfAborted()
   } catch (error) {
-    soFar.detectedAt ??= world.clock.now()
+    soFar.detectedAt ??= platform.clock.now()
     soFar.cause = lostCause(lost) ?? causeOf(error, signal)
     return unwind(open)
   }
@@ -117,7 +117,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   open.record = { ...open.record, snapshot }
   if (open.isFrozen === true) return
   try {
-    open.record = await updateRecord(cluster, release.world.clock, release.app, open.record)
+    open.record = await updateRecord(cluster, release.platform.clock, release.app, open.record)
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 403)) throw error
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
@@ -133,7 +133,7 @@ export function begunOf(
   { reporter }: Run,
   { source, holder }: Release,
   { command, image, back, jobs = [] }: Pick<Work, 'command' | 'image' | 'back' | 'jobs'>,
-): Begun {
+): ReleaseStart {
   return {
     run: holder.id,
     command,
@@ -152,10 +152,10 @@ export function begunOf(
 /** A release that runs well must not be put back by the next run: its record has to be gone. */
 async function close(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, record } = open
-  const { world, app, settings } = release
+  const { platform, app, settings } = release
   const told = await tellHistory(open, 'deployed')
   try {
-    await closeRecord(cluster, world.clock, app, record)
+    await closeRecord(cluster, platform.clock, app, record)
     return 'deployed'
   } catch (error) {
     // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
@@ -178,12 +178,12 @@ async function close(open: Transaction): Promise<Result> {
 async function unwind(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, prepared, record } = open
   const { reporter, soFar, settings } = run
-  const { world, app } = release
+  const { platform, app } = release
   const { site } = prepared
-  const { snapshot: priors, patience } = record
+  const { snapshot: priors, timeouts } = record
   const end = async (result: Result) => {
     await tellHistory(open, result)
-    await closeRecord(cluster, world.clock, app, record)
+    await closeRecord(cluster, platform.clock, app, record)
     return result
   }
   const cancelled = soFar.cause?.code === 'cancelled'
@@ -194,7 +194,7 @@ async function unwind(open: Transaction): Promise<Result> {
     const keeps = settings['on-failure'] === 'keep' && !cancelled
     if (left.some(isForPeople) || (superseded && keeps)) {
       // Nothing is put back: what was written already, and what is theirs, is told.
-      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+      soFar.current = await whatStands(cluster, platform.clock, settings, priors)
       soFar.left = left
       return await end('superseded')
     }
@@ -203,15 +203,15 @@ async function unwind(open: Transaction): Promise<Result> {
     }
     if (keeps) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
-    soFar.restored = await reporter.stage('undo', (journal) =>
-      within(world.clock, undoBudget(site.live, priors, patience), lost, (late) =>
+    soFar.restored = await reporter.stage('undo', (stageLog) =>
+      withTimeout(platform.clock, undoBudget(site.live, priors, timeouts), lost, (late) =>
         undo(
           { ...release, signal: late },
-          journal,
+          stageLog,
           cluster,
           site.live,
           priors,
-          patience,
+          timeouts,
           (seen) => {
             soFar.undo = seen
           },
@@ -221,17 +221,17 @@ async function unwind(open: Transaction): Promise<Result> {
     soFar.exceptions = [
       // Of a release that was put back here, before this one began.
       ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
-      ...notAsBefore(site.live.picture(), soFar.restored, (args) => cluster.commandLine(args)),
+      ...notAsBefore(site.live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
     ]
     const others = leftToOthers(soFar.restored)
     if (others !== undefined || superseded) {
-      soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+      soFar.current = await whatStands(cluster, platform.clock, settings, priors)
       if (others !== undefined) soFar.cause = leftCause(others, soFar.cause)
       return await end('superseded')
     }
     return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
-    soFar.stands = await whatStands(cluster, world.clock, settings, priors)
+    soFar.current = await whatStands(cluster, platform.clock, settings, priors)
     const lockLost = lostCause(lost)
     if (lockLost) {
       soFar.cause = lockLost
@@ -276,7 +276,12 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
 async function keep(open: Transaction): Promise<Result> {
   const { run, release, cluster, record } = open
   const { soFar } = run
-  soFar.stands = await whatStands(cluster, release.world.clock, release.settings, record.snapshot)
+  soFar.current = await whatStands(
+    cluster,
+    release.platform.clock,
+    release.settings,
+    record.snapshot,
+  )
   if (soFar.cause) {
     const back = `to have the version before: ${commandLine('recover', release.settings)}; the next release does it too, before it begins`
     const { hint } = soFar.cause
@@ -292,7 +297,7 @@ async function tellHistory(
   result: Result,
 ): Promise<boolean> {
   const { soFar, reporter } = run
-  const { world, app } = release
+  const { platform, app } = release
   const cause = soFar.cause?.sentence.split('\n')[0]
   const ended = {
     ...begun,
@@ -312,9 +317,9 @@ async function tellHistory(
           },
         }
       : {}
-  const telling = () => remember(cluster, world.clock, cluster.life, app, ended, live)
+  const telling = () => saveRelease(cluster, platform.clock, cluster.life, app, ended, live)
   try {
-    await (result === 'stuck' ? briefly(world.clock, telling) : telling())
+    await (result === 'stuck' ? withShortTimeout(platform.clock, telling) : telling())
     return true
   } catch (error) {
     soFar.warnings.push(

@@ -11,7 +11,7 @@ import type {
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import { appLabel, runAnnotation } from '../kubernetes/jobs.js'
 
-export interface MigrationJobHow {
+export interface MigrationJobOptions {
   /** See `jobName`. */
   readonly name: string
   readonly app: string
@@ -98,7 +98,7 @@ export function jobName(app: string, sha: string, attempt: number | string): str
  * command, so that it has the same environment, secrets, account and place. Everything that ties a pod to
  * its workload or to traffic is left out.
  */
-export function migrationJob(how: MigrationJobHow): MigrationJob {
+export function migrationJob(how: MigrationJobOptions): MigrationJob {
   const { template, container: name } = how
   const spec = template.spec
   const container = spec?.containers.find((each) => each.name === name)
@@ -185,7 +185,7 @@ export function matches(
 
 function podOf(
   spec: PodSpec,
-  how: MigrationJobHow,
+  how: MigrationJobOptions,
   container: Container,
   notes: string[],
 ): PodSpec {
@@ -240,7 +240,7 @@ function podOf(
 }
 
 /** With `command` set the image's entrypoint is passed by: it may wait, or migrate, by itself. */
-function mainOf(container: Container, how: MigrationJobHow): Container {
+function mainOf(container: Container, how: MigrationJobOptions): Container {
   const {
     args: _args,
     livenessProbe: _liveness,
@@ -263,7 +263,7 @@ function mainOf(container: Container, how: MigrationJobHow): Container {
   }
 }
 
-function initOf(container: Container, how: MigrationJobHow, notes: string[]): Container[] {
+function initOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
   if (!how.ours.includes(container.name)) return [container]
   // It would migrate before the plan is told, or wait for ever for the migration that this pod is.
   if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
@@ -280,7 +280,7 @@ function initOf(container: Container, how: MigrationJobHow, notes: string[]): Co
  * (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/, on from Kubernetes 1.29). Its
  * startup probe stays, since it is what makes the migration wait until a proxy listens.
  */
-function sidecarOf(container: Container, how: MigrationJobHow, notes: string[]): Container[] {
+function sidecarOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
   if (how.ours.includes(container.name)) {
     notes.push(
       `container ${container.name} is left out: it runs the same code beside the migration`,
@@ -368,7 +368,7 @@ function onNode(affinity: Affinity, node: string): Affinity {
 }
 
 /** What the web's pods are marked by: what the template has, and what else a running one has got. */
-function marksOf({ template, live }: MigrationJobHow): PodMarks {
+function marksOf({ template, live }: MigrationJobOptions): PodMarks {
   const { labels = {}, annotations = {} } = template.metadata ?? {}
   return {
     labels: { ...live?.labels, ...labels },

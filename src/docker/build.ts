@@ -1,7 +1,7 @@
 import { join, normalize } from 'node:path/posix'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import type { World } from '../platform/platform.js'
+import type { StageLog } from '../platform/stage-log.js'
+import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
 import { docker, engineTrouble } from './client.js'
 import { inputsLabel } from './inputs.js'
@@ -38,31 +38,31 @@ export interface Built {
  * or `build-failed`, which names the instruction and its line.
  */
 export async function buildImage(
-  world: World,
+  platform: Platform,
   plan: BuildPlan,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Built> {
-  const dockerfile = checkPlan(world, plan)
+  const dockerfile = checkPlan(platform, plan)
   const name = `${plan.repository}:${plan.tag}`
   const log = new BuildLog()
   const last: string[] = []
-  journal.waiting(`building ${name}`)
-  const { code } = await docker(world, buildArguments(plan, dockerfile), {
+  stageLog.waiting(`building ${name}`)
+  const { code } = await docker(platform, buildArguments(plan, dockerfile), {
     signal,
     onLine: (line) => {
       if (last.push(line) > 60) last.shift()
-      if (log.read(line)) journal.quote(line)
-      if (log.now !== undefined) journal.waiting(`building: ${log.now}`)
+      if (log.read(line)) stageLog.quote(line)
+      if (log.now !== undefined) stageLog.waiting(`building: ${log.now}`)
     },
   })
-  journal.waiting(undefined)
+  stageLog.waiting(undefined)
   if (code !== 0) {
     const ended = { code, stdout: '', stderr: last.join('\n') }
     const trouble = engineTrouble('build', ended)
-    fail(trouble ?? buildCause(dockerfile, log.failure(), await world.files.read(dockerfile)))
+    fail(trouble ?? buildCause(dockerfile, log.failure(), await platform.files.read(dockerfile)))
   }
-  const id = await idInEngine(world, name, signal)
+  const id = await idInEngine(platform, name, signal)
   const { repository, tag, inputs } = plan
   if (id !== undefined) return { repository, tag, id, inputs }
   return fail({
@@ -91,7 +91,7 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
 
 /** The Dockerfile's path; throws a `Failure` (`usage`) when it or the context is not there. */
 export function checkPlan(
-  { files }: World,
+  { files }: Platform,
   { context, file }: Pick<BuildPlan, 'context' | 'file'>,
 ): string {
   if (!files.isFolder(context)) {

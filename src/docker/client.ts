@@ -1,8 +1,8 @@
 import type { Cause } from '../failure/failure.js'
-import type { Channel, Finished, World } from '../platform/platform.js'
+import type { Channel, Finished, Platform } from '../platform/platform.js'
 import { shortened, tellingLine } from './text.js'
 
-export interface DockerHow {
+export interface DockerOptions {
   readonly signal: AbortSignal
   readonly onLine?: (line: string, channel: Channel) => void
 }
@@ -12,13 +12,13 @@ export interface DockerHow {
  * thrown. Never throws for an exit code.
  */
 export async function docker(
-  world: World,
+  platform: Platform,
   args: readonly string[],
-  how: DockerHow,
+  how: DockerOptions,
 ): Promise<Finished> {
   how.signal.throwIfAborted()
   const said = { stdout: [] as string[], stderr: [] as string[] }
-  const code = await world.processes.stream('docker', args, {
+  const code = await platform.processes.stream('docker', args, {
     signal: how.signal,
     // English messages and no advice about "docker scout": what is read here is read by programs.
     env: { LC_ALL: 'C', DOCKER_CLI_HINTS: 'false' },

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { Settings } from '../options/table.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { gitIn } from './source.js'
 
 /** The label that holds `inputsOf`: a hash alone, since the values of build arguments may be secret. */
@@ -14,15 +14,15 @@ export const inputsLabel = 'io.github.django-rollout.inputs'
  * by an earlier step, and be in no commit.
  */
 export async function inputsOf(
-  world: World,
+  platform: Platform,
   settings: Pick<Settings, 'context' | 'file' | 'target' | 'build-args'>,
 ): Promise<string> {
   const { context, target, 'build-args': args } = settings
   const file = settings.file ?? join(context, 'Dockerfile')
   const [contextPlace, filePlace, content] = await Promise.all([
-    placeOf(world, context),
-    placeOf(world, dirname(file)),
-    world.files.read(file),
+    placeOf(platform, context),
+    placeOf(platform, dirname(file)),
+    platform.files.read(file),
   ])
   const told = {
     context: contextPlace,
@@ -31,14 +31,14 @@ export async function inputsOf(
     target: target ?? '',
     args: Object.entries(args).sort(([one], [other]) => (one < other ? -1 : 1)),
     // What buildx builds for where it is set.
-    platform: world.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
+    platform: platform.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
   }
   return createHash('sha256').update(JSON.stringify(told)).digest('hex')
 }
 
 /** `backend/`: where a folder is in its repository, wherever that was checked out; empty at its top. */
-async function placeOf(world: World, folder: string): Promise<string> {
-  const { code, stdout } = await gitIn(world, folder)(['rev-parse', '--show-prefix'])
+async function placeOf(platform: Platform, folder: string): Promise<string> {
+  const { code, stdout } = await gitIn(platform, folder)(['rev-parse', '--show-prefix'])
   if (code === 0) return stdout.trim()
   const path = join(folder, '/')
   return path === './' ? '' : path

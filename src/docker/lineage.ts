@@ -1,5 +1,5 @@
-import { within } from '../platform/time.js'
-import type { World } from '../platform/platform.js'
+import { withTimeout } from '../platform/time.js'
+import type { Platform } from '../platform/platform.js'
 import { gitIn, inFolder, type Git } from './source.js'
 
 /** How one commit stands to another: `unknown` when the checkout does not hold enough of the history. */
@@ -12,18 +12,18 @@ const fetchMs = 30_000
  * was pushed meanwhile: there, what is missing is fetched. A person's checkout is left as it is.
  */
 export async function lineageOf(
-  world: World,
+  platform: Platform,
   folder: string,
   ours: string,
   theirs: string,
   signal: AbortSignal,
 ): Promise<Lineage> {
   if (ours === theirs) return 'not-older'
-  const git = gitIn(world, folder)
+  const git = gitIn(platform, folder)
   if (!(await has(git, ours))) return 'unknown'
   const known = await compared(git, ours, theirs)
-  if (known !== 'unknown' || world.env['CI'] !== 'true') return known
-  await fetchHistory(world, folder, ours, theirs, signal)
+  if (known !== 'unknown' || platform.env['CI'] !== 'true') return known
+  await fetchHistory(platform, folder, ours, theirs, signal)
   return compared(git, ours, theirs)
 }
 
@@ -50,13 +50,13 @@ async function isWhole(git: Git, commit: string): Promise<boolean> {
 
 /** Asks `origin` for what leads to both; that it could not be had is seen by its absence. */
 async function fetchHistory(
-  world: World,
+  platform: Platform,
   folder: string,
   ours: string,
   theirs: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const shallow = await gitIn(world, folder)(['rev-parse', '--is-shallow-repository'])
+  const shallow = await gitIn(platform, folder)(['rev-parse', '--is-shallow-repository'])
   const args = [
     ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'],
     // Never of a complete checkout: that would cut off its history.
@@ -64,8 +64,8 @@ async function fetchHistory(
       ? ['--depth=200', 'origin', ours, theirs]
       : ['origin', theirs]),
   ]
-  await within(world.clock, fetchMs, signal, (late) =>
-    world.processes.stream('git', [...inFolder(world, folder), ...args], {
+  await withTimeout(platform.clock, fetchMs, signal, (late) =>
+    platform.processes.stream('git', [...inFolder(platform, folder), ...args], {
       signal: late,
       // Nobody is there to be asked for a password.
       env: { GIT_TERMINAL_PROMPT: '0', GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' },

@@ -1,5 +1,5 @@
 import { fail } from '../failure/failure.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { hostOf } from './trouble.js'
 
 /**
@@ -7,13 +7,13 @@ import { hostOf } from './trouble.js'
  * way to log out again. Throws a `Failure` (`registry`) when the registry does not want it.
  */
 export async function login(
-  world: World,
+  platform: Platform,
   repository: string,
   username: string,
   password: string,
 ): Promise<() => Promise<void>> {
   const host = hostOf(repository)
-  const done = await world.processes.run(
+  const done = await platform.processes.run(
     'docker',
     ['login', '--username', username, '--password-stdin', ...serverOf(repository)],
     { input: password },
@@ -28,12 +28,12 @@ export async function login(
       hint: 'check "registry-username" and "registry-password"',
     })
   }
-  return () => logout(world, repository)
+  return () => logout(platform, repository)
 }
 
 /** Where nobody is logged in, nothing happens. */
-export async function logout(world: World, repository: string): Promise<void> {
-  await world.processes.run('docker', ['logout', ...serverOf(repository)])
+export async function logout(platform: Platform, repository: string): Promise<void> {
+  await platform.processes.run('docker', ['logout', ...serverOf(repository)])
 }
 
 /** docker's word for the registry of an image; none for its own. */

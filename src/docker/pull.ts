@@ -1,7 +1,7 @@
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { retry } from '../platform/retry.js'
-import type { Finished, World } from '../platform/platform.js'
+import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import type { Image } from './image.js'
@@ -13,24 +13,24 @@ import { hostOf, loginHint, troubleOf } from './trouble.js'
  * Throws a `Failure` (`registry`, or `tool-missing` without docker or engine).
  */
 export async function pullImage(
-  world: World,
+  platform: Platform,
   { repository, tag, digest }: Image,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Built> {
   const name = `${repository}@${digest}`
-  journal.waiting(`pulling ${name}`)
+  stageLog.waiting(`pulling ${name}`)
   const finished = await retry<Finished>(
     {
-      clock: world.clock,
+      clock: platform.clock,
       signal,
       tries: 3,
       pause: 2_000,
       passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
     },
-    () => docker(world, ['pull', '--quiet', name], { signal }),
+    () => docker(platform, ['pull', '--quiet', name], { signal }),
   )
-  journal.waiting(undefined)
+  stageLog.waiting(undefined)
   if (finished.code !== 0) {
     const said = reasonOf(finished)
     fail(
@@ -41,18 +41,20 @@ export async function pullImage(
       },
     )
   }
-  const id = await idInEngine(world, name, signal)
+  const id = await idInEngine(platform, name, signal)
   if (id !== undefined) return { repository, tag, id }
   return fail({ code: 'registry', sentence: `registry: the engine took ${name} and has it not` })
 }
 
 /** The id of an image that the local engine has; `undefined` when it has none of that name. */
 export async function idInEngine(
-  world: World,
+  platform: Platform,
   name: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const found = await docker(world, ['image', 'inspect', '--format', '{{.Id}}', name], { signal })
+  const found = await docker(platform, ['image', 'inspect', '--format', '{{.Id}}', name], {
+    signal,
+  })
   if (found.code === 0) return found.stdout.trim()
   const trouble = engineTrouble('image', found)
   return trouble === undefined ? undefined : fail(trouble)
@@ -60,12 +62,12 @@ export async function idInEngine(
 
 /** The tags that the local engine has of a repository; none where there is no engine to ask. */
 export async function tagsInEngine(
-  world: World,
+  platform: Platform,
   repository: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const args = ['image', 'ls', '--format', '{{.Tag}}', repository]
-  const found = await docker(world, args, { signal })
+  const found = await docker(platform, args, { signal })
   return found.code === 0 ? found.stdout.split('\n').filter((tag) => tag !== '') : []
 }
 
@@ -76,15 +78,15 @@ export interface InEngine extends Origin {
 }
 
 export async function findInEngine(
-  world: World,
+  platform: Platform,
   name: string,
   signal: AbortSignal,
 ): Promise<InEngine | undefined> {
-  const id = await idInEngine(world, name, signal)
+  const id = await idInEngine(platform, name, signal)
   if (id === undefined) return undefined
   // By its id: the name may be moved meanwhile.
   const format = '{{json .Config.Labels}}'
-  const found = await docker(world, ['image', 'inspect', '--format', format, id], { signal })
+  const found = await docker(platform, ['image', 'inspect', '--format', format, id], { signal })
   if (found.code !== 0) return { id }
   return { id, ...originIn(JSON.parse(found.stdout) as Parameters<typeof originIn>[0]) }
 }

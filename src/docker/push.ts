@@ -1,7 +1,7 @@
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { retry } from '../platform/retry.js'
-import type { Finished, World } from '../platform/platform.js'
+import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import type { Image } from './image.js'
@@ -16,50 +16,50 @@ import { hostOf, loginHint, troubleOf } from './trouble.js'
  * Throws a `Failure`: `push-failed`, or `tool-missing` without docker or engine.
  */
 export async function pushImage(
-  world: World,
+  platform: Platform,
   built: Built,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Image> {
   const { repository, tag, id } = built
   const name = `${repository}:${tag}`
   // The tag in the engine may have been moved since by another build: what was tested is the id.
-  check(await docker(world, ['image', 'tag', id, name], { signal }), built)
+  check(await docker(platform, ['image', 'tag', id, name], { signal }), built)
 
   const pushed = await retry<{ finished: Finished; layers: PushLog }>(
     {
-      clock: world.clock,
+      clock: platform.clock,
       signal,
       tries: 3,
       pause: 2_000,
       passing: ({ finished }) =>
         finished.code !== 0 && troubleOf(reasonOf(finished), repository) === 'passing',
       onRetry: ({ finished }, pause) => {
-        journal.quote(reasonOf(finished))
-        journal.say(`${hostOf(repository)} did not take it; again in ${pause / 1000} s`)
+        stageLog.quote(reasonOf(finished))
+        stageLog.say(`${hostOf(repository)} did not take it; again in ${pause / 1000} s`)
       },
     },
     async () => {
       const layers = new PushLog()
-      journal.waiting(`pushing ${name}`)
-      const finished = await docker(world, ['push', name], {
+      stageLog.waiting(`pushing ${name}`)
+      const finished = await docker(platform, ['push', name], {
         signal,
         onLine: (line) => {
           layers.read(line)
-          journal.waiting(`pushing ${name}: ${layers.progress}`)
+          stageLog.waiting(`pushing ${name}: ${layers.progress}`)
         },
       })
       return { finished: { ...finished, stderr: layers.last.join('\n') }, layers }
     },
   )
-  journal.waiting(undefined)
+  stageLog.waiting(undefined)
   check(pushed.finished, built)
-  journal.say(`pushed ${name}: ${pushed.layers.progress}`)
+  stageLog.say(`pushed ${name}: ${pushed.layers.progress}`)
 
   const { digest } = pushed.layers
   if (digest !== undefined) return { repository, tag, digest }
   return (
-    (await findImage(world, repository, tag, signal)) ??
+    (await findImage(platform, repository, tag, signal)) ??
     fail({
       code: 'push-failed',
       sentence: `push: ${hostOf(repository)} took ${name} and does not have it`,

@@ -1,7 +1,7 @@
 import { fail } from '../failure/failure.js'
-import { TimeOver, within } from '../platform/time.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
 import { retry } from '../platform/retry.js'
-import type { Finished, World } from '../platform/platform.js'
+import type { Finished, Platform } from '../platform/platform.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import type { Image } from './image.js'
 import { inputsLabel } from './inputs.js'
@@ -44,23 +44,23 @@ const answerTime = 30_000
  * times. Throws a `Failure` (`tool-missing`) without docker or buildx.
  */
 export async function lookUp(
-  world: World,
+  platform: Platform,
   repository: string,
   tag: string,
   signal: AbortSignal,
 ): Promise<Lookup> {
   const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}:${tag}`]
-  return readLookup(repository, tag, await imagetools(world, repository, args, signal))
+  return readLookup(repository, tag, await imagetools(platform, repository, args, signal))
 }
 
 /** The same for the very image, whatever its tag names now. */
 export async function lookUpImage(
-  world: World,
+  platform: Platform,
   { repository, tag, digest }: Image,
   signal: AbortSignal,
 ): Promise<Lookup> {
   const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}@${digest}`]
-  return readLookup(repository, tag, await imagetools(world, repository, args, signal))
+  return readLookup(repository, tag, await imagetools(platform, repository, args, signal))
 }
 
 /** Reads the end of `imagetools inspect --format '{{json .Manifest}}'`. */
@@ -90,12 +90,12 @@ function readLookup(repository: string, tag: string, finished: Finished): Lookup
  * they do not have: who only wants to save a build asks `lookUp`.
  */
 export async function findImage(
-  world: World,
+  platform: Platform,
   repository: string,
   tag: string,
   signal: AbortSignal,
 ): Promise<Image | undefined> {
-  return foundImage({ repository, tag }, await lookUp(world, repository, tag, signal))
+  return foundImage({ repository, tag }, await lookUp(platform, repository, tag, signal))
 }
 
 /** What was found of an image that must not stay unknown: see `findImage`. */
@@ -139,12 +139,12 @@ export interface Origin {
 
 /** Throws a `Failure` (`registry`) when the image cannot be read. */
 export async function originOf(
-  world: World,
+  platform: Platform,
   { repository, digest }: Image,
   signal: AbortSignal,
 ): Promise<Origin> {
   const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
-  const finished = await imagetools(world, repository, args, signal)
+  const finished = await imagetools(platform, repository, args, signal)
   if (finished.code !== 0) {
     fail({
       code: 'registry',
@@ -156,11 +156,11 @@ export async function originOf(
 
 /** The commit alone; `undefined` when the image does not say. */
 export async function revisionOf(
-  world: World,
+  platform: Platform,
   image: Image,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  return (await originOf(world, image, signal)).revision
+  return (await originOf(platform, image, signal)).revision
 }
 
 /** Reads `{{json .Image}}`: one image's configuration, or one for each platform. */
@@ -195,14 +195,14 @@ interface ImageConfig {
 
 /** What the image runs when nobody says otherwise; `undefined` when the registry does not tell. */
 export async function commandOf(
-  world: World,
+  platform: Platform,
   { repository, digest }: Image,
   signal: AbortSignal,
 ): Promise<
   { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] } | undefined
 > {
   const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
-  const finished = await imagetools(world, repository, args, signal)
+  const finished = await imagetools(platform, repository, args, signal)
   if (finished.code !== 0) return undefined
   const config = configIn(finished.stdout)
   return { entrypoint: config?.Entrypoint ?? [], cmd: config?.Cmd ?? [] }
@@ -213,7 +213,7 @@ export async function commandOf(
  * image (with buildx 0.13 and older: of an index that holds it alone). Throws a `Failure` (`registry`) when one could not be set.
  */
 export async function addTags(
-  world: World,
+  platform: Platform,
   image: Image,
   tags: readonly string[],
   signal: AbortSignal,
@@ -221,7 +221,7 @@ export async function addTags(
   if (tags.length === 0) return
   const create = (flags: readonly string[]): Promise<Finished> =>
     imagetools(
-      world,
+      platform,
       image.repository,
       [
         ...['create', ...flags],
@@ -245,33 +245,33 @@ export async function addTags(
 }
 
 async function imagetools(
-  world: World,
+  platform: Platform,
   repository: string,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<Finished> {
   const finished = await retry<Finished>(
     {
-      clock: world.clock,
+      clock: platform.clock,
       signal,
       tries: 3,
       pause: 1_000,
       passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
     },
-    () => withinAnswerTime(world, args, signal),
+    () => withinAnswerTime(platform, args, signal),
   )
   const trouble = finished.code === 0 ? undefined : engineTrouble('registry', finished)
   return trouble === undefined ? finished : fail(trouble)
 }
 
 async function withinAnswerTime(
-  world: World,
+  platform: Platform,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<Finished> {
   try {
-    return await within(world.clock, answerTime, signal, (either) =>
-      docker(world, ['buildx', 'imagetools', ...args], { signal: either }),
+    return await withTimeout(platform.clock, answerTime, signal, (either) =>
+      docker(platform, ['buildx', 'imagetools', ...args], { signal: either }),
     )
   } catch (error) {
     signal.throwIfAborted()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path/posix'
-import type { Journal } from '../platform/stage-log.js'
-import type { World } from '../platform/platform.js'
+import type { StageLog } from '../platform/stage-log.js'
+import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
 import { labelOf, removeBox, startServices, type Box, type ServiceName } from './services.js'
@@ -23,24 +23,24 @@ export interface TestPlan {
  * signal's reason.
  */
 export async function runInImage(
-  world: World,
+  platform: Platform,
   plan: TestPlan,
   onLine: (line: string) => void,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<number> {
   const box: Box = { name: `django-rollout-test-${randomBytes(6).toString('hex')}` }
-  const folder = await world.files.privateFolder()
+  const folder = await platform.files.privateFolder()
   try {
     const password = randomBytes(12).toString('hex')
     const found =
       plan.services.length === 0
         ? {}
-        : await startServices(world, box, plan.services, password, journal, signal)
+        : await startServices(platform, box, plan.services, password, stageLog, signal)
     // In a file, since arguments can be read by every user of the machine.
     const envFile = join(folder, 'env')
     const env = { PYTHONUNBUFFERED: '1', ...found, ...plan.env }
-    await world.files.writePrivate(
+    await platform.files.writePrivate(
       envFile,
       Object.entries(env)
         .map(([name, value]) => `${name}=${value}\n`)
@@ -54,23 +54,23 @@ export async function runInImage(
       ...['--entrypoint', '/bin/sh'],
       ...[plan.built.id, '-c', plan.command],
     ]
-    journal.waiting(`running ${shortened(plan.command, 100)}`)
-    return (await docker(world, args, { signal, onLine })).code
+    stageLog.waiting(`running ${shortened(plan.command, 100)}`)
+    return (await docker(platform, args, { signal, onLine })).code
   } finally {
-    journal.waiting(undefined)
-    await removeBox(world, box, journal)
-    await world.files.remove(folder)
+    stageLog.waiting(undefined)
+    await removeBox(platform, box, stageLog)
+    await platform.files.remove(folder)
   }
 }
 
 /** The entrypoint of an image that has one, as one line. */
 export async function entrypointOf(
-  world: World,
+  platform: Platform,
   built: Built,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const args = ['image', 'inspect', '--format', '{{json .Config.Entrypoint}}', built.id]
-  const { code, stdout } = await docker(world, args, { signal })
+  const { code, stdout } = await docker(platform, args, { signal })
   const words: unknown = code === 0 ? JSON.parse(stdout) : null
   return Array.isArray(words) && words.length > 0 ? words.join(' ') : undefined
 }

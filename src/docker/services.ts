@@ -1,6 +1,6 @@
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import type { World } from '../platform/platform.js'
+import type { StageLog } from '../platform/stage-log.js'
+import type { Platform } from '../platform/platform.js'
 import { docker, engineTrouble, reasonOf } from './client.js'
 import { duration, tellingLine } from './text.js'
 
@@ -74,14 +74,14 @@ export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
  * come up, `tool-missing`. What was started stays for `removeBox`.
  */
 export async function startServices(
-  world: World,
+  platform: Platform,
   box: Box,
   names: readonly ServiceName[],
   password: string,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, string>>> {
-  const made = await docker(world, ['network', 'create', '--label', labelOf(box), box.name], {
+  const made = await docker(platform, ['network', 'create', '--label', labelOf(box), box.name], {
     signal,
   })
   if (made.code !== 0) {
@@ -93,11 +93,11 @@ export async function startServices(
       },
     )
   }
-  journal.waiting(`waiting for ${names.join(' and ')}`)
+  stageLog.waiting(`waiting for ${names.join(' and ')}`)
   const started = await Promise.allSettled(
-    names.map((name) => startService(world, box, name, password, journal, signal)),
+    names.map((name) => startService(platform, box, name, password, stageLog, signal)),
   )
-  journal.waiting(undefined)
+  stageLog.waiting(undefined)
   // All of them have ended here: nothing is started any more while the box is removed.
   return Object.assign(
     {},
@@ -112,40 +112,40 @@ export async function startServices(
  * Removes the containers and the network of a box, and nothing else. Never throws: what could not be
  * removed is told. Works after an abort too, and takes one more look for what the engine was just making.
  */
-export async function removeBox(world: World, box: Box, journal: Journal): Promise<void> {
+export async function removeBox(platform: Platform, box: Box, stageLog: StageLog): Promise<void> {
   const ours = ['--filter', `label=${labelOf(box)}`]
   for (let tries = 5; ; tries--) {
-    const containers = await ids(world, ['ps', '--all', '--quiet', ...ours])
+    const containers = await ids(platform, ['ps', '--all', '--quiet', ...ours])
     if (containers.length > 0) {
-      await world.processes.run('docker', ['rm', '--force', '--volumes', ...containers])
+      await platform.processes.run('docker', ['rm', '--force', '--volumes', ...containers])
     }
-    const networks = await ids(world, ['network', 'ls', '--quiet', ...ours])
-    if (networks.length > 0) await world.processes.run('docker', ['network', 'rm', ...networks])
+    const networks = await ids(platform, ['network', 'ls', '--quiet', ...ours])
+    if (networks.length > 0) await platform.processes.run('docker', ['network', 'rm', ...networks])
     if (containers.length === 0 && networks.length === 0) return
     if (tries === 0) break
-    if (networks.length > 0) await world.clock.sleep(200)
+    if (networks.length > 0) await platform.clock.sleep(200)
   }
-  journal.say(`containers or networks with the label ${labelOf(box)} could not be removed`)
+  stageLog.say(`containers or networks with the label ${labelOf(box)} could not be removed`)
 }
 
-async function ids(world: World, args: readonly string[]): Promise<readonly string[]> {
-  const { stdout } = await world.processes.run('docker', args)
+async function ids(platform: Platform, args: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await platform.processes.run('docker', args)
   return stdout.split('\n').filter((line) => line.trim() !== '')
 }
 
 async function startService(
-  world: World,
+  platform: Platform,
   box: Box,
   name: ServiceName,
   password: string,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, string>>> {
   const service = serviceFor(name, password)
   const container = `${box.name}-${name}`
-  const startedAt = world.clock.now()
+  const startedAt = platform.clock.now()
   const started = await docker(
-    world,
+    platform,
     [
       ...['run', '--detach', '--name', container, '--label', labelOf(box)],
       ...['--network', box.name, '--network-alias', name],
@@ -163,18 +163,18 @@ async function startService(
       logs: [{ lines: started.stderr.split('\n').slice(-20) }],
     })
   }
-  const deadline = world.clock.now() + answerTime
+  const deadline = platform.clock.now() + answerTime
   for (;;) {
-    const asked = await docker(world, ['exec', container, ...service.ask], { signal })
+    const asked = await docker(platform, ['exec', container, ...service.ask], { signal })
     if (asked.code === 0 && service.answer.test(asked.stdout)) break
     const running = await docker(
-      world,
+      platform,
       ['container', 'inspect', '--format', '{{.State.Running}}', container],
       { signal },
     )
-    const over = world.clock.now() >= deadline
+    const over = platform.clock.now() >= deadline
     if (running.stdout.trim() !== 'true' || over) {
-      const logs = await docker(world, ['logs', '--tail', '30', container], { signal })
+      const logs = await docker(platform, ['logs', '--tail', '30', container], { signal })
       const log = [logs.stdout, logs.stderr]
         .join('\n')
         .split('\n')
@@ -188,9 +188,11 @@ async function startService(
         logs: [{ lines: log }],
       })
     }
-    await world.clock.sleep(200, signal)
+    await platform.clock.sleep(200, signal)
   }
-  journal.say(`${name} (${service.image}) answers after ${duration(world.clock.now() - startedAt)}`)
+  stageLog.say(
+    `${name} (${service.image}) answers after ${duration(platform.clock.now() - startedAt)}`,
+  )
   return service.address
 }
 

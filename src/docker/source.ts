@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
-import type { Finished, World } from '../platform/platform.js'
+import type { Finished, Platform } from '../platform/platform.js'
 
 /** The commit that is released, and the tag that stands for it. */
 export interface Source {
@@ -39,14 +39,14 @@ type Written = (typeof written)[number]
  * Throws a `Failure` (`usage`) when there is no commit and no `tag`.
  */
 export async function findSource(
-  world: World,
+  platform: Platform,
   settings: Partial<Pick<Settings, 'tag' | 'digest' | Written>>,
   contextDir: string,
 ): Promise<Source> {
   if (settings.digest !== undefined) return { tag: settings.tag ?? '' }
-  const git = gitIn(world, contextDir)
+  const git = gitIn(platform, contextDir)
   const head = await git(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'])
-  const sha = head.code === 0 ? head.stdout.trim() : shaFromRunner(world)
+  const sha = head.code === 0 ? head.stdout.trim() : shaFromRunner(platform)
 
   if (settings.tag !== undefined)
     return { tag: settings.tag, ...(sha === undefined ? {} : { sha }) }
@@ -54,7 +54,7 @@ export async function findSource(
   if (head.code !== 0) return { sha, tag: sha }
 
   const own = written.flatMap((option) => settings[option] ?? [])
-  const changes = await hashOfChanges(world, contextDir, own)
+  const changes = await hashOfChanges(platform, contextDir, own)
   return { sha, tag: changes === undefined ? sha : `${sha}-dirty-${changes}` }
 }
 
@@ -63,11 +63,11 @@ export async function findSource(
  * Throws a `Failure` (`usage`) for it.
  */
 export async function findSourceToBuild(
-  world: World,
+  platform: Platform,
   settings: Pick<Settings, 'tag'> & Partial<Pick<Settings, Written>>,
   contextDir: string,
 ): Promise<Source> {
-  const source = await findSource(world, settings, contextDir)
+  const source = await findSource(platform, settings, contextDir)
   const { tag, sha } = source
   if (sha !== undefined && tag !== sha && /^[0-9a-f]{40}$/.test(tag)) {
     fail({
@@ -83,8 +83,11 @@ export async function findSourceToBuild(
  * The address of the repository for people (`https://github.com/acme/shop`), from git's remote `origin`;
  * `undefined` when it has none in the network. User names, passwords and tokens are left out.
  */
-export async function findOrigin(world: World, contextDir: string): Promise<string | undefined> {
-  const { code, stdout } = await gitIn(world, contextDir)(['remote', 'get-url', 'origin'])
+export async function findOrigin(
+  platform: Platform,
+  contextDir: string,
+): Promise<string | undefined> {
+  const { code, stdout } = await gitIn(platform, contextDir)(['remote', 'get-url', 'origin'])
   return code === 0 ? withoutCredentials(stdout.trim()) : undefined
 }
 
@@ -102,16 +105,16 @@ export function withoutCredentials(remote: string): string | undefined {
 export type Git = (args: readonly string[], input?: string) => Promise<Finished>
 
 /** What git is told before its command, so that it works in a folder. */
-export function inFolder({ env }: World, folder: string): readonly string[] {
+export function inFolder({ env }: Platform, folder: string): readonly string[] {
   // In a job's container the checkout belongs to another user than the one who runs the steps, and git
   // would not touch it. On a person's machine that refusal is right, and is passed on.
   const trusted = env['GITHUB_ACTIONS'] === 'true' ? ['-c', 'safe.directory=*'] : []
   return ['-C', folder, ...trusted]
 }
 
-export function gitIn(world: World, folder: string): Git {
+export function gitIn(platform: Platform, folder: string): Git {
   return (args, input) =>
-    world.processes.run('git', [...inFolder(world, folder), ...args], {
+    platform.processes.run('git', [...inFolder(platform, folder), ...args], {
       // Looking must not take the lock of an index that somebody works with.
       env: { GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
       ...(input === undefined ? {} : { input }),
@@ -123,14 +126,14 @@ export function gitIn(world: World, folder: string): Git {
  * nothing does.
  */
 async function hashOfChanges(
-  world: World,
+  platform: Platform,
   contextDir: string,
   own: readonly string[],
 ): Promise<string | undefined> {
-  const told = await gitIn(world, contextDir)(['rev-parse', '--show-toplevel'])
+  const told = await gitIn(platform, contextDir)(['rev-parse', '--show-toplevel'])
   const top = told.code === 0 ? told.stdout.replace(/\n$/, '') : contextDir
-  const git = gitIn(world, top)
-  const untrackedCount = world.env['CI'] !== 'true'
+  const git = gitIn(platform, top)
+  const untrackedCount = platform.env['CI'] !== 'true'
   const but = own
     .map((file) => relative(top, resolve(file)))
     .filter((path) => !path.startsWith('..') && !isAbsolute(path))
@@ -154,7 +157,7 @@ async function hashOfChanges(
     hash.update(names)
     // Names that end in / are repositories of their own.
     const files = names.split('\0').filter((name) => !/^$|\/$/.test(name))
-    hash.update(await contentsOf(world, git, top, files))
+    hash.update(await contentsOf(platform, git, top, files))
   }
   return hash.digest('hex').slice(0, 12)
 }
@@ -164,7 +167,7 @@ async function hashOfChanges(
  * which may be a folder or nothing (Emacs locks a file by such a link), and would read no file after it.
  */
 async function contentsOf(
-  { files }: World,
+  { files }: Platform,
   git: Git,
   top: string,
   names: readonly string[],
@@ -200,7 +203,7 @@ async function said(
   })
 }
 
-function shaFromRunner({ env }: World): string | undefined {
+function shaFromRunner({ env }: Platform): string | undefined {
   return env['GITHUB_SHA'] || env['CI_COMMIT_SHA'] || env['GIT_COMMIT'] || undefined
 }
 

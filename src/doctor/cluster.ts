@@ -18,13 +18,13 @@ import { collection, discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure } from '../failure/failure.js'
 import { failed, ok, warning, type Finding } from '../report/finding.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { readHistory } from '../state/history-store.js'
 import { ourPods } from '../judge/objects.js'
 import { readRecord } from '../state/record.js'
-import type { Picture } from '../judge/types.js'
+import type { ClusterState } from '../judge/types.js'
 import { watchNamespace } from '../rollout/namespace-watch.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { checkAlone } from '../stages/name-conflicts.js'
 import { ailing } from './health.js'
 import { checkNotStale } from '../stages/stale-commit.js'
@@ -33,7 +33,7 @@ import { checkNamespace, labelling } from '../stages/namespace.js'
 import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from '../stages/preflight.js'
 import { toRepo, type Release } from '../stages/release.js'
 import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
-import { smokeAim } from '../stages/smoke.js'
+import { smokeTarget } from '../stages/smoke.js'
 import { checkImages, describe, findTargets, noWorkload, webOf } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
 
@@ -41,9 +41,9 @@ export async function examineCluster(
   release: Release,
   cluster: Cluster,
 ): Promise<readonly Finding[]> {
-  const { world, settings } = release
+  const { platform, settings } = release
   const [me, context, manifests] = await Promise.all([
-    whoAmI(world, cluster),
+    whoAmI(platform, cluster),
     contextOf(settings['kube-context'], cluster),
     manifestsOf(release, cluster),
   ])
@@ -100,7 +100,7 @@ interface Me {
 }
 
 /** As `kubectl auth whoami` asks it; `undefined`: the server does not say. */
-async function whoAmI({ clock }: World, cluster: Cluster): Promise<Me | undefined> {
+async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Me | undefined> {
   interface Review {
     readonly metadata?: { readonly creationTimestamp?: string | null }
     readonly status?: { readonly userInfo?: { readonly username?: string } }
@@ -141,9 +141,9 @@ interface Brought {
   readonly findings: readonly Finding[]
 }
 
-async function manifestsOf({ world, settings }: Release, cluster: Cluster): Promise<Brought> {
+async function manifestsOf({ platform, settings }: Release, cluster: Cluster): Promise<Brought> {
   try {
-    const known = await readManifests(world, cluster, settings.manifests, settings.image)
+    const known = await readManifests(platform, cluster, settings.manifests, settings.image)
     const { ours, others, namespace } = known
     const all = [...ours, ...others, ...(namespace ? [namespace] : [])]
     const resources = await discover(cluster, all)
@@ -181,18 +181,18 @@ async function examineWorkloads(
   { known, findings: wrong }: Brought,
   missing: readonly Right[],
 ): Promise<Workloads> {
-  const { world, settings } = release
-  const live = await watchNamespace(cluster, world.clock)
-  const picture = live.picture()
+  const { platform, settings } = release
+  const live = await watchNamespace(cluster, platform.clock)
+  const clusterState = live.clusterState()
   const misnamed = caught(() => {
-    checkImages(cluster, picture, known, settings.image)
+    checkImages(cluster, clusterState, known, settings.image)
     return []
   })
-  const targets = findTargets(picture, known, settings.image, cluster.namespace)
+  const targets = findTargets(clusterState, known, settings.image, cluster.namespace)
   if (targets.length === 0) {
     // What is wrong with the manifests may be why.
     if (wrong.length > 0) return unseenWorkloads(cluster)
-    const none = () => noWorkload(picture, settings.image, cluster.namespace)
+    const none = () => noWorkload(clusterState, settings.image, cluster.namespace)
     return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
   }
   const running = await servicesIn(cluster)
@@ -207,8 +207,8 @@ async function examineWorkloads(
   ]
   const lacking = await missingRights(cluster, needs)
   const [sick, stale, alone, refused, lost] = await Promise.all([
-    ailing(cluster, world.clock, picture, targets, toRepo(release)),
-    staleConfiguration(cluster, picture, targets),
+    ailing(cluster, platform.clock, clusterState, targets, toRepo(release)),
+    staleConfiguration(cluster, clusterState, targets),
     // What is wrong with lock, record or history by itself is told with them.
     checkAlone(release, cluster, { live, targets }, 'doctor').then(
       () => [],
@@ -217,7 +217,7 @@ async function examineWorkloads(
     // Without the rights to it the server refuses that, too.
     missing.length + lacking.length > 0
       ? []
-      : rehearsed(release, cluster, targets, known, running, picture),
+      : rehearsed(release, cluster, targets, known, running, clusterState),
     lostImages(release, targets),
   ])
   return {
@@ -240,7 +240,7 @@ async function examineWorkloads(
       ...stale,
       ...alone,
       ...refused,
-      ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
+      ...probeFindings(subjects, readyTimes(clusterState, targets), settings, kubectl),
     ],
     needs,
     missing: lacking,
@@ -253,7 +253,7 @@ async function rehearsed(
   targets: readonly Target[],
   manifests: Manifests,
   services: Awaited<ReturnType<typeof servicesIn>>,
-  picture: Picture,
+  clusterState: ClusterState,
 ): Promise<readonly Finding[]> {
   try {
     const { applied, warnings } = await labelling(cluster, manifests)
@@ -266,7 +266,7 @@ async function rehearsed(
       others,
       manifests.jobs,
       services,
-      picture,
+      clusterState,
     )
     return [...warnings, ...unled].map((says) => warning('workloads', says))
   } catch (error) {
@@ -277,7 +277,7 @@ async function rehearsed(
 /** What running pods have read before it was changed. An object that may not be read is passed over. */
 async function staleConfiguration(
   cluster: Cluster,
-  picture: Picture,
+  clusterState: ClusterState,
   targets: readonly Target[],
 ): Promise<readonly Finding[]> {
   const reads = targets.flatMap(({ live }) => (live ? readsOf(templateOf(live)) : []))
@@ -295,8 +295,8 @@ async function staleConfiguration(
   )
   const objects = found.flatMap((object) => (object ? [object] : []))
   return targets.flatMap((target) => {
-    const aim = { workload: target.id, images: {}, generation: 0, first: false }
-    const pods = ourPods(picture, aim)
+    const desired = { workload: target.id, images: {}, generation: 0, first: false }
+    const pods = ourPods(clusterState, desired)
     return staleConfigurationFindings(target, pods, objects, kubectlOf(cluster))
   })
 }
@@ -309,7 +309,7 @@ function webFindings(
   return caught(() => {
     const web = webOf(settings, targets, services)
     if (!web) return []
-    if (settings['smoke-path'] !== undefined) smokeAim(web, services, settings['smoke-host'])
+    if (settings['smoke-path'] !== undefined) smokeTarget(web, services, settings['smoke-host'])
     return [ok('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
   })
 }
@@ -328,7 +328,7 @@ function caught(work: () => readonly Finding[]): readonly Finding[] {
 
 /** What other releases have left, and whether one of a newer commit is live. */
 async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
-  const { world, settings, app } = release
+  const { platform, settings, app } = release
   const [keeper, record, history] = await Promise.allSettled([
     keeperOf(cluster, nameFor(app)),
     readRecord(cluster, app, settings.image),
@@ -339,9 +339,13 @@ async function examineReleases(release: Release, cluster: Cluster): Promise<read
   )
   if (keeper.status !== 'fulfilled' || record.status !== 'fulfilled') return wrong
   if (history.status !== 'fulfilled') return wrong
-  const silent: Journal = { say: () => undefined, quote: () => undefined, waiting: () => undefined }
+  const silent: StageLog = {
+    say: () => undefined,
+    quote: () => undefined,
+    waiting: () => undefined,
+  }
   // A CI's checkout is completed for this question; here it is left as it is.
-  const here = { ...release, world: { ...world, env: { ...world.env, CI: undefined } } }
+  const here = { ...release, platform: { ...platform, env: { ...platform.env, CI: undefined } } }
   const stale = await checkNotStale(here, silent, history.value).then(
     () => [],
     (error: unknown) => [failed('release', error)],

@@ -1,45 +1,45 @@
 /** How the workloads are before anything is done to them, by the judge of a rollout. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { idOf } from '../kubernetes/workload.js'
-import { aimOf } from '../judge/desired.js'
+import { desiredOf } from '../judge/desired.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { judge } from '../judge/judge.js'
-import { newLedger, withLog } from '../judge/observations.js'
+import { newObservations, withLog } from '../judge/observations.js'
 import { fetchLog } from '../rollout/logs.js'
-import type { Ledger, Patience, Picture, Verdict } from '../judge/types.js'
+import type { Observations, Timeouts, ClusterState, Verdict } from '../judge/types.js'
 import type { Clock } from '../platform/platform.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** The kubelet lets a container that crashes wait for no longer than this, in ms. */
 const backoffMs = 300_000
 
-const patience: Patience = { timeout: Infinity, bake: 0, grace: {} }
+const timeouts: Timeouts = { timeout: Infinity, bake: 0, grace: {} }
 
 /** Why each that is not complete is not, in one sentence; by its id. Logs are read where they tell it. */
 export async function ailing(
   cluster: Cluster,
   clock: Clock,
-  picture: Picture,
+  clusterState: ClusterState,
   targets: readonly Target[],
   toRepo: ToRepo,
 ): Promise<Readonly<Record<string, string>>> {
-  const aims = targets.flatMap(({ id, live }) =>
-    live && !live.spec.paused ? [aimOf(id, {}, live, live, picture)] : [],
+  const desiredWorkloads = targets.flatMap(({ id, live }) =>
+    live && !live.spec.paused ? [desiredOf(id, {}, live, live, clusterState)] : [],
   )
   const now = clock.now()
-  const begun = { ...newLedger(now), exits: exitsOf(picture, now) }
-  const first = judge(picture, aims, patience, begun, now)
+  const begun = { ...newObservations(now), exits: exitsOf(clusterState, now) }
+  const first = judge(clusterState, desiredWorkloads, timeouts, begun, now)
   const logs = await Promise.all(
     first.logsWanted.map(async (wanted) => {
       const lines = await fetchLog(cluster, clock, wanted)
       return { wanted, diagnosis: diagnose(lines, toRepo) }
     }),
   )
-  const ledger = logs.reduce(
+  const observations = logs.reduce(
     (all, { wanted, diagnosis }) => withLog(all, wanted, diagnosis),
-    first.ledger,
+    first.observations,
   )
-  const { verdicts } = judge(picture, aims, patience, ledger, now)
+  const { verdicts } = judge(clusterState, desiredWorkloads, timeouts, observations, now)
   return Object.fromEntries(
     targets.flatMap(({ id }) => {
       const verdict = verdicts[idOf(id)]
@@ -53,9 +53,9 @@ export async function ailing(
  * Containers that ended with an error a moment ago, so that this counts though they run again now: without a
  * probe they are Ready each time until they end.
  */
-function exitsOf(picture: Picture, now: number): Ledger['exits'] {
+function exitsOf(clusterState: ClusterState, now: number): Observations['exits'] {
   return Object.fromEntries(
-    [...picture.pods.values()].flatMap(({ metadata, status }) =>
+    [...clusterState.pods.values()].flatMap(({ metadata, status }) =>
       (status?.containerStatuses ?? []).flatMap(({ name, lastState }) => {
         const { exitCode = 0, finishedAt } = lastState?.terminated ?? {}
         const isNew = finishedAt !== undefined && Date.parse(finishedAt) > now - backoffMs

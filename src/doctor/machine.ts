@@ -8,8 +8,8 @@ import { docker } from '../docker/client.js'
 import { findSource } from '../docker/source.js'
 import { hostOf } from '../docker/trouble.js'
 import { failed, warning, type Finding } from '../report/finding.js'
-import { TimeOver, within } from '../platform/time.js'
-import type { Finished, World } from '../platform/platform.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
+import type { Finished, Platform } from '../platform/platform.js'
 import { lookForBuild, type Sought } from '../stages/image.js'
 import type { Release, Source } from '../stages/release.js'
 
@@ -22,10 +22,10 @@ export interface Machine {
   readonly trouble?: Finding
 }
 
-export async function askMachine({ world, settings, signal }: Asking): Promise<Machine> {
+export async function askMachine({ platform, settings, signal }: Asking): Promise<Machine> {
   const [answers, sought] = await Promise.all([
-    askTools(world, signal),
-    findSource(world, settings, settings.context).catch((error: unknown) =>
+    askTools(platform, signal),
+    findSource(platform, settings, settings.context).catch((error: unknown) =>
       failed('commit', error),
     ),
   ])
@@ -33,15 +33,15 @@ export async function askMachine({ world, settings, signal }: Asking): Promise<M
 }
 
 /** Whether kubectl is there, or will be: a runner gets one. */
-export function reachesCluster({ env }: World, { answers: { kubectl } }: Machine): boolean {
+export function reachesCluster({ env }: Platform, { answers: { kubectl } }: Machine): boolean {
   return isRunner(env) || (kubectl !== undefined && has(kubectl))
 }
 
-function isRunner(env: World['env']): boolean {
+function isRunner(env: Platform['env']): boolean {
   return Boolean(env['RUNNER_TOOL_CACHE'])
 }
 
-type Asking = Pick<Release, 'world' | 'settings' | 'signal'>
+type Asking = Pick<Release, 'platform' | 'settings' | 'signal'>
 
 /** @param folder makes a folder that only this user may enter, and that goes with the run. */
 export async function examineMachine(
@@ -49,25 +49,25 @@ export async function examineMachine(
   { answers, source, trouble }: Machine,
   folder: () => Promise<string>,
 ): Promise<readonly Finding[]> {
-  const { world, settings } = asking
+  const { platform, settings } = asking
   const registry = await examineRegistry(asking, answers, source, folder)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
-    fetches: isRunner(world.env),
+    fetches: isRunner(platform.env),
   }
   return [
     ...toolFindings(answers, need),
     ...(source ? [sourceFinding(source, settings.tag)] : []),
     // Without git there is no commit: that is told already.
     ...(trouble && has(answers.git) ? [trouble] : []),
-    ...(need.builds ? await examineContext(world, settings) : []),
+    ...(need.builds ? await examineContext(platform, settings) : []),
     ...registry.findings,
   ]
 }
 
 async function examineRegistry(
-  { world, settings, signal }: Asking,
+  { platform, settings, signal }: Asking,
   answers: Answers,
   source: Source | undefined,
   folder: () => Promise<string>,
@@ -78,7 +78,7 @@ async function examineRegistry(
     return { has: false, findings: [warning('registry', says)] }
   }
   try {
-    const asking = { world, settings, source, signal }
+    const asking = { platform, settings, source, signal }
     const { there, login, beside, source: own } = await askRegistry(asking, folder)
     const findings = registryFindings(image, own.tag, there, login, beside)
     return { has: there.is === 'there', findings }
@@ -90,11 +90,11 @@ async function examineRegistry(
 /** Longer than any of them needs, in ms: an engine that hangs is one that does not answer. */
 const answerMs = 10_000
 
-async function askTools(world: World, signal: AbortSignal): Promise<Answers> {
+async function askTools(platform: Platform, signal: AbortSignal): Promise<Answers> {
   const asked = async (args: readonly string[]): Promise<Finished> => {
     try {
-      return await within(world.clock, answerMs, signal, (late) =>
-        docker(world, args, { signal: late }),
+      return await withTimeout(platform.clock, answerMs, signal, (late) =>
+        docker(platform, args, { signal: late }),
       )
     } catch (error) {
       if (!(error instanceof TimeOver)) throw error
@@ -102,15 +102,15 @@ async function askTools(world: World, signal: AbortSignal): Promise<Answers> {
     }
   }
   const [git, version, buildx, kubectl] = await Promise.all([
-    world.processes.run('git', ['--version']),
+    platform.processes.run('git', ['--version']),
     asked(['version', '--format', '{{json .}}']),
     asked(['buildx', 'version']),
-    askKubectl(world),
+    askKubectl(platform),
   ])
   return { git, docker: version, buildx, ...(kubectl && { kubectl }) }
 }
 
-async function askKubectl({ processes }: World): Promise<Finished | undefined> {
+async function askKubectl({ processes }: Platform): Promise<Finished | undefined> {
   const path = await processes.find('kubectl')
   return path === undefined ? undefined : processes.run(path, ['version', '--client', '-o', 'json'])
 }
@@ -120,11 +120,11 @@ async function askRegistry(
   asking: Asking & Pick<Release, 'source'>,
   folder: () => Promise<string>,
 ): Promise<Sought & { readonly login: boolean }> {
-  const { world, settings } = asking
+  const { platform, settings } = asking
   const { image, 'registry-username': username, 'registry-password': password } = settings
-  const home = world.env['DOCKER_CONFIG'] || join(world.env['HOME'] ?? '', '.docker')
+  const home = platform.env['DOCKER_CONFIG'] || join(platform.env['HOME'] ?? '', '.docker')
   if (username === undefined || password === undefined) {
-    const config = await world.files.read(join(home, 'config.json'))
+    const config = await platform.files.read(join(home, 'config.json'))
     return {
       ...(await lookForBuild(asking)),
       login: hasLogin(config, hostOf(image)),
@@ -132,15 +132,18 @@ async function askRegistry(
   }
   const own = await folder()
   const config = configWith(image, username, password, join(home, 'cli-plugins'))
-  await world.files.writePrivate(join(own, 'config.json'), config)
-  return { ...(await lookForBuild({ ...asking, world: configured(world, own) })), login: true }
+  await platform.files.writePrivate(join(own, 'config.json'), config)
+  return {
+    ...(await lookForBuild({ ...asking, platform: configured(platform, own) })),
+    login: true,
+  }
 }
 
 /** The same world, whose docker has its configuration in this folder. */
-function configured(world: World, folder: string): World {
-  const { processes } = world
+function configured(platform: Platform, folder: string): Platform {
+  const { processes } = platform
   return {
-    ...world,
+    ...platform,
     processes: {
       ...processes,
       stream: (tool, args, how) =>
@@ -150,13 +153,13 @@ function configured(world: World, folder: string): World {
 }
 
 async function examineContext(
-  world: World,
+  platform: Platform,
   settings: Release['settings'],
 ): Promise<readonly Finding[]> {
-  const { files } = world
+  const { files } = platform
   const { context, file } = settings
   try {
-    const dockerfile = checkPlan(world, { context, ...(file !== undefined && { file }) })
+    const dockerfile = checkPlan(platform, { context, ...(file !== undefined && { file }) })
     const names = await files.list(context)
     const folders = names.filter((name) => files.isFolder(join(context, name)))
     const looked: Context = {

@@ -1,9 +1,9 @@
 /** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
 import type { getOctokit } from '@actions/github'
-import { within } from '../platform/time.js'
+import { withTimeout } from '../platform/time.js'
 import { retry } from '../platform/retry.js'
 import { nameOf } from '../platform/web.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { refusal } from './refusal.js'
 
 /** For one request, in ms. */
@@ -36,12 +36,12 @@ export interface Api {
     request: (repos: Repos, common: Common) => Promise<A>,
   ) => Promise<A['data']>
   /** Does something again when GitHub was away, or busy: three times in all. */
-  readonly patiently: <T>(work: () => Promise<T>) => Promise<T>
+  readonly retryTransient: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 class Away extends Error {}
 
-export function apiOf({ clock, web, env }: World, token: string, signal: AbortSignal): Api {
+export function apiOf({ clock, web, env }: Platform, token: string, signal: AbortSignal): Api {
   const { GITHUB_API_URL: baseUrl = 'https://api.github.com', GITHUB_REPOSITORY } = env
   const [owner, repo] = GITHUB_REPOSITORY?.split('/') ?? []
   const auth = token.trim()
@@ -61,7 +61,7 @@ export function apiOf({ clock, web, env }: World, token: string, signal: AbortSi
       if (!owner || !repo) throw new Error('GITHUB_REPOSITORY is not set')
       if (auth === '') throw new Error('"token" is empty')
       const repos = await (connected ??= connect())
-      const { status, data } = await within(clock, requestMs, signal, (late) =>
+      const { status, data } = await withTimeout(clock, requestMs, signal, (late) =>
         request(repos, {
           ...{ owner, repo, request: { signal: late } },
           // The oldest one, which every GitHub Enterprise Server knows.
@@ -78,7 +78,7 @@ export function apiOf({ clock, web, env }: World, token: string, signal: AbortSi
       const { passing, words } = refusal(status, message)
       throw passing ? new Away(words) : new Error(words)
     },
-    patiently: async (work) => {
+    retryTransient: async (work) => {
       const [ended] = await retry(
         {
           ...{ clock, signal, tries: 3, pause: 1_000 },

@@ -5,7 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import { printable, verdict } from '../report/words.js'
 import type { Report } from '../report/report.js'
-import type { Begun, Entry, History } from '../state/history.js'
+import type { ReleaseStart, Entry, History } from '../state/history.js'
 
 /** What a deployment is for: other tools may keep others of the same environment. */
 export const task = 'deploy'
@@ -63,7 +63,7 @@ export function deploymentOf(
 }
 
 /** The body that makes a record. `ref`: the commit or tag that stands for the version in this repository. */
-export function recordOf(begun: Begun, environment: string, ref = begun.sha ?? begun.tag) {
+export function recordOf(begun: ReleaseStart, environment: string, ref = begun.sha ?? begun.tag) {
   const { command, tag, digest, who, run } = begun
   return {
     ref,
@@ -99,7 +99,7 @@ export interface Said {
   readonly description: string
 }
 
-export function begunAs({ tag, who }: Begun): Said {
+export function begunAs({ tag, who }: ReleaseStart): Said {
   return { state: 'in_progress', description: `${who} rolls out ${shortTag(tag)}` }
 }
 
@@ -180,7 +180,7 @@ export interface Around {
 /** What the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
 export function lookAt(
   seen: readonly Deployment[],
-  { run, sha, url }: Pick<Begun, 'run' | 'sha' | 'url'>,
+  { run, sha, url }: Pick<ReleaseStart, 'run' | 'sha' | 'url'>,
   kept?: number,
 ): Around {
   const jobs = seen.filter((one) => isOpen(one) && isOfJob(one, url))

@@ -2,9 +2,9 @@
 import type { Holder } from '../state/lease.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
-import type { Begun } from '../state/history.js'
-import { orAborted, TimeOver, within } from '../platform/time.js'
-import type { World } from '../platform/platform.js'
+import type { ReleaseStart } from '../state/history.js'
+import { abortable, TimeOver, withTimeout } from '../platform/time.js'
+import type { Platform } from '../platform/platform.js'
 import { apiOf } from './api.js'
 import {
   begunAs,
@@ -28,7 +28,7 @@ const mostSeen = 30
 
 export interface DeploymentRecord {
   /** The version is about to be written. */
-  readonly begin: (begun: Begun) => void
+  readonly begin: (begun: ReleaseStart) => void
   /**
    * How it ended; a sentence for what GitHub does not show as it is. It is given up when `signal` is aborted.
    * Nothing is asked after that.
@@ -45,7 +45,7 @@ interface Kept extends Omit<Around, 'own'> {
  * is there. `undefined` where nobody wants a record: nothing is asked then.
  */
 export function deploymentRecord(
-  world: World,
+  platform: Platform,
   settings: Pick<Settings, 'token' | 'environment' | 'environment-url'>,
   { id: run, url }: Holder,
   { kept, onKept }: { readonly kept?: number; readonly onKept?: (id: number) => void },
@@ -53,7 +53,7 @@ export function deploymentRecord(
   const { token, environment, 'environment-url': live } = settings
   if (token === undefined || environment === undefined) return undefined
   const over = new AbortController()
-  const { ask, patiently } = apiOf(world, token, over.signal)
+  const { ask, retryTransient } = apiOf(platform, token, over.signal)
 
   /** Newest first, one after the other: GitHub does not like many requests at once. */
   const look = async (): Promise<readonly Deployment[]> => {
@@ -71,7 +71,7 @@ export function deploymentRecord(
     return seen
   }
   const tell = (id: number, status: Status) =>
-    patiently(() =>
+    retryTransient(() =>
       ask((repos, common) =>
         repos.createDeploymentStatus({ ...common, deployment_id: id, ...status }),
       ),
@@ -79,12 +79,12 @@ export function deploymentRecord(
   const ofThisRun = { log: url, live }
 
   /** Returns the id of the new record. */
-  const make = async (begun: Begun): Promise<number> => {
+  const make = async (begun: ReleaseStart): Promise<number> => {
     const post = (ref?: string) =>
       ask((repos, common) =>
         repos.createDeployment({ ...common, ...recordOf(begun, environment, ref) }),
       )
-    const asked = world.env['GITHUB_SHA']
+    const asked = platform.env['GITHUB_SHA']
     const made = await post().catch((error: unknown) => {
       // An image of another repository, or one that tells no commit: that of the workflow stands for it.
       if (asked && (error as Error).message.includes('No ref found')) return post(asked)
@@ -95,9 +95,9 @@ export function deploymentRecord(
     return made.id
   }
 
-  const open = async (begun: Begun): Promise<Kept> => {
+  const open = async (begun: ReleaseStart): Promise<Kept> => {
     // Looked at anew with each try: the answer to the one before may have been lost.
-    const opened = await patiently(async () => {
+    const opened = await retryTransient(async () => {
       const around = lookAt(await look(), begun)
       if (around.own !== undefined) return { ...around, id: around.own }
       return { ...around, id: await make(begun) }
@@ -108,7 +108,7 @@ export function deploymentRecord(
     return opened
   }
   const again = (id: number): Promise<Kept> =>
-    patiently(async () => ({ ...lookAt(await look(), { run, ...(url && { url }) }, id), id }))
+    retryTransient(async () => ({ ...lookAt(await look(), { run, ...(url && { url }) }, id), id }))
 
   let opening: Promise<Kept> | undefined
   const beginBy = (work: Promise<Kept>): void => {
@@ -126,8 +126,8 @@ export function deploymentRecord(
       const work = opening
       let trouble = 'GitHub has no deployment record of this run'
       try {
-        return await within(world.clock, lastMs, signal, (late) =>
-          orAborted(late, async () => {
+        return await withTimeout(platform.clock, lastMs, signal, (late) =>
+          abortable(late, async () => {
             const { id, over: earlier, wrong } = await work
             trouble = 'GitHub’s deployment record does not tell how this run ended'
             await tell(id, statusOf(said, ofThisRun))

@@ -1,11 +1,11 @@
 /** The GitHub runner as the place where a run is told: groups, annotations, outputs, summary. */
 import * as core from '@actions/core'
 import { actions, type Command } from '../options/commands.js'
-import { nearest } from '../options/closest-match.js'
-import type { Given } from '../options/read.js'
+import { closestMatch } from '../options/closest-match.js'
+import type { RawInputs } from '../options/read.js'
 import { optionsOf, table, type Option } from '../options/table.js'
 import type { Annotation } from '../failure/failure.js'
-import { closing } from '../report/final-lines.js'
+import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
 import type { Sink } from '../report/reporter.js'
@@ -20,7 +20,7 @@ const longestMessage = 4000
 export function inputsOf(
   command: Command,
   env: Readonly<Record<string, string | undefined>>,
-): Given {
+): RawInputs {
   const given: Record<string, string> = {}
   for (const [name] of optionsOf(command, 'action')) {
     const value = env[`INPUT_${name.toUpperCase()}`]
@@ -49,7 +49,7 @@ export function mistypedInputs(
     const [, input] = /^INPUT_(.+)$/.exec(variable) ?? []
     const name = input?.toLowerCase().replaceAll(' ', '_')
     if (name === undefined || name === 'command' || (names as string[]).includes(name)) return []
-    const near = nearest(name, names)
+    const near = closestMatch(name, names)
     return near === undefined
       ? []
       : [`"${name}" is no input of this action; did you mean "${near}"?`]
@@ -63,7 +63,7 @@ const shortestSecret = 8
 const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 
 /** Hides the secret inputs before anything is printed; line by line, since the runner masks lines. */
-export function maskSecrets(given: Given): void {
+export function maskSecrets(given: RawInputs): void {
   for (const [name, { secret }] of Object.entries(table) as [string, Option<unknown>][]) {
     if (!secret) continue
     const lines = (given[name] ?? '')
@@ -115,7 +115,7 @@ export function harmless(line: string): string {
 
 /** Cause, evidence, what was put back; then annotations, outputs and the summary. */
 export async function tellRunner(report: Report, reportPath: string): Promise<void> {
-  for (const { text, kind } of closing(report)) {
+  for (const { text, kind } of finalLines(report)) {
     core.info(kind === 'quoted' ? `  │ ${harmless(text)}` : harmless(text))
   }
   annotate(report)

@@ -1,14 +1,14 @@
 import { RULES } from './rules.js'
 import type { SimpleWait } from './rules.js'
-import type { Sign } from './symptoms.js'
-import type { Aim, Diagnosis, Patience } from './types.js'
+import type { Symptom } from './symptoms.js'
+import type { DesiredWorkload, Diagnosis, Timeouts } from './types.js'
 
 /** How long a container's log is waited for before its end is judged without it, in ms. */
 export const LOG_GRACE = 5000
 
 /** All that decides when a sign means that the rollout is lost. */
-export interface Standing {
-  readonly patience: Patience
+export interface DeadlineInput {
+  readonly timeouts: Timeouts
   /** `progressDeadlineSeconds`, at most the timeout, in ms. */
   readonly deadline: number
   /** How long a pod may take from its start to Ready, in ms. */
@@ -31,25 +31,25 @@ export type Due = { readonly is: 'at'; readonly at: number } | { readonly is: 'o
 const open: Due = { is: 'open' }
 const at = (time: number): Due => ({ is: 'at', at: time })
 
-export function dueOf(sign: Sign, standing: Standing): Due {
+export function dueOf(sign: Symptom, standing: DeadlineInput): Due {
   const { sheltered = 0, wait } = RULES[sign.reason]
-  const grace = standing.patience.grace[sign.reason]
+  const grace = standing.timeouts.grace[sign.reason]
   const least = standing.sheltered ? sheltered : 0
-  const now = wait.is === 'by-cause' ? wait[patienceOf(sign, standing.diagnosis)] : wait
+  const now = wait.is === 'by-cause' ? wait[timeoutsOf(sign, standing.diagnosis)] : wait
   return dueAfter(sign, standing, now, least, grace)
 }
 
 function dueAfter(
-  sign: Sign,
-  standing: Standing,
+  sign: Symptom,
+  standing: DeadlineInput,
   wait: SimpleWait,
   least: number,
   grace: number | undefined,
 ): Due {
-  const { since, patience } = standing
+  const { since, timeouts } = standing
   const ownOr = (ms: number) => {
     if (grace === undefined) return ms
-    return patience.graces === 'lengthen' ? Math.max(grace, ms) : grace
+    return timeouts.graces === 'lengthen' ? Math.max(grace, ms) : grace
   }
   switch (wait.is) {
     case 'after':
@@ -64,7 +64,7 @@ function dueAfter(
       // Nor is one before its readiness probe has asked.
       const { delay = 0, tries = 0 } = sign.probing ?? {}
       const byRule = Math.max(standing.ready, delay + tries)
-      const isOwn = grace !== undefined || patience.readyTimeout !== undefined
+      const isOwn = grace !== undefined || timeouts.readyTimeout !== undefined
       const limit = isOwn ? delay + ownOr(standing.ready) : byRule
       return at(Math.max(since + limit, ...starts))
     }
@@ -79,9 +79,9 @@ function dueAfter(
 }
 
 /** What an end asks for. Exit codes 126 and 127: the shell could not run, or not find, the command. */
-export function patienceOf(sign: Sign, diagnosis: Diagnosis | undefined): Diagnosis['patience'] {
-  if (sign.exit?.code === 126 || sign.exit?.code === 127) return 'hopeless'
-  return diagnosis?.patience ?? 'unknown'
+export function timeoutsOf(sign: Symptom, diagnosis: Diagnosis | undefined): Diagnosis['kind'] {
+  if (sign.exit?.code === 126 || sign.exit?.code === 127) return 'permanent'
+  return diagnosis?.kind ?? 'unknown'
 }
 
 /**
@@ -89,12 +89,12 @@ export function patienceOf(sign: Sign, diagnosis: Diagnosis | undefined): Diagno
  * slowest pod of the old version took, at least a minute, at most the deadline. An undo is never given less
  * than the deadline.
  */
-export function readyLimit(aim: Aim, patience: Patience, deadline: number): number {
-  if (patience.readyTimeout !== undefined) {
-    return patience.graces === 'lengthen'
-      ? Math.max(patience.readyTimeout, deadline)
-      : patience.readyTimeout
+export function readyLimit(desired: DesiredWorkload, timeouts: Timeouts, deadline: number): number {
+  if (timeouts.readyTimeout !== undefined) {
+    return timeouts.graces === 'lengthen'
+      ? Math.max(timeouts.readyTimeout, deadline)
+      : timeouts.readyTimeout
   }
-  if (aim.readyBefore === undefined) return deadline
-  return Math.min(Math.max(5 * aim.readyBefore, 60_000), deadline)
+  if (desired.readyBefore === undefined) return deadline
+  return Math.min(Math.max(5 * desired.readyBefore, 60_000), deadline)
 }

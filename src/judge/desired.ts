@@ -2,18 +2,18 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import { hasLostNode, podsOf } from './objects.js'
-import type { Aim, Picture } from './types.js'
+import type { DesiredWorkload, ClusterState } from './types.js'
 
 /** What a workload is to become, seen from what it is now and what it was before. */
-export function aimOf(
+export function desiredOf(
   workload: WorkloadId,
-  images: Aim['images'],
+  images: DesiredWorkload['images'],
   now: WorkloadObject,
   before: WorkloadObject | undefined,
-  picture: Picture,
-): Aim {
+  clusterState: ClusterState,
+): DesiredWorkload {
   const stale = before === undefined ? undefined : staleProgressing(before)
-  const podsBefore = before === undefined ? [] : podsOfWorkload(picture, before)
+  const podsBefore = before === undefined ? [] : podsOfWorkload(clusterState, before)
   const readyBefore = slowestReady(podsBefore)
   const deadNodes =
     workload.kind === 'DaemonSet'
@@ -34,17 +34,17 @@ export function aimOf(
  * The aim of an undo: the images that the template named before. The pods that run now are of the withdrawn
  * version: how long those took says nothing.
  */
-export function aimBack(
+export function desiredBack(
   workload: WorkloadId,
   prior: WorkloadObject,
   now: WorkloadObject,
-  picture: Picture,
-): Aim {
+  clusterState: ClusterState,
+): DesiredWorkload {
   const images = Object.fromEntries(
     usesOf(templateOf(prior), () => true).map(({ name, image }) => [name, image]),
   )
-  const { readyBefore: _, ...aim } = aimOf(workload, images, now, now, picture)
-  return aim
+  const { readyBefore: _, ...desired } = desiredOf(workload, images, now, now, clusterState)
+  return desired
 }
 
 interface Condition {
@@ -61,12 +61,12 @@ function staleProgressing(object: WorkloadObject): string | undefined {
 }
 
 /** The pods that a workload controls, a Deployment's through its ReplicaSets. */
-function podsOfWorkload(picture: Picture, object: WorkloadObject): readonly Pod[] {
+function podsOfWorkload(clusterState: ClusterState, object: WorkloadObject): readonly Pod[] {
   const uid = object.metadata?.uid
-  const owners = [...picture.replicasets.values()]
+  const owners = [...clusterState.replicasets.values()]
     .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid))
     .map(({ metadata }) => metadata?.uid)
-  return [uid, ...owners].flatMap((owner) => podsOf(picture, owner))
+  return [uid, ...owners].flatMap((owner) => podsOf(clusterState, owner))
 }
 
 /** From the start of a pod's containers to Ready, in ms: the slowest that never restarted. */

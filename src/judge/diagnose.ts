@@ -15,14 +15,14 @@ export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefi
     const summary = lastWords(lines)
     return {
       lines: lines.slice(-shownLines),
-      patience: patienceOfWords(lines),
+      kind: patienceOfWords(lines),
       ...(summary !== undefined && { summary }),
     }
   }
   const at = placeOf(error, toRepo)
   return {
     lines: telling(lines, error),
-    patience: patienceOf(error),
+    kind: kindOf(error),
     summary: tell(error, toRepo),
     ...(at && { at }),
   }
@@ -49,7 +49,7 @@ function telling(lines: readonly string[], { exception, message }: Traceback): r
 export type ToRepo = (file: string) => string | undefined
 
 /** Wrong in the code, its requirements or its environment: the next start meets it again. */
-const HOPELESS = new Set([
+const PERMANENT = new Set([
   'SyntaxError',
   'IndentationError',
   'TabError',
@@ -86,18 +86,18 @@ const NO_ANSWER =
 const ANSWERED_NO =
   /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i
 
-const HOPELESS_WORDS =
+const PERMANENT_WORDS =
   /executable file not found|exec format error|can't open file '|: No module named |Unable to load celery application|Could not import module|Error loading ASGI app|Unknown command: /
 
-function patienceOf(error: Traceback): Diagnosis['patience'] {
+function kindOf(error: Traceback): Diagnosis['kind'] {
   const name = error.exception.split('.').at(-1) ?? error.exception
-  if (HOPELESS.has(name)) return 'hopeless'
-  if (HOPELESS_WORDS.test(error.message)) return 'hopeless'
+  if (PERMANENT.has(name)) return 'permanent'
+  if (PERMANENT_WORDS.test(error.message)) return 'permanent'
   if (ANSWERED_NO.test(error.message)) return 'unknown'
   // OperationalError is also what a missing table gives: only its words tell.
-  if (WAITS.has(name) || NO_ANSWER.test(error.message)) return 'waits'
-  if ((name === 'AttributeError' || name === 'TypeError') && isAtImport(error)) return 'hopeless'
-  if (name === 'KeyError' && isOfEnvironment(error)) return 'hopeless'
+  if (WAITS.has(name) || NO_ANSWER.test(error.message)) return 'transient'
+  if ((name === 'AttributeError' || name === 'TypeError') && isAtImport(error)) return 'permanent'
+  if (name === 'KeyError' && isOfEnvironment(error)) return 'permanent'
   return 'unknown'
 }
 
@@ -122,11 +122,11 @@ function placeOf(error: Traceback, toRepo: ToRepo): Diagnosis['at'] {
 }
 
 /** From the last line backwards: a log may hold an earlier trouble that was got over. */
-function patienceOfWords(lines: readonly string[]): Diagnosis['patience'] {
+function patienceOfWords(lines: readonly string[]): Diagnosis['kind'] {
   for (const line of lines.slice(-20).reverse()) {
-    if (HOPELESS_WORDS.test(line)) return 'hopeless'
+    if (PERMANENT_WORDS.test(line)) return 'permanent'
     if (ANSWERED_NO.test(line)) return 'unknown'
-    if (NO_ANSWER.test(line)) return 'waits'
+    if (NO_ANSWER.test(line)) return 'transient'
   }
   return 'unknown'
 }

@@ -3,14 +3,14 @@ import type { Cause } from '../failure/failure.js'
 import { isReady } from './objects.js'
 import { ofContainer } from './evidence.js'
 import { logKey } from './observations.js'
-import type { Notes } from './observations.js'
+import type { ObservationRecorder } from './observations.js'
 import { dueOf, LOG_GRACE } from './deadlines.js'
 import type { Due } from './deadlines.js'
 import { endsOf } from './pod-symptoms.js'
 import { RULES } from './rules.js'
 import type { Told } from './rules.js'
-import type { Place, Reason, Sign } from './symptoms.js'
-import type { Diagnosis, Ledger, LogWanted, Patience } from './types.js'
+import type { Place, Reason, Symptom } from './symptoms.js'
+import type { Diagnosis, Observations, LogWanted, Timeouts } from './types.js'
 import { lasting } from './words.js'
 
 /** A pod that was Ready without a break for this long (ms) is well again, whatever happened to it before. */
@@ -25,8 +25,8 @@ const CONTROLLER_LATE = 15_000
 const LOGS_AT_ONCE = 5
 
 /** A sign with all that decides about it. */
-export interface Weighed {
-  readonly sign: Sign
+export interface EvaluatedSymptom {
+  readonly sign: Symptom
   readonly since: number
   readonly due: Due
   readonly diagnosis: Diagnosis | undefined
@@ -34,8 +34,8 @@ export interface Weighed {
   readonly startup?: { readonly since: number; readonly budget: number }
 }
 
-export interface Weighing {
-  readonly weighed: readonly Weighed[]
+export interface Evaluation {
+  readonly weighed: readonly EvaluatedSymptom[]
   readonly logsWanted: readonly LogWanted[]
   /** Pods that ended with an error in this release, and have not been Ready for a while since. */
   readonly unsteady: readonly Pod[]
@@ -44,12 +44,12 @@ export interface Weighing {
 }
 
 export interface Scale {
-  readonly patience: Patience
+  readonly timeouts: Timeouts
   readonly deadline: number
   readonly ready: number
   readonly first: boolean
-  readonly ledger: Ledger
-  readonly notes: Notes
+  readonly observations: Observations
+  readonly notes: ObservationRecorder
   readonly now: number
   /** The pods are not started again: an end with an error is the end, whatever its cause. */
   readonly final?: boolean
@@ -59,7 +59,11 @@ export interface Scale {
 }
 
 /** Weighs the signs of pods of one template: since when each is there, and when it means that all is lost. */
-export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale): Weighing {
+export function evaluate(
+  pods: readonly Pod[],
+  signs: readonly Symptom[],
+  scale: Scale,
+): Evaluation {
   const { notes, now } = scale
   const looks: number[] = []
   const steady = new Set<string>()
@@ -88,7 +92,7 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
     const ends = (sign.exit?.number ?? 0) - exits.before
     if (sign.exit && (ends <= 0 || steady.has(uid))) return []
     const twice = sign.exit?.probed === true && died(sign.exit.number, exits.atReady) >= 2
-    const told: Sign =
+    const told: Symptom =
       sign.reason === 'Crash' && twice ? { ...sign, reason: 'CrashAfterReady' } : sign
     const since = notes.since(sign.key)
     const log = readLog(told, scale, logsWanted.length)
@@ -134,20 +138,24 @@ export function weigh(pods: readonly Pod[], signs: readonly Sign[], scale: Scale
  * Whether a quota's refusal may be over soon: a pod ends or will, or none was refused since the last one ended.
  * The controller waits longer each time before it tries again.
  */
-function mayHaveRoom({ attempt, frees }: Sign, since: number, notes: Notes): boolean {
+function mayHaveRoom(
+  { attempt, frees }: Symptom,
+  since: number,
+  notes: ObservationRecorder,
+): boolean {
   return frees === true || (attempt !== undefined && notes.since(attempt) < since + EVENTS_LATE)
 }
 
-function isUnplaced({ reason }: Sign): boolean {
+function isUnplaced({ reason }: Symptom): boolean {
   return reason === 'Unschedulable' || reason === 'NoScaleUp'
 }
 
 /** When it is known that no pod of the namespace makes room: never while one is ending, or about to. */
-function roomAt({ place, notes, ledger }: Scale): number {
+function roomAt({ place, notes, observations }: Scale): number {
   if (place.frees) return Infinity
   const since = notes.since(placeKey(place))
   // It has stood like this since before our write.
-  return since <= ledger.startedAt + EVENTS_LATE ? -Infinity : since + SCHEDULER_LATE
+  return since <= observations.startedAt + EVENTS_LATE ? -Infinity : since + SCHEDULER_LATE
 }
 
 /** Under which the ledger remembers since when the nodes are taken as they are now. */
@@ -164,7 +172,7 @@ function runKey(uid: string, container: string, run: number): string {
 }
 
 /** When each container that stands under a startupProbe is given up by it. */
-function startsOf(signs: readonly Sign[], notes: Notes): readonly number[] {
+function startsOf(signs: readonly Symptom[], notes: ObservationRecorder): readonly number[] {
   return signs.flatMap(({ podUid = '', startups = [] }) =>
     startups.map(
       ({ container, run, budget }) => notes.since(runKey(podUid, container, run)) + budget,
@@ -174,8 +182,8 @@ function startsOf(signs: readonly Sign[], notes: Notes): readonly number[] {
 
 /** The log that belongs to the end of a container: asked for at each end, and waited for a moment. */
 function readLog(
-  sign: Sign,
-  { ledger, notes, now }: Scale,
+  sign: Symptom,
+  { observations, notes, now }: Scale,
   asked: number,
 ): {
   readonly diagnosis: Diagnosis | undefined
@@ -186,7 +194,7 @@ function readLog(
   if (!exit || pod === undefined || podUid === undefined || container === undefined) {
     return { diagnosis: undefined }
   }
-  const logOf = (number: number) => ledger.logs[logKey({ podUid, container, exit: number })]
+  const logOf = (number: number) => observations.logs[logKey({ podUid, container, exit: number })]
   const diagnosis = logOf(exit.number)
   if (diagnosis) return { diagnosis }
   // The log before says as much, until this one has come; then it is judged as unknown.
@@ -202,8 +210,8 @@ function readLog(
 const ORDER = Object.keys(RULES) as readonly Reason[]
 
 /** The one that is lost first; of those the upper row of the table; of those the first pod by name. */
-function byWeight(one: Weighed, other: Weighed): number {
-  const time = ({ due }: Weighed) => (due.is === 'at' ? due.at : Number.MAX_SAFE_INTEGER)
+function byWeight(one: EvaluatedSymptom, other: EvaluatedSymptom): number {
+  const time = ({ due }: EvaluatedSymptom) => (due.is === 'at' ? due.at : Number.MAX_SAFE_INTEGER)
   return (
     time(one) - time(other) ||
     ORDER.indexOf(one.sign.reason) - ORDER.indexOf(other.sign.reason) ||
@@ -213,10 +221,10 @@ function byWeight(one: Weighed, other: Weighed): number {
 
 /** The first sign for which time is up. On a stale picture only what is lost at once counts. */
 export function lostOf(
-  weighed: readonly Weighed[],
+  weighed: readonly EvaluatedSymptom[],
   now: number,
   stale: boolean,
-): Weighed | undefined {
+): EvaluatedSymptom | undefined {
   return weighed.find(
     ({ due, since }) => due.is === 'at' && due.at <= now && (!stale || due.at === since),
   )
@@ -225,34 +233,34 @@ export function lostOf(
 /** The same where so many pods may be lost, as they were before: the first of those that are one too many. */
 export function lostBeyond(
   spared: number,
-  weighed: readonly Weighed[],
+  weighed: readonly EvaluatedSymptom[],
   now: number,
   stale: boolean,
-): Weighed | undefined {
+): EvaluatedSymptom | undefined {
   const lost = weighed.filter((one) => one.sign.pod !== undefined && lostOf([one], now, stale))
   return new Set(lost.map(({ sign }) => sign.pod)).size > spared ? lost[0] : undefined
 }
 
 /** `Readiness probe failed: … (14 s of 60 s)`: a trouble while it may still pass. */
-export function troubleWords({ sign, since, due, startup }: Weighed, now: number): string {
+export function troubleWords({ sign, since, due, startup }: EvaluatedSymptom, now: number): string {
   if (startup) return `startup probe ${lasting(now - startup.since)} of ${lasting(startup.budget)}`
   if (due.is === 'open' || due.at <= since) return sign.says
   return `${sign.says}, ${lasting(now - since)} of ${lasting(due.at - since)}`
 }
 
 /** What to do about it. */
-export function hintOf(workload: string, weighed: Weighed): string {
+export function hintOf(workload: string, weighed: EvaluatedSymptom): string {
   return RULES[weighed.sign.reason].hint(toldOf(workload, weighed))
 }
 
-function toldOf(workload: string, { sign, diagnosis }: Weighed): Told {
+function toldOf(workload: string, { sign, diagnosis }: EvaluatedSymptom): Told {
   const who = sign.oneOfMany ? `${workload} (container ${sign.container ?? ''})` : workload
   return { who, sign, ...(diagnosis && { diagnosis }) }
 }
 
 /** What the container wrote before the end that the sign is about, where that was read. */
 export function logsOf(
-  { container = '' }: Sign,
+  { container = '' }: Symptom,
   diagnosis: Diagnosis | undefined,
 ): Pick<Cause, 'logs'> {
   if (!diagnosis || diagnosis.lines.length === 0) return {}
@@ -260,7 +268,7 @@ export function logsOf(
 }
 
 /** The cause of a failure, told of `workload` (as people call it) by its row of the table. */
-export function causeOf(workload: string, id: string, weighed: Weighed): Cause {
+export function causeOf(workload: string, id: string, weighed: EvaluatedSymptom): Cause {
   const { sign, diagnosis } = weighed
   const { code, sentence: sentenceOf } = RULES[sign.reason]
   const sentence = sentenceOf(toldOf(workload, weighed))

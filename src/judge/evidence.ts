@@ -4,7 +4,7 @@ import type { Cause } from '../failure/failure.js'
 import { replicaSetOf, timeOf } from './objects.js'
 import { brief } from './kubelet-messages.js'
 import { lastEndOf, partsOf, type Part } from './pod-symptoms.js'
-import type { LogWanted, Picture } from './types.js'
+import type { LogWanted, ClusterState } from './types.js'
 import { oneLine } from './words.js'
 
 /** Logs that are read of one pod. */
@@ -21,9 +21,9 @@ export type LogToRead = Pick<LogWanted, 'pod' | 'container' | 'previous'>
  * The logs that may say why: of the container that the cause is about, and of those of its pod that are
  * not ready or have ended with an error, unless the cause has them already.
  */
-export function logsToRead(picture: Picture, cause: Cause): readonly LogToRead[] {
+export function logsToRead(clusterState: ClusterState, cause: Cause): readonly LogToRead[] {
   const { pod: name = '', container, logs = [] } = cause
-  const pod = picture.pods.get(name)
+  const pod = clusterState.pods.get(name)
   if (!pod) return []
   const read = logs.map(({ source }) => source)
   return partsOf(pod)
@@ -62,12 +62,16 @@ function rank({ spec }: Part, container: string | undefined): number {
  *
  * @param since our write, in ms since 1970: older ones are about something else.
  */
-export function warningsOf(picture: Picture, cause: Cause, since: number): readonly string[] {
-  const isAbout = subjectOf(picture, cause)
-  const images = imagesOf(picture.pods.get(cause.pod ?? ''))
+export function warningsOf(
+  clusterState: ClusterState,
+  cause: Cause,
+  since: number,
+): readonly string[] {
+  const isAbout = subjectOf(clusterState, cause)
+  const images = imagesOf(clusterState.pods.get(cause.pod ?? ''))
   const told = masked(cause.sentence)
   const groups = new Map<string, { readonly event: Event; readonly count: number }>()
-  const events = [...picture.events.values()]
+  const events = [...clusterState.events.values()]
     .filter((event) => timeOf(event) >= since - clockSlack && isAbout(event))
     .filter((event) => isWarning(event) && !isNoise(event, cause))
     .sort((one, other) => timeOf(one) - timeOf(other))
@@ -86,21 +90,24 @@ export function warningsOf(picture: Picture, cause: Cause, since: number): reado
     .map(({ event, count }) => warning(event, count, cause))
 }
 
-function subjectOf(picture: Picture, { pod: name, workload = '' }: Cause): (e: Event) => boolean {
-  const pod = picture.pods.get(name ?? '')
+function subjectOf(
+  clusterState: ClusterState,
+  { pod: name, workload = '' }: Cause,
+): (e: Event) => boolean {
+  const pod = clusterState.pods.get(name ?? '')
   if (pod) {
     const claims = (pod.spec?.volumes ?? []).map((one) => one.persistentVolumeClaim?.claimName)
     return ({ involvedObject: { uid, kind, name: about } }) =>
       uid === pod.metadata?.uid || (kind === 'PersistentVolumeClaim' && claims.includes(about))
   }
   const [kind, own = ''] = workload.split('/')
-  const deployment = kind === 'deployment' ? picture.deployments.get(own) : undefined
+  const deployment = kind === 'deployment' ? clusterState.deployments.get(own) : undefined
   const objects = [
     deployment,
-    deployment && replicaSetOf(picture, deployment),
-    kind === 'statefulset' ? picture.statefulsets.get(own) : undefined,
-    kind === 'daemonset' ? picture.daemonsets.get(own) : undefined,
-    kind === 'job' ? picture.jobs.get(own) : undefined,
+    deployment && replicaSetOf(clusterState, deployment),
+    kind === 'statefulset' ? clusterState.statefulsets.get(own) : undefined,
+    kind === 'daemonset' ? clusterState.daemonsets.get(own) : undefined,
+    kind === 'job' ? clusterState.jobs.get(own) : undefined,
   ]
   const uids = objects.flatMap((object) => object?.metadata?.uid ?? [])
   return ({ involvedObject: { uid = '' } }) => uids.includes(uid)

@@ -261,7 +261,7 @@ const ending: readonly Row[] = [
     'The image does not have it: add it to the requirements, commit the file, or take it out of .dockerignore',
   ],
   [
-    /^hopeless (ImproperlyConfigured|UndefinedValueError|KeyError)/,
+    /^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,
     'Give the container what is named (ConfigMap, Secret, `env`), or give the setting a default',
   ],
   [
@@ -291,12 +291,12 @@ export const ofEnd: Hint = ({ sign, diagnosis }) => {
   if (code === 126 || code === 127) {
     return 'The command is not in the image or may not be run: check `command` and the entrypoint'
   }
-  const told = first(ending, `${diagnosis?.patience ?? ''} ${oneLine(diagnosis?.summary ?? '')}`)
+  const told = first(ending, `${diagnosis?.kind ?? ''} ${oneLine(diagnosis?.summary ?? '')}`)
   if (told !== undefined) return told
-  if (diagnosis?.patience === 'waits') {
+  if (diagnosis?.kind === 'transient') {
     return 'What it connects to did not answer: check its address, and that it is up'
   }
-  if (diagnosis?.patience === 'hopeless') {
+  if (diagnosis?.kind === 'permanent') {
     return 'It will not start like this: fix the code, its requirements or its environment'
   }
   if (code === 0) return 'A container ends with its command: it has to stay in the foreground'

@@ -1,58 +1,58 @@
 /** What judging a Job has in common, whoever made it: what its pods show, weighed by the rollout's own table. Pure. */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { eventsOf } from './objects.js'
-import { Notes } from './observations.js'
-import { podSigns } from './pod-symptoms.js'
+import { ObservationRecorder } from './observations.js'
+import { podSymptoms } from './pod-symptoms.js'
 import { attemptsOf, placeOf, refusal, roomOf } from './symptoms.js'
-import type { Ledger, LogWanted, Patience, Picture } from './types.js'
-import { placeKey, weigh, type Weighed } from './evaluate.js'
+import type { Observations, LogWanted, Timeouts, ClusterState } from './types.js'
+import { placeKey, evaluate, type EvaluatedSymptom } from './evaluate.js'
 
 export interface Judged<Verdict> {
   readonly verdict: Verdict
-  readonly ledger: Ledger
-  readonly lookAgainAt?: number
+  readonly observations: Observations
+  readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
 }
 
 /** One look at a Job. */
 export interface Look {
-  readonly notes: Notes
+  readonly notes: ObservationRecorder
   /** Asks for another look at this time. */
   readonly lookAt: (time: number) => void
   /** The troubles of its pods; where it has none, why none can be made. */
-  readonly weigh: (uid: string | undefined, pods: readonly Pod[]) => readonly Weighed[]
+  readonly evaluate: (uid: string | undefined, pods: readonly Pod[]) => readonly EvaluatedSymptom[]
 }
 
 export function judged<Verdict>(
-  picture: Picture,
-  patience: Patience,
-  ledger: Ledger,
+  clusterState: ClusterState,
+  timeouts: Timeouts,
+  observations: Observations,
   now: number,
   verdictOf: (look: Look) => Verdict,
 ): Judged<Verdict> {
-  const notes = new Notes(ledger, now)
+  const notes = new ObservationRecorder(observations, now)
   const looks: number[] = []
   const logsWanted: LogWanted[] = []
   const verdict = verdictOf({
     notes,
     lookAt: (time) => looks.push(time),
-    weigh: (uid, pods) => {
-      const refused = pods.length > 0 ? undefined : attemptsOf(picture, uid).at(-1)
+    evaluate: (uid, pods) => {
+      const refused = pods.length > 0 ? undefined : attemptsOf(clusterState, uid).at(-1)
       const signs = [
         ...pods.flatMap((pod) =>
-          podSigns(pod, eventsOf(picture, pod.metadata?.uid)).filter(
+          podSymptoms(pod, eventsOf(clusterState, pod.metadata?.uid)).filter(
             ({ reason }) => reason !== 'NotReady',
           ),
         ),
         ...(refused
-          ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(picture, []))]
+          ? [refusal(uid ?? '', refused.message ?? '', refused, () => roomOf(clusterState, []))]
           : []),
       ]
-      const place = placeOf(picture, () => [])
+      const place = placeOf(clusterState, () => [])
       notes.since(placeKey(place))
-      const weighing = weigh(pods, signs, {
-        ...{ patience, deadline: patience.timeout, ready: patience.timeout, first: false },
-        ...{ ledger, notes, now, final: true, place },
+      const weighing = evaluate(pods, signs, {
+        ...{ timeouts, deadline: timeouts.timeout, ready: timeouts.timeout, first: false },
+        ...{ observations, notes, now, final: true, place },
       })
       looks.push(...weighing.looks)
       logsWanted.push(...weighing.logsWanted)
@@ -62,8 +62,8 @@ export function judged<Verdict>(
   const next = looks.filter((time) => time > now)
   return {
     verdict,
-    ledger: notes.close(),
-    ...(next.length > 0 && { lookAgainAt: Math.min(...next) }),
+    observations: notes.close(),
+    ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted,
   }
 }

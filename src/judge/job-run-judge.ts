@@ -6,7 +6,7 @@ import { judged, type Judged, type Look } from './job-frame.js'
 import { LOG_GRACE } from './deadlines.js'
 import { partsOf } from './pod-symptoms.js'
 import { stageOf, STALE } from './deployment-stage.js'
-import type { Ledger, Patience, Picture } from './types.js'
+import type { Observations, Timeouts, ClusterState } from './types.js'
 import { causeOf, lostOf, troubleWords } from './evaluate.js'
 import { lasting, oneLine } from './words.js'
 
@@ -26,25 +26,25 @@ export type RunJudgement = Judged<RunVerdict>
  * @param crash what was told of it before: the pods of a Job that has failed may be gone.
  */
 export function judgeRun(
-  picture: Picture,
+  clusterState: ClusterState,
   name: string,
-  patience: Patience,
-  ledger: Ledger,
+  timeouts: Timeouts,
+  observations: Observations,
   crash: Cause | undefined,
   now: number,
 ): RunJudgement {
-  return judged(picture, patience, ledger, now, verdictOf)
+  return judged(clusterState, timeouts, observations, now, verdictOf)
 
-  function verdictOf({ notes, lookAt, weigh }: Look): RunVerdict {
-    const stale = now - picture.confirmedAt > STALE
-    const job = picture.jobs.get(name)
+  function verdictOf({ notes, lookAt, evaluate }: Look): RunVerdict {
+    const stale = now - clusterState.confirmedAt > STALE
+    const job = clusterState.jobs.get(name)
     if (conditionOf(job, 'Complete')) return { is: 'done' }
     const uid = job?.metadata?.uid
     const failed = conditionOf(job, 'Failed')
     if (failed?.reason === 'DeadlineExceeded')
       return late('it ran longer than its activeDeadlineSeconds')
-    const pods = podsOf(picture, uid)
-    const weighed = weigh(uid, pods)
+    const pods = podsOf(clusterState, uid)
+    const weighed = evaluate(uid, pods)
     // The end of a container is for the Job to judge: it may start another one.
     const ends = weighed.filter(({ sign }) => sign.exit)
     const holds = weighed.filter(({ sign }) => !sign.exit)
@@ -70,11 +70,15 @@ export function judgeRun(
     for (const { due } of holds) if (due.is === 'at') lookAt(due.at)
     const [trouble] = [...holds, ...ends]
     const pod = pods.at(-1)
-    const on = trouble ? troubleWords(trouble, now) : pod ? standOf(pod) : 'its pod to be made'
+    const on = trouble
+      ? troubleWords(trouble, now)
+      : pod
+        ? rolloutStatusOf(pod)
+        : 'its pod to be made'
     if (!pods.some(hasStarted) && !hasEnded(job)) {
-      const lateAt = notes.since(`incomplete/job/${name}`) + patience.timeout
+      const lateAt = notes.since(`incomplete/job/${name}`) + timeouts.timeout
       if (lateAt <= now && !stale)
-        return late(`not started after ${lasting(patience.timeout)}: ${on}`)
+        return late(`not started after ${lasting(timeouts.timeout)}: ${on}`)
       lookAt(lateAt)
     }
     return { is: 'waiting', on, ...(told && { crash: told }) }
@@ -85,8 +89,8 @@ export function judgeRun(
     return { is: 'failed', cause: { code: 'timeout', sentence, workload: `job/${name}` } }
   }
 
-  function standOf(pod: Pod): string {
-    return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(picture, pod.metadata?.uid))
+  function rolloutStatusOf(pod: Pod): string {
+    return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
   }
 }
 

@@ -11,20 +11,20 @@ import {
   ourPods,
 } from './objects.js'
 import type { Live } from './objects.js'
-import { Notes } from './observations.js'
+import { ObservationRecorder } from './observations.js'
 import { readyLimit } from './deadlines.js'
-import { deletion, mayShrink, standOf, takenOver } from './rollout-status.js'
-import type { Stand } from './rollout-status.js'
-import { placeOf, roomOf, signsOf } from './symptoms.js'
+import { deletion, mayShrink, rolloutStatusOf, takenOver } from './rollout-status.js'
+import type { RolloutStatus } from './rollout-status.js'
+import { placeOf, roomOf, symptomsOf } from './symptoms.js'
 import type { Place, Room } from './symptoms.js'
 import { stageOf, STALE } from './deployment-stage.js'
 import type {
-  Aim,
+  DesiredWorkload,
   Judgement,
-  Ledger,
+  Observations,
   LogWanted,
-  Patience,
-  Picture,
+  Timeouts,
+  ClusterState,
   Progress,
   Verdict,
 } from './types.js'
@@ -36,9 +36,9 @@ import {
   lostOf,
   placeKey,
   troubleWords,
-  weigh,
+  evaluate,
 } from './evaluate.js'
-import type { Weighed, Weighing } from './evaluate.js'
+import type { EvaluatedSymptom, Evaluation } from './evaluate.js'
 import { lasting } from './words.js'
 
 type Waiting = Extract<Verdict, { is: 'waiting' }>
@@ -46,20 +46,20 @@ type Waiting = Extract<Verdict, { is: 'waiting' }>
 /** What one look says about one workload, before the bake is counted. */
 type Look =
   | { readonly is: 'superseded'; readonly by: string }
-  | { readonly is: 'failed'; readonly cause: Cause; readonly stand: Stand }
-  | (Waiting & { readonly stand: Stand })
+  | { readonly is: 'failed'; readonly cause: Cause; readonly stand: RolloutStatus }
+  | (Waiting & { readonly stand: RolloutStatus })
   /** `since`: when it became so, where it has pods to be watched on. */
-  | { readonly is: 'complete'; readonly since?: number; readonly stand: Stand }
+  | { readonly is: 'complete'; readonly since?: number; readonly stand: RolloutStatus }
 
 /** What all workloads of one look share. */
-interface Sight {
-  readonly picture: Picture
+interface EvaluationContext {
+  readonly clusterState: ClusterState
   /** Asked for when a quota has refused a pod: it looks at all pods of the namespace. */
   readonly room: () => Room
   readonly place: Place
-  readonly patience: Patience
-  readonly ledger: Ledger
-  readonly notes: Notes
+  readonly timeouts: Timeouts
+  readonly observations: Observations
+  readonly notes: ObservationRecorder
   readonly now: number
   readonly stale: boolean
   /** Collects when to look again. */
@@ -75,32 +75,34 @@ interface Sight {
  * @param now ms since 1970, of the same clock as `picture.confirmedAt`.
  */
 export function judge(
-  picture: Picture,
-  aims: readonly Aim[],
-  patience: Patience,
-  ledger: Ledger,
+  clusterState: ClusterState,
+  desiredWorkloads: readonly DesiredWorkload[],
+  timeouts: Timeouts,
+  observations: Observations,
   now: number,
 ): Judgement {
-  const stale = now - picture.confirmedAt > STALE
-  const notes = new Notes(ledger, now)
-  const all = () => aims.flatMap((aim) => ourPods(picture, aim))
+  const stale = now - clusterState.confirmedAt > STALE
+  const notes = new ObservationRecorder(observations, now)
+  const all = () => desiredWorkloads.flatMap((desired) => ourPods(clusterState, desired))
   let room: Room | undefined
-  const place = placeOf(picture, all)
+  const place = placeOf(clusterState, all)
   // Asked for at each look, so that it is known since when it is so.
   notes.since(placeKey(place))
-  const sight: Sight = {
-    picture,
-    room: () => (room ??= roomOf(picture, all())),
+  const context: EvaluationContext = {
+    clusterState,
+    room: () => (room ??= roomOf(clusterState, all())),
     place,
-    patience,
-    ledger,
+    timeouts,
+    observations,
     notes,
     now,
     stale,
     looks: [],
     logsWanted: [],
   }
-  const seen = aims.map((aim) => [idOf(aim.workload), lookAt(aim, sight)] as const)
+  const seen = desiredWorkloads.map(
+    (desired) => [idOf(desired.workload), lookAt(desired, context)] as const,
+  )
 
   const ours = seen.flatMap(([, look]) => (look.is === 'superseded' ? [] : [look]))
   const completes = ours.flatMap((look) =>
@@ -108,9 +110,9 @@ export function judge(
   )
   const completeAt = completes.length === ours.length ? Math.max(...completes) : undefined
   // Without a pod (CronJobs, scaled to 0) there is nothing to watch on.
-  const bakedAt = completeAt === undefined ? Infinity : completeAt + patience.bake
-  const baked = bakedAt <= now && (!stale || patience.bake === 0 || completeAt === -Infinity)
-  if (bakedAt > now && bakedAt < Infinity) sight.looks.push(bakedAt)
+  const bakedAt = completeAt === undefined ? Infinity : completeAt + timeouts.bake
+  const baked = bakedAt <= now && (!stale || timeouts.bake === 0 || completeAt === -Infinity)
+  if (bakedAt > now && bakedAt < Infinity) context.looks.push(bakedAt)
 
   const verdictOf = (look: Look): Verdict => {
     switch (look.is) {
@@ -124,7 +126,7 @@ export function judge(
         return { is: baked ? 'done' : 'complete' }
     }
   }
-  const next = sight.looks.filter((time) => time > now)
+  const next = context.looks.filter((time) => time > now)
   return {
     verdicts: Object.fromEntries(seen.map(([id, look]) => [id, verdictOf(look)])),
     progress: Object.fromEntries(
@@ -132,45 +134,47 @@ export function judge(
         look.is === 'superseded' ? [] : [[id, progressOf(look.stand)]],
       ),
     ),
-    ...(completeAt !== undefined && { completeAt: Math.max(completeAt, ledger.startedAt) }),
-    ledger: notes.close(),
-    ...(next.length > 0 && { lookAgainAt: Math.min(...next) }),
-    logsWanted: sight.logsWanted,
+    ...(completeAt !== undefined && { completeAt: Math.max(completeAt, observations.startedAt) }),
+    observations: notes.close(),
+    ...(next.length > 0 && { requeueAt: Math.min(...next) }),
+    logsWanted: context.logsWanted,
   }
 }
 
-function lookAt(aim: Aim, sight: Sight): Look {
-  const { picture, room, place, patience, notes, ledger, now, stale } = sight
-  const live = liveOf(picture, aim.workload)
-  const by = takenOver(live, aim)
+function lookAt(desired: DesiredWorkload, context: EvaluationContext): Look {
+  const { clusterState, room, place, timeouts, notes, observations, now, stale } = context
+  const live = liveOf(clusterState, desired.workload)
+  const by = takenOver(live, desired)
   if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? deletion }
 
-  const id = idOf(aim.workload)
-  const { name } = aim.workload
-  if (!isObserved(live, aim)) notes.keepAll()
-  const pods = ourPods(picture, aim)
-  const stand = standOf(live, aim, pods)
-  const deadline = deadlineOf(live, patience)
-  const ready = readyLimit(aim, patience, deadline)
-  const signs = signsOf(picture, aim, ledger.startedAt, room)
-  const drain = drainOf(live, stand, pods, sight)
-  const weighing = weigh(pods, signs, {
+  const id = idOf(desired.workload)
+  const { name } = desired.workload
+  if (!isObserved(live, desired)) notes.keepAll()
+  const pods = ourPods(clusterState, desired)
+  const stand = rolloutStatusOf(live, desired, pods)
+  const deadline = deadlineOf(live, timeouts)
+  const ready = readyLimit(desired, timeouts, deadline)
+  const signs = symptomsOf(clusterState, desired, observations.startedAt, room)
+  const drain = drainOf(live, stand, pods, context)
+  const weighing = evaluate(pods, signs, {
     place,
     ...(isRecreated(live) && { drains: drain?.until ?? notes.since(`drained/${id}`) }),
-    patience,
+    timeouts,
     deadline,
     ready,
-    first: aim.first,
-    ledger,
+    first: desired.first,
+    observations,
     notes,
     now,
   })
   const { weighed, unsteady } = weighing
-  sight.looks.push(...weighing.looks)
-  sight.logsWanted.push(...weighing.logsWanted)
+  context.looks.push(...weighing.looks)
+  context.logsWanted.push(...weighing.logsWanted)
 
   const enough =
-    aim.available === undefined ? undefined : Math.min(aim.available, stand.wanted ?? Infinity)
+    desired.available === undefined
+      ? undefined
+      : Math.min(desired.available, stand.wanted ?? Infinity)
   const spared = enough === undefined ? 0 : (stand.wanted ?? Infinity) - enough
   const lost =
     enough === undefined ? lostOf(weighed, now, stale) : lostBeyond(spared, weighed, now, stale)
@@ -184,31 +188,31 @@ function lookAt(aim: Aim, sight: Sight): Look {
     const told = placed({ ...cause, sentence: sentence + more }, name, why, pods)
     return { is: 'failed', cause: told, stand }
   }
-  for (const { due } of weighed) if (due.is === 'at') sight.looks.push(due.at)
+  for (const { due } of weighed) if (due.is === 'at') context.looks.push(due.at)
 
   const steady = pods.filter((pod) => isReady(pod) && !unsteady.includes(pod)).length
   const asBefore =
     enough !== undefined &&
-    isObserved(live, aim) &&
+    isObserved(live, desired) &&
     steady >= enough &&
-    !mayShrink(live, pods, otherPods(picture, live))
+    !mayShrink(live, pods, otherPods(clusterState, live))
   if (asBefore || (stand.complete && unsteady.length === 0 && pods.every(isReady))) {
     return stand.wanted === 0
       ? { is: 'complete', stand }
       : { is: 'complete', since: notes.complete(id), stand }
   }
-  const waiting = waitingOn(stand, pods, weighing, sight, drain, enough)
+  const waiting = waitingOn(stand, pods, weighing, context, drain, enough)
   // Counted anew when it was complete and is not any more (an HPA may have asked for more pods), and when a
   // pod has ended that the next one waited for: that one had its own time.
   const lateAt = drain
-    ? Math.max(drain.until, notes.since(`draining/${id}`) + patience.timeout)
-    : notes.since(`incomplete/${id}`) + patience.timeout
+    ? Math.max(drain.until, notes.since(`draining/${id}`) + timeouts.timeout)
+    : notes.since(`incomplete/${id}`) + timeouts.timeout
   if (lateAt <= now && !stale) {
-    const sentence = `${name}: not done after ${lasting(patience.timeout)}: ${waiting.on}`
+    const sentence = `${name}: not done after ${lasting(timeouts.timeout)}: ${waiting.on}`
     const cause: Cause = { code: 'timeout', sentence, hint: hintOfTimeout, workload: id }
     return { is: 'failed', cause: placed(cause, name, troubleOf(weighed), pods), stand }
   }
-  sight.looks.push(lateAt)
+  context.looks.push(lateAt)
   return { ...waiting, stand }
 }
 
@@ -227,12 +231,12 @@ interface Drain {
  */
 function drainOf(
   live: Live,
-  { wanted = Infinity }: Stand,
+  { wanted = Infinity }: RolloutStatus,
   pods: readonly Pod[],
-  { picture, notes }: Sight,
+  { clusterState, notes }: EvaluationContext,
 ): Drain | undefined {
   if ((live.kind === 'Deployment' && !isRecreated(live)) || pods.length >= wanted) return undefined
-  const drains = drainingPods(picture, live).map(({ metadata }): Drain => {
+  const drains = drainingPods(clusterState, live).map(({ metadata }): Drain => {
     const since = notes.since(`${metadata?.uid ?? ''}/ending`)
     const grace = (metadata?.deletionGracePeriodSeconds ?? 30) * 1000
     return { pod: metadata?.name ?? '', since, grace, until: since + grace + KILL_LATE }
@@ -250,17 +254,20 @@ const KILL_LATE = 30_000
 const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
 
 /** How long a step of the workload may take, in ms: its progressDeadlineSeconds (600 s by default), at most the timeout. */
-function deadlineOf(live: Live, { timeout }: Patience): number {
+function deadlineOf(live: Live, { timeout }: Timeouts): number {
   if (live.kind !== 'Deployment') return timeout
   return Math.min((live.object.spec?.progressDeadlineSeconds ?? 600) * 1000, timeout)
 }
 
-function progressOf({ wanted, ready }: Stand): Progress {
+function progressOf({ wanted, ready }: RolloutStatus): Progress {
   return { ready, ...(wanted !== undefined && { wanted }) }
 }
 
 /** The trouble that a pod shows, besides the one that is told already: as `waitingOn` tells it. */
-function troubleOf(weighed: readonly Weighed[], told?: Weighed): Weighed | undefined {
+function troubleOf(
+  weighed: readonly EvaluatedSymptom[],
+  told?: EvaluatedSymptom,
+): EvaluatedSymptom | undefined {
   const shown = weighed.filter((one) => one !== told && one.sign.pod !== undefined)
   return shown.find(isTrouble) ?? shown[0]
 }
@@ -269,7 +276,7 @@ function troubleOf(weighed: readonly Weighed[], told?: Weighed): Weighed | undef
 function placed(
   cause: Cause,
   workload: string,
-  why: Weighed | undefined,
+  why: EvaluatedSymptom | undefined,
   pods: readonly Pod[],
 ): Cause {
   if (!why) {
@@ -288,10 +295,10 @@ function placed(
 
 /** `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)`: a trouble is told before what only takes its time. */
 function waitingOn(
-  stand: Stand,
+  stand: RolloutStatus,
   pods: readonly Pod[],
-  { weighed, unsteady }: Weighing,
-  { picture, now }: Sight,
+  { weighed, unsteady }: Evaluation,
+  { clusterState, now }: EvaluationContext,
   drain: Drain | undefined,
   enough: number | undefined,
 ): Waiting {
@@ -299,8 +306,8 @@ function waitingOn(
   const open = weighed.filter(({ sign }) => sign.pod === undefined || !back.has(sign.pod))
   const first = open.find(isTrouble) ?? open[0]
   const late = pods.find((pod) => !isReady(pod)) ?? unsteady[0]
-  const stands = enough === undefined ? stand.on : `${stand.on} (${enough} before the release)`
-  const on = (...parts: readonly string[]) => [stands, ...parts].join(', waiting for ')
+  const current = enough === undefined ? stand.on : `${stand.on} (${enough} before the release)`
+  const on = (...parts: readonly string[]) => [current, ...parts].join(', waiting for ')
   if (stand.paused) return { is: 'waiting', on: stand.on, trouble: 'paused' }
   if (first) {
     const { pod, reason } = first.sign
@@ -312,7 +319,7 @@ function waitingOn(
     }
   }
   if (late) {
-    const stage = stageOf(late, eventsOf(picture, late.metadata?.uid))
+    const stage = stageOf(late, eventsOf(clusterState, late.metadata?.uid))
     return { is: 'waiting', on: on(`${nameOf(late)} (${stage})`) }
   }
   if (drain) {
@@ -323,7 +330,7 @@ function waitingOn(
   return { is: 'waiting', on: missing ? on('its next pod') : stand.on }
 }
 
-function isTrouble({ sign }: Weighed): boolean {
+function isTrouble({ sign }: EvaluatedSymptom): boolean {
   return sign.reason !== 'NotReady'
 }
 

@@ -3,7 +3,7 @@ import type { CronJob } from 'kubernetes-types/batch/v1'
 import type { Event, Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { WorkloadId } from '../kubernetes/workload.js'
-import type { Aim, Picture } from './types.js'
+import type { DesiredWorkload, ClusterState } from './types.js'
 
 /** A workload as it stands in the cluster now. */
 export type Live =
@@ -13,22 +13,22 @@ export type Live =
   | { readonly kind: 'CronJob'; readonly object: CronJob }
 
 /** The live object; `undefined` when it is not there (any more). */
-export function liveOf(picture: Picture, { kind, name }: WorkloadId): Live | undefined {
+export function liveOf(clusterState: ClusterState, { kind, name }: WorkloadId): Live | undefined {
   switch (kind) {
     case 'Deployment': {
-      const object = picture.deployments.get(name)
+      const object = clusterState.deployments.get(name)
       return object && { kind, object }
     }
     case 'StatefulSet': {
-      const object = picture.statefulsets.get(name)
+      const object = clusterState.statefulsets.get(name)
       return object && { kind, object }
     }
     case 'DaemonSet': {
-      const object = picture.daemonsets.get(name)
+      const object = clusterState.daemonsets.get(name)
       return object && { kind, object }
     }
     case 'CronJob': {
-      const object = picture.cronjobs.get(name)
+      const object = clusterState.cronjobs.get(name)
       return object && { kind, object }
     }
   }
@@ -42,9 +42,9 @@ export function templateOf(live: Live): PodTemplateSpec | undefined {
 }
 
 /** Whether its controller has seen all that was written so far, our write included. */
-export function isObserved(live: Live, aim: Aim): boolean {
+export function isObserved(live: Live, desired: DesiredWorkload): boolean {
   const generation = live.object.metadata?.generation ?? 0
-  if (generation < aim.generation) return false
+  if (generation < desired.generation) return false
   // CronJobs have no observedGeneration: the next Job is simply made from what stands there.
   if (live.kind === 'CronJob') return true
   return (live.object.status?.observedGeneration ?? 0) >= generation
@@ -60,9 +60,12 @@ export function imagesOf(spec: PodTemplateSpec['spec']): Record<string, string |
  * The ReplicaSet that the Deployment controller takes for the template's own: the same template but for the
  * hash label, the oldest of them (`FindNewReplicaSet`, kubernetes/pkg/controller/deployment/util).
  */
-export function replicaSetOf(picture: Picture, deployment: Deployment): ReplicaSet | undefined {
+export function replicaSetOf(
+  clusterState: ClusterState,
+  deployment: Deployment,
+): ReplicaSet | undefined {
   const template = canonical(deployment.spec?.template)
-  return [...picture.replicasets.values()]
+  return [...clusterState.replicasets.values()]
     .filter((set) => isControlledBy(set.metadata, deployment.metadata?.uid))
     .filter((set) => canonical(set.spec?.template) === template)
     .sort((one, other) => age(one).localeCompare(age(other)))[0]
@@ -72,54 +75,62 @@ export function replicaSetOf(picture: Picture, deployment: Deployment): ReplicaS
  * The pods of our template that are to stay, sorted by name: those that are being deleted or were taken away
  * do not count.
  */
-export function ourPods(picture: Picture, aim: Aim): readonly Pod[] {
-  const live = liveOf(picture, aim.workload)
-  if (!live || !isObserved(live, aim)) return []
-  return templatePods(picture, live, aim).filter((pod) => !isTakenAway(pod))
+export function ourPods(clusterState: ClusterState, desired: DesiredWorkload): readonly Pod[] {
+  const live = liveOf(clusterState, desired.workload)
+  if (!live || !isObserved(live, desired)) return []
+  return templatePods(clusterState, live, desired).filter((pod) => !isTakenAway(pod))
 }
 
-function templatePods(picture: Picture, live: Live, aim: Aim): readonly Pod[] {
+function templatePods(
+  clusterState: ClusterState,
+  live: Live,
+  desired: DesiredWorkload,
+): readonly Pod[] {
   switch (live.kind) {
     case 'Deployment': {
-      const set = replicaSetOf(picture, live.object)
-      return set ? podsOf(picture, set.metadata?.uid) : []
+      const set = replicaSetOf(clusterState, live.object)
+      return set ? podsOf(clusterState, set.metadata?.uid) : []
     }
     case 'StatefulSet': {
       const revision = live.object.status?.updateRevision
-      return podsOf(picture, live.object.metadata?.uid).filter((pod) => hashOf(pod) === revision)
+      return podsOf(clusterState, live.object.metadata?.uid).filter(
+        (pod) => hashOf(pod) === revision,
+      )
     }
     case 'DaemonSet':
-      return daemonPods(podsOf(picture, live.object.metadata?.uid), live.object, aim).filter(
-        (pod) => isReady(pod) || !aim.deadNodes?.includes(pod.spec?.nodeName ?? ''),
-      )
+      return daemonPods(
+        podsOf(clusterState, live.object.metadata?.uid),
+        live.object,
+        desired,
+      ).filter((pod) => isReady(pod) || !desired.deadNodes?.includes(pod.spec?.nodeName ?? ''))
     case 'CronJob':
       return []
   }
 }
 
 /** The pods of a Deployment that are of other templates, without those that terminate. */
-export function otherPods(picture: Picture, live: Live): readonly Pod[] {
+export function otherPods(clusterState: ClusterState, live: Live): readonly Pod[] {
   if (live.kind !== 'Deployment') return []
-  const own = replicaSetOf(picture, live.object)
-  return [...picture.replicasets.values()]
+  const own = replicaSetOf(clusterState, live.object)
+  return [...clusterState.replicasets.values()]
     .filter((set) => set !== own && isControlledBy(set.metadata, live.object.metadata?.uid))
-    .flatMap((set) => podsOf(picture, set.metadata?.uid))
+    .flatMap((set) => podsOf(clusterState, set.metadata?.uid))
 }
 
 /** Pods that an object controls, without those that terminate, sorted by name. */
-export function podsOf(picture: Picture, uid: string | undefined): readonly Pod[] {
-  return [...picture.pods.values()]
+export function podsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
+  return [...clusterState.pods.values()]
     .filter((pod) => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
 /** Pods of the workload, of any version, that are ending: their grace period runs. Sorted by name. */
-export function drainingPods(picture: Picture, live: Live): readonly Pod[] {
+export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
   const owners = new Set([live.object.metadata?.uid])
-  for (const set of picture.replicasets.values()) {
+  for (const set of clusterState.replicasets.values()) {
     if (isControlledBy(set.metadata, live.object.metadata?.uid)) owners.add(set.metadata?.uid)
   }
-  return [...picture.pods.values()]
+  return [...clusterState.pods.values()]
     .filter(
       ({ metadata }) =>
         metadata?.deletionTimestamp !== undefined &&
@@ -148,9 +159,9 @@ export function hasLostNode(pod: Pod): boolean {
 }
 
 /** Events about one object, oldest first. */
-export function eventsOf(picture: Picture, uid: string | undefined): readonly Event[] {
+export function eventsOf(clusterState: ClusterState, uid: string | undefined): readonly Event[] {
   if (uid === undefined) return []
-  return [...picture.events.values()]
+  return [...clusterState.events.values()]
     .filter((event) => event.involvedObject.uid === uid)
     .sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other))
 }
@@ -197,10 +208,14 @@ export function conditionOf(pod: Pod, type: string) {
  * The revision of a DaemonSet stands in ControllerRevisions, which the picture does not hold. Its pods say
  * it too: the template generation in a label, and the hash (old pods with the same hash count as updated).
  */
-function daemonPods(pods: readonly Pod[], set: DaemonSet, aim: Aim): readonly Pod[] {
+function daemonPods(
+  pods: readonly Pod[],
+  set: DaemonSet,
+  desired: DesiredWorkload,
+): readonly Pod[] {
   const ours = pods.filter((pod) => {
     const images = imagesOf(pod.spec)
-    return Object.entries(aim.images).every(([name, image]) => images[name] === image)
+    return Object.entries(desired.images).every(([name, image]) => images[name] === image)
   })
   const generation = set.metadata?.annotations?.['deprecated.daemonset.template.generation']
   const newest = ours.filter(

@@ -1,7 +1,7 @@
-import type { Diagnosis, Exits, Ledger, LogWanted } from './types.js'
+import type { Diagnosis, Exits, Observations, LogWanted } from './types.js'
 
 /** An empty memory. `startedAt`: when our write left, in ms since 1970. */
-export function newLedger(startedAt: number): Ledger {
+export function newObservations(startedAt: number): Observations {
   return { startedAt, firstSeen: {}, exits: {}, logs: {}, completeSince: {} }
 }
 
@@ -11,16 +11,20 @@ export function logKey(log: Pick<LogWanted, 'podUid' | 'container' | 'exit'>): s
 }
 
 /** The ledger with a log that has come. */
-export function withLog(ledger: Ledger, wanted: LogWanted, diagnosis: Diagnosis): Ledger {
-  return { ...ledger, logs: { ...ledger.logs, [logKey(wanted)]: diagnosis } }
+export function withLog(
+  observations: Observations,
+  wanted: LogWanted,
+  diagnosis: Diagnosis,
+): Observations {
+  return { ...observations, logs: { ...observations.logs, [logKey(wanted)]: diagnosis } }
 }
 
 /**
  * The ledger of one look being written. All times are those of our own clock, when something was first
  * seen: the cluster's clock may be minutes off, and its times are whole seconds.
  */
-export class Notes {
-  readonly #before: Ledger
+export class ObservationRecorder {
+  readonly #before: Observations
   readonly #now: number
   readonly #firstSeen: Record<string, number> = {}
   readonly #exits: Record<string, Exits>
@@ -28,7 +32,7 @@ export class Notes {
   readonly #unready = new Set<string>()
   #keepsAll = false
 
-  constructor(before: Ledger, now: number) {
+  constructor(before: Observations, now: number) {
     this.#before = before
     this.#now = now
     this.#exits = { ...before.exits }
@@ -71,7 +75,7 @@ export class Notes {
     return (this.#completeSince[id] ??= this.#before.completeSince[id] ?? this.#now)
   }
 
-  close(): Ledger {
+  close(): Observations {
     const firstSeen = { ...this.#firstSeen }
     for (const [key, at] of Object.entries(this.#before.firstSeen)) {
       const uid = key.slice(0, key.indexOf('/'))

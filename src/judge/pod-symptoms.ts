@@ -1,7 +1,7 @@
 import type { Container, ContainerStatus, Event, Pod, Probe } from 'kubernetes-types/core/v1'
 import { conditionOf, isReady, isTakenAway, lastEvent } from './objects.js'
 import { brief, isBusy, isLost, probeAnswer, pullWords } from './kubelet-messages.js'
-import type { Exit, Reason, Sign, Startup } from './symptoms.js'
+import type { Exit, Reason, Symptom, Startup } from './symptoms.js'
 import { oneLine } from './words.js'
 
 /** A container of a pod with its status. Native sidecars (init containers that stay) are main containers here. */
@@ -17,7 +17,7 @@ export interface Part {
  *
  * @param events those about this pod, oldest first; they only add words and what no object says.
  */
-export function podSigns(pod: Pod, events: readonly Event[] = []): readonly Sign[] {
+export function podSymptoms(pod: Pod, events: readonly Event[] = []): readonly Symptom[] {
   if (pod.metadata?.deletionTimestamp || isTakenAway(pod)) return []
   const parts = partsOf(pod)
   const signs = parts.flatMap((part) => partSign(pod, part, events) ?? [])
@@ -59,9 +59,9 @@ function isSidecar(spec: Container): boolean {
   return (spec as { restartPolicy?: string }).restartPolicy === 'Always'
 }
 
-function partSign(pod: Pod, part: Part, events: readonly Event[]): Sign | undefined {
+function partSign(pod: Pod, part: Part, events: readonly Event[]): Symptom | undefined {
   const { status, spec } = part
-  const make = (reason: Reason, says: string, exit?: Exit): Sign => ({
+  const make = (reason: Reason, says: string, exit?: Exit): Symptom => ({
     reason,
     key: `${pod.metadata?.uid ?? ''}/${spec.name}/${reason}`,
     says: brief(says, spec.image),
@@ -115,8 +115,8 @@ function endSign(
   part: Part,
   stays: boolean,
   events: readonly Event[],
-  make: (reason: Reason, says: string, exit?: Exit) => Sign,
-): Sign | undefined {
+  make: (reason: Reason, says: string, exit?: Exit) => Symptom,
+): Symptom | undefined {
   const end = lastEndOf(part)
   if (!end) return undefined
   const { status, spec } = part
@@ -181,7 +181,7 @@ function probeWords(events: readonly Event[], container: string, kind: string): 
 }
 
 /** What the probe asks for that gave this answer. */
-function asked(spec: Container, words: string): Pick<Sign, 'asks'> {
+function asked(spec: Container, words: string): Pick<Symptom, 'asks'> {
   const probes = {
     Readiness: spec.readinessProbe,
     Liveness: spec.livenessProbe,
@@ -201,7 +201,7 @@ function asked(spec: Container, words: string): Pick<Sign, 'asks'> {
   return program === undefined ? {} : { asks: oneLine(program, 100) }
 }
 
-function podSign(pod: Pod, reason: Reason, says: string): Sign {
+function podSymptom(pod: Pod, reason: Reason, says: string): Symptom {
   const { uid, name } = pod.metadata ?? {}
   return {
     reason,
@@ -212,22 +212,22 @@ function podSign(pod: Pod, reason: Reason, says: string): Sign {
   }
 }
 
-function scheduling(pod: Pod, events: readonly Event[]): Sign | undefined {
+function scheduling(pod: Pod, events: readonly Event[]): Symptom | undefined {
   const scheduled = conditionOf(pod, 'PodScheduled')
   if (scheduled?.status !== 'False' || scheduled.reason !== 'Unschedulable') return undefined
   const says = scheduled.message ?? 'no node fits'
   // Told by the scheduler, though no node has anything to do with it.
-  if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSign(pod, 'Volume', says)
+  if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSymptom(pod, 'Volume', says)
   // The scheduler is making room by preemption.
-  if (pod.status?.nominatedNodeName) return podSign(pod, 'ScalingUp', says)
+  if (pod.status?.nominatedNodeName) return podSymptom(pod, 'ScalingUp', says)
   // Cluster Autoscaler's events, and Karpenter's `Nominated`.
   const scaler = lastEvent(events, ['NotTriggerScaleUp', 'TriggeredScaleUp', 'Nominated'])
-  if (!scaler) return podSign(pod, 'Unschedulable', says)
+  if (!scaler) return podSymptom(pod, 'Unschedulable', says)
   const none = scaler.reason === 'NotTriggerScaleUp'
-  return podSign(pod, none ? 'NoScaleUp' : 'ScalingUp', `${says} ${scaler.message ?? ''}`)
+  return podSymptom(pod, none ? 'NoScaleUp' : 'ScalingUp', `${says} ${scaler.message ?? ''}`)
 }
 
-function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): Sign | undefined {
+function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): Symptom | undefined {
   const isHeld = (reason?: string) => reason === 'ContainerCreating' || reason === 'PodInitializing'
   if (!parts.some(({ status }) => isHeld(status.state?.waiting?.reason))) return undefined
   const last = lastEvent(events, [...FAILED_HOLDS, ...PAST_HOLDS])
@@ -236,13 +236,13 @@ function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     case 'FailedMount':
       if (/failed to sync \w+ cache/.test(message)) return undefined
       return /(configmap|secret) "[^"]*" not found|references non-existent/.test(message)
-        ? podSign(pod, 'ConfigMissing', message)
-        : podSign(pod, 'Volume', message)
+        ? podSymptom(pod, 'ConfigMissing', message)
+        : podSymptom(pod, 'Volume', message)
     case 'FailedAttachVolume':
-      return podSign(pod, message.includes('Multi-Attach') ? 'MultiAttach' : 'Volume', message)
+      return podSymptom(pod, message.includes('Multi-Attach') ? 'MultiAttach' : 'Volume', message)
     case 'FailedCreatePodSandBox':
     case 'NetworkNotReady':
-      return podSign(pod, 'Sandbox', message)
+      return podSymptom(pod, 'Sandbox', message)
     default:
       return undefined
   }
@@ -257,7 +257,7 @@ const FAILED_HOLDS = [
 /** Events that say that it went on since. */
 const PAST_HOLDS = ['SuccessfulAttachVolume', 'Pulling', 'Pulled', 'Created', 'Started']
 
-function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): Sign | undefined {
+function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): Symptom | undefined {
   const main = parts.filter(({ init }) => !init)
   const run = main.filter(({ status }) => status.state?.running)
   const running = run.length === main.length && run.length >= (pod.spec?.containers.length ?? 1)
@@ -278,7 +278,7 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
-  const sign = podSign(pod, 'NotReady', says)
+  const sign = podSymptom(pod, 'NotReady', says)
   const probing = startups.length > 0 ? [] : main.flatMap(probingOf)
   return {
     ...sign,
@@ -307,7 +307,7 @@ function probingOf({ spec: { readinessProbe }, status }: Part): readonly Probing
   return [{ delay: initialDelaySeconds * 1000, tries: tries * 1000 }]
 }
 
-type Probing = NonNullable<Sign['probing']>
+type Probing = NonNullable<Symptom['probing']>
 
 /** How long a startupProbe lets its container take, in ms. Defaults are those of the API. */
 export function budgetOf(probe: Probe): number {

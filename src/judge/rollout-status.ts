@@ -2,10 +2,10 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { isBeingDeleted } from '../kubernetes/objects.js'
 import { isObserved, isReady, templateOf, imagesOf } from './objects.js'
 import type { Live } from './objects.js'
-import type { Aim, Progress } from './types.js'
+import type { DesiredWorkload, Progress } from './types.js'
 
 /** How the counts of a workload stand. */
-export interface Stand extends Progress {
+export interface RolloutStatus extends Progress {
   /** All that its controller is to do is done, by its own counts. */
   readonly complete: boolean
   /** How far it is, in words: `3 of 3 ready, 1 old pod still there`. */
@@ -14,9 +14,13 @@ export interface Stand extends Progress {
 }
 
 /** Whether a workload is done by what its controller says. Rules as in `kubectl rollout status` (polymorphichelpers). */
-export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
+export function rolloutStatusOf(
+  live: Live,
+  desired: DesiredWorkload,
+  pods: readonly Pod[],
+): RolloutStatus {
   const ready = pods.filter(isReady).length
-  if (!isObserved(live, aim)) {
+  if (!isObserved(live, desired)) {
     return { ready, complete: false, on: 'its controller has not seen the new version yet' }
   }
   switch (live.kind) {
@@ -25,13 +29,13 @@ export function standOf(live: Live, aim: Aim, pods: readonly Pod[]): Stand {
     case 'StatefulSet':
       return statefulSet(live, ready)
     case 'DaemonSet':
-      return daemonSet(live, aim, pods, ready)
+      return daemonSet(live, desired, pods, ready)
     case 'CronJob':
       return complete(0, 0)
   }
 }
 
-function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): Stand {
+function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): RolloutStatus {
   const wanted = object.spec?.replicas ?? 1
   const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = object.status ?? {}
   if (object.spec?.paused) return { ...unfinished(wanted, ready, 'paused'), paused: true }
@@ -69,7 +73,7 @@ export function mayShrink(
   return spare > 0 && (ready(others) < others.length || ready(own) + ready(others) > least)
 }
 
-function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): Stand {
+function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): RolloutStatus {
   const strategy = object.spec?.updateStrategy
   const replicas = object.spec?.replicas ?? 1
   // Its pods change when somebody deletes them: not waited for.
@@ -87,10 +91,10 @@ function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number):
 
 function daemonSet(
   { object }: Live & { kind: 'DaemonSet' },
-  { deadNodes = [] }: Aim,
+  { deadNodes = [] }: DesiredWorkload,
   pods: readonly Pod[],
   ready: number,
-): Stand {
+): RolloutStatus {
   if (object.spec?.updateStrategy?.type === 'OnDelete') return complete(0, ready)
   const { desiredNumberScheduled = 0, numberMisscheduled = 0 } = object.status ?? {}
   const { updatedNumberScheduled = 0, numberAvailable = 0 } = object.status ?? {}
@@ -104,17 +108,17 @@ function daemonSet(
     : complete(wanted, ready)
 }
 
-function complete(wanted: number, ready: number): Stand {
+function complete(wanted: number, ready: number): RolloutStatus {
   return { wanted, ready, complete: true, on: readyWords({ wanted, ready }) }
 }
 
-function unfinished(wanted: number, ready: number, but?: string): Stand {
+function unfinished(wanted: number, ready: number, but?: string): RolloutStatus {
   const on = readyWords({ wanted, ready })
   return { wanted, ready, complete: false, on: but === undefined ? on : `${on}, ${but}` }
 }
 
 /** Ready and available differ by `minReadySeconds`. */
-function unavailable(wanted: number, ready: number, available: number): Stand {
+function unavailable(wanted: number, ready: number, available: number): RolloutStatus {
   return unfinished(wanted, ready, ready > available ? `${available} available` : undefined)
 }
 
@@ -130,12 +134,12 @@ export const deletion = 'its deletion'
  * Who took a workload over: its image is another one than ours, or it is gone. `undefined`: it is ours still.
  * A restart, an annotation or a change of scale is no take-over.
  */
-export function takenOver(live: Live | undefined, aim: Aim): string | undefined {
+export function takenOver(live: Live | undefined, desired: DesiredWorkload): string | undefined {
   if (!live || isBeingDeleted(live.object)) return deletion
   // What the watch shows is from before our write.
-  if ((live.object.metadata?.generation ?? 0) < aim.generation) return undefined
+  if ((live.object.metadata?.generation ?? 0) < desired.generation) return undefined
   const images = imagesOf(templateOf(live)?.spec)
-  for (const [container, image] of Object.entries(aim.images)) {
+  for (const [container, image] of Object.entries(desired.images)) {
     if (images[container] === image) continue
     const theirs = images[container]
     return theirs === undefined

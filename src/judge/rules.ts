@@ -1,6 +1,6 @@
 import type { CauseCode } from '../failure/failure.js'
 import * as hints from './hints.js'
-import type { Reason, Sign } from './symptoms.js'
+import type { Reason, Symptom } from './symptoms.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
 
@@ -8,7 +8,7 @@ import { oneLine } from './words.js'
 export type Wait =
   | SimpleWait
   /** What the log says decides. */
-  | ({ readonly is: 'by-cause' } & Readonly<Record<Diagnosis['patience'], SimpleWait>>)
+  | ({ readonly is: 'by-cause' } & Readonly<Record<Diagnosis['kind'], SimpleWait>>)
 
 export type SimpleWait =
   | { readonly is: 'after'; readonly ms: number }
@@ -23,7 +23,7 @@ export type SimpleWait =
 export interface Told {
   /** `web`, or `web (container nginx)` where the pod has several. */
   readonly who: string
-  readonly sign: Sign
+  readonly sign: Symptom
   /** What the container's log says, where it was read. */
   readonly diagnosis?: Diagnosis
 }
@@ -46,15 +46,15 @@ const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
 /** The cause decides: what no time mends, what it may only have missed, and all else. */
 const byCause: Wait = {
   is: 'by-cause',
-  hopeless: { is: 'exit', nth: 1, ms: 0, loop: true },
-  waits: { is: 'exit', nth: 3, ms: 60_000, loop: false },
+  permanent: { is: 'exit', nth: 1, ms: 0, loop: true },
+  transient: { is: 'exit', nth: 3, ms: 60_000, loop: false },
   unknown: { is: 'exit', nth: 2, ms: 0, loop: true },
 }
 
 const names = (what: string) => (told: Told) => `${told.who}: ${what}: ${told.sign.says}`
 
 /** The image as people know it: a tag says enough, and its digest stands in the log of the write. */
-const byTag = ({ image = '' }: Sign) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
+const byTag = ({ image = '' }: Symptom) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
 
 /** When a rollout is lost, one row for each reason. Where two are met at the same time, the upper one is told. */
 export const RULES: Readonly<Record<Reason, Rule>> = {

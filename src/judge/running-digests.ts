@@ -2,9 +2,9 @@
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import { aimBack } from './desired.js'
+import { desiredBack } from './desired.js'
 import { ourPods } from './objects.js'
-import type { Picture } from './types.js'
+import type { ClusterState } from './types.js'
 
 /** A container of ours whose template has an image without a digest. */
 export interface Tagged {
@@ -28,7 +28,7 @@ export interface Ran {
 
 /** All containers of the repository that run by a tag alone, in these workloads as they stand now. */
 export function taggedIn(
-  picture: Picture,
+  clusterState: ClusterState,
   workloads: readonly WorkloadObject[],
   repository: string,
 ): readonly Tagged[] {
@@ -41,7 +41,7 @@ export function taggedIn(
       workload: idOf(workloadId(object)),
       container: name,
       image,
-      running: runningIn(picture, object, name, repository),
+      running: runningIn(clusterState, object, name, repository),
     }))
   })
   return all.map(({ running, ...tagged }) => {
@@ -59,12 +59,12 @@ export function byDigest(image: string, digest: string): string {
 
 /** The one version that all containers of ours run, where all are known to run the same. */
 export function versionIn(
-  picture: Picture,
+  clusterState: ClusterState,
   workloads: readonly WorkloadObject[],
   repository: string,
 ): Found | undefined {
   const isOurs = (image: string) => isOfRepository(image, repository)
-  const tagged = taggedIn(picture, workloads, repository)
+  const tagged = taggedIn(clusterState, workloads, repository)
   const all = workloads.flatMap((object) => {
     const uses = usesOf(templateOf(object), isOurs)
     if (uses.length === 0) return [undefined]
@@ -97,7 +97,7 @@ export type Runs =
 
 /** Pods tell what they run; what their template is called does not matter. */
 export function runsOf(
-  picture: Picture,
+  clusterState: ClusterState,
   object: WorkloadObject,
   { name, image }: { readonly name: string; readonly image: string },
   wanted: { readonly repository: string; readonly digest: string },
@@ -105,10 +105,10 @@ export function runsOf(
   const { repository, digest } = parseImage(image)
   if (!isOfRepository(repository, wanted.repository)) return 'another image'
   if (digest !== undefined) return digest === wanted.digest ? 'this image' : 'another image'
-  const aim = aimBack(workloadId(object), object, object, picture)
-  const pods = ourPods(picture, aim)
+  const desired = desiredBack(workloadId(object), object, object, clusterState)
+  const pods = ourPods(clusterState, desired)
   if (pods.length === 0) return 'what its tag names'
-  const running = runningIn(picture, object, name, wanted.repository)
+  const running = runningIn(clusterState, object, name, wanted.repository)
   const isThis =
     running.length === pods.length && running.every((one) => one.digest === wanted.digest)
   return isThis ? 'this image' : 'another image'
@@ -116,13 +116,13 @@ export function runsOf(
 
 /** What this container runs in each pod of the live template, by the kubelets that have pulled it. */
 function runningIn(
-  picture: Picture,
+  clusterState: ClusterState,
   object: WorkloadObject,
   container: string,
   repository: string,
 ): readonly Ran[] {
-  const aim = aimBack(workloadId(object), object, object, picture)
-  return ourPods(picture, aim).flatMap(({ status }): readonly Ran[] => {
+  const desired = desiredBack(workloadId(object), object, object, clusterState)
+  return ourPods(clusterState, desired).flatMap(({ status }): readonly Ran[] => {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
     const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))

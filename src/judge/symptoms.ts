@@ -11,9 +11,9 @@ import {
   timeOf,
 } from './objects.js'
 import type { Live } from './objects.js'
-import { endsOf, podSigns } from './pod-symptoms.js'
+import { endsOf, podSymptoms } from './pod-symptoms.js'
 import type { Trouble } from '../options/troubles.js'
-import type { Aim, Picture } from './types.js'
+import type { DesiredWorkload, ClusterState } from './types.js'
 import { oneLine } from './words.js'
 
 /** The rows of the rules table: what kind of trouble a sign is. */
@@ -46,7 +46,7 @@ export interface Startup {
 }
 
 /** One trouble that the cluster's objects show. */
-export interface Sign {
+export interface Symptom {
   readonly reason: Reason
   /** Under which the ledger remembers when it was first seen. Starts with the uid of the pod or object. */
   readonly key: string
@@ -79,20 +79,20 @@ export interface Sign {
  * rollout. Half a minute is allowed for clocks that differ.
  * @param room of the namespace, by `roomOf`; asked for when a quota has refused a pod.
  */
-export function signsOf(
-  picture: Picture,
-  aim: Aim,
+export function symptomsOf(
+  clusterState: ClusterState,
+  desired: DesiredWorkload,
   since: number,
   room: () => Room,
-): readonly Sign[] {
-  const live = liveOf(picture, aim.workload)
-  if (!live || !isObserved(live, aim)) return []
-  const pods = ourPods(picture, aim)
+): readonly Symptom[] {
+  const live = liveOf(clusterState, desired.workload)
+  if (!live || !isObserved(live, desired)) return []
+  const pods = ourPods(clusterState, desired)
   return [
     ...pods.flatMap((pod) =>
-      podSigns(pod, isWell(pod) ? [] : eventsOf(picture, pod.metadata?.uid)),
+      podSymptoms(pod, isWell(pod) ? [] : eventsOf(clusterState, pod.metadata?.uid)),
     ),
-    ...controllerSigns(picture, live, aim, since, room),
+    ...controllerSigns(clusterState, live, desired, since, room),
   ]
 }
 
@@ -102,22 +102,22 @@ function isWell(pod: Pod): boolean {
 }
 
 function controllerSigns(
-  picture: Picture,
+  clusterState: ClusterState,
   live: Live,
-  aim: Aim,
+  desired: DesiredWorkload,
   since: number,
   room: () => Room,
-): readonly Sign[] {
+): readonly Symptom[] {
   switch (live.kind) {
     case 'Deployment': {
-      const set = replicaSetOf(picture, live.object)
+      const set = replicaSetOf(clusterState, live.object)
       const conditions = live.object.status?.conditions ?? []
       const progressing = conditions.find(({ type }) => type === 'Progressing')
-      const signs = set ? replicaSetSigns(set, picture, room) : []
+      const signs = set ? replicaSetSigns(set, clusterState, room) : []
       if (
         progressing?.status !== 'False' ||
-        (aim.staleProgressing !== undefined &&
-          progressing.lastTransitionTime === aim.staleProgressing)
+        (desired.staleProgressing !== undefined &&
+          progressing.lastTransitionTime === desired.staleProgressing)
       ) {
         return signs
       }
@@ -137,13 +137,13 @@ function controllerSigns(
           : (live.object.status?.desiredNumberScheduled ?? 0)
       const { uid = '' } = live.object.metadata ?? {}
       // With those that are ending: their place is taken until they are gone.
-      const own = [...picture.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
+      const own = [...clusterState.pods.values()].filter((pod) => isControlledBy(pod.metadata, uid))
       if (own.length >= wanted) return []
       // One that was followed by a pod is over.
       const newest = Math.max(
         ...own.map((pod) => Date.parse(pod.metadata?.creationTimestamp ?? '')),
       )
-      const failed = attemptsOf(picture, uid).findLast(
+      const failed = attemptsOf(clusterState, uid).findLast(
         (event) => timeOf(event) >= since - 30_000 && !(timeOf(event) <= newest),
       )
       return failed ? [refusal(uid, failed.message ?? '', failed, room)] : []
@@ -153,19 +153,23 @@ function controllerSigns(
   }
 }
 
-function replicaSetSigns(set: ReplicaSet, picture: Picture, room: () => Room): readonly Sign[] {
+function replicaSetSigns(
+  set: ReplicaSet,
+  clusterState: ClusterState,
+  room: () => Room,
+): readonly Symptom[] {
   const failure = set.status?.conditions?.find(
     ({ type, status, reason }) =>
       type === 'ReplicaFailure' && status === 'True' && reason === 'FailedCreate',
   )
   if (!failure) return []
   const { uid = '' } = set.metadata ?? {}
-  return [refusal(uid, failure.message ?? '', attemptsOf(picture, uid).at(-1), room)]
+  return [refusal(uid, failure.message ?? '', attemptsOf(clusterState, uid).at(-1), room)]
 }
 
 /** How the controller tells that it could not make a pod: an event, which each attempt counts up. */
-export function attemptsOf(picture: Picture, uid: string | undefined): readonly Event[] {
-  return eventsOf(picture, uid).filter(({ reason }) => reason === 'FailedCreate')
+export function attemptsOf(clusterState: ClusterState, uid: string | undefined): readonly Event[] {
+  return eventsOf(clusterState, uid).filter(({ reason }) => reason === 'FailedCreate')
 }
 
 /** Whether the place of a pod that no node takes may become free. */
@@ -177,8 +181,8 @@ export interface Place {
 }
 
 /** @param ours the pods of our templates, of all workloads of the release. */
-export function placeOf(picture: Picture, ours: () => readonly Pod[]): Place {
-  const holding = [...picture.pods.values()].filter(
+export function placeOf(clusterState: ClusterState, ours: () => readonly Pod[]): Place {
+  const holding = [...clusterState.pods.values()].filter(
     ({ spec, status }) =>
       spec?.nodeName !== undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
   )
@@ -202,8 +206,8 @@ export interface Room {
 }
 
 /** @param ours the pods of our templates, of all workloads of the release. */
-export function roomOf(picture: Picture, ours: readonly Pod[]): Room {
-  const pods = [...picture.pods.values()].filter(
+export function roomOf(clusterState: ClusterState, ours: readonly Pod[]): Room {
+  const pods = [...clusterState.pods.values()].filter(
     ({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
   )
   return {
@@ -224,7 +228,7 @@ export function refusal(
   message: string,
   attempt: Event | undefined,
   room: () => Room,
-): Sign {
+): Symptom {
   const reason = refusalReason(message)
   // The grace for a quota starts again whenever a pod ends or becomes Ready: the key says how they stand.
   const quota = reason === 'Quota' ? room() : undefined

@@ -6,7 +6,7 @@ import type { Trouble } from '../options/troubles.js'
 import type { Cause } from '../failure/failure.js'
 
 /** What the namespace holds, as the watches tell it: one map per kind, by name. */
-export interface Picture {
+export interface ClusterState {
   readonly deployments: ReadonlyMap<string, Deployment>
   readonly statefulsets: ReadonlyMap<string, StatefulSet>
   readonly daemonsets: ReadonlyMap<string, DaemonSet>
@@ -20,7 +20,7 @@ export interface Picture {
 }
 
 /** What one workload is to become. */
-export interface Aim {
+export interface DesiredWorkload {
   readonly workload: WorkloadId
   /** The image that each of these containers (init containers too) is to run, as written in the template. */
   readonly images: Readonly<Record<string, string>>
@@ -42,7 +42,7 @@ export interface Aim {
 }
 
 /** Graces and deadlines of a release, in ms. */
-export interface Patience {
+export interface Timeouts {
   /** From our write to the end of all waiting, for each workload. */
   readonly timeout: number
   /** From a pod's start to Ready; learned from the old version when not set. */
@@ -56,7 +56,7 @@ export interface Patience {
 }
 
 /** What a release gives its version to come up; its record keeps it for the undo. */
-export type OwnPatience = Pick<Patience, 'timeout' | 'grace' | 'readyTimeout'>
+export type ReleaseTimeouts = Pick<Timeouts, 'timeout' | 'grace' | 'readyTimeout'>
 
 export type Verdict =
   /** `on`, in words: `2 of 3 ready, waiting for worker-7d… (startup probe 14 s of 60 s)` */
@@ -85,8 +85,8 @@ export interface LogWanted {
 export interface Diagnosis {
   /** The lines that lead to its end, as the container wrote them: untrusted text. */
   readonly lines: readonly string[]
-  /** `hopeless`: no time mends it. `waits`: it missed something that may come late. Else `unknown`. */
-  readonly patience: 'hopeless' | 'waits' | 'unknown'
+  /** `permanent`: no time mends it. `transient`: it missed something that may come late. Else `unknown`. */
+  readonly kind: 'permanent' | 'transient' | 'unknown'
   /** `ModuleNotFoundError: No module named 'shop.task' (shop/celery.py:3)`, or the last line that says something. */
   readonly summary?: string
   /** The line of the user's own code, where its path below the image's WORKDIR is known. */
@@ -106,7 +106,7 @@ export interface Exits {
  * sign was first seen, how often containers have ended, when each workload became complete. Plain data; a new
  * one is returned by each look.
  */
-export interface Ledger {
+export interface Observations {
   /** When our write left, in ms since 1970. */
   readonly startedAt: number
   /** First seen, by a key that names pod (or object), container and reason. */
@@ -131,7 +131,7 @@ export interface Progress {
 }
 
 /** What became of one write to a workload, as far as it was followed. */
-export interface Course extends Progress {
+export interface WriteProgress extends Progress {
   /** When the write left, in ms since 1970; none where the workload was as it is to be already. */
   readonly startedAt?: number
   /** When the workload was last seen to become complete; not set while it is not, or when it is to have no pod. */
@@ -139,7 +139,7 @@ export interface Course extends Progress {
 }
 
 /** By `idOf` of the workload. */
-export type Courses = Readonly<Record<string, Course>>
+export type WriteProgresses = Readonly<Record<string, WriteProgress>>
 
 export interface Judgement {
   /** By `idOf` of the workload. */
@@ -148,8 +148,8 @@ export interface Judgement {
   readonly progress: Readonly<Record<string, Progress>>
   /** When the last of all workloads became complete; the bake counts from here. Not set while one is not. */
   readonly completeAt?: number
-  readonly ledger: Ledger
+  readonly observations: Observations
   /** Look again at this time (ms since 1970) even when nothing happens: a grace ends then. */
-  readonly lookAgainAt?: number
+  readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
 }

@@ -2,7 +2,7 @@
 import { fail } from '../failure/failure.js'
 import type { Clock, Finished } from '../platform/platform.js'
 import { ApiError } from './api-error.js'
-import { isPassing, patiently } from './retry.js'
+import { isTransient, retryTransient } from './retry.js'
 import type { Cluster } from './cluster.js'
 import { troubleOf } from './kubectl.js'
 import { decided, isWorkload, keyOf, nameOf, same, type KubeObject } from './objects.js'
@@ -120,7 +120,7 @@ async function leavingReplicas(
   const plural = scaled[object.kind ?? '']
   if (plural === undefined || !isWorkload(object)) return object
   const path = `${collection('apps/v1', cluster.namespace, plural)}/${nameOf(object)}`
-  return patiently(
+  return retryTransient(
     clock,
     signal,
     async () => {
@@ -131,7 +131,8 @@ async function leavingReplicas(
       return withoutReplicas(object)
     },
     // Somebody else wrote (409) or deleted it (404) first: looked at anew.
-    (error) => isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
+    (error) =>
+      isTransient(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
   )
 }
 

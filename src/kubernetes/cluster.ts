@@ -4,13 +4,13 @@
  * commands.
  */
 import { ApiError } from './api-error.js'
-import { isPassingAtFirst, patiently } from './retry.js'
+import { isTransientAtFirst, retryTransient } from './retry.js'
 import { untilAnswered } from './kubectl.js'
 import { signsOfLife, startProxy, unreachable } from './proxy.js'
 import { Failure, fail } from '../failure/failure.js'
-import { typed } from '../options/shell.js'
-import { within } from '../platform/time.js'
-import type { Channel, Finished, Response, StreamHow, World } from '../platform/platform.js'
+import { shellQuote } from '../options/shell.js'
+import { withTimeout } from '../platform/time.js'
+import type { Channel, Finished, Response, StreamOptions, Platform } from '../platform/platform.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; what kubectl finds by itself when not given. */
@@ -38,24 +38,24 @@ export interface Cluster {
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; nothing happens when the object is gone already. */
-  remove(path: string, how?: RemoveHow): Promise<void>
+  remove(path: string, how?: RemoveOptions): Promise<void>
   /** The lines of a long answer (a watch, a followed log) as they come. */
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
   /**
    * Runs kubectl against this cluster and namespace, and again while the server is away; the exit code is
    * the caller's to judge.
    */
-  kubectl(args: readonly string[], how?: KubectlHow): Promise<Finished>
+  kubectl(args: readonly string[], how?: KubectlOptions): Promise<Finished>
   /** `kubectl kustomize`: done on this machine. */
   kustomize(folder: string): Promise<Finished>
   /** kubectl for something that goes on until it is aborted; resolves with its exit code. */
-  stream(args: readonly string[], how: Pick<StreamHow, 'signal' | 'onLine'>): Promise<number>
+  stream(args: readonly string[], how: Pick<StreamOptions, 'signal' | 'onLine'>): Promise<number>
   /** The command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
 }
 
-export interface RemoveHow {
+export interface RemoveOptions {
   /** Of the object that is meant: another one that has taken its name is a conflict. */
   readonly uid?: string
   /** As it was looked at: one that somebody has changed since is a conflict too. */
@@ -63,7 +63,7 @@ export interface RemoveHow {
   readonly signal?: AbortSignal
 }
 
-export interface KubectlHow {
+export interface KubectlOptions {
   /** Text for the standard input. */
   readonly input?: string
   /** Not called again once it is aborted. What has begun is let end: an undo has to find what it did. */
@@ -74,21 +74,21 @@ export interface KubectlHow {
 
 /** `signal` ends the opening; what is open then lives until it is closed. */
 export async function openCluster(
-  world: World,
+  platform: Platform,
   access: ClusterAccess,
   signal: AbortSignal,
 ): Promise<Cluster> {
-  const kubectl = await findKubectl(world)
+  const kubectl = await findKubectl(platform)
   const chosen = [
     ...(access.kubeconfig === undefined ? [] : ['--kubeconfig', access.kubeconfig]),
     ...(access.context === undefined ? [] : ['--context', access.context]),
   ]
   const inNamespace = [...chosen, '--namespace', access.namespace]
-  const proxy = await startProxy(world, kubectl, chosen)
+  const proxy = await startProxy(platform, kubectl, chosen)
   const life = new AbortController()
   const ask = (method: Method, path: string, body?: unknown, signal: AbortSignal = life.signal) =>
-    within(world.clock, answerMs, AbortSignal.any([life.signal, signal]), (late) =>
-      answer(world, proxy.socket, late, method, path, body),
+    withTimeout(platform.clock, answerMs, AbortSignal.any([life.signal, signal]), (late) =>
+      answer(platform, proxy.socket, late, method, path, body),
     )
 
   const close = async () => {
@@ -100,7 +100,7 @@ export async function openCluster(
     version: '',
     life: life.signal,
     get: async <T>(path: string) =>
-      (await patiently(world.clock, life.signal, () => ask('GET', path))) as T,
+      (await retryTransient(platform.clock, life.signal, () => ask('GET', path))) as T,
     find: async <T>(path: string) => {
       try {
         return await cluster.get<T>(path)
@@ -110,9 +110,9 @@ export async function openCluster(
       }
     },
     review: async <T>(path: string, body: unknown) =>
-      (await patiently(world.clock, life.signal, () => ask('POST', path, body))) as T,
+      (await retryTransient(platform.clock, life.signal, () => ask('POST', path, body))) as T,
     dryRun: async <T>(path: string, body: unknown) =>
-      (await patiently(world.clock, life.signal, () =>
+      (await retryTransient(platform.clock, life.signal, () =>
         ask('PUT', `${path}?dryRun=All`, body),
       )) as T,
     post: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
@@ -131,37 +131,37 @@ export async function openCluster(
         if (!(error instanceof ApiError && error.status === 404)) throw error
       }
     },
-    lines: (path, signal) => linesOf(world, proxy.socket, path, signal),
+    lines: (path, signal) => linesOf(platform, proxy.socket, path, signal),
     kubectl: (args, { input, signal = life.signal, ours } = {}) =>
-      untilAnswered(world.clock, signal, async () => {
+      untilAnswered(platform.clock, signal, async () => {
         const sure = (await ours?.()) ?? life.signal
-        const done = await finish(world, kubectl, [...inNamespace, ...answerIn, ...args], {
+        const done = await finish(platform, kubectl, [...inNamespace, ...answerIn, ...args], {
           ...(input !== undefined && { input }),
           signal: AbortSignal.any([life.signal, sure]),
         })
         if (done.code !== 0) sure.throwIfAborted()
         return done
       }),
-    kustomize: (folder) => world.processes.run(kubectl, ['kustomize', folder]),
+    kustomize: (folder) => platform.processes.run(kubectl, ['kustomize', folder]),
     stream: (args, how) =>
-      world.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
+      platform.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
       const kubeconfig = access.keeps ? ['--kubeconfig', access.kubeconfig ?? ''] : []
       return ['kubectl', ...kubeconfig, ...context, '-n', access.namespace, ...args]
-        .map(typed)
+        .map(shellQuote)
         .join(' ')
     },
     close,
   }
   try {
     const first = AbortSignal.any([life.signal, signal])
-    const startedAt = world.clock.now()
-    const { gitVersion } = (await patiently(
-      world.clock,
+    const startedAt = platform.clock.now()
+    const { gitVersion } = (await retryTransient(
+      platform.clock,
       first,
-      () => answer(world, proxy.socket, first, 'GET', '/version'),
-      (error) => isPassingAtFirst(error, world.clock.now() - startedAt),
+      () => answer(platform, proxy.socket, first, 'GET', '/version'),
+      (error) => isTransientAtFirst(error, platform.clock.now() - startedAt),
     )) as { gitVersion: string }
     return { ...cluster, version: gitVersion }
   } catch (error) {
@@ -174,7 +174,7 @@ export async function openCluster(
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** The machine's own kubectl, else one that is fetched. */
-async function findKubectl(world: World): Promise<string> {
+async function findKubectl(platform: Platform): Promise<string> {
   const missing = (why: string): never =>
     fail({
       code: 'tool-missing',
@@ -183,7 +183,9 @@ async function findKubectl(world: World): Promise<string> {
     })
   try {
     return (
-      (await world.processes.find('kubectl')) ?? (await world.tools.fetchKubectl()) ?? missing('')
+      (await platform.processes.find('kubectl')) ??
+      (await platform.tools.fetchKubectl()) ??
+      missing('')
     )
   } catch (error) {
     if (error instanceof Failure) throw error
@@ -197,13 +199,13 @@ const answerMs = 30_000
 const answerIn = [`--request-timeout=${answerMs / 1000}s`]
 /** Runs kubectl to its end; it does not outlive this process. */
 async function finish(
-  world: World,
+  platform: Platform,
   kubectl: string,
   args: readonly string[],
   how: { readonly input?: string; readonly signal: AbortSignal },
 ): Promise<Finished> {
   const said: Record<Channel, string[]> = { stdout: [], stderr: [] }
-  const code = await world.processes.stream(kubectl, args, {
+  const code = await platform.processes.stream(kubectl, args, {
     ...how,
     env: signsOfLife,
     bound: true,
@@ -213,14 +215,14 @@ async function finish(
 }
 
 async function answer(
-  world: World,
+  platform: Platform,
   socket: string,
   signal: AbortSignal,
   method: Method,
   path: string,
   body?: unknown,
 ): Promise<unknown> {
-  const response = await world.network.request({
+  const response = await platform.network.request({
     socket,
     method,
     path,
@@ -232,12 +234,12 @@ async function answer(
 }
 
 async function* linesOf(
-  world: World,
+  platform: Platform,
   socket: string,
   path: string,
   signal: AbortSignal,
 ): AsyncIterable<string> {
-  const response = await world.network.request({ socket, method: 'GET', path, signal })
+  const response = await platform.network.request({ socket, method: 'GET', path, signal })
   if (response.status >= 300) throw await apiError(response)
   yield* response.lines()
 }

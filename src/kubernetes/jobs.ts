@@ -12,7 +12,7 @@ export const runAnnotation = 'django-rollout/run'
 /** How long a Job that has ended is kept where its manifest does not say, in seconds: a day. */
 const keptSeconds = 24 * 60 * 60
 
-export interface JobHow {
+export interface JobOptions {
   readonly repository: string
   /** The released image, by digest. */
   readonly image: string
@@ -23,7 +23,7 @@ export interface JobHow {
   readonly timeoutSeconds: number
 }
 
-export function releasedJob(manifest: KubeObject, how: JobHow): Job {
+export function releasedJob(manifest: KubeObject, how: JobOptions): Job {
   const { metadata = {} } = manifest
   return {
     ...manifest,

@@ -1,8 +1,8 @@
 /** What kubectl's end and words mean: whether the server has answered, and what it said. */
 import { fail } from '../failure/failure.js'
 import type { Clock, Finished } from '../platform/platform.js'
-import { LeaseUnsure } from './retry.js'
-import { noCredentials, noServer, patiently } from './retry.js'
+import { LeaseUncertain } from './retry.js'
+import { noCredentials, noServer, retryTransient } from './retry.js'
 
 /**
  * done: it went well. refused: the server, or kubectl itself, says no, and will say it again. busy: the
@@ -58,7 +58,7 @@ export async function untilAnswered(
   call: () => Promise<Finished>,
 ): Promise<Finished> {
   try {
-    return await patiently(
+    return await retryTransient(
       clock,
       signal,
       async () => {
@@ -68,7 +68,7 @@ export async function untilAnswered(
         if (meaning === 'done' || meaning === 'refused') return done
         throw new Passing(done, meaning)
       },
-      (error) => error instanceof Passing || error instanceof LeaseUnsure,
+      (error) => error instanceof Passing || error instanceof LeaseUncertain,
     )
   } catch (error) {
     if (!(error instanceof Passing)) throw error

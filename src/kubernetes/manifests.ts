@@ -1,7 +1,7 @@
 /** The user's manifests: read from files, folders and kustomizations, with our image put in. */
 import { parseAllDocuments, type Document, type Tags } from 'yaml'
 import { fail } from '../failure/failure.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { keyOf } from './apply.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
@@ -40,12 +40,12 @@ const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomRe
 
 /** Reads all of them; throws a Failure `manifest-invalid` that names file, place and trouble. */
 export async function readManifests(
-  world: World,
+  platform: Platform,
   cluster: Cluster,
   paths: readonly string[],
   repository: string,
 ): Promise<Manifests> {
-  const read = (await Promise.all(paths.map((path) => readPath(world, cluster, path)))).flat()
+  const read = (await Promise.all(paths.map((path) => readPath(platform, cluster, path)))).flat()
   const files = new Map<string, string>()
   for (const { file, object } of read) {
     check(object, file, cluster.namespace)
@@ -103,16 +103,20 @@ interface Read {
   readonly object: KubeObject
 }
 
-async function readPath(world: World, cluster: Cluster, path: string): Promise<readonly Read[]> {
+async function readPath(
+  platform: Platform,
+  cluster: Cluster,
+  path: string,
+): Promise<readonly Read[]> {
   const from = (file: string, text: string) =>
     parseManifest(text, file).map((object) => ({ file, object }))
-  if (!world.files.exists(path)) {
+  if (!platform.files.exists(path)) {
     invalid(`manifests: there is no file or folder "${path}"`)
   }
-  if (!world.files.isFolder(path)) {
-    return from(path, (await world.files.read(path)) ?? '')
+  if (!platform.files.isFolder(path)) {
+    return from(path, (await platform.files.read(path)) ?? '')
   }
-  const names = await world.files.list(path)
+  const names = await platform.files.list(path)
   if (names.some((name) => kustomizations.includes(name))) {
     const built = await cluster.kustomize(path)
     if (built.code !== 0) invalid(`manifests: kubectl kustomize ${path}: ${built.stderr.trim()}`)
@@ -124,7 +128,7 @@ async function readPath(world: World, cluster: Cluster, path: string): Promise<r
   const read = await Promise.all(
     files.map(async (name) => {
       const file = `${path.replace(/\/$/, '')}/${name}`
-      return from(file, (await world.files.read(file)) ?? '')
+      return from(file, (await platform.files.read(file)) ?? '')
     }),
   )
   return read.flat()

@@ -1,6 +1,6 @@
 /** `kubectl proxy` on a private socket, served for as long as the run lasts. */
 import { Failure } from '../failure/failure.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 
 /**
  * A connection that is cut without a word is given up by kubectl after 45 s, unless it is told (in seconds)
@@ -19,11 +19,11 @@ export interface Proxy {
 
 /** Ready when it says that it serves; kubectl's own words when it ends before. */
 export async function startProxy(
-  world: World,
+  platform: Platform,
   kubectl: string,
   chosen: readonly string[],
 ): Promise<Proxy> {
-  const folder = await world.files.socketFolder()
+  const folder = await platform.files.socketFolder()
   const socket = `${folder}/kubectl.sock`
   const ending = new AbortController()
   const said: string[] = []
@@ -31,7 +31,7 @@ export async function startProxy(
   let ended: Promise<number> = Promise.resolve(0)
   const serving = new Promise<void>((resolve, reject) => {
     const serve = () =>
-      world.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
+      platform.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
         signal: ending.signal,
         env: signsOfLife,
         bound: true,
@@ -46,7 +46,7 @@ export async function startProxy(
       reject(unreachable(said.join(' ')))
       if (!state.served) return code
       try {
-        await world.clock.sleep(restartMs, ending.signal)
+        await platform.clock.sleep(restartMs, ending.signal)
       } catch {
         return code
       }
@@ -57,7 +57,7 @@ export async function startProxy(
   const stop = async () => {
     ending.abort()
     await ended
-    await world.files.remove(folder)
+    await platform.files.remove(folder)
   }
   try {
     await serving

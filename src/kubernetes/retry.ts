@@ -14,7 +14,7 @@ const longestPauseMs = 2_000
  * is not accepted (401): it was when the cluster was opened, so what checks it may be away, or a token is
  * just being renewed. Nothing mends a lock that was lost.
  */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   if (error instanceof ApiError) return [401, 429].includes(error.status) || error.status >= 500
   return !(error instanceof Error && ['AbortError', 'LeaseLost', 'Failure'].includes(error.name))
 }
@@ -26,8 +26,8 @@ const firstPatienceMs = 5_000
  * The same of the first request of all, after so long. A server that is busy is there. One that is not
  * reached may be restarting, or be none; credentials that it does not know have never been known to work.
  */
-export function isPassingAtFirst(error: unknown, askedForMs: number): boolean {
-  if (!isPassing(error) || (error instanceof ApiError && error.status === 401)) return false
+export function isTransientAtFirst(error: unknown, askedForMs: number): boolean {
+  if (!isTransient(error) || (error instanceof ApiError && error.status === 401)) return false
   if (error instanceof ApiError && !isUnreached(error)) return true
   const words = error instanceof Error ? error.message : ''
   return askedForMs < firstPatienceMs && !/no such host|x509|tls: /.test(words)
@@ -45,11 +45,11 @@ function isUnreached({ status, reason }: ApiError): boolean {
  * Does something that may be repeated until it succeeds, fails for good, or the patience is over: what it
  * threw last is thrown then. `again` tells which errors are worth another try.
  */
-export async function patiently<T>(
+export async function retryTransient<T>(
   clock: Clock,
   signal: AbortSignal,
   work: () => Promise<T>,
-  again: (error: unknown) => boolean = isPassing,
+  again: (error: unknown) => boolean = isTransient,
 ): Promise<T> {
   const until = clock.now() + patienceMs
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
@@ -88,7 +88,7 @@ export function causeOfAway(error: unknown): Cause | undefined {
 }
 
 /** The lock may have gone to another run; whether it has is not known yet. */
-export class LeaseUnsure extends Error {
+export class LeaseUncertain extends Error {
   override readonly name = 'LeaseUnsure'
 
   constructor() {

@@ -1,5 +1,5 @@
 /** The name with the fewest changed letters, if few enough that a typing error is likely. */
-export function nearest<T extends string>(word: string, names: readonly T[]): T | undefined {
+export function closestMatch<T extends string>(word: string, names: readonly T[]): T | undefined {
   const [best] = names
     .map((name) => ({ name, distance: distance(word, name) }))
     .sort((a, b) => a.distance - b.distance)

@@ -1,5 +1,5 @@
 import type { Command } from './commands.js'
-import { typed } from './shell.js'
+import { shellQuote } from './shell.js'
 import type { Settings } from './table.js'
 
 /** What a person types to have one of our commands for the same application: for hints. */
@@ -17,7 +17,7 @@ export function commandLine(
     ...more,
   }
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
-  return ['django-rollout', command, ...words].map(typed).join(' ')
+  return ['django-rollout', command, ...words].map(shellQuote).join(' ')
 }
 
 /** The content of a kubeconfig is a secret: YAML of many lines, or JSON. */

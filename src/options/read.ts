@@ -1,19 +1,19 @@
 import type { Command } from './commands.js'
 import { noFile, type FileOptions } from './file.js'
-import { nearest } from './closest-match.js'
+import { closestMatch } from './closest-match.js'
 import { assignments, Problem } from './readers.js'
-import { typed } from './shell.js'
+import { shellQuote } from './shell.js'
 import {
   optionsOf,
   table,
-  type Face,
+  type Surface,
   type Option,
   type OptionName,
   type Settings,
 } from './table.js'
 
 /** The texts that a user gave, by option name: from inputs or flags alike. */
-export type Given = Readonly<Partial<Record<string, string>>>
+export type RawInputs = Readonly<Partial<Record<string, string>>>
 
 export type Reading =
   | { readonly is: 'read'; readonly settings: Settings }
@@ -26,8 +26,8 @@ export type Reading =
  */
 export function readOptions(
   command: Command,
-  given: Given,
-  { face = 'action', file = noFile }: { readonly face?: Face; readonly file?: FileOptions } = {},
+  given: RawInputs,
+  { face = 'action', file = noFile }: { readonly face?: Surface; readonly file?: FileOptions } = {},
 ): Reading {
   const known = optionsOf(command, face)
   const names = known.map(([name]) => name)
@@ -78,7 +78,7 @@ export function readOptions(
 function chosen(
   name: OptionName,
   { mayBeNone }: Option<unknown>,
-  given: Given,
+  given: RawInputs,
   file: FileOptions,
 ): { readonly text?: string; readonly where: string } {
   const inFile = file.values.get(name)
@@ -94,14 +94,14 @@ function chosen(
 }
 
 /** As it is written where the option was given. */
-export function example(face: Face, name: string, option: Option<unknown>): string {
-  const { example, typed: onCommandLine = typed(example), flag } = option
+export function example(face: Surface, name: string, option: Option<unknown>): string {
+  const { example, typed: onCommandLine = shellQuote(example), flag } = option
   if (face === 'action') return `for example ${name}: ${example}`
   return `for example --${name}${flag ? '' : ` ${onCommandLine}`}`
 }
 
 function unknown(command: Command, name: string, names: readonly OptionName[]): string {
-  const near = nearest(name, names)
+  const near = closestMatch(name, names)
   const meant = near === undefined ? '' : `; did you mean "${near}"?`
   return `"${name}" is not an option of ${command}${meant}`
 }

@@ -1,4 +1,4 @@
 /** One word of a command line as a person would type it into a shell. */
-export function typed(word: string): string {
+export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -43,7 +43,7 @@ import {
 import { troubles } from './troubles.js'
 
 /** How a run is asked for: by a step of a workflow, or on a command line. */
-export type Face = 'action' | 'command'
+export type Surface = 'action' | 'command'
 
 /** What options are about: headings of `--help` and of docs/options.md, in this order. */
 export const groups = {
@@ -80,7 +80,7 @@ export interface Option<T> {
   /** On a command line it needs no value: `--dry-run`. */
   readonly flag?: true
   /** Where it means something; everywhere when not given. */
-  readonly only?: Face
+  readonly only?: Surface
   readonly group: Group
   readonly on: readonly Command[]
 }
@@ -470,7 +470,7 @@ export type Settings = {
 /** The options that a command takes, in the table's order; of one face, or of both. */
 export function optionsOf(
   command: Command,
-  face?: Face,
+  face?: Surface,
 ): readonly (readonly [OptionName, Option<unknown>])[] {
   return (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
     ([, { on, only }]) =>

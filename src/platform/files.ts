@@ -2,10 +2,10 @@ import { existsSync, statSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Files, World } from './platform.js'
+import type { Files, Platform } from './platform.js'
 
 /** The file system. `RUNNER_TEMP` is emptied by the runner after each job, so it goes before the system's folder. */
-export function realFiles(env: World['env']): Files {
+export function realFiles(env: Platform['env']): Files {
   return {
     read: async (path) => {
       try {

@@ -2,7 +2,7 @@
  * Everything outside of the program that a release may touch, as ports. The real adapters are in this
  * folder (`real.ts`), and nothing else in `src/` reaches for a process, a file, a clock or a socket.
  */
-export interface World {
+export interface Platform {
   readonly clock: Clock
   readonly processes: Processes
   readonly files: Files
@@ -29,7 +29,7 @@ export interface Finished {
   readonly stderr: string
 }
 
-export interface RunHow {
+export interface RunOptions {
   /** Text for the standard input: the place for passwords and manifests. */
   readonly input?: string
   /** Variables added to this process's own. */
@@ -39,7 +39,7 @@ export interface RunHow {
 
 export type Channel = 'stdout' | 'stderr'
 
-export interface StreamHow extends RunHow {
+export interface StreamOptions extends RunOptions {
   /** Aborting sends SIGTERM, and SIGKILL 5 s later. */
   readonly signal: AbortSignal
   /** Does not outlive this process, even one that ends by SIGKILL. */
@@ -54,12 +54,12 @@ export interface Processes {
   /** The path of a program on PATH. */
   find(tool: string): Promise<string | undefined>
   /** Runs a short command to its end. Never throws for an exit code. Arguments are never read by a shell. */
-  run(tool: string, args: readonly string[], how?: RunHow): Promise<Finished>
+  run(tool: string, args: readonly string[], how?: RunOptions): Promise<Finished>
   /**
    * Runs a command that may take long or never end; resolves with its exit code (127 when it could not
    * be started, 128 + number when a signal ended it).
    */
-  stream(tool: string, args: readonly string[], how: StreamHow): Promise<number>
+  stream(tool: string, args: readonly string[], how: StreamOptions): Promise<number>
 }
 
 export interface Files {

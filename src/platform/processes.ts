@@ -5,16 +5,16 @@ import { constants as system, userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { LineSplitter } from './lines.js'
 import { watchdog, type Watchdog } from './watchdog.js'
-import type { Finished, Processes, StreamHow, World } from './platform.js'
+import type { Finished, Processes, StreamOptions, Platform } from './platform.js'
 
 /** How long a process group has to end after SIGTERM, in ms. */
-const patience = 5_000
+const timeouts = 5_000
 
 /** How long the output of a program that has ended may be held open by what it left running, in ms. */
 const lastWords = 1_000
 
 /** The programs of this machine. */
-export function realProcesses(env: World['env']): Processes {
+export function realProcesses(env: Platform['env']): Processes {
   const variables = (added: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const all = Object.entries({ ...env, ...added })
     return Object.fromEntries(
@@ -69,7 +69,7 @@ export function realProcesses(env: World['env']): Processes {
 const bindingArgs = ['--pdeathsig', 'KILL', '--'] as const
 
 /** A `setpriv` that has the system end a program with this process: tried, since BusyBox' has not. */
-async function findBinder(env: World['env']): Promise<string | undefined> {
+async function findBinder(env: Platform['env']): Promise<string | undefined> {
   const path = process.platform === 'linux' ? find('setpriv', env) : undefined
   if (path === undefined) return undefined
   const { signal } = new AbortController()
@@ -113,7 +113,7 @@ function stream(
   tool: string,
   path: string,
   args: readonly string[],
-  how: StreamHow,
+  how: StreamOptions,
   dog?: Watchdog,
 ): Promise<number> {
   return new Promise((settle) => {
@@ -137,7 +137,7 @@ function stream(
     let kill: NodeJS.Timeout | undefined
     const end = (): void => {
       toGroup('SIGTERM')
-      kill = setTimeout(() => toGroup('SIGKILL'), patience)
+      kill = setTimeout(() => toGroup('SIGKILL'), timeouts)
     }
     how.signal.addEventListener('abort', end, { once: true })
 
@@ -177,7 +177,7 @@ function stream(
 }
 
 /** Looks through PATH as a shell does; an empty entry (the working folder) is no place to find programs. */
-function find(tool: string, env: World['env']): string | undefined {
+function find(tool: string, env: Platform['env']): string | undefined {
   if (tool.includes('/')) return isProgram(tool) ? resolve(tool) : undefined
   return (env['PATH'] ?? '')
     .split(delimiter)

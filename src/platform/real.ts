@@ -4,10 +4,10 @@ import { realNetwork } from './network.js'
 import { realProcesses } from './processes.js'
 import { realTools } from './tools.js'
 import { realWeb } from './web.js'
-import type { World } from './platform.js'
+import type { Platform } from './platform.js'
 
 /** This machine, seen with the variables of this process. */
-export function realWorld(env: World['env']): World {
+export function realPlatform(env: Platform['env']): Platform {
   return {
     clock: realClock,
     processes: realProcesses(env),

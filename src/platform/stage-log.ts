@@ -1,5 +1,5 @@
 /** Where a stage says what it does. What is shown where is the journal's business, not the stage's. */
-export interface Journal {
+export interface StageLog {
   /** One line about a change of state, in our own words. */
   say(line: string): void
   /** A line that some program, container or server wrote: untrusted, shown as such. */
@@ -11,10 +11,10 @@ export interface Journal {
   waiting(on: WaitedFor | undefined): void
 }
 
-export type WaitedFor = string | (() => readonly Standing[])
+export type WaitedFor = string | (() => readonly StatusRow[])
 
 /** How one of the things that are waited for stands now: a line that people watch. */
-export interface Standing {
+export interface StatusRow {
   /** `deployment/web`; none: the words are about all of them. */
   readonly of?: string
   readonly is: 'waiting' | 'troubled' | 'ready' | 'failed'

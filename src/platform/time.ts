@@ -9,7 +9,7 @@ export class TimeOver extends Error {
  * Gives `work` a signal that is aborted when `signal` is, or after `ms` with a `TimeOver`. What `work`
  * makes of that is its own business: nothing is thrown here. 0 ms: without an end.
  */
-export async function within<T>(
+export async function withTimeout<T>(
   clock: Clock,
   ms: number,
   signal: AbortSignal,
@@ -30,7 +30,7 @@ export async function within<T>(
 }
 
 /** Like `within`, but the time begins once `signal` is aborted: for last words, which have to be short then. */
-export async function withinAfter<T>(
+export async function withGracePeriod<T>(
   clock: Clock,
   ms: number,
   signal: AbortSignal,
@@ -57,7 +57,7 @@ export async function withinAfter<T>(
  * What `work` comes to, or the signal's reason as soon as it is aborted: for work that only reads, and may
  * be left alone.
  */
-export async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+export async function abortable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()
   const stop = () => {

@@ -1,7 +1,7 @@
 import { cacheFile, downloadTool, find } from '@actions/tool-cache'
 import { createHash } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
-import type { Tools, World } from './platform.js'
+import type { Tools, Platform } from './platform.js'
 
 /** A kubectl works with servers one minor version older or newer: https://kubernetes.io/releases/version-skew-policy/ */
 const kubectlVersion = '1.34.4'
@@ -10,7 +10,7 @@ const kubectlVersion = '1.34.4'
 const kubernetesDownloads = 'https://dl.k8s.io/release'
 
 /** Programs that are fetched where the machine does not have them: into the runner's tool cache, so once. */
-export function realTools(env: World['env']): Tools {
+export function realTools(env: Platform['env']): Tools {
   return {
     fetchKubectl: async () => {
       // Set by every GitHub runner; elsewhere nothing is downloaded without being asked.

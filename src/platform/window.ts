@@ -1,10 +1,10 @@
-import type { Window, World } from './platform.js'
+import type { Window, Platform } from './platform.js'
 
 /**
  * Whether what is written to a stream has colors. NO_COLOR (https://no-color.org) is for people who want none
  * anywhere, so it wins over FORCE_COLOR, which has them where no terminal is: in the log of a CI that shows them.
  */
-export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: World['env']): boolean {
+export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: Platform['env']): boolean {
   if (env['NO_COLOR']) return false
   const forced = env['FORCE_COLOR']
   if (forced) return forced !== '0' && forced !== 'false'
@@ -12,7 +12,7 @@ export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: World['env
 }
 
 /** The window behind a stream; none where nobody looks, or where nothing can be drawn over. */
-export function windowOf(stream: NodeJS.WriteStream, env: World['env']): Window | undefined {
+export function windowOf(stream: NodeJS.WriteStream, env: Platform['env']): Window | undefined {
   const isOn = (name: string) => !['', '0', 'false', undefined].includes(env[name])
   if (!stream.isTTY || env['TERM'] === 'dumb' || isOn('CI')) return undefined
   return {

@@ -15,7 +15,7 @@ export interface ClosingLine {
  * What stands at the end of the log, in the order in which a person at 3 a.m. needs it: the cause in one
  * sentence, its evidence, what was put back, what to do now.
  */
-export function closing(report: Report): readonly ClosingLine[] {
+export function finalLines(report: Report): readonly ClosingLine[] {
   const { cause, result } = report
   const good = wentWell(result)
   const lines: ClosingLine[] = []

@@ -1,5 +1,5 @@
 /** How all stands now, as lines that fit into a window. Pure. */
-import type { Standing } from '../platform/stage-log.js'
+import type { StatusRow } from '../platform/stage-log.js'
 import { byInterest, printable } from './words.js'
 
 /** Of a window, in characters. */
@@ -26,7 +26,7 @@ const smallest: Size = { columns: 20, rows: 4 }
  * each, none wider than the window. Those that have no room are counted, and are the least interesting ones.
  */
 export function liveLines(
-  standings: readonly Standing[],
+  standings: readonly StatusRow[],
   { columns, rows }: Size,
   paint: Paint,
 ): readonly string[] {
@@ -34,7 +34,7 @@ export function liveLines(
   const room = rows - 2
   const shown = standings.length <= room ? standings : byInterest(standings).slice(0, room - 1)
   const hidden = standings.length - shown.length
-  const secondsOf = ({ seconds }: Standing) =>
+  const secondsOf = ({ seconds }: StatusRow) =>
     seconds === undefined ? '' : `${Math.round(seconds)} s`
   const longest = (texts: readonly string[]) => Math.max(0, ...texts.map(widthOf))
   const nameWidth = longest(shown.map(({ of = '' }) => of))

@@ -1,10 +1,10 @@
 /** Tells a chat how a run ended; what comes of that decides nothing. */
 import type { Holder } from '../state/lease.js'
 import type { Settings } from '../options/table.js'
-import { TimeOver, within } from '../platform/time.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
 import { retry } from '../platform/retry.js'
 import { nameOf } from '../platform/web.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import { messageOf } from './message.js'
 import { type Report } from './report.js'
 import { wentWell } from '../failure/result.js'
@@ -14,7 +14,7 @@ const requestMs = 10_000
 
 /** A sentence when it could not be told; it is given up when `signal` is aborted. The address is a secret: nothing of it is in there. */
 export async function tellWebhook(
-  { clock, web }: World,
+  { clock, web }: Platform,
   { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
   report: Report,
   holder: Holder,
@@ -27,7 +27,7 @@ export async function tellWebhook(
     { clock, signal, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
     async () => {
       try {
-        const { status } = await within(clock, requestMs, signal, (late) =>
+        const { status } = await withTimeout(clock, requestMs, signal, (late) =>
           web.fetch(url, { method: 'POST', headers, body, signal: late }),
         )
         if (status >= 200 && status < 300) return { passing: false }

@@ -2,7 +2,7 @@ import type { TestReport } from '../django/test-output.js'
 import type { Command } from '../options/commands.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { History } from '../state/history.js'
-import type { Course } from '../judge/types.js'
+import type { WriteProgress } from '../judge/types.js'
 import type { Cause } from '../failure/failure.js'
 import type { Finding } from './finding.js'
 import type { Result } from '../failure/result.js'
@@ -26,9 +26,9 @@ export interface WorkloadReport extends WorkloadId {
   /** From the write that brought it there to complete. */
   readonly seconds?: number
   /** What became of the release's write; none where it did not come so far, or the workload was gone. */
-  readonly rollout?: Course
+  readonly rollout?: WriteProgress
   /** What became of the write that put it back. */
-  readonly undo?: Course
+  readonly undo?: WriteProgress
 }
 
 /** Something that does not stand as the result says. */

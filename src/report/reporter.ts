@@ -1,5 +1,5 @@
 import type { Clock } from '../platform/platform.js'
-import type { Journal, Standing, WaitedFor } from '../platform/stage-log.js'
+import type { StageLog, StatusRow, WaitedFor } from '../platform/stage-log.js'
 import type { StageReport } from './report.js'
 import { stillWaiting } from './words.js'
 
@@ -16,7 +16,7 @@ export interface Sink {
    * Only where it can be drawn over and over: what is waited for, below the lines. Whoever draws needs no
    * line every 10 s. `undefined`: nothing any more.
    */
-  draw?(standings: (() => readonly Standing[]) | undefined): void
+  draw?(standings: (() => readonly StatusRow[]) | undefined): void
 }
 
 const silenceMs = 10_000
@@ -46,7 +46,7 @@ export class Reporter {
   }
 
   /** Runs one stage and keeps its name, times and end; what it throws is passed on. */
-  async stage<T>(name: string, work: (journal: Journal) => Promise<T>): Promise<T> {
+  async stage<T>(name: string, work: (stageLog: StageLog) => Promise<T>): Promise<T> {
     const own = { entries: [] as Entry[], over: false }
     this.queue.push(own)
     const startedAt = this.clock.now()
@@ -65,7 +65,7 @@ export class Reporter {
         sink.say(line, at)
       })
     }
-    const journal: Journal = {
+    const stageLog: StageLog = {
       say,
       quote: (line) => {
         tell((sink) => {
@@ -78,7 +78,7 @@ export class Reporter {
         draw(on === undefined ? undefined : standings)
       },
     }
-    const standings = (): readonly Standing[] => {
+    const standings = (): readonly StatusRow[] => {
       if (typeof waitingOn === 'function') return waitingOn()
       const seconds = (this.clock.now() - startedAt) / 1000
       return waitingOn === undefined ? [] : [{ is: 'waiting', words: waitingOn, seconds }]
@@ -102,7 +102,7 @@ export class Reporter {
     })
     let ended: StageReport['ended'] = 'failed'
     try {
-      const value = await work(journal)
+      const value = await work(stageLog)
       ended = 'done'
       return value
     } catch (error) {

@@ -8,7 +8,7 @@ import { mostShown, timeline } from './timeline.js'
 import {
   evidence,
   keptMigrations,
-  lastCourse,
+  lastWriteProgress,
   moved,
   plural,
   printable,
@@ -89,7 +89,7 @@ export function summary(report: Report): string {
 }
 
 function podsOf(workload: WorkloadReport): string {
-  const { ready, wanted } = lastCourse(workload) ?? {}
+  const { ready, wanted } = lastWriteProgress(workload) ?? {}
   return ready === undefined || !wanted ? '' : `${ready} of ${wanted}`
 }
 

@@ -1,4 +1,4 @@
-import { closing } from './final-lines.js'
+import { finalLines } from './final-lines.js'
 import { liveLines, type Paint } from './live-lines.js'
 import type { Report } from './report.js'
 import type { Sink } from './reporter.js'
@@ -43,7 +43,7 @@ function painter(color: boolean): Paint {
 export function writeClosing(report: Report, write: (line: string) => void, color: boolean): void {
   const paint = painter(color)
   write('')
-  for (const { text, kind } of closing(report)) {
+  for (const { text, kind } of finalLines(report)) {
     const line = printable(text)
     switch (kind) {
       case 'ours':

@@ -3,10 +3,10 @@ import { stripVTControlCharacters } from 'node:util'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Command } from '../options/commands.js'
-import type { Course } from '../judge/types.js'
+import type { WriteProgress } from '../judge/types.js'
 import type { Cause } from '../failure/failure.js'
 import type { Finding } from './finding.js'
-import type { Standing } from '../platform/stage-log.js'
+import type { StatusRow } from '../platform/stage-log.js'
 import { type Exception, type Report, type WorkloadReport } from './report.js'
 import { wentWell } from '../failure/result.js'
 import { type Result } from '../failure/result.js'
@@ -45,7 +45,11 @@ export function moved({ from, to, now, runs }: WorkloadReport): string {
 }
 
 /** What became of the write that brought a workload to what it runs at the end; none where none did. */
-export function lastCourse({ now, rollout, undo }: WorkloadReport): Course | undefined {
+export function lastWriteProgress({
+  now,
+  rollout,
+  undo,
+}: WorkloadReport): WriteProgress | undefined {
   return undo ?? (now === 'new' || now === 'unknown' ? rollout : undefined)
 }
 
@@ -281,7 +285,7 @@ export function keptMigrations(report: Report): string | undefined {
 }
 
 /** Why those are waited for that are not ready yet, on one line however many they are. */
-export function stillWaiting(standings: readonly Standing[]): string {
+export function stillWaiting(standings: readonly StatusRow[]): string {
   const open = byInterest(standings).filter(({ is }) => is !== 'ready')
   const told = open.slice(0, mostReasons).map(({ of, words }) => (of ? `${of}: ${words}` : words))
   const more = open.length - told.length
@@ -291,7 +295,7 @@ export function stillWaiting(standings: readonly Standing[]): string {
 const mostReasons = 3
 
 /** Those first that a person has to know of; the others in their order. */
-export function byInterest(standings: readonly Standing[]): readonly Standing[] {
+export function byInterest(standings: readonly StatusRow[]): readonly StatusRow[] {
   const order = ['failed', 'troubled', 'waiting', 'ready']
   return standings.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
 }

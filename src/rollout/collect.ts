@@ -6,7 +6,7 @@ import type { Clock } from '../platform/platform.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { logsToRead, ofContainer, warningsOf } from '../judge/evidence.js'
 import { fetchLog } from './logs.js'
-import type { LivePicture } from './namespace-watch.js'
+import type { NamespaceWatch } from './namespace-watch.js'
 
 /** Longer than this an undo does not wait for it, in ms. */
 const mostMs = 1000
@@ -16,7 +16,7 @@ const linesBeside = 10
 export interface Witness {
   readonly cluster: Cluster
   readonly clock: Clock
-  readonly live: LivePicture
+  readonly live: NamespaceWatch
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
   readonly toRepo: ToRepo
@@ -31,13 +31,13 @@ export async function gather(
   { cluster, clock, live, startedAt, toRepo }: Witness,
 ): Promise<Cause> {
   const read = await Promise.all(
-    logsToRead(live.picture(), cause).map(async ({ pod, container, previous }) => {
+    logsToRead(live.clusterState(), cause).map(async ({ pod, container, previous }) => {
       const all = await fetchLog(cluster, clock, { pod, container, previous }, mostMs)
       const { lines, summary, at } = diagnose(all, toRepo)
       const own = container === cause.container
       return {
         log: {
-          of: ofContainer(container, previous),
+          source: ofContainer(container, previous),
           lines: own ? lines : lines.slice(-linesBeside),
         },
         error: own && lastError(all) ? { message: summary ?? '', at } : undefined,
@@ -48,7 +48,7 @@ export async function gather(
   const { logs: before = [], ...told } = cause
   const logs = [...before, ...read.map(({ log }) => log)].filter(({ lines }) => lines.length > 0)
   // After the logs, since events come a moment later than what they are about.
-  const events = warningsOf(live.picture(), cause, startedAt)
+  const events = warningsOf(live.clusterState(), cause, startedAt)
   return {
     ...told,
     ...(error && { sentence: `${cause.sentence}; its log has: ${error.message}` }),

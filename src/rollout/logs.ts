@@ -1,5 +1,5 @@
 import type { Cluster } from '../kubernetes/cluster.js'
-import { within } from '../platform/time.js'
+import { withTimeout } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 import type { LogWanted } from '../judge/types.js'
 
@@ -22,7 +22,7 @@ export async function fetchLog(
     `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` +
     (previous ? '&previous=true' : '')
   const lines: string[] = []
-  await within(clock, ms, cluster.life, async (signal) => {
+  await withTimeout(clock, ms, cluster.life, async (signal) => {
     try {
       for await (const line of cluster.lines(path, signal)) lines.push(line)
     } catch {

@@ -10,15 +10,15 @@ import { nameOf } from '../kubernetes/objects.js'
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
 import type { Clock } from '../platform/platform.js'
 import { STALE } from '../judge/deployment-stage.js'
-import type { Picture } from '../judge/types.js'
+import type { ClusterState } from '../judge/types.js'
 
 /** The server ends a watch after this many seconds; without an end soon after, the connection is dead. */
 const watchSeconds = 25
 const deadAfterMs = (watchSeconds + 10) * 1000
 const retryMs = [250, 500, 1000, 2000] as const
 
-export interface LivePicture {
-  picture(): Picture
+export interface NamespaceWatch {
+  clusterState(): ClusterState
   /** Calls back after each change, and after each confirmation that nothing changed. */
   onChange(callback: () => void): () => void
 }
@@ -38,7 +38,7 @@ interface WatchEvent {
  * first lists fail; later trouble is retried for as long as it takes: the picture then grows old, which
  * the judge sees.
  */
-export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<LivePicture> {
+export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<NamespaceWatch> {
   const signal = cluster.life
   const kinds = Object.keys(watched) as Watched[]
   const maps = Object.fromEntries(
@@ -126,8 +126,8 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Li
   kinds.forEach((kind) => void keep(kind))
 
   return {
-    picture: () => ({
-      ...(maps as unknown as Omit<Picture, 'confirmedAt'>),
+    clusterState: () => ({
+      ...(maps as unknown as Omit<ClusterState, 'confirmedAt'>),
       // What an event tells may long be over when nobody confirms it any more.
       ...(clock.now() - confirmed.events > STALE && { events: new Map() }),
       confirmedAt: Math.min(...deciding.map((kind) => confirmed[kind])),

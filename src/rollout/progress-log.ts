@@ -1,5 +1,5 @@
 /** What people are told of a rollout: a line for each change of state, and how all stands now. */
-import type { Standing } from '../platform/stage-log.js'
+import type { StatusRow } from '../platform/stage-log.js'
 import { deletion, readyWords } from '../judge/rollout-status.js'
 import type { Hindrance, Judgement, Progress, Verdict } from '../judge/types.js'
 import { lasting } from '../judge/words.js'
@@ -25,7 +25,7 @@ export const nothingTold: Told = { workloads: {}, allThere: false }
  *
  * @param bake how long all are watched on when they are there, in ms; none: others are still to be written to.
  */
-export function news(
+export function progressLines(
   judgement: Judgement,
   told: Told,
   bake: number | undefined,
@@ -103,18 +103,18 @@ function endWords(verdict: Extract<Verdict, { is: 'superseded' | 'failed' }>, na
 }
 
 /** How each workload stands; then what is waited for once all are there. */
-export function standingsOf(
+export function statusRowsOf(
   judgement: Judgement,
   now: number,
   bake: number | undefined,
-): readonly Standing[] {
-  const { verdicts, progress, ledger, completeAt } = judgement
-  const standings = Object.entries(verdicts).map(([id, verdict]): Standing => {
-    const until = isThere(verdict) ? ledger.completeSince[id] : now
+): readonly StatusRow[] {
+  const { verdicts, progress, observations, completeAt } = judgement
+  const standings = Object.entries(verdicts).map(([id, verdict]): StatusRow => {
+    const until = isThere(verdict) ? observations.completeSince[id] : now
     return {
       of: id,
       ...wordsOf(verdict, progress[id], nameOf(id)),
-      ...(until !== undefined && { seconds: (until - ledger.startedAt) / 1000 }),
+      ...(until !== undefined && { seconds: (until - observations.startedAt) / 1000 }),
     }
   })
   const allThere = standings.length > 0 && standings.every(({ is }) => is === 'ready')
@@ -135,7 +135,7 @@ function wordsOf(
   verdict: Verdict,
   progress: Progress | undefined,
   name: string,
-): Pick<Standing, 'is' | 'words'> {
+): Pick<StatusRow, 'is' | 'words'> {
   switch (verdict.is) {
     case 'waiting':
       return { is: verdict.trouble ? 'troubled' : 'waiting', words: verdict.on }

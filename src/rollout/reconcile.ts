@@ -4,7 +4,7 @@ import type { Clock } from '../platform/platform.js'
 import { logKey } from '../judge/observations.js'
 import { fetchLog } from './logs.js'
 import type { LogWanted } from '../judge/types.js'
-import type { LivePicture } from './namespace-watch.js'
+import type { NamespaceWatch } from './namespace-watch.js'
 
 /** An empty log is asked for this many times more, after pauses of so many ms. */
 const mostTries = 2
@@ -13,7 +13,7 @@ const againMs = 300
 export interface Lookout {
   readonly cluster: Cluster
   readonly clock: Clock
-  readonly live: LivePicture
+  readonly live: NamespaceWatch
   readonly signal: AbortSignal
 }
 
@@ -21,7 +21,7 @@ export interface Lookout {
 export interface Looked<T> {
   readonly ended?: T
   /** In ms since 1970. */
-  readonly lookAgainAt?: number
+  readonly requeueAt?: number
   readonly logsWanted: readonly LogWanted[]
 }
 
@@ -29,7 +29,7 @@ export interface Looked<T> {
  * Calls `look` until it ends; `onLog` is given each log that it wanted, once, and another look follows.
  * Rejects with the signal's reason when it is aborted, and with what `look` or `onLog` throws.
  */
-export function looking<T>(
+export function reconcileUntil<T>(
   { cluster, clock, live, signal }: Lookout,
   look: (now: number) => Looked<T>,
   onLog: (wanted: LogWanted, lines: readonly string[]) => void,
@@ -63,7 +63,7 @@ export function looking<T>(
       due = false
       if (over) return
       const now = clock.now()
-      const { ended, lookAgainAt, logsWanted } = look(now)
+      const { ended, requeueAt, logsWanted } = look(now)
       if (ended !== undefined) {
         end(() => {
           resolve(ended)
@@ -73,8 +73,8 @@ export function looking<T>(
       for (const wanted of logsWanted) fetch(wanted).catch(broken)
       alarm.abort()
       alarm = new AbortController()
-      if (lookAgainAt !== undefined) {
-        clock.sleep(Math.max(0, lookAgainAt - now), alarm.signal).then(soon, () => undefined)
+      if (requeueAt !== undefined) {
+        clock.sleep(Math.max(0, requeueAt - now), alarm.signal).then(soon, () => undefined)
       }
     }
     const fetch = async (wanted: LogWanted) => {

@@ -1,17 +1,17 @@
 /** Follows a rollout until the judge has spoken, and tells each change of state once. */
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { gather } from './collect.js'
 import { judge } from '../judge/judge.js'
-import { newLedger, withLog } from '../judge/observations.js'
-import { looking, type Lookout } from './reconcile.js'
-import type { LivePicture } from './namespace-watch.js'
-import { news, nothingTold, standingsOf } from './progress-log.js'
-import type { Aim, Courses, Judgement, Patience } from '../judge/types.js'
+import { newObservations, withLog } from '../judge/observations.js'
+import { reconcileUntil, type Lookout } from './reconcile.js'
+import type { NamespaceWatch } from './namespace-watch.js'
+import { progressLines, nothingTold, statusRowsOf } from './progress-log.js'
+import type { DesiredWorkload, WriteProgresses, Judgement, Timeouts } from '../judge/types.js'
 
-export type Followed =
+export type RolloutOutcome =
   /** All aims are reached, and the bake is over. */
   | { readonly is: 'done' }
   /** `at`: when it was recognised, in ms since 1970. */
@@ -20,29 +20,29 @@ export type Followed =
   | { readonly is: 'superseded'; readonly by: Readonly<Record<string, string>> }
 
 /** Workloads that are written to when the first ones have come so far. */
-export interface NextWave {
+export interface Wave {
   readonly isDue: (judgement: Judgement) => boolean
   /** Writes; the aims that are followed from then on, together with the first. */
-  readonly begin: () => Promise<readonly Aim[]>
+  readonly begin: () => Promise<readonly DesiredWorkload[]>
 }
 
-export interface Following extends Lookout {
-  readonly aims: readonly Aim[]
-  readonly next?: NextWave
+export interface TrackOptions extends Lookout {
+  readonly desiredWorkloads: readonly DesiredWorkload[]
+  readonly next?: Wave
   /** Begins once all are complete, beside the bake; what it throws ends the following. */
   readonly verify?: (signal: AbortSignal) => Promise<void>
-  readonly patience: Patience
+  readonly timeouts: Timeouts
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
   /** Hears at each look how far each workload has come: the last is known however the following ends. */
-  readonly noted?: (courses: Courses) => void
+  readonly noted?: (courses: WriteProgresses) => void
   readonly toRepo: ToRepo
-  readonly journal: Journal
+  readonly stageLog: StageLog
 }
 
 /** Rejects with the signal's reason when it is aborted, and with what the next wave's writes throw. */
-export async function follow(following: Following): Promise<Followed> {
-  const { live, patience, startedAt, toRepo, journal } = following
+export async function trackRollout(following: TrackOptions): Promise<RolloutOutcome> {
+  const { live, timeouts, startedAt, toRepo, stageLog } = following
   const stop = new AbortController()
   const signal = AbortSignal.any([following.signal, stop.signal])
   let verified: 'not yet' | 'begun' | 'good' = following.verify ? 'not yet' : 'good'
@@ -60,38 +60,48 @@ export async function follow(following: Following): Promise<Followed> {
     )
   }
   const heard = alsoWoken(live)
-  let { aims, next } = following
-  let ledger = newLedger(startedAt)
-  let writtenAt = timesOf(aims, startedAt)
+  let { desiredWorkloads, next } = following
+  let observations = newObservations(startedAt)
+  let writtenAt = timesOf(desiredWorkloads, startedAt)
   let told = nothingTold
-  const bake = () => (next ? undefined : patience.bake)
+  const bake = () => (next ? undefined : timeouts.bake)
   // Judged anew when it is asked for, so that its seconds are those of that moment.
   const standings = () => {
     const now = following.clock.now()
     try {
-      return standingsOf(judge(live.picture(), aims, patience, ledger, now), now, bake())
+      return statusRowsOf(
+        judge(live.clusterState(), desiredWorkloads, timeouts, observations, now),
+        now,
+        bake(),
+      )
     } catch {
       // Asked for by a timer, where nobody would hear of it: the next look says what is wrong.
       return []
     }
   }
   const tell = (judgement: Judgement) => {
-    const { lines, told: after } = news(judgement, told, bake())
-    lines.forEach((line) => journal.say(line))
-    if (after.allThere && !told.allThere) journal.waiting(standings)
+    const { lines, told: after } = progressLines(judgement, told, bake())
+    lines.forEach((line) => stageLog.say(line))
+    if (after.allThere && !told.allThere) stageLog.waiting(standings)
     told = after
   }
-  journal.waiting(standings)
+  stageLog.waiting(standings)
   try {
     for (;;) {
-      const ended = await looking<Followed | NextWave>(
+      const ended = await reconcileUntil<RolloutOutcome | Wave>(
         { ...following, live: heard, signal },
         (now) => {
-          const judgement = judge(live.picture(), aims, patience, ledger, now)
-          ledger = judgement.ledger
+          const judgement = judge(
+            live.clusterState(),
+            desiredWorkloads,
+            timeouts,
+            observations,
+            now,
+          )
+          observations = judgement.observations
           tell(judgement)
           following.noted?.(coursesOf(judgement, writtenAt))
-          const { lookAgainAt, logsWanted, completeAt } = judgement
+          const { requeueAt, logsWanted, completeAt } = judgement
           if (completeAt !== undefined && !next) verify()
           const end = endOf(judgement, now)
           // What is lost is lost, but nothing is done before the last wave is.
@@ -100,12 +110,12 @@ export async function follow(following: Following): Promise<Followed> {
           const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
           return {
             logsWanted,
-            ...(lookAgainAt !== undefined && { lookAgainAt }),
+            ...(requeueAt !== undefined && { requeueAt }),
             ...(over && { ended: over }),
           }
         },
         (wanted, lines) => {
-          ledger = withLog(ledger, wanted, diagnose(lines, toRepo))
+          observations = withLog(observations, wanted, diagnose(lines, toRepo))
         },
       )
       if ('is' in ended) {
@@ -116,39 +126,42 @@ export async function follow(following: Following): Promise<Followed> {
       }
       const begunAt = following.clock.now()
       const more = await ended.begin()
-      aims = [...aims, ...more]
+      desiredWorkloads = [...desiredWorkloads, ...more]
       writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
       next = undefined
     }
   } finally {
     stop.abort()
-    journal.waiting(undefined)
+    stageLog.waiting(undefined)
   }
 }
 
 /** The same time for each aim, by `idOf`. */
-function timesOf(aims: readonly Aim[], at: number): Readonly<Record<string, number>> {
-  return Object.fromEntries(aims.map(({ workload }) => [idOf(workload), at]))
+function timesOf(
+  desiredWorkloads: readonly DesiredWorkload[],
+  at: number,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(desiredWorkloads.map(({ workload }) => [idOf(workload), at]))
 }
 
 function coursesOf(
-  { progress, ledger }: Judgement,
+  { progress, observations }: Judgement,
   writtenAt: Readonly<Record<string, number>>,
-): Courses {
+): WriteProgresses {
   return Object.fromEntries(
     Object.entries(progress).map(([id, pods]) => {
-      const completeAt = ledger.completeSince[id]
-      const startedAt = writtenAt[id] ?? ledger.startedAt
+      const completeAt = observations.completeSince[id]
+      const startedAt = writtenAt[id] ?? observations.startedAt
       return [id, { ...pods, startedAt, ...(completeAt !== undefined && { completeAt }) }]
     }),
   )
 }
 
 /** The same picture, whose listeners can be called for another reason than a change, too. */
-function alsoWoken(live: LivePicture): LivePicture & { readonly wake: () => void } {
+function alsoWoken(live: NamespaceWatch): NamespaceWatch & { readonly wake: () => void } {
   const listeners = new Set<() => void>()
   return {
-    picture: () => live.picture(),
+    clusterState: () => live.clusterState(),
     onChange: (listener) => {
       listeners.add(listener)
       const stop = live.onChange(listener)
@@ -165,7 +178,7 @@ function alsoWoken(live: LivePicture): LivePicture & { readonly wake: () => void
   }
 }
 
-function endOf({ verdicts }: Judgement, now: number): Followed | undefined {
+function endOf({ verdicts }: Judgement, now: number): RolloutOutcome | undefined {
   const all = Object.entries(verdicts)
   const superseded = all.flatMap(([id, verdict]) =>
     verdict.is === 'superseded' ? [[id, verdict.by] as const] : [],

@@ -8,11 +8,11 @@ import { isBeingDeleted, same, templateOf, usesOf, withImage } from '../kubernet
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { readArchive } from '../state/history-store.js'
 import { liveNow } from '../state/history.js'
 import { broughtBack, differences, neededBy, type Templates } from '../undo/templates.js'
-import type { Site } from './preflight.js'
+import type { PreflightResult } from './preflight.js'
 import { pinned, type Release } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 import type { Version } from './version.js'
@@ -29,9 +29,9 @@ export interface BroughtBack {
  */
 export async function bringBack(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  { targets, services }: Pick<Site, 'targets' | 'services'>,
+  { targets, services }: Pick<PreflightResult, 'targets' | 'services'>,
   version: Version,
 ): Promise<BroughtBack> {
   const { app, settings } = release
@@ -49,8 +49,8 @@ export async function bringBack(
     return { targets, warnings: [`only the image goes back: ${why}; ${stays}`] }
   }
   const back = targets.map((target) => withBack(release, target, version, then, released))
-  for (const target of back) tell(journal, target, number, released)
-  await checkStarts(release, journal, cluster, back, services, number)
+  for (const target of back) tell(stageLog, target, number, released)
+  await checkStarts(release, stageLog, cluster, back, services, number)
   const alone = back.filter(({ id, live: now }) => now && !then[idOf(id)])
   const names = alone.map(({ id }) => idOf(id)).join(', ')
   return {
@@ -84,24 +84,24 @@ function withBack(
 
 /** `deployment/web goes back to release 3 in web: command, env DEBUG` */
 function tell(
-  journal: Journal,
+  stageLog: StageLog,
   { id, live, back }: Target,
   number: number | undefined,
   released: Templates,
 ): void {
   if (!live || !back) return
   const goes = differences(templateOf(live), back)
-  journal.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
+  stageLog.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
   const last = released[idOf(id)]
   const theirs = last ? differences(last, templateOf(live)) : []
   if (theirs.length > 0) {
-    journal.say(`${idOf(id)} was changed since the last release: ${theirs.join('; ')} (it stays)`)
+    stageLog.say(`${idOf(id)} was changed since the last release: ${theirs.join('; ')} (it stays)`)
   }
 }
 
 async function checkStarts(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   targets: readonly Target[],
   services: readonly Service[],
@@ -112,8 +112,8 @@ async function checkStarts(
     if (!live || !back) continue
     const name = `${idOf(id)} of release ${number}`
     checkPorts(name, templateOf(live), back, services, release)
-    await checkImages(release, journal, name, templateOf(live), back)
-    missing.push(...(await missingFor(journal, cluster, name, back)))
+    await checkImages(release, stageLog, name, templateOf(live), back)
+    missing.push(...(await missingFor(stageLog, cluster, name, back)))
   }
   if (missing.length === 0) return
   fail({
@@ -125,7 +125,7 @@ async function checkStarts(
 
 /** ConfigMaps, Secrets and keys that are not there today, a sentence each. */
 async function missingFor(
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   name: string,
   back: PodTemplateSpec,
@@ -147,7 +147,7 @@ async function missingFor(
           .map((key) => `${name} needs the key "${key}" of ${title}, which does not have it`)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 403)) throw error
-        journal.say(`${title}, which ${name} needs, may not be read by this account`)
+        stageLog.say(`${title}, which ${name} needs, may not be read by this account`)
         return []
       }
     }),
@@ -188,8 +188,8 @@ function portsOf({ spec }: PodTemplateSpec): ReadonlySet<string> {
 
 /** Images of other repositories that come back too. Only a registry that says no ends a rollback. */
 async function checkImages(
-  { world, settings, signal }: Release,
-  journal: Journal,
+  { platform, settings, signal }: Release,
+  stageLog: StageLog,
   name: string,
   live: PodTemplateSpec,
   back: PodTemplateSpec,
@@ -202,8 +202,8 @@ async function checkImages(
   for (const image of new Set(others)) {
     const { repository, tag = 'latest', digest } = parseImage(image)
     const found = await (digest === undefined
-      ? lookUp(world, repository, tag, signal)
-      : lookUpImage(world, { repository, tag, digest }, signal))
+      ? lookUp(platform, repository, tag, signal)
+      : lookUpImage(platform, { repository, tag, digest }, signal))
     if (found.is === 'absent') {
       fail({
         code: 'image-missing',
@@ -211,6 +211,6 @@ async function checkImages(
         hint: 'nothing was changed; push that image again, then roll back again',
       })
     }
-    if (found.is !== 'there') journal.say(`${image} could not be looked up (${found.said})`)
+    if (found.is !== 'there') stageLog.say(`${image} could not be looked up (${found.said})`)
   }
 }

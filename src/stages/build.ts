@@ -1,7 +1,7 @@
 import { buildImage, type Built } from '../docker/build.js'
 import { findOrigin } from '../docker/source.js'
 import { duration } from '../docker/text.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Release } from './release.js'
 
 export type { Built } from '../docker/build.js'
@@ -13,12 +13,12 @@ export type { Built } from '../docker/build.js'
  * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
  */
-export async function build(release: Release, journal: Journal, inputs: string): Promise<Built> {
-  const { world, settings, source, signal } = release
-  const startedAt = world.clock.now()
-  const origin = await findOrigin(world, settings.context)
+export async function build(release: Release, stageLog: StageLog, inputs: string): Promise<Built> {
+  const { platform, settings, source, signal } = release
+  const startedAt = platform.clock.now()
+  const origin = await findOrigin(platform, settings.context)
   const built = await buildImage(
-    world,
+    platform,
     {
       repository: settings.image,
       tag: source.tag,
@@ -35,11 +35,11 @@ export async function build(release: Release, journal: Journal, inputs: string):
         ...(origin === undefined ? {} : { 'org.opencontainers.image.source': origin }),
       },
     },
-    journal,
+    stageLog,
     signal,
   )
-  journal.say(
-    `built ${built.repository}:${built.tag} in ${duration(world.clock.now() - startedAt)}`,
+  stageLog.say(
+    `built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`,
   )
   return built
 }

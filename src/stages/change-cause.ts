@@ -8,7 +8,7 @@ import { troubleOf } from '../kubernetes/kubectl.js'
 import { titleOf } from '../state/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Image, Release } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 
@@ -39,7 +39,7 @@ export const causeAfter: readonly WorkloadKind[] = ['Deployment']
  */
 export async function annotate(
   { signal }: Pick<Release, 'signal'>,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   targets: readonly Target[],
   kinds: readonly WorkloadKind[],
@@ -50,8 +50,8 @@ export async function annotate(
     .map(({ id }) => idOf(id))
   if (ids.length === 0) return
   const args = ['annotate', '--overwrite', ...ids, `${changeCause}=${cause}`]
-  journal.say(cluster.commandLine(args))
+  stageLog.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  journal.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
+  stageLog.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
 }

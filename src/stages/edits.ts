@@ -1,7 +1,7 @@
 /** What a release writes to workloads that no manifest brings: the image, and what goes with it in one write. */
 import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { causeOfAway, isPassing, patiently } from '../kubernetes/retry.js'
+import { causeOfAway, isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { configHash } from '../kubernetes/configuration.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
@@ -17,7 +17,7 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { isSameVersion } from '../undo/ownership.js'
 import { deletion } from '../judge/rollout-status.js'
 import { withCause } from './change-cause.js'
@@ -85,7 +85,7 @@ function editedOf(targets: readonly Target[]): readonly Edited[] {
  * that what somebody else changes meanwhile does not come with the answer.
  */
 export function planEdits(
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   targets: readonly Target[],
   image: string,
@@ -94,14 +94,14 @@ export function planEdits(
   return Promise.all(
     editedOf(targets).map(async (target) => {
       const wanted = withCause(edited(target, image), cause)
-      const made = await tried(journal, cluster, target, wanted)
+      const made = await tried(stageLog, cluster, target, wanted)
       return made ? withTemplate(wanted, templateOf(made)) : wanted
     }),
   )
 }
 
 async function tried(
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   { id, path }: Target,
   wanted: WorkloadObject,
@@ -113,7 +113,7 @@ async function tried(
     if (!(error instanceof ApiError) || causeOfAway(error)) throw error
     const words = error.message
     if (words.includes('does not support dry run')) {
-      journal.say(
+      stageLog.say(
         `${idOf(id)}: ${words}: what it makes of the new version is known once it is written`,
       )
       return undefined
@@ -134,7 +134,7 @@ async function tried(
  */
 export function writeEdits(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   targets: readonly Target[],
   image: string,
@@ -143,17 +143,17 @@ export function writeEdits(
 ): readonly Promise<void>[] {
   const commands = [...imageCommands(targets, image), ...patchCommands(targets, image)]
   return [
-    ...commands.map((args) => writeBy(release, journal, cluster, args, answers)),
+    ...commands.map((args) => writeBy(release, stageLog, cluster, args, answers)),
     ...editedOf(targets).map((target) =>
-      putTemplate(release, journal, cluster, target, image, cause, answers),
+      putTemplate(release, stageLog, cluster, target, image, cause, answers),
     ),
   ]
 }
 
 /** The pod template of then, with image and cause: one write and one rollout. */
 async function putTemplate(
-  { world, signal }: Release,
-  journal: Journal,
+  { platform, signal }: Release,
+  stageLog: StageLog,
   cluster: Cluster,
   target: Edited,
   image: string,
@@ -162,9 +162,9 @@ async function putTemplate(
 ): Promise<void> {
   const { id, path, live, back } = target
   if (!back) return
-  journal.say(`${idOf(id)} gets its pod template of then`)
-  await patiently(
-    world.clock,
+  stageLog.say(`${idOf(id)} gets its pod template of then`)
+  await retryTransient(
+    platform.clock,
     signal,
     async () => {
       const now = await cluster.find<WorkloadObject>(path)
@@ -179,7 +179,7 @@ async function putTemplate(
       }
       answers([await cluster.put(path, wanted)])
     },
-    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+    (error) => isTransient(error) || (error instanceof ApiError && error.status === 409),
   )
 }
 
@@ -249,12 +249,12 @@ function isWhole({ uses, live }: Target): boolean {
 
 async function writeBy(
   { signal }: Pick<Release, 'signal'>,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   args: readonly string[],
   answers: (objects: readonly KubeObject[]) => void,
 ): Promise<void> {
-  journal.say(cluster.commandLine(args))
+  stageLog.say(cluster.commandLine(args))
   const done = await cluster.kubectl([...args, '-o', 'json'], { signal })
   answers(opened(done.stdout))
   if (done.code === 0) return

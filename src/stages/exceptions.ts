@@ -20,7 +20,7 @@ import { idOf } from '../kubernetes/workload.js'
 import type { Exception } from '../report/report.js'
 import { liveOf, otherPods, podsOf, type Live } from '../judge/objects.js'
 import type { Restored } from '../undo/restore.js'
-import type { Picture } from '../judge/types.js'
+import type { ClusterState } from '../judge/types.js'
 import { oneLine } from '../judge/words.js'
 
 /** The command line for these arguments of kubectl. */
@@ -37,7 +37,7 @@ export interface Released {
 
 /** What runs the repository's image after a release, and not the version that it brought. */
 export function onAnotherVersion(
-  picture: Picture,
+  clusterState: ClusterState,
   released: Released,
   typed: Typed,
 ): readonly Exception[] {
@@ -45,22 +45,22 @@ export function onAnotherVersion(
   const isOld = (use: string, id?: string) =>
     isOfRepository(use, image.repository) && !isReleased(use, id, image)
   const old = (pod: Pod) => containersOf(pod).filter(({ image: use, id }) => isOld(use, id))
-  const workloads = workloadsOf(picture)
+  const workloads = workloadsOf(clusterState)
   const known = new Set(workloads.map((object) => idOf(workloadId(object))))
   const loose = groupsOf(
-    [...picture.pods.values()]
+    [...clusterState.pods.values()]
       .filter((pod) => isThere(pod) && old(pod).length > 0)
-      .map((pod) => ({ pod, owner: ownerOf(picture, pod.metadata) })),
+      .map((pod) => ({ pod, owner: ownerOf(clusterState, pod.metadata) })),
   ).filter(({ owner }) => owner.kind !== 'Job' && !known.has(owner.id))
   return [
     ...workloads.flatMap((object) => {
       const id = idOf(workloadId(object))
-      const pods = podsOf(picture, object.metadata?.uid).filter((pod) => old(pod).length > 0)
+      const pods = podsOf(clusterState, object.metadata?.uid).filter((pod) => old(pod).length > 0)
       if (targets.includes(id)) return heldBack(object, pods, versionsOf(pods.flatMap(old)), typed)
       const uses = usesOf(templateOf(object), (use) => isOld(use))
       return uses.length === 0 ? [] : leftOut(id, object, versionsOf(uses), typed)
     }),
-    ...jobsOf(picture, (use) => isOld(use)).map(({ job, uses }): Exception => {
+    ...jobsOf(clusterState, (use) => isOld(use)).map(({ job, uses }): Exception => {
       const cron = cronOf(job)
       const since = cron === undefined ? '' : `, which cronjob/${cron} began before,`
       return {
@@ -78,7 +78,7 @@ export function onAnotherVersion(
         return {
           ...first,
           message: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
-          mend: typed(['set', 'image', owner.id, ...sets]),
+          fix: typed(['set', 'image', owner.id, ...sets]),
         }
       }
       const message = `${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
@@ -200,11 +200,11 @@ function isCommit(tag: string): boolean {
 
 /** What does not stand as an undo says: it is put back, and runs as before. */
 export function notAsBefore(
-  picture: Picture,
+  clusterState: ClusterState,
   restored: readonly Restored[],
   typed: Typed,
 ): readonly Exception[] {
-  return [...stillWithdrawn(picture, restored, typed), ...unwell(picture, restored)]
+  return [...stillWithdrawn(clusterState, restored, typed), ...unwell(clusterState, restored)]
 }
 
 /** Images that were written and are taken back. */
@@ -212,7 +212,7 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
   const images = (object: KubeObject) =>
     isWorkload(object) ? usesOf(templateOf(object), () => true).map(({ image }) => image) : []
   const before = restored.flatMap(({ prior }) =>
-    prior.was === 'absent' ? [] : [...images(prior.object), ...Object.values(prior.ran ?? {})],
+    prior.change === 'create' ? [] : [...images(prior.object), ...Object.values(prior.ran ?? {})],
   )
   const written = restored
     .filter(({ prior, did }) => prior.of === 'workload' && did !== 'theirs' && did !== 'keep')
@@ -225,14 +225,14 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
  * that a CronJob has begun meanwhile, and pods that nobody but a person ends.
  */
 function stillWithdrawn(
-  picture: Picture,
+  clusterState: ClusterState,
   restored: readonly Restored[],
   typed: Typed,
 ): readonly Exception[] {
   const withdrawn = withdrawnBy(restored)
   const isIt = (image: string) => withdrawn.has(image)
   return [
-    ...jobsOf(picture, isIt).map(({ job, uses }): Exception => {
+    ...jobsOf(clusterState, isIt).map(({ job, uses }): Exception => {
       const cron = cronOf(job)
       const of = cron === undefined ? '' : `, which cronjob/${cron} has begun,`
       return {
@@ -244,8 +244,8 @@ function stillWithdrawn(
     }),
     ...restored.flatMap(({ prior, did }): readonly Exception[] => {
       if (did === 'theirs' || did === 'keep' || !isWorkload(prior.object)) return []
-      const live = liveOf(picture, workloadId(prior.object))
-      const why = live && keptPods(picture, live, prior.object)
+      const live = liveOf(clusterState, workloadId(prior.object))
+      const why = live && keptPods(clusterState, live, prior.object)
       const pods = (why?.pods ?? []).filter((pod) =>
         containersOf(pod).some(({ image }) => isIt(image)),
       )
@@ -265,27 +265,27 @@ function stillWithdrawn(
 }
 
 /** Pods that a controller leaves on another template, and why. */
-function keptPods(picture: Picture, live: Live, before: WorkloadObject) {
+function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject) {
   const object = live.object as KubeObject
   if (isWorkload(object) && heldBy(object)?.is === 'OnDelete') {
-    const pods = podsOf(picture, live.object.metadata?.uid)
+    const pods = podsOf(clusterState, live.object.metadata?.uid)
     return { pods, words: heldBy(object)?.words ?? '', mended: true }
   }
   const { available, wanted } = availabilityOf(before)
   // Those of a Deployment that is complete are ending, whether the picture has it already or not.
   if (live.kind !== 'Deployment' || available >= wanted) return undefined
   const words = 'since too few of the version before are Ready, as it was before the release'
-  return { pods: otherPods(picture, live), words, mended: false }
+  return { pods: otherPods(clusterState, live), words, mended: false }
 }
 
 /**
  * What was left as it is, or was not well before, is told where it is not well: nobody has waited for
  * more of its pods.
  */
-function unwell(picture: Picture, restored: readonly Restored[]): readonly Exception[] {
+function unwell(clusterState: ClusterState, restored: readonly Restored[]): readonly Exception[] {
   return restored.flatMap(({ prior, did }): readonly Exception[] => {
     if (!isWorkload(prior.object) || did === 'delete' || did === 'ask') return []
-    const live = liveOf(picture, workloadId(prior.object))
+    const live = liveOf(clusterState, workloadId(prior.object))
     if (!live) return []
     const { available, wanted } = availabilityOf(live.object as WorkloadObject)
     if (available >= wanted) return []
@@ -293,7 +293,7 @@ function unwell(picture: Picture, restored: readonly Restored[]): readonly Excep
     const then = availabilityOf(prior.object)
     const isLeft = did === 'theirs' || did === 'keep'
     // What was complete before has been seen to be so again: it is about to be.
-    if (!isLeft && (prior.was === 'absent' || then.available >= then.wanted)) return []
+    if (!isLeft && (prior.change === 'create' || then.available >= then.wanted)) return []
     const why = isLeft ? 'was left as it is' : 'was not well before the release either'
     const pods = `${available} of ${wanted} pods available`
     return [
@@ -360,10 +360,10 @@ function isThere({ metadata, status }: Pod): boolean {
 
 /** Jobs under way whose template has such an image; ours are left out. */
 function jobsOf(
-  picture: Picture,
+  clusterState: ClusterState,
   isIt: (image: string) => boolean,
 ): readonly { readonly job: Job; readonly uses: readonly ContainerUse[] }[] {
-  return [...picture.jobs.values()].flatMap((job) => {
+  return [...clusterState.jobs.values()].flatMap((job) => {
     const { metadata, spec, status } = job
     const isOurs = metadata?.labels?.['django-rollout/job'] !== undefined
     const isOver = (status?.conditions ?? []).some(
@@ -387,13 +387,13 @@ interface Owner {
 }
 
 /** What makes a pod anew in the end: a Deployment stands above its ReplicaSet. */
-function ownerOf(picture: Picture, metadata: ObjectMeta = {}): Owner {
+function ownerOf(clusterState: ClusterState, metadata: ObjectMeta = {}): Owner {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)
   if (!owner) return { kind: 'Pod', apiVersion: 'v1', id: `pod/${metadata.name ?? ''}` }
   const { kind, apiVersion, name } = owner
-  const above = kind === 'ReplicaSet' ? picture.replicasets.get(name)?.metadata : undefined
+  const above = kind === 'ReplicaSet' ? clusterState.replicasets.get(name)?.metadata : undefined
   return above?.ownerReferences?.some(({ controller }) => controller)
-    ? ownerOf(picture, above)
+    ? ownerOf(clusterState, above)
     : // Nobody looks at what an owner is called.
       { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
 }
@@ -409,12 +409,12 @@ function groupsOf(
   })
 }
 
-function workloadsOf(picture: Picture): readonly WorkloadObject[] {
+function workloadsOf(clusterState: ClusterState): readonly WorkloadObject[] {
   return [
-    ...picture.deployments.values(),
-    ...picture.statefulsets.values(),
-    ...picture.daemonsets.values(),
-    ...picture.cronjobs.values(),
+    ...clusterState.deployments.values(),
+    ...clusterState.statefulsets.values(),
+    ...clusterState.daemonsets.values(),
+    ...clusterState.cronjobs.values(),
   ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
 }
 

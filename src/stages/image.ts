@@ -16,7 +16,7 @@ import {
 import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { pinned, type Release, type Source } from './release.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has there or is going to have. */
@@ -34,10 +34,10 @@ export interface Sought {
  * been told anything. What another build has stays as it is, and this one gets a tag of its own.
  */
 export async function lookForBuild(
-  release: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>,
+  release: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
 ): Promise<Sought> {
-  const { world, settings, source } = release
-  const inputs = await inputsOf(world, settings)
+  const { platform, settings, source } = release
+  const inputs = await inputsOf(platform, settings)
   const there = await ofBuild(release, source.tag, inputs)
   if (there.is !== 'another build') return { there, source, inputs }
   const tag = ownTag(source.tag, inputs)
@@ -46,14 +46,19 @@ export async function lookForBuild(
 }
 
 async function ofBuild(
-  { world, settings, source, signal }: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>,
+  {
+    platform,
+    settings,
+    source,
+    signal,
+  }: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
   tag: string,
   inputs: string,
 ): Promise<There> {
-  const found = await lookUp(world, settings.image, tag, signal)
+  const found = await lookUp(platform, settings.image, tag, signal)
   if (found.is !== 'there') return found
   const { image } = found
-  const origin = await originOf(world, image, signal)
+  const origin = await originOf(platform, image, signal)
   const { sha } = source
   // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
   const there =
@@ -64,14 +69,14 @@ async function ofBuild(
 
 /** What the registry has of this commit, whatever its build was told. */
 export async function whatIsThere({
-  world,
+  platform,
   settings,
   source,
   signal,
-}: Pick<Release, 'world' | 'settings' | 'source' | 'signal'>): Promise<There> {
-  const found = await lookUp(world, settings.image, source.tag, signal)
+}: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>): Promise<There> {
+  const found = await lookUp(platform, settings.image, source.tag, signal)
   if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
-  return ofCommit(found.image, source.sha, await revisionOf(world, found.image, signal))
+  return ofCommit(found.image, source.sha, await revisionOf(platform, found.image, signal))
 }
 
 /** What a release has before its tests: the image of the registry, or what has to be built. */
@@ -81,28 +86,32 @@ export interface Begun extends Pick<Sought, 'source' | 'inputs'> {
 }
 
 /** The image of this very build, if the registry has it. Throws a Failure `registry`. */
-export async function imageThere(release: Release, journal: Journal): Promise<Begun> {
+export async function imageThere(release: Release, stageLog: StageLog): Promise<Begun> {
   const { there, source, inputs, beside } = await lookForBuild(release)
   if (beside !== undefined) {
-    journal.say(
+    stageLog.say(
       `the registry has ${release.settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
     )
   }
-  const image = imageIn({ ...release, source }, journal, there)
+  const image = imageIn({ ...release, source }, stageLog, there)
   return { source, inputs, ...(image && { image }) }
 }
 
 /** What differs where two images of a commit do. */
 export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
 
-function imageIn({ settings, source }: Release, journal: Journal, there: There): Image | undefined {
+function imageIn(
+  { settings, source }: Release,
+  stageLog: StageLog,
+  there: There,
+): Image | undefined {
   const name = `${settings.image}:${source.tag}`
   switch (there.is) {
     case 'there':
-      journal.say(`the registry has ${pinned(there.image)}`)
+      stageLog.say(`the registry has ${pinned(there.image)}`)
       return there.image
     case 'another':
-      journal.say(`the registry has ${name} of another commit (${there.of})`)
+      stageLog.say(`the registry has ${name} of another commit (${there.of})`)
       return undefined
     case 'another build':
     case 'untold':
@@ -131,19 +140,19 @@ export interface Ready {
  * The image of this tag or digest, which must be there. Throws a Failure `image-missing`, `registry`, or
  * `usage` where nothing tells the tag.
  */
-export async function imageToDeploy(release: Release, journal: Journal): Promise<Ready> {
-  const { world, settings, source, signal } = release
+export async function imageToDeploy(release: Release, stageLog: StageLog): Promise<Ready> {
+  const { platform, settings, source, signal } = release
   const { image: repository, digest } = settings
-  if (digest !== undefined) return imageOfDigest(release, journal, digest)
-  const image = await findImage(world, repository, source.tag, signal)
+  if (digest !== undefined) return imageOfDigest(release, stageLog, digest)
+  const image = await findImage(platform, repository, source.tag, signal)
   if (image) {
     await checkMeant(release)
-    journal.say(`the registry has ${pinned(image)}`)
+    stageLog.say(`the registry has ${pinned(image)}`)
     const sha = await commitOf(release, image)
     return { image, source: sourceOf(image.tag, sha) }
   }
   const name = `${repository}:${source.tag}`
-  const isHere = await idInEngine(world, name, signal).catch(() => undefined)
+  const isHere = await idInEngine(platform, name, signal).catch(() => undefined)
   return fail({
     code: 'image-missing',
     sentence: `the registry has no ${name}`,
@@ -156,13 +165,13 @@ export async function imageToDeploy(release: Release, journal: Journal): Promise
 
 /** The checkout says nothing of it: its commit and, where none is given, its tag are what it says itself. */
 async function imageOfDigest(
-  { world, settings, signal }: Release,
-  journal: Journal,
+  { platform, settings, signal }: Release,
+  stageLog: StageLog,
   digest: string,
 ): Promise<Ready> {
   const { image: repository } = settings
   const asked = { repository, tag: settings.tag ?? '', digest }
-  const found = foundImage(asked, await lookUpImage(world, asked, signal))
+  const found = foundImage(asked, await lookUpImage(platform, asked, signal))
   if (!found) {
     return fail({
       code: 'image-missing',
@@ -170,7 +179,7 @@ async function imageOfDigest(
       hint: 'check the option digest, or push the image before it is deployed',
     })
   }
-  const { revision, version } = await originOf(world, found, signal)
+  const { revision, version } = await originOf(platform, found, signal)
   const tag = settings.tag ?? (isTag(version) ? version : undefined)
   if (tag === undefined) {
     return fail({
@@ -180,7 +189,7 @@ async function imageOfDigest(
     })
   }
   const image = { ...found, tag }
-  journal.say(`the registry has ${pinned(image)}`)
+  stageLog.say(`the registry has ${pinned(image)}`)
   return { image, source: sourceOf(tag, revision ?? commitIn(settings.tag)) }
 }
 
@@ -194,11 +203,11 @@ function sourceOf(tag: string, sha: string | undefined): Source {
 
 /** A tag of the user's own says nothing of the commit, and the checkout may be at another one. */
 async function commitOf(
-  { world, settings, source, signal }: Release,
+  { platform, settings, source, signal }: Release,
   image: Image,
 ): Promise<string | undefined> {
   if (settings.tag === undefined) return source.sha
-  return commitIn(settings.tag) ?? revisionOf(world, image, signal).catch(() => undefined)
+  return commitIn(settings.tag) ?? revisionOf(platform, image, signal).catch(() => undefined)
 }
 
 function commitIn(tag = ''): string | undefined {
@@ -217,22 +226,22 @@ export interface Candidate {
  * The image that the registry has for the commit or the digest, pulled; else what was built on this machine.
  * Throws a Failure `image-missing`, `registry` or `tool-missing`.
  */
-export async function imageToTest(release: Release, journal: Journal): Promise<Candidate> {
-  const { world, settings, source, signal } = release
+export async function imageToTest(release: Release, stageLog: StageLog): Promise<Candidate> {
+  const { platform, settings, source, signal } = release
   if (settings.digest !== undefined) {
-    const ready = await imageToDeploy(release, journal)
-    if (settings.push) journal.say('it is not pushed: the registry has it already')
-    return { ...ready, built: await pullImage(world, ready.image, journal, signal) }
+    const ready = await imageToDeploy(release, stageLog)
+    if (settings.push) stageLog.say('it is not pushed: the registry has it already')
+    return { ...ready, built: await pullImage(platform, ready.image, stageLog, signal) }
   }
   const there = await whatIsThere(release)
-  const image = imageIn(release, journal, there)
+  const image = imageIn(release, stageLog, there)
   if (image) {
     await checkMeant(release)
-    return { image, source, built: await pullImage(world, image, journal, signal) }
+    return { image, source, built: await pullImage(platform, image, stageLog, signal) }
   }
   const { image: repository } = settings
   const name = `${repository}:${source.tag}`
-  const here = await findInEngine(world, name, signal)
+  const here = await findInEngine(platform, name, signal)
   if (!here) {
     return fail({
       code: 'image-missing',
@@ -243,8 +252,8 @@ export async function imageToTest(release: Release, journal: Journal): Promise<C
       hint: 'build it first ("build"), on this machine or with "push"',
     })
   }
-  checkCommit(release, journal, name, here)
-  journal.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
+  checkCommit(release, stageLog, name, here)
+  stageLog.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
   const { id, inputs } = here
   return { source, built: { repository, tag: source.tag, id, ...(inputs && { inputs }) } }
 }
@@ -253,10 +262,10 @@ export async function imageToTest(release: Release, journal: Journal): Promise<C
  * Throws a Failure `usage` where the tag of the commit is one of two builds: this machine has made the other
  * one, which has a tag of its own, and nobody says which is meant.
  */
-async function checkMeant({ world, settings, source, signal }: Release): Promise<void> {
+async function checkMeant({ platform, settings, source, signal }: Release): Promise<void> {
   if (settings.tag !== undefined) return
   const { image: repository } = settings
-  const tags = await tagsInEngine(world, repository, signal)
+  const tags = await tagsInEngine(platform, repository, signal)
   const beside = tags.filter((tag) => isOwnTag(tag, source.tag))
   if (beside.length === 0) return
   const all = [source.tag, ...beside].map((tag) => `--tag ${tag}`).join(' or ')
@@ -270,7 +279,7 @@ async function checkMeant({ world, settings, source, signal }: Release): Promise
 /** What was built of an older commit must neither pass for this one, nor be pushed in its name. */
 function checkCommit(
   { settings, source }: Release,
-  journal: Journal,
+  stageLog: StageLog,
   name: string,
   { revision }: InEngine,
 ): void {
@@ -292,5 +301,5 @@ function checkCommit(
       hint: `build it by "build", or with the label org.opencontainers.image.revision=${sha}`,
     })
   }
-  journal.say(`${name} does not say of which commit it is`)
+  stageLog.say(`${name} does not say of which commit it is`)
 }

@@ -1,21 +1,21 @@
 /** Jobs of the manifests that run our image: run anew by each release, after the migration and before the rollout. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../kubernetes/api-error.js'
-import { isPassing, patiently } from '../kubernetes/retry.js'
+import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { releasedJob, runAnnotation } from '../kubernetes/jobs.js'
 import { nameOf, type KubeObject } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { Failure, type Cause } from '../failure/failure.js'
-import type { Journal, Standing } from '../platform/stage-log.js'
+import type { StageLog, StatusRow } from '../platform/stage-log.js'
 import { diagnose } from '../judge/diagnose.js'
 import { gather } from '../rollout/collect.js'
 import { judgeRun, type RunVerdict } from '../judge/job-run-judge.js'
-import { newLedger, withLog } from '../judge/observations.js'
-import { looking } from '../rollout/reconcile.js'
+import { newObservations, withLog } from '../judge/observations.js'
+import { reconcileUntil } from '../rollout/reconcile.js'
 import { titleOf } from '../undo/snapshot.js'
 import { removeJob } from './migration/run.js'
-import type { Site } from './preflight.js'
+import type { PreflightResult } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 import { unfinishedMigrations } from './recover.js'
 
@@ -38,44 +38,44 @@ export function jobsOf(
  */
 export async function runJobs(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   jobs: readonly Job[],
   warn: (words: string) => void,
 ): Promise<void> {
   const over = new AbortController()
   const own = { ...release, signal: AbortSignal.any([release.signal, over.signal]) }
-  const stand = new Map<string, Standing>()
+  const stand = new Map<string, StatusRow>()
   const works = jobs.map(async (job) => {
     await create(own, cluster, job)
-    journal.say(`${titleOf(job)} created`)
-    const startedAt = release.world.clock.now()
-    const seconds = () => (release.world.clock.now() - startedAt) / 1000
+    stageLog.say(`${titleOf(job)} created`)
+    const startedAt = release.platform.clock.now()
+    const seconds = () => (release.platform.clock.now() - startedAt) / 1000
     const verdict = await follow(own, cluster, site, job, startedAt, (words) => {
       stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
-      journal.waiting(() => [...stand.values()])
+      stageLog.waiting(() => [...stand.values()])
     })
     stand.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
-    journal.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
+    stageLog.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
   })
   try {
     await Promise.all(works)
   } finally {
     over.abort(new Error('another Job has failed'))
     await Promise.allSettled(works)
-    journal.waiting(undefined)
+    stageLog.waiting(undefined)
     await endThem(release, cluster, site, jobs).catch((error: unknown) => {
       warn(error instanceof Error ? error.message : String(error))
     })
   }
 }
 
-async function create({ world, signal }: Release, cluster: Cluster, job: Job): Promise<void> {
+async function create({ platform, signal }: Release, cluster: Cluster, job: Job): Promise<void> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
-  await patiently(
-    world.clock,
+  await retryTransient(
+    platform.clock,
     signal,
     async () => {
       signal.throwIfAborted()
@@ -88,7 +88,7 @@ async function create({ world, signal }: Release, cluster: Cluster, job: Job): P
         if (there?.metadata?.annotations?.[runAnnotation] !== ofRun(job)) throw error
       }
     },
-    isPassing,
+    isTransient,
   )
 }
 
@@ -99,34 +99,41 @@ function ofRun({ metadata }: Job): string | undefined {
 async function follow(
   release: Release,
   cluster: Cluster,
-  { live }: Site,
+  { live }: PreflightResult,
   job: Job,
   startedAt: number,
   onWait: (words: string) => void,
 ): Promise<Exclude<RunVerdict, { is: 'waiting' }>> {
-  const { world, settings, signal } = release
-  const { clock } = world
-  const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
-  let ledger = newLedger(startedAt)
+  const { platform, settings, signal } = release
+  const { clock } = platform
+  const timeouts = { timeout: settings.timeout, bake: 0, grace: settings.grace }
+  let observations = newObservations(startedAt)
   let crash: Cause | undefined
-  const verdict = await looking<Exclude<RunVerdict, { is: 'waiting' }>>(
+  const verdict = await reconcileUntil<Exclude<RunVerdict, { is: 'waiting' }>>(
     { cluster, clock, live, signal },
     (now) => {
-      const judgement = judgeRun(live.picture(), nameOf(job), patience, ledger, crash, now)
-      ledger = judgement.ledger
-      const { verdict, lookAgainAt, logsWanted } = judgement
+      const judgement = judgeRun(
+        live.clusterState(),
+        nameOf(job),
+        timeouts,
+        observations,
+        crash,
+        now,
+      )
+      observations = judgement.observations
+      const { verdict, requeueAt, logsWanted } = judgement
       if (verdict.is === 'waiting') {
         crash = verdict.crash ?? crash
         onWait(verdict.on)
       }
       return {
         logsWanted,
-        ...(lookAgainAt !== undefined && { lookAgainAt }),
+        ...(requeueAt !== undefined && { requeueAt }),
         ...(verdict.is !== 'waiting' && { ended: verdict }),
       }
     },
     (wanted, lines) => {
-      ledger = withLog(ledger, wanted, diagnose(lines, toRepo(release)))
+      observations = withLog(observations, wanted, diagnose(lines, toRepo(release)))
     },
   )
   if (verdict.is === 'done') return verdict
@@ -138,7 +145,7 @@ async function follow(
 async function endThem(
   release: Release,
   cluster: Cluster,
-  { live }: Site,
+  { live }: PreflightResult,
   jobs: readonly Job[],
 ): Promise<void> {
   const names = jobs.map(nameOf)

@@ -16,7 +16,7 @@ type Say = (line: string) => void
 
 /** The live objects of these names, once none of them is on its way out any more. */
 export async function liveOnceGone(
-  { world: { clock }, signal }: Pick<Release, 'world' | 'signal'>,
+  { platform: { clock }, signal }: Pick<Release, 'platform' | 'signal'>,
   say: Say,
   cluster: Cluster,
   objects: readonly KubeObject[],
@@ -37,7 +37,7 @@ export async function liveOnceGone(
  * made anew. Throws a Failure `workload-unfit` for any other.
  */
 export async function onceGone(
-  release: Pick<Release, 'world' | 'signal'>,
+  release: Pick<Release, 'platform' | 'signal'>,
   say: Say,
   cluster: Cluster,
   targets: readonly Target[],

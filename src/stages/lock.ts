@@ -1,11 +1,11 @@
 /** One release at a time: the lock of the application in its namespace. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { takeLease, type HeldLease, type Holder } from '../state/lease.js'
+import { acquireLease, type HeldLease, type Holder } from '../state/lease.js'
 import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { address } from '../state/record-schema.js'
-import type { World } from '../platform/platform.js'
+import type { Platform } from '../platform/platform.js'
 import type { Release } from './release.js'
 
 /** A run renews its lock three times in this time; without a renewal for so long, the run is gone. */
@@ -14,19 +14,22 @@ const lastsMs = 30_000
 const longestName = 100
 
 /** Who this run is, for others that want the lock. A new id for each run, unless one is given. */
-export async function holderOf(world: World, id: string = crypto.randomUUID()): Promise<Holder> {
-  const { env } = world
+export async function holderOf(
+  platform: Platform,
+  id: string = crypto.randomUUID(),
+): Promise<Holder> {
+  const { env } = platform
   const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env
   const url =
     server && repository && run
       ? `${server}/${repository}/actions/runs/${run}`
       : env['CI_JOB_URL'] || env['BUILD_URL']
   // Another one would make the record of this run unreadable.
-  return { id, who: await starterOf(world), ...(url && address.test(url) && { url }) }
+  return { id, who: await starterOf(platform), ...(url && address.test(url) && { url }) }
 }
 
 /** Who has started this run: as the CI or the login names them, else as git does, else the account that runs it. */
-async function starterOf({ env, processes }: World): Promise<string> {
+async function starterOf({ env, processes }: Platform): Promise<string> {
   const named = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || env['LOGNAME']
   if (named) return named
   const { code, stdout } = await processes.run('git', ['config', '--get', 'user.name'])
@@ -36,22 +39,22 @@ async function starterOf({ env, processes }: World): Promise<string> {
 
 /** Takes the lock; throws a Failure `locked` that names the holder when it cannot be had in time. */
 export async function lock(
-  { world, settings, app, holder, signal }: Release,
-  journal: Journal,
+  { platform, settings, app, holder, signal }: Release,
+  stageLog: StageLog,
   cluster: Cluster,
 ): Promise<HeldLease> {
   let told: string | undefined
-  const taking = await takeLease(
+  const taking = await acquireLease(
     cluster,
-    world.clock,
+    platform.clock,
     nameFor(app),
     { ...holder, image: settings.image },
     { lastsMs, waitMs: settings['lock-wait'] },
     signal,
     (by) => {
-      if (told !== by) journal.say(`another release is under way: ${by}`)
+      if (told !== by) stageLog.say(`another release is under way: ${by}`)
       told = by
-      journal.waiting(`waiting for the release of ${by}`)
+      stageLog.waiting(`waiting for the release of ${by}`)
     },
   )
   if (taking.is === 'taken') return taking.lease

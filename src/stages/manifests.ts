@@ -9,20 +9,27 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { plural } from '../report/words.js'
-import { follow } from '../rollout/track.js'
+import { trackRollout } from '../rollout/track.js'
 import { standsSince } from '../undo/restore.js'
-import { asItWas, isImmutable, planned, titleOf, type Prior, type Wrote } from '../undo/snapshot.js'
-import type { Aim } from '../judge/types.js'
+import {
+  asItWas,
+  isImmutable,
+  planned,
+  titleOf,
+  type ObjectSnapshot,
+  type Wrote,
+} from '../undo/snapshot.js'
+import type { DesiredWorkload } from '../judge/types.js'
 import { liveOnceGone } from './leaving.js'
 import type { PlacedChange } from './selectors.js'
-import type { Site } from './preflight.js'
+import type { PreflightResult } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 
 /** What an apply of the manifests will change, object by object; nothing is written. */
 export async function planManifests(
-  release: Pick<Release, 'world' | 'signal'>,
+  release: Pick<Release, 'platform' | 'signal'>,
   say: (line: string) => void,
   cluster: Cluster,
   others: readonly KubeObject[],
@@ -33,9 +40,9 @@ export async function planManifests(
 /** How the objects that these changes touch are now, for the undo. */
 export function priorOfChanges(
   changes: readonly PlacedChange[],
-  { resources }: Site,
-): readonly Prior[] {
-  return changes.flatMap((change): Prior[] => {
+  { resources }: PreflightResult,
+): readonly ObjectSnapshot[] {
+  return changes.flatMap((change): ObjectSnapshot[] => {
     // Other applications run in it too, and its labels take nothing from anybody: no undo writes it.
     if (change.object.kind === 'Namespace') return []
     const path = resources.pathOf(change.object)
@@ -46,10 +53,14 @@ export function priorOfChanges(
     }
     switch (change.is) {
       case 'create':
-        return [{ ...common, object: change.object, was: 'absent' }]
+        return [{ ...common, object: change.object, change: 'create' }]
       case 'change':
         return [
-          { ...common, object: asItWas(change.live), was: seals(change) ? 'sealed' : 'whole' },
+          {
+            ...common,
+            object: asItWas(change.live),
+            change: seals(change) ? 'make-immutable' : 'apply',
+          },
         ]
       case 'none':
         return []
@@ -58,9 +69,9 @@ export function priorOfChanges(
 }
 
 /** Throws a Failure when somebody else has decided about what is going to be written, since it was remembered. */
-async function checkStill(cluster: Cluster, priors: readonly Prior[]): Promise<void> {
+async function checkStill(cluster: Cluster, priors: readonly ObjectSnapshot[]): Promise<void> {
   const changed = (await standsSince(cluster, priors)).filter(
-    ({ did, stands }) => did !== 'nothing' || (stands && isBeingDeleted(stands)),
+    ({ did, current }) => did !== 'nothing' || (current && isBeingDeleted(current)),
   )
   if (changed.length === 0) return
   const names = changed.map(({ prior }) => titleOf(prior.object)).join(', ')
@@ -77,10 +88,10 @@ function seals({ object, live }: Change & { is: 'change' }): boolean {
 
 /** Applies what finds our pods (`placeOf`), in the middle of the rollout. */
 export async function applyBeside(
-  { world, signal }: Pick<Release, 'world' | 'signal'>,
-  journal: Journal,
+  { platform, signal }: Pick<Release, 'platform' | 'signal'>,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   changes: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
@@ -88,14 +99,14 @@ export async function applyBeside(
   if (touched.length === 0) return
   await checkStill(cluster, priorOfChanges(touched, site))
   signal.throwIfAborted()
-  sayChanges(journal, touched)
+  sayChanges(stageLog, touched)
   const objects = touched.map(({ object }) => object)
-  await wrote(await apply(cluster, world.clock, objects, signal))
+  await wrote(await apply(cluster, platform.clock, objects, signal))
 }
 
-function sayChanges(journal: Journal, touched: readonly Change[]): void {
+function sayChanges(stageLog: StageLog, touched: readonly Change[]): void {
   for (const { is, object } of touched) {
-    journal.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
+    stageLog.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
   }
 }
 
@@ -105,24 +116,24 @@ function sayChanges(journal: Journal, touched: readonly Change[]): void {
  */
 export async function applyManifests(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   changes: readonly PlacedChange[],
   wrote: Wrote,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
-  sayChanges(journal, touched)
+  sayChanges(stageLog, touched)
   const untouched = changes.length - touched.length
-  if (untouched > 0) journal.say(`${plural(untouched, 'object')} unchanged`)
+  if (untouched > 0) stageLog.say(`${plural(untouched, 'object')} unchanged`)
   if (touched.length === 0) return
 
-  const startedAt = release.world.clock.now()
+  const startedAt = release.platform.clock.now()
   await checkStill(cluster, priorOfChanges(touched, site))
   release.signal.throwIfAborted()
   const applied = await apply(
     cluster,
-    release.world.clock,
+    release.platform.clock,
     touched.map(({ object }) => object),
     release.signal,
   )
@@ -131,8 +142,8 @@ export async function applyManifests(
     isWorkload(change.object),
   )
   if (workloads.length === 0) return
-  const aims = await Promise.all(
-    workloads.map(async ({ is, object }): Promise<Aim> => {
+  const desiredWorkloads = await Promise.all(
+    workloads.map(async ({ is, object }): Promise<DesiredWorkload> => {
       const live = await cluster.get<WorkloadObject>(site.resources.pathOf(object))
       return {
         workload: workloadId(object),
@@ -142,16 +153,16 @@ export async function applyManifests(
       }
     }),
   )
-  const { settings, world, signal } = release
-  const followed = await follow({
+  const { settings, platform, signal } = release
+  const followed = await trackRollout({
     cluster,
-    clock: world.clock,
+    clock: platform.clock,
     live: site.live,
-    aims,
-    patience: { timeout: settings.timeout, bake: 0, grace: settings.grace },
+    desiredWorkloads,
+    timeouts: { timeout: settings.timeout, bake: 0, grace: settings.grace },
     startedAt,
     toRepo: toRepo(release),
-    journal,
+    stageLog,
     signal,
   })
   if (followed.is === 'failed') fail(followed.cause)

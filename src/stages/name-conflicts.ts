@@ -15,8 +15,8 @@ import type { Command } from '../options/commands.js'
 import { readReleases } from '../state/history-store.js'
 import type { History } from '../state/history.js'
 import { readRecord } from '../state/record.js'
-import type { Picture } from '../judge/types.js'
-import type { Site } from './preflight.js'
+import type { ClusterState } from '../judge/types.js'
+import type { PreflightResult } from './preflight.js'
 import type { Release } from './release.js'
 
 /**
@@ -28,7 +28,7 @@ import type { Release } from './release.js'
 export async function checkAlone(
   release: Pick<Release, 'app' | 'settings'>,
   cluster: Cluster,
-  site: Pick<Site, 'live' | 'targets'>,
+  site: Pick<PreflightResult, 'live' | 'targets'>,
   command: Command,
 ): Promise<void> {
   const { app, settings } = release
@@ -46,7 +46,7 @@ export async function checkAlone(
 export async function checkHistory(
   { app, settings }: Pick<Release, 'app' | 'settings'>,
   cluster: Cluster,
-  { live, targets }: Pick<Site, 'live' | 'targets'>,
+  { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
   command: Command,
 ): Promise<History> {
   const releases = await readReleases(cluster, app)
@@ -54,7 +54,7 @@ export async function checkHistory(
   const own = releases.filter((entry) => !foreign.includes(entry))
   if (foreign.length === 0 || (command === 'rollback' && own.length > 0)) return own
   const ours = targets.map(({ id }) => idOf(id))
-  const others = workloadsIn(live.picture()).filter(
+  const others = workloadsIn(live.clusterState()).filter(
     (object) => !ours.includes(idOf(workloadId(object))),
   )
   for (const image of new Set(foreign.map((entry) => entry.image))) {
@@ -68,7 +68,12 @@ export async function checkHistory(
   return own
 }
 
-function workloadsIn(picture: Picture): readonly WorkloadObject[] {
-  const all = [picture.deployments, picture.statefulsets, picture.daemonsets, picture.cronjobs]
+function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
+  const all = [
+    clusterState.deployments,
+    clusterState.statefulsets,
+    clusterState.daemonsets,
+    clusterState.cronjobs,
+  ]
   return all.flatMap((kind) => [...kind.values()] as KubeObject[]).filter(isWorkload)
 }

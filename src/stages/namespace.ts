@@ -8,7 +8,7 @@ import type { Manifests } from '../kubernetes/manifests.js'
 import { isBeingDeleted, type KubeObject } from '../kubernetes/objects.js'
 import { namespacePath } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 
 /** hidden: the account may not look at it; the rights inside of it decide then. */
 export type Presence = 'there' | 'missing' | 'hidden'
@@ -40,7 +40,7 @@ export async function checkNamespace(
 
 /** The one write of a release before its lock, which is in that namespace; nothing takes it back. */
 export async function makeNamespace(
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
   manifest: KubeObject,
   presence: Presence,
@@ -49,7 +49,7 @@ export async function makeNamespace(
   const made = await cluster.kubectl(['create', '--save-config', '-f', '-'], {
     input: JSON.stringify(manifest),
   })
-  if (made.code === 0) journal.say(`namespace/${cluster.namespace} created`)
+  if (made.code === 0) stageLog.say(`namespace/${cluster.namespace} created`)
   else if (!made.stderr.includes('(AlreadyExists)')) {
     namespaceMissing(cluster.namespace, `does not exist, and cannot be created: ${troubleOf(made)}`)
   }

@@ -3,10 +3,10 @@ import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { byDigest, runsOf, taggedIn, type Ran } from '../judge/running-digests.js'
-import type { LivePicture } from '../rollout/namespace-watch.js'
-import { within } from '../platform/time.js'
+import type { NamespaceWatch } from '../rollout/namespace-watch.js'
+import { withTimeout } from '../platform/time.js'
 import type { Image, Release } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 
@@ -19,12 +19,12 @@ const answerMs = 15_000
 /** Asks the registry once for each tag that a workload runs by. It need not answer. */
 export async function pinsOf(
   release: Release,
-  journal: Journal,
-  live: LivePicture,
+  stageLog: StageLog,
+  live: NamespaceWatch,
   targets: readonly Target[],
 ): Promise<Pins> {
   const workloads = targets.flatMap((target) => (target.live ? [target.live] : []))
-  const tagged = taggedIn(live.picture(), workloads, release.settings.image)
+  const tagged = taggedIn(live.clusterState(), workloads, release.settings.image)
   const ask = once((image: string) => lookUpSoon(release, image))
   const pins = new Map<string, Record<string, string>>()
   const lines = new Set<string>()
@@ -44,24 +44,24 @@ export async function pinsOf(
       lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`)
     }),
   )
-  for (const line of lines) journal.say(line)
+  for (const line of lines) stageLog.say(line)
   return pins
 }
 
 /** Whether every container of ours runs exactly this image already, whatever its template calls it. */
 export async function runsAlready(
   release: Release,
-  live: LivePicture,
+  live: NamespaceWatch,
   targets: readonly Target[],
   { repository, digest }: Image,
 ): Promise<boolean> {
-  const picture = live.picture()
+  const clusterState = live.clusterState()
   const ask = once((image: string) => lookUpSoon(release, image))
   const all = targets.flatMap(({ live: object, uses }) =>
     uses.map(async ({ name }): Promise<boolean> => {
       const use = object && usesOf(templateOf(object), () => true).find((one) => one.name === name)
       if (!use) return false
-      const runs = runsOf(picture, object, use, { repository, digest })
+      const runs = runsOf(clusterState, object, use, { repository, digest })
       if (runs !== 'what its tag names') return runs === 'this image'
       const named = await ask(use.image)
       return named?.is === 'there' && named.image.digest === digest
@@ -90,7 +90,7 @@ export function taggedAlone(targets: readonly Target[]): readonly string[] {
  * registry that does not answer, or denies, says nothing.
  */
 export async function lostImages(
-  release: Pick<Release, 'world' | 'settings' | 'signal'>,
+  release: Pick<Release, 'platform' | 'settings' | 'signal'>,
   targets: readonly Target[],
   pins: Pins = new Map(),
 ): Promise<readonly string[]> {
@@ -133,15 +133,15 @@ async function fateOf(
 
 /** `undefined`: no answer. */
 async function lookUpSoon(
-  { world, signal }: Pick<Release, 'world' | 'signal'>,
+  { platform, signal }: Pick<Release, 'platform' | 'signal'>,
   image: string,
 ): Promise<Lookup | undefined> {
   const { repository, tag = 'latest', digest } = parseImage(image)
   try {
-    return await within(world.clock, answerMs, signal, (own) =>
+    return await withTimeout(platform.clock, answerMs, signal, (own) =>
       digest === undefined
-        ? lookUp(world, repository, tag, own)
-        : lookUpImage(world, { repository, tag, digest }, own),
+        ? lookUp(platform, repository, tag, own)
+        : lookUpImage(platform, { repository, tag, digest }, own),
     )
   } catch {
     signal.throwIfAborted()

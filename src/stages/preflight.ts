@@ -13,10 +13,10 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { collection, discover, type Resources } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import { aimOf } from '../judge/desired.js'
-import type { Picture } from '../judge/types.js'
-import { watchNamespace, type LivePicture } from '../rollout/namespace-watch.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { desiredOf } from '../judge/desired.js'
+import type { ClusterState } from '../judge/types.js'
+import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { jobsOf } from './jobs.js'
 import { onceGone } from './leaving.js'
 import { planManifests } from './manifests.js'
@@ -25,14 +25,14 @@ import { planOf } from './selectors.js'
 import type { Release } from './release.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { planOurs } from './rollout.js'
-import { smokeAim } from './smoke.js'
+import { smokeTarget } from './smoke.js'
 import { checkFit, checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
 import { type Web } from '../kubernetes/target.js'
 import { type Target } from '../kubernetes/target.js'
 
 /** What the release will work on. */
-export interface Site {
-  readonly live: LivePicture
+export interface PreflightResult {
+  readonly live: NamespaceWatch
   readonly targets: readonly Target[]
   /** Manifests of everything that does not run our image. */
   readonly others: readonly KubeObject[]
@@ -49,11 +49,11 @@ export interface Site {
 
 export async function preflight(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-): Promise<Site> {
-  const { world, settings } = release
-  const manifests = await readManifests(world, cluster, settings.manifests, settings.image)
+): Promise<PreflightResult> {
+  const { platform, settings } = release
+  const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
   const { ours, jobs, namespace } = manifests
   const resources = await discover(cluster, [
@@ -62,18 +62,18 @@ export async function preflight(
     ...(namespace ? [namespace] : []),
   ])
   await checkRights(release, cluster, rightsFor(release.app, manifests, resources))
-  if (namespace) await makeNamespace(journal, cluster, namespace, presence)
+  if (namespace) await makeNamespace(stageLog, cluster, namespace, presence)
   const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
   const others = [...applied, ...manifests.others]
 
   const say = (line: string) => {
-    journal.say(line)
+    stageLog.say(line)
   }
-  const live = await watchNamespace(cluster, world.clock)
-  checkImages(cluster, live.picture(), manifests, settings.image)
-  const found = findTargets(live.picture(), manifests, settings.image, cluster.namespace)
+  const live = await watchNamespace(cluster, platform.clock)
+  checkImages(cluster, live.clusterState(), manifests, settings.image)
+  const found = findTargets(live.clusterState(), manifests, settings.image, cluster.namespace)
   const targets = await onceGone(release, say, cluster, found)
-  if (targets.length === 0) noWorkload(live.picture(), settings.image, cluster.namespace)
+  if (targets.length === 0) noWorkload(live.clusterState(), settings.image, cluster.namespace)
   checkFit(targets)
   const ids = targets.map(({ id }) => id)
   await checkRights(release, cluster, [
@@ -89,26 +89,26 @@ export async function preflight(
     others,
     jobs,
     running,
-    live.picture(),
+    live.clusterState(),
   )
 
-  journal.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
+  stageLog.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
-    journal.say(describe(target))
+    stageLog.say(describe(target))
   })
   const services = servicesWith(others, running)
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
-    smokeAim(web, services, settings['smoke-host'])
+    smokeTarget(web, services, settings['smoke-host'])
     await checkRights(release, cluster, forSmoke)
   }
   const warnings = [
     ...unlabelled,
-    ...warningsOf(release, cluster, live.picture(), targets, services),
+    ...warningsOf(release, cluster, live.clusterState(), targets, services),
     ...unled,
   ]
   warnings.forEach((warning) => {
-    journal.say(`warning: ${warning}`)
+    stageLog.say(`warning: ${warning}`)
   })
   return { live, targets, others, jobs, resources, services, warnings, ...(web && { web }) }
 }
@@ -117,7 +117,7 @@ export async function preflight(
 function warningsOf(
   { settings }: Release,
   cluster: Cluster,
-  picture: Picture,
+  clusterState: ClusterState,
   targets: readonly Target[],
   services: readonly Service[],
 ): readonly string[] {
@@ -125,7 +125,7 @@ function warningsOf(
   const kubectl = kubectlOf(cluster)
   const found = [
     ...workloadFindings(subjects, kubectl),
-    ...probeFindings(subjects, readyTimes(picture, targets), settings, kubectl),
+    ...probeFindings(subjects, readyTimes(clusterState, targets), settings, kubectl),
   ]
   return found
     .filter(({ severity }) => severity === 'warning')
@@ -139,12 +139,12 @@ export function kubectlOf(cluster: Cluster): Kubectl {
 
 /** How long the slowest pod of each workload took to become Ready, in ms, where that is known; by its id. */
 export function readyTimes(
-  picture: Picture,
+  clusterState: ClusterState,
   targets: readonly Target[],
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(
     targets.flatMap(({ id, live }) => {
-      const took = live && aimOf(id, {}, live, live, picture).readyBefore
+      const took = live && desiredOf(id, {}, live, live, clusterState).readyBefore
       return took === undefined ? [] : [[idOf(id), took]]
     }),
   )
@@ -204,7 +204,7 @@ export async function rehearse(
   others: readonly KubeObject[],
   jobs: readonly KubeObject[],
   services: readonly Service[],
-  picture: Picture,
+  clusterState: ClusterState,
 ): Promise<readonly string[]> {
   const { settings, source } = release
   const { image: repository, digest } = settings
@@ -219,5 +219,5 @@ export async function rehearse(
     ...{ kind: 'Job', metadata: { name: 'migrate' } },
     spec: { template: { metadata: { labels: migrationLabels(release.app) } } },
   }
-  return planOf(changes, ours, targets, services, picture, [...ran, migration]).warnings
+  return planOf(changes, ours, targets, services, clusterState, [...ran, migration]).warnings
 }

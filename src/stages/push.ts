@@ -4,7 +4,7 @@ import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
 import { lookUp, originOf } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Release } from './release.js'
 
 /**
@@ -14,26 +14,26 @@ import type { Release } from './release.js'
  *
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
-export async function push(release: Release, journal: Journal, built: Built): Promise<Image> {
+export async function push(release: Release, stageLog: StageLog, built: Built): Promise<Image> {
   const tag = await tagFor(release, built)
   if (tag !== built.tag) {
-    journal.say(
+    stageLog.say(
       `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
     )
   }
-  return pushImage(release.world, { ...built, tag }, journal, release.signal)
+  return pushImage(release.platform, { ...built, tag }, stageLog, release.signal)
 }
 
 /** Only a tag that surely holds another build of this commit is left to it: a push says what else is wrong. */
 async function tagFor(
-  { world, source, signal }: Release,
+  { platform, source, signal }: Release,
   { repository, tag, inputs }: Built,
 ): Promise<string> {
   if (inputs === undefined) return tag
   try {
-    const found = await lookUp(world, repository, tag, signal)
+    const found = await lookUp(platform, repository, tag, signal)
     if (found.is !== 'there') return tag
-    const there = await originOf(world, found.image, signal)
+    const there = await originOf(platform, found.image, signal)
     const isOfCommit = there.revision === undefined || there.revision === source.sha
     return isOfCommit && there.inputs !== inputs ? ownTag(tag, inputs) : tag
   } catch {

@@ -6,12 +6,12 @@ import { LeaseLost, titleOf } from '../state/lease.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import { remember } from '../state/history-store.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { saveRelease } from '../state/history-store.js'
 import { closeRecord, type KeptRecord } from '../state/record.js'
 import { leftToOthers, type Restored } from '../undo/restore.js'
-import type { LivePicture } from '../rollout/namespace-watch.js'
-import { within } from '../platform/time.js'
+import type { NamespaceWatch } from '../rollout/namespace-watch.js'
+import { withTimeout } from '../platform/time.js'
 import { removeJob } from './migration/run.js'
 import type { Release } from './release.js'
 import { undo, undoBudget } from './undo.js'
@@ -22,30 +22,30 @@ import { undo, undoBudget } from './undo.js'
  */
 export async function recover(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
   record: KeptRecord,
 ): Promise<readonly Restored[]> {
   const { begun } = record
-  const { world, app, holder } = release
-  journal.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
-  const { snapshot, patience } = record
-  const budget = undoBudget(live, snapshot, patience)
-  const restored = await within(world.clock, budget, release.signal, (late) =>
-    undo({ ...release, signal: late }, journal, cluster, live, snapshot, patience),
+  const { platform, app, holder } = release
+  stageLog.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
+  const { snapshot, timeouts } = record
+  const budget = undoBudget(live, snapshot, timeouts)
+  const restored = await withTimeout(platform.clock, budget, release.signal, (late) =>
+    undo({ ...release, signal: late }, stageLog, cluster, live, snapshot, timeouts),
   )
   const left = leftToOthers(restored)
-  await remember(cluster, world.clock, cluster.life, app, {
+  await saveRelease(cluster, platform.clock, cluster.life, app, {
     ...begun,
     result: 'undone',
     cause: `its run was gone before it had ended; put back by ${titleOf(holder)}${left ? `, but for what somebody else has set: ${left}` : ''}`,
-    seconds: Math.max(0, (world.clock.now() - Date.parse(begun.at)) / 1000),
+    seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
     migrations: [],
   }).catch((error: unknown) => {
-    journal.say(`the history could not be written: ${String(error)}`)
+    stageLog.say(`the history could not be written: ${String(error)}`)
   })
-  await closeRecord(cluster, world.clock, app, record)
+  await closeRecord(cluster, platform.clock, app, record)
   return restored
 }
 
@@ -57,14 +57,14 @@ export async function recover(
  */
 export async function endMigrations(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
 ): Promise<readonly string[]> {
   const names = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
   await Promise.all(
     names.map(async (name) => {
-      journal.say(`job/${name} was left unfinished: it is ended`)
+      stageLog.say(`job/${name} was left unfinished: it is ended`)
       try {
         await removeJob(release, cluster, live, name)
       } catch (error) {

@@ -4,14 +4,14 @@ import type { Source } from '../docker/source.js'
 import type { Holder } from '../state/lease.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
-import type { OwnPatience } from '../judge/types.js'
-import type { World } from '../platform/platform.js'
+import type { ReleaseTimeouts } from '../judge/types.js'
+import type { Platform } from '../platform/platform.js'
 
 export type { Image, Source }
 
 /** What every stage is given: the world, what the user wants, and the signal that ends it early. */
 export interface Release {
-  readonly world: World
+  readonly platform: Platform
   readonly settings: Settings
   readonly source: Source
   /** Name of the application in jobs, labels and records. */
@@ -30,11 +30,11 @@ export function pinned(image: Image): string {
 }
 
 /** Finds the file of the user's repository that a path inside of the image came from. */
-export function toRepo({ world, settings }: Release): (file: string) => string | undefined {
-  return (file) => repoFile(file, (path) => world.files.exists(path), settings.context)
+export function toRepo({ platform, settings }: Release): (file: string) => string | undefined {
+  return (file) => repoFile(file, (path) => platform.files.exists(path), settings.context)
 }
 
-export function patienceOf(settings: Settings): OwnPatience {
+export function timeoutsOf(settings: Settings): ReleaseTimeouts {
   const { timeout, grace, 'ready-timeout': readyTimeout } = settings
   return { timeout, grace, ...(readyTimeout !== undefined && { readyTimeout }) }
 }

@@ -1,6 +1,6 @@
 /** Brings the new image into every workload, and watches until it is judged. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
-import { patiently } from '../kubernetes/retry.js'
+import { retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { configHashOf, withConfigHash } from '../kubernetes/configuration.js'
 import { prepared } from '../kubernetes/manifests.js'
@@ -18,39 +18,39 @@ import {
 import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import { aimOf } from '../judge/desired.js'
-import { follow, type Followed } from '../rollout/track.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { desiredOf } from '../judge/desired.js'
+import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
-import { newLedger } from '../judge/observations.js'
+import { newObservations } from '../judge/observations.js'
 import { liveOf, type Live } from '../judge/objects.js'
-import { asItWas, planned, titleOf, type Prior, type Wrote } from '../undo/snapshot.js'
-import type { Aim, Courses, Judgement, Picture } from '../judge/types.js'
+import { asItWas, planned, titleOf, type ObjectSnapshot, type Wrote } from '../undo/snapshot.js'
+import type { DesiredWorkload, WriteProgresses, Judgement, ClusterState } from '../judge/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './change-cause.js'
 import { writeEdits } from './edits.js'
 import { applyBeside } from './manifests.js'
 import type { Pins } from './pinned-tags.js'
 import type { PlacedChange } from './selectors.js'
-import type { Site } from './preflight.js'
-import { patienceOf, pinned, toRepo, type Image, type Release } from './release.js'
-import { smoke, smokeAim } from './smoke.js'
+import type { PreflightResult } from './preflight.js'
+import { timeoutsOf, pinned, toRepo, type Image, type Release } from './release.js'
+import { smoke, smokeTarget } from './smoke.js'
 import { madeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** How the workloads of the release are now, for the undo. */
-export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly Prior[] {
-  return targets.map(({ id, path, live, manifest, becomes }): Prior => {
+export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly ObjectSnapshot[] {
+  return targets.map(({ id, path, live, manifest, becomes }): ObjectSnapshot => {
     const common = { path, written: planned(becomes ?? manifest ?? {}), of: 'workload' } as const
-    if (!live) return { ...common, object: manifest ?? {}, was: 'absent' }
+    if (!live) return { ...common, object: manifest ?? {}, change: 'create' }
     const ran = pins.get(idOf(id))
-    const was = manifest ? 'whole' : 'template'
-    return { ...common, object: asItWas(live), was, ...(ran && { ran }) }
+    const was = manifest ? 'apply' : 'set-image'
+    return { ...common, object: asItWas(live), change: was, ...(ran && { ran }) }
   })
 }
 
 /** Who hears of a rollout while it goes on. */
 export interface Noted {
-  readonly courses: (courses: Courses) => void
+  readonly courses: (courses: WriteProgresses) => void
   /** What a person should know though the new version runs. */
   readonly warning: (warning: string) => void
 }
@@ -61,92 +61,92 @@ export interface Noted {
  */
 export async function rollout(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: Image,
   beside: readonly PlacedChange[],
   wrote: Wrote,
   noted: Noted,
-): Promise<Followed> {
-  const { world, settings, signal } = release
-  const before = site.live.picture()
+): Promise<RolloutOutcome> {
+  const { platform, settings, signal } = release
+  const before = site.live.clusterState()
   // Copied: the picture is live, and what the old version took has to be known after it is gone.
-  const old: Picture = { ...before, pods: new Map(before.pods) }
-  const startedAt = world.clock.now()
+  const old: ClusterState = { ...before, pods: new Map(before.pods) }
+  const startedAt = platform.clock.now()
   const cause = causeOfChange(release, image)
   /** The images of what was written, by `idOf`. */
   const images = new Map<string, Readonly<Record<string, string>>>()
-  const write = async (targets: readonly Target[]): Promise<readonly Aim[]> => {
+  const write = async (targets: readonly Target[]): Promise<readonly DesiredWorkload[]> => {
     signal.throwIfAborted()
     const by = await takenSince(release, cluster, site, targets)
     if (Object.keys(by).length > 0) fail(supersededBy(by))
-    sayRestarts(journal, targets)
-    await annotate(release, journal, cluster, targets, causeFirst, cause)
+    sayRestarts(stageLog, targets)
+    await annotate(release, stageLog, cluster, targets, causeFirst, cause)
     signal.throwIfAborted()
     const made: KubeObject[] = []
     const answers = (objects: readonly KubeObject[]) => made.push(...objects)
     const ended = await Promise.allSettled([
-      applyOurs(release, journal, cluster, targets, pinned(image), cause).then(answers),
-      ...writeEdits(release, journal, cluster, targets, pinned(image), cause, answers),
+      applyOurs(release, stageLog, cluster, targets, pinned(image), cause).then(answers),
+      ...writeEdits(release, stageLog, cluster, targets, pinned(image), cause, answers),
     ])
     await wrote(made)
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
-    await annotate(release, journal, cluster, targets, causeAfter, cause)
+    await annotate(release, stageLog, cluster, targets, causeAfter, cause)
     return Promise.all(
       targets.map(async (target) => {
         const { id, path, live } = target
         const now = await cluster.get<WorkloadObject>(path)
         const own = imagesOf(target, made, image)
         images.set(idOf(id), own)
-        return aimOf(id, own, now, live, old)
+        return desiredOf(id, own, now, live, old)
       }),
     )
   }
   const [first, rest] = settings.order === 'parallel' ? [site.targets, []] : wavesOf(site)
   const besideAt = (when: When, own: AbortSignal) =>
     applyBeside(
-      { world, signal: own },
-      journal,
+      { platform, signal: own },
+      stageLog,
       cluster,
       site,
       beside.filter((change) => change.when === when),
       wrote,
     )
   await besideAt('first', signal)
-  const aims = await write(first)
+  const desiredWorkloads = await write(first)
   let last = Promise.resolve()
-  return follow({
+  return trackRollout({
     cluster,
-    clock: world.clock,
+    clock: platform.clock,
     live: site.live,
-    aims,
+    desiredWorkloads,
     ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
     verify: async (own) => {
       last = besideAt('last', own)
       await last
       const web = site.web && images.get(idOf(site.web.workload))?.[site.web.container]
       const asked = web ?? pinned(image)
-      await smokeBy({ ...release, signal: own }, journal, cluster, site, asked, noted)
+      await smokeBy({ ...release, signal: own }, stageLog, cluster, site, asked, noted)
     },
-    patience: { ...patienceOf(settings), bake: settings.bake },
+    timeouts: { ...timeoutsOf(settings), bake: settings.bake },
     startedAt,
     noted: noted.courses,
     toRepo: toRepo(release),
-    journal,
+    stageLog,
     signal,
     // None of our writes may arrive after its undo.
   }).finally(() => last.catch(() => undefined))
 }
 
 /** `deployment/web restarts: secret/shop has changed` */
-function sayRestarts(journal: Journal, targets: readonly Target[]): void {
+function sayRestarts(stageLog: StageLog, targets: readonly Target[]): void {
   for (const { id, restart } of targets) {
     if (!restart) continue
     const { because } = restart
     const has = because.length === 1 ? 'has' : 'have'
-    journal.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
+    stageLog.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
   }
 }
 
@@ -169,18 +169,18 @@ function imagesOf(
 
 async function smokeBy(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   image: string,
   noted: Noted,
 ): Promise<void> {
   const { settings } = release
   if (settings['smoke-path'] === undefined || !site.web) return
-  const aim = smokeAim(site.web, site.services, settings['smoke-host'])
-  const warning = await smoke(release, journal, cluster, site, aim, image)
+  const desired = smokeTarget(site.web, site.services, settings['smoke-host'])
+  const warning = await smoke(release, stageLog, cluster, site, desired, image)
   if (warning === undefined) return
-  journal.say(`warning: ${warning}`)
+  stageLog.say(`warning: ${warning}`)
   noted.warning(warning)
 }
 
@@ -191,7 +191,7 @@ async function smokeBy(
 export function wavesOf({
   targets,
   web,
-}: Pick<Site, 'targets' | 'web'>): readonly [readonly Target[], readonly Target[]] {
+}: Pick<PreflightResult, 'targets' | 'web'>): readonly [readonly Target[], readonly Target[]] {
   const isWeb = ({ id }: Target) => web !== undefined && idOf(id) === idOf(web.workload)
   const first = targets.filter(isWeb)
   if (!first.some(({ live }) => live)) return [targets, []]
@@ -205,21 +205,21 @@ function hasOneReady({ progress }: Judgement): boolean {
 
 /** What somebody has made of a workload after it was remembered, and before its turn came; by `idOf`. */
 async function takenSince(
-  { world, signal }: Release,
+  { platform, signal }: Release,
   cluster: Cluster,
-  { live: watched }: Site,
+  { live: watched }: PreflightResult,
   targets: readonly Target[],
 ): Promise<Readonly<Record<string, string>>> {
   const found = await Promise.all(
     targets.map(({ path }) =>
-      patiently(world.clock, signal, () => cluster.find<WorkloadObject>(path)),
+      retryTransient(platform.clock, signal, () => cluster.find<WorkloadObject>(path)),
     ),
   )
   // It has gone on while they were asked for.
-  const picture = watched.picture()
+  const clusterState = watched.clusterState()
   return Object.fromEntries(
     targets.flatMap(({ id, live }, i) => {
-      const shown = live && shownSince(live, liveOf(picture, id))
+      const shown = live && shownSince(live, liveOf(clusterState, id))
       const by = madeSince(id, live, found[i]) ?? (shown && madeSince(id, live, shown))
       return by === undefined ? [] : [[idOf(id), by]]
     }),
@@ -237,13 +237,13 @@ function shownSince(
 }
 
 /** Whether all of them are complete by the judge, as they stand now. */
-export function runsWell({ live, targets }: Site, now: number): boolean {
-  const picture = live.picture()
-  const aims = targets.flatMap(({ id, live: object }) =>
-    object ? [aimOf(id, {}, object, object, picture)] : [],
+export function runsWell({ live, targets }: PreflightResult, now: number): boolean {
+  const clusterState = live.clusterState()
+  const desiredWorkloads = targets.flatMap(({ id, live: object }) =>
+    object ? [desiredOf(id, {}, object, object, clusterState)] : [],
   )
-  const patience = { timeout: Infinity, bake: 0, grace: {} }
-  const { verdicts } = judge(picture, aims, patience, newLedger(now), now)
+  const timeouts = { timeout: Infinity, bake: 0, grace: {} }
+  const { verdicts } = judge(clusterState, desiredWorkloads, timeouts, newObservations(now), now)
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
@@ -301,14 +301,14 @@ function manifestsWith(
  * changed in the manifest.
  */
 async function applyOurs(
-  { world, settings, signal }: Release,
-  journal: Journal,
+  { platform, settings, signal }: Release,
+  stageLog: StageLog,
   cluster: Cluster,
   targets: readonly Target[],
   image: string,
   cause: string,
 ): Promise<readonly KubeObject[]> {
   const objects = manifestsWith(targets, settings.image, image, cause)
-  for (const object of objects) journal.say(`kubectl apply: ${titleOf(object)} with ${image}`)
-  return apply(cluster, world.clock, objects, signal)
+  for (const object of objects) stageLog.say(`kubectl apply: ${titleOf(object)} with ${image}`)
+  return apply(cluster, platform.clock, objects, signal)
 }

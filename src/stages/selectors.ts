@@ -16,7 +16,7 @@ import type { Services } from '../kubernetes/routes.js'
 import { holdsNoData, placeOf, type Pods, type When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Picture } from '../judge/types.js'
+import type { ClusterState } from '../judge/types.js'
 import type { Target } from '../kubernetes/target.js'
 
 export type PlacedChange = Change & { readonly when: When }
@@ -35,10 +35,10 @@ export function planOf(
   ours: readonly Change[],
   targets: readonly Target[],
   services: readonly Service[],
-  picture: Picture,
+  clusterState: ClusterState,
   jobs: readonly KubeObject[] = [],
 ): Plan {
-  const pods = podsOf(others, ours, targets, picture, jobs)
+  const pods = podsOf(others, ours, targets, clusterState, jobs)
   const written = new Set(others.map(({ object }) => keyOf(object)))
   const asTheyAre = services
     .map((service): KubeObject => ({ apiVersion: 'v1', kind: 'Service', ...service }))
@@ -93,7 +93,7 @@ function podsOf(
   others: readonly Change[],
   ours: readonly Change[],
   targets: readonly Target[],
-  picture: Picture,
+  clusterState: ClusterState,
   jobs: readonly KubeObject[],
 ): readonly Pods[] {
   const becomes = new Map(ours.map((change) => [keyOf(change.object), change.becomes]))
@@ -115,17 +115,17 @@ function podsOf(
   )
   const known = new Set([...released, ...brought].map(({ id }) => id))
   const running = [
-    ...picture.deployments.values(),
-    ...picture.statefulsets.values(),
-    ...picture.daemonsets.values(),
-    ...picture.cronjobs.values(),
+    ...clusterState.deployments.values(),
+    ...clusterState.statefulsets.values(),
+    ...clusterState.daemonsets.values(),
+    ...clusterState.cronjobs.values(),
   ]
     .map((object) => object as KubeObject)
     .filter(isWorkload)
     .filter((object) => !known.has(idOf(workloadId(object))))
     .map((object) => (hasPods(object) ? asItIs(object) : apart(asItIs(object))))
-  const bare = [...picture.pods.values()]
-    .filter((pod) => !isOver(pod) && !isOfWorkload(pod, picture))
+  const bare = [...clusterState.pods.values()]
+    .filter((pod) => !isOver(pod) && !isOfWorkload(pod, clusterState))
     .map((pod) => {
       const one = pods(`pod/${pod.metadata?.name}`, pod)
       return ownerOf(pod)?.kind === 'Job' ? apart(one) : one
@@ -160,10 +160,10 @@ function ownerOf({ metadata }: Pod | ReplicaSet) {
 }
 
 /** Its workload stands for it. A ReplicaSet may be of another tool's kind, which nobody here knows. */
-function isOfWorkload(pod: Pod, picture: Picture): boolean {
+function isOfWorkload(pod: Pod, clusterState: ClusterState): boolean {
   const owner = ownerOf(pod)
   if (owner?.kind !== 'ReplicaSet') return ['StatefulSet', 'DaemonSet'].includes(owner?.kind ?? '')
-  const set = picture.replicasets.get(owner.name)
+  const set = clusterState.replicasets.get(owner.name)
   return set === undefined || ownerOf(set)?.kind === 'Deployment'
 }
 

@@ -10,20 +10,20 @@ import { forwarded } from '../kubernetes/forward.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf, type WorkloadId } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { liveOf } from '../judge/objects.js'
 import { fetchLog } from '../rollout/logs.js'
-import { standOf } from '../judge/rollout-status.js'
-import type { Picture } from '../judge/types.js'
-import { orAborted, TimeOver, within } from '../platform/time.js'
+import { rolloutStatusOf } from '../judge/rollout-status.js'
+import type { ClusterState } from '../judge/types.js'
+import { abortable, TimeOver, withTimeout } from '../platform/time.js'
 import type { Network } from '../platform/platform.js'
-import type { Site } from './preflight.js'
+import type { PreflightResult } from './preflight.js'
 import type { Release } from './release.js'
 import type { Web } from '../kubernetes/target.js'
 import { visit, type Answer, type Asked, type Visit } from './http-probe.js'
 
 /** What is asked. */
-export interface SmokeAim {
+export interface SmokeTarget {
   readonly web: Web
   readonly service: string
   /** Name of the Service's port; empty when it has none. */
@@ -35,11 +35,11 @@ export interface SmokeAim {
  * The port that most likely speaks HTTP, among those of all Services that lead to the web: one for metrics
  * may stand first. Throws a Failure `usage` when there is none.
  */
-export function smokeAim(
+export function smokeTarget(
   web: Web,
   services: readonly Service[],
   host: string | undefined,
-): SmokeAim {
+): SmokeTarget {
   const [best] = services
     .filter((service) => selects(service, web))
     .flatMap((service) => (service.spec?.ports ?? []).map((port) => ({ service, port })))
@@ -102,37 +102,39 @@ interface Miss {
  */
 export async function smoke(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  { live }: Pick<Site, 'live'>,
-  aim: SmokeAim,
+  { live }: Pick<PreflightResult, 'live'>,
+  desired: SmokeTarget,
   image: string,
 ): Promise<string | undefined> {
-  const { world, settings, signal } = release
-  const { clock } = world
+  const { platform, settings, signal } = release
+  const { clock } = platform
   const path = settings['smoke-path'] ?? '/'
-  const asked = `GET ${path} through service/${aim.service}`
+  const asked = `GET ${path} through service/${desired.service}`
   let miss: Miss = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
   let left = settings['smoke-timeout']
   let looked = 0
   for (;;) {
-    const { workload } = aim.web
-    if (hasNoNewPods(live.picture(), workload)) {
-      journal.say(`${asked}: left out, since ${idOf(workload)} is to have no new pod now`)
+    const { workload } = desired.web
+    if (hasNoNewPods(live.clusterState(), workload)) {
+      stageLog.say(`${asked}: left out, since ${idOf(workload)} is to have no new pod now`)
       return undefined
     }
     const from = clock.now()
-    const slices = await orAborted(signal, () => slicesOf(cluster, aim.service))
+    const slices = await abortable(signal, () => slicesOf(cluster, desired.service))
     // An API server that is away says nothing of the new version: neither that wait counts, nor the look
     // before it, which went through the same server.
     if (clock.now() - from < awayMs) left -= looked
     if (left <= 0) break
     const begun = clock.now()
-    const ends = endpointsOf(slices, aim.port)
-    const end = ends.find(({ pod }) => runs(live.picture().pods.get(pod), aim.web.container, image))
-    const look = await lookAt(release, cluster, end, aim, path, Math.min(left, answerMs))
+    const ends = endpointsOf(slices, desired.port)
+    const end = ends.find(({ pod }) =>
+      runs(live.clusterState().pods.get(pod), desired.web.container, image),
+    )
+    const look = await lookAt(release, cluster, end, desired, path, Math.min(left, answerMs))
     if (look.is === 'good') {
-      journal.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
+      stageLog.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
       return look.but === undefined ? undefined : `${asked} ${look.but}`
     }
     // What is cut off by the end of the time says less than what came before.
@@ -143,19 +145,19 @@ export async function smoke(
   const log =
     miss.pod === undefined
       ? []
-      : await fetchLog(cluster, world.clock, {
-          ...{ pod: miss.pod, container: aim.web.container },
+      : await fetchLog(cluster, platform.clock, {
+          ...{ pod: miss.pod, container: desired.web.container },
           previous: false,
         })
   fail({
     code: 'smoke-failed',
     sentence: `${asked} ${miss.words}`,
-    hint: miss.hint ?? `look at its log: kubectl logs ${idOf(aim.web.workload)}`,
-    workload: aim.web.workload.name,
-    ...(miss.pod !== undefined && { pod: miss.pod, container: aim.web.container }),
+    hint: miss.hint ?? `look at its log: kubectl logs ${idOf(desired.web.workload)}`,
+    workload: desired.web.workload.name,
+    ...(miss.pod !== undefined && { pod: miss.pod, container: desired.web.container }),
     logs: [
       { source: 'the answer', lines: miss.body ?? [] },
-      { source: `container ${aim.web.container}`, lines: log.slice(-mostLines) },
+      { source: `container ${desired.web.container}`, lines: log.slice(-mostLines) },
     ],
   })
 }
@@ -173,10 +175,10 @@ type Look =
   | { readonly is: 'not yet'; readonly miss: Miss }
 
 async function lookAt(
-  { world, signal }: Release,
+  { platform, signal }: Release,
   cluster: Cluster,
   end: Endpoint | undefined,
-  { host }: SmokeAim,
+  { host }: SmokeTarget,
   path: string,
   ms: number,
 ): Promise<Look> {
@@ -184,9 +186,9 @@ async function lookAt(
   if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
   const { pod } = end
   try {
-    const visited = await within(world.clock, ms, signal, (late) =>
+    const visited = await withTimeout(platform.clock, ms, signal, (late) =>
       forwarded(cluster, pod, end.port, late, (port) =>
-        visit(host, path, (asked) => ask(world.network, port, host, asked, late)),
+        visit(host, path, (asked) => ask(platform.network, port, host, asked, late)),
       ),
     )
     return lookOf(visited, pod, host, path)
@@ -261,10 +263,10 @@ function lookOf(visited: Visit, pod: string, host: string, path: string): Look {
 }
 
 /** Scaled to nothing, or its pods change only when somebody deletes them: nobody is there to be asked. */
-function hasNoNewPods(picture: Picture, workload: WorkloadId): boolean {
-  const now = liveOf(picture, workload)
-  const aim = { workload, images: {}, generation: 0, first: false }
-  return now !== undefined && standOf(now, aim, []).wanted === 0
+function hasNoNewPods(clusterState: ClusterState, workload: WorkloadId): boolean {
+  const now = liveOf(clusterState, workload)
+  const desired = { workload, images: {}, generation: 0, first: false }
+  return now !== undefined && rolloutStatusOf(now, desired, []).wanted === 0
 }
 
 export interface EndpointSlice {

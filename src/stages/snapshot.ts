@@ -9,7 +9,7 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { plural } from '../report/words.js'
 import { versionIn } from '../judge/running-digests.js'
 import type { Found } from '../judge/running-digests.js'
@@ -20,16 +20,16 @@ import { onceGone } from './leaving.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { lostImages, pinsOf } from './pinned-tags.js'
 import { planOf, type PlacedChange } from './selectors.js'
-import { servicesIn, type Site } from './preflight.js'
+import { servicesIn, type PreflightResult } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { planEdits } from './edits.js'
 import { planOurs, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
-export interface Prepared {
+export interface SnapshotResult {
   /** The site with its workloads as they are now: the build may have taken minutes. */
-  readonly site: Site
+  readonly site: PreflightResult
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
   readonly changes: readonly PlacedChange[]
@@ -42,20 +42,21 @@ export interface Prepared {
 /** `bring` gives the workloads what they are going to have besides the image. */
 export async function snapshot(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  before: Site,
+  before: PreflightResult,
   image: Image,
-  bring: (site: Site) => Promise<readonly Target[]> = ({ targets }) => Promise.resolve(targets),
-): Promise<Prepared> {
+  bring: (site: PreflightResult) => Promise<readonly Target[]> = ({ targets }) =>
+    Promise.resolve(targets),
+): Promise<SnapshotResult> {
   const { settings } = release
   const say = (line: string) => {
-    journal.say(line)
+    stageLog.say(line)
   }
   const [[asNow, pins, warnings], others] = await Promise.all([
     siteOfNow(release, say, cluster, before).then(async (found) => {
       const now = { ...found, targets: await bring(found) }
-      const pins = await pinsOf(release, journal, before.live, now.targets)
+      const pins = await pinsOf(release, stageLog, before.live, now.targets)
       return [now, pins, await lostImages(release, now.targets, pins)] as const
     }),
     planManifests(release, say, cluster, before.others),
@@ -64,14 +65,14 @@ export async function snapshot(
   const cause = causeOfChange(release, image)
   const [ours, edits, services] = await Promise.all([
     planOurs(cluster, targets, settings.image, pinned(image), cause),
-    planEdits(journal, cluster, targets, pinned(image), cause),
+    planEdits(stageLog, cluster, targets, pinned(image), cause),
     changesTemplates({ ...asNow, targets }) ? servicesIn(cluster) : [],
   ])
   const site = { ...asNow, targets: planned(targets, [...ours.map(becomesOf), ...edits]) }
-  const { changes } = planOf(others, ours, targets, services, before.live.picture())
+  const { changes } = planOf(others, ours, targets, services, before.live.clusterState())
   const priors = [...priorOfChanges(changes, site), ...priorOfTargets(site.targets, pins)]
-  journal.say(`${plural(priors.length, 'object')} remembered as they are now`)
-  for (const warning of warnings) journal.say(`warning: ${warning}`)
+  stageLog.say(`${plural(priors.length, 'object')} remembered as they are now`)
+  for (const warning of warnings) stageLog.say(`warning: ${warning}`)
   const running = versionThere(release, site)
   return { site, snapshot: priors, changes, warnings, ...(running && { before: running }) }
 }
@@ -79,10 +80,10 @@ export async function snapshot(
 /** The one version of all workloads that are there. */
 export function versionThere(
   { settings }: Pick<Release, 'settings'>,
-  { live, targets }: Pick<Site, 'live' | 'targets'>,
+  { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
 ): Found | undefined {
   const workloads = targets.flatMap((target) => target.live ?? [])
-  return versionIn(live.picture(), workloads, settings.image)
+  return versionIn(live.clusterState(), workloads, settings.image)
 }
 
 function becomesOf({ becomes }: Change): KubeObject {
@@ -103,7 +104,7 @@ function planned(targets: readonly Target[], made: readonly KubeObject[]): reado
 }
 
 /** Else nothing changes of what finds pods, nor of their labels. */
-function changesTemplates({ others, targets }: Site): boolean {
+function changesTemplates({ others, targets }: PreflightResult): boolean {
   return others.length > 0 || targets.some(({ manifest, back }) => manifest ?? back)
 }
 
@@ -112,16 +113,16 @@ function changesTemplates({ others, targets }: Site): boolean {
  * version may have been put back.
  */
 export async function siteOfNow(
-  release: Pick<Release, 'settings' | 'world' | 'signal'>,
+  release: Pick<Release, 'settings' | 'platform' | 'signal'>,
   say: (line: string) => void,
   cluster: Cluster,
-  before: Site,
-): Promise<Site> {
+  before: PreflightResult,
+): Promise<PreflightResult> {
   const { settings } = release
   const found = await asTheyAre(cluster, before.targets, settings.image)
   const targets = await onceGone(release, say, cluster, found)
   if (targets.length === 0) {
-    noWorkload(before.live.picture(), settings.image, cluster.namespace)
+    noWorkload(before.live.clusterState(), settings.image, cluster.namespace)
   }
   checkFit(targets)
   // The web's template may be another one by now: the migration has to meet its environment of now.

@@ -4,24 +4,24 @@ import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { liveNow, type History } from '../state/history.js'
 import type { Release } from './release.js'
 
 /** Throws a Failure `stale-commit` when a descendant of this commit is live. Going back is a rollback's work. */
 export async function checkNotStale(
-  { world, settings, source, signal }: Release,
-  journal: Journal,
+  { platform, settings, source, signal }: Release,
+  stageLog: StageLog,
   history: History,
 ): Promise<void> {
   const live = liveNow(history)
   if (live?.sha === undefined || source.sha === undefined) return
   const { sha } = source
-  switch (await lineageOf(world, settings.context, sha, live.sha, signal)) {
+  switch (await lineageOf(platform, settings.context, sha, live.sha, signal)) {
     case 'not-older':
       return
     case 'unknown':
-      journal.say(
+      stageLog.say(
         `whether ${shortTag(live.tag)}, which runs now, is newer than ${shortTag(sha)} cannot be told from this checkout`,
       )
       return

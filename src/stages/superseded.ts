@@ -17,9 +17,9 @@ export function madeSince(
   if (before && isSameVersion(before, now)) return undefined
   const uses = before ? usesOf(templateOf(before), () => true) : []
   const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
-  const aim = { workload, images, generation: 0, first: !before }
+  const desired = { workload, images, generation: 0, first: !before }
   const other = before ? 'another template' : 'what somebody else has created'
-  return takenOver({ kind: workload.kind, object: now } as Live, aim) ?? other
+  return takenOver({ kind: workload.kind, object: now } as Live, desired) ?? other
 }
 
 export function supersededBy(by: Readonly<Record<string, string>>): Cause {

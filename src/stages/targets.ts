@@ -21,10 +21,10 @@ import {
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
-import { nearest } from '../options/closest-match.js'
+import { closestMatch } from '../options/closest-match.js'
 import type { Settings } from '../options/table.js'
 import { fail } from '../failure/failure.js'
-import type { Picture } from '../judge/types.js'
+import type { ClusterState } from '../judge/types.js'
 import type { Target, Web } from '../kubernetes/target.js'
 
 /** `web (Deployment, 2 replicas): runs 1f0e…` */
@@ -39,12 +39,12 @@ export function describe({ id, live, running }: Target): string {
 
 /** Live workloads that run the repository's image, and those that the manifests bring. */
 export function findTargets(
-  picture: Picture,
+  clusterState: ClusterState,
   manifests: Manifests,
   repository: string,
   namespace: string,
 ): readonly Target[] {
-  const live = workloadsIn(picture)
+  const live = workloadsIn(clusterState)
   const liveById = new Map(live.map((object) => [idOf(workloadId(object)), object]))
   const manifestById = new Map(manifests.ours.map((object) => [idOf(workloadId(object)), object]))
   // A manifest that says so leaves its workload out: it is applied as it is written.
@@ -78,12 +78,12 @@ export function findTargets(
   })
 }
 
-function workloadsIn(picture: Picture): readonly WorkloadObject[] {
+function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
   return [
-    ...picture.deployments.values(),
-    ...picture.statefulsets.values(),
-    ...picture.daemonsets.values(),
-    ...picture.cronjobs.values(),
+    ...clusterState.deployments.values(),
+    ...clusterState.statefulsets.values(),
+    ...clusterState.daemonsets.values(),
+    ...clusterState.cronjobs.values(),
   ].filter((object): object is WorkloadObject & typeof object => isWorkload(object as KubeObject))
 }
 
@@ -94,12 +94,14 @@ function workloadsIn(picture: Picture): readonly WorkloadObject[] {
  */
 export function checkImages(
   cluster: Cluster,
-  picture: Picture,
+  clusterState: ClusterState,
   { ours, others, jobs, files }: Manifests,
   repository: string,
 ): void {
   const isOurs = ownImage(repository)
-  const liveById = new Map(workloadsIn(picture).map((object) => [idOf(workloadId(object)), object]))
+  const liveById = new Map(
+    workloadsIn(clusterState).map((object) => [idOf(workloadId(object)), object]),
+  )
   const all = [...ours, ...others, ...jobs].filter((object) => !isIgnored(object))
   for (const object of all) {
     const file = files.get(keyOf(object)) ?? 'manifests'
@@ -196,16 +198,22 @@ function look(
 }
 
 /** Throws a Failure `no-workload` that tells what is there instead, and what was meant perhaps. */
-export function noWorkload(picture: Picture, repository: string, namespace: string): never {
-  const all = [...picture.deployments.values(), ...picture.statefulsets.values()].map((object) => {
-    const uses = usesOf(object.spec?.template ?? {}, () => true)
-    const images = [...new Set(uses.map(({ image }) => parseImage(image).repository))]
-    return { name: object.metadata?.name ?? '', images }
-  })
+export function noWorkload(
+  clusterState: ClusterState,
+  repository: string,
+  namespace: string,
+): never {
+  const all = [...clusterState.deployments.values(), ...clusterState.statefulsets.values()].map(
+    (object) => {
+      const uses = usesOf(object.spec?.template ?? {}, () => true)
+      const images = [...new Set(uses.map(({ image }) => parseImage(image).repository))]
+      return { name: object.metadata?.name ?? '', images }
+    },
+  )
   const others = all.map(({ name, images }) => `${name} (${images.join(', ')})`)
   const there =
     others.length === 0 ? 'it has no workloads' : `it has ${others.slice(0, 5).join(', ')}`
-  const near = nearest(
+  const near = closestMatch(
     repository,
     all.flatMap(({ images }) => images),
   )

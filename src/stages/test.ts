@@ -4,8 +4,8 @@ import { engineTrouble } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, tellingLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import { TimeOver, within } from '../platform/time.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
 import { toRepo, type Release } from './release.js'
 
@@ -24,33 +24,33 @@ const shownLines = 40
  */
 export async function test(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   built: Built,
   onReport: (report: TestReport) => void,
 ): Promise<void> {
-  const { world, settings, signal } = release
-  const startedAt = world.clock.now()
+  const { platform, settings, signal } = release
+  const startedAt = platform.clock.now()
   const command = settings['test-command']
-  const entrypoint = await entrypointOf(world, built, signal)
+  const entrypoint = await entrypointOf(platform, built, signal)
   if (entrypoint !== undefined) {
-    journal.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint), 100)})`)
+    stageLog.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint), 100)})`)
   }
-  journal.say(`running ${command}`)
+  stageLog.say(`running ${command}`)
 
   const lines: string[] = []
   const timeout = settings['test-timeout']
   const run = (either: AbortSignal): Promise<number> =>
     runInImage(
-      world,
+      platform,
       { built, command, services: settings['test-services'], env: settings['test-env'] },
       (line) => {
-        journal.quote(line)
+        stageLog.quote(line)
         if (lines.push(line) > readLines * 2) lines.splice(0, readLines)
       },
-      journal,
+      stageLog,
       either,
     )
-  const code = await within(world.clock, timeout, signal, run).catch((error: unknown) =>
+  const code = await withTimeout(platform.clock, timeout, signal, run).catch((error: unknown) =>
     error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error as Error),
   )
   if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
@@ -58,7 +58,7 @@ export async function test(
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(release)))
   if (code !== 0) return fail(testCause(release, command, code, lines, report))
-  journal.say(passed(report, world.clock.now() - startedAt))
+  stageLog.say(passed(report, platform.clock.now() - startedAt))
 }
 
 function passed(report: TestReport | undefined, ms: number): string {

@@ -9,37 +9,41 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
-import { aimBack } from '../judge/desired.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { desiredBack } from '../judge/desired.js'
 import { drainTime } from '../judge/drain.js'
 import { availabilityOf } from './exceptions.js'
-import { follow, type Followed } from '../rollout/track.js'
+import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { liveOf } from '../judge/objects.js'
 import { isSameVersion } from '../undo/ownership.js'
 import { restore, type Restored } from '../undo/restore.js'
 import { titleOf, type Snapshot } from '../undo/snapshot.js'
-import type { Aim, Courses, OwnPatience, Patience } from '../judge/types.js'
+import type { DesiredWorkload, WriteProgresses, ReleaseTimeouts, Timeouts } from '../judge/types.js'
 import { keepUnblocked, type PutBackSet } from '../undo/unblock.js'
-import type { LivePicture } from '../rollout/namespace-watch.js'
+import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { toRepo, type Release } from './release.js'
 
 /** The undo has so many ms at least: what the release used up does not count. */
 const leastTimeout = 10 * 60_000
 
 /** How long an undo may take in all, in ms. */
-export function undoBudget(live: LivePicture, snapshot: Snapshot, patience: OwnPatience): number {
-  return timeoutOf(patience) + drainTime(workloadsNow(live, snapshot))
+export function undoBudget(
+  live: NamespaceWatch,
+  snapshot: Snapshot,
+  timeouts: ReleaseTimeouts,
+): number {
+  return timeoutOf(timeouts) + drainTime(workloadsNow(live, snapshot))
 }
 
-function timeoutOf({ timeout }: OwnPatience): number {
+function timeoutOf({ timeout }: ReleaseTimeouts): number {
   return Math.max(timeout, leastTimeout)
 }
 
 /** As they stand before the undo: their pods have to end for those of the version before. */
-function workloadsNow(live: LivePicture, snapshot: Snapshot): readonly WorkloadObject[] {
-  const picture = live.picture()
+function workloadsNow(live: NamespaceWatch, snapshot: Snapshot): readonly WorkloadObject[] {
+  const clusterState = live.clusterState()
   return snapshot.flatMap(({ object }) => {
-    const now = isWorkload(object) ? liveOf(picture, workloadId(object))?.object : undefined
+    const now = isWorkload(object) ? liveOf(clusterState, workloadId(object))?.object : undefined
     return now ? [now as WorkloadObject] : []
   })
 }
@@ -50,32 +54,32 @@ function workloadsNow(live: LivePicture, snapshot: Snapshot): readonly WorkloadO
  */
 export async function undo(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
   snapshot: Snapshot,
-  own: OwnPatience,
-  noted: (courses: Courses) => void = () => undefined,
+  own: ReleaseTimeouts,
+  noted: (courses: WriteProgresses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
-  const patience: Patience = {
+  const timeouts: Timeouts = {
     // What its old version may need on the way there it may need on the way back too.
     ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
   }
-  const { world, signal } = release
-  const startedAt = world.clock.now()
+  const { platform, signal } = release
+  const startedAt = platform.clock.now()
   let restored: readonly Restored[] = []
-  let followed: Followed
+  let followed: RolloutOutcome
   do {
     // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
-    const again = await restore(cluster, world.clock, snapshot, journal, signal)
+    const again = await restore(cluster, platform.clock, snapshot, stageLog, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
     followed = await followBack(
       release,
-      journal,
+      stageLog,
       cluster,
       live,
       restored,
-      patience,
+      timeouts,
       startedAt,
       noted,
     )
@@ -88,7 +92,7 @@ export async function undo(
     })
   }
   // What has found the pods all the while.
-  const after = await restore(cluster, world.clock, snapshot, journal, signal, 'after')
+  const after = await restore(cluster, platform.clock, snapshot, stageLog, signal, 'after')
   restored = [...restored, ...after]
   const gone = restored.filter(({ did }) => did === 'ask')
   if (gone.length > 0) {
@@ -106,72 +110,72 @@ export async function undo(
 function sinceThen(before: Restored | undefined, now: Restored): Restored {
   const isSo = now.did === 'nothing' && (before?.did === 'put' || before?.did === 'delete')
   if (!isSo) return now
-  const [then, stands] = [before.stands, now.stands]
+  const [then, current] = [before.current, now.current]
   const isAsPut =
-    [then, stands].every((one) => one && isWorkload(one)) &&
-    isSameVersion(then as WorkloadObject, stands as WorkloadObject)
+    [then, current].every((one) => one && isWorkload(one)) &&
+    isSameVersion(then as WorkloadObject, current as WorkloadObject)
   return { ...now, did: before.did, ...(before.isBack && isAsPut && { isBack: true }) }
 }
 
 /** Until all that was put back runs as it stands now. Not what is somebody else's, nor what is gone. */
 async function followBack(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
   restored: readonly Restored[],
-  patience: Patience,
+  timeouts: Timeouts,
   startedAt: number,
-  noted: (courses: Courses) => void,
-): Promise<Followed> {
-  const { world, signal } = release
-  const workloads = restored.flatMap(({ prior, did, stands, isBack }) =>
+  noted: (courses: WriteProgresses) => void,
+): Promise<RolloutOutcome> {
+  const { platform, signal } = release
+  const workloads = restored.flatMap(({ prior, did, current, isBack }) =>
     (did === 'put' || did === 'nothing') &&
     isWorkload(prior.object) &&
-    stands &&
-    isWorkload(stands) &&
+    current &&
+    isWorkload(current) &&
     isBack
-      ? [{ before: prior.object, written: prior.written, stands, did }]
+      ? [{ before: prior.object, written: prior.written, current, did }]
       : [],
   )
-  const sets = workloads.flatMap(({ before, written, stands, did }): readonly PutBackSet[] => {
+  const sets = workloads.flatMap(({ before, written, current, did }): readonly PutBackSet[] => {
     if (before.kind !== 'StatefulSet' || !isWorkload(written)) return []
-    const templates = { before: templateOf(stands), written: templateOf(written) }
+    const templates = { before: templateOf(current), written: templateOf(written) }
     return [{ name: nameOf(before), ...templates, isPut: did === 'put' }]
   })
-  const picture = live.picture()
-  const aims = workloads.map(({ before, stands }): Aim => {
-    const aim = aimBack(workloadId(stands), stands, stands, picture)
+  const clusterState = live.clusterState()
+  const desiredWorkloads = workloads.map(({ before, current }): DesiredWorkload => {
+    const desired = desiredBack(workloadId(current), current, current, clusterState)
     const { available, wanted } = availabilityOf(before)
     // What was broken before need not be better after.
-    return available < wanted ? { ...aim, available } : aim
+    return available < wanted ? { ...desired, available } : desired
   })
   const written = workloads.flatMap(({ before, did }) =>
     did === 'put' ? [idOf(workloadId(before))] : [],
   )
-  const stopUnblocking = keepUnblocked(cluster, live, sets, journal)
-  return follow({
+  const stopUnblocking = keepUnblocked(cluster, live, sets, stageLog)
+  return trackRollout({
     cluster,
-    clock: world.clock,
+    clock: platform.clock,
     live,
-    aims,
-    patience,
+    desiredWorkloads,
+    timeouts,
     startedAt,
     noted: (courses) => {
       noted(asWritten(courses, written))
     },
     toRepo: toRepo(release),
-    journal,
+    stageLog,
     signal,
   }).finally(stopUnblocking)
 }
 
 /** Without the time of a write where there was none. */
-function asWritten(courses: Courses, written: readonly string[]): Courses {
+function asWritten(courses: WriteProgresses, written: readonly string[]): WriteProgresses {
   return Object.fromEntries(
-    Object.entries(courses).map(([id, course]) => {
-      const { startedAt: _, ...seen } = course
-      return [id, written.includes(id) ? course : seen]
+    Object.entries(courses).map(([id, progress]) => {
+      const { startedAt: _, ...seen } = progress
+      return [id, written.includes(id) ? progress : seen]
     }),
   )
 }

@@ -6,7 +6,7 @@ import { titleOf } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { readArchive } from '../state/history-store.js'
 import {
   chosenFrom,
@@ -21,7 +21,7 @@ import {
 } from '../state/history.js'
 import { readRecord } from '../state/record.js'
 import { templatesDiffer } from '../undo/templates.js'
-import type { Site } from './preflight.js'
+import type { PreflightResult } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { versionThere } from './snapshot.js'
 
@@ -38,16 +38,16 @@ export interface Version {
 /** Reads what a version is chosen from. */
 export async function lookBack(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   cluster: Cluster,
-  site: Pick<Site, 'live' | 'targets'>,
+  site: Pick<PreflightResult, 'live' | 'targets'>,
 ): Promise<LookedBack> {
   const { app, settings } = release
   const record = await readRecord(cluster, app, settings.image)
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const chosen = chosenFrom(history, record?.begun)
   if (chosen.open) {
-    journal.say('a release is under way, or was left unfinished: that one ends first')
+    stageLog.say('a release is under way, or was left unfinished: that one ends first')
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
@@ -56,7 +56,7 @@ export async function lookBack(
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))
   if (runs !== chosen.history) {
-    journal.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
+    stageLog.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
   }
   return { ...chosen, runs, differ }
 }
@@ -70,7 +70,7 @@ export interface LookedBack extends Chosen {
 /** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
 export async function versionWanted(
   release: Release,
-  journal: Journal,
+  stageLog: StageLog,
   { history, runs, open, differ }: LookedBack,
 ): Promise<Version> {
   const { settings } = release
@@ -88,8 +88,8 @@ export async function versionWanted(
   const { entry } = found
   const { tag, digest, number, at } = entry
   const image = { repository: settings.image, tag, digest }
-  await checkThere(release, journal, image, number)
-  journal.say(
+  await checkThere(release, stageLog, image, number)
+  stageLog.say(
     `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
   // Its code is that of the release which brought it first.
@@ -123,27 +123,27 @@ export function checkStillPrevious(
 
 /** A commit or tag that never went live here, but that the registry has. */
 async function inRegistry({
-  world,
+  platform,
   settings,
   signal,
 }: Release): Promise<Pick<Version, 'image' | 'sha'> | undefined> {
   const { to } = settings
   if (imageTag(to) instanceof Problem) return undefined
-  const image = await findImage(world, settings.image, to, signal)
+  const image = await findImage(platform, settings.image, to, signal)
   if (!image) return undefined
-  const sha = await revisionOf(world, image, signal)
+  const sha = await revisionOf(platform, image, signal)
   // A label may say anything.
   return { image, ...(sha !== undefined && /^[0-9a-f]{7,64}$/.test(sha) && { sha }) }
 }
 
 /** Only a registry that says no ends a rollback: one that is away may matter to no node. */
 async function checkThere(
-  { world, signal }: Release,
-  journal: Journal,
+  { platform, signal }: Release,
+  stageLog: StageLog,
   image: Image,
   number: number,
 ): Promise<void> {
-  const found = await lookUpImage(world, image, signal)
+  const found = await lookUpImage(platform, image, signal)
   if (found.is === 'absent') {
     fail({
       code: 'image-missing',
@@ -151,5 +151,6 @@ async function checkThere(
       hint: 'build it anew from its commit: git checkout, then django-rollout release',
     })
   }
-  if (found.is !== 'there') journal.say(`the registry could not be asked (${found.said}); going on`)
+  if (found.is !== 'there')
+    stageLog.say(`the registry could not be asked (${found.said}); going on`)
 }

@@ -6,7 +6,10 @@ import type { HeldLease } from './lease.js'
  * The same cluster, whose writes wait until the lock is surely ours and are ended when it may not be any
  * more. They reject with a `LeaseLost` when it is lost.
  */
-export function guarded(cluster: Cluster, { ours }: Pick<HeldLease, 'ours'>): Cluster {
+export function fenced(
+  cluster: Cluster,
+  { ensureHeld: ours }: Pick<HeldLease, 'ensureHeld'>,
+): Cluster {
   return {
     ...cluster,
     post: async (path, body) => cluster.post(path, body, await ours()),

@@ -2,7 +2,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ConfigMap } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
-import { isPassing, patiently } from '../kubernetes/retry.js'
+import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { checkOurs, managed, nameFor } from '../kubernetes/managed.js'
@@ -13,7 +13,7 @@ import {
   foundBefore,
   wentLive,
   withFound,
-  type Ended,
+  type ReleaseEnd,
   type Entry,
   type History,
 } from './history.js'
@@ -103,18 +103,18 @@ export interface Before extends Found {
  * Adds a release, or tells anew how the one of the same run ended; of one that went live with what is kept of
  * it.
  */
-export async function remember(
+export async function saveRelease(
   cluster: Cluster,
   clock: Clock,
   signal: AbortSignal,
   app: string,
-  ended: Ended,
+  ended: ReleaseEnd,
   { templates, databases, before }: Live = {},
 ): Promise<void> {
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameFor(app)}`
-  await patiently(
+  await retryTransient(
     clock,
     signal,
     async () => {
@@ -150,12 +150,12 @@ export async function remember(
             binaryData,
           }))
     },
-    (error) => isPassing(error) || (error instanceof ApiError && error.status === 409),
+    (error) => isTransient(error) || (error instanceof ApiError && error.status === 409),
   )
 }
 
 /** A request that is sent again tells the same. */
-function told(history: History, ended: Ended, found: Ended | undefined): History {
+function told(history: History, ended: ReleaseEnd, found: ReleaseEnd | undefined): History {
   if (history.some(({ run }) => run === ended.run)) return added(history, ended)
   if (ended.result === 'found') return withFound(history, ended)
   return added(found ? withFound(history, found) : history, ended)

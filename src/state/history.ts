@@ -7,7 +7,7 @@ import type { Result } from '../failure/result.js'
 import type { Found } from '../judge/running-digests.js'
 
 /** A release that took the lock, as it is known when it begins. */
-export interface Begun {
+export interface ReleaseStart {
   /** The run (`Holder.id`): an entry of the same run replaces the one before. */
   readonly run: string
   readonly command: 'release' | 'deploy' | 'rollback'
@@ -32,7 +32,7 @@ export interface Begun {
 /** `found`: what ran though no release of the history had brought it, when the next one came. */
 export type Outcome = Result | 'found'
 
-export interface Ended extends Begun {
+export interface ReleaseEnd extends ReleaseStart {
   readonly result: Outcome
   /** One sentence: why it did not go live. */
   readonly cause?: string
@@ -41,7 +41,7 @@ export interface Ended extends Begun {
   readonly migrations: readonly string[]
 }
 
-export interface Entry extends Ended {
+export interface Entry extends ReleaseEnd {
   /** 1 for the first release of the application; never given twice. */
   readonly number: number
 }
@@ -55,7 +55,7 @@ const liveKept = 5
 const longestCause = 500
 
 /** The history with one more release, and without what is too old. */
-export function added(history: History, ended: Ended): History {
+export function added(history: History, ended: ReleaseEnd): History {
   const before = history.find(({ run }) => run === ended.run)
   const last = history.at(-1)?.number ?? 0
   // Who recovers a release knows less of it than its own run did.
@@ -75,7 +75,7 @@ export function added(history: History, ended: Ended): History {
  * The history with what was found running, where that is not what it takes for live: the version before the
  * first release, or one that somebody has put there since. One that it knows has gone back to its place.
  */
-export function withFound(history: History, found: Ended): History {
+export function withFound(history: History, found: ReleaseEnd): History {
   const live = liveNow(history)
   if (live?.digest === found.digest) return history
   const known = history.findLast((one) => wentLive(one) && one.digest === found.digest)
@@ -84,9 +84,9 @@ export function withFound(history: History, found: Ended): History {
 
 /** The entry of what ran before a release that went live. */
 export function foundBefore(
-  { run, who, at, image }: Pick<Begun, 'run' | 'who' | 'at' | 'image'>,
+  { run, who, at, image }: Pick<ReleaseStart, 'run' | 'who' | 'at' | 'image'>,
   { tag, digest }: Found,
-): Ended {
+): ReleaseEnd {
   return {
     ...{ run: `${run}:before`, command: 'deploy', who, at, image, tag, digest },
     ...{ result: 'found', seconds: 0, migrations: [] },
@@ -105,7 +105,7 @@ export function wentLive({ result }: Entry): boolean {
 }
 
 /** Whether this release went live: a record that still stands of it was only not removed. */
-export function hasGoneLive(history: History, { run }: Pick<Begun, 'run'>): boolean {
+export function hasGoneLive(history: History, { run }: Pick<ReleaseStart, 'run'>): boolean {
   return history.some((entry) => entry.run === run && wentLive(entry))
 }
 
@@ -118,14 +118,14 @@ export function liveNow(history: History): Entry | undefined {
 export interface Chosen {
   readonly history: History
   /** A release that had not ended well then, and is put back before the rollback begins. */
-  readonly open?: Begun
+  readonly open?: ReleaseStart
 }
 
 /**
  * `record`: the release whose record stands, read before the history: what has gone live in between is not
  * open any more.
  */
-export function chosenFrom(history: History, record: Begun | undefined): Chosen {
+export function chosenFrom(history: History, record: ReleaseStart | undefined): Chosen {
   return record && !hasGoneLive(history, record) ? { history, open: record } : { history }
 }
 
@@ -158,7 +158,7 @@ export type Wanted =
 export function wanted(
   history: History,
   to: string,
-  open: Pick<Begun, 'command'> | undefined,
+  open: Pick<ReleaseStart, 'command'> | undefined,
   differ: Differ = () => false,
 ): Wanted {
   if (to === 'previous') {

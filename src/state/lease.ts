@@ -8,7 +8,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { Clock } from '../platform/platform.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { LeaseUnsure, patienceMs, patiently } from '../kubernetes/retry.js'
+import { LeaseUncertain, patienceMs, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { checkOurs, managed } from '../kubernetes/managed.js'
@@ -36,7 +36,7 @@ export interface HeldLease {
    * Waits until the lock is surely ours; the signal is aborted when it may not be any more. Rejects with a
    * `LeaseLost` when it is lost for good.
    */
-  ours(): Promise<AbortSignal>
+  ensureHeld(): Promise<AbortSignal>
   /** Aborted by a `LeaseLost`: nothing may be written from then on. */
   readonly lost: AbortSignal
   /** Gives the lock back. Nothing happens when it was lost. */
@@ -98,7 +98,7 @@ function checkLease(cluster: Cluster, metadata: ObjectMeta): void {
 }
 
 /** Takes the Lease as soon as it is free; waits for that as long as `waitMs`. */
-export async function takeLease(
+export async function acquireLease(
   cluster: Cluster,
   clock: Clock,
   name: string,
@@ -136,7 +136,7 @@ export async function takeLease(
   }
   for (;;) {
     // A write whose answer was lost may have taken it: looked at again, it is ours then.
-    const taking = await patiently(clock, signal, look)
+    const taking = await retryTransient(clock, signal, look)
     if (taking) return taking
   }
 }
@@ -207,21 +207,21 @@ function keep(
   /** By the clock: whoever has stood still, or got its answer late, may write before a timer rings. */
   let sureUntil = 0
   let expiry = new AbortController()
-  let news = Promise.withResolvers<undefined>()
+  let progressLines = Promise.withResolvers<undefined>()
 
   const lose = (reason: LeaseLost) => {
     if (over.signal.aborted) return
     over.abort()
     sure.abort(reason)
     lost.abort(reason)
-    news.resolve(undefined)
+    progressLines.resolve(undefined)
   }
   /** Why the last renewal did not come through. */
   let trouble: unknown
   const expire = async (at: number, signal: AbortSignal) => {
     const until = (time: number) => clock.sleep(Math.max(0, time - clock.now()), signal)
     await until(sureUntil)
-    sure.abort(new LeaseUnsure())
+    sure.abort(new LeaseUncertain())
     if (isDenied(trouble)) lose(lostBy(trouble))
     await until(at + patienceMs)
     lose(lostBy(trouble))
@@ -232,8 +232,8 @@ function keep(
     expiry = new AbortController()
     sureUntil = at + lastsMs * 0.9
     if (sure.signal.aborted) sure = new AbortController()
-    news.resolve(undefined)
-    news = Promise.withResolvers()
+    progressLines.resolve(undefined)
+    progressLines = Promise.withResolvers()
     expire(at, AbortSignal.any([expiry.signal, over.signal])).catch(() => undefined)
   }
   /** Whether it came through. */
@@ -273,11 +273,11 @@ function keep(
   const ended = keepRenewing().catch(() => undefined)
   return {
     lost: lost.signal,
-    ours: async () => {
+    ensureHeld: async () => {
       for (;;) {
         lost.signal.throwIfAborted()
         if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal
-        await news.promise
+        await progressLines.promise
       }
     },
     release: async () => {

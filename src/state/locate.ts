@@ -7,9 +7,9 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { groupOf, nameOf, type KubeObject } from '../kubernetes/objects.js'
 import { isKept } from '../kubernetes/managed.js'
 import { collection, resourcesOf } from '../kubernetes/paths.js'
-import { titleOf, type Prior, type Snapshot } from '../undo/snapshot.js'
+import { titleOf, type ObjectSnapshot, type Snapshot } from '../undo/snapshot.js'
 
-export type Entry = Omit<Prior, 'path'>
+export type Entry = Omit<ObjectSnapshot, 'path'>
 
 export type Located =
   | { readonly is: 'found'; readonly snapshot: Snapshot }
@@ -84,7 +84,7 @@ export async function locate(
     .map(({ object }) => object)
     .filter((object) => !(kindOf(object) in ordinary))
   const resources = await resourcesOf(cluster, others)
-  const snapshot: Prior[] = []
+  const snapshot: ObjectSnapshot[] = []
   for (const entry of entries) {
     const { object } = entry
     const resource = resources.get(kindOf(object))

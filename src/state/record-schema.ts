@@ -1,5 +1,5 @@
 /** What a record and an entry of the history have to look like: whoever may write in the namespace may have written them. */
-import type { Begun, Entry } from './history.js'
+import type { ReleaseStart, Entry } from './history.js'
 import type { Namespace, OpenRecord } from './record.js'
 import {
   all,
@@ -15,7 +15,7 @@ import {
   type Check,
   type Fields,
 } from './schema.js'
-import type { Prior } from '../undo/snapshot.js'
+import type { ObjectSnapshot } from '../undo/snapshot.js'
 
 /** None begins with a dash, since they become arguments of git, docker and kubectl. */
 const commit = text(/^[0-9a-f]{4,64}$/, 'a commit')
@@ -30,7 +30,7 @@ const time = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'a time')
 /** Of a run, for people to open. */
 export const address = /^https?:\/\/\S+$/
 
-const begun: Fields<Begun> = {
+const begun: Fields<ReleaseStart> = {
   run: text(/^\S{1,200}$/, 'the id of a run'),
   command: oneOf('release', 'deploy', 'rollback'),
   who: text(),
@@ -151,12 +151,12 @@ const workload: Check = (value, at) => {
   return spec && fields({ spec }, 'left')(value, at)
 }
 
-const prior: Fields<Prior> = {
+const prior: Fields<ObjectSnapshot> = {
   // Of a record that was written before paths were left out of it: nobody reads it.
   path: anything,
   object: all(object, workload),
   written: all(object, workload),
-  was: oneOf('absent', 'template', 'whole', 'sealed'),
+  change: oneOf('create', 'set-image', 'apply', 'make-immutable'),
   of: oneOf('workload', 'other'),
   ran: maybe(mapOf(image)),
   back: maybe(oneOf('after')),
@@ -164,7 +164,7 @@ const prior: Fields<Prior> = {
 
 /** Workloads of ours are of the kinds that we release. */
 const workloadsAreOurs: Check = (value, at) => {
-  const { of, object } = value as Prior
+  const { of, object } = value as ObjectSnapshot
   const { kind = '' } = object
   return of === 'workload' && !Object.hasOwn(specs, kind)
     ? `${at}.object is no workload`
@@ -176,7 +176,7 @@ const namespace: Fields<Namespace> = { uid: maybe(text()), roots: maybe(text()) 
 const record: Fields<OpenRecord> = {
   begun: fields(begun, 'refused'),
   namespace: fields(namespace, 'refused'),
-  patience: fields({ timeout: count, grace: mapOf(count), readyTimeout: maybe(count) }, 'refused'),
+  timeouts: fields({ timeout: count, grace: mapOf(count), readyTimeout: maybe(count) }, 'refused'),
   snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
 }
 

@@ -5,7 +5,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ConfigMap, Secret } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
-import { isPassing, patiently } from '../kubernetes/retry.js'
+import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -13,20 +13,20 @@ import { checkOurs, isOurs, managed, nameFor, twoOfOneName } from '../kubernetes
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import type { Clock } from '../platform/platform.js'
-import type { Begun } from './history.js'
+import type { ReleaseStart } from './history.js'
 import { locate, type Entry } from './locate.js'
 import { wrongInRecord } from './record-schema.js'
 import { depthOf } from './schema.js'
 import type { Snapshot } from '../undo/snapshot.js'
-import type { OwnPatience } from '../judge/types.js'
+import type { ReleaseTimeouts } from '../judge/types.js'
 
 export interface OpenRecord {
   /** The release that wrote it. */
-  readonly begun: Begun
+  readonly begun: ReleaseStart
   /** Where it ran. */
   readonly namespace: Namespace
   /** Its own: whoever takes it back waits as long, and ten minutes at least. In ms. */
-  readonly patience: OwnPatience
+  readonly timeouts: ReleaseTimeouts
   readonly snapshot: Snapshot
 }
 
@@ -65,7 +65,7 @@ export async function openRecord(
 ): Promise<KeptRecord> {
   const record = { ...begun, namespace: await namespaceOf(cluster) }
   const secret = secretOf(app, record)
-  return patiently(clock, cluster.life, async () => {
+  return retryTransient(clock, cluster.life, async () => {
     try {
       const { metadata } = await cluster.post<Secret>(secretsOf(cluster), secret)
       return keptAs(record, metadata)
@@ -219,7 +219,7 @@ export async function updateRecord(
 ): Promise<KeptRecord> {
   const secret = secretOf(app, record)
   let resourceVersion = version
-  return patiently(
+  return retryTransient(
     clock,
     cluster.life,
     async () => {
@@ -238,7 +238,7 @@ export async function updateRecord(
         throw new LeftOver('the record was written by a request whose answer was lost')
       }
     },
-    (error) => error instanceof LeftOver || isPassing(error),
+    (error) => error instanceof LeftOver || isTransient(error),
   )
 }
 
@@ -276,7 +276,7 @@ export async function closeRecord(
   { uid }: KeptRecord,
 ): Promise<void> {
   const path = `${secretsOf(cluster)}/${nameFor(app)}`
-  await patiently(clock, cluster.life, () => cluster.remove(path, { uid }))
+  await retryTransient(clock, cluster.life, () => cluster.remove(path, { uid }))
 }
 
 function secretsOf(cluster: Cluster): string {

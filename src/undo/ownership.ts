@@ -17,7 +17,7 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
-import type { Prior } from './snapshot.js'
+import type { ObjectSnapshot } from './snapshot.js'
 
 /**
  * untouched: the release writes nothing there. before: its write has not happened, or is back. written: as
@@ -26,12 +26,12 @@ import type { Prior } from './snapshot.js'
 export type Ownership = 'untouched' | 'before' | 'written' | 'external'
 
 /** A pod template is one unit: whoever changes a part of it has made another version. */
-export function templateOwnership(prior: Prior, live: KubeObject): Ownership {
-  const { object, written, was } = prior
+export function templateOwnership(prior: ObjectSnapshot, live: KubeObject): Ownership {
+  const { object, written, change } = prior
   if (!isWorkload(live) || !isWorkload(written)) return 'untouched'
   const now = decidedTemplate(live)
   const isWritten = same(now, decidedTemplate(written))
-  if (was === 'absent' || !isWorkload(object)) return isWritten ? 'written' : 'external'
+  if (change === 'create' || !isWorkload(object)) return isWritten ? 'written' : 'external'
   if (same(decidedTemplate(object), decidedTemplate(written))) return 'untouched'
   if (hasTemplateBack(prior, live)) return 'before'
   if (isWritten) return 'written'
@@ -44,7 +44,7 @@ export function templateOwnership(prior: Prior, live: KubeObject): Ownership {
  * set the image back by hand.
  */
 function hasImagesOfBefore(
-  { object, written, ran = {} }: Prior & { readonly written: WorkloadObject },
+  { object, written, ran = {} }: ObjectSnapshot & { readonly written: WorkloadObject },
   live: WorkloadObject,
 ): boolean {
   const [before, ours, now] = [imagesOf(object), imagesOf(written), imagesOf(live)]
@@ -63,7 +63,10 @@ function hasImagesOfBefore(
 }
 
 /** Whether its pods are made as they were. */
-export function hasTemplateBack({ object, ran = {} }: Prior, live: WorkloadObject): boolean {
+export function hasTemplateBack(
+  { object, ran = {} }: ObjectSnapshot,
+  live: WorkloadObject,
+): boolean {
   if (!isWorkload(object)) return false
   const now = decidedTemplate(live)
   const pinned = withTemplate(object, withImages(templateOf(object), ran))
@@ -74,7 +77,7 @@ export function hasTemplateBack({ object, ran = {} }: Prior, live: WorkloadObjec
  * All other fields that the release changes, as one unit. What others have changed in fields that the
  * release does not change is theirs, and no matter here.
  */
-export function fieldsOwnership(prior: Prior, live: KubeObject): Ownership {
+export function fieldsOwnership(prior: ObjectSnapshot, live: KubeObject): Ownership {
   const paths = changedFields(prior)
   if (paths.length === 0) return 'untouched'
   const [before, written, now] = threeSides(prior, live)
@@ -87,7 +90,7 @@ export function fieldsOwnership(prior: Prior, live: KubeObject): Ownership {
  * An object that the release has created, and that nobody has changed in what it brought: the one of its
  * uid; while that is not known, the one of its content.
  */
-export function isAsCreated({ written }: Prior, live: KubeObject): boolean {
+export function isAsCreated({ written }: ObjectSnapshot, live: KubeObject): boolean {
   const { uid } = written.metadata ?? {}
   if (uid !== undefined && uid !== live.metadata?.uid) return false
   if (isWorkload(live) && isWorkload(written)) {
@@ -101,11 +104,11 @@ export function isAsCreated({ written }: Prior, live: KubeObject): boolean {
  * As written, by the server's answer. Only in what the release was to change: whatever else differs in the
  * answer was written by others between the plan and the write.
  */
-export function answered(prior: Prior, answer: KubeObject): KubeObject {
-  const { object, written, was } = prior
+export function answered(prior: ObjectSnapshot, answer: KubeObject): KubeObject {
+  const { object, written, change } = prior
   const next = withTemplateAnswered(prior, answer)
   // Its template is all that is written.
-  if (was === 'template') return next
+  if (change === 'set-image') return next
   const paths = differences(fieldsOf(object, false), fieldsOf(written, false))
   const { uid } = answer.metadata ?? {}
   const all = paths.reduce<unknown>((to, path) => withAt(to, path, answer), next) as KubeObject
@@ -116,7 +119,7 @@ export function answered(prior: Prior, answer: KubeObject): KubeObject {
  * One generation more than it was looked at: all that differs came by this one write, with what an admission
  * webhook has made of it.
  */
-function withTemplateAnswered({ object, written }: Prior, answer: KubeObject): KubeObject {
+function withTemplateAnswered({ object, written }: ObjectSnapshot, answer: KubeObject): KubeObject {
   if (![object, written, answer].every(isWorkload)) return written
   const [before, planned, now] = [object, written, answer] as WorkloadObject[] as [
     WorkloadObject,
@@ -165,7 +168,7 @@ export function isAnother(before: KubeObject, live: KubeObject): boolean {
 }
 
 /** The live object with the fields back that the release has changed; everything else as it is. */
-export function fieldsBack(prior: Prior, live: KubeObject): KubeObject {
+export function fieldsBack(prior: ObjectSnapshot, live: KubeObject): KubeObject {
   return changedFields(prior).reduce<KubeObject>(
     (object, path) => withAt(object, path, prior.object) as KubeObject,
     live,
@@ -176,7 +179,7 @@ export function fieldsBack(prior: Prior, live: KubeObject): KubeObject {
  * The live object with kubectl's and our own notes back: the last apply, which the next one compares with,
  * and the cause that `kubectl rollout history` shows. A note of somebody else stays.
  */
-export function notesBack({ object, written }: Prior, live: KubeObject): KubeObject {
+export function notesBack({ object, written }: ObjectSnapshot, live: KubeObject): KubeObject {
   return [lastApplied, changeCause].reduce<KubeObject>((back, name) => {
     const noted = written.metadata?.annotations?.[name]
     const before = object.metadata?.annotations?.[name]
@@ -197,7 +200,7 @@ function isSameNote(one: string | undefined, other: string | undefined): boolean
 }
 
 /** The live object with the pod template back; its pods are not restarted less often than people want. */
-export function templateBack(prior: Prior, live: WorkloadObject): WorkloadObject {
+export function restoreTemplate(prior: ObjectSnapshot, live: WorkloadObject): WorkloadObject {
   const { object, ran } = prior
   if (!isWorkload(object)) return live
   const template = ran ? withImages(templateOf(object), ran) : templateOf(object)
@@ -210,7 +213,7 @@ export function templateBack(prior: Prior, live: WorkloadObject): WorkloadObject
 }
 
 /** `data.COLOR`: what others have changed in an object besides what the release changes there. */
-export function fieldsOfOthers(prior: Prior, live: KubeObject): readonly string[] {
+export function fieldsOfOthers(prior: ObjectSnapshot, live: KubeObject): readonly string[] {
   const ours = changedFields(prior).map(named)
   const [before, , now] = threeSides(prior, live)
   return differences(before, now)
@@ -219,10 +222,10 @@ export function fieldsOfOthers(prior: Prior, live: KubeObject): readonly string[
 }
 
 /** `runs shop:hotfix`, `data.PASSWORD was changed`: what is somebody else's in it. No values. */
-export function wordsOfOthers(prior: Prior, live: KubeObject): string {
+export function wordsOfOthers(prior: ObjectSnapshot, live: KubeObject): string {
   if (isAnother(prior.object, live)) return 'is another object'
   const { uid } = prior.written.metadata ?? {}
-  if (prior.was === 'absent' && uid !== undefined && uid !== live.metadata?.uid) {
+  if (prior.change === 'create' && uid !== undefined && uid !== live.metadata?.uid) {
     return 'is another object'
   }
   if (isWorkload(live) && templateOwnership(prior, live) === 'external') {
@@ -231,7 +234,7 @@ export function wordsOfOthers(prior: Prior, live: KubeObject): string {
   }
   const [before, written, now] = threeSides(prior, live)
   const changed =
-    prior.was === 'absent'
+    prior.change === 'create'
       ? differences(written, now)
       : changedFields(prior).filter(
           (path) =>
@@ -246,7 +249,7 @@ export function wordsOfOthers(prior: Prior, live: KubeObject): string {
 const mostNames = 3
 
 /** `shop:hotfix`: images of its containers that are neither of the release nor of before. */
-function foreignImages({ object, written }: Prior, live: WorkloadObject): string {
+function foreignImages({ object, written }: ObjectSnapshot, live: WorkloadObject): string {
   const [before, ours] = [imagesOf(object), imagesOf(written)]
   const words = Object.entries(imagesOf(live)).flatMap(([name, image]) =>
     image === ours[name] || image === before[name]
@@ -347,7 +350,7 @@ function jobSpecOf({ selector: _, template, ...spec }: Fields): unknown {
 }
 
 function threeSides(
-  { object, written }: Prior,
+  { object, written }: ObjectSnapshot,
   live: KubeObject,
 ): readonly [unknown, unknown, unknown] {
   const isPlanned = written.metadata?.uid === undefined
@@ -362,7 +365,7 @@ function threeSides(
  * Whoever has applied a manifest since has decided about all that it holds, also about what the release had
  * written just so. A workload's version is told by its template instead.
  */
-function isAppliedByOthers({ object, written }: Prior, live: KubeObject): boolean {
+function isAppliedByOthers({ object, written }: ObjectSnapshot, live: KubeObject): boolean {
   if (isWorkload(live)) return false
   const [before, ours, now] = [object, written, live].map(
     ({ metadata }) => metadata?.annotations?.[lastApplied],
@@ -374,7 +377,7 @@ type Path = readonly string[]
 type Fields = Readonly<Record<string, unknown>>
 
 /** The fields that the release changes, each as deep as it can be told apart; a list is one field. */
-function changedFields({ object, written }: Prior): readonly Path[] {
+function changedFields({ object, written }: ObjectSnapshot): readonly Path[] {
   const isPlanned = written.metadata?.uid === undefined
   return differences(fieldsOf(object, isPlanned), fieldsOf(written, isPlanned))
 }

@@ -3,7 +3,7 @@ import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { isPassing, patiently } from '../kubernetes/retry.js'
+import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import { parseImage } from '../kubernetes/image.js'
 import {
   isBeingDeleted,
@@ -13,14 +13,14 @@ import {
   type KubeObject,
 } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import type { Clock } from '../platform/platform.js'
 import type { Needs } from './needs.js'
 import {
   hasTemplateBack,
   isAnother,
   isSameVersion,
-  templateBack,
+  restoreTemplate,
   templateOwnership,
 } from './ownership.js'
 import {
@@ -29,9 +29,9 @@ import {
   leads,
   neededAfter,
   titleOf,
-  undoOf,
+  planRestore,
   type Looked,
-  type Prior,
+  type ObjectSnapshot,
   type PutBy,
   type Snapshot,
   type UndoStep,
@@ -39,10 +39,10 @@ import {
 import { hasTakenOver } from './takeover.js'
 
 export interface Restored {
-  readonly prior: Prior
+  readonly prior: ObjectSnapshot
   readonly did: UndoStep['do']
   /** As it stands now; none where it is not there. */
-  readonly stands?: KubeObject
+  readonly current?: KubeObject
   /** It makes pods as it did before. */
   readonly isBack?: true
   /** Why it was kept: `statefulset/db needs it`. */
@@ -75,24 +75,24 @@ export async function restore(
   cluster: Cluster,
   clock: Clock,
   snapshot: Snapshot,
-  journal: Journal,
+  stageLog: StageLog,
   signal: AbortSignal,
   turn: 'before' | 'after' = 'before',
 ): Promise<readonly Restored[]> {
   const patient = <T>(call: () => Promise<T>) =>
-    patiently(
+    retryTransient(
       clock,
       signal,
       call,
       // Somebody else wrote (409) or deleted it (404) first: what has to be done is decided anew.
       (error) =>
-        isPassing(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
+        isTransient(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
     )
   const failed: unknown[] = []
   /** All at the same time; of those that cannot be read or written, `instead`. */
   const allOf = async (
     priors: Snapshot,
-    one: (prior: Prior) => Promise<Looked>,
+    one: (prior: ObjectSnapshot) => Promise<Looked>,
   ): Promise<readonly Looked[]> => {
     const ended = await Promise.allSettled(priors.map((prior) => patient(() => one(prior))))
     return priors.flatMap((prior, i) => {
@@ -106,13 +106,13 @@ export async function restore(
     allOf(priors, async (prior) => {
       const done = await restoreOne(cluster, prior, needs)
       const line = told(done)
-      if (line !== undefined) journal.say(line)
+      if (line !== undefined) stageLog.say(line)
       return done
     })
   const leading = snapshot.filter(leads)
   const others = snapshot.filter((prior) => !leads(prior) && (prior.back ?? 'before') === turn)
-  const changed = others.filter(({ was }) => was !== 'absent')
-  const created = others.filter(({ was }) => was === 'absent')
+  const changed = others.filter(({ change }) => change !== 'create')
+  const created = others.filter(({ change }) => change === 'create')
 
   const needsAsked = turn === 'before' ? changed : others
   const looked =
@@ -126,7 +126,7 @@ export async function restore(
 }
 
 /** What cannot be looked at may still be as the release has left it, and need what that names. */
-function asWritten(prior: Prior): Looked {
+function asWritten(prior: ObjectSnapshot): Looked {
   return { prior, live: prior.written, step: { do: 'nothing' } }
 }
 
@@ -137,7 +137,7 @@ function asRestored(looked: Looked): Restored {
     prior,
     did: step.do,
     ...(isTemplateBack(looked) && { isBack: true }),
-    ...(live && { stands: live }),
+    ...(live && { current: live }),
     ...(step.do === 'keep' && { why: step.why }),
     ...(theirs !== undefined && { theirs }),
   }
@@ -160,16 +160,16 @@ export async function standsSince(
   return looked.map(asRestored)
 }
 
-async function look(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looked> {
+async function look(cluster: Cluster, prior: ObjectSnapshot, needs: Needs): Promise<Looked> {
   const live = await cluster.find<KubeObject>(prior.path)
   const isInQuestion =
     live &&
-    prior.was !== 'absent' &&
+    prior.change !== 'create' &&
     isDatabase(prior) &&
     templateOwnership(prior, live) === 'written'
   const tookOver = isInQuestion ? hasTakenOver(live as StatefulSet, await podsIn(cluster)) : false
   const isAdmitted = live !== undefined && (await isAdmittedBack(cluster, prior, live))
-  const step = undoOf(prior, live, { needs, tookOver, isAdmitted })
+  const step = planRestore(prior, live, { needs, tookOver, isAdmitted })
   return { prior, live, step, isAdmitted }
 }
 
@@ -177,18 +177,23 @@ async function look(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looke
  * Whether a template that is neither as before nor as written is what the server makes of the one before: an
  * admission webhook may have stamped or rewritten it when it was put back.
  */
-async function isAdmittedBack(cluster: Cluster, prior: Prior, live: KubeObject): Promise<boolean> {
-  if (prior.was === 'absent' || isBeingDeleted(live) || isAnother(prior.object, live)) return false
+async function isAdmittedBack(
+  cluster: Cluster,
+  prior: ObjectSnapshot,
+  live: KubeObject,
+): Promise<boolean> {
+  if (prior.change === 'create' || isBeingDeleted(live) || isAnother(prior.object, live))
+    return false
   if (!isWorkload(live) || hasTemplateBack(prior, live)) return false
   if (!['external', 'before'].includes(templateOwnership(prior, live))) return false
-  const back = templateBack(prior, live)
+  const back = restoreTemplate(prior, live)
   try {
     const { resourceVersion: _, ...metadata } = back.metadata ?? {}
     const made = await cluster.dryRun<KubeObject>(prior.path, { ...back, metadata })
     return isWorkload(made) && isSameVersion(made, live)
   } catch (error) {
     // A webhook that refuses it, or takes no dry run; or it has changed in this moment.
-    if (error instanceof ApiError && !isPassing(error)) return false
+    if (error instanceof ApiError && !isTransient(error)) return false
     throw error
   }
 }
@@ -200,7 +205,7 @@ async function podsIn(cluster: Cluster): Promise<readonly Pod[]> {
 }
 
 /** With the object as it stands then. */
-async function restoreOne(cluster: Cluster, prior: Prior, needs: Needs): Promise<Looked> {
+async function restoreOne(cluster: Cluster, prior: ObjectSnapshot, needs: Needs): Promise<Looked> {
   const looked = await look(cluster, prior, needs)
   const { step } = looked
   const { resourceVersion } = looked.live?.metadata ?? {}
@@ -261,7 +266,7 @@ function told({ prior, step }: Looked): string | undefined {
 }
 
 /** ` (latest as sha256:0a1b… that ran before)` */
-function withDigests(object: KubeObject, ran: Prior['ran'] = {}): string {
+function withDigests(object: KubeObject, ran: ObjectSnapshot['ran'] = {}): string {
   const images = isWorkload(object) ? usesOf(templateOf(object), () => true) : []
   const put = images.filter(({ name, image }) => ran[name] === image)
   const words = put.map(({ image }) => {

@@ -15,7 +15,7 @@ import {
   isAnother,
   isAsCreated,
   notesBack,
-  templateBack,
+  restoreTemplate,
   templateOwnership,
   wordsOfOthers,
   type Ownership,
@@ -25,7 +25,7 @@ export { hasTemplateBack } from './ownership.js'
 export { titleOf } from './needs.js'
 
 /** One object as it was. */
-export interface Prior {
+export interface ObjectSnapshot {
   readonly path: string
   /** As it was; as it is going to be where it was not there. */
   readonly object: KubeObject
@@ -40,7 +40,7 @@ export interface Prior {
    * `kubectl annotate` its cause, and nothing else. whole: an apply will change it. sealed: and make it
    * immutable, so that only another object of its name can have the old content.
    */
-  readonly was: 'absent' | 'template' | 'whole' | 'sealed'
+  readonly change: 'create' | 'set-image' | 'apply' | 'make-immutable'
   /** One of our workloads, or another object that comes with the manifests. */
   readonly of: 'workload' | 'other'
   /**
@@ -56,7 +56,7 @@ export interface Prior {
 }
 
 /** Everything that the release will write to, as it was before. */
-export type Snapshot = readonly Prior[]
+export type Snapshot = readonly ObjectSnapshot[]
 
 /** Is told what the server has answered to writes, as soon as it has: the record keeps it. */
 export type Wrote = (answers: readonly KubeObject[]) => Promise<void>
@@ -94,7 +94,7 @@ export function withAnswers(snapshot: Snapshot, answers: readonly KubeObject[]):
   return snapshot.map((prior) => {
     const answer = byKey.get(keyOf(prior.object))
     if (!answer) return prior
-    return { ...prior, written: prior.was === 'absent' ? kept(answer) : answered(prior, answer) }
+    return { ...prior, written: prior.change === 'create' ? kept(answer) : answered(prior, answer) }
   })
 }
 
@@ -135,24 +135,24 @@ export interface Around {
 }
 
 /** The one step that brings an object back from what it is now to what it was. */
-export function undoOf(
-  prior: Prior,
+export function planRestore(
+  prior: ObjectSnapshot,
   live: KubeObject | undefined,
   { needs = new Map(), tookOver = false, isAdmitted = false }: Around = {},
 ): UndoStep {
-  const { object: before, was } = prior
+  const { object: before, change } = prior
   const isGone = live === undefined || isBeingDeleted(live)
-  if (isGone && was === 'sealed') {
+  if (isGone && change === 'make-immutable') {
     // Our own undo has deleted it, and was ended before it could create it. Its name may not be free yet.
     return { do: 'put', object: anew(before), by: { is: 'create' } }
   }
   if (isGone) {
-    return { do: was === 'absent' ? 'nothing' : 'ask' }
+    return { do: change === 'create' ? 'nothing' : 'ask' }
   }
   const theirs = (): UndoStep => ({ do: 'theirs', words: wordsOfOthers(prior, live) })
   const by = needs.get(titleOf(before))
   const needed = by === undefined ? undefined : `${by} needs it`
-  if (was === 'absent') {
+  if (change === 'create') {
     if (!isAsCreated(prior, live)) return theirs()
     const why = whyKept(prior) ?? needed
     if (why !== undefined) return { do: 'keep', why }
@@ -171,7 +171,7 @@ export function undoOf(
     return { do: 'keep', why: holdsData }
   }
   if (needed !== undefined && !isBack) return { do: 'keep', why: needed }
-  if (was === 'sealed' && isImmutable(live)) {
+  if (change === 'make-immutable' && isImmutable(live)) {
     const uid = live.metadata?.uid ?? ''
     return { do: 'put', object: anew(before), by: { is: 'replace', uid } }
   }
@@ -186,13 +186,13 @@ export function undoOf(
 }
 
 function backOf(
-  prior: Prior,
+  prior: ObjectSnapshot,
   live: KubeObject,
   template: Ownership,
   fields: Ownership,
 ): KubeObject {
   const back = fields === 'written' ? fieldsBack(prior, live) : live
-  return template === 'written' && isWorkload(back) ? templateBack(prior, back) : back
+  return template === 'written' && isWorkload(back) ? restoreTemplate(prior, back) : back
 }
 
 /** A ConfigMap or a Secret that the server lets nobody change any more. */
@@ -216,12 +216,12 @@ function anew({ metadata, ...content }: KubeObject): KubeObject {
 
 const holdsData = 'it holds data'
 
-function isVolume({ of, object }: Prior): boolean {
+function isVolume({ of, object }: ObjectSnapshot): boolean {
   return of === 'other' && object.kind === 'PersistentVolumeClaim'
 }
 
 /** A StatefulSet that does not run our image. */
-export function isDatabase({ of, object }: Prior): boolean {
+export function isDatabase({ of, object }: ObjectSnapshot): boolean {
   return of === 'other' && object.kind === 'StatefulSet'
 }
 
@@ -245,12 +245,12 @@ function isHarmless(object: KubeObject): boolean {
 }
 
 /** Whether objects that it names may have to stay, since it does. */
-export function leads({ written }: Prior): boolean {
+export function leads({ written }: ObjectSnapshot): boolean {
   return isWorkload(written) || !isHarmless(written)
 }
 
 /** Why an object that the release has created is never removed. */
-function whyKept(prior: Prior): string | undefined {
+function whyKept(prior: ObjectSnapshot): string | undefined {
   if (isVolume(prior) || isDatabase(prior)) return holdsData
   if (isHarmless(prior.object)) return undefined
   return `removing a ${prior.object.kind} may remove data`
@@ -258,7 +258,7 @@ function whyKept(prior: Prior): string | undefined {
 
 /** An object of the snapshot, as it was looked at, and what is to be done with it. */
 export interface Looked {
-  readonly prior: Prior
+  readonly prior: ObjectSnapshot
   readonly live: KubeObject | undefined
   readonly step: UndoStep
   /** The live template is what the server's admission makes of the one before. */
@@ -268,7 +268,7 @@ export interface Looked {
 /** Whether a workload makes pods as it did before, once this step is done. */
 export function isTemplateBack({ prior, live, step, isAdmitted = false }: Looked): boolean {
   const stays = step.do === 'put' ? step.object : live
-  if (prior.was === 'absent' || stays === undefined || !isWorkload(stays)) return false
+  if (prior.change === 'create' || stays === undefined || !isWorkload(stays)) return false
   return isAdmitted || hasTemplateBack(prior, stays)
 }
 

@@ -42,8 +42,8 @@ export function templatesOf(snapshot: Snapshot): Templates {
 /** Of what stood there before. */
 export function templatesBefore(snapshot: Snapshot): Templates {
   return templatesIn(
-    snapshot.flatMap(({ of, was, object }) =>
-      of === 'workload' && was !== 'absent' && isWorkload(object) ? [object] : [],
+    snapshot.flatMap(({ of, change, object }) =>
+      of === 'workload' && change !== 'create' && isWorkload(object) ? [object] : [],
     ),
   )
 }

@@ -8,10 +8,10 @@ import type { Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { same } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
-import type { Journal } from '../platform/stage-log.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { isReady, podsOf } from '../judge/objects.js'
-import type { Picture } from '../judge/types.js'
-import type { LivePicture } from '../rollout/namespace-watch.js'
+import type { ClusterState } from '../judge/types.js'
+import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 
 /** A StatefulSet that has its template back: `isPut`, from this undo. */
 export interface PutBackSet {
@@ -28,14 +28,14 @@ export interface PutBackSet {
  * made from the withdrawn template: what webhooks change in pods may hide that. Pure.
  */
 export function blockingPods(
-  picture: Picture,
+  clusterState: ClusterState,
   { name, before, written, isPut }: PutBackSet,
 ): readonly Pod[] {
-  const set = picture.statefulsets.get(name)
+  const set = clusterState.statefulsets.get(name)
   const { observedGeneration = 0, updateRevision } = set?.status ?? {}
   // Until the controller has seen our write, the revision that it names is the broken one.
   if (!set || observedGeneration < (set.metadata?.generation ?? 0)) return []
-  return podsOf(picture, set.metadata?.uid).filter(
+  return podsOf(clusterState, set.metadata?.uid).filter(
     (pod) =>
       pod.metadata?.labels?.['controller-revision-hash'] !== updateRevision &&
       !isReady(pod) &&
@@ -75,13 +75,13 @@ function contains(whole: unknown, part: unknown): boolean {
 /** Deletes such pods as they show themselves, each once, until the function that is returned is called. */
 export function keepUnblocked(
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
   sets: readonly PutBackSet[],
-  journal: Journal,
+  stageLog: StageLog,
 ): () => void {
   const deleted = new Set<string>()
   const look = () => {
-    for (const pod of sets.flatMap((set) => blockingPods(live.picture(), set))) {
+    for (const pod of sets.flatMap((set) => blockingPods(live.clusterState(), set))) {
       const { uid = '', name = '' } = pod.metadata ?? {}
       if (deleted.has(uid)) continue
       deleted.add(uid)
@@ -89,7 +89,7 @@ export function keepUnblocked(
       // The pod that comes next has the same name.
       cluster.remove(path, { uid }).then(
         () => {
-          journal.say(`pod/${name} of the broken version stands in the way: deleted`)
+          stageLog.say(`pod/${name} of the broken version stands in the way: deleted`)
         },
         () => {
           deleted.delete(uid)

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../../src/kubernetes/api-error.js'
 import { createJob } from '../../../src/stages/migration/job.js'
-import type { Site } from '../../../src/stages/preflight.js'
+import type { PreflightResult } from '../../../src/stages/preflight.js'
 import { clusterOf } from '../../support/cluster.js'
 import { scripted } from '../../support/scripted.js'
 
@@ -29,9 +29,9 @@ function creating(steps: readonly Step[], known: readonly string[] = []) {
       return step === 'done' ? Promise.resolve(body as T) : Promise.reject(gone)
     },
   })
-  const live = { picture: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
+  const live = { clusterState: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
   const release = { ...scripted([]), app: 'shop', source: { tag: 'v1' }, signal: never }
-  const site = { live } as unknown as Site
+  const site = { live } as unknown as PreflightResult
   const done = createJob(cluster, site, release, { metadata: {} }, (name) => tried.push(name))
   return { done, jobs, tried }
 }

@@ -124,9 +124,9 @@ test.each<[string, Plan, readonly string[]]>([
     ],
   ],
 ])('a plan is told: %s', (_, told, lines) => {
-  const journal = notebook()
-  tellPlan(journal, told)
-  expect(journal.lines).toEqual(lines)
+  const stageLog = notebook()
+  tellPlan(stageLog, told)
+  expect(stageLog.lines).toEqual(lines)
 })
 
 test.each([

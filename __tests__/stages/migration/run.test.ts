@@ -3,16 +3,16 @@ import { expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../../src/kubernetes/cluster.js'
-import type { Given } from '../../../src/options/read.js'
+import type { RawInputs } from '../../../src/options/read.js'
 import type { Plan } from '../../../src/django/inspector.js'
-import type { Picture } from '../../../src/judge/types.js'
+import type { ClusterState } from '../../../src/judge/types.js'
 import { startMigration, type Migration } from '../../../src/stages/migration/run.js'
-import type { Site } from '../../../src/stages/preflight.js'
+import type { PreflightResult } from '../../../src/stages/preflight.js'
 import type { Web } from '../../../src/kubernetes/target.js'
 import { handClock, type HandClock } from '../../support/clock.js'
 import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
-import { nothing, standing, type Standing } from '../../support/live.js'
+import { nothing, standing, type StatusRow } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
 import { releaseOf } from '../../support/settings.js'
 import { owner, podOf } from '../../judge/scene.js'
@@ -38,7 +38,7 @@ const plan = {
 interface Play {
   readonly migration: Migration
   readonly clock: HandClock
-  readonly live: Standing
+  readonly live: StatusRow
   readonly marker: () => string
   readonly cancel: AbortController
   /** The Job's pod, with this state of its container; none: it is gone. */
@@ -47,7 +47,7 @@ interface Play {
 
 type Log = (play: Play, signal: AbortSignal) => AsyncIterable<string>
 
-function play(log: Log, given: Given = {}): Play {
+function play(log: Log, given: RawInputs = {}): Play {
   const clock = handClock()
   const live = standing({ ...nothing, confirmedAt: Infinity })
   const cancel = new AbortController()
@@ -62,8 +62,8 @@ function play(log: Log, given: Given = {}): Play {
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
-  const release = releaseOf({ ...scripted([]).world, clock }, given, cancel.signal)
-  const site = { live, targets: [], services: [] } as unknown as Site
+  const release = releaseOf({ ...scripted([]).platform, clock }, given, cancel.signal)
+  const site = { live, targets: [], services: [] } as unknown as PreflightResult
   const it: Play = {
     migration: startMigration(release, cluster, site, web, image),
     clock,
@@ -84,12 +84,12 @@ function play(log: Log, given: Given = {}): Play {
         },
         spec: { restartPolicy: 'Never' },
       })
-      const picture: Picture = {
-        ...live.picture(),
+      const clusterState: ClusterState = {
+        ...live.clusterState(),
         jobs: new Map([[name, made]]),
         pods: new Map(state ? [['migrate-x', pod]] : []),
       }
-      live.change(picture)
+      live.change(clusterState)
     },
   }
   return it
@@ -157,7 +157,7 @@ test('a log that neither goes on nor ends', async () => {
 })
 
 /** A log that breaks off in the middle of the migration, and how the Job ends then. */
-async function cutOff(state: object, given?: Given) {
+async function cutOff(state: object, given?: RawInputs) {
   let tries = 0
   const like = { app: 'a', operations: [], atomic: true, reversible: true }
   const pending = ['0001_x', '0002_y'].map((name) => ({ ...like, name }))
@@ -230,21 +230,21 @@ test('what is applied behind a cancel, until the pod is gone, is known', async (
   it.pod(running)
   await it.clock.pass(10)
   await planned
-  const journal = notebook()
-  const migrated = it.migration.migrate(journal).catch((error: unknown) => error)
+  const stageLog = notebook()
+  const migrated = it.migration.migrate(stageLog).catch((error: unknown) => error)
   it.cancel.abort(new Error('cancelled'))
   expect(await migrated).toMatchObject({ message: 'cancelled' })
   expect(it.migration.applied()).toEqual(['a.0001_x'])
 
-  const closing = it.migration.close()
+  const finalLines = it.migration.close()
   await it.clock.pass(3_000)
   it.pod()
   more.resolve(undefined)
   await it.clock.pass(1_500)
-  await closing
+  await finalLines
   expect(it.migration.applied()).toEqual(['a.0001_x', 'a.0002_y'])
   // The stage is over: its journal hears nothing more.
-  expect(journal.lines).toEqual(['>   Applying a.0001_x... OK'])
+  expect(stageLog.lines).toEqual(['>   Applying a.0001_x... OK'])
 })
 
 test('a log that hangs does not hold up the end', async () => {
@@ -258,10 +258,10 @@ test('a log that hangs does not hold up the end', async () => {
   await it.clock.pass(10)
   it.cancel.abort(new Error('cancelled'))
   await planned
-  const closing = it.migration.close()
+  const finalLines = it.migration.close()
   it.pod()
   await it.clock.pass(1_000)
-  await closing
+  await finalLines
 })
 
 test('a cancel is heard while the log is still asked for', async () => {
@@ -274,7 +274,7 @@ test('a cancel is heard while the log is still asked for', async () => {
   await it.clock.pass(1_000)
   it.cancel.abort(new Error('cancelled'))
   expect(await planned).toMatchObject({ message: 'cancelled' })
-  const closing = it.migration.close()
+  const finalLines = it.migration.close()
   await it.clock.pass(1_000)
-  await closing
+  await finalLines
 })

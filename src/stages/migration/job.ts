@@ -14,15 +14,15 @@ import {
 import { launchOf, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { ApiError } from '../../kubernetes/api-error.js'
-import { patiently } from '../../kubernetes/retry.js'
+import { retryTransient } from '../../kubernetes/retry.js'
 import type { Cluster } from '../../kubernetes/cluster.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
 import { readArchive } from '../../state/history-store.js'
 import { titleOf } from '../../undo/snapshot.js'
-import { within } from '../../platform/time.js'
-import type { Site } from '../preflight.js'
+import { withTimeout } from '../../platform/time.js'
+import type { PreflightResult } from '../preflight.js'
 import { pinned, type Image, type Release } from '../release.js'
 import type { Web } from '../../kubernetes/target.js'
 
@@ -45,18 +45,18 @@ export interface MadeJob {
 export async function makeJob(
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   web: Web,
   image: Image,
   marker: string,
 ): Promise<MadeJob> {
-  const { world, settings, source, app, holder, signal } = release
+  const { platform, settings, source, app, holder, signal } = release
   const command = settings['migrate-command']
   const sha = source.sha ?? source.tag
   const [launch, claims, kept] = await Promise.all([
     launchOfWeb(release, web, image),
-    patiently(world.clock, signal, () => claimsOf(cluster, site, web)),
-    patiently(world.clock, signal, () => readArchive(cluster, app, settings.image)),
+    retryTransient(platform.clock, signal, () => claimsOf(cluster, site, web)),
+    retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
   const marks = marksOfPods(site, web)
   const made = migrationJob({
@@ -94,7 +94,7 @@ export async function makeJob(
 
 /** The image is asked only where the template leaves something to it. */
 async function launchOfWeb(
-  { world, signal }: Release,
+  { platform, signal }: Release,
   { template, container }: Web,
   image: Image,
 ): Promise<Launch> {
@@ -102,13 +102,13 @@ async function launchOfWeb(
   if (!own) return { words: [] }
   const asked =
     own.command === undefined
-      ? await within(world.clock, answerMs, signal, (own) => commandOf(world, image, own)).catch(
-          () => {
-            // The pods pull it by themselves: what it runs is good to know, and no more.
-            signal.throwIfAborted()
-            return undefined
-          },
-        )
+      ? await withTimeout(platform.clock, answerMs, signal, (own) =>
+          commandOf(platform, image, own),
+        ).catch(() => {
+          // The pods pull it by themselves: what it runs is good to know, and no more.
+          signal.throwIfAborted()
+          return undefined
+        })
       : undefined
   return launchOf(own, asked)
 }
@@ -116,13 +116,13 @@ async function launchOfWeb(
 /** What each claim of the template allows of a second pod, while pods of now have it. */
 async function claimsOf(
   cluster: Cluster,
-  { live }: Pick<Site, 'live'>,
+  { live }: Pick<PreflightResult, 'live'>,
   { template }: Web,
 ): Promise<Readonly<Record<string, ClaimUse>>> {
   const names = (template.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim }) =>
     persistentVolumeClaim ? [persistentVolumeClaim.claimName] : [],
   )
-  const pods = [...live.picture().pods.values()]
+  const pods = [...live.clusterState().pods.values()]
   const uses = await Promise.all(
     names.map(async (name) => {
       const users = pods.filter(
@@ -154,12 +154,12 @@ function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | u
 }
 
 /** What all running pods of the web have in common beside their template: admission may have added it. */
-function marksOfPods({ live, targets }: Site, { workload }: Web): PodMarks | undefined {
+function marksOfPods({ live, targets }: PreflightResult, { workload }: Web): PodMarks | undefined {
   const target = targets.find(({ id }) => idOf(id) === idOf(workload))
   const selector = (target?.live?.spec as { selector?: NamedSelector['selector'] } | undefined)
     ?.selector
   if (!selector) return undefined
-  const all = [...live.picture().pods.values()].flatMap(({ metadata, status }) =>
+  const all = [...live.clusterState().pods.values()].flatMap(({ metadata, status }) =>
     status?.phase === 'Running' && matches(selector, metadata?.labels ?? {})
       ? [{ labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} }]
       : [],
@@ -174,8 +174,8 @@ function marksOfPods({ live, targets }: Site, { workload }: Web): PodMarks | und
 }
 
 /** Everything that picks pods by labels and must not pick ours. */
-function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[] {
-  const { deployments, statefulsets, daemonsets } = live.picture()
+function selectorsOf({ live, services, targets }: PreflightResult): readonly NamedSelector[] {
+  const { deployments, statefulsets, daemonsets } = live.clusterState()
   const manifests = targets.flatMap(({ manifest }) => (manifest ? [manifest] : []))
   const workloads = [
     ...deployments.values(),
@@ -201,8 +201,8 @@ function selectorsOf({ live, services, targets }: Site): readonly NamedSelector[
  */
 export async function createJob(
   cluster: Cluster,
-  { live }: Pick<Site, 'live'>,
-  { world, app, source, signal }: Pick<Release, 'world' | 'app' | 'source' | 'signal'>,
+  { live }: Pick<PreflightResult, 'live'>,
+  { platform, app, source, signal }: Pick<Release, 'platform' | 'app' | 'source' | 'signal'>,
   job: Job,
   onTry: (name: string) => void,
 ): Promise<Job> {
@@ -210,12 +210,12 @@ export async function createJob(
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()
     const name = jobName(app, source.sha ?? source.tag, attempt)
-    if (live.picture().jobs.has(name)) continue
+    if (live.clusterState().jobs.has(name)) continue
     onTry(name)
     const named = { ...job, metadata: { ...job.metadata, name } }
     let isLost = false
     try {
-      return await patiently(world.clock, signal, async () => {
+      return await retryTransient(platform.clock, signal, async () => {
         // Two Jobs must never run: the one whose answer was lost is the one.
         const there = isLost ? await cluster.find<Job>(`${path}/${name}`) : undefined
         if (there) return there

@@ -14,7 +14,7 @@ import {
 } from '../../django/inspector.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
-import type { Journal } from '../../platform/stage-log.js'
+import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
 /** What the container says: the plan between markers for us, the rest for people. */
@@ -28,7 +28,7 @@ export class Output {
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
   private readonly held: string[] = []
-  private journal: Journal | undefined
+  private stageLog: StageLog | undefined
   private begun = false
 
   constructor(
@@ -43,20 +43,20 @@ export class Output {
   }
 
   /** Lines go to this journal from now on, those held back first. */
-  to(journal: Journal): void {
-    this.journal = journal
+  to(stageLog: StageLog): void {
+    this.stageLog = stageLog
     this.held.splice(0).forEach((line) => {
-      journal.quote(line)
+      stageLog.quote(line)
     })
   }
 
   /** Keeps lines back until the next stage listens. */
   hold(): void {
-    this.journal = undefined
+    this.stageLog = undefined
   }
 
   waiting(on: string): void {
-    this.journal?.waiting(`waiting for the Job's pod: ${on}`)
+    this.stageLog?.waiting(`waiting for the Job's pod: ${on}`)
   }
 
   line(line: string): void {
@@ -70,7 +70,7 @@ export class Output {
       return
     }
     this.lines.push(line)
-    if (this.journal) this.journal.quote(line)
+    if (this.stageLog) this.stageLog.quote(line)
     else this.held.push(line)
   }
 
@@ -233,13 +233,13 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
 }
 
-export function tellPlan(journal: Journal, plan: Plan): void {
-  for (const database of plan.databases) tellDatabase(journal, plan, database)
+export function tellPlan(stageLog: StageLog, plan: Plan): void {
+  for (const database of plan.databases) tellDatabase(stageLog, plan, database)
   const notCompared = comparisonLacks(plan)
-  if (notCompared !== undefined) journal.say(notCompared)
+  if (notCompared !== undefined) stageLog.say(notCompared)
   const isPending = plan.databases.some(hasWork)
   if (plan.runs && !isPending) {
-    journal.say('the command runs all the same: it may do more than this plan sees')
+    stageLog.say('the command runs all the same: it may do more than this plan sees')
   }
 }
 
@@ -274,17 +274,17 @@ function hasWork({ pending, squashed }: DatabasePlan): boolean {
   return pending.length + squashed.length > 0
 }
 
-function tellDatabase(journal: Journal, { django, databases }: Plan, plan: DatabasePlan): void {
+function tellDatabase(stageLog: StageLog, { django, databases }: Plan, plan: DatabasePlan): void {
   const { database, vendorName, version = '', pending, unknown } = plan
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
-  journal.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
-  if (!hasWork(plan)) journal.say(`${of}no migrations to apply`)
+  stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
+  if (!hasWork(plan)) stageLog.say(`${of}no migrations to apply`)
   for (const { app, name, operations } of pending) {
-    journal.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
+    stageLog.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
   }
   const newer = unknown.filter((migration) => migration.newer)
   if (newer.length > 0) {
     const names = newer.map(({ app, name }) => `${app}.${name}`).join(', ')
-    journal.say(`${of}the database is newer than this version: it has ${names}`)
+    stageLog.say(`${of}the database is newer than this version: it has ${names}`)
   }
 }

@@ -6,25 +6,25 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isMarked, isPlain } from '../../django/inspector.js'
 import type { Plan } from '../../django/inspector.js'
-import { isPassing, patiently } from '../../kubernetes/retry.js'
+import { isTransient, retryTransient } from '../../kubernetes/retry.js'
 import type { Cluster } from '../../kubernetes/cluster.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
-import type { Journal } from '../../platform/stage-log.js'
+import type { StageLog } from '../../platform/stage-log.js'
 import { plural } from '../../report/words.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { diagnose } from '../../judge/diagnose.js'
 import { ofContainer } from '../../judge/evidence.js'
 import { gather } from '../../rollout/collect.js'
 import { judgeJob, type JobVerdict } from '../../judge/job-judge.js'
-import { newLedger, withLog } from '../../judge/observations.js'
+import { newObservations, withLog } from '../../judge/observations.js'
 import { logPath } from '../../rollout/logs.js'
-import { looking } from '../../rollout/reconcile.js'
+import { reconcileUntil } from '../../rollout/reconcile.js'
 import { titleOf } from '../../undo/snapshot.js'
-import type { Picture } from '../../judge/types.js'
-import type { LivePicture } from '../../rollout/namespace-watch.js'
-import { orAborted, within, withinAfter } from '../../platform/time.js'
+import type { ClusterState } from '../../judge/types.js'
+import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
+import { abortable, withTimeout, withGracePeriod } from '../../platform/time.js'
 import { createJob, makeJob, type MadeJob } from './job.js'
 import {
   migrationCause,
@@ -37,15 +37,15 @@ import {
   unreadCause,
   type Unread,
 } from './log.js'
-import type { Site } from '../preflight.js'
+import type { PreflightResult } from '../preflight.js'
 import { toRepo, type Image, type Release } from '../release.js'
 import type { Web } from '../../kubernetes/target.js'
 
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
-  plan(journal: Journal): Promise<Plan>
+  plan(stageLog: StageLog): Promise<Plan>
   /** Resolves when the migrations are applied; to be called after `plan`, when something is pending. */
-  migrate(journal: Journal): Promise<void>
+  migrate(stageLog: StageLog): Promise<void>
   /** What has been applied so far: `orders.0002_note`. */
   applied(): readonly string[]
   /**
@@ -78,11 +78,11 @@ const podGoneMs = 30_000
 export function startMigration(
   release: Release,
   cluster: Cluster,
-  site: Site,
+  site: PreflightResult,
   web: Web,
   image: Image,
 ): Migration {
-  const { world, settings, signal } = release
+  const { platform, settings, signal } = release
   const over = new AbortController()
   const until = AbortSignal.any([signal, over.signal])
   const marker = `rollout-${crypto.randomUUID()}`
@@ -106,17 +106,17 @@ export function startMigration(
   const jobOver = new AbortController()
   const closed = new AbortController()
 
-  const start = async (journal: Journal) => {
+  const start = async (stageLog: StageLog) => {
     const made = await makeJob(release, cluster, site, web, image, marker)
     container = made.container
     script = made.script
     made.notes.forEach((note) => {
-      journal.say(note)
+      stageLog.say(note)
     })
     const created = await createJob(cluster, site, release, made.job, (name) => {
       job = name
     })
-    journal.say(`${titleOf(created)}, made from ${made.from}`)
+    stageLog.say(`${titleOf(created)}, made from ${made.from}`)
     ended = followJob(job ?? '')
     // The plan stage may end before the Job does; who awaits it last hears of a failure.
     ended.catch(() => undefined)
@@ -124,28 +124,28 @@ export function startMigration(
 
   /** Resolves when our container has ended and all its words are read. */
   const followJob = async (job: string): Promise<Ended> => {
-    const startedAt = world.clock.now()
-    let ledger = newLedger(startedAt)
-    const aim = { job, container }
-    const patience = { timeout: settings.timeout, bake: 0, grace: settings.grace }
-    const verdict = await looking<JobVerdict>(
-      { cluster, clock: world.clock, live: site.live, signal: until },
+    const startedAt = platform.clock.now()
+    let observations = newObservations(startedAt)
+    const desired = { job, container }
+    const timeouts = { timeout: settings.timeout, bake: 0, grace: settings.grace }
+    const verdict = await reconcileUntil<JobVerdict>(
+      { cluster, clock: platform.clock, live: site.live, signal: until },
       (now) => {
-        const judgement = judgeJob(site.live.picture(), aim, patience, ledger, now)
-        ledger = judgement.ledger
+        const judgement = judgeJob(site.live.clusterState(), desired, timeouts, observations, now)
+        observations = judgement.observations
         const { verdict: is } = judgement
         if (is.is === 'started' || is.is === 'finished') reading ??= readLog(is.pod)
         if (is.is === 'waiting') output.waiting(is.on)
-        const { lookAgainAt, logsWanted } = judgement
+        const { requeueAt, logsWanted } = judgement
         return {
           logsWanted,
-          ...(lookAgainAt !== undefined && { lookAgainAt }),
+          ...(requeueAt !== undefined && { requeueAt }),
           ...((is.is === 'failed' || is.is === 'finished') && { ended: is }),
         }
       },
       (wanted, lines) => {
         const said = lines.filter((line) => !isMarked(line, marker))
-        ledger = withLog(ledger, wanted, diagnose(said, toRepo(release)))
+        observations = withLog(observations, wanted, diagnose(said, toRepo(release)))
       },
     )
     if (
@@ -158,13 +158,13 @@ export function startMigration(
     containerEnded =
       verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
     jobOver.abort()
-    const words = await orAborted(until, () => Promise.resolve(reading))
+    const words = await abortable(until, () => Promise.resolve(reading))
     const unread = words !== undefined && containerEnded ? { unread: words } : {}
     if (verdict.is !== 'failed') return { verdict, ...unread }
     // What our container has said is read already, without the lines that are for us.
     const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
     const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
-    const seen = { cluster, clock: world.clock, live: site.live, startedAt }
+    const seen = { cluster, clock: platform.clock, live: site.live, startedAt }
     const more = gather(cause, { ...seen, toRepo: toRepo(release) })
     return { verdict: { ...verdict, cause: await more.catch(() => cause) }, ...unread }
   }
@@ -174,7 +174,7 @@ export function startMigration(
    * the server's words when it cannot be had: soon after the Job's end.
    */
   const readLog = (pod: string): Promise<string | undefined> =>
-    withinAfter(world.clock, lastWordsMs, jobOver.signal, async (late) => {
+    withGracePeriod(platform.clock, lastWordsMs, jobOver.signal, async (late) => {
       const enough = AbortSignal.any([cluster.life, closed.signal, late])
       const isOver = () => enough.aborted
       let read = 0
@@ -194,8 +194,8 @@ export function startMigration(
         } catch (error) {
           if (isOver()) break
           words = error instanceof Error ? error.message : String(error)
-          if (!isPassing(error)) break
-          await world.clock.sleep(reconnectMs, enough).catch(() => undefined)
+          if (!isTransient(error)) break
+          await platform.clock.sleep(reconnectMs, enough).catch(() => undefined)
         }
       }
       return words
@@ -212,19 +212,19 @@ export function startMigration(
     })
 
   return {
-    plan: async (journal) => {
-      output.to(journal)
-      await start(journal)
+    plan: async (stageLog) => {
+      output.to(stageLog)
+      await start(stageLog)
       const plan = await Promise.race([
         output.plan,
         endOfPlan(ended, output, unreadOf, (why) => passedHint(script?.name ?? '', why, command)),
       ])
       output.hold()
-      tellPlan(journal, plan)
+      tellPlan(stageLog, plan)
       return plan
     },
-    migrate: async (journal) => {
-      output.to(journal)
+    migrate: async (stageLog) => {
+      output.to(stageLog)
       const how = await ended
       if (how?.verdict.is === 'failed') {
         if (how.unread === undefined)
@@ -232,7 +232,7 @@ export function startMigration(
         fail(unreadOf('migration-failed', how.verdict, how.unread))
       }
       if (how?.unread !== undefined) {
-        journal.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+        stageLog.say(`its log could not be read to its end (${how.unread}), but it ended well`)
         // When it ends well, all of the plan is applied; other commands may do a part of it.
         if (isPlain(command)) {
           const { databases } = await output.plan
@@ -241,7 +241,7 @@ export function startMigration(
           )
         }
       }
-      journal.say(`${plural(applied().length, 'migration')} applied`)
+      stageLog.say(`${plural(applied().length, 'migration')} applied`)
     },
     applied,
     close: async () => {
@@ -251,9 +251,9 @@ export function startMigration(
         if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
       } finally {
         // Python does not hear SIGTERM: what was applied until the pod was gone stands at the log's end.
-        const { clock } = world
-        await within(clock, briefWordsMs, cluster.life, (late) =>
-          orAborted(late, () => Promise.resolve(reading)),
+        const { clock } = platform
+        await withTimeout(clock, briefWordsMs, cluster.life, (late) =>
+          abortable(late, () => Promise.resolve(reading)),
         ).catch(() => undefined)
         closed.abort()
       }
@@ -263,18 +263,18 @@ export function startMigration(
 
 /** Removes a Job and waits for its pod to be gone; throws an Error when that does not come about. */
 export async function removeJob(
-  { world }: Release,
+  { platform }: Release,
   cluster: Cluster,
-  live: LivePicture,
+  live: NamespaceWatch,
   name: string,
 ): Promise<void> {
   const path = `${collection('batch/v1', cluster.namespace, 'jobs')}/${name}`
-  await patiently(world.clock, cluster.life, () => cluster.remove(path))
-  await within(world.clock, podGoneMs, cluster.life, (signal) =>
-    looking(
-      { cluster, clock: world.clock, live, signal },
+  await retryTransient(platform.clock, cluster.life, () => cluster.remove(path))
+  await withTimeout(platform.clock, podGoneMs, cluster.life, (signal) =>
+    reconcileUntil(
+      { cluster, clock: platform.clock, live, signal },
       () => {
-        const gone = podsOfJob(live.picture(), name).length === 0
+        const gone = podsOfJob(live.clusterState(), name).length === 0
         return { logsWanted: [], ...(gone && { ended: true }) }
       },
       () => undefined,
@@ -285,8 +285,8 @@ export async function removeJob(
 }
 
 /** The Job's pods, those that are being deleted too. */
-function podsOfJob(picture: Picture, name: string): readonly Pod[] {
-  return [...picture.pods.values()].filter(
+function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
+  return [...clusterState.pods.values()].filter(
     ({ metadata }) => metadata?.labels?.['job-name'] === name,
   )
 }
