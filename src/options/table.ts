@@ -355,7 +355,7 @@ export const table = {
   }),
   to: option({
     read: anyText('version'),
-    help: 'What to go back to: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',
+    help: 'The release to restore: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',
     example: '4f2c1d9',
     default: 'previous',
     group: 'rollback',

@@ -1,0 +1,49 @@
+/**
+ * Fails where a word that people no longer read in logs, options, help or docs is back (docs/glossary.md). The
+ * identifiers of src are held by eslint's id-denylist.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** Each old word, and the one that took its place. */
+const replaced = [
+  [/\bsettle[sd]?\b/i, 'recover'],
+  [/\bovertaken\b/, 'stale-commit'],
+  [/\brehearsal\b/, 'dryRun'],
+  [/\bjudgedAt\b/, 'detectedAt'],
+  [/\bundone\[\]/, 'restored[]'],
+  [/\bfindings\[\]\.(is|says|mend)\b/, 'severity, message, fix'],
+  [
+    /Who is told|What to go back to|The run itself/,
+    'Notifications, Rollback, Output and configuration',
+  ],
+]
+
+const read = [
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs', 'examples', 'actions', 'workflows'],
+  ...[
+    'action.yml',
+    'django-rollout.schema.json',
+    'src/cli',
+    'src/options',
+    'src/report',
+    'src/judge',
+  ],
+]
+const files = execFileSync('git', ['ls-files', '--', ...read], { encoding: 'utf8' })
+const found = files
+  .split('\n')
+  .filter((file) => /\.(md|yml|yaml|json|ts)$/.test(file))
+  .flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .flatMap((line, i) =>
+        replaced
+          .filter(([old]) => old.test(line))
+          .map(([old, word]) => `${file}:${i + 1}: "${old.exec(line)?.[0]}" is "${word}" now`),
+      ),
+  )
+if (found.length > 0) {
+  console.error(found.join('\n'))
+  process.exitCode = 1
+}
