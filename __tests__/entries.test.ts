@@ -253,14 +253,15 @@ test('a cancelled run has told the runner before it waits for a chat, and not fo
   const { stdout, code } = await ends('action', [], env, 'SIGINT')
   chat.closeAllConnections()
   chat.close()
-  expect(performance.now() - begun).toBeLessThan(9_000)
+  // A chat that does not answer is tried for 32 s elsewhere.
+  expect(performance.now() - begun).toBeLessThan(25_000)
   expect(code).toBe(130)
   expect(toldBefore).toMatch(/result<<[\s\S]*cancelled/)
   expect(toldBefore).toContain('# ')
   expect(stdout).toContain(
     '::warning::the webhook was not told how this ended: there was no answer (TimeOver)',
   )
-}, 15_000)
+}, 40_000)
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {
   const env = {
