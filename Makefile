@@ -51,6 +51,10 @@ typecheck: setup ## The types of src, tests and scripts
 unit: setup ## Unit tests: no cluster, a few seconds
 	@npm run --silent unit
 
+.PHONY: watch
+watch: setup ## Unit tests again at each saved file: those of what has changed
+	@npm run --silent watch
+
 .PHONY: model
 model: setup ## Explore the protocol of lock and record (docs/protocol.md); ALL=1 for all scenes
 	@npm run --silent model -- $(if $(ALL),--all)

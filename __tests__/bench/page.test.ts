@@ -91,12 +91,12 @@ describe('the page', () => {
     [
       'where nobody does better',
       ['time to the verdict', 'of'],
-      '| time to the verdict | 1 of 1 | — |',
+      '- **time to the verdict**: no other tool is better in 1 of 1 cases',
     ],
     [
       'where it is not',
-      ['| requests', 'of'],
-      '| requests | 1 of 2 | configmap-missing (script, helm) |',
+      ['**requests**'],
+      '- **requests**: no other tool is better in 1 of 2 cases; better: configmap-missing (script, helm)',
     ],
   ])('%s', (_title, words, line) => {
     expect(lineWith(...words)).toBe(line)

@@ -38,7 +38,8 @@ export function pageOf(rows: readonly Row[], about: string): string {
         ]
       : []),
     '### Who does best',
-    standingsTable(rows),
+    'Less is better.',
+    list(standings(rows)),
   ].join('\n\n')
 }
 
@@ -72,23 +73,21 @@ function promises(rows: readonly Row[]): readonly string[] {
 }
 
 /** In what none of the others does better, and in how many cases. */
-function standingsTable(rows: readonly Row[]): string {
-  return table(
-    ['less is better', 'nobody does better than django-rollout', 'another one does'],
-    contests.flatMap(({ what, kinds, value }) => {
-      const among = rows.filter(
-        ({ of, by }) =>
-          kinds.includes(of.is) && by['django-rollout'] && rivals.some((name) => by[name]),
-      )
-      if (among.length === 0) return []
-      const lost = among.flatMap((row) => {
-        const better = betterIn(row, value)
-        return better.length > 0 ? [`${row.of.name} (${better.join(', ')})`] : []
-      })
-      const others = lost.length === among.length ? 'everywhere' : lost.join('; ')
-      return [[what, `${among.length - lost.length} of ${among.length}`, others || '—']]
-    }),
-  )
+function standings(rows: readonly Row[]): readonly string[] {
+  return contests.flatMap(({ what, kinds, value }) => {
+    const among = rows.filter(
+      ({ of, by }) =>
+        kinds.includes(of.is) && by['django-rollout'] && rivals.some((name) => by[name]),
+    )
+    if (among.length === 0) return []
+    const lost = among.flatMap((row) => {
+      const better = betterIn(row, value)
+      return better.length > 0 ? [`${row.of.name} (${better.join(', ')})`] : []
+    })
+    const first = `**${what}**: no other tool is better in ${among.length - lost.length} of ${among.length} cases`
+    if (lost.length === 0) return [first]
+    return [`${first}; better: ${lost.length === among.length ? 'everywhere' : lost.join(', ')}`]
+  })
 }
 
 /** The other tools that do better there. */

@@ -140,21 +140,57 @@ test('pages that sources, workflows and examples name are there, with their sect
   expect(broken).toEqual([])
 })
 
-/** Their tables are measured, or are explained at length. */
-const withWideTables = [
-  'docs/architecture.md',
-  'docs/benchmarks.md',
-  'docs/protocol.md',
-  'docs/reliability.md',
-]
+test.each(pages)('%s: no cell of a table is wider than 100 characters', (page) => {
+  const cells = textsIn(markdown.parse(read(page), {}), 'th_open', 'td_open')
+  expect(cells.filter(({ length }) => length > 100)).toEqual([])
+})
 
-test.each(pages.filter((page) => !withWideTables.includes(page)))(
-  '%s: no cell of a table is wider than 100 characters',
-  (page) => {
-    const cells = textsIn(markdown.parse(read(page), {}), 'th_open', 'td_open')
-    expect(cells.filter(({ length }) => length > 100)).toEqual([])
-  },
-)
+describe('files that the pages for developers name', () => {
+  const files = find(['{src,__tests__,scripts,examples,dist}/**/*.*', '*.*'])
+  const developers = [
+    ...['CONTRIBUTING.md', 'docs/architecture.md', 'docs/internals.md', 'docs/protocol.md'],
+    ...['docs/reliability.md', 'docs/benchmarks.md', ...find(['docs/decisions/*.md'])],
+  ]
+  const sources = ['src/**/*.ts', '__tests__/**/*.ts', 'package.json', 'eslint.config.js']
+  const words = new Set(
+    find(sources, ['__tests__/docs/**']).flatMap((path) => read(path).match(/\w+/g) ?? []),
+  )
+  /** `judge/rules.ts`, `rules.ts`: the end of the path of a file, or its whole. */
+  const isThere = (name: string) => files.some((file) => file === name || file.endsWith(`/${name}`))
+
+  test.each(developers)('%s', (page) => {
+    const names = [...read(page).matchAll(/`([\w./-]+\.(?:ts|mjs|js|py|sh|yaml))`/g)]
+    const gone = names.map(([, name = '']) => name).filter((name) => !isThere(name))
+    expect(gone).toEqual([])
+  })
+
+  test.each(developers)('%s: names of the code are in the code', (page) => {
+    const names = [...read(page).matchAll(/`(\w*[a-z][A-Z]\w*)(?:\.\w+)?`/g)]
+    const gone = names.map(([, name = '']) => name).filter((name) => !words.has(name))
+    expect(gone).toEqual([])
+  })
+
+  test('and not files that are gone', () => {
+    expect(['src/judge/rules.ts', 'rules.ts'].filter(isThere)).toHaveLength(2)
+    expect(['src/rules.ts', 'ules.ts', 'pipeline/release.ts'].filter(isThere)).toEqual([])
+  })
+})
+
+describe('docs/architecture.md', () => {
+  const text = read('docs/architecture.md')
+
+  test('has at most 120 lines, with a diagram of the layers and one of a release', () => {
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(120)
+    expect(text.match(/^```mermaid$/gm)).toHaveLength(2)
+  })
+
+  test('has a line for each folder of src', () => {
+    const folders = find(['src/*/**']).map((path) => `src/${path.split('/')[1] ?? ''}/`)
+    const inTree = new Set(folders.filter((folder) => !/\.\w+\/$/.test(folder)))
+    const lines = [...text.matchAll(/^- `(src\/\w+\/)`: /gm)].map(([, folder]) => folder)
+    expect(lines.sort()).toEqual([...inTree].sort())
+  })
+})
 
 describe('README.md', () => {
   const text = read('README.md')
@@ -170,11 +206,16 @@ describe('README.md', () => {
   })
 })
 
-test('docs/README.md leads to each page beside it', () => {
+test('docs/README.md leads to each page beside it, and to the index of the decisions', () => {
   const targets = targetsOf(read('docs/README.md')).filter((target) => !target.startsWith('..'))
   expect([...targets, 'README.md'].sort()).toEqual(
-    find(['docs/*.md']).map((path) => path.slice('docs/'.length)),
+    find(['docs/*.md', 'docs/decisions/README.md']).map((path) => path.slice('docs/'.length)),
   )
+})
+
+test('docs/decisions/README.md leads to each decision, in their order', () => {
+  const decisions = find(['docs/decisions/*-*.md']).map((path) => path.split('/').at(-1))
+  expect(targetsOf(read('docs/decisions/README.md'))).toEqual(decisions)
 })
 
 test('docs/how-it-works.md explains each result, with its exit code', () => {
