@@ -211,8 +211,8 @@ describe('help on a terminal', () => {
     ['bold ones in a CI too', { CI: 'true' }, true],
   ])('%s', async (_, env, has) => {
     const { said } = await onTerminal('help history', env)
-    expect(said).toContain('The cluster:')
-    expect(said.includes('\u001b[1mThe cluster:')).toBe(has)
+    expect(said).toContain('Cluster:')
+    expect(said.includes('\u001b[1mCluster:')).toBe(has)
   })
 })
 

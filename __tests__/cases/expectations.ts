@@ -307,7 +307,7 @@ export const expectations: Readonly<Record<string, Forms>> = {
   },
 
   'secret-rotated-meanwhile': {
-    recover: all(othersKept, runsTag('v1')),
+    settle: all(othersKept, runsTag('v1')),
     next: all(
       othersKept,
       either(all(deployed(2), runsTag('v2')), all(run(2).fails, runsTag('v1'))),

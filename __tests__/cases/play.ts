@@ -1,5 +1,6 @@
 /** Plays one case: its script, in a namespace and with images of its own, which are gone afterwards. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kubectl, root, run, stack } from '../e2e/stack.js'
 import { takeApart, type Told } from './told.js'
@@ -22,11 +23,13 @@ export async function play(name: string, form: string): Promise<Played> {
   const others = [`${namespace}-b`, `${namespace}-other`]
   const image = `${stack.registry}/cases${unique}/${name}`
   const since = Date.now()
+  const ours = await mkdtemp(join(tmpdir(), 'case-'))
   try {
+    await writeCommand(ours)
     const { code, output } = await run('bash', [join(folder, name, 'run')], {
       env: {
         ...stack.env,
-        ...{ NS: namespace, OTHER: `${namespace}-other`, IMAGE: image, OURS: root },
+        ...{ NS: namespace, OTHER: `${namespace}-other`, IMAGE: image, OURS: ours },
         ...(form !== '' && { FORM: form }),
       },
     })
@@ -36,9 +39,21 @@ export async function play(name: string, form: string): Promise<Played> {
     const seconds = (Date.now() - since) / 1000
     return { ...takeApart(output, { namespace, image }), file, code, seconds }
   } finally {
+    await rm(ours, { recursive: true })
     await kubectl('delete', 'namespace', '--ignore-not-found', '--wait=false', namespace, ...others)
     await forget(image)
   }
+}
+
+/** Writes the product as a script finds it, which calls commands by the names of the day it was written. */
+async function writeCommand(folder: string): Promise<void> {
+  const index = join(folder, 'dist/cli/index.js')
+  const command = join(root, 'dist/cli/index.js')
+  await mkdir(join(folder, 'dist/cli'), { recursive: true })
+  await writeFile(
+    index,
+    `if (process.argv[2] === 'settle') process.argv[2] = 'recover'\nimport(${JSON.stringify(command)})\n`,
+  )
 }
 
 /** Takes its images from the engine and from the registry. */

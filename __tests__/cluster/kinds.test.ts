@@ -39,8 +39,8 @@ describe('all kinds', () => {
       ...{ canary: ['v1', 'v2'], manual: ['v1'] },
     })
     expect(report.exceptions).toEqual([
-      { object: 'statefulset/canary', is: 'another version', pods: 1, says: expect.stringContaining('its partition is 1'), mend: expect.any(String) },
-      { object: 'statefulset/manual', is: 'another version', pods: 1, says: expect.stringContaining('OnDelete'), mend: expect.stringMatching(/delete pod manual-0$/) },
+      { object: 'statefulset/canary', is: 'another version', pods: 1, message: expect.stringContaining('its partition is 1'), fix: expect.any(String) },
+      { object: 'statefulset/manual', is: 'another version', pods: 1, message: expect.stringContaining('OnDelete'), fix: expect.stringMatching(/delete pod manual-0$/) },
     ])
     expect(output).toMatch(/is deployed: .*; on another version: statefulset\/canary, statefulset\/manual \(/)
     for (const id of withHistory) {
@@ -70,8 +70,8 @@ describe('all kinds', () => {
     expect(output).toContain('pod/queue-2 of the broken version stands in the way: deleted')
     expect(report.restored).toEqual(
       expect.arrayContaining([
-        ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, did: 'put back' })),
-        ...['deployment/fresh', 'configmap/extra'].map((object) => ({ object, did: 'removed' })),
+        ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, action: 'put back' })),
+        ...['deployment/fresh', 'configmap/extra'].map((object) => ({ object, action: 'removed' })),
       ]),
     )
 

@@ -151,7 +151,7 @@ describe('a step that fails', () => {
 
     expect(recovered.report).toMatchObject({
       result: 'undone',
-      undone: [{ object: expect.stringMatching(/^job\/shop-migrate-/), did: 'ended' }],
+      restored: [{ object: expect.stringMatching(/^job\/shop-migrate-/), action: 'ended' }],
     })
     // The server goes on with its statement until it looks for its client; nothing of it is committed then.
     const [job = ''] = (recovered.report.restored[0]?.object ?? '').split('/').slice(1)

@@ -226,7 +226,7 @@ async function unwind(open: Transaction): Promise<Result> {
     const others = leftToOthers(soFar.restored)
     if (others !== undefined || superseded) {
       soFar.current = await whatStands(cluster, platform.clock, settings, priors)
-      if (others !== undefined) soFar.cause = leftCause(others, soFar.cause)
+      if (others !== undefined && !superseded) soFar.cause = leftCause(others, soFar.cause)
       return await end('superseded')
     }
     return await end(cancelled ? 'cancelled' : 'undone')
