@@ -25,13 +25,13 @@ test('each cause has its line in the table at the top', () => {
   expect(rows.map(([, , anchor]) => anchor)).toEqual(causeCodes)
 })
 
-test.each(causeCodes)('%s: what is seen, for how long, what is put back, what to do', (code) => {
+test.each(causeCodes)('%s: its symptom, its timeout, what is restored, what to do', (code) => {
   const points = [...(sections.get(code) ?? '').matchAll(/^- \*\*(.+):\*\*/gm)].map(([, it]) => it)
-  expect(points).toEqual(['Seen', 'Patience', 'Put back', 'What to do'])
+  expect(points).toEqual(['Symptom', 'Timeout', 'Restored', 'What to do'])
   expect(pageOf({ code })).toMatch(new RegExp(`/docs/failures\\.md#${code}$`))
 })
 
-/** As the table of patience tells it. */
+/** As the table of timeouts tells it. */
 function words(wait: Wait): RegExp {
   switch (wait.is) {
     case 'after':
@@ -47,7 +47,7 @@ function words(wait: Wait): RegExp {
   }
 }
 
-test('each trouble has its row with the patience and the cause of its rule', () => {
+test('each symptom has its row with the timeout and the cause of its rule', () => {
   const rows = [...page.matchAll(/^\| `(\w+)` +\| (.+?) +\| \[`([\w-]+)`\]\(#\3\) +\|$/gm)]
   expect(rows.map(([, trouble]) => trouble)).toEqual(Object.keys(RULES))
   expect(new Set(Object.keys(RULES))).toEqual(new Set(troubles))
